@@ -1,0 +1,1 @@
+"""HMS-ACT: turns job requests into Celery chains."""

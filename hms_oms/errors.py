@@ -1,0 +1,61 @@
+"""What may go wrong, named by its cause. Losing a race is never an error: it is an empty result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class HmsError(Exception):
+    """The root of all errors that this product raises on purpose."""
+
+
+class ConfigError(HmsError):
+    """The settings or a recipe cannot be used; `faults` holds every reason, one sentence each."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class UnknownJobType(HmsError):
+    """No recipe describes the job type that was asked for."""
+
+    def __init__(self, job_type: str, known: Sequence[str]) -> None:
+        self.job_type = job_type
+        self.known = tuple(known)
+        super().__init__(f"no recipe for job type {job_type!r}; known are {', '.join(known) or 'none'}")
+
+
+class RequestRejected(HmsError):
+    """A request does not meet its recipe's payload schema; `faults` maps each field to a reason."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in self.faults))
+
+
+class UnknownJob(HmsError):
+    """No job has this id."""
+
+    def __init__(self, job: str) -> None:
+        self.job = job
+        super().__init__(f"there is no {job}")
+
+
+class UnknownQueue(HmsError):
+    """No queue has this name."""
+
+    def __init__(self, queue: str, known: Sequence[str]) -> None:
+        self.queue = queue
+        super().__init__(f"there is no queue {queue!r}; known are {', '.join(known) or 'none'}")
+
+
+class SchemaOutdated(HmsError):
+    """The database is not at the revision that this code needs."""
+
+    def __init__(self, found: str | None, needed: str) -> None:
+        self.found = found
+        self.needed = needed
+        super().__init__(
+            f"the database is at revision {found or 'none'}, this code needs {needed}: run `hms db migrate`"
+        )

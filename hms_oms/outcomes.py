@@ -1,0 +1,36 @@
+"""What a step may say when it ends: returned or raised by step functions, taken apart in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Done:
+    """The step is done.
+
+    `result` (JSON-able) is recorded under the step's name; `outcome` becomes the job's outcome;
+    `skip_to` names the next step to run, leaving out those between.
+    """
+
+    result: Any = None
+    outcome: str | None = None
+    skip_to: str | None = None
+
+
+class Retry(Exception):
+    """Raise to have the step run again, `after` from now or by the recipe's back-off where None."""
+
+    def __init__(self, reason: str = "retry asked by the step", *, after: timedelta | None = None) -> None:
+        self.after = after
+        super().__init__(reason)
+
+
+class Reject(Exception):
+    """Raise to end the whole job at once as done, with `reason` as its outcome; no later step runs."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

@@ -1,0 +1,1 @@
+"""HMS-OPS: measures and calls people."""

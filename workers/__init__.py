@@ -1,0 +1,1 @@
+"""The hands: Celery worker processes and the steps they run."""
