@@ -1,0 +1,76 @@
+"""The life of a job: the one table of transitions that SQL guards, documents and tests are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"  # in the ledger's backlog, ordered by deadline
+    QUEUED = "queued"  # its ticket is in the short window in front of the workers
+    RUNNING = "running"  # a worker, or an agent with a lease, has claimed the step
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+OPEN = frozenset(Status) - TERMINAL
+
+
+class Fact(StrEnum):
+    """What happened to a job; each fact is one line of its diary."""
+
+    ACCEPTED = "accepted"
+    DISPATCHED = "dispatched"
+    CLAIMED = "claimed"
+    ADVANCED = "advanced"
+    HANDED_OVER = "handed over"
+    FINISHED = "finished"
+    RETRYING = "retrying"
+    FAILED = "failed"
+    LOST = "lost"
+    POISONED = "poisoned"
+    RESERVED = "reserved"
+    CANCELLED = "cancelled"
+    REVIVED = "revived"
+
+
+TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
+    # The dispatcher puts the front of the backlog into the window.
+    (Status.WAITING, Fact.DISPATCHED): Status.QUEUED,
+    # A worker takes the ticket: the guard on attempt and step makes it the only one.
+    (Status.QUEUED, Fact.CLAIMED): Status.RUNNING,
+    # A step is complete and the next one is a worker's: its message follows at once.
+    (Status.RUNNING, Fact.ADVANCED): Status.QUEUED,
+    # A step is complete and the next one is an agent's: it waits to be reserved.
+    (Status.RUNNING, Fact.HANDED_OVER): Status.WAITING,
+    # The last step is complete, or a step has rejected the job.
+    (Status.RUNNING, Fact.FINISHED): Status.DONE,
+    # A step failed and may be tried again, now or later.
+    (Status.RUNNING, Fact.RETRYING): Status.WAITING,
+    # A step failed and its attempts are used up.
+    (Status.RUNNING, Fact.FAILED): Status.FAILED,
+    # The message is gone from the broker, and nobody holds it.
+    (Status.QUEUED, Fact.LOST): Status.WAITING,
+    # The worker is gone, or the lease has run out.
+    (Status.RUNNING, Fact.LOST): Status.WAITING,
+    # The same step has lost too many workers.
+    (Status.RUNNING, Fact.POISONED): Status.FAILED,
+    # An agent takes the most urgent job whose step is an agent's.
+    (Status.WAITING, Fact.RESERVED): Status.RUNNING,
+    # A person stops it: at once, by a stale ticket, or at the next step boundary.
+    (Status.WAITING, Fact.CANCELLED): Status.CANCELLED,
+    (Status.QUEUED, Fact.CANCELLED): Status.CANCELLED,
+    (Status.RUNNING, Fact.CANCELLED): Status.CANCELLED,
+    # A person has it tried again from the step that failed.
+    (Status.FAILED, Fact.REVIVED): Status.WAITING,
+}
+
+
+def allowed_before(fact: Fact) -> frozenset[Status]:
+    """The statuses that a job may be in when `fact` happens to it."""
+    return frozenset(before for before, happened in TRANSITIONS if happened == fact)

@@ -1,0 +1,42 @@
+"""A ticket is all that a message carries: job id, attempt and step, as in `job-219.1.inspect`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TICKET = re.compile(r"job-([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})\.([a-z][a-z0-9_-]{0,62})")
+_JOB = re.compile(r"(?:job-)?([1-9][0-9]{0,17})")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The right to run one step of one job once: it is good only while the ledger says the same."""
+
+    job: int
+    attempt: int
+    step: str
+
+    def __str__(self) -> str:
+        return f"job-{self.job}.{self.attempt}.{self.step}"
+
+    @classmethod
+    def parse(cls, text: str) -> Ticket:
+        """Read `job-219.1.inspect`. Raises ValueError for anything else."""
+        found = _TICKET.fullmatch(text)
+        if not found:
+            raise ValueError(f"not a ticket: {text!r}")
+        return cls(int(found[1]), int(found[2]), found[3])
+
+
+def job_number(text: str) -> int:
+    """Read a job id as people write it: `job-219` or `219`. Raises ValueError for anything else."""
+    found = _JOB.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"not a job id: {text!r} (write job-219 or 219)")
+    return int(found[1])
+
+
+def job_name(job: int) -> str:
+    """How a job id is shown: `job-219`."""
+    return f"job-{job}"
