@@ -62,7 +62,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A job type as its file describes it."""
+    """A job type as its file describes it; `module` is the Python module in which its steps are."""
 
     type: str
     queue: str
@@ -71,6 +71,7 @@ class Recipe:
     payload: Mapping[str, Any]
     key: str | None = None
     summary: str = ""
+    module: str | None = None
     columns: tuple[Column, ...] = ()
 
     def step(self, name: str) -> Step:
@@ -104,7 +105,12 @@ class Recipe:
     def from_document(cls, document: Mapping[str, Any]) -> Recipe:
         """The inverse of `as_document`."""
         steps = tuple(
-            Step(**{**step, "retry": RetryPolicy(**{**step["retry"], "errors": tuple(step["retry"]["errors"])})})
+            Step(
+                **{
+                    **step,
+                    "retry": RetryPolicy(**{**step["retry"], "errors": tuple(step["retry"]["errors"])}),
+                }
+            )
             for step in document["steps"]
         )
         columns = tuple(Column(**column) for column in document["columns"])
@@ -160,6 +166,7 @@ def parse(document: Any, source: str) -> Recipe:
         sla_minutes=float(document["sla_minutes"]),
         key=document.get("key"),
         summary=document.get("summary", ""),
+        module=document.get("module"),
         payload=document["payload"],
         columns=tuple(
             Column(column["name"], column.get("field", column["name"]), column.get("kind", "text"))
@@ -193,7 +200,9 @@ def _faults(document: Any) -> list[str]:
     validator = jsonschema.Draft202012Validator(_RECIPE_SCHEMA)
     faults = [
         f"{'.'.join(str(part) for part in error.absolute_path) or 'recipe'}: {error.message}"
-        for error in sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
+        for error in sorted(
+            validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path))
+        )
     ]
     if faults:
         return faults
@@ -232,6 +241,7 @@ _RECIPE_SCHEMA: dict[str, Any] = {
         "sla_minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": 525600},
         "key": {"type": "string"},
         "summary": {"type": "string"},
+        "module": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$"},
         "payload": {"type": "object"},
         "columns": {
             "type": "array",

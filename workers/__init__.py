@@ -1,1 +1,16 @@
-"""The hands: Celery worker processes and the steps they run."""
+"""The hands: Celery worker processes and the steps they run (`celery -A workers worker`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["app"]
+
+
+def __getattr__(name: str) -> Any:
+    # Celery looks for `workers.app`; the pure modules of this package load without Celery.
+    if name in ("app", "celery"):
+        import importlib
+
+        return importlib.import_module("workers.main").app
+    raise AttributeError(name)

@@ -1,0 +1,1 @@
+"""What the machinery costs, measured side by side with bare Celery."""

@@ -1,0 +1,10 @@
+"""A step that does nothing."""
+
+from __future__ import annotations
+
+from workers.step import StepRun, step
+
+
+@step("bench.noop")
+def noop(run: StepRun) -> None:  # noqa: ARG001 -- a step gets its run
+    """Do nothing."""

@@ -1,0 +1,114 @@
+"""The dispatcher: keeps a short window of messages in front of the workers, filled in deadline order.
+
+A job is marked queued in a transaction that is committed before its message is published. If the
+dispatcher dies in between, the message is missing, recovery notices that nobody holds the ticket and
+puts the job back: nothing is lost, and a late twin of the message would carry a stale attempt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from celery import Celery
+from sqlalchemy import Engine
+
+from hms_oms import database, duty, ledger, publishing, registry
+from hms_oms.database import Bare
+from hms_oms.recipes import Recipe
+from hms_oms.records import Taken
+from hms_oms.windows import windows
+
+#: While a window is full and the backlog has more, it is looked at this often, in seconds ...
+BUSY_SECONDS = 0.02
+#: ... and otherwise this often, should a notification have been missed.
+IDLE_SECONDS = 1.0
+
+
+class Dispatcher:
+    """Each turn fills every window once from the front of its queue."""
+
+    least_seconds = 0.002
+
+    def __init__(self, app: Celery, engine: Engine, connection: Bare) -> None:
+        self.app = app
+        self.engine = engine
+        self.connection = connection
+        self._recipes: Mapping[int, Recipe] = {}
+        self._pace: dict[str, Pace] = {}
+
+    def turn(self) -> float:
+        """Fill the windows; return how long to sleep unless the backlog changes earlier."""
+        seconds = IDLE_SECONDS
+        for window in windows(self.connection):
+            pace = self._pace.setdefault(window.queue, Pace())
+            room = window.room(pace.per_second(time.monotonic()))
+            if window.backlog and room:
+                taken = ledger.take(self.connection, window.queue, room)
+                self.publish(taken)
+                pace.add(time.monotonic(), len(taken))
+            if window.backlog and (window.slots or window.size):
+                seconds = BUSY_SECONDS
+        return seconds
+
+    def publish(self, taken: Sequence[Taken]) -> None:
+        """Publish the chains of jobs that have just been marked queued, in one batch."""
+        with self.app.producer_pool.acquire(block=True) as producer, producer.batch():
+            for job in taken:
+                first, *rest = publishing.chain(self.app, self._recipe(job), job.job, job.attempt, job.step)
+                publishing.publish(
+                    self.app,
+                    producer,
+                    first.task,
+                    first.options["task_id"],
+                    queue=first.options["queue"],
+                    priority=first.options["priority"],
+                    time_limit=first.options["time_limit"],
+                    rest=rest[::-1],
+                )
+
+    def _recipe(self, job: Taken) -> Recipe:
+        if job.recipe_id not in self._recipes:
+            with self.engine.connect() as reader:
+                self._recipes = registry.snapshots(reader)
+        return self._recipes[job.recipe_id]
+
+
+class Pace:
+    """How many jobs a second were started lately, over a sliding second."""
+
+    def __init__(self) -> None:
+        self._started: deque[tuple[float, int]] = deque()
+
+    def add(self, now: float, count: int) -> None:
+        """Note that `count` jobs were started at `now` (monotonic seconds)."""
+        self._started.append((now, count))
+
+    def per_second(self, now: float) -> float:
+        """The number started in the second before `now`."""
+        while self._started and self._started[0][0] < now - 1:
+            self._started.popleft()
+        return sum(count for _, count in self._started)
+
+
+def make_app(broker_url: str) -> Celery:
+    """A Celery application that only publishes."""
+    app = Celery("hms_act", set_as_current=False)
+    app.config_from_object("celeryconfig")
+    app.conf.broker_url = broker_url
+    return app
+
+
+def run(database_url: str, broker_url: str) -> None:
+    """The daemon: lead or stand by until SIGTERM."""
+    app = make_app(broker_url)
+    engine = database.engine(database_url)
+    with duty.stop_on_signals() as stop:
+        duty.serve(
+            "act",
+            database_url,
+            ["oms_backlog"],
+            lambda connection: Dispatcher(app, engine, connection),
+            stop,
+        )

@@ -1,0 +1,48 @@
+"""The door to PostgreSQL: engines for people's reads, bare connections for the loops and the workers."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import Engine, create_engine
+
+Bare = psycopg2.extensions.connection
+
+#: Errors that mean the server or the way to it is gone, not that the statement was wrong.
+GONE = (psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+@functools.cache
+def engine(url: str) -> Engine:
+    """The pooled engine of this process for `url`; one per URL."""
+    return create_engine(
+        re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url),
+        pool_size=5,
+        max_overflow=10,
+        pool_pre_ping=True,
+        connect_args={"application_name": "hms", "connect_timeout": 5},
+    )
+
+
+def connect(url: str, name: str, *, autocommit: bool = True, wait_for_disk: bool = True) -> Bare:
+    """Open a connection of one's own, shown in pg_stat_activity as `name`.
+
+    With `wait_for_disk` False a commit is acknowledged before it is on disk: only for changes that
+    are made again by themselves when a crash of the server forgets them.
+    """
+    options: dict[str, Any] = {} if wait_for_disk else {"options": "-c synchronous_commit=off"}
+    connection = psycopg2.connect(
+        re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
+        application_name=name,
+        connect_timeout=5,
+        keepalives_idle=30,
+        keepalives_interval=5,
+        keepalives_count=3,
+        **options,
+    )
+    connection.autocommit = autocommit
+    return connection

@@ -1,0 +1,64 @@
+"""Group commit: threads that ask at the same time share one statement and one commit.
+
+Whoever holds the turn runs everything that has piled up while the last batch ran, so that a batch costs
+little more than a single row. A process with one thread pays nothing for it: its batches have one row.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+class _Slot(Generic[Asked, Answer]):
+    __slots__ = ("answer", "asked", "error", "settled")
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.answer: Answer | None = None
+        self.error: Exception | None = None
+        self.settled = False
+
+
+class GroupCommit(Generic[Asked, Answer]):
+    """Turns a function of many questions into a function of one, called from many threads.
+
+    `run` gets what has piled up, in order, and returns as many answers. When it raises, all whose
+    question was in that batch get the exception.
+    """
+
+    def __init__(self, run: Callable[[Sequence[Asked]], Sequence[Answer | None]]) -> None:
+        self._run = run
+        self._turn = threading.Lock()
+        self._door = threading.Lock()
+        self._waiting: list[_Slot[Asked, Answer]] = []
+
+    def ask(self, asked: Asked) -> Answer | None:
+        """Put one question, wait for its batch to be done, and return the answer."""
+        slot: _Slot[Asked, Answer] = _Slot(asked)
+        with self._door:
+            self._waiting.append(slot)
+        with self._turn:
+            if not slot.settled:
+                self._settle()
+        if slot.error is not None:
+            raise slot.error
+        return slot.answer
+
+    def _settle(self) -> None:
+        with self._door:
+            batch, self._waiting = self._waiting, []
+        try:
+            answers = self._run([slot.asked for slot in batch])
+            for slot, answer in zip(batch, answers, strict=True):
+                slot.answer = answer
+        except Exception as error:  # noqa: BLE001 -- handed to every asker, who knows what to do
+            for slot in batch:
+                slot.error = error
+        finally:
+            for slot in batch:
+                slot.settled = True

@@ -1,0 +1,105 @@
+"""Reading jobs: one, by key, many by filter, and the diary of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
+
+from hms_oms.errors import UnknownJob
+from hms_oms.records import Event, Job
+from hms_oms.tables import job_events, jobs
+from hms_oms.tickets import job_name
+
+_COLUMNS = [jobs.c[field.name] for field in fields(Job)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs are meant; what is None does not restrict."""
+
+    queue: str | None = None
+    status: tuple[str, ...] = ()
+    type: str | None = None
+    batch: int | None = None
+    older_than: timedelta | None = None
+    ids: tuple[int, ...] | None = None
+
+    def clauses(self) -> list[ColumnElement[bool]]:
+        """The filter as conditions on oms.jobs."""
+        found: list[ColumnElement[bool]] = []
+        if self.queue is not None:
+            found.append(jobs.c.queue == self.queue)
+        if self.status:
+            found.append(jobs.c.status.in_(self.status))
+        if self.type is not None:
+            found.append(jobs.c.type == self.type)
+        if self.batch is not None:
+            found.append(jobs.c.batch_id == self.batch)
+        if self.older_than is not None:
+            found.append(jobs.c.created_at < func.oms.now() - self.older_than)
+        if self.ids is not None:
+            found.append(jobs.c.id.in_(self.ids))
+        return found
+
+
+def get(connection: Connection, job: int) -> Job:
+    """One job. Raises UnknownJob."""
+    row = connection.execute(select(*_COLUMNS).where(jobs.c.id == job)).mappings().one_or_none()
+    if row is None:
+        raise UnknownJob(job_name(job))
+    return _job(row)
+
+
+def by_key(connection: Connection, job_type: str, key: str) -> Job:
+    """The job that was accepted under a key. Raises UnknownJob."""
+    query = select(*_COLUMNS).where(jobs.c.type == job_type, jobs.c.key == key)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise UnknownJob(f"job of type {job_type} with key {key!r}")
+    return _job(row)
+
+
+def find(connection: Connection, wanted: Filter, *, limit: int | None, after: int | None = None) -> list[Job]:
+    """The jobs that a filter means, newest first; `after` goes on behind that id."""
+    query = select(*_COLUMNS).where(*wanted.clauses()).order_by(jobs.c.id.desc())
+    if after is not None:
+        query = query.where(jobs.c.id < after)
+    return _jobs(connection, query.limit(limit))
+
+
+def count(connection: Connection, wanted: Filter) -> int:
+    """How many jobs a filter means."""
+    return connection.scalar(select(func.count()).select_from(jobs).where(*wanted.clauses())) or 0
+
+
+def diary(connection: Connection, job: int) -> list[Event]:
+    """What happened to a job, oldest first."""
+    columns = [job_events.c[field.name] for field in fields(Event)]
+    query = select(*columns).where(job_events.c.job_id == job).order_by(job_events.c.id)
+    return [Event(**row) for row in connection.execute(query).mappings()]
+
+
+def peek(connection: Connection, queue: str, limit: int) -> list[Job]:
+    """The jobs of a queue's backlog in the order in which they will be dispatched, the next one first."""
+    query = (
+        select(*_COLUMNS)
+        .where(jobs.c.queue == queue, jobs.c.status == "waiting", jobs.c.ready_at.is_(None))
+        # Worker steps before agent steps: they are two backlogs, each in its own order.
+        .order_by(jobs.c.agent, jobs.c.priority.desc(), jobs.c.sla, jobs.c.id)
+    )
+    return _jobs(connection, query.limit(limit))
+
+
+def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
+    return [_job(row) for row in connection.execute(query).mappings()]
+
+
+def _job(row: RowMapping) -> Job:
+    return Job(**{**row, "steps": tuple(row["steps"])})
+
+
+Jobs = Sequence[Job]

@@ -1,0 +1,141 @@
+"""The life of jobs: each verb here is one guarded statement, so a race is lost by moving no row.
+
+The verbs of workers and loops take bare connections and many jobs at a time; an answer that is missing
+means that somebody else was first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hms_oms import statements
+from hms_oms.database import Bare
+from hms_oms.recipes import Recipe
+from hms_oms.records import Accepted, Claimed, Completion, Taken
+from hms_oms.tickets import Ticket
+
+
+def accept(
+    connection: Connection,
+    recipe: Recipe,
+    recipe_id: int,
+    payloads: Sequence[Mapping[str, Any]],
+    *,
+    sla_minutes: float,
+    keys: Sequence[str | None],
+    requested_by: str,
+    priority: int = 0,
+    ready_at: datetime | None = None,
+    batch_id: int | None = None,
+) -> Accepted:
+    """Record requests of one type as waiting jobs, in order; those whose key is known make no job.
+
+    The payloads must meet the recipe already. Nothing is visible before the caller commits.
+    """
+    first = recipe.steps[0]
+    rows = statements.run(
+        connection,
+        "accept",
+        {
+            "type": recipe.type,
+            "recipe_id": recipe_id,
+            "steps": [step.name for step in recipe.steps],
+            "queue": first.queue,
+            "agent": first.by == "agent",
+            "priority": priority,
+            "ready_at": ready_at,
+            "sla_minutes": sla_minutes,
+            "batch_id": batch_id,
+            "requested_by": requested_by,
+            "payloads": [json.dumps(payload, ensure_ascii=False, allow_nan=False) for payload in payloads],
+            "keys": list(keys),
+        },
+    )
+    connection.exec_driver_sql("select pg_notify('oms_backlog', %(queue)s)", {"queue": first.queue})
+    return Accepted([row["id"] for row in rows], len(payloads) - len(rows))
+
+
+def take(connection: Bare, queue: str, count: int) -> list[Taken]:
+    """Move up to `count` jobs from the front of a queue's backlog into the window."""
+    rows = statements.run_bare(connection, "take", {"queue": queue, "count": count})
+    return [
+        Taken(row["id"], row["attempt"], row["step"], tuple(row["steps"]), row["recipe_id"]) for row in rows
+    ]
+
+
+def claim(connection: Bare, tickets: Sequence[tuple[Ticket, float]], worker: str) -> dict[Ticket, Claimed]:
+    """Claim steps for `worker`, each with a lease in seconds; a ticket without an answer is void."""
+    rows = statements.run_bare(
+        connection,
+        "claim",
+        {
+            "jobs": [ticket.job for ticket, _ in tickets],
+            "attempts": [ticket.attempt for ticket, _ in tickets],
+            "steps": [ticket.step for ticket, _ in tickets],
+            "leases": [lease for _, lease in tickets],
+            "worker": worker,
+        },
+    )
+    claims = [
+        Claimed(
+            job=row["id"],
+            attempt=row["attempt"],
+            step=row["step"],
+            steps=tuple(row["steps"]),
+            type=row["type"],
+            recipe_id=row["recipe_id"],
+            failures=row["failures"],
+            payload=row["payload"],
+            results=row["results"],
+            now=row["now"],
+        )
+        for row in rows
+    ]
+    return {claimed.ticket: claimed for claimed in claims}
+
+
+def complete(connection: Bare, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:
+    """Record steps as done; the answer is the status that each job has now, and none where too late."""
+    rows = statements.run_bare(
+        connection,
+        "complete",
+        {
+            "jobs": [report.ticket.job for report in completions],
+            "attempts": [report.ticket.attempt for report in completions],
+            "steps": [report.ticket.step for report in completions],
+            "results": [report.result for report in completions],
+            "outcomes": [report.outcome for report in completions],
+            "next_steps": [report.next_step for report in completions],
+            "next_queues": [report.next_queue for report in completions],
+            "next_agents": [report.next_agent for report in completions],
+            "worker": worker,
+        },
+    )
+    return {Ticket(row["id"], row["attempt"], row["finished_step"]): row["status"] for row in rows}
+
+
+def fail(
+    connection: Bare, ticket: Ticket, error: Mapping[str, Any], *, retry_after: float | None, worker: str
+) -> str | None:
+    """Record that a step failed: again in `retry_after` seconds, or for good where None.
+
+    Returns the status that the job has now, or None where the report is too late.
+    """
+    rows = statements.run_bare(
+        connection,
+        "fail",
+        {
+            "job": ticket.job,
+            "attempt": ticket.attempt,
+            "step": ticket.step,
+            "error": json.dumps(error),
+            "retry_after": retry_after,
+            "worker": worker,
+        },
+    )
+    return rows[0]["status"] if rows else None

@@ -1,0 +1,65 @@
+"""Who works: one row per worker process, beaten every two seconds; the writer of oms.workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from hms_oms import statements
+from hms_oms.database import Bare
+
+#: A worker beats this often, in seconds ...
+BEAT_SECONDS = 2.0
+#: ... and is taken for gone when its last beat is older than this.
+GONE_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a worker says of itself."""
+
+    name: str
+    host: str
+    pid: int
+    pool: str
+    slots: int
+    queues: Sequence[str]
+    steps: Sequence[str]
+    tickets: Sequence[str]
+    cpu_percent: float
+    rss_bytes: int
+
+
+@dataclass(frozen=True)
+class Worker(Beat):
+    """A worker as the ledger has it."""
+
+    started_at: datetime
+    beat_at: datetime
+
+
+def beat(connection: Bare, said: Beat) -> None:
+    """Record a worker's beat."""
+    statements.run_bare(connection, "beat", vars(said))
+
+
+def leave(connection: Bare, name: str, pid: int) -> None:
+    """Remove a worker that stops in good order."""
+    with connection.cursor() as cursor:
+        cursor.execute("delete from oms.workers where name = %s and pid = %s", (name, pid))
+
+
+def live(connection: Connection) -> list[Worker]:
+    """The workers whose last beat is fresh."""
+    rows = connection.execute(
+        text(
+            "select name, host, pid, pool, slots, queues, steps, tickets, cpu_percent, rss_bytes,"
+            " started_at, beat_at from oms.workers"
+            " where beat_at > oms.now() - :gone * interval '1 second' order by name"
+        ),
+        {"gone": GONE_SECONDS},
+    )
+    return [Worker(**row) for row in rows.mappings()]

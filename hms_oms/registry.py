@@ -1,0 +1,47 @@
+"""Which recipes and queues the ledger knows: the writer of oms.recipes and of new rows in oms.queues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, text
+
+from hms_oms.recipes import Recipe
+
+
+def register(connection: Connection, recipe: Recipe) -> int:
+    """Keep a snapshot of a recipe and return its id; make its queues, with the recipe's default SLA."""
+    for queue in recipe.queues:
+        connection.execute(
+            text("insert into oms.queues (name) values (:queue) on conflict do nothing"), {"queue": queue}
+        )
+        connection.execute(
+            text(
+                "insert into oms.slas (queue, minutes, set_by, reason)"
+                " select :queue, :minutes, 'recipe', :reason"
+                " where not exists (select from oms.slas where queue = :queue)"
+            ),
+            {"queue": queue, "minutes": recipe.sla_minutes, "reason": f"default of {recipe.type}"},
+        )
+    found = connection.scalar(
+        text("select id from oms.recipes where digest = :digest"), {"digest": recipe.digest}
+    )
+    if found is not None:
+        return int(found)
+    inserted = connection.scalar(
+        text(
+            "insert into oms.recipes (type, digest, definition) values (:type, :digest, :definition)"
+            # An update that changes nothing makes the row of a concurrent winner come back.
+            " on conflict (digest) do update set digest = excluded.digest returning id"
+        ),
+        {"type": recipe.type, "digest": recipe.digest, "definition": json.dumps(recipe.as_document())},
+    )
+    assert inserted is not None
+    return int(inserted)
+
+
+def snapshots(connection: Connection) -> Mapping[int, Recipe]:
+    """Every recipe that a job was ever accepted under, by id."""
+    rows = connection.execute(text("select id, definition from oms.recipes"))
+    return {row.id: Recipe.from_document(row.definition) for row in rows}

@@ -1,0 +1,32 @@
+-- Accept requests of one job type: a row and a diary line for each that is not there already.
+with asked as (
+    select payload::jsonb as payload, key, place
+    from unnest(%(payloads)s::text[], %(keys)s::text[]) with ordinality as request (payload, key, place)
+),
+-- The same key asked for twice in one call is one job: the first wins.
+firsts as (
+    select distinct on (coalesce(key, place::text), key is null) payload, key, place
+    from asked
+    order by coalesce(key, place::text), key is null, place
+),
+accepted as (
+    insert into oms.jobs (
+        type, recipe_id, steps, queue, agent, priority, sla, sla_minutes, ready_at,
+        payload, batch_id, key, requested_by
+    )
+    select
+        %(type)s::text, %(recipe_id)s::int, %(steps)s::text[], %(queue)s::text, %(agent)s::boolean,
+        %(priority)s::int,
+        coalesce(%(ready_at)s::timestamptz, oms.now()) + %(sla_minutes)s::float8 * interval '1 minute',
+        %(sla_minutes)s::float8, %(ready_at)s::timestamptz,
+        payload, %(batch_id)s::bigint, key, %(requested_by)s::text
+    from firsts
+    order by place
+    on conflict (type, key) where key is not null do nothing
+    returning id, key, status, step, attempt
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who)
+    select id, 'accepted', status, step, attempt, %(requested_by)s::text from accepted
+)
+select id, key from accepted

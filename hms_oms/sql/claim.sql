@@ -1,0 +1,28 @@
+-- Claim steps for a worker. A ticket that is lost, doubled, late or forged meets no row, and does nothing.
+with asked as (
+    select * from unnest(
+        %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(leases)s::float8[]
+    ) as ticket (job, attempt, step, lease)
+),
+claimed as (
+    update oms.jobs as job
+    set status = 'running',
+        worker = %(worker)s::text,
+        since = oms.now(),
+        started_at = coalesce(job.started_at, oms.now()),
+        lease_until = oms.now() + asked.lease * interval '1 second'
+    from asked
+    where job.id = asked.job
+        and job.attempt = asked.attempt
+        and job.steps[job.step + 1] = asked.step
+        and job.status = 'queued'
+        and job.cancel_by is null
+    returning job.*
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who)
+    select id, 'claimed', status, step, attempt, worker from claimed
+)
+select
+    id, type, recipe_id, step, steps, attempt, failures, payload, results, oms.now() as now
+from claimed

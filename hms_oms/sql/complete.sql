@@ -1,0 +1,50 @@
+-- Complete steps. Only the attempt that runs the step may, so each step has one recorded result.
+with asked as (
+    select * from unnest(
+        %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(results)s::text[], %(outcomes)s::text[],
+        %(next_steps)s::smallint[], %(next_queues)s::text[], %(next_agents)s::boolean[]
+    ) as report (job, attempt, step, result, outcome, next_step, next_queue, next_agent)
+),
+completed as (
+    update oms.jobs as job
+    set status = case
+            when job.cancel_by is not null and asked.next_step is not null then 'cancelled'
+            when asked.next_step is null then 'done'
+            when asked.next_agent then 'waiting'
+            else 'queued'
+        end,
+        results = job.results || jsonb_build_object(asked.step, asked.result::jsonb),
+        outcome = coalesce(asked.outcome, job.outcome),
+        step = coalesce(asked.next_step, job.step),
+        queue = coalesce(asked.next_queue, job.queue),
+        agent = coalesce(asked.next_agent, job.agent),
+        failures = 0,
+        losses = 0,
+        error = null,
+        worker = null,
+        lease_until = null,
+        since = oms.now(),
+        finished_at = case
+            when asked.next_step is null or job.cancel_by is not null then oms.now()
+        end
+    from asked
+    where job.id = asked.job
+        and job.attempt = asked.attempt
+        and job.steps[job.step + 1] = asked.step
+        and job.status = 'running'
+    returning job.id, job.status, job.step, job.attempt, job.cancel_by, asked.step as finished_step
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    select
+        id,
+        case status
+            when 'done' then 'finished'
+            when 'queued' then 'advanced'
+            when 'waiting' then 'handed over'
+            else 'cancelled'
+        end,
+        status, step, attempt, coalesce(%(worker)s::text, cancel_by), jsonb_build_object('completed', finished_step)
+    from completed
+)
+select id, attempt, finished_step, status from completed

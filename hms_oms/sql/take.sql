@@ -1,0 +1,22 @@
+-- Take the front of a queue's backlog into the window: priority first, then the earliest deadline.
+with front as (
+    select id
+    from oms.jobs
+    where queue = %(queue)s::text and not agent and status = 'waiting' and ready_at is null
+    order by priority desc, sla, id
+    limit %(count)s::int
+    -- A row that somebody else holds is being changed: leave it to the next turn rather than wait.
+    for update skip locked
+),
+taken as (
+    update oms.jobs as job
+    set status = 'queued', dispatched_at = oms.now(), since = oms.now()
+    from front
+    where job.id = front.id
+    returning job.id, job.attempt, job.step, job.status, job.steps, job.recipe_id, job.priority, job.sla
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt)
+    select id, 'dispatched', status, step, attempt from taken
+)
+select id, attempt, step, steps, recipe_id from taken order by priority desc, sla, id

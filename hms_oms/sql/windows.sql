@@ -1,0 +1,21 @@
+-- How full the window of each open queue is, and whether its backlog has more.
+with live as (
+    select unnest(queues) as queue, slots
+    from oms.workers
+    where beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
+),
+slots as (
+    select queue, sum(slots)::int as slots from live group by queue
+)
+select
+    queue.name as queue,
+    coalesce(slots.slots, 0) as slots,
+    queue.window_size,
+    (select count(*) from oms.jobs where jobs.queue = queue.name and status = 'queued')::int as queued,
+    exists (
+        select from oms.jobs
+        where jobs.queue = queue.name and not agent and status = 'waiting' and ready_at is null
+    ) as backlog
+from oms.queues as queue
+left join slots on slots.queue = queue.name
+where queue.paused_at is null

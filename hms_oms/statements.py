@@ -1,0 +1,62 @@
+"""The statements that lock: each in its own file under sql/, run by name.
+
+A file names its parameters `%(name)s`, so that it reads alike in psycopg2, in SQLAlchemy's
+`exec_driver_sql` and as a prepared statement.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg2.extras
+from sqlalchemy import Connection, RowMapping
+
+from hms_oms.database import Bare
+
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_prepared: weakref.WeakKeyDictionary[Bare, set[str]] = weakref.WeakKeyDictionary()
+
+
+@functools.cache
+def text(name: str) -> str:
+    """The statement kept in sql/{name}.sql."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def run(connection: Connection, name: str, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:
+    """Run a statement in the connection's transaction and return its rows."""
+    result = connection.exec_driver_sql(text(name), dict(parameters))
+    return result.mappings().all() if result.returns_rows else []
+
+
+def run_bare(connection: Bare, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Run a statement on a bare connection, planned once per connection, and return its rows."""
+    with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+        known = _prepared.setdefault(connection, set())
+        if name not in known:
+            cursor.execute(_prepare(name))
+            known.add(name)
+        cursor.execute(_execute(name), parameters)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+@functools.cache
+def _names(name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_PARAMETER.findall(text(name))))
+
+
+@functools.cache
+def _prepare(name: str) -> str:
+    places = {parameter: f"${place}" for place, parameter in enumerate(_names(name), start=1)}
+    body = _PARAMETER.sub(lambda found: places[found[1]], text(name)).replace("%%", "%")
+    return f"prepare hms_{name} as\n{body}"
+
+
+@functools.cache
+def _execute(name: str) -> str:
+    return f"execute hms_{name} ({', '.join(f'%({parameter})s' for parameter in _names(name))})"

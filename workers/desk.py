@@ -1,0 +1,169 @@
+"""The desk of a worker process: where its threads claim steps and report them, over shared connections.
+
+Claims and reports that come at the same time go out as one statement each (group commit). When the
+database is away the desk waits for it: what was finished meanwhile is recorded as soon as it is back, if
+the ledger still says that it is ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import psycopg2.errors
+
+from hms_oms import database, ledger, registry
+from hms_oms.database import Bare
+from hms_oms.group_commit import GroupCommit
+from hms_oms.recipes import Recipe
+from hms_oms.records import Claimed, Completion
+from hms_oms.tickets import Ticket
+
+log = logging.getLogger(__name__)
+
+#: How long to wait before asking an absent database again, in seconds: from, to.
+BACKOFF_SECONDS = (0.1, 2.0)
+
+_Answer = TypeVar("_Answer")
+
+
+class Line:
+    """One connection that is opened when it is first used, and again after it broke."""
+
+    def __init__(self, url: str, name: str, *, autocommit: bool = True, wait_for_disk: bool = True) -> None:
+        self._open = lambda: database.connect(url, name, autocommit=autocommit, wait_for_disk=wait_for_disk)
+        self._connection: Bare | None = None
+
+    def connection(self) -> Bare:
+        """The open connection. Raises psycopg2.OperationalError while there is no server."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self._open()
+        return self._connection
+
+    def drop(self) -> None:
+        """Close the connection; the next use opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def patiently(line: Line, work: Callable[[Bare], _Answer]) -> _Answer:
+    """Run `work` on the line's connection, again and again until the database takes it.
+
+    For work that may be done twice: each verb of the ledger moves a row once only.
+    """
+    pause = BACKOFF_SECONDS[0]
+    while True:
+        try:
+            return work(line.connection())
+        except psycopg2.errors.DeadlockDetected:
+            log.info("two batches met on the same rows; trying again")
+        except database.GONE as error:
+            line.drop()
+            log.warning("the database is away (%s); next try in %.1f s", type(error).__name__, pause)
+            time.sleep(pause)
+            pause = min(pause * 2, BACKOFF_SECONDS[1])
+
+
+class Desk:
+    """What the threads of one worker process share."""
+
+    def __init__(self, database_url: str, worker: str) -> None:
+        self.worker = worker
+        self._url = database_url
+        # A claim that a crash of the database forgets is made again by recovery: no need to wait for
+        # the disk. What is reported as done must be on it.
+        self._claiming = Line(database_url, f"hms claims {worker}", wait_for_disk=False)
+        self._reporting = Line(database_url, f"hms reports {worker}")
+        self._claims = GroupCommit(self._claim)
+        self._reports = GroupCommit(self._complete)
+        self._recipes: Mapping[int, Recipe] = {}
+        self._own = threading.local()
+
+    def claim(self, ticket: Ticket, lease: float) -> Claimed | None:
+        """Claim a step for `lease` seconds; None where the ticket is void."""
+        return self._claims.ask((ticket, lease))
+
+    def complete(self, completion: Completion) -> str | None:
+        """Report a step as done; the job's status now, or None where the report is too late."""
+        return self._reports.ask(completion)
+
+    def fail(self, ticket: Ticket, error: Mapping[str, Any], retry_after: float | None) -> str | None:
+        """Report a step as failed; the job's status now, or None where the report is too late."""
+        line = self._effects()
+        return patiently(
+            line,
+            lambda connection: _in_transaction(
+                connection,
+                lambda: ledger.fail(connection, ticket, error, retry_after=retry_after, worker=self.worker),
+            ),
+        )
+
+    def effects(self) -> Bare:
+        """This thread's connection for what a step writes together with its completion."""
+        return self._effects().connection()
+
+    def complete_with_effects(self, connection: Bare, completion: Completion) -> str | None:
+        """Complete a step in the transaction that holds its effects: both are kept, or neither."""
+        status = ledger.complete(connection, [completion], self.worker).get(completion.ticket)
+        if status is None:
+            connection.rollback()
+        else:
+            connection.commit()
+        return status
+
+    def undo(self) -> None:
+        """Throw away what this thread's step has written."""
+        line = self._effects()
+        try:
+            line.connection().rollback()
+        except database.GONE:
+            line.drop()
+
+    def recipe(self, recipe_id: int) -> Recipe:
+        """The recipe that a job was accepted under."""
+        if recipe_id not in self._recipes:
+            with database.engine(self._url).connect() as connection:
+                self._recipes = registry.snapshots(connection)
+        return self._recipes[recipe_id]
+
+    def _effects(self) -> Line:
+        line: Line | None = getattr(self._own, "line", None)
+        if line is None:
+            line = self._own.line = Line(self._url, f"hms effects {self.worker}", autocommit=False)
+        return line
+
+    def _claim(self, asked: Sequence[tuple[Ticket, float]]) -> Sequence[Claimed | None]:
+        # The same ticket twice in one batch is one claim: the first asker has it.
+        unique = dict(reversed(asked))
+        claims = patiently(
+            self._claiming, lambda connection: ledger.claim(connection, list(unique.items()), self.worker)
+        )
+        return [claims.pop(ticket, None) for ticket, _ in asked]
+
+    def _complete(self, asked: Sequence[Completion]) -> Sequence[str | None]:
+        statuses = patiently(
+            self._reporting, lambda connection: ledger.complete(connection, asked, self.worker)
+        )
+        return [statuses.pop(completion.ticket, None) for completion in asked]
+
+
+def _in_transaction(connection: Bare, work: Callable[[], _Answer]) -> _Answer:
+    with connection:
+        return work()
+
+
+_desks: dict[int, Desk] = {}
+
+
+def desk(database_url: str, worker: str) -> Desk:
+    """The desk of this process; a forked child opens its own connections."""
+    pid = os.getpid()
+    if pid not in _desks:
+        _desks.clear()
+        _desks[pid] = Desk(database_url, worker)
+    return _desks[pid]

@@ -1,0 +1,52 @@
+"""The Celery application of the workers."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+
+from celery import Celery
+from kombu import Queue
+
+from hms_oms import recipes, settings
+from workers import presence, step
+from workers.task import StepTask
+
+
+def make_app(configured: settings.Settings) -> Celery:
+    """The application for these settings: its queues and step modules come from the recipes."""
+    _, broker_url = configured.servers()
+    known = recipes.load_folder(configured.recipes)
+    made = Celery("workers", set_as_current=True)
+    # Not in `conf`: Flower and `celery inspect conf` show that to whoever asks.
+    made.settings = configured
+    made.config_from_object("celeryconfig")
+    made.conf.broker_url = broker_url
+    made.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in _queues(known)]
+    made.conf.task_default_queue = made.conf.task_queues[0].name
+    for module in sorted({recipe.module for recipe in known.values() if recipe.module}):
+        importlib.import_module(module)
+    for name, function in step.registered.items():
+        made.register_task(_task(name, function))
+    made.steps["consumer"].add(presence.Presence)
+    return made
+
+
+def _queues(known: recipes.Recipes) -> list[str]:
+    """The queues that hold work for workers, in the order of the recipes."""
+    return list(
+        dict.fromkeys(step.queue for recipe in known.values() for step in recipe.steps if step.by == "worker")
+    )
+
+
+def _task(name: str, function: step.StepFunction) -> StepTask:
+    made: StepTask = type(
+        function.__name__, (StepTask,), {"name": name, "function": staticmethod(function)}
+    )()
+    return made
+
+
+configuration = settings.load()
+settings.configure_logging(configuration, "worker")
+logging.getLogger("celery").setLevel(configuration.log_level)
+app = make_app(configuration)

@@ -1,0 +1,99 @@
+"""What a step function sees: the `@step` decorator and the run that it is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from hms_oms import outbox
+from hms_oms.database import Bare
+from hms_oms.outcomes import Done
+from hms_oms.records import Claimed
+
+StepResult = Done | Mapping[str, Any] | None
+StepFunction = Callable[["StepRun"], StepResult]
+
+#: Every step function by the name of its Celery task.
+registered: dict[str, StepFunction] = {}
+
+
+def step(task: str) -> Callable[[StepFunction], StepFunction]:
+    """Register a function as the step that a recipe calls `run = "{task}"`.
+
+    The function gets a StepRun. It returns a JSON-able mapping (or None) as its result, or a Done; it
+    raises Retry, Reject, or any other exception when it fails. Raises ValueError where the name is taken.
+    """
+
+    def register(function: StepFunction) -> StepFunction:
+        if registered.setdefault(task, function) is not function:
+            raise ValueError(f"two functions are marked @step({task!r})")
+        return function
+
+    return register
+
+
+class StepRun:
+    """One run of one step.
+
+    `payload` is the request, `results` what the finished steps returned, by step name; `now` is the
+    database's clock when the step was claimed (UTC).
+    """
+
+    def __init__(self, claimed: Claimed, effects: Callable[[], Bare]) -> None:
+        self._claimed = claimed
+        self._effects = effects
+        self._connection: Bare | None = None
+        self._texts = 0
+
+    @property
+    def job(self) -> int:
+        """The number of the job."""
+        return self._claimed.job
+
+    @property
+    def token(self) -> str:
+        """The same for every run of this step of this job: an idempotency token for the outside."""
+        return f"job-{self._claimed.job}.{self._claimed.step + 1}"
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """The request, as accepted."""
+        return self._claimed.payload
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """The results of the steps before this one, by step name."""
+        return self._claimed.results
+
+    @property
+    def now(self) -> datetime:
+        """The database's clock when the step was claimed."""
+        return self._claimed.now
+
+    @property
+    def connection(self) -> Bare:
+        """A connection whose transaction commits together with the completion of this step.
+
+        What is written here happens exactly once, whatever dies. The step must neither commit nor roll back.
+        """
+        if self._connection is None:
+            self._connection = self._effects()
+        return self._connection
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether the step has asked for its connection."""
+        return self._connection is not None
+
+    def text(self, phone: str, body: str) -> None:
+        """Have a text sent, once, when and only when this step is complete."""
+        self._texts += 1
+        outbox.put(
+            self.connection,
+            token=f"{self.token}.{self._texts}",
+            job=self.job,
+            kind="applicant",
+            recipient=phone,
+            body=body,
+        )
