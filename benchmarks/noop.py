@@ -6,5 +6,5 @@ from workers.step import StepRun, step
 
 
 @step("bench.noop")
-def noop(run: StepRun) -> None:  # noqa: ARG001 -- a step gets its run
+def noop(run: StepRun) -> None:
     """Do nothing."""

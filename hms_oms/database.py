@@ -35,7 +35,7 @@ def connect(url: str, name: str, *, autocommit: bool = True, wait_for_disk: bool
     are made again by themselves when a crash of the server forgets them.
     """
     options: dict[str, Any] = {} if wait_for_disk else {"options": "-c synchronous_commit=off"}
-    connection = psycopg2.connect(
+    connection: Bare = psycopg2.connect(
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
         application_name=name,
         connect_timeout=5,

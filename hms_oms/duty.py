@@ -51,7 +51,8 @@ class Stop:
     def sleep(self, seconds: float, *connections: Bare) -> None:
         """Sleep until asked to stop, until one of the connections has something to say, or that long."""
         if seconds > 0 and not self.asked:
-            select.select([self._here, *connections], [], [], seconds)
+            waiting: list[socket.socket | Bare] = [self._here, *connections]
+            select.select(waiting, [], [], seconds)
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def set_sla(connection: Connection, queue: str, minutes: float, *, set_by: str, 
     _require(connection, queue)
     row = connection.execute(
         text(
-            "insert into oms.slas (queue, minutes, set_by, reason) values (:queue, :minutes, :set_by, :reason)"
+            "insert into oms.slas (queue, minutes, set_by, reason)"
+            " values (:queue, :minutes, :set_by, :reason)"
             " returning queue, minutes, effective_at, set_by, reason"
         ),
         {"queue": queue, "minutes": minutes, "set_by": set_by, "reason": reason},

@@ -76,10 +76,10 @@ class StepTask(Task):
                 rest.pop()
         self.request.chain = rest
 
-    def apply_async(  # type: ignore[override]
+    def apply_async(
         self,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
+        args: Sequence[Any] | None = None,  # noqa: ARG002 -- the ticket again: task_id says it
+        kwargs: Mapping[str, Any] | None = None,  # noqa: ARG002 -- tickets have none
         *,
         task_id: str,
         queue: str,
@@ -107,7 +107,7 @@ class StepTask(Task):
 
     def _fail(self, here: Desk, claimed: Claimed, recipe: Recipe, error: Exception) -> NoReturn:
         policy = recipe.steps[claimed.step].retry
-        retry_after = delay(policy, error, claimed.failures, random.random())
+        retry_after = delay(policy, error, claimed.failures, random.random())  # noqa: S311 -- jitter
         status = here.fail(claimed.ticket, describe(error), retry_after)
         log.warning("%s failed with %s: the job is now %s", claimed.ticket, type(error).__name__, status)
         if status is None:
