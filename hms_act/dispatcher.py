@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from celery import Celery
 from sqlalchemy import Engine
 
-from hms_oms import database, duty, ledger, publishing, registry
+from hms_oms import broker, database, duty, ledger, publishing, registry
 from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.records import Taken
+from hms_oms.recovery import SWEEP_SECONDS, Recovery
 from hms_oms.windows import windows
 
 #: While a window is full and the backlog has more, it is looked at this often, in seconds ...
@@ -31,16 +32,21 @@ class Dispatcher:
 
     least_seconds = 0.002
 
-    def __init__(self, app: Celery, engine: Engine, connection: Bare) -> None:
+    def __init__(self, app: Celery, engine: Engine, connection: Bare, recovery: Recovery) -> None:
         self.app = app
         self.engine = engine
         self.connection = connection
+        self.recovery = recovery
+        self._swept = 0.0
         self._recipes: Mapping[int, Recipe] = {}
         self._pace: dict[str, Pace] = {}
 
     def turn(self) -> float:
-        """Fill the windows; return how long to sleep unless the backlog changes earlier."""
-        seconds = IDLE_SECONDS
+        """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
+        if time.monotonic() - self._swept >= SWEEP_SECONDS:
+            self.recovery.sweep()
+            self._swept = time.monotonic()
+        seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         for window in windows(self.connection):
             pace = self._pace.setdefault(window.queue, Pace())
             room = window.room(pace.per_second(time.monotonic()))
@@ -109,6 +115,8 @@ def run(database_url: str, broker_url: str) -> None:
             "act",
             database_url,
             ["oms_backlog"],
-            lambda connection: Dispatcher(app, engine, connection),
+            lambda connection: Dispatcher(
+                app, engine, connection, Recovery(connection, broker.client(broker_url))
+            ),
             stop,
         )

@@ -7,6 +7,7 @@ means that somebody else was first.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,9 @@ from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.records import Accepted, Claimed, Completion, Taken
 from hms_oms.tickets import Ticket
+
+#: The most delayed jobs that one statement wakes (see wake.sql).
+WAKE_PAGE = 5000
 
 
 def accept(
@@ -66,6 +70,12 @@ def take(connection: Bare, queue: str, count: int) -> list[Taken]:
     return [
         Taken(row["id"], row["attempt"], row["step"], tuple(row["steps"]), row["recipe_id"]) for row in rows
     ]
+
+
+def wake(connection: Bare) -> float:
+    """Let delayed jobs that are due into the backlog; return in how many seconds the next one is."""
+    row = statements.run_bare(connection, "wake", {})[0]
+    return 0.0 if row["woken"] == WAKE_PAGE else max(0.0, row["next_in"] or math.inf)
 
 
 def claim(connection: Bare, tickets: Sequence[tuple[Ticket, float]], worker: str) -> dict[Ticket, Claimed]:

@@ -19,8 +19,9 @@ GONE_SECONDS = 6.0
 
 @dataclass(frozen=True)
 class Beat:
-    """What a worker says of itself."""
+    """What a worker says of itself; `id` is its name and pid, so that a restarted one is another."""
 
+    id: str
     name: str
     host: str
     pid: int
@@ -46,17 +47,22 @@ def beat(connection: Bare, said: Beat) -> None:
     statements.run_bare(connection, "beat", vars(said))
 
 
-def leave(connection: Bare, name: str, pid: int) -> None:
+def worker_id(name: str, pid: int) -> str:
+    """How the ledger tells worker processes apart; `pid` is that of the parent process."""
+    return f"{name}/{pid}"
+
+
+def leave(connection: Bare, worker: str) -> None:
     """Remove a worker that stops in good order."""
     with connection.cursor() as cursor:
-        cursor.execute("delete from oms.workers where name = %s and pid = %s", (name, pid))
+        cursor.execute("delete from oms.workers where id = %s", (worker,))
 
 
 def live(connection: Connection) -> list[Worker]:
     """The workers whose last beat is fresh."""
     rows = connection.execute(
         text(
-            "select name, host, pid, pool, slots, queues, steps, tickets, cpu_percent, rss_bytes,"
+            "select id, name, host, pid, pool, slots, queues, steps, tickets, cpu_percent, rss_bytes,"
             " started_at, beat_at from oms.workers"
             " where beat_at > oms.now() - :gone * interval '1 second' order by name"
         ),

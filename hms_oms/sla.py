@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from hms_oms.control import require_queue
 from hms_oms.errors import UnknownQueue
 
 
@@ -27,7 +28,7 @@ def set_sla(connection: Connection, queue: str, minutes: float, *, set_by: str, 
 
     Raises UnknownQueue for a name that no recipe uses.
     """
-    _require(connection, queue)
+    require_queue(connection, queue)
     row = connection.execute(
         text(
             "insert into oms.slas (queue, minutes, set_by, reason)"
@@ -55,13 +56,13 @@ def minutes_in_force(connection: Connection, queue: str) -> float:
     for sla in in_force(connection):
         if sla.queue == queue:
             return sla.minutes
-    _require(connection, queue)
+    require_queue(connection, queue)
     raise UnknownQueue(queue, [])
 
 
 def history(connection: Connection, queue: str) -> Sequence[Sla]:
     """Every entry of a queue, newest first. Raises UnknownQueue for a name that no recipe uses."""
-    _require(connection, queue)
+    require_queue(connection, queue)
     rows = connection.execute(
         text(
             "select queue, minutes, effective_at, set_by, reason from oms.slas"
@@ -70,9 +71,3 @@ def history(connection: Connection, queue: str) -> Sequence[Sla]:
         {"queue": queue},
     )
     return [Sla(**row) for row in rows.mappings()]
-
-
-def _require(connection: Connection, queue: str) -> None:
-    known = connection.scalars(text("select name from oms.queues order by name")).all()
-    if queue not in known:
-        raise UnknownQueue(queue, known)

@@ -59,4 +59,5 @@ def _prepare(name: str) -> str:
 
 @functools.cache
 def _execute(name: str) -> str:
-    return f"execute hms_{name} ({', '.join(f'%({parameter})s' for parameter in _names(name))})"
+    arguments = ", ".join(f"%({parameter})s" for parameter in _names(name))
+    return f"execute hms_{name} ({arguments})" if arguments else f"execute hms_{name}"

@@ -37,6 +37,11 @@ class Fact(StrEnum):
     RESERVED = "reserved"
     CANCELLED = "cancelled"
     REVIVED = "revived"
+    RECALLED = "recalled"
+    PROMOTED = "promoted"
+    REPRIORITIZED = "reprioritized"
+    MOVED = "moved"
+    DELAYED = "delayed"
 
 
 TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
@@ -68,6 +73,17 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
     (Status.RUNNING, Fact.CANCELLED): Status.CANCELLED,
     # A person has it tried again from the step that failed.
     (Status.FAILED, Fact.REVIVED): Status.WAITING,
+    # A person pauses the queue: what is in the window goes back, its tickets go stale.
+    (Status.QUEUED, Fact.RECALLED): Status.WAITING,
+    # A person changes the order. What is in the window goes back first, to be taken anew.
+    (Status.WAITING, Fact.PROMOTED): Status.WAITING,
+    (Status.QUEUED, Fact.PROMOTED): Status.WAITING,
+    (Status.WAITING, Fact.REPRIORITIZED): Status.WAITING,
+    (Status.QUEUED, Fact.REPRIORITIZED): Status.WAITING,
+    (Status.WAITING, Fact.MOVED): Status.WAITING,
+    (Status.QUEUED, Fact.MOVED): Status.WAITING,
+    (Status.WAITING, Fact.DELAYED): Status.WAITING,
+    (Status.QUEUED, Fact.DELAYED): Status.WAITING,
 }
 
 

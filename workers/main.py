@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 
 from celery import Celery
 from kombu import Queue
@@ -20,6 +21,8 @@ def make_app(configured: settings.Settings) -> Celery:
     made = Celery("workers", set_as_current=True)
     # Not in `conf`: Flower and `celery inspect conf` show that to whoever asks.
     made.settings = configured
+    # Remembered before the pool forks: a child works in the name of its parent.
+    made.parent_pid = os.getpid()
     made.config_from_object("celeryconfig")
     made.conf.broker_url = broker_url
     made.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in _queues(known)]

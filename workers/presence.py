@@ -1,9 +1,13 @@
-"""A worker's presence: what it is, what it can do and which tickets it holds, told every two seconds."""
+"""A worker's presence: what it is, what it can do and which tickets it holds, told every two seconds.
+
+The same thread reports at once when a pool child has died: the child itself no longer can.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import queue
 import socket
 import threading
 from typing import Any
@@ -12,18 +16,25 @@ import psutil
 from celery import bootsteps
 from celery.worker import state
 
-from hms_oms import database, presence
+from hms_oms import database, presence, recovery
 from hms_oms.tickets import Ticket
 from workers.desk import Line
-from workers.task import StepTask
 
 log = logging.getLogger(__name__)
+
+#: Tickets whose pool child has died, with the reason.
+_lost: queue.SimpleQueue[tuple[Ticket, str] | None] = queue.SimpleQueue()
+
+
+def report_lost(ticket: Ticket, reason: str) -> None:
+    """Have a ticket taken back whose pool child has died; returns at once."""
+    _lost.put((ticket, reason))
 
 
 class Presence(bootsteps.StartStopStep):
     """The consumer's boot step; it beats through broker restarts and ends with the worker."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    requires = ("celery.worker.consumer.connection:Connection",)
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
@@ -46,39 +57,55 @@ class _Beats(threading.Thread):
     def __init__(self, consumer: Any) -> None:
         super().__init__(name="presence", daemon=True)
         self._consumer = consumer
+        self._id = presence.worker_id(consumer.hostname, os.getpid())
         self._line = Line(consumer.app.settings.servers()[0], f"hms presence {consumer.hostname}")
-        self._over = threading.Event()
+        self._over = False
+        self._unsaid: list[tuple[Ticket, str]] = []
         self._process = psutil.Process()
 
     def run(self) -> None:
         psutil.cpu_percent()
-        while not self._over.is_set():
+        while not self._over:
             try:
                 presence.beat(self._line.connection(), self._beat())
+                for ticket, reason in self._unsaid:
+                    recovery.lose(self._line.connection(), [ticket], reason)
+                self._unsaid.clear()
             except database.GONE as error:
                 self._line.drop()
                 log.warning("no beat: the database is away (%s)", type(error).__name__)
-            self._over.wait(presence.BEAT_SECONDS)
+            self._wait()
 
     def leave(self) -> None:
-        self._over.set()
+        self._over = True
+        _lost.put(None)
         self.join(presence.BEAT_SECONDS)
         try:
-            presence.leave(self._line.connection(), self._consumer.hostname, os.getpid())
+            presence.leave(self._line.connection(), self._id)
         except database.GONE:
             log.warning("left without a word: the database is away")
         self._line.drop()
 
+    def _wait(self) -> None:
+        """Sleep until the next beat is due, or until there is a loss to report."""
+        try:
+            lost = _lost.get(timeout=presence.BEAT_SECONDS)
+        except queue.Empty:
+            return
+        if lost is not None:
+            self._unsaid.append(lost)
+
     def _beat(self) -> presence.Beat:
         consumer = self._consumer
         return presence.Beat(
+            id=self._id,
             name=consumer.hostname,
             host=socket.gethostname(),
             pid=os.getpid(),
             pool=type(consumer.pool).__module__.rpartition(".")[2],
             slots=consumer.pool.num_processes if consumer.pool else 1,
             queues=sorted(consumer.app.amqp.queues.consume_from),
-            steps=sorted(name for name, task in consumer.app.tasks.items() if isinstance(task, StepTask)),
+            steps=sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
             tickets=_held(),
             cpu_percent=psutil.cpu_percent(),
             rss_bytes=self._process.memory_info().rss,

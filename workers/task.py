@@ -14,6 +14,7 @@ from celery.exceptions import Ignore
 
 from hms_oms import publishing
 from hms_oms.outcomes import Done, Reject, Retry
+from hms_oms.presence import worker_id
 from hms_oms.recipes import Recipe, RetryPolicy
 from hms_oms.records import Claimed, Completion
 from hms_oms.tickets import Ticket
@@ -39,11 +40,12 @@ class StepTask(Task):
 
     ignore_result = True
     acks_late = False
+    Request = "workers.request:StepRequest"
     function: StepFunction
 
     def run(self, ticket: str) -> None:
         """Run the step that the ticket names, if the ledger still wants it run by this message."""
-        here = desk(self.app.settings.servers()[0], self.request.hostname)
+        here = desk(self.app.settings.servers()[0], worker_id(self.request.hostname, self.app.parent_pid))
         limit = (self.request.timelimit or (None,))[0] or DEFAULT_LIMIT
         claimed = here.claim(_parse(ticket), limit + LEASE_GRACE)
         if claimed is None:

@@ -17,6 +17,9 @@ claimed as (
         and job.steps[job.step + 1] = asked.step
         and job.status = 'queued'
         and job.cancel_by is null
+        and not exists (
+            select from oms.queues as queue where queue.name = job.queue and queue.paused_at is not null
+        )
     returning job.*
 ),
 diary as (

@@ -10,7 +10,9 @@ completed as (
     set status = case
             when job.cancel_by is not null and asked.next_step is not null then 'cancelled'
             when asked.next_step is null then 'done'
-            when asked.next_agent then 'waiting'
+            when asked.next_agent or exists (
+                select from oms.queues as queue where queue.name = asked.next_queue and queue.paused_at is not null
+            ) then 'waiting'
             else 'queued'
         end,
         results = job.results || jsonb_build_object(asked.step, asked.result::jsonb),

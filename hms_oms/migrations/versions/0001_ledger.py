@@ -127,7 +127,8 @@ create trigger slas_append_only before update or delete on oms.slas
     for each row execute function oms.refuse_change();
 
 create table oms.workers (
-    name text primary key,
+    id text primary key,  -- name/pid: a restarted worker is another one
+    name text not null,
     host text not null,
     pid int not null,
     pool text not null,

@@ -1,0 +1,110 @@
+"""Recovery: a job whose message or worker is gone goes back to the backlog under a new attempt.
+
+The attempt is the fence: should the judgement be wrong and the old worker come back, its report meets no
+row and changes nothing. So recovery may be quick, and needs no certainty.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+import redis
+
+from hms_oms import broker, statements
+from hms_oms.database import Bare
+from hms_oms.presence import BEAT_SECONDS, GONE_SECONDS
+from hms_oms.tickets import Ticket
+
+log = logging.getLogger(__name__)
+
+#: How often the leader looks for what is lost, in seconds.
+SWEEP_SECONDS = 1.0
+#: A message may be on its way this long before anybody asks for it, in seconds.
+GRACE_SECONDS = 2.0
+#: A ticket that nobody shows for this long, over a beat of every worker, is lost; in seconds.
+MISSING_SECONDS = BEAT_SECONDS + 1.0
+#: This many workers lost in the same step, and the job fails instead of taking another with it.
+POISON = 3
+
+
+class Recovery:
+    """One sweep after the other, by the leader only.
+
+    Nobody is judged by the beats during the first seconds: after an absence of the database all
+    beats are old, and the workers need a moment to be heard again.
+    """
+
+    def __init__(self, connection: Bare, redis_client: redis.Redis) -> None:
+        self.connection = connection
+        self.redis = redis_client
+        self._began = time.monotonic()
+        self._missing: dict[Ticket, float] = {}
+
+    def sweep(self) -> int:
+        """Find what is lost and take it back; return how many jobs that were."""
+        now = time.monotonic()
+        judge = now - self._began > GONE_SECONDS
+        gone, expired = self._orphans(judge)
+        return (
+            lose(self.connection, gone, "the worker is gone")
+            + lose(self.connection, expired, "the lease has run out")
+            + lose(self.connection, self._without_message(now, judge), "the message is gone")
+        )
+
+    def _orphans(self, judge_workers: bool) -> tuple[list[Ticket], list[Ticket]]:
+        rows = statements.run_bare(
+            self.connection, "orphans", {"gone": GONE_SECONDS, "judge_workers": judge_workers}
+        )
+        gone = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if not row["expired"]]
+        expired = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if row["expired"]]
+        return gone, expired
+
+    def _without_message(self, now: float, judge_workers: bool) -> list[Ticket]:
+        """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
+        rows = statements.run_bare(
+            self.connection, "unclaimed", {"gone": GONE_SECONDS, "grace": GRACE_SECONDS}
+        )
+        if not rows:
+            self._missing.clear()
+            return []
+        try:
+            in_redis = broker.tickets(self.redis, {row["queue"] for row in rows})
+        except redis.RedisError as error:
+            # Nothing can be said about messages while Redis does not answer.
+            log.warning("recovery: Redis does not answer (%s)", type(error).__name__)
+            self._missing.clear()
+            return []
+        absent: dict[Ticket, float] = {}
+        lost: list[Ticket] = []
+        for row in rows:
+            ticket = Ticket(row["job"], row["attempt"], row["step"])
+            if str(ticket) in in_redis or row["held"]:
+                continue
+            absent[ticket] = self._missing.get(ticket, now)
+            if now - absent[ticket] >= MISSING_SECONDS or (judge_workers and row["gone_with_worker"]):
+                lost.append(ticket)
+        self._missing = absent
+        return lost if judge_workers else []
+
+
+def lose(connection: Bare, tickets: Iterable[Ticket], reason: str) -> int:
+    """Take back the jobs that these tickets were good for; return how many that were."""
+    wanted = list(tickets)
+    if not wanted:
+        return 0
+    rows = statements.run_bare(
+        connection,
+        "lose",
+        {
+            "jobs": [ticket.job for ticket in wanted],
+            "attempts": [ticket.attempt for ticket in wanted],
+            "steps": [ticket.step for ticket in wanted],
+            "poison": POISON,
+            "reason": reason,
+        },
+    )
+    if rows:
+        log.warning("recovery: %d jobs taken back: %s", len(rows), reason)
+    return len(rows)

@@ -1,0 +1,37 @@
+-- Cancel jobs: what waits or stands in the window at once; what runs at its next step boundary, or now.
+with held as (
+    select id, status
+    from oms.jobs
+    where id = any(%(jobs)s::bigint[]) and status in ('waiting', 'queued', 'running')
+    order by id
+    for update
+),
+changed as (
+    update oms.jobs as job
+    set cancel_by = %(who)s::text,
+        status = case when held.status = 'running' and not %(now)s::boolean then 'running' else 'cancelled' end,
+        -- A new attempt makes the ticket stale, and the report of a step that runs on come too late.
+        attempt = case
+            when held.status = 'waiting' or (held.status = 'running' and not %(now)s::boolean) then job.attempt
+            else job.attempt + 1
+        end,
+        finished_at = case
+            when held.status = 'running' and not %(now)s::boolean then null else oms.now()
+        end,
+        since = case when held.status = 'running' and not %(now)s::boolean then job.since else oms.now() end,
+        lease_until = case
+            when held.status = 'running' and not %(now)s::boolean then job.lease_until
+        end
+    from held
+    where job.id = held.id
+    returning job.id, job.status, job.step, job.attempt, held.status as found, job.steps, job.worker
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    select
+        id,
+        case status when 'cancelled' then 'cancelled' else 'cancel asked' end,
+        status, step, attempt, %(who)s::text, jsonb_build_object('reason', %(reason)s::text, 'found', found)
+    from changed
+)
+select id, status, found, attempt, steps[step + 1] as step from changed

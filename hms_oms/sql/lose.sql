@@ -1,0 +1,54 @@
+-- Take back jobs whose message or worker is gone: the same step again, under a new attempt.
+with asked as (
+    select * from unnest(
+        %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[]
+    ) as ticket (job, attempt, step)
+),
+held as (
+    select job.id, job.status, job.steps[job.step + 1] as step_name
+    from oms.jobs as job
+    join asked on job.id = asked.job and job.attempt = asked.attempt and job.steps[job.step + 1] = asked.step
+    where job.status in ('queued', 'running')
+    order by job.id
+    -- Whoever holds the row is just reporting it: then it is not lost, and the next sweep will see.
+    for update of job skip locked
+),
+taken_back as (
+    update oms.jobs as job
+    set status = case
+            when job.cancel_by is not null then 'cancelled'
+            when held.status = 'running' and not job.agent and job.losses + 1 >= %(poison)s::int then 'failed'
+            else 'waiting'
+        end,
+        attempt = job.attempt + 1,
+        losses = case when held.status = 'running' and not job.agent then job.losses + 1 else job.losses end,
+        error = case
+            when held.status = 'running' and not job.agent and job.losses + 1 >= %(poison)s::int
+            then jsonb_build_object(
+                'type', 'WorkerLost',
+                'message', format('%%s workers were lost in step %%s', job.losses + 1, held.step_name)
+            )
+            else job.error
+        end,
+        worker = null,
+        lease_until = null,
+        since = oms.now(),
+        finished_at = case
+            when job.cancel_by is not null
+                or (held.status = 'running' and not job.agent and job.losses + 1 >= %(poison)s::int)
+            then oms.now()
+        end
+    from held
+    where job.id = held.id
+    returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    select
+        id,
+        case status when 'waiting' then 'lost' when 'failed' then 'poisoned' else status end,
+        status, step, attempt, 'recovery',
+        jsonb_build_object('found', found, 'reason', %(reason)s::text)
+    from taken_back
+)
+select id, status, pg_notify('oms_backlog', queue) from taken_back

@@ -1,0 +1,32 @@
+-- Change where jobs stand: priority, queue or earliest start. What is in the window goes back first, under a
+-- new attempt, so that the tickets on their way are stale and the new order holds for all.
+with held as (
+    select id
+    from oms.jobs
+    where id = any(%(jobs)s::bigint[]) and status in ('waiting', 'queued')
+    order by id
+    for update
+),
+changed as (
+    update oms.jobs as job
+    set status = 'waiting',
+        attempt = case when job.status = 'queued' then job.attempt + 1 else job.attempt end,
+        since = case when job.status = 'queued' then oms.now() else job.since end,
+        priority = coalesce(%(priority)s::int, job.priority),
+        queue = coalesce(%(queue)s::text, job.queue),
+        ready_at = case when %(fact)s::text = 'delayed' then %(ready_at)s::timestamptz else job.ready_at end
+    from held
+    where job.id = held.id
+    returning job.id, job.queue, job.status, job.step, job.attempt, job.priority, job.ready_at
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    select
+        id, %(fact)s::text, status, step, attempt, %(who)s::text,
+        jsonb_strip_nulls(jsonb_build_object(
+            'reason', %(reason)s::text, 'priority', %(priority)s::int, 'queue', %(queue)s::text,
+            'readyAt', %(ready_at)s::timestamptz
+        ))
+    from changed
+)
+select id, status, pg_notify('oms_backlog', queue) from changed

@@ -1,0 +1,18 @@
+-- Have failed jobs tried again, from the step that failed, with all its attempts anew.
+with held as (
+    select id from oms.jobs where id = any(%(jobs)s::bigint[]) and status = 'failed' order by id for update
+),
+changed as (
+    update oms.jobs as job
+    set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, ready_at = null,
+        since = oms.now(), finished_at = null, outcome = null
+    from held
+    where job.id = held.id
+    returning job.id, job.queue, job.status, job.step, job.attempt
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    select id, 'revived', status, step, attempt, %(who)s::text, jsonb_build_object('reason', %(reason)s::text)
+    from changed
+)
+select id, status, pg_notify('oms_backlog', queue) from changed

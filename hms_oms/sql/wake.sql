@@ -1,0 +1,19 @@
+-- Let delayed jobs whose time has come into the backlog.
+with due as (
+    select id
+    from oms.jobs
+    where status = 'waiting' and ready_at is not null and ready_at <= oms.now()
+    order by ready_at
+    limit 5000
+    for update skip locked
+),
+woken as (
+    update oms.jobs as job set ready_at = null from due where job.id = due.id returning job.id
+)
+select
+    (select count(*) from woken)::int as woken,
+    (
+        select extract(epoch from min(ready_at) - oms.now())::float8
+        from oms.jobs
+        where status = 'waiting' and ready_at > oms.now()
+    ) as next_in

@@ -1,0 +1,129 @@
+"""Real neighbours for the tests: one private PostgreSQL and Redis, a fresh database for each test."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import pytest
+import sqlalchemy as sa
+
+from hms_floor import embedded
+from hms_oms import database as door
+from hms_oms import migrate, recipes, registry
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+    """Look again and again until the answer is true, and return it; fail naming `what` was awaited."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds:g} s in vain for: {what} (last seen: {found!r})")
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Servers]:
+    """PostgreSQL and Redis for the whole session, in a folder of their own."""
+    with embedded.serving(tmp_path_factory.mktemp("home"), fast=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(servers: embedded.Servers) -> str:
+    """A migrated database whose clock the tests can move; each test gets a copy."""
+    _admin(servers, "create database hms_template")
+    url = _sibling(servers, "hms_template")
+    migrate.upgrade(url)
+    with door.engine(url).begin() as connection:
+        connection.exec_driver_sql("create table public.clock (shift interval not null)")
+        connection.exec_driver_sql("insert into public.clock values ('0')")
+        connection.exec_driver_sql(
+            "create or replace function oms.now() returns timestamptz language sql stable"
+            " as 'select pg_catalog.now() + shift from public.clock'"
+        )
+    door.engine(url).dispose()
+    return "hms_template"
+
+
+@pytest.fixture
+def database(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """The URL of a migrated, empty database."""
+    name = f"hms_{uuid.uuid4().hex[:12]}"
+    _admin(servers, f"create database {name} template {template}")
+    url = _sibling(servers, name)
+    yield url
+    door.engine(url).dispose()
+    _admin(servers, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def broker(servers: embedded.Servers) -> str:
+    """The URL of an empty Redis."""
+    from hms_oms import broker as redis_door
+
+    assert servers.broker_url is not None
+    client = redis_door.client(servers.broker_url)
+    client.flushall()
+    client.close()
+    return servers.broker_url
+
+
+@pytest.fixture
+def bare(database: str) -> Iterator[psycopg2.extensions.connection]:
+    """A bare connection of the kind that workers and loops use."""
+    connection = door.connect(database, "test")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def engine(database: str) -> sa.Engine:
+    """The pooled engine for people's reads and writes."""
+    return door.engine(database)
+
+
+@pytest.fixture
+def shop(engine: sa.Engine) -> recipes.Recipe:
+    """A recipe of three steps, known to the ledger: `shop:order:v1`, keyed by its field `number`."""
+    recipe = recipes.load_folder(RECIPES)["shop:order:v1"]
+    with engine.begin() as connection:
+        registry.register(connection, recipe)
+    return recipe
+
+
+@pytest.fixture
+def forward(engine: sa.Engine) -> Callable[[timedelta], None]:
+    """Move the database's clock, as every process sees it at once."""
+
+    def move(by: timedelta) -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text("update public.clock set shift = shift + :by"), {"by": by})
+
+    return move
+
+
+def _sibling(servers: embedded.Servers, name: str) -> str:
+    assert servers.database_url is not None
+    return servers.database_url.replace("/hms?", f"/{name}?", 1)
+
+
+def _admin(servers: embedded.Servers, statement: str) -> None:
+    assert servers.database_url is not None
+    connection = psycopg2.connect(servers.database_url)
+    connection.autocommit = True
+    try:
+        connection.cursor().execute(statement)
+    finally:
+        connection.close()

@@ -1,0 +1,156 @@
+"""The verbs of the ledger, one transition at a time, on real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from psycopg2.extensions import connection as Bare
+
+from hms_act import accept
+from hms_oms import jobs, ledger, sla
+from hms_oms.recipes import Recipe
+from hms_oms.records import Claimed, Completion, Job
+from hms_oms.tickets import Ticket
+
+
+def order(engine: sa.Engine, shop: Recipe, number: int = 1, **options: Any) -> Job:
+    """Accept one order."""
+    with engine.begin() as connection:
+        started = accept.start_job(connection, shop, {"number": number}, requested_by="test", **options)
+        return started.job
+
+
+def look(engine: sa.Engine, job: int) -> Job:
+    """The job as it stands now."""
+    with engine.connect() as connection:
+        return jobs.get(connection, job)
+
+
+def facts(engine: sa.Engine, job: int) -> list[str]:
+    """The facts of a job's diary."""
+    with engine.connect() as connection:
+        return [event.fact for event in jobs.diary(connection, job)]
+
+
+def claim(bare: Bare, job: int, step: str, attempt: int = 1) -> Claimed | None:
+    """Claim one step for worker `w`."""
+    ticket = Ticket(job, attempt, step)
+    return ledger.claim(bare, [(ticket, 60.0)], "w").get(ticket)
+
+
+def test_a_job_lives_from_accepted_to_done(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """Accept, take, claim and complete each step: the job is done, with each result and a full diary."""
+    job = order(engine, shop)
+    assert (job.status, job.sla - job.created_at) == ("waiting", timedelta(minutes=30))
+
+    [taken] = ledger.take(bare, "shop", 10)
+    assert (taken.job, taken.attempt, taken.step) == (job.id, 1, 0)
+    for position, step in enumerate(["pick", "pack", "send"]):
+        assert claim(bare, job.id, step) is not None
+        following = position + 1 if position < 2 else None
+        report = Completion(
+            Ticket(job.id, 1, step), f'"{step} ok"', None, following, "shop" if following else None, False
+        )
+        status = ledger.complete(bare, [report], "w")[report.ticket]
+        assert status == ("queued" if following else "done")
+
+    done = look(engine, job.id)
+    assert done.status == "done"
+    assert done.results == {"pick": "pick ok", "pack": "pack ok", "send": "send ok"}
+    assert facts(engine, job.id) == [
+        "accepted", "dispatched", "claimed", "advanced", "claimed", "advanced", "claimed", "finished",
+    ]  # fmt: skip
+
+
+def test_a_doubled_ticket_is_good_once(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """The second claim of the same ticket, and the second report of the same step, move no row."""
+    job = order(engine, shop)
+    ledger.take(bare, "shop", 1)
+    assert claim(bare, job.id, "pick") is not None
+    assert claim(bare, job.id, "pick") is None
+    report = Completion(Ticket(job.id, 1, "pick"), "1", None, 1, "shop", False)
+    assert ledger.complete(bare, [report], "w")
+    assert ledger.complete(bare, [report], "w") == {}
+
+
+@pytest.mark.parametrize(
+    ("step", "attempt"), [("pack", 1), ("pick", 2), ("nonsense", 1)], ids=["step", "attempt", "forged"]
+)
+def test_a_void_ticket_does_nothing(
+    engine: sa.Engine, bare: Bare, shop: Recipe, step: str, attempt: int
+) -> None:
+    """A ticket for another step or attempt than the ledger's claims nothing."""
+    job = order(engine, shop)
+    ledger.take(bare, "shop", 1)
+    assert claim(bare, job.id, step, attempt) is None
+    assert look(engine, job.id).status == "queued"
+
+
+def test_the_backlog_is_taken_by_priority_then_deadline(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """The most urgent job goes first: higher priority, then the earlier deadline, then the older one."""
+    late = order(engine, shop, 1, sla_minutes=60)
+    early = order(engine, shop, 2, sla_minutes=5)
+    urgent = order(engine, shop, 3, sla_minutes=60, priority=5)
+    twin = order(engine, shop, 4, sla_minutes=60)
+    taken = [job.job for job in ledger.take(bare, "shop", 10)]
+    assert taken[:2] == [urgent.id, early.id]
+    assert taken[2:] == [late.id, twin.id]
+
+
+def test_the_same_key_is_one_job(engine: sa.Engine, shop: Recipe) -> None:
+    """A repeated key leads to the job that is there, in one call and in the next."""
+    first = order(engine, shop, 7)
+    assert order(engine, shop, 7).id == first.id
+    with engine.begin() as connection:
+        accepted = accept.accept_many(
+            connection, shop, [{"number": 7}, {"number": 8}, {"number": 8}], requested_by="test"
+        )
+    assert (len(accepted.jobs), accepted.duplicates) == (1, 2)
+
+
+def test_a_failed_step_waits_and_then_fails_for_good(
+    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """A failure goes back under a new attempt, not before its time; the last one is final."""
+    job = order(engine, shop)
+    ledger.take(bare, "shop", 1)
+    claim(bare, job.id, "pick")
+    error = {"type": "ValueError", "message": "no", "traceback": ""}
+    assert ledger.fail(bare, Ticket(job.id, 1, "pick"), error, retry_after=60, worker="w") == "waiting"
+    assert ledger.take(bare, "shop", 1) == []
+    assert 55 < ledger.wake(bare) <= 60
+
+    forward(timedelta(seconds=61))
+    ledger.wake(bare)
+    [again] = ledger.take(bare, "shop", 1)
+    assert (again.attempt, again.step) == (2, 0)
+    claim(bare, job.id, "pick", 2)
+    assert ledger.fail(bare, Ticket(job.id, 2, "pick"), error, retry_after=None, worker="w") == "failed"
+    failed = look(engine, job.id)
+    assert (failed.status, failed.failures, failed.error) == ("failed", 2, error)
+
+
+def test_a_new_sla_holds_for_future_jobs_only(engine: sa.Engine, shop: Recipe) -> None:
+    """set_sla changes the deadline of jobs accepted afterwards, and keeps its history."""
+    before = order(engine, shop, 1)
+    with engine.begin() as connection:
+        sla.set_sla(connection, "shop", 5, set_by="boss", reason="harvest")
+    after = order(engine, shop, 2)
+    assert look(engine, before.id).sla_minutes == 30
+    assert after.sla - after.created_at == timedelta(minutes=5)
+    with engine.connect() as connection:
+        assert [(entry.minutes, entry.set_by) for entry in sla.history(connection, "shop")] == [
+            (5, "boss"),
+            (30, "recipe"),
+        ]
+
+
+def test_the_diary_cannot_be_rewritten(engine: sa.Engine, shop: Recipe) -> None:
+    """Diary rows are append-only: the database refuses to change or remove one."""
+    order(engine, shop)
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.exec_driver_sql("update oms.job_events set fact = 'nothing'")

@@ -1,0 +1,27 @@
+"""The parent's view of a step that runs in a pool child: it notices when the child dies or hangs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billiard.exceptions import Terminated, WorkerLostError
+from celery.worker.request import Request
+
+from hms_oms.tickets import Ticket
+from workers import presence
+
+
+class StepRequest(Request):
+    """A request whose loss is reported to the ledger at once, by the parent."""
+
+    def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
+        """The pool says that the task ended badly; where its process died, the step is taken back."""
+        if isinstance(exc_info.exception, WorkerLostError | Terminated):
+            presence.report_lost(Ticket.parse(self.id), "the worker's process died")
+        return super().on_failure(exc_info, *args, **options)
+
+    def on_timeout(self, soft: bool, timeout: float) -> Any:
+        """The pool has ended a step that ran past its time limit."""
+        if not soft:
+            presence.report_lost(Ticket.parse(self.id), f"the time limit of {timeout:g} s was exceeded")
+        return super().on_timeout(soft, timeout)
