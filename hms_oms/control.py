@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
 from hms_oms import statements
 from hms_oms.errors import UnknownQueue
@@ -105,7 +105,8 @@ def limit(connection: Connection, queue: str, *, window: int | None, starts_per_
     require_queue(connection, queue)
     connection.execute(
         text(
-            "update oms.queues set window_size = :window, starts_per_minute = :starts, starts_from = oms.now()"
+            "update oms.queues"
+            " set window_size = :window, starts_per_minute = :starts, starts_from = oms.now()"
             " where name = :queue"
         ),
         {"queue": queue, "window": window, "starts": starts_per_minute},
@@ -152,5 +153,5 @@ def _notify(connection: Connection, queue: str) -> None:
     connection.execute(text("select pg_notify('oms_backlog', :queue)"), {"queue": queue})
 
 
-def _ids(rows: Sequence[statements.RowMapping]) -> list[int]:
+def _ids(rows: Sequence[RowMapping]) -> list[int]:
     return [int(row["id"]) for row in rows]

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from hms_oms import statements
 from hms_oms.database import Bare
+from hms_oms.outcomes import Done
 from hms_oms.recipes import Recipe
 from hms_oms.records import Accepted, Claimed, Completion, Taken
 from hms_oms.tickets import Ticket
@@ -109,6 +110,27 @@ def claim(connection: Bare, tickets: Sequence[tuple[Ticket, float]], worker: str
     return {claimed.ticket: claimed for claimed in claims}
 
 
+def completion(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Completion:
+    """The report of a step that is done, with the step that comes next by the recipe.
+
+    Raises ValueError for a result that is no JSON, or a skip that does not lead ahead.
+    """
+    step = recipe.index(ticket.step)
+    following = step + 1
+    if done.skip_to is not None:
+        following = next((place for place, ahead in enumerate(recipe.steps) if ahead.name == done.skip_to), 0)
+        if following <= step:
+            raise ValueError(f"{ticket.step} cannot skip to {done.skip_to!r}: no later step has this name")
+    result = json.dumps(done.result, allow_nan=False)
+    if "\\u0000" in result:
+        raise ValueError(f"the result of {ticket.step} holds a NUL character, which the ledger cannot keep")
+    if following == len(recipe.steps):
+        return Completion(ticket, result, done.outcome)
+    ahead = recipe.steps[following]
+    agent = ahead.by == "agent"
+    return Completion(ticket, result, done.outcome, following, ahead.queue, agent, by_agent or agent)
+
+
 def complete(connection: Bare, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:
     """Record steps as done; the answer is the status that each job has now, and none where too late."""
     rows = statements.run_bare(
@@ -123,6 +145,7 @@ def complete(connection: Bare, completions: Sequence[Completion], worker: str) -
             "next_steps": [report.next_step for report in completions],
             "next_queues": [report.next_queue for report in completions],
             "next_agents": [report.next_agent for report in completions],
+            "hand_overs": [report.hand_over for report in completions],
             "worker": worker,
         },
     )

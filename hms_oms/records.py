@@ -97,7 +97,10 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The report that a step is done, and where the job goes next (None: nowhere, it is done)."""
+    """The report that a step is done, and where the job goes next (None: nowhere, it is done).
+
+    With `hand_over` the job waits in the ledger for its next step: it goes to, or comes from, an agent.
+    """
 
     ticket: Ticket
     result: str
@@ -105,6 +108,7 @@ class Completion:
     next_step: int | None = None
     next_queue: str | None = None
     next_agent: bool | None = None
+    hand_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +22,7 @@ import sqlalchemy as sa
 from hms_floor import embedded
 from hms_oms import database as door
 from hms_oms import migrate, recipes, registry
+from tests.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -112,6 +118,89 @@ def forward(engine: sa.Engine) -> Callable[[timedelta], None]:
             connection.execute(sa.text("update public.clock set shift = shift + :by"), {"by": by})
 
     return move
+
+
+class Crew:
+    """Starts dispatchers and workers as processes of their own, and ends those that are left."""
+
+    def __init__(self, database: str, broker: str, home: Path) -> None:
+        self.home = home
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HMS_")},
+            "HMS_HOME": str(home),
+            "HMS_DATABASE_URL": database,
+            "HMS_BROKER_URL": broker,
+            "HMS_RECIPES": str(RECIPES),
+            "HMS_LOG_LEVEL": "INFO",
+            "PYTHONPATH": str(RECIPES.parent.parent),
+        }
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, name: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start `python {arguments}`, its output in {home}/{name}.log."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env={**self.environment, **environment},
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def worker(
+        self, name: str = "w", pool: str = "prefork", slots: int = 2, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker."""
+        command = [
+            "-m",
+            "celery",
+            "-A",
+            "workers",
+            "worker",
+            "-P",
+            pool,
+            "-c",
+            str(slots),
+            "-n",
+            f"{name}@here",
+        ]
+        return self.start(name, *command, **environment)
+
+    def dispatcher(self, name: str = "act") -> subprocess.Popen[bytes]:
+        """Start a dispatcher."""
+        return self.start(
+            name,
+            "-c",
+            'from hms_oms import settings; from hms_act import dispatcher; s=settings.load(); settings.configure_logging(s, "act"); dispatcher.run(*s.servers())',
+        )
+
+    def said(self, name: str) -> str:
+        """What a process has printed."""
+        return (self.home / f"{name}.log").read_text()
+
+    def end(self) -> None:
+        """End every process that still runs, with all its children."""
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def crew(
+    database: str, broker: str, engine: sa.Engine, shop: recipes.Recipe, tmp_path: Path
+) -> Iterator[Crew]:
+    """Processes on this test's own database and Redis, with the tables that the shop's steps write to."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(TABLES)
+        for recipe in recipes.load_folder(RECIPES).values():
+            registry.register(connection, recipe)
+    hands = Crew(database, broker, tmp_path)
+    yield hands
+    hands.end()
 
 
 def _sibling(servers: embedded.Servers, name: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
+from typing import Any
 
-from celery import Celery
-from kombu import Queue
+from celery import Celery, signals
+from kombu import Exchange, Queue
 
 from hms_oms import recipes, settings
 from workers import presence, step
@@ -25,7 +25,7 @@ def make_app(configured: settings.Settings) -> Celery:
     made.parent_pid = os.getpid()
     made.config_from_object("celeryconfig")
     made.conf.broker_url = broker_url
-    made.conf.task_queues = [Queue(name, exchange="", routing_key=name) for name in _queues(known)]
+    made.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in _queues(known)]
     made.conf.task_default_queue = made.conf.task_queues[0].name
     for module in sorted({recipe.module for recipe in known.values() if recipe.module}):
         importlib.import_module(module)
@@ -49,7 +49,11 @@ def _task(name: str, function: step.StepFunction) -> StepTask:
     return made
 
 
+@signals.setup_logging.connect(weak=False)
+def _logging(**_: Any) -> None:
+    """Celery leaves logging alone where somebody else sees to it."""
+    settings.configure_logging(configuration, "worker")
+
+
 configuration = settings.load()
-settings.configure_logging(configuration, "worker")
-logging.getLogger("celery").setLevel(configuration.log_level)
 app = make_app(configuration)

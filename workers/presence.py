@@ -22,6 +22,9 @@ from workers.desk import Line
 
 log = logging.getLogger(__name__)
 
+#: How often the parent looks for pool children that have died, in seconds.
+LOOK_SECONDS = 0.5
+
 #: Tickets whose pool child has died, with the reason.
 _lost: queue.SimpleQueue[tuple[Ticket, str] | None] = queue.SimpleQueue()
 
@@ -42,6 +45,9 @@ class Presence(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         """Begin to beat; called anew after each reconnection to the broker."""
+        if consumer.hub and hasattr(consumer.pool, "maintain_pool"):
+            # Celery itself looks after dead pool children every five seconds only.
+            consumer.hub.call_repeatedly(LOOK_SECONDS, consumer.pool.maintain_pool)
         if self._beats is None:
             self._beats = _Beats(consumer)
             self._beats.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.worker.request import Request
 
@@ -16,7 +17,11 @@ class StepRequest(Request):
 
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
         """The pool says that the task ended badly; where its process died, the step is taken back."""
-        if isinstance(exc_info.exception, WorkerLostError | Terminated):
+        error = exc_info.exception
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        # Billiard may report the exit of the child as the SystemExit that it raised there.
+        if isinstance(error, WorkerLostError | Terminated | SystemExit):
             presence.report_lost(Ticket.parse(self.id), "the worker's process died")
         return super().on_failure(exc_info, *args, **options)
 

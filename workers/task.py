@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import traceback
@@ -12,7 +11,7 @@ from typing import Any, NoReturn
 from celery import Task
 from celery.exceptions import Ignore
 
-from hms_oms import publishing
+from hms_oms import ledger, publishing
 from hms_oms.outcomes import Done, Reject, Retry
 from hms_oms.presence import worker_id
 from hms_oms.recipes import Recipe, RetryPolicy
@@ -148,14 +147,7 @@ def describe(error: Exception) -> dict[str, str]:
 
 def _completion(claimed: Claimed, recipe: Recipe, returned: StepResult) -> Completion:
     done = returned if isinstance(returned, Done) else Done(returned)
-    following = claimed.step + 1 if done.skip_to is None else recipe.index(done.skip_to)
-    if following <= claimed.step:
-        raise ValueError(f"a step may skip ahead only, not from {claimed.ticket.step} to {done.skip_to}")
-    result = json.dumps(done.result, allow_nan=False)
-    if following == len(recipe.steps):
-        return Completion(claimed.ticket, result, done.outcome)
-    step = recipe.steps[following]
-    return Completion(claimed.ticket, result, done.outcome, following, step.queue, step.by == "agent")
+    return ledger.completion(claimed.ticket, recipe, done, by_agent=False)
 
 
 def _report(here: Desk, run: StepRun, completion: Completion) -> str | None:

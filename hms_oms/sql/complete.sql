@@ -2,15 +2,16 @@
 with asked as (
     select * from unnest(
         %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(results)s::text[], %(outcomes)s::text[],
-        %(next_steps)s::smallint[], %(next_queues)s::text[], %(next_agents)s::boolean[]
-    ) as report (job, attempt, step, result, outcome, next_step, next_queue, next_agent)
+        %(next_steps)s::smallint[], %(next_queues)s::text[], %(next_agents)s::boolean[], %(hand_overs)s::boolean[]
+    ) as report (job, attempt, step, result, outcome, next_step, next_queue, next_agent, hand_over)
 ),
 completed as (
     update oms.jobs as job
     set status = case
             when job.cancel_by is not null and asked.next_step is not null then 'cancelled'
             when asked.next_step is null then 'done'
-            when asked.next_agent or exists (
+            -- Between workers the next message follows at once; to or from an agent the job waits its turn.
+            when asked.hand_over or exists (
                 select from oms.queues as queue where queue.name = asked.next_queue and queue.paused_at is not null
             ) then 'waiting'
             else 'queued'
@@ -34,7 +35,8 @@ completed as (
         and job.attempt = asked.attempt
         and job.steps[job.step + 1] = asked.step
         and job.status = 'running'
-    returning job.id, job.status, job.step, job.attempt, job.cancel_by, asked.step as finished_step
+    returning
+        job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, asked.step as finished_step
 ),
 diary as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
@@ -49,4 +51,7 @@ diary as (
         status, step, attempt, coalesce(%(worker)s::text, cancel_by), jsonb_build_object('completed', finished_step)
     from completed
 )
-select id, attempt, finished_step, status from completed
+select
+    id, attempt, finished_step, status,
+    case when status = 'waiting' then pg_notify('oms_backlog', queue)::text end as notified
+from completed

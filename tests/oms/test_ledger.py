@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from psycopg2.extensions import connection as Bare
 
 from hms_act import accept
 from hms_oms import jobs, ledger, sla
+from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.records import Claimed, Completion, Job
 from hms_oms.tickets import Ticket

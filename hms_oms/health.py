@@ -1,0 +1,55 @@
+"""Signs of life that only the database can tell: its clock and version, who leads, what is unsent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """A daemon that leads its duty now; `host` is None where it came through a socket of this machine."""
+
+    duty: str
+    pid: int
+    host: str | None
+    since: datetime
+
+
+def clock(connection: Connection) -> datetime:
+    """What time the ledger has: deadlines are judged by this clock and no other."""
+    now = connection.scalar(text("select oms.now()"))
+    assert isinstance(now, datetime)
+    return now
+
+
+def server_version(connection: Connection) -> str:
+    """The version of PostgreSQL, as it tells it."""
+    return str(connection.scalar(text("select current_setting('server_version')"))).split()[0]
+
+
+def leaders(connection: Connection) -> Sequence[Leader]:
+    """The daemons that lead now, found by the name that each gives its connection."""
+    rows = connection.execute(
+        text(
+            "select substring(application_name from 'hms (.*) leader') as duty, pid,"
+            " host(client_addr) as host, backend_start as since"
+            " from pg_stat_activity"
+            " where application_name like 'hms % leader' and datname = current_database() order by duty"
+        )
+    )
+    return [Leader(**row) for row in rows.mappings()]
+
+
+def unsent_texts(connection: Connection) -> tuple[int, datetime | None]:
+    """How many texts wait in the outbox, and since when the oldest of them does."""
+    row = connection.execute(
+        text(
+            "select count(*) as number, min(created_at) as oldest from oms.messages"
+            " where state in ('pending', 'sending')"
+        )
+    ).one()
+    return row.number, row.oldest

@@ -1,0 +1,102 @@
+"""Real workers and a real dispatcher run jobs end to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hms_act import accept
+from hms_oms import broker as redis_door
+from hms_oms import jobs
+from hms_oms.recipes import Recipe
+from hms_oms.records import Job
+from tests.conftest import Crew, wait_until
+
+
+def order(engine: sa.Engine, shop: Recipe, number: int, **wishes: Any) -> int:
+    """Accept an order and return its job's number."""
+    with engine.begin() as connection:
+        payload = {"number": number, **wishes}
+        return accept.start_job(connection, shop, payload, requested_by="test").job.id
+
+
+def ended(engine: sa.Engine, job: int) -> Job:
+    """Wait until a job has ended, and return it."""
+
+    def look() -> Job | None:
+        with engine.connect() as connection:
+            found = jobs.get(connection, job)
+        return found if found.finished_at else None
+
+    found: Job = wait_until(look, f"job-{job} to end", 40)
+    return found
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_every_way_a_step_can_end(crew: Crew, engine: sa.Engine, shop: Recipe, pool: str) -> None:
+    """Under each pool: done, retried, failed for good, rejected and skipped jobs end as they should."""
+    plain = order(engine, shop, 1, phone="+12025550123")
+    stumbling = order(engine, shop, 2, pack={"fail": 2})
+    hopeless = order(engine, shop, 3, pack={"fail": 9})
+    rejected = order(engine, shop, 4, pick={"reject": "not for sale"})
+    short = order(engine, shop, 5, pick={"skip_to": "send", "effect": True})
+    later = order(engine, shop, 6, pick={"later": 1})
+    crew.dispatcher()
+    crew.worker(pool=pool)
+
+    done = ended(engine, plain)
+    assert (done.status, set(done.results)) == ("done", {"pick", "pack", "send"})
+    assert done.results["send"] == {"token": f"job-{plain}.3", "before": ["pack", "pick"]}
+    assert ended(engine, stumbling).status == "done"
+    failed = ended(engine, hopeless)
+    assert (failed.status, failed.failures) == ("failed", 3)
+    assert failed.error is not None
+    assert failed.error["type"] == "ValueError"
+    assert "order 3 does not fit" in failed.error["message"]
+    assert (ended(engine, rejected).status, ended(engine, rejected).outcome) == ("done", "not for sale")
+    skipped = ended(engine, short)
+    assert (skipped.status, skipped.outcome, set(skipped.results)) == ("done", "short cut", {"pick", "send"})
+    assert ended(engine, later).status == "done"
+    with engine.connect() as connection:
+        texts = connection.execute(sa.text("select job_id, recipient from oms.messages")).all()
+        effects = connection.execute(sa.text("select job, step from public.effects")).all()
+    assert texts == [(plain, "+12025550123")]
+    assert effects == [(short, "pick")]
+    # What a step raised may quote the payload: it stays in the ledger.
+    assert "does not fit" not in crew.said("w")
+
+
+def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, broker: str) -> None:
+    """While jobs stand in the window, no key of Redis holds a word of their payload."""
+    from hms_act.dispatcher import Dispatcher, make_app
+    from hms_oms import control, database
+    from hms_oms.recovery import Recovery
+
+    with engine.begin() as connection:
+        control.limit(connection, "shop", window=50, starts_per_minute=None)
+    for number in range(20):
+        order(engine, shop, number + 1, name="Ermintrude Quux", phone="+12025550123")
+    bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+    client = redis_door.client(broker)
+    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client)).turn()
+    bare.close()
+
+    assert len(redis_door.tickets(client, ["shop"])) == 20
+    dump = b"".join(
+        piece
+        for key in client.scan_iter()
+        if client.type(key) == b"list"
+        for piece in client.lrange(key, 0, -1)
+    )
+    import base64
+    import json
+
+    bodies = [
+        base64.b64decode(json.loads(message)["body"]) for message in client.lrange("shop\x06\x169", 0, -1)
+    ]
+    assert len(bodies) == 20
+    for secret in (b"Ermintrude", b"2025550123"):
+        assert secret not in dump
+        assert all(secret not in body for body in bodies)

@@ -1,0 +1,89 @@
+"""What makes a farm-grant application a good one: pure rules, each with the code of its reason."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+import phonenumbers
+
+CROPS = (
+    *("corn", "soybeans", "wheat", "cotton", "rice", "sorghum", "barley", "oats", "hay"),
+    *("vegetables", "fruit", "dairy", "livestock"),
+)
+#: The codes of all reasons, in the order in which they are told.
+CODES = ("phone", "county", "crop", "acres", "amount", "date")
+MOST_ACRES = 50_000
+MOST_AMOUNT = 250_000
+MOST_PER_ACRE = 500
+
+
+def reasons(payload: Mapping[str, Any], today: date) -> tuple[str, ...]:
+    """The codes of every rule that the application breaks, in the order of CODES; none for a good one.
+
+    `payload` meets the recipe's schema; `today` is the day (UTC) after which a submission is in the future.
+    """
+    holds = {
+        "phone": is_us_number(payload["phone"]),
+        "county": payload["countyFips"] in counties(),
+        "crop": payload["crop"] in CROPS,
+        "acres": _acres_fit(payload["acres"]),
+        "amount": _amount_fits(payload["amountRequested"], payload["acres"]),
+        "date": date.fromisoformat(payload["submittedOn"]) <= today,
+    }
+    return tuple(code for code in CODES if not holds[code])
+
+
+def is_us_number(phone: str) -> bool:
+    """Whether this is a valid number of the United States, written with or without the country code."""
+    number = _parsed(phone)
+    return number is not None and phonenumbers.is_valid_number_for_region(number, "US")
+
+
+def e164(phone: str) -> str | None:
+    """The number in the form that every network dials (+13125550123), or None where it is none at all."""
+    number = _parsed(phone)
+    if number is None or not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@functools.cache
+def counties() -> frozenset[str]:
+    """The five-digit FIPS codes of all counties of the states, DC and the territories."""
+    # Half a megabyte of Python that only a worker needs, and not before its first application.
+    from us import states
+
+    everywhere = {state.fips: state for state in [*states.STATES_AND_TERRITORIES, states.DC]}
+    return frozenset(county.fips for state in everywhere.values() for county in state.counties)
+
+
+def _parsed(phone: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(phone, "US")
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _acres_fit(acres: float) -> bool:
+    exact = _exact(acres)
+    return exact is not None and 0 < exact <= MOST_ACRES
+
+
+def _amount_fits(amount: float, acres: float) -> bool:
+    exact, land = _exact(amount), _exact(acres)
+    if exact is None or land is None:
+        return False
+    return 0 < exact <= min(Fraction(MOST_AMOUNT), MOST_PER_ACRE * land)
+
+
+def _exact(number: float) -> Fraction | None:
+    """The number as it is written, or None where it is not finite."""
+    # By way of its decimal text: 33.3 acres are what the applicant wrote, not the nearest binary fraction.
+    try:
+        return Fraction(str(number))
+    except ValueError:
+        return None
