@@ -1,6 +1,9 @@
 """Celery's settings as data. The broker's address is not here: it comes from the environment (see README)."""
 
+from hms_oms import transport
 from hms_oms.publishing import PRIORITY_STEPS
+
+transport.install()
 
 # JSON only: whoever can write to Redis must not be able to run code in a worker.
 task_serializer = "json"

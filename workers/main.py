@@ -10,7 +10,7 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 
 from hms_oms import recipes, settings
-from workers import presence, step
+from workers import presence, step, telegraph
 from workers.task import StepTask
 
 
@@ -31,7 +31,7 @@ def make_app(configured: settings.Settings) -> Celery:
         importlib.import_module(module)
     for name, function in step.registered.items():
         made.register_task(_task(name, function))
-    made.steps["consumer"].add(presence.Presence)
+    made.steps["consumer"].update((presence.Presence, telegraph.Telegraph))
     return made
 
 
