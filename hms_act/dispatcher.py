@@ -19,7 +19,7 @@ from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.records import Taken
 from hms_oms.recovery import SWEEP_SECONDS, Recovery
-from hms_oms.windows import windows
+from hms_oms.windows import charge, windows
 
 #: While a window is full and the backlog has more, it is looked at this often, in seconds ...
 BUSY_SECONDS = 0.02
@@ -52,6 +52,8 @@ class Dispatcher:
             room = window.room(pace.per_second(time.monotonic()))
             if window.backlog and room:
                 taken = ledger.take(self.connection, window.queue, room)
+                if window.starts_allowed is not None:
+                    charge(self.connection, window.queue, len(taken))
                 self.publish(taken)
                 pace.add(time.monotonic(), len(taken))
             if window.backlog and (window.slots or window.size):

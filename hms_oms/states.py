@@ -36,6 +36,7 @@ class Fact(StrEnum):
     POISONED = "poisoned"
     RESERVED = "reserved"
     CANCELLED = "cancelled"
+    CANCEL_ASKED = "cancel asked"
     REVIVED = "revived"
     RECALLED = "recalled"
     PROMOTED = "promoted"
@@ -71,6 +72,8 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
     (Status.WAITING, Fact.CANCELLED): Status.CANCELLED,
     (Status.QUEUED, Fact.CANCELLED): Status.CANCELLED,
     (Status.RUNNING, Fact.CANCELLED): Status.CANCELLED,
+    # A person stops a job that runs: the step is finished first.
+    (Status.RUNNING, Fact.CANCEL_ASKED): Status.RUNNING,
     # A person has it tried again from the step that failed.
     (Status.FAILED, Fact.REVIVED): Status.WAITING,
     # A person pauses the queue: what is in the window goes back, its tickets go stale.

@@ -18,6 +18,8 @@ class Window:
     size: int | None
     queued: int
     backlog: bool
+    #: How many jobs may start now by the queue's limit per minute; None where there is none.
+    starts_allowed: int | None = None
 
     def room(self, starts_per_second: float) -> int:
         """How many more jobs the window takes, for work that was started lately at this pace.
@@ -32,12 +34,26 @@ class Window:
             size = 2 * self.slots + round(starts_per_second / 10)
         else:
             size = 0
-        return max(0, size - self.queued)
+        room = max(0, size - self.queued)
+        return room if self.starts_allowed is None else min(room, self.starts_allowed)
 
 
 def windows(connection: Bare) -> list[Window]:
     """The windows of all queues that are not paused."""
     rows = statements.run_bare(connection, "windows", {"gone": GONE_SECONDS})
     return [
-        Window(row["queue"], row["slots"], row["window_size"], row["queued"], row["backlog"]) for row in rows
+        Window(
+            row["queue"],
+            row["slots"],
+            row["window_size"],
+            row["queued"],
+            row["backlog"],
+            row["starts_allowed"],
+        )
+        for row in rows
     ]
+
+
+def charge(connection: Bare, queue: str, starts: int) -> None:
+    """Count `starts` against a queue's limit per minute."""
+    statements.run_bare(connection, "charge", {"queue": queue, "starts": starts})

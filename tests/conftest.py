@@ -110,6 +110,15 @@ def shop(engine: sa.Engine) -> recipes.Recipe:
 
 
 @pytest.fixture
+def returns(engine: sa.Engine) -> recipes.Recipe:
+    """A recipe that mixes the steps of workers and of an agent, known to the ledger: `shop:return:v1`."""
+    recipe = recipes.load_folder(RECIPES)["shop:return:v1"]
+    with engine.begin() as connection:
+        registry.register(connection, recipe)
+    return recipe
+
+
+@pytest.fixture
 def forward(engine: sa.Engine) -> Callable[[timedelta], None]:
     """Move the database's clock, as every process sees it at once."""
 

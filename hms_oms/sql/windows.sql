@@ -11,6 +11,17 @@ select
     queue.name as queue,
     coalesce(slots.slots, 0) as slots,
     queue.window_size,
+    -- How many may start now under the limit per minute: time that has passed, in starts, saved up for a second
+    -- at most and at least one (a generic cell rate algorithm; `starts_from` is its clock).
+    case
+        when queue.starts_per_minute is null then null
+        else floor(extract(epoch from
+            oms.now() - greatest(
+                queue.starts_from,
+                oms.now() - greatest(60.0 / queue.starts_per_minute, 1.0) * interval '1 second'
+            )
+        ) * queue.starts_per_minute / 60.0)::int
+    end as starts_allowed,
     (select count(*) from oms.jobs where jobs.queue = queue.name and status = 'queued')::int as queued,
     exists (
         select from oms.jobs

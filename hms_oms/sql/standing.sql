@@ -1,0 +1,24 @@
+-- Where a job stands: its place in the backlog, the state of its queue, and who could run it.
+select
+    oms.now() as now,
+    case when job.status = 'waiting' and job.ready_at is null then 1 + (
+        select count(*)
+        from oms.jobs as ahead
+        where ahead.queue = job.queue and ahead.agent = job.agent
+            and ahead.status = 'waiting' and ahead.ready_at is null
+            and (-ahead.priority, ahead.sla, ahead.id) < (-job.priority, job.sla, job.id)
+    ) end as position,
+    (
+        select count(*) from oms.jobs as other
+        where other.queue = job.queue and other.agent = job.agent
+            and other.status = 'waiting' and other.ready_at is null
+    ) as backlog,
+    (select count(*) from oms.jobs as other where other.queue = job.queue and other.status = 'queued') as queued,
+    (
+        select coalesce(sum(slots), 0) from oms.workers
+        where job.queue = any(queues) and beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
+    ) as slots,
+    queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
+from oms.jobs as job
+join oms.queues as queue on queue.name = job.queue
+where job.id = %(job)s::bigint
