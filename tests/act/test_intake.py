@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hms_act.csv_records import LONGEST_RECORD
@@ -159,48 +159,40 @@ def test_a_short_row_misses_its_last_values() -> None:
 
 
 BAD_CELLS = {
-    "app_id": [
-        "0",
-        "00",
-        "-1",
-        "+1",
-        "1.0",
-        "1e3",
-        "1_0",
-        "12a",
-        "１２",
-        "٣",
-        "9007199254740992",
-        "9" * 5000,
-    ],
-    "acres": [
-        "NaN",
-        "nan",
-        "inf",
-        "-inf",
-        "Infinity",
-        "1e999",
-        "1_000",
-        '"1,000"',
-        "１２",
-        "٣",
-        "0x10",
-        "1 000",
-        ".",
-        *["e5", "1e", "$5", "5%", "9" * 400, "--1", "twelve"],
-    ],
-    "submitted_on": [
-        "11/01/2026",
-        "2026-11-1",
-        "20261101",
-        "2026-W44-7",
-        "2026-02-30",
-        "0000-01-01",
-        "２０２６-11-01",
-        *["2026-11-01T00:00", "26-11-01"],
-    ],
-    "name": ["x" * 301, "a\0b"],
-    "phone": ["5" * 61],
+    "app_id": (
+        *("0", "00", "-1", "+1", "1.0", "1e3", "1_0", "12a", "１２", "٣", "9007199254740992", "9" * 5000),
+    ),
+    "acres": (
+        *(
+            "NaN",
+            "nan",
+            "inf",
+            "-inf",
+            "Infinity",
+            "1e999",
+            "9" * 400,
+            "1_000",
+            '"1,000"',
+            "1 000",
+            "１２",
+            "٣",
+        ),
+        *("0x10", ".", "e5", "1e", "$5", "5%", "--1", "twelve"),
+    ),
+    "submitted_on": (
+        *(
+            "11/01/2026",
+            "2026-11-1",
+            "20261101",
+            "2026-W44-7",
+            "26-11-01",
+            "2026-11-01T00:00",
+            "２０２６-11-01",
+        ),
+        *("2026-02-30", "0000-01-01"),
+    ),
+    "name": ("x" * 301, "a\0b"),
+    "phone": ("5" * 61,),
 }
 
 
@@ -250,6 +242,13 @@ def test_bytes_that_are_not_utf8_cost_their_row_only() -> None:
 
     assert refused(content) == [(3, "name")]
     assert accepted(content) == [(2, 1), (4, 2)]
+
+
+def test_a_refusal_can_always_be_written_down() -> None:
+    """Where the blame falls on a column whose name cannot be decoded, the refusal is text all the same."""
+    content = HEADER.encode() + b",Gr\xf6\xdfe\n" + f'{line()},"open\n'.encode()
+
+    assert refused(content) == [(2, "Gr\ufffd\ufffde")]
 
 
 def test_half_a_character_at_the_end_of_utf16_costs_the_last_row_only() -> None:
@@ -312,14 +311,13 @@ def test_text_behind_a_closing_quote_is_refused() -> None:
     assert refused(table(line(name='"Ann" Lee'))) == [(2, "name")]
 
 
-@pytest.mark.parametrize("opening", ["", '"'])
+@pytest.mark.parametrize("quote", ["{}", '"{}"', '"{}'])
 @pytest.mark.parametrize("length", [LONGEST_RECORD + 1, 5 * LONGEST_RECORD])
-def test_an_over_long_value_costs_its_row_only(opening: str, length: int) -> None:
+def test_an_over_long_value_costs_its_row_only(quote: str, length: int) -> None:
     """A line without measure is refused, and reading goes on behind it."""
-    content = table(line(app_id="1"), line(name=opening + "x" * length), line(app_id="2"))
+    content = table(line(app_id="1"), line(name=quote.format("x" * length)), line(app_id="2"))
 
-    assert [(3, "name" if opening else "submitted_on")] == refused(content) or not opening
-    assert [number for number, _ in refused(content)] == [3]
+    assert refused(content) == [(3, "name")]
     assert accepted(content) == [(2, 1), (4, 2)]
 
 
@@ -368,15 +366,12 @@ def test_a_recipe_without_columns_reads_no_file() -> None:
         read(io.BytesIO(b"a\n1\n"), replace(GRANT, columns=()))
 
 
-class Pipe(io.RawIOBase):
+class Pipe(io.BytesIO):
     """A stream that gives a byte at a time, as a slow pipe may."""
 
-    def __init__(self, content: bytes) -> None:
-        self._rest = iter(content)
-
-    def read(self, size: int = -1, /) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """The next byte."""
-        return bytes(itertools.islice(self._rest, 1))
+        return super().read(1)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -437,6 +432,7 @@ payloads = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(payloads, max_size=5),
     st.permutations(NAMES),
@@ -462,6 +458,7 @@ def test_whatever_a_csv_writer_writes_is_read_back(
     assert [Row(number, payload) for number, payload in zip(lines, wanted, strict=True)] == found
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text('",\n\r \tab1;', max_size=60).map(str.encode), st.booleans())
 def test_no_content_raises_anything_but_unreadable_file(content: bytes, with_header: bool) -> None:
     """Behind a good header nothing raises; without one, only UnreadableFile does."""
@@ -472,6 +469,7 @@ def test_no_content_raises_anything_but_unreadable_file(content: bytes, with_hea
         rows(content)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 5),
     st.sampled_from(NAMES),
@@ -517,6 +515,7 @@ text_schemas = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     number_schemas, text_schemas, text_schemas, st.booleans(), numbers, st.text("anz", min_size=1, max_size=5)
 )

@@ -1,19 +1,39 @@
-"""The roster on a real PostgreSQL: visits are spread evenly and each application has one inspector, ever."""
+"""Visits and texts on a real PostgreSQL: loads stay even, and each application has one inspector, ever."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 
-from hms_oms.database import Bare
-from workers.farm_grant import roster, rules
+from hms_act.accept import start_job
+from hms_oms import recipes
+from hms_oms.database import Bare, engine
+from hms_oms.outcomes import Done
+from hms_oms.records import Claimed
+from tests.conftest import wait_until
+from workers.farm_grant import roster, rules, steps
 from workers.farm_grant.roster import NoInspector, assign, seed
+from workers.step import StepRun
+
+GRANT = recipes.load_file(Path(recipes.__file__).parents[1] / "workers/recipes/farm-grant.toml")
+PAYLOAD: Mapping[str, Any] = {
+    "appId": 219,
+    "name": "Ann Lee",
+    "phone": "(312) 555-0123",
+    "countyFips": "19001",
+    "crop": "corn",
+    "acres": 120.5,
+    "amountRequested": 25000,
+    "submittedOn": "2026-11-01",
+}
 
 
 @pytest.fixture
@@ -224,8 +244,86 @@ def waits_for(waiting: Bare, holding: Bare) -> bool:
         return found is not None and bool(found[0])
 
 
-def wait_until(condition: Callable[[], bool], description: str, seconds: float = 10) -> None:
-    """Look again and again until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {description}"
+def run(connection: Bare, job: int, results: Mapping[str, Any], **changes: Any) -> StepRun:
+    """A run of a step of this job, whose effects go to the connection."""
+    claimed = Claimed(
+        job=job,
+        attempt=1,
+        step=1,
+        steps=("validate", "inspect", "notify"),
+        type=GRANT.type,
+        recipe_id=1,
+        failures=0,
+        payload={**PAYLOAD, **changes},
+        results=results,
+        now=datetime(2026, 11, 22, tzinfo=UTC),
+    )
+    return StepRun(claimed, lambda: connection)
+
+
+@pytest.fixture
+def job(database: str) -> int:
+    """An accepted application."""
+    with engine(database).begin() as ledger:
+        started = start_job(ledger, GRANT, PAYLOAD, requested_by="test")
+    return started.job.id
+
+
+def outbox(connection: Bare) -> list[tuple[int, str, str]]:
+    """Job, recipient and body of each text in the outbox."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select job_id, recipient, body from oms.messages order by id")
+        return cursor.fetchall()
+
+
+def test_the_inspect_step_names_the_inspector(connection: Bare, job: int) -> None:
+    """The step's result says who comes, and its outcome becomes the job's."""
+    first = next(inspector for inspector in roster.inspectors() if inspector.state == "19")
+
+    done = steps.inspect(run(connection, job, {"validate": {"accepted": True}}))
+    connection.commit()
+
+    assert done == Done({"inspector": {"id": first.id, "name": first.name}}, outcome="assigned")
+    assert loads(connection, "19")[first.id] == 1
+
+
+def test_a_whole_number_written_as_a_float_is_the_same_application(connection: Bare, job: int) -> None:
+    """JSON knows 219.0, and so does the schema."""
+    first = steps.inspect(run(connection, job, {}))
+    again = steps.inspect(run(connection, job, {}, appId=219.0))
+
+    assert first == again
+
+
+def test_an_accepted_applicant_is_told_who_comes(connection: Bare, job: int) -> None:
+    """One text, in the transaction of the step, without the applicant's name."""
+    results = {"validate": {"accepted": True}, "inspect": {"inspector": {"id": 1, "name": "Noé Peña"}}}
+
+    assert steps.notify(run(connection, job, results)) == {"texted": True}
+    connection.commit()
+
+    body = "Farm grant 219: accepted. Inspector Noé Peña will visit your farm."
+    assert outbox(connection) == [(job, "+13125550123", body)]
+
+
+def test_a_rejected_applicant_is_told_why(connection: Bare, job: int) -> None:
+    """A phone that is valid elsewhere is a reason, and still a phone."""
+    results = {"validate": {"accepted": False, "reasons": ["phone", "crop"]}}
+
+    assert steps.notify(run(connection, job, results, phone="+44 20 7946 0018")) == {"texted": True}
+    connection.commit()
+
+    ((_, recipient, body),) = outbox(connection)
+    assert recipient == "+442079460018"
+    assert "not a valid US number; the crop is not one we fund" in body
+
+
+def test_an_applicant_without_a_number_gets_no_text(connection: Bare, job: int) -> None:
+    """Where there is nobody to text, the step says so and is done."""
+    results = {"validate": {"accepted": False, "reasons": ["phone"]}}
+
+    done = steps.notify(run(connection, job, results, phone="call the neighbours"))
+    connection.commit()
+
+    assert done == {"texted": False, "why": "the phone number is not a number that can be texted"}
+    assert outbox(connection) == []

@@ -1,0 +1,279 @@
+"""The launcher and its supervisor: real processes that are started, killed, restarted and stopped."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hms_floor import embedded, launcher, programs, supervisor
+from hms_floor.programs import Program
+from hms_floor.supervisor import NotReady, Supervisor
+from hms_oms import settings
+from hms_oms.errors import ConfigError
+from tests.conftest import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Writes NAME:PID to the diary and sleeps; on SIGTERM writes NAME again, unless it is deaf.
+TINY = """
+import os, signal, sys
+name, diary, deaf = sys.argv[1:4]
+def write(text):
+    with open(diary, "a") as file: file.write(text + "\\n")
+def leave(*_):
+    if not deaf:
+        write(name)
+        sys.exit(0)
+signal.signal(signal.SIGTERM, leave)
+write(f"{name}:{os.getpid()}")
+while True: signal.pause()
+"""
+
+#: Runs a floor of one tiny program on servers of its own; what it does when ready is the second argument.
+TINY_FLOOR = """
+import os, signal, sys
+from pathlib import Path
+from hms_floor import launcher
+from hms_oms import settings
+from tests.floor.test_launcher import tiny
+home = Path(sys.argv[1])
+floor = lambda *_: [tiny(home, "tiny")]
+sys.exit(launcher.run(settings.load(), prepare=lambda _: None, floor=floor, when_ready=eval(sys.argv[2])))
+"""
+
+WHOLE_FLOOR = """
+import sys
+from hms_floor import launcher
+from hms_oms import migrate, settings
+sys.exit(launcher.run(settings.load(), prepare=migrate.upgrade))
+"""
+
+
+#: Servers that are never asked, so that a launcher starts none of its own.
+NOWHERE = {"HMS_DATABASE_URL": "postgresql://nowhere/hms", "HMS_BROKER_URL": "redis://nowhere"}
+
+
+def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: float = 5.0) -> Program:
+    """A program that notes in home/diary when it starts and when it is told to stop."""
+    command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "diary"), "deaf" if deaf else ""]
+    start = partial(programs.spawn, command, log=programs.log_file(home, name))
+    return Program(name, start, rank=rank, stops=((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)))
+
+
+def diary(home: Path) -> list[str]:
+    """What the tiny programs have noted so far."""
+    try:
+        return (home / "diary").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def has_noted(home: Path, lines: int) -> bool:
+    """Whether the tiny programs have written so many lines."""
+    return len(diary(home)) == lines
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a corpse that nobody has buried does not."""
+    return programs.started(pid) is not None
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the supervisor has said."""
+    return []
+
+
+@pytest.fixture
+def keeper(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
+    """A supervisor, which is stopped in a hurry at the end."""
+    keeper = Supervisor(tmp_path, say=said.append, over=lambda: None, pauses=(0.05, 0.1))
+    yield keeper
+    keeper.hurry()
+    keeper.stop()
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Runs a script as a launcher in home `tmp_path`, its output in tmp_path/said."""
+    with ExitStack() as cleanup:
+
+        def start(script: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+            with (tmp_path / "said").open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-c", script, *arguments],
+                    cwd=ROOT,
+                    env={**os.environ, "HMS_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1", **environment},
+                    stdout=output,
+                    stderr=output,
+                )
+            cleanup.callback(process.wait)
+            cleanup.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_a_program_that_dies_is_started_again(tmp_path: Path, keeper: Supervisor, said: list[str]) -> None:
+    """Each end is told with its cause, the pauses double, and the record follows."""
+    keeper.keep(tiny(tmp_path, "act"))
+    for count in (1, 2, 3):
+        wait_until(partial(has_noted, tmp_path, count), f"start {count}")
+        os.kill(int(diary(tmp_path)[-1].removeprefix("act:")), signal.SIGKILL)
+    wait_until(lambda: len(diary(tmp_path)) == 4, "start 4")
+    pid = int(diary(tmp_path)[-1].removeprefix("act:"))
+    wait_until(lambda: json.loads((tmp_path / "pids.json").read_text())["act"]["pid"] == pid, "its record")
+    assert [line.partition(" (see")[0] for line in said] == [
+        f"act was ended by SIGKILL; it is started again in {pause} s" for pause in ("0.05", "0.1", "0.1")
+    ]
+
+
+def test_programs_stop_rank_by_rank(tmp_path: Path, keeper: Supervisor) -> None:
+    """Workers go before the daemons, whatever the order in which they were started."""
+    for name, rank in (("act", 1), ("worker-1", 0), ("worker-2", 0)):
+        keeper.keep(tiny(tmp_path, name, rank=rank))
+    wait_until(lambda: len(diary(tmp_path)) == 3, "all to start")
+    keeper.stop()
+    assert sorted(diary(tmp_path)[3:5]) == ["worker-1", "worker-2"]
+    assert diary(tmp_path)[5:] == ["act"]
+    assert json.loads((tmp_path / "pids.json").read_text()) == {}
+
+
+def test_a_program_that_does_not_listen_is_killed(tmp_path: Path, keeper: Supervisor) -> None:
+    """A stop is bounded by the program's patience, or by ours."""
+    keeper.keep(tiny(tmp_path, "short", deaf=True, patience=0.1))
+    keeper.keep(tiny(tmp_path, "long", deaf=True, patience=600.0, rank=1))
+    wait_until(lambda: len(diary(tmp_path)) == 2, "both to start")
+    pids = dict(line.split(":") for line in diary(tmp_path))
+    stopping = threading.Thread(target=keeper.stop)
+    stopping.start()
+    wait_until(lambda: not alive(int(pids["short"])), "the first to be killed after its patience")
+    assert alive(int(pids["long"]))
+    keeper.hurry()
+    stopping.join()
+    assert not alive(int(pids["long"]))
+
+
+def test_the_children_of_a_program_do_not_outlive_it(tmp_path: Path, keeper: Supervisor) -> None:
+    """When a worker's parent process is killed, its pool is swept up before a new one starts."""
+    script = "sleep 600 & echo $! > child; exec sleep 600"
+    start = partial(programs.spawn, ["sh", "-c", script], log=tmp_path / "log" / "pool.log", cwd=tmp_path)
+    keeper.keep(Program("pool", start))
+    wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), "the pool's child")
+    child = int((tmp_path / "child").read_text())
+    os.kill(json.loads((tmp_path / "pids.json").read_text())["pool"]["pid"], signal.SIGKILL)
+    wait_until(lambda: not alive(child), "the child's end")
+
+
+def test_a_program_that_does_not_come_up_is_told_with_its_last_words(
+    tmp_path: Path, keeper: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting ends as soon as a program has ended too often."""
+    monkeypatch.setattr(supervisor, "READY_ENDS", 1)
+    start = partial(
+        programs.spawn, ["sh", "-c", "echo no such table; exit 3"], log=tmp_path / "log" / "act.log"
+    )
+    keeper.keep(Program("act", start))
+    with pytest.raises(NotReady, match=r"(?s)act does not come up.*act\.log.*no such table"):
+        keeper.await_ready(20.0)
+
+
+def test_a_taken_port_for_flower_is_a_fault_of_the_settings(tmp_path: Path) -> None:
+    """A port that somebody else has is refused before anything starts."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        configured = settings.Settings(home=tmp_path, flower_port=taken.getsockname()[1])
+        with pytest.raises(ConfigError, match="HMS_FLOWER_PORT"):
+            launcher.whole_floor(configured, "postgresql://x/y", "redis://x", print)
+
+
+def test_what_is_run_when_ready_decides_the_exit_code(
+    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """A number ends the floor with this exit code; everything is stopped and cleaned up."""
+    process = launch(TINY_FLOOR, str(tmp_path), "lambda: 7", **NOWHERE)
+    assert process.wait(30) == 7, (tmp_path / "said").read_text()
+    assert [line.partition(":")[0] for line in diary(tmp_path)] == ["tiny", "tiny"]
+    assert not (tmp_path / "servers.json").exists()
+    assert json.loads((tmp_path / "pids.json").read_text()) == {}
+
+
+def test_a_termination_while_work_is_done_ends_the_floor(
+    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """SIGTERM interrupts what runs in the foreground, and still everything is stopped in order."""
+    process = launch(TINY_FLOOR, str(tmp_path), "lambda: (print('working'), signal.pause())", **NOWHERE)
+    wait_until(lambda: b"working" in (tmp_path / "said").read_bytes(), "the work to begin")
+    process.terminate()
+    assert process.wait(30) == 128 + signal.SIGTERM
+    assert diary(tmp_path)[-1] == "tiny"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+def test_a_killed_floor_leaves_no_process_and_can_be_started_again(
+    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """Children die with a killed launcher, and its stale servers.json does not mislead the next one."""
+    first = launch(TINY_FLOOR, str(tmp_path), "None")
+    wait_until(lambda: b"is up" in (tmp_path / "said").read_bytes(), "the floor")
+    pids = [mark["pid"] for mark in json.loads((tmp_path / "pids.json").read_text()).values()]
+    assert len(pids) == 3
+    first.kill()
+    first.wait()
+    wait_until(lambda: not any(alive(pid) for pid in pids), "the end of all children")
+    assert settings.load({"HMS_HOME": str(tmp_path)}).database_url == embedded.addresses(tmp_path)[0]
+    second = launch(TINY_FLOOR, str(tmp_path), "lambda: 0")
+    assert second.wait(30) == 0, (tmp_path / "said").read_text()
+
+
+def test_a_whole_floor_comes_up_works_and_goes(
+    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """Servers, workers, daemons and Flower are up; the home is refused to others; Ctrl-C stops all."""
+    process = launch(WHOLE_FLOOR, HMS_WORKERS="1")
+    wait_until(
+        lambda: b"is up" in (tmp_path / "said").read_bytes() or process.poll() is not None, "the floor", 40.0
+    )
+    told = (tmp_path / "said").read_text()
+    assert "(worker-1, act, ops, flower)" in told
+
+    assert (tmp_path / "servers.json").stat().st_mode & 0o777 == 0o600
+    assert settings.load({"HMS_HOME": str(tmp_path)}).servers() == embedded.addresses(tmp_path)
+    with pytest.raises(programs.HomeBusy, match=f"process {process.pid}:"), programs.hold(tmp_path):
+        pass
+
+    password = (tmp_path / "flower.password").read_text()
+    assert told.count(password) == 1
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert not any(password in " ".join(child.cmdline()) for child in children)
+    url = f"http://127.0.0.1:{(tmp_path / 'flower.port').read_text()}/api/workers"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(url)
+    key = base64.b64encode(f"hms:{password}".encode()).decode()
+    wait_until(lambda: "worker-1@" in get(url, key), "Flower to know the worker")
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0, (tmp_path / "said").read_text()
+    assert not any(alive(child.pid) for child in children)
+    assert not (tmp_path / "servers.json").exists()
+
+
+def get(url: str, key: str) -> str:
+    """What Flower's API answers to whoever knows the password."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Basic {key}"})
+    with urllib.request.urlopen(request) as answer:
+        return str(answer.read().decode())
