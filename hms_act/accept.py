@@ -115,4 +115,8 @@ def check(recipe: Recipe, payload: Mapping[str, Any]) -> None:
 
 def key_of(recipe: Recipe, payload: Mapping[str, Any]) -> str | None:
     """The idempotency key of a request: the payload field that its recipe names."""
-    return None if recipe.key is None else str(payload[recipe.key])
+    if recipe.key is None:
+        return None
+    value = payload[recipe.key]
+    # JSON has one kind of number: 219 and 219.0 are the same request.
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -156,14 +156,15 @@ def report(connection: Connection, batch: int | None) -> Report:
     """What came of a batch so far, the latest where None. Raises UnknownBatch."""
     found = get(connection, batch)
     sums = connection.execute(text(_SUMS), {"batch": found.id}).one()
+    texts = connection.execute(text(_TEXTS), {"batch": found.id}).one()
     return Report(
         batch=found,
         progress=progress(connection, found.id),
         outcomes=_counts(connection, _OUTCOMES, found.id),
         reasons=_counts(connection, _REASONS, found.id),
         on_time=sums.on_time,
-        texts=sums.texts,
-        texts_delivered=sums.texts_delivered,
+        texts=texts.number,
+        texts_delivered=texts.delivered,
         sla_minutes=None if sums.least_sla is None else (sums.least_sla, sums.most_sla),
         wait=_percentiles(sums.waits),
         total=_percentiles(sums.totals),
@@ -217,17 +218,16 @@ select
     percentile_cont(array[0.5, 0.95]) within group (
         order by extract(epoch from finished_at - created_at)::float8
     ) as totals,
-    max(finished_at) as finished_at,
-    (
-        select count(*) from oms.messages as message join oms.jobs as job on job.id = message.job_id
-        where job.batch_id = :batch
-    ) as texts,
-    (
-        select count(*) from oms.messages as message join oms.jobs as job on job.id = message.job_id
-        where job.batch_id = :batch and message.state = 'delivered'
-    ) as texts_delivered
+    max(finished_at) as finished_at
 from oms.jobs
 where batch_id = :batch
+"""
+
+_TEXTS = """
+select count(*) as number, count(*) filter (where message.state = 'delivered') as delivered
+from oms.messages as message
+join oms.jobs as job on job.id = message.job_id
+where job.batch_id = :batch
 """
 
 _OUTCOMES = """

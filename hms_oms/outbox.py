@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from hms_oms import statements
 from hms_oms.database import Bare
 
-#: Senders listen here.
-CHANNEL = "oms_outbox"
-
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -23,14 +20,16 @@ class Message:
 
 
 def put(connection: Bare, *, token: str, job: int, kind: str, recipient: str, body: str) -> None:
-    """Put a text into the outbox, inside the caller's transaction; the same token is one text, ever."""
+    """Put a text into the outbox, inside the caller's transaction; the same token is one text, ever.
+
+    No notification: PostgreSQL lets transactions that notify commit one at a time only.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into oms.messages (token, job_id, kind, recipient, body) values (%s, %s, %s, %s, %s)"
             " on conflict (token) do nothing",
             (token, job, kind, recipient, body),
         )
-        cursor.execute("select pg_notify(%s, '')", (CHANNEL,))
 
 
 def begin(connection: Bare, count: int, sender: str) -> list[Message]:

@@ -11,8 +11,8 @@ from hms_ops.handset import Handset
 
 #: Texts handed over in one go.
 BATCH = 200
-#: How often the outbox is looked at, should a notification have been missed, in seconds.
-IDLE_SECONDS = 2.0
+#: How often the outbox is looked at, in seconds.
+IDLE_SECONDS = 0.5
 
 
 class Sender:
@@ -40,7 +40,7 @@ def run(database_url: str, handset: Path) -> None:
         duty.serve(
             "ops",
             database_url,
-            [outbox.CHANNEL],
+            [],
             lambda connection: Sender(connection, Handset(handset)),
             stop,
         )

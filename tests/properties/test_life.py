@@ -12,7 +12,14 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from hms_act import accept
 from hms_oms import control, jobs, ledger, recovery
@@ -72,7 +79,7 @@ class Life(RuleBasedStateMachine):
         model = self.model[ticket.job]
         return (model.status, model.attempt, STEPS[model.step]) == (status, ticket.attempt, ticket.step)
 
-    @rule(target=numbers, number=st.integers(1, 6), priority=st.integers(0, 2))
+    @rule(target=numbers, number=st.integers(1, 3), priority=st.integers(0, 2))
     def accept(self, number: int, priority: int) -> int:
         """A request comes in, perhaps the same one again."""
         with self.person() as connection:
@@ -95,7 +102,7 @@ class Life(RuleBasedStateMachine):
             assert (job.attempt, job.step) == (model.attempt, model.step)
             model.status = "queued"
         made = [Ticket(job.job, job.attempt, STEPS[job.step]) for job in taken]
-        return made[0] if made else Ticket(1, 999, "pick")
+        return made[0] if made else multiple()
 
     def known(self, ticket: Ticket) -> bool:
         return ticket.job in self.model
@@ -158,6 +165,13 @@ class Life(RuleBasedStateMachine):
         poisoned = was_running and model.losses >= recovery.POISON
         model.status = "cancelled" if model.cancel else "failed" if poisoned else "waiting"
         model.attempt += 1
+
+    @rule(target=tickets, ticket=tickets)
+    def lose_and_claim_anew(self, ticket: Ticket) -> Any:
+        """The work goes to another worker, while the first one still believes to have it."""
+        self.lose(ticket)
+        again = self.take(3)
+        return multiple() if isinstance(again, type(multiple())) else self.claim(again)
 
     @rule(job=numbers, now=st.booleans())
     def cancel(self, job: int, now: bool) -> None:
@@ -249,7 +263,7 @@ def test_life(engine: sa.Engine, bare: psycopg2.extensions.connection, shop: Rec
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=60,
+            max_examples=100,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,

@@ -34,12 +34,14 @@ def inspect(run: StepRun) -> Done:
 
 @step("farm_grant.notify")
 def notify(run: StepRun) -> Mapping[str, Any]:
-    """Text the applicant who will come, or why nobody will."""
+    """Text the applicant who will come, or why nobody will.
+
+    A number that cannot be dialled stands in the outbox as it was written: no answer is left out, and
+    whoever sends it sees that it could not be.
+    """
     phone = rules.e164(run.payload["phone"])
-    if phone is None:
-        return {"texted": False, "why": "the phone number is not a number that can be texted"}
-    run.text(phone, _news(run))
-    return {"texted": True}
+    run.text(phone or run.payload["phone"], _news(run))
+    return {"texted": True, "dialable": phone is not None}
 
 
 def _news(run: StepRun) -> str:

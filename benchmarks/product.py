@@ -1,0 +1,102 @@
+"""The product as the benchmarks see it: its ledger, its dispatcher, its workers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from benchmarks.crews import READY_SECONDS, ROOT, Setup, await_workers, poll_until, running
+from hms_act import accept, dispatcher
+from hms_oms import database, migrate, presence, recipes
+
+RECIPES = ROOT / "benchmarks" / "recipes"
+WHO = "benchmark"
+_OPEN = "jobs are still open"
+
+
+class Product:
+    """A ledger of its own, made ready, and the processes that work on it."""
+
+    def __init__(self, home: Path, database_url: str, broker_url: str) -> None:
+        self._home = home
+        self._environment = {
+            "HMS_HOME": str(home),
+            "HMS_DATABASE_URL": database_url,
+            "HMS_BROKER_URL": broker_url,
+            "HMS_RECIPES": str(RECIPES),
+            "HMS_LOG_LEVEL": "WARNING",
+        }
+        migrate.upgrade(database_url)
+        self.engine: Engine = database.engine(database_url)
+        self._looking = database.connect(database_url, "hms benchmark")
+        self.app = dispatcher.make_app(broker_url)
+        self.recipe = recipes.load_folder(RECIPES)["bench:noop:v1"]
+
+    def clear(self) -> None:
+        """Forget every earlier run."""
+        self.app.connection_for_read().default_channel.client.flushall()
+        with self.engine.begin() as connection:
+            connection.execute(text("truncate oms.jobs, oms.job_events, oms.workers cascade"))
+
+    @contextmanager
+    def working(self, setup: Setup) -> Iterator[None]:
+        """Dispatcher and workers for as long as the block lasts."""
+        commands = {"act": [sys.executable, "-m", "hms_floor", "act", "run"]}
+        for number in range(setup.processes):
+            commands[f"product-{number}"] = setup.command("workers", number)
+        with running(self._home, commands, self._environment) as crew:
+            await_workers(self.app, crew, setup.processes)
+            poll_until(lambda: self._present() == setup.processes, "workers are not in the ledger")
+            yield
+
+    def accept(self, jobs: int) -> None:
+        """Accept that many requests durably, in one transaction."""
+        with self.engine.begin() as connection:
+            payloads = [{"job": number} for number in range(jobs)]
+            accept.accept_many(connection, self.recipe, payloads, requested_by=WHO)
+
+    def start(self) -> int:
+        """Accept one request, as the command line does, and return its job."""
+        with self.engine.begin() as connection:
+            return accept.start_job(connection, self.recipe, {}, requested_by=WHO).job.id
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep the backlog of the recipe's queue in the ledger for as long as the block lasts."""
+        self._pause("oms.now()")
+        try:
+            yield
+        finally:
+            self._pause("null")
+
+    def await_done(self, seconds: float = READY_SECONDS) -> float:
+        """Wait until every job is done, and return when that was."""
+        # The youngest job is due last: to look at it alone costs the server next to nothing.
+        poll_until(
+            lambda: self._holds("status = 'done' from oms.jobs order by id desc limit 1"), _OPEN, seconds
+        )
+        return poll_until(
+            lambda: self._holds("not exists (select from oms.jobs where status <> 'done')"), _OPEN
+        )
+
+    def _pause(self, paused_at: str) -> None:
+        with self.engine.begin() as connection:
+            name = {"name": self.recipe.queue}
+            connection.execute(
+                text(f"update oms.queues set paused_at = {paused_at} where name = :name"), name
+            )
+            connection.execute(text("select pg_notify('oms_backlog', :name)"), name)
+
+    def _present(self) -> int:
+        with self.engine.connect() as connection:
+            return len(presence.live(connection))
+
+    def _holds(self, condition: str) -> bool:
+        with self._looking.cursor() as cursor:
+            cursor.execute(f"select {condition}")
+            row = cursor.fetchone()
+            return bool(row and row[0])

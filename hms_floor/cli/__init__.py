@@ -1,0 +1,86 @@
+"""The command line `hms`. Nothing heavy is imported before a verb is chosen, so that help comes at once."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+from click.shell_completion import CompletionItem
+
+#: Every noun: the module and name of its command, and the line that `hms --help` has for it.
+COMMANDS = {
+    "up": ("hms_floor.cli.up:up", "Start everything on this machine and keep it running until Ctrl-C."),
+    "cycle": ("hms_floor.cli.cycle:cycle", "Run a file of requests and watch it through; report on it."),
+    "job": ("hms_floor.cli.job:job", "Start, read and list jobs."),
+    "queue": ("hms_floor.cli.queue:queue", "See how the queues stand and what comes next in them."),
+    "sla": ("hms_floor.cli.sla:sla", "Read and set how many minutes a queue has for a job."),
+    "check": ("hms_floor.cli.check:check", "Tell what is configured, what answers and who works."),
+    "db": ("hms_floor.cli.db:db", "Bring the database to the revision that this version needs."),
+    "act": ("hms_floor.cli.daemons:act", "The dispatcher, which hands jobs to the workers."),
+    "ops": ("hms_floor.cli.daemons:ops", "The sender, which hands texts to the applicants."),
+    "completion": ("hms_floor.cli.completion:completion", "Set up Tab completion in your shell."),
+}
+
+
+class Nouns(click.Group):
+    """A group that knows its commands by name and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """The nouns, the most wanted first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return one noun."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the noun that is asked for, or say which one may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the nouns without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a noun without importing any."""
+        nouns = [(name, line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=line) for name, line in nouns] + options
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what goes wrong on purpose becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from hms_floor.cli import errors
+
+            told = errors.tell(error)
+            if told is None:
+                raise
+            raise told from error
+
+
+@click.group(
+    cls=Nouns,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 all is well, 1 it is not, 2 the call was wrong, 4 there is no such thing.",
+)
+@click.version_option(package_name="hms-management-layer", prog_name="hms")
+def main() -> None:
+    """Run jobs in time: every job has a deadline, and somebody hears of it before it is missed.
+
+    \b
+    Begin with:  hms up --sample 3000
+    """

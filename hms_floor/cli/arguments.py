@@ -1,0 +1,106 @@
+"""What people type, read: job ids, minutes, lengths of time and moments."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, time, timedelta
+from typing import Any, NoReturn
+
+import click
+
+from hms_oms.tickets import job_number
+
+#: The longest SLA that a recipe may name, too.
+MOST_MINUTES = 525600
+_UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
+_LENGTH = re.compile(r"(?:\d+(?:\.\d+)?(?:min|[smhd]))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(min|[smhd])")
+
+
+class JobId(click.ParamType[int]):
+    """`job-219` or `219`."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a job id as people write it."""
+        try:
+            return value if isinstance(value, int) else job_number(value)
+        except ValueError as error:
+            return _refuse(self, str(error), param, ctx)
+
+
+class Minutes(click.ParamType[float]):
+    """A number of minutes above 0; fractions are allowed."""
+
+    name = "minutes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read minutes."""
+        try:
+            minutes = float(value)
+        except ValueError:
+            minutes = math.nan
+        # Written so that NaN, which compares to nothing, is refused.
+        if not 0 < minutes <= MOST_MINUTES:
+            _refuse(self, f"{value!r} is not a number above 0 and up to {MOST_MINUTES}", param, ctx)
+        return minutes
+
+
+class Length(click.ParamType[timedelta]):
+    """A length of time: `90s`, `10m`, `1h30m`, `2d`."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read a length of time."""
+        try:
+            return value if isinstance(value, timedelta) else length(value)
+        except ValueError as error:
+            return _refuse(self, str(error), param, ctx)
+
+
+def length(written: str) -> timedelta:
+    """Read a length of time. Raises ValueError."""
+    compact = "".join(written.split()).lower()
+    if not _LENGTH.fullmatch(compact):
+        raise ValueError(f"{written!r} is not a length of time (write 90s, 10m, 1h30m or 2d)")
+    try:
+        parts = ((float(number), _UNITS[unit]) for number, unit in _PART.findall(compact))
+        return sum((timedelta(**{unit: number}) for number, unit in parts), timedelta())
+    except OverflowError:
+        raise ValueError(f"{written!r} is too long a time") from None
+
+
+def moment(written: str, now: datetime) -> datetime:
+    """Read a time to come: `14:30` (the next), `2026-11-23 08:00`, with or without a zone, or `+10m`.
+
+    Without a zone it is meant as the reader's clock has it. Raises ValueError, also for what is past.
+    """
+    text = written.strip()
+    try:
+        found = now + length(text[1:]) if text.startswith("+") else _on_the_clock(text, now)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{written!r} is not a time (write 14:30, 2026-11-23 08:00, 2026-11-23T08:00:00+01:00 or +10m)"
+        ) from None
+    if found <= now:
+        raise ValueError(f"{written!r} is over already: it is {now.astimezone():%Y-%m-%d %H:%M %Z} now")
+    return found
+
+
+def _on_the_clock(text: str, now: datetime) -> datetime:
+    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        hour = time.fromisoformat(text.zfill(5) if text.count(":") == 1 else text.zfill(8))
+        today = datetime.combine(now.astimezone().date(), hour).astimezone()
+        tomorrow = datetime.combine(now.astimezone().date() + timedelta(days=1), hour).astimezone()
+        return today if today > now else tomorrow
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.astimezone()
+
+
+def _refuse(
+    kind: click.ParamType[Any], message: str, param: click.Parameter | None, ctx: click.Context | None
+) -> NoReturn:
+    kind.fail(message, param, ctx)

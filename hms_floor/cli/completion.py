@@ -1,0 +1,29 @@
+"""`hms completion`: how Tab comes to know the verbs."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+_PLACES = {
+    "bash": ('eval "$(hms completion bash)"', "~/.bashrc"),
+    "zsh": ('eval "$(hms completion zsh)"', "~/.zshrc, after compinit"),
+    "fish": ("hms completion fish | source", "~/.config/fish/config.fish"),
+}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(sorted(_PLACES)))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print what SHELL needs to complete `hms` with Tab, and where to put it.
+
+    \b
+    Example:  hms completion bash
+    """
+    line, place = _PLACES[shell]
+    found = get_completion_class(shell)
+    assert found is not None
+    script = found(ctx.find_root().command, {}, "hms", "_HMS_COMPLETE").source()
+    click.echo(f"# For Tab completion in every new {shell}, put this line into {place}:\n#   {line}\n")
+    click.echo(script.strip())

@@ -1,0 +1,171 @@
+"""`hms cycle`: a file of requests, run, watched and reported on."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TextIO
+
+import click
+
+from hms_floor.cli import documents, ledger, morning, show, tables
+from hms_floor.cli import report as reports
+from hms_floor.cli.arguments import Minutes
+from hms_floor.cli.errors import ERROR
+from hms_floor.cli.refused import RefusedFile
+from hms_oms import batches, health, recipes, settings
+from hms_oms.batches import Batch, Report
+
+
+@click.group()
+def cycle() -> None:
+    """Run a file of requests and watch it through; report on it."""
+
+
+@cycle.command("run")
+@click.argument("file", type=click.File("rb"))
+@click.option("--type", "job_type", required=True, metavar="TYPE", help="The job type, as in farm:grant:v1.")
+@click.option("--sla", "sla_minutes", type=Minutes(), metavar="MINUTES", help="Instead of the queue's SLA.")
+@click.option(
+    "--refused",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Where refused rows go, instead of FILE.refused.csv.",
+)
+@show.json_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    file: IO[bytes],
+    job_type: str,
+    sla_minutes: float | None,
+    refused: Path | None,
+    as_json: bool,
+) -> None:
+    """Accept every row of FILE as a job and watch until all have ended.
+
+    FILE is CSV with a header; - is standard input. A row that is a job already makes no second one, so
+    the same file may be run again. Ctrl-C stops the watching, not the work. Exits with 0 if every
+    accepted job ended done, and with 1 if not.
+
+    \b
+    Example:  hms cycle run today.csv --type farm:grant:v1 --sla 60
+    """
+    configured = settings.load()
+    recipe = recipes.find(recipes.load_folder(configured.recipes), job_type)
+    engine = ledger.engine(configured)
+    report = morning.run(
+        engine,
+        recipe,
+        file,
+        name="standard input" if file.name == "<stdin>" else Path(file.name).name,
+        requested_by=ledger.who(),
+        refused=_refused_file(file, refused, configured.home),
+        sla_minutes=sla_minutes,
+        silent=as_json,
+    )
+    _print(report, as_json)
+    if not morning.all_well(report):
+        ctx.exit(ERROR)
+
+
+@cycle.command("report")
+@click.argument("batch", metavar="[CYCLE]", type=click.IntRange(1), required=False)
+@show.json_option
+def show_report(batch: int | None, as_json: bool) -> None:
+    """Report on a cycle, the latest if none is named.
+
+    \b
+    Example:  hms cycle report 3
+    """
+    with ledger.reading() as connection:
+        report = batches.report(connection, batch)
+    _print(report, as_json)
+
+
+@cycle.command("list")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="How many; 0 is all.")
+@show.json_option
+def list_cycles(limit: int, as_json: bool) -> None:
+    """List the cycles, newest first.
+
+    \b
+    Example:  hms cycle list
+    """
+    with ledger.reading() as connection:
+        found, now = batches.find(connection, limit or None), health.clock(connection)
+    if as_json:
+        show.print_json([documents.batch(each) for each in found])
+        return
+    if not found:
+        show.lines("No cycle has been run yet: hms cycle run FILE --type TYPE runs one.")
+        return
+    headers = ["cycle", "begun", "type", "file", "accepted", "duplicates", "refused", "by"]
+    rows = [
+        (
+            str(each.id),
+            show.moment(each.created_at, now),
+            each.type,
+            each.name,
+            show.count(each.accepted),
+            show.count(each.duplicates),
+            show.count(each.refused),
+            each.requested_by,
+        )
+        for each in found
+    ]
+    numbers = ["cycle", "accepted", "duplicates", "refused"]
+    show.lines(tables.table(headers, rows, right=numbers, wide=["file"], spare=["by", "type"]))
+
+
+@cycle.command("sample")
+@click.argument("applications", metavar="N", type=click.IntRange(1))
+@click.option("--seed", type=click.IntRange(0), required=True, help="The same seed gives the same file.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="A file, instead of standard output.",
+)
+def sample(applications: int, seed: int, output: Path | None) -> None:
+    """Write a list of N farm-grant applications as people send them, with faults in it.
+
+    \b
+    Example:  hms cycle sample 3000 --seed 7 --output today.csv
+    """
+    if output is not None:
+        write_sample(output, applications, seed)
+        return
+    stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    _write_sample(stream, applications, seed)
+    stream.detach()
+
+
+def write_sample(path: Path, applications: int, seed: int) -> None:
+    """Write a sample of farm-grant applications to a file."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        _write_sample(stream, applications, seed)
+
+
+def _write_sample(stream: TextIO, applications: int, seed: int) -> None:
+    from workers.farm_grant import sample as samples
+
+    samples.write(stream, applications, seed, datetime.now(UTC).date())
+
+
+def _refused_file(file: IO[bytes], wanted: Path | None, home: Path) -> Callable[[Batch], RefusedFile]:
+    if wanted is not None:
+        if not wanted.absolute().parent.is_dir():
+            raise click.BadParameter(f"there is no folder {wanted.parent}", param_hint="--refused")
+        return lambda _: RefusedFile(wanted)
+    if file.name == "<stdin>":
+        return lambda batch: RefusedFile(morning.in_home(home, batch))
+    return morning.beside(Path(file.name), home)
+
+
+def _print(report: Report, as_json: bool) -> None:
+    if as_json:
+        show.print_json(documents.report(report), indent=None)
+    else:
+        show.lines(*reports.report(report, report.progress.now))

@@ -1,0 +1,125 @@
+"""Exit codes, and how what goes wrong becomes a message: what it was, where, and what to do next."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import IO, Any
+
+import click
+
+from hms_oms.errors import (
+    ConfigError,
+    HmsError,
+    RequestRejected,
+    UnknownJob,
+    UnknownJobType,
+    UnknownQueue,
+)
+
+ERROR = 1
+USAGE = 2
+NOT_FOUND = 4
+#: Ctrl-C, as shells tell it.
+INTERRUPTED = 130
+
+
+class Failure(click.ClickException):
+    """A message for standard error and the exit code that goes with it."""
+
+    def __init__(self, message: str, exit_code: int = ERROR) -> None:
+        super().__init__(message)
+        vars(self)["exit_code"] = exit_code
+
+
+class Stopped(Failure):
+    """What Ctrl-C has ended, and what it has not."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, INTERRUPTED)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Tell it, without calling it an error."""
+        click.echo(self.format_message(), file=file or sys.stderr)
+
+
+def tell(error: Exception) -> Failure | None:
+    """The message for an error that may happen to anybody; None for a fault of ours."""
+    if isinstance(error, HmsError):
+        return _of_ours(error)
+    if isinstance(error, OSError):
+        return Failure(f"{error.filename or 'the system'}: {error.strerror or error}")
+    return _of_database(error)
+
+
+def listed(heading: str, faults: tuple[str, ...] | list[str]) -> str:
+    """One fault as a sentence, several as a list under a heading."""
+    if len(faults) == 1:
+        return f"{heading}: {faults[0]}"
+    return "\n".join([f"{heading}:", *(f"  - {fault}" for fault in faults)])
+
+
+def _of_ours(error: HmsError) -> Failure:
+    from hms_oms.batches import UnknownBatch
+
+    if isinstance(error, ConfigError):
+        only = error.faults[0] if len(error.faults) == 1 else None
+        return Failure(only or listed("the settings or recipes cannot be used", error.faults))
+    if isinstance(error, RequestRejected):
+        faults = [f"{field}: {reason}" for field, reason in error.faults]
+        return Failure(listed("the request does not meet its recipe", faults), USAGE)
+    if isinstance(error, UnknownJobType):
+        return Failure(str(error), USAGE)
+    if isinstance(error, UnknownJob):
+        return Failure(f"{error}; `hms job list` shows the jobs", NOT_FOUND)
+    if isinstance(error, UnknownQueue):
+        return Failure(f"{error}; `hms queue list` shows how they stand", NOT_FOUND)
+    if isinstance(error, UnknownBatch):
+        shown = "`hms cycle list` shows the cycles" if error.batch else "`hms cycle run FILE` runs one"
+        return Failure(f"{error}; {shown}", NOT_FOUND)
+    return Failure(str(error))
+
+
+def _of_database(error: Exception) -> Failure | None:
+    import psycopg2
+    import psycopg2.errors
+
+    # SQLAlchemy wraps what psycopg2 says, and its own words quote the statement with its values.
+    cause = getattr(error, "orig", error)
+    if isinstance(cause, _missing()):
+        return Failure(
+            "the database does not have the tables that this version needs: run `hms db migrate`"
+            " (`hms up` does it by itself)"
+        )
+    if isinstance(cause, psycopg2.errors.UntranslatableCharacter):
+        return Failure("a value holds a NUL character, which PostgreSQL cannot keep", USAGE)
+    if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return Failure(
+            f"PostgreSQL does not answer: {reason(cause)}\n"
+            "Start a floor with `hms up`, or see with `hms check` where this one is looked for"
+        )
+    if isinstance(cause, UnicodeEncodeError):
+        return Failure("a value on the command line is not UTF-8 text", USAGE)
+    return None
+
+
+def _missing() -> tuple[type[Exception], ...]:
+    from psycopg2 import errors as sql
+
+    return sql.UndefinedTable, sql.UndefinedColumn, sql.UndefinedFunction, sql.InvalidSchemaName
+
+
+_REASON = re.compile(
+    r'connection to server (?:at|on) .*? failed: ([^\n]*)|could not translate host name "[^"@]*"'
+)
+
+
+def reason(error: Exception) -> str:
+    """Why PostgreSQL could not be reached, in its words where they cannot hold a part of a password.
+
+    A URL that is written wrongly makes the driver quote pieces of it, so only known sentences pass.
+    """
+    found = _REASON.search(str(error))
+    if found:
+        return found[0].strip().rstrip(".")
+    return f"{type(error).__name__}; is its URL right, and every special character in it percent-encoded?"

@@ -1,0 +1,96 @@
+"""The report of a cycle, as a person reads it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from hms_floor.cli import show, tables
+from hms_oms.batches import Report
+
+
+def report(found: Report, now: datetime) -> list[RenderableType]:
+    """What came of a cycle: outcomes, reasons, and whether it was in time."""
+    parts: list[RenderableType] = [_heading(found), tables.facts(_facts(found, now))]
+    ended = _ends(found)
+    if ended:
+        whole = found.progress.open + found.progress.ended + found.lost
+        outcomes = [
+            (show.status(word), show.count(number), show.share(number, whole)) for word, number in ended
+        ]
+        parts += ["", tables.table(["outcome", "jobs", "share"], outcomes, right=["jobs", "share"])]
+    if found.reasons:
+        rejected = found.outcomes.get("rejected", found.progress.done)
+        reasons = [
+            (show.plain(reason), show.count(number), show.share(number, rejected))
+            for reason, number in found.reasons.items()
+        ]
+        headers = ["reason", "jobs", "of the rejected"]
+        parts += ["", tables.table(headers, reasons, right=headers[1:])]
+    if found.total:
+        spans = [
+            ("wait", *_spans(found.wait), "accepted until its first step began"),
+            ("total", *_spans(found.total), "accepted until it ended"),
+        ]
+        parts += ["", tables.table(["time of a job", "p50", "p95", ""], spans, right=["p50", "p95"])]
+    return [*parts, *_remarks(found)]
+
+
+def _heading(found: Report) -> Text:
+    batch = found.batch
+    return Text.assemble((f"Cycle {batch.id}", "bold"), "  ", show.plain(batch.name), "  ", batch.type)
+
+
+def _facts(found: Report, now: datetime) -> list[tuple[str, str | Text]]:
+    batch, progress = found.batch, found.progress
+    rows = batch.accepted + batch.duplicates + batch.refused
+    plural = "duplicate" if batch.duplicates == 1 else "duplicates"
+    door = f"{batch.accepted:,} accepted, {batch.duplicates:,} {plural}, {batch.refused:,} refused"
+    took = show.span(found.elapsed)
+    pace = f" ({found.jobs_per_second:,.0f} jobs/s)" if progress.ended else ""
+    facts: list[tuple[str, str | Text]] = [
+        ("begun", f"{show.moment(batch.created_at, now)} by {batch.requested_by}"),
+        ("rows", f"{rows:,}: {door}"),
+        ("took", f"{took}{' so far' if progress.open else ''}{pace}"),
+    ]
+    if found.sla_minutes:
+        facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(found.sla_minutes)))))
+    judged = found.on_time + progress.late
+    if judged:
+        late = show.count(progress.late, show.STYLES["late"])
+        on_time = f"{show.share(found.on_time, judged)}  ({found.on_time:,} on time, "
+        facts.append(("on time", Text.assemble(on_time, late, " late)")))
+    unsent = found.texts - found.texts_delivered
+    facts.append(("texts", f"{found.texts:,}" + (f" ({unsent:,} not handed over yet)" if unsent else "")))
+    return facts
+
+
+def _ends(found: Report) -> list[tuple[str, int]]:
+    progress = found.progress
+    others = progress.done - sum(found.outcomes.values())
+    ends = [*found.outcomes.items(), ("done", others), ("failed", progress.failed)]
+    ends += [("cancelled", progress.cancelled), ("open", progress.open), ("lost", found.lost)]
+    return [(word, number) for word, number in ends if number]
+
+
+def _spans(pair: tuple[timedelta, timedelta] | None) -> tuple[str, str]:
+    return (show.span(pair[0]), show.span(pair[1])) if pair else ("", "")
+
+
+def _remarks(found: Report) -> list[Text]:
+    """What a reader must not overlook, and what to do about it."""
+    batch, remarks = found.batch, []
+    if batch.closed_at is None:
+        remarks.append(
+            "The file has not been read to its end. If nobody is reading it any more, run it again:"
+            " what was accepted already is known by its key."
+        )
+    if found.progress.failed:
+        remarks.append(f"The failed ones: hms job list --batch {batch.id} --status failed")
+    if found.progress.open:
+        remarks.append(f"The open ones: hms job list --batch {batch.id} --status open")
+    if found.lost:
+        remarks.append("Jobs that were accepted are gone from the ledger: somebody has deleted rows.")
+    return [Text(f"\n{remark}", style="yellow") for remark in remarks]

@@ -1,0 +1,121 @@
+"""The payload of `hms job start`: read from `key=value` words and a JSON file, every fault told at once."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+from hms_act import accept
+from hms_oms.errors import RequestRejected
+from hms_oms.recipes import Recipe
+
+Faults = list[tuple[str, str]]
+
+#: A word that is no JSON is this, so that None stays a value.
+_UNREADABLE = object()
+
+
+def build(recipe: Recipe, words: Sequence[str], file: IO[str] | None) -> dict[str, Any]:
+    """The payload that the words ask for, on top of what the file holds.
+
+    Raises RequestRejected with every fault: unknown and missing fields, values of the wrong kind.
+    """
+    faults: Faults = []
+    payload = _from_file(file, faults) if file else {}
+    payload |= _from_words(recipe, words, faults)
+    faults += _unknown(recipe, payload)
+    named = {field for field, _ in faults}
+    faults += [
+        (field, "is missing")
+        for field in recipe.payload.get("required", ())
+        if field not in payload and field not in named
+    ]
+    faults += _against_schema(recipe, payload, {field for field, _ in faults})
+    if faults:
+        raise RequestRejected(faults)
+    return payload
+
+
+def _from_file(file: IO[str], faults: Faults) -> dict[str, Any]:
+    try:
+        document = _strict(file.read())
+    except (ValueError, RecursionError) as error:
+        faults.append(("--payload", f"is not JSON: {error}"))
+        return {}
+    if not isinstance(document, dict):
+        faults.append(("--payload", 'is not a JSON object such as {"appId": 219}'))
+        return {}
+    return document
+
+
+def _from_words(recipe: Recipe, words: Sequence[str], faults: Faults) -> dict[str, Any]:
+    payload: dict[str, Any] = {}
+    for word in words:
+        field, sign, written = word.partition("=")
+        if not sign or not field:
+            faults.append((word, "is not of the form key=value"))
+            continue
+        if field in payload:
+            faults.append((field, "is given twice"))
+            continue
+        kinds = _kinds(recipe, field)
+        payload[field] = written if "string" in kinds or not kinds else _parsed(written)
+        if payload[field] is _UNREADABLE:
+            del payload[field]
+            faults.append((field, f"{written!r} is not a JSON {' or '.join(sorted(kinds))}"))
+    return payload
+
+
+def _kinds(recipe: Recipe, field: str) -> set[str]:
+    """The JSON types that the schema gives a field; empty where it gives none."""
+    schema = recipe.payload.get("properties", {}).get(field)
+    found = schema.get("type", ()) if isinstance(schema, Mapping) else ()
+    return {found} if isinstance(found, str) else set(found)
+
+
+def _parsed(written: str) -> Any:
+    try:
+        return _strict(written)
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+
+
+def _strict(text: str) -> Any:
+    """JSON as the standard has it: no NaN, and no number that is too large to be one."""
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        if not math.isfinite(value):
+            raise ValueError(f"{digits} is not a number that JSON knows")
+        return value
+
+    return json.loads(text, parse_float=number, parse_constant=number)
+
+
+def _unknown(recipe: Recipe, payload: Mapping[str, Any]) -> Faults:
+    if recipe.payload.get("additionalProperties", True) is not False:
+        return []
+    known = list(recipe.payload.get("properties", {}))
+    faults = []
+    for field in payload:
+        if field not in known:
+            near = difflib.get_close_matches(field, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            faults.append((field, f"is not a field of {recipe.type}; {advice}"))
+    return faults
+
+
+def _against_schema(recipe: Recipe, payload: Mapping[str, Any], told: set[str]) -> Faults:
+    """What the schema finds beyond what was told already; of the whole only where all else is well."""
+    try:
+        accept.check(recipe, payload)
+    except RequestRejected as rejected:
+        return [
+            (field, reason)
+            for field, reason in rejected.faults
+            if field.partition(".")[0] not in told and (field != "payload" or not told)
+        ]
+    return []

@@ -1,0 +1,93 @@
+"""`hms sla`: how many minutes a queue has for a job, and who said so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from hms_floor.cli import documents, show, tables
+from hms_floor.cli.arguments import Minutes
+from hms_floor.cli.ledger import reading, who, writing
+from hms_oms import health
+from hms_oms import sla as slas
+from hms_oms.sla import Sla
+
+
+@click.group()
+def sla() -> None:
+    """Read and set how many minutes a queue has for a job."""
+
+
+@sla.command("set")
+@click.argument("queue")
+@click.argument("minutes", type=Minutes())
+@click.option("--reason", metavar="TEXT", help="Why, for the history.")
+@show.json_option
+def set_minutes(queue: str, minutes: float, reason: str | None, as_json: bool) -> None:
+    """Hold QUEUE to MINUTES from now on.
+
+    Jobs that were accepted before keep their deadline.
+
+    \b
+    Example:  hms sla set farm-grant 45 --reason "county fair next week"
+    """
+    with writing() as connection:
+        before = slas.minutes_in_force(connection, queue)
+        now = slas.set_sla(connection, queue, minutes, set_by=who(), reason=reason)
+    if as_json:
+        show.print_json(documents.sla(now))
+    else:
+        show.lines(
+            f"{queue}: {show.minutes(before)} -> {show.minutes(minutes)} for every job from now on."
+            " Jobs accepted before keep their deadline."
+        )
+
+
+@sla.command("list")
+@show.json_option
+def list_slas(as_json: bool) -> None:
+    """List the SLA of every queue, as it stands now.
+
+    \b
+    Example:  hms sla list
+    """
+    with reading() as connection:
+        found, now = slas.in_force(connection), health.clock(connection)
+    _print(found, now, as_json)
+
+
+@sla.command("history")
+@click.argument("queue")
+@show.json_option
+def show_history(queue: str, as_json: bool) -> None:
+    """List every SLA that QUEUE ever had, newest first.
+
+    \b
+    Example:  hms sla history farm-grant
+    """
+    with reading() as connection:
+        found, now = slas.history(connection, queue), health.clock(connection)
+    _print(found, now, as_json)
+
+
+def _print(found: Sequence[Sla], now: datetime, as_json: bool) -> None:
+    if as_json:
+        show.print_json([documents.sla(entry) for entry in found])
+        return
+    if not found:
+        show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
+        return
+    rows = [
+        (
+            entry.queue,
+            show.minutes(entry.minutes),
+            show.moment(entry.effective_at, now),
+            entry.set_by,
+            entry.reason or "",
+        )
+        for entry in found
+    ]
+    headers = ["queue", "SLA", "in force since", "set by", "reason"]
+    show.lines(tables.table(headers, rows, right=["SLA"], wide=["reason"]))

@@ -1,0 +1,120 @@
+"""`hms up`: everything on this machine, and with `--sample` a first cycle to look at."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from hms_floor import launcher
+from hms_floor.cli import cycle, db, documents, ledger, morning, report, show, tables
+from hms_floor.cli.errors import ERROR, Stopped
+from hms_oms import batches, recipes, settings
+from hms_oms.recipes import Recipe
+from hms_oms.settings import Settings
+
+SAMPLE_TYPE = "farm:grant:v1"
+#: With `--once` a cycle in which nothing moves for this long is given up.
+PATIENCE = timedelta(minutes=2)
+
+
+@click.command()
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Run a cycle of N made-up applications.")
+@click.option("--once", is_flag=True, help="Stop everything after that cycle; the last line is its JSON.")
+@click.pass_context
+def up(ctx: click.Context, sample: int | None, once: bool) -> None:
+    """Start everything on this machine and keep it running until Ctrl-C.
+
+    Starts the dispatcher, the sender, the workers and Flower; PostgreSQL and Redis too, privately under
+    HMS_HOME, where HMS_DATABASE_URL and HMS_BROKER_URL name none. What is in the ledger survives.
+
+    \b
+    Example:  hms up --sample 3000
+    """
+    if once and sample is None:
+        raise click.UsageError("--once goes with --sample N: it stops everything after that cycle.")
+    configured = settings.load()
+    known = recipes.load_folder(configured.recipes)
+    recipe = recipes.find(known, SAMPLE_TYPE) if sample else None
+
+    def prepare(database_url: str) -> None:
+        _say(str(db.prepare(database_url, known.values())))
+
+    def when_ready() -> int | None:
+        if sample is None or recipe is None:
+            _print_hints(configured, after_cycle=False)
+            return None
+        return _sample_cycle(configured, recipe, sample, once)
+
+    code = launcher.run(configured, prepare=prepare, when_ready=when_ready, say=_say)
+    ctx.exit(code)
+
+
+def _sample_cycle(configured: Settings, recipe: Recipe, applications: int, once: bool) -> int | None:
+    engine = ledger.engine()
+    with engine.connect() as connection:
+        seed = batches.count(connection) + 1
+    path = configured.home / "samples" / f"sample-{seed}.csv"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    cycle.write_sample(path, applications, seed)
+    try:
+        with path.open("rb") as stream:
+            found = morning.run(
+                engine,
+                recipe,
+                stream,
+                name=path.name,
+                requested_by=ledger.who(),
+                refused=morning.beside(path, configured.home),
+                patience=PATIENCE if once else None,
+            )
+    except Stopped as stopped:
+        if once:
+            raise
+        _say(f"{stopped.message}\nThe floor stays up; Ctrl-C again stops it.")
+        return None
+    show.lines("", *report.report(found, found.progress.now))
+    if once:
+        show.print_json(documents.report(found), indent=None)
+        return 0 if morning.all_ended(found) else ERROR
+    _print_hints(configured, after_cycle=True)
+    return None
+
+
+def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
+    hms = _called()
+    again = [
+        (f"{hms} cycle report", "the report again"),
+        (f"{hms} job list --limit 5", "the latest jobs"),
+        (f"{hms} job get 1", "one job, step by step"),
+    ]
+    tries = [
+        *(again if after_cycle else ()),
+        (f"{hms} queue list", "what waits and who works"),
+        (f"{hms} cycle sample 500 --seed 99 --output more.csv", "a list of applications ..."),
+        (f"{hms} cycle run more.csv --type {SAMPLE_TYPE} --sla 5", "... run with five minutes for each"),
+        (f"{hms} sla set farm-grant 30 --reason 'shorter days'", "hold the queue to half an hour"),
+        (f"{hms} check", "is all well?"),
+    ]
+    show.lines(Text("\nWhat to try next, in another terminal in this folder", style="bold"))
+    show.lines(tables.facts((f"  {words}", Text(what, style="dim")) for words, what in tries))
+    texts = configured.home / "handset.log"
+    show.lines(f"\nTexts to applicants are in {texts}. Ctrl-C stops everything; the ledger is kept.")
+
+
+def _called() -> str:
+    """How the reader may call `hms`."""
+    if shutil.which("hms"):
+        return "hms"
+    beside = Path(sys.executable).with_name("hms")
+    if not beside.exists():
+        return f"{sys.executable} -m hms_floor"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+
+
+def _say(words: str) -> None:
+    show.err().print(show.plain(words), style="dim", soft_wrap=True)

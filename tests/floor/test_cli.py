@@ -1,0 +1,386 @@
+"""The verbs of the command line, as real programs on a real ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hms_act import cycle
+from hms_floor.cli import db
+from hms_oms import batches, jobs, ledger, presence, recipes, settings
+from hms_oms import database as door
+from hms_oms.database import Bare
+from hms_oms.recipes import Recipe
+from hms_oms.records import Completion
+from hms_oms.tickets import Ticket
+from tests.conftest import wait_until
+
+HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
+GOOD = ["phone=515-555-0142", "countyFips=19153", "crop=corn", "submittedOn=2026-11-20"]
+GOOD += ["acres=120", "amountRequested=30000"]
+
+Hms = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def grant() -> Recipe:
+    """The recipe that the command line's examples speak of."""
+    return recipes.load_folder(settings.Settings().recipes)["farm:grant:v1"]
+
+
+@pytest.fixture
+def environment(database: str, tmp_path: Path) -> dict[str, str]:
+    """What `hms` needs to reach the test's ledger; nobody answers as Redis."""
+    urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
+    return {**kept, **urls, "HMS_HOME": str(tmp_path / "home"), "TZ": "America/Chicago", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def hms(environment: dict[str, str]) -> Hms:
+    """Run `hms` as a program of its own."""
+
+    def run(*words: str, feed: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hms_floor", *words],
+            env={**environment, **more},
+            input=feed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture
+def queue(database: str, grant: Recipe) -> str:
+    """The queue of the farm grants, made as `hms db migrate` makes it."""
+    [name] = db.prepare(database, [grant]).queues
+    return name
+
+
+def lines(*numbers: int | str) -> str:
+    """A file of applications with these ids."""
+    rows = (f"{number},Ann Lee,515-555-0142,19153,corn,120,30000,2026-11-20\n" for number in numbers)
+    return HEADER + "".join(rows)
+
+
+def work_off(bare: Bare, rejected: tuple[int, ...] = ()) -> int:
+    """Be the dispatcher and the workers: bring every waiting job to its end, and return how many."""
+    taken = ledger.take(bare, "farm-grant", 1000)
+    for job in taken:
+        for step in ("validate", "notify") if job.job in rejected else ("validate", "inspect", "notify"):
+            [ticket] = ledger.claim(bare, [(_ticket(job.job, step), 60.0)], "w")
+            ledger.complete(bare, [_completion(ticket.job, step, job.job in rejected)], "w")
+    return len(taken)
+
+
+def _ticket(job: int, step: str) -> Ticket:
+    return Ticket(job, 1, step)
+
+
+def _completion(job: int, step: str, rejected: bool) -> Completion:
+    following = {"validate": 2 if rejected else 1, "inspect": 2, "notify": None}[step]
+    result = {"accepted": False, "reasons": ["crop", "acres"]} if rejected and step == "validate" else {}
+    outcome = {"validate": "rejected" if rejected else None, "inspect": "assigned"}.get(step)
+    onward = "farm-grant" if following else None
+    return Completion(_ticket(job, step), json.dumps(result), outcome, following, onward, False)
+
+
+def test_a_job_is_started_read_and_listed(hms: Hms, queue: str) -> None:
+    """A job started by hand stands in the ledger with its deadline, under its key only once."""
+    words = ["job", "start", "farm:grant:v1", "appId=219", "name=Zoë", *GOOD, "--sla", "10", "--json"]
+    started = json.loads(hms(*words).stdout)
+    assert (started["status"], started["slaMinutes"], started["created"]) == ("waiting", 10, True)
+    again = json.loads(hms(*words).stdout)
+    assert (again["id"], again["created"]) == (started["id"], False)
+
+    got = json.loads(hms("job", "get", started["id"], "--json").stdout)
+    assert got["payload"]["name"] == "Zoë"
+    assert [line["fact"] for line in got["timeline"]] == ["accepted"]
+    assert datetime.fromisoformat(got["slaExpires"]) - datetime.fromisoformat(got["createdAt"]) == timedelta(
+        minutes=10
+    )
+    page = hms("job", "get", started["id"])
+    assert "CST (in 9 min)" in page.stdout
+    assert "\x1b" not in page.stdout
+
+    assert hms("job", "list", "--queue", queue, "--status", "open", "--ids").stdout.split() == [started["id"]]
+    assert json.loads(hms("job", "list", "--older-than", "10m", "--json").stdout) == []
+
+
+def test_a_request_from_standard_input_is_completed_by_words(hms: Hms, queue: str) -> None:
+    """A JSON object may come through a pipe; words on the command line go first."""
+    whole = {"appId": 1, "name": "Ann", "phone": "5", "countyFips": "1", "crop": "x", "acres": 1}
+    whole |= {"amountRequested": 1, "submittedOn": "2026-11-20"}
+    words = ["job", "start", "farm:grant:v1", "--payload", "-", "appId=7", "--at", "+2h", "--json"]
+    started = json.loads(hms(*words, feed=json.dumps(whole)).stdout)
+    assert (started["payload"]["appId"], started["key"]) == (7, "7")
+    assert started["readyAt"] is not None
+
+
+def test_a_faulty_request_makes_no_job(hms: Hms, queue: str) -> None:
+    """The call was wrong: every fault is told, and nothing is in the ledger."""
+    done = hms("job", "start", "farm:grant:v1", "appId=x", "nmae=Ann")
+    assert done.returncode == 2
+    assert "did you mean name?" in done.stderr
+    assert "not a JSON integer" in done.stderr
+    assert json.loads(hms("job", "list", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["job", "get", "219"],
+        ["queue", "peek", "nowhere"],
+        ["sla", "set", "nowhere", "5"],
+        ["sla", "history", "nowhere"],
+        ["cycle", "report"],
+        ["cycle", "report", "7"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_there_has_exit_code_4(hms: Hms, words: list[str]) -> None:
+    """A job, queue or cycle that nobody knows is told apart from other errors."""
+    done = hms(*words)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "there is no" in done.stderr or "no cycle has been run" in done.stderr
+
+
+def test_the_next_jobs_stand_in_the_order_of_their_deadlines(hms: Hms, queue: str) -> None:
+    """A later job with an earlier deadline is peeked at first; the queue counts both."""
+    for number, minutes in ((1, "60"), (2, "5")):
+        hms("job", "start", "farm:grant:v1", f"appId={number}", "name=A", *GOOD, "--sla", minutes)
+    peeked = json.loads(hms("queue", "peek", queue, "--json").stdout)
+    assert [(job["id"], job["position"], job["status"]) for job in peeked] == [
+        ("job-2", 1, "waiting"),
+        ("job-1", 2, "waiting"),
+    ]
+    assert peeked[0]["slaExpires"] < peeked[1]["slaExpires"]
+    assert peeked[0]["slaExpires"].endswith("Z")
+
+    [listed] = json.loads(hms("queue", "list", "--json").stdout)
+    assert (listed["name"], listed["waiting"], listed["workers"], listed["slots"]) == (queue, 2, 0, 0)
+    assert (listed["status"], listed["slaMinutes"]) == ("open", 60)
+    assert "no live worker" in hms("queue", "list").stdout
+
+
+def test_an_sla_is_set_and_remembered(hms: Hms, queue: str) -> None:
+    """The new SLA is in force at once, and the history keeps who set which and why."""
+    assert "60 min -> 45 min" in hms("sla", "set", queue, "45", "--reason", "[fair] week").stdout
+    [listed] = json.loads(hms("sla", "list", "--json").stdout)
+    assert (listed["queue"], listed["minutes"], listed["reason"]) == (queue, 45, "[fair] week")
+    history = json.loads(hms("sla", "history", queue, "--json").stdout)
+    assert [entry["minutes"] for entry in history] == [45, 60]
+    assert "[fair] week" in hms("sla", "history", queue).stdout
+
+
+def test_a_cycle_is_run_to_its_report(
+    environment: dict[str, str], hms: Hms, queue: str, bare: Bare, tmp_path: Path
+) -> None:
+    """A file becomes jobs; the command waits until all have ended, and prints what came of them."""
+    file = tmp_path / "today.csv"
+    file.write_text(lines(1, 2, 3, 2, "x", 4))
+    words = ["cycle", "run", str(file), "--type", "farm:grant:v1", "--json"]
+    program = [sys.executable, "-m", "hms_floor", *words]
+    with subprocess.Popen(
+        program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        wait_until(lambda: work_off(bare, rejected=(2,)), "the jobs of the cycle")
+        out, err = running.communicate(timeout=30)
+    assert running.returncode == 0
+    report = json.loads(out)
+    assert len(out.splitlines()) == 1
+    assert report.pop("seconds") > 0
+    assert report.pop("jobsPerSecond") > 0
+    assert report == {
+        "batch": 1,
+        "accepted": 4,
+        "duplicates": 1,
+        "refused": 1,
+        "done": 4,
+        "failed": 0,
+        "assigned": 3,
+        "rejected": 1,
+        "reasons": {"acres": 1, "crop": 1},
+        "onTime": 4,
+        "late": 0,
+        "texts": 0,
+    }
+    refused = tmp_path / "today.csv.refused.csv"
+    assert str(refused) in err
+    assert refused.read_text(encoding="utf-8-sig").splitlines()[0] == "line,field,reason"
+    assert refused.read_text(encoding="utf-8-sig").splitlines()[1].startswith("6,app_id,")
+
+    again = json.loads(hms(*words).stdout)
+    assert (again["batch"], again["accepted"], again["duplicates"]) == (2, 0, 5)
+    page = hms("cycle", "report", "1").stdout
+    assert "6: 4 accepted, 1 duplicate, 1 refused" in page
+    assert "100 %  (4 on time, 0 late)" in page
+    listed = json.loads(hms("cycle", "list", "--json").stdout)
+    assert [(each["batch"], each["name"]) for each in listed] == [(2, "today.csv"), (1, "today.csv")]
+
+
+def test_ctrl_c_stops_the_watching_and_not_the_work(
+    environment: dict[str, str], queue: str, engine: sa.Engine, tmp_path: Path
+) -> None:
+    """The jobs of an interrupted cycle stay, and the reader is told how to look again."""
+    words = [sys.executable, "-m", "hms_floor", "cycle", "run", "-", "--type", "farm:grant:v1"]
+    with subprocess.Popen(
+        words, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdin is not None
+        running.stdin.write(lines(1, 2, "x"))
+        running.stdin.close()
+        running.stdin = None
+        wait_until(lambda: _closed(engine), "the file to be accepted")
+        wait_until((tmp_path / "home" / "refused-1.csv").exists, "the refused file")
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "hms cycle report 1" in err
+    with engine.connect() as connection:
+        assert batches.progress(connection, 1).waiting == 2
+
+
+def _closed(engine: sa.Engine) -> bool:
+    with engine.connect() as connection:
+        return any(batch.closed_at for batch in batches.find(connection, 1))
+
+
+def test_a_cycle_that_was_cut_off_is_finished_by_running_it_again(
+    engine: sa.Engine, grant: Recipe, tmp_path: Path
+) -> None:
+    """What a crash left behind is there; the second run accepts the rest, and nothing twice."""
+    file = tmp_path / "long.csv"
+    file.write_text(lines(*range(1, 2501)))
+    with file.open("rb") as stream:
+        first = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
+        opened, page = next(first), next(first)
+        assert isinstance(opened, batches.Batch)
+        assert isinstance(page, batches.Batch)
+        assert (opened.accepted, page.accepted, page.closed_at) == (0, 1000, None)
+        first.close()  # type: ignore[attr-defined]
+    with file.open("rb") as stream:
+        *_, whole = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
+    assert isinstance(whole, batches.Batch)
+    assert (whole.accepted, whole.duplicates) == (1500, 1000)
+    assert whole.closed_at is not None
+    with engine.connect() as connection:
+        assert jobs.count(connection, jobs.Filter()) == 2500
+
+
+def test_late_jobs_are_counted_open_or_ended(
+    engine: sa.Engine, bare: Bare, grant: Recipe, tmp_path: Path, forward: Callable[[timedelta], None]
+) -> None:
+    """A job is late once its deadline is over, whether it has ended by then or not."""
+    file = tmp_path / "file.csv"
+    file.write_text(lines(1, 2))
+    with file.open("rb") as stream:
+        *_, batch = cycle.accept_file(engine, grant, stream, name="f", requested_by="t", sla_minutes=10)
+    assert isinstance(batch, batches.Batch)
+    [taken] = ledger.take(bare, "farm-grant", 1)
+    forward(timedelta(minutes=11))
+    for step in ("validate", "inspect", "notify"):
+        ledger.claim(bare, [(_ticket(taken.job, step), 60.0)], "w")
+        ledger.complete(bare, [_completion(taken.job, step, False)], "w")
+    with engine.connect() as connection:
+        report = batches.report(connection, batch.id)
+    assert (report.on_time, report.progress.late, report.progress.open, report.lost) == (0, 2, 1, 0)
+    assert report.wait is not None
+    assert report.wait[0] >= timedelta(minutes=11)
+
+
+def test_a_file_that_is_no_list_makes_no_cycle(hms: Hms, queue: str, tmp_path: Path) -> None:
+    """What is missing is told, and the ledger holds no empty cycle."""
+    file = tmp_path / "wrong.csv"
+    file.write_text("id,name\n1,Ann\n")
+    done = hms("cycle", "run", str(file), "--type", "farm:grant:v1")
+    assert done.returncode == 1
+    assert "wrong.csv cannot be read" in done.stderr
+    assert "the column app_id is missing" in done.stderr
+    assert json.loads(hms("cycle", "list", "--json").stdout) == []
+
+
+def test_a_sample_comes_out_of_standard_output_or_into_a_file(hms: Hms, tmp_path: Path) -> None:
+    """The same seed gives the same applications, wherever they go."""
+    hms("cycle", "sample", "20", "--seed", "7", "--output", str(tmp_path / "s.csv"))
+    printed = hms("cycle", "sample", "20", "--seed", "7").stdout
+    assert printed == (tmp_path / "s.csv").read_text(encoding="utf-8")
+    assert printed.startswith(HEADER)
+
+
+def test_check_tells_what_does_not_answer(hms: Hms, queue: str) -> None:
+    """Each thing that is not well is named with what to do, and the exit code says so too."""
+    done = hms("check", "--json")
+    assert done.returncode == 1
+    found = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert (found["PostgreSQL"]["ok"], found["migration"]["ok"], found["texts"]["ok"]) == (True, True, True)
+    assert not found["Redis"]["ok"]
+    assert "hms act run" in found["dispatcher"]["advice"]
+    assert "validate, inspect, notify" in found["steps of farm:grant:v1"]["detail"]
+    page = hms("check").stdout
+    assert "✓ ok" in page
+    assert "✗ fail" in page
+
+
+def test_check_finds_a_leader_and_live_hands(hms: Hms, database: str, grant: Recipe) -> None:
+    """Who leads is known by the name of its connection, who works by its beat."""
+    leader = door.connect(database, "hms act leader")
+    steps = [step.run for step in grant.steps]
+    beat = presence.Beat("w@h/1", "w@h", "h", 1, "threads", 8, ["farm-grant"], steps, [], 1.0, 1 << 20)
+    presence.beat(leader, beat)
+    found = {finding["name"]: finding for finding in json.loads(hms("check", "--json").stdout)["findings"]}
+    leader.close()
+    assert found["dispatcher"]["ok"]
+    assert not found["sender"]["ok"]
+    assert "8 slots" in found["worker w@h"]["detail"]
+    assert found["steps of farm:grant:v1"]["ok"]
+
+
+def test_without_a_database_each_verb_says_so(hms: Hms) -> None:
+    """A ledger that does not answer is told without a traceback and without a password."""
+    nowhere = "postgresql://ann:hunter2@127.0.0.1:1/hms"
+    for words in (["queue", "list"], ["check"], ["db", "migrate"]):
+        done = hms(*words, HMS_DATABASE_URL=nowhere)
+        assert done.returncode == 1
+        assert "Connection refused" in done.stdout + done.stderr
+        assert "hunter2" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_empty_database_is_prepared_by_db_migrate(hms: Hms, database: str) -> None:
+    """Verbs ask for `hms db migrate`; it says what it did, and afterwards they work."""
+    with door.engine(database).begin() as connection:
+        for what in ("schema oms cascade", "schema farm cascade", "table hms_revision"):
+            connection.exec_driver_sql(f"drop {what}")
+    asked = hms("queue", "list")
+    assert asked.returncode == 1
+    assert "hms db migrate" in asked.stderr
+    assert hms("db", "status").returncode == 1
+    done = hms("db", "migrate", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["before"] is None
+    assert told["inspectors"] >= 100
+    assert hms("db", "status").returncode == 0
+    assert json.loads(hms("sla", "list", "--json").stdout)[0]["minutes"] == 60
+
+
+def test_faulty_settings_are_told_all_at_once(hms: Hms) -> None:
+    """A misspelt name and a malformed value come in one message."""
+    done = hms("queue", "list", HMS_BROKR_URL="x", HMS_WORKERS="many")
+    assert done.returncode == 1
+    assert "HMS_BROKER_URL" in done.stderr
+    assert "HMS_WORKERS" in done.stderr
+    assert hms("check", HMS_WORKERS="many").returncode == 1

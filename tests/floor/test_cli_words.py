@@ -1,0 +1,243 @@
+"""The words of the command line: help, wrong calls, and how times, requests and URLs are read and shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from hms_floor.cli import COMMANDS, arguments, main, masking, request, show
+from hms_oms import recipes, settings
+from hms_oms.errors import RequestRejected
+from hms_oms.recipes import Recipe
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+GOOD = ["phone=515-555-0142", "countyFips=19153", "crop=corn", "submittedOn=2026-11-20"]
+GOOD += ["acres=120", "amountRequested=30000"]
+
+
+@pytest.fixture(scope="module")
+def grant() -> Recipe:
+    """The recipe that the command line's examples speak of."""
+    return recipes.load_folder(settings.Settings().recipes)["farm:grant:v1"]
+
+
+def verbs(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words that call each verb."""
+    if not isinstance(command, click.Group):
+        yield path
+        return
+    with click.Context(command) as context:
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from verbs(found, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(verbs(main)), ids=" ".join)
+def test_the_help_of_each_verb_has_an_example(path: tuple[str, ...]) -> None:
+    """Each verb says what it does, and shows one call of itself."""
+    answer = CliRunner().invoke(main, [*path, "--help"])
+    assert answer.exit_code == 0
+    assert f"Example:  hms {' '.join(path)}" in answer.output
+
+
+def test_the_help_names_every_noun_in_its_own_words() -> None:
+    """The list that `hms --help` has at hand says the same as the commands themselves."""
+    answer = CliRunner().invoke(main, ["--help"])
+    with click.Context(main) as context:
+        for name, (_, line) in COMMANDS.items():
+            command = main.get_command(context, name)
+            assert command is not None
+            assert (command.help or "").splitlines()[0] == line
+            assert line in answer.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`hms --help` and Tab completion load neither SQLAlchemy nor Celery nor any other big library."""
+    program = (
+        "import sys; from hms_floor.cli import main; main(['--help'], standalone_mode=False);"
+        "big = {'sqlalchemy', 'celery', 'rich', 'jsonschema', 'psycopg2', 'redis', 'alembic'};"
+        "assert not big & set(sys.modules), big & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["chekc"], "Did you mean 'check'?"),
+        (["job", "get", "job-x"], "write job-219 or 219"),
+        (["job", "list", "--older-than", "10"], "write 90s, 10m, 1h30m or 2d"),
+        (["job", "list", "--status", "lost"], "waiting"),
+        (["sla", "set", "farm-grant", "nan"], "above 0"),
+        (["sla", "set", "farm-grant", "-5"], "-5"),
+        (["cycle", "run", "nowhere.csv", "--type", "farm:grant:v1"], "nowhere.csv"),
+        (["cycle", "sample", "0", "--seed", "1"], "x>=1"),
+        (["up", "--once"], "--sample N"),
+        (["completion", "tcsh"], "bash"),
+    ],
+)
+def test_a_wrong_call_is_told_with_exit_code_2(words: list[str], hint: str) -> None:
+    """What is wrong with the call stands in the message, with what would be right."""
+    answer = CliRunner().invoke(main, words)
+    assert answer.exit_code == 2
+    assert hint in answer.output
+
+
+def test_completion_is_printed_with_its_place() -> None:
+    """`hms completion bash` is a script, and says which line to put where."""
+    answer = CliRunner().invoke(main, ["completion", "zsh"])
+    assert answer.exit_code == 0
+    assert 'eval "$(hms completion zsh)"' in answer.output
+    assert "_HMS_COMPLETE=zsh_complete" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("10m", timedelta(minutes=10)),
+        ("1h30m", timedelta(hours=1.5)),
+        ("2 d", timedelta(days=2)),
+        ("1.5h", timedelta(minutes=90)),
+    ],
+)
+def test_lengths_of_time_are_read_as_people_write_them(written: str, meant: timedelta) -> None:
+    """Units may be joined, and fractions are allowed."""
+    assert arguments.length(written) == meant
+
+
+@pytest.mark.parametrize("written", ["", "10", "m", "-5m", "1y", "9" * 30 + "d", "nan", "1h-5m"])
+def test_what_is_no_length_of_time_is_refused(written: str) -> None:
+    """A number without a unit could mean anything."""
+    with pytest.raises(ValueError, match=r"length of time|too long"):
+        arguments.length(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("+10m", NOON + timedelta(minutes=10)),
+        ("2026-11-23T08:00:00+01:00", datetime(2026, 11, 23, 7, 0, tzinfo=UTC)),
+        ("2026-11-22T12:00:01Z", NOON + timedelta(seconds=1)),
+    ],
+)
+def test_moments_are_read_as_people_write_them(written: str, meant: datetime) -> None:
+    """A time to come, by its distance or with its zone."""
+    assert arguments.moment(written, NOON) == meant
+
+
+def test_an_hour_is_the_next_of_its_kind() -> None:
+    """An hour that is past today is meant for tomorrow; an hour to come for today."""
+    here = NOON.astimezone()
+    later, earlier = here + timedelta(minutes=1), here - timedelta(minutes=1)
+    assert arguments.moment(f"{later:%H:%M}", NOON) == later
+    assert arguments.moment(f"{earlier:%H:%M}", NOON) == earlier + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "written", ["25:00", "tomorrow", "2026-11-22", "2026-11-22T11:59:59Z", "+0s", "99999-01-01"]
+)
+def test_a_moment_that_is_past_or_none_is_refused(written: str) -> None:
+    """A job cannot be started yesterday."""
+    with pytest.raises(ValueError, match=r"is not a time|is over already"):
+        arguments.moment(written, NOON)
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(minutes=4, seconds=59), "in 4 min"),
+        (timedelta(hours=-2), "2 h ago"),
+        (timedelta(seconds=-59), "59 s ago"),
+        (timedelta(milliseconds=300), "now"),
+        (timedelta(hours=1, minutes=20), "in 1 h 20 min"),
+        (timedelta(days=-3), "3 d ago"),
+    ],
+)
+def test_times_are_told_as_people_say_them(distance: timedelta, words: str) -> None:
+    """A distance in time has one unit, or two where one says too little."""
+    assert show.relative(NOON + distance, NOON) == words
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [
+        (0, 0, "-"),
+        (0, 9, "0 %"),
+        (9, 9, "100 %"),
+        (2999, 3000, "99.9 %"),
+        (1, 99999, "0.1 %"),
+        (1, 3, "33.3 %"),
+    ],
+)
+def test_a_share_never_rounds_to_all_or_nothing(part: int, whole: int, words: str) -> None:
+    """100 % on time means every single one."""
+    assert show.share(part, whole) == words
+
+
+def test_what_is_shown_cannot_steer_the_terminal() -> None:
+    """Escape sequences and turned-about text in a name are made visible; markup stays text."""
+    assert "\x1b" not in show.plain("\x1b[2J\x9b5n").plain
+    assert "\u202e" not in show.plain("ann\u202eeel").plain
+    assert show.plain("[red]Zoë[/red]").plain == "[red]Zoë[/red]"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:hunter2@db:5432/hms",
+        "postgresql://ann:hun@ter2@db/hms",
+        "postgresql://ann:hunter2/x@db/hms",
+        "postgresql://ann:hunter2?x@db/hms",
+        "postgresql://ann:hunter2#x@db/hms",
+        "postgresql://db/hms?user=ann&password=hunter2",
+        "postgresql://db/hms?sslpassword=hunter2",
+        "redis://:hunter2@cache:6379/0",
+        "redis://ann:hunter2@[bad",
+    ],
+)
+def test_a_password_is_never_shown(url: str) -> None:
+    """However oddly a URL is written, the eye gets no part of its password."""
+    shown = masking.masked(url)
+    assert "hun" not in shown
+    assert "ter2" not in shown
+    assert masking.MASK in shown
+
+
+def test_a_url_without_a_password_is_shown_whole() -> None:
+    """There is nothing to hide in the address of a private server."""
+    for url in ("postgresql://hms@/hms?host=/tmp/run/postgres", "redis+socket:///tmp/run/redis.sock"):
+        assert masking.masked(url) == url
+
+
+def test_a_request_is_read_by_the_kinds_of_its_recipe(grant: Recipe) -> None:
+    """Numbers become numbers, and a name that looks like one stays text."""
+    payload = request.build(grant, ["appId=219", "name=007", *GOOD], None)
+    assert (payload["appId"], payload["name"], payload["acres"]) == (219, "007", 120)
+
+
+def test_every_fault_of_a_request_is_told_at_once(grant: Recipe) -> None:
+    """Unknown, missing, doubled and unreadable fields, and words that are none, in one go."""
+    with pytest.raises(RequestRejected) as caught:
+        request.build(grant, ["appId=0", "nmae=Ann", "acres=NaN", "crop=corn", "crop=rice", "huh"], None)
+    faults = dict(caught.value.faults)
+    assert "minimum" in faults["appId"]
+    assert "did you mean name?" in faults["nmae"]
+    assert "not a JSON number" in faults["acres"]
+    assert faults["crop"] == "is given twice"
+    assert "key=value" in faults["huh"]
+    assert {field for field, reason in faults.items() if reason == "is missing"} == {
+        "name",
+        "phone",
+        "countyFips",
+        "amountRequested",
+        "submittedOn",
+    }
