@@ -80,9 +80,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round, fewer jobs: under 90 seconds")
     parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"of {', '.join(NAMES)}")
-    parser.add_argument(
-        "--rounds", type=_whole, metavar="N", help="how often each side is measured (default 3)"
-    )
+    parser.add_argument("--rounds", type=_whole, metavar="N", help="measure each side N times (default 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the JSON object here")
     return parser.parse_args(arguments)
 

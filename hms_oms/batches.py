@@ -231,11 +231,9 @@ where job.batch_id = :batch
 """
 
 _OUTCOMES = """
-select outcome as name, count(*) as number
-from oms.jobs
+select outcome as name, count(*) as number from oms.jobs
 where batch_id = :batch and status = 'done' and outcome is not null
-group by outcome
-order by number desc, name
+group by outcome order by number desc, name
 """
 
 # A job counts once for a reason, however many of its steps repeat it.
@@ -247,6 +245,5 @@ cross join lateral jsonb_array_elements_text(
     case jsonb_typeof(result -> 'reasons') when 'array' then result -> 'reasons' else '[]' end
 ) as reason
 where job.batch_id = :batch and reason is not null
-group by reason
-order by number desc, name
+group by reason order by number desc, name
 """

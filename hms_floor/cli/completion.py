@@ -16,7 +16,9 @@ _PLACES = {
 @click.argument("shell", type=click.Choice(sorted(_PLACES)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what SHELL needs to complete `hms` with Tab, and where to put it.
+    """Set up Tab completion in your shell.
+
+    Prints what SHELL needs to complete `hms` with Tab, and where to put it.
 
     \b
     Example:  hms completion bash

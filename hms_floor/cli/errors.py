@@ -25,18 +25,27 @@ INTERRUPTED = 130
 
 
 class Failure(click.ClickException):
-    """A message for standard error and the exit code that goes with it."""
+    """A message for standard error, and the exit code that goes with it."""
 
-    def __init__(self, message: str, exit_code: int = ERROR) -> None:
-        super().__init__(message)
-        vars(self)["exit_code"] = exit_code
+    exit_code = ERROR
+
+
+class WrongCall(Failure):
+    """What was asked for cannot be asked for in this way."""
+
+    exit_code = USAGE
+
+
+class NotFound(Failure):
+    """What was asked for is not there."""
+
+    exit_code = NOT_FOUND
 
 
 class Stopped(Failure):
     """What Ctrl-C has ended, and what it has not."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, INTERRUPTED)
+    exit_code = INTERRUPTED
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Tell it, without calling it an error."""
@@ -47,7 +56,7 @@ def tell(error: Exception) -> Failure | None:
     """The message for an error that may happen to anybody; None for a fault of ours."""
     if isinstance(error, HmsError):
         return _of_ours(error)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         return Failure(f"{error.filename or 'the system'}: {error.strerror or error}")
     return _of_database(error)
 
@@ -67,16 +76,16 @@ def _of_ours(error: HmsError) -> Failure:
         return Failure(only or listed("the settings or recipes cannot be used", error.faults))
     if isinstance(error, RequestRejected):
         faults = [f"{field}: {reason}" for field, reason in error.faults]
-        return Failure(listed("the request does not meet its recipe", faults), USAGE)
+        return WrongCall(listed("the request does not meet its recipe", faults))
     if isinstance(error, UnknownJobType):
-        return Failure(str(error), USAGE)
+        return WrongCall(str(error))
     if isinstance(error, UnknownJob):
-        return Failure(f"{error}; `hms job list` shows the jobs", NOT_FOUND)
+        return NotFound(f"{error}; `hms job list` shows the jobs")
     if isinstance(error, UnknownQueue):
-        return Failure(f"{error}; `hms queue list` shows how they stand", NOT_FOUND)
+        return NotFound(f"{error}; `hms queue list` shows how they stand")
     if isinstance(error, UnknownBatch):
         shown = "`hms cycle list` shows the cycles" if error.batch else "`hms cycle run FILE` runs one"
-        return Failure(f"{error}; {shown}", NOT_FOUND)
+        return NotFound(f"{error}; {shown}")
     return Failure(str(error))
 
 
@@ -92,14 +101,14 @@ def _of_database(error: Exception) -> Failure | None:
             " (`hms up` does it by itself)"
         )
     if isinstance(cause, psycopg2.errors.UntranslatableCharacter):
-        return Failure("a value holds a NUL character, which PostgreSQL cannot keep", USAGE)
+        return WrongCall("a value holds a NUL character, which PostgreSQL cannot keep")
     if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
         return Failure(
             f"PostgreSQL does not answer: {reason(cause)}\n"
             "Start a floor with `hms up`, or see with `hms check` where this one is looked for"
         )
     if isinstance(cause, UnicodeEncodeError):
-        return Failure("a value on the command line is not UTF-8 text", USAGE)
+        return WrongCall("a value on the command line is not UTF-8 text")
     return None
 
 

@@ -45,7 +45,7 @@ def err() -> Console:
 
 def print_json(document: Any, *, indent: int | None = 2) -> None:
     """Print a JSON document on standard output; on one line where `indent` is None."""
-    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent))
+    click.echo(json.dumps(document, ensure_ascii=not unicode(), allow_nan=False, indent=indent))
 
 
 def lines(*parts: RenderableType) -> None:
@@ -72,7 +72,8 @@ def plain(value: str | Text) -> Text:
     """A text as it is: no markup, and nothing in it that would steer the terminal."""
     if isinstance(value, Text):
         return value
-    return Text(_UNSEEN.sub("\ufffd" if unicode() else "?", value))
+    seen = _UNSEEN.sub("\ufffd", value)
+    return Text(seen if unicode() else seen.encode("ascii", "backslashreplace").decode())
 
 
 def status(word: str) -> Text:

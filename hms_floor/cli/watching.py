@@ -122,19 +122,16 @@ class Pace:
 
 def counts(seen: Progress, pace: Pace) -> Text:
     """How a cycle stands, on one line."""
-    parts = [
-        ("waiting", seen.waiting + seen.queued, ""),
-        ("running", seen.running, show.STYLES["running"]),
-        ("done", seen.done, show.STYLES["done"]),
-        ("failed", seen.failed, show.STYLES["failed"]),
-        ("late", seen.late, show.STYLES["late"]),
-    ]
+    good = [("waiting", seen.waiting + seen.queued), ("running", seen.running), ("done", seen.done)]
+    bad = [("failed", seen.failed), ("late", seen.late)]
     if seen.cancelled:
-        parts.append(("cancelled", seen.cancelled, ""))
-    # As wide as the whole, so that the line does not jump about.
+        bad.append(("cancelled", seen.cancelled))
+    # As wide as the whole, so that the line does not jump about; what is bad is rare, and may.
     width = len(f"{seen.open + seen.ended:,}")
+    parts = [(word, number, width) for word, number in good] + [(word, number, 0) for word, number in bad]
     line = Text("  ", overflow="ellipsis", no_wrap=True).join(
-        Text.assemble((f"{word} ", "dim"), show.count(number, style, width)) for word, number, style in parts
+        Text.assemble((f"{word} ", "dim"), show.count(number, show.STYLES.get(word, ""), room))
+        for word, number, room in parts
     )
     if seen.open:
         left = pace.left(seen.open)

@@ -231,6 +231,24 @@ def test_a_cycle_is_run_to_its_report(
     assert [(each["batch"], each["name"]) for each in listed] == [(2, "today.csv"), (1, "today.csv")]
 
 
+def test_a_cycle_with_a_failed_job_has_exit_code_1(
+    environment: dict[str, str], queue: str, bare: Bare, tmp_path: Path
+) -> None:
+    """The report comes all the same, and the exit code says that not all went well."""
+    file = tmp_path / "today.csv"
+    file.write_text(lines(1))
+    words = ["cycle", "run", str(file), "--type", "farm:grant:v1"]
+    program = [sys.executable, "-m", "hms_floor", *words]
+    with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        [taken] = wait_until(lambda: ledger.take(bare, queue, 1), "the job of the cycle")
+        ticket = _ticket(taken.job, "validate")
+        ledger.claim(bare, [(ticket, 60.0)], "w")
+        ledger.fail(bare, ticket, {"type": "ValueError", "message": "no"}, retry_after=None, worker="w")
+        out, _ = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert "hms job list --batch 1 --status failed" in out
+
+
 def test_ctrl_c_stops_the_watching_and_not_the_work(
     environment: dict[str, str], queue: str, engine: sa.Engine, tmp_path: Path
 ) -> None:
@@ -374,7 +392,8 @@ def test_an_empty_database_is_prepared_by_db_migrate(hms: Hms, database: str) ->
     assert told["before"] is None
     assert told["inspectors"] >= 100
     assert hms("db", "status").returncode == 0
-    assert json.loads(hms("sla", "list", "--json").stdout)[0]["minutes"] == 60
+    slas = {entry["queue"]: entry["minutes"] for entry in json.loads(hms("sla", "list", "--json").stdout)}
+    assert slas["farm-grant"] == 60
 
 
 def test_faulty_settings_are_told_all_at_once(hms: Hms) -> None:

@@ -22,6 +22,12 @@ REASONS = {
     "date": ("the date is in the future", "date in the future"),
 }
 
+VERDICTS = {
+    "granted": "your appeal was granted. An inspector will be assigned.",
+    "denied": "your appeal was reviewed and denied.",
+    "dismissed": "your appeal was not reviewed: this application has not been rejected.",
+}
+
 # Letters that do not fall apart into a base letter and its marks.
 _PLAIN = str.maketrans(
     {
@@ -38,6 +44,11 @@ def assigned(application: int, inspector: str) -> str:
     room = ONE_SEGMENT - septets(opening) - septets(closing)
     name = encodable(inspector, room - len("Inspector ")).strip()
     return f"{opening}{f'Inspector {name}' if name else 'An inspector'}{closing}"
+
+
+def appealed(application: int, verdict: str) -> str:
+    """What came of an appeal: granted, denied or dismissed."""
+    return f"Farm grant {application}: {VERDICTS[verdict]}"
 
 
 def rejected(application: int, codes: Sequence[str]) -> str:
