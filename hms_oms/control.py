@@ -6,18 +6,36 @@ Nothing is visible before the caller commits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping, func, select, text
 
-from hms_oms import statements
+from hms_oms import statements, tables
 from hms_oms.errors import UnknownQueue
+from hms_oms.jobs import Filter
 from hms_oms.states import Fact
 from hms_oms.tickets import Ticket
 
 #: The highest priority that may be set by hand; promotion goes beyond it.
 HIGHEST_PRIORITY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The jobs that were cancelled, and the tickets of the steps that were running and are to be ended."""
+
+    jobs: list[int]
+    running: list[Ticket]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many jobs may stand in a queue's window, and how many may start a minute; None is no limit."""
+
+    window: int | None
+    starts_per_minute: int | None
 
 
 def cancel(
@@ -28,14 +46,22 @@ def cancel(
     Returns the tickets of the steps that were running and are to be ended; with `now` their reports will be
     refused, whether they can be ended or not.
     """
+    return cancel_jobs(connection, jobs, who=who, reason=reason, now=now).running
+
+
+def cancel_jobs(
+    connection: Connection, jobs: Sequence[int], *, who: str, reason: str | None, now: bool = False
+) -> Cancelled:
+    """As `cancel`; tells which jobs it changed, too."""
     rows = statements.run(
         connection, "cancel", {"jobs": list(jobs), "who": who, "reason": reason, "now": now}
     )
-    return [
+    running = [
         Ticket(row["id"], row["attempt"] - (1 if now else 0), row["step"])
         for row in rows
         if row["found"] == "running"
     ]
+    return Cancelled(_ids(rows), running)
 
 
 def retry(connection: Connection, jobs: Sequence[int], *, who: str, reason: str | None) -> list[int]:
@@ -114,11 +140,56 @@ def limit(connection: Connection, queue: str, *, window: int | None, starts_per_
     _notify(connection, queue)
 
 
+def limits(connection: Connection, queue: str) -> Limits:
+    """The limits of a queue, held until the transaction ends. Raises UnknownQueue."""
+    require_queue(connection, queue)
+    row = connection.execute(
+        text("select window_size, starts_per_minute from oms.queues where name = :queue for update"),
+        {"queue": queue},
+    ).one()
+    return Limits(row.window_size, row.starts_per_minute)
+
+
 def require_queue(connection: Connection, queue: str) -> None:
     """Raise UnknownQueue unless some recipe uses the queue."""
     known = connection.scalars(text("select name from oms.queues order by name")).all()
     if queue not in known:
         raise UnknownQueue(queue, known)
+
+
+def census(connection: Connection, wanted: Filter) -> Mapping[str, int]:
+    """How many jobs a filter means, by status."""
+    status = tables.jobs.c.status
+    rows = connection.execute(select(status, func.count()).where(*wanted.clauses()).group_by(status))
+    return {row[0]: row[1] for row in rows}
+
+
+def page(connection: Connection, wanted: Filter, *, limit: int, after: int | None = None) -> list[int]:
+    """The ids of the jobs that a filter means, newest first; `after` goes on behind that id."""
+    job = tables.jobs.c.id
+    query = select(job).where(*wanted.clauses()).order_by(job.desc()).limit(limit)
+    return list(connection.scalars(query if after is None else query.where(job < after)))
+
+
+def statuses(connection: Connection, jobs: Sequence[int]) -> Mapping[int, str]:
+    """The status of each job; one that does not exist has none."""
+    rows = connection.execute(
+        text("select id, status from oms.jobs where id = any(cast(:jobs as bigint[]))"), {"jobs": list(jobs)}
+    )
+    return {row.id: row.status for row in rows}
+
+
+def hold(connection: Connection, jobs: Sequence[int]) -> None:
+    """Lock jobs in the order in which all verbs do, before they are changed one by one in another."""
+    connection.execute(
+        text("select from oms.jobs where id = any(cast(:jobs as bigint[])) order by id for update"),
+        {"jobs": list(jobs)},
+    )
+
+
+def lease_until(connection: Connection, job: int) -> datetime | None:
+    """Until when a running job belongs to the worker or agent that has claimed it."""
+    return connection.scalar(select(tables.jobs.c.lease_until).where(tables.jobs.c.id == job))
 
 
 def _reorder(

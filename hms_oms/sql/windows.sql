@@ -23,9 +23,17 @@ select
         ) * queue.starts_per_minute / 60.0)::int
     end as starts_allowed,
     (select count(*) from oms.jobs where jobs.queue = queue.name and status = 'queued')::int as queued,
-    exists (
-        select from oms.jobs
-        where jobs.queue = queue.name and not agent and status = 'waiting' and ready_at is null
+    -- Asked in order: for EXISTS the planner would look for any waiting row from the start of the table, behind
+    -- all the ended ones.
+    coalesce(
+        (
+            select true
+            from oms.jobs
+            where jobs.queue = queue.name and not agent and status = 'waiting' and ready_at is null
+            order by priority desc, sla, id
+            limit 1
+        ),
+        false
     ) as backlog
 from oms.queues as queue
 left join slots on slots.queue = queue.name

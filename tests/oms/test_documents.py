@@ -1,0 +1,57 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from hms_oms import settings, states
+from hms_oms.diagram import mermaid
+from hms_oms.tables import metadata
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_diagram_is_the_table_of_transitions() -> None:
+    """docs/how-it-works.md shows every transition, and no other."""
+    assert f"```mermaid\n{mermaid()}\n```" in (ROOT / "docs" / "how-it-works.md").read_text()
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    """Each HMS_ name that is known is explained, and each one that is explained is known."""
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in settings.known_names() if f"`{name}`" not in readme] == []
+
+
+def test_every_status_of_the_table_is_allowed_by_the_database(engine: sa.Engine) -> None:
+    """The CHECK on oms.jobs lists the same statuses as the table of transitions."""
+    with engine.connect() as connection:
+        check = connection.scalar(
+            sa.text("select pg_get_constraintdef(oid) from pg_constraint where conname = 'jobs_status_check'")
+        )
+    assert all(f"'{status}'" in str(check) for status in states.Status)
+    assert str(check).count("::text") >= len(states.Status)
+
+
+def test_the_tables_are_what_the_migrations_make(engine: sa.Engine) -> None:
+    """Every column that SQLAlchemy knows exists with its type, and none is missing from its tables."""
+    known = set(metadata.tables)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": True,
+                "include_name": lambda name, kind, parents: (
+                    f"{parents['schema_name']}.{name}" in known if kind == "table" else True
+                ),
+                "compare_type": True,
+            },
+        )
+        different = compare_metadata(context, metadata)
+    # Indexes, keys and defaults belong to the migrations alone.
+    kinds = ("add_column", "remove_column", "add_table", "modify_type", "modify_nullable")
+    flat = [change for group in different for change in (group if isinstance(group, list) else [group])]
+    assert [change for change in flat if change[0] in kinds] == []

@@ -1,0 +1,82 @@
+"""The hot statements stay on their indexes, with a long backlog and many ended jobs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hms_oms import statements
+from hms_oms.recipes import Recipe
+
+WAITING, ENDED = 20_000, 20_000
+
+
+@pytest.fixture
+def long_backlog(engine: sa.Engine, shop: Recipe) -> sa.Engine:
+    """A ledger with a long backlog behind a few running jobs, and a long past."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into oms.jobs (type, recipe_id, steps, queue, status, sla, sla_minutes, payload,"
+                " requested_by, finished_at, key)"
+                " select 'shop:order:v1', 1, '{pick,pack,send}', 'shop',"
+                " case when n <= :waiting then 'waiting' when n <= :waiting + 50 then 'queued'"
+                " else 'done' end,"
+                " oms.now() + n * interval '1 second', 30, '{}', 'test',"
+                " case when n > :waiting + 50 then oms.now() end, n::text"
+                " from generate_series(1, :waiting + 50 + :ended) as n"
+            ),
+            {"waiting": WAITING, "ended": ENDED},
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("vacuum analyze oms.jobs")
+    return engine
+
+
+def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every node of the statement's plan, run for real and rolled back."""
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "explain (analyze, format json) " + statements.text(name), parameters
+        ).scalar_one()
+        connection.rollback()
+    document = found if isinstance(found, list) else json.loads(found)
+    nodes, stack = [], [document[0]["Plan"]]
+    while stack:
+        node = stack.pop()
+        nodes.append(node)
+        stack += node.get("Plans", [])
+    return nodes
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "index", "most_rows"),
+    [
+        ("take", {"queue": "shop", "count": 20}, "jobs_backlog", 100),
+        ("front", {"job": 500}, "jobs_backlog", 10),
+        ("wake", {}, "jobs_delayed", 10),
+        ("unclaimed", {"gone": 6.0, "grace": 2.0}, "jobs_window", 200),
+        ("orphans", {"gone": 6.0, "judge_workers": True}, "jobs_running", 10),
+        ("windows", {"gone": 6.0}, "jobs_backlog", 200),
+        (
+            "claim",
+            {"jobs": [7], "attempts": [1], "steps": ["pick"], "leases": [60.0], "worker": "w"},
+            "jobs_pkey",
+            20,
+        ),
+    ],
+)
+def test_plan(
+    long_backlog: sa.Engine, name: str, parameters: dict[str, Any], index: str, most_rows: int
+) -> None:
+    """The statement uses its index, reads no table of jobs from end to end, and touches few rows."""
+    nodes = plan(long_backlog, name, parameters)
+    shown = json.dumps(nodes, indent=1)
+    assert index in {node.get("Index Name") for node in nodes}, shown
+    for node in nodes:
+        if node.get("Relation Name") == "jobs":
+            assert node["Node Type"] != "Seq Scan", shown
+            assert node["Actual Rows"] * node["Actual Loops"] <= most_rows, shown
