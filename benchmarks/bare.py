@@ -6,6 +6,8 @@ With a results URL it is the durable Celery that people reach for: the PostgreSQ
 from __future__ import annotations
 
 import os
+import sys
+import time
 from typing import Any
 
 from celery import Celery, chain
@@ -32,11 +34,19 @@ def make_app(broker_url: str, results_url: str | None) -> Celery:
     return made
 
 
-def publish(made: Celery, jobs: int) -> None:
-    """Publish that many chains of three no-op steps, one after the other, as the manual says."""
+def environment(broker_url: str, results_url: str | None) -> dict[str, str]:
+    """The addresses as the environment of a worker or a publisher holds them."""
+    return {BROKER_VARIABLE: broker_url, **({RESULTS_VARIABLE: results_url} if results_url else {})}
+
+
+def publish(made: Celery, jobs: int) -> float:
+    """Publish chains of three no-op steps one after the other; return how many seconds the loop took."""
     step: Any = made.tasks[TASK]
+    made.connection_for_write().default_channel.client.ping()
+    started = time.perf_counter()
     for job in range(jobs):
         chain(step.si(job), step.si(job), step.si(job)).apply_async()
+    return time.perf_counter() - started
 
 
 def __getattr__(name: str) -> Any:
@@ -45,3 +55,7 @@ def __getattr__(name: str) -> Any:
         globals()["app"] = made = make_app(os.environ[BROKER_VARIABLE], os.environ.get(RESULTS_VARIABLE))
         return made
     raise AttributeError(name)
+
+
+if __name__ == "__main__":
+    print(publish(__getattr__("app"), int(sys.argv[1])))

@@ -44,9 +44,10 @@ class Settings:
         """The database and broker URL. Raises ConfigError where there are none to talk to."""
         if self.database_url is None or self.broker_url is None:
             urls = {"HMS_DATABASE_URL": self.database_url, "HMS_BROKER_URL": self.broker_url}
-            missing = " and ".join(name for name, url in urls.items() if url is None)
+            missing = [name for name, url in urls.items() if url is None]
             fault = (
-                f"no floor is running in {self.home}, and {missing} is not set: start one with `hms up`,"
+                f"no floor is running in {self.home}, and {' and '.join(missing)}"
+                f" {'is' if len(missing) == 1 else 'are'} not set: start one with `hms up`,"
                 " point HMS_HOME at the home of a running one, or set both URLs"
             )
             raise ConfigError([fault])

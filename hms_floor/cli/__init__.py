@@ -11,8 +11,9 @@ from click.shell_completion import CompletionItem
 COMMANDS = {
     "up": ("hms_floor.cli.up:up", "Start everything on this machine and keep it running until Ctrl-C."),
     "cycle": ("hms_floor.cli.cycle:cycle", "Run a file of requests and watch it through; report on it."),
-    "job": ("hms_floor.cli.job:job", "Start, read and list jobs."),
-    "queue": ("hms_floor.cli.queue:queue", "See how the queues stand and what comes next in them."),
+    "job": ("hms_floor.cli.job:job", "Start, read, list and steer jobs."),
+    "queue": ("hms_floor.cli.queue:queue", "See how the queues stand; pause, resume and limit them."),
+    "worker": ("hms_floor.cli.worker:worker", "See who works, and on what."),
     "sla": ("hms_floor.cli.sla:sla", "Read and set how many minutes a queue has for a job."),
     "check": ("hms_floor.cli.check:check", "Tell what is configured, what answers and who works."),
     "db": ("hms_floor.cli.db:db", "Bring the database to the revision that this version needs."),

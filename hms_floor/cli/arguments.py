@@ -13,6 +13,10 @@ from hms_oms.tickets import job_number
 
 #: The longest SLA that a recipe may name, too.
 MOST_MINUTES = 525600
+#: What takes a limit away, as it is written.
+NO_LIMIT = "none"
+#: The largest number that the ledger can keep as a limit.
+_MOST = 2**31 - 1
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 _LENGTH = re.compile(r"(?:\d+(?:\.\d+)?(?:min|[smhd]))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(min|[smhd])")
@@ -59,6 +63,23 @@ class Length(click.ParamType[timedelta]):
             return value if isinstance(value, timedelta) else length(value)
         except ValueError as error:
             return _refuse(self, str(error), param, ctx)
+
+
+class Limit(click.ParamType[Any]):
+    """A whole number from `lowest` on, or `none`; read as a number or as `NO_LIMIT`."""
+
+    name = "N|none"
+
+    def __init__(self, lowest: int) -> None:
+        self.lowest = lowest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a limit."""
+        if str(value).lower() == NO_LIMIT:
+            return NO_LIMIT
+        if not str(value).isascii() or not str(value).isdigit() or not self.lowest <= int(value) <= _MOST:
+            _refuse(self, f"{value!r} is neither a whole number from {self.lowest} on nor none", param, ctx)
+        return int(value)
 
 
 def length(written: str) -> timedelta:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hms_oms.batches import Batch, Report
+from hms_oms.presence import Worker
 from hms_oms.queues import Queue
 from hms_oms.records import Event, Job
 from hms_oms.sla import Sla
@@ -57,6 +58,11 @@ def peeked(found: Job, position: int) -> Document:
 def queue(found: Queue) -> Document:
     """One queue."""
     return record(found) | {"status": "paused" if found.paused_at else "open"}
+
+
+def worker(found: Worker, now: datetime) -> Document:
+    """One live worker, and how old its last beat is."""
+    return record(found) | {"beatAgeSeconds": round(max(0.0, (now - found.beat_at).total_seconds()), 3)}
 
 
 def sla(found: Sla) -> Document:

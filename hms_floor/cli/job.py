@@ -1,29 +1,30 @@
-"""`hms job`: start, read and list jobs."""
+"""`hms job`: start, read, list and steer jobs."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import IO
 
 import click
 
 from hms_act import accept
-from hms_floor.cli import documents, request, sheet, show, tables
-from hms_floor.cli.arguments import JobId, Length, Minutes, moment
+from hms_floor.cli import case, controls, documents, explaining, request, sheet, show, tables
+from hms_floor.cli.arguments import JobId, Minutes, moment
 from hms_floor.cli.ledger import reading, who, writing
+from hms_floor.cli.selection import filtering
 from hms_oms import health, jobs, recipes, settings
 from hms_oms.control import HIGHEST_PRIORITY
 from hms_oms.records import Job
-from hms_oms.states import OPEN, Status
 from hms_oms.tickets import job_name
-
-#: What `--status open` stands for.
-_OPEN = "open"
 
 
 @click.group()
 def job() -> None:
-    """Start, read and list jobs."""
+    """Start, read, list and steer jobs."""
+
+
+for _control in controls.ALL:
+    job.add_command(_control)
 
 
 @job.command("start")
@@ -109,27 +110,30 @@ def get(number: int, as_json: bool) -> None:
     show.print_json(documents.job(found) | {"timeline": timeline})
 
 
+@job.command("explain")
+@click.argument("number", metavar="ID", type=JobId())
+@show.json_option
+def explain(number: int, as_json: bool) -> None:
+    """Tell why job ID is where it is, and what would get it further.
+
+    \b
+    Example:  hms job explain job-219
+    """
+    with reading() as connection:
+        found = case.read(connection, number)
+    if as_json:
+        show.print_json(case.document(found) | {"because": list(explaining.sentences(found))})
+    else:
+        show.lines(*explaining.page(found))
+
+
 @job.command("list")
-@click.option("--queue", metavar="QUEUE", help="Only jobs of this queue.")
-@click.option(
-    "--status",
-    "statuses",
-    type=click.Choice([status.value for status in Status] + [_OPEN]),
-    multiple=True,
-    help="Only jobs in this status; may be given several times.",
-)
-@click.option("--type", "job_type", metavar="TYPE", help="Only jobs of this type.")
-@click.option("--batch", type=click.IntRange(1), metavar="CYCLE", help="Only jobs of this cycle.")
-@click.option("--older-than", type=Length(), metavar="LENGTH", help="Only jobs accepted before: 10m, 2h, 1d.")
+@filtering
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="How many; 0 is all.")
 @click.option("ids_only", "--ids", is_flag=True, help="Print nothing but the ids, one a line.")
 @show.json_option
 def list_jobs(
-    queue: str | None,
-    statuses: tuple[str, ...],
-    job_type: str | None,
-    batch: int | None,
-    older_than: timedelta | None,
+    wanted: jobs.Filter,
     limit: int,
     ids_only: bool,
     as_json: bool,
@@ -139,9 +143,6 @@ def list_jobs(
     \b
     Example:  hms job list --status failed --older-than 10m
     """
-    wanted = jobs.Filter(
-        queue=queue, status=_statuses(statuses), type=job_type, batch=batch, older_than=older_than
-    )
     with reading() as connection:
         found = jobs.find(connection, wanted, limit=limit or None)
         total, now = jobs.count(connection, wanted), health.clock(connection)
@@ -176,10 +177,6 @@ def _print_table(found: list[Job], now: datetime) -> None:
     ]
     spare = ["type", "queue", "attempt", "step", "accepted"]
     show.lines(tables.table(headers, rows, right=["attempt"], wide=["outcome"], spare=spare))
-
-
-def _statuses(given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple({str(each) for word in given for each in (OPEN if word == _OPEN else [word])})
 
 
 def _moment(written: str, now: datetime) -> datetime:

@@ -1,21 +1,23 @@
-"""`hms queue`: how the queues stand, and what comes next in them."""
+"""`hms queue`: how the queues stand, what comes next in them, and who may hold them back."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import click
 from rich.text import Text
 
 from hms_floor.cli import documents, show, tables
-from hms_floor.cli.ledger import reading
+from hms_floor.cli.arguments import Limit
+from hms_floor.cli.ledger import reading, who, writing
 from hms_oms import control, health, jobs, queues
 from hms_oms.queues import Queue
 
 
 @click.group()
 def queue() -> None:
-    """See how the queues stand and what comes next in them."""
+    """See how the queues stand; pause, resume and limit them."""
 
 
 @queue.command("list")
@@ -66,6 +68,87 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
         for place, job in enumerate(found, start=1)
     ]
     show.lines(tables.table(["position", "id", "status", "slaExpires"], rows, right=["position"]))
+
+
+@queue.command("pause")
+@click.argument("queue_name", metavar="QUEUE")
+@click.option("--reason", metavar="TEXT", help="Why, for whoever wonders why nothing starts.")
+@show.json_option
+def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
+    """Start nothing new in QUEUE until it is resumed.
+
+    Steps that run are finished; what stands in the window goes back to its place in the backlog.
+
+    \b
+    Example:  hms queue pause farm-grant --reason "the roster is being changed"
+    """
+    with writing() as connection:
+        recalled = control.pause(connection, queue_name, who=who(), reason=reason)
+    if as_json:
+        show.print_json({"queue": queue_name, "status": "paused", "recalled": recalled})
+        return
+    jobs_back = "1 job" if recalled == 1 else f"{recalled:,} jobs"
+    show.lines(
+        f"{queue_name} is paused: steps that run are finished, nothing new starts."
+        f" {jobs_back} went back from the window to the backlog.",
+        f"Go on with: hms queue resume {queue_name}",
+    )
+
+
+@queue.command("resume")
+@click.argument("queue_name", metavar="QUEUE")
+@show.json_option
+def resume(queue_name: str, as_json: bool) -> None:
+    """Go on with a QUEUE that is paused.
+
+    \b
+    Example:  hms queue resume farm-grant
+    """
+    with writing() as connection:
+        resumed = control.resume(connection, queue_name)
+    if as_json:
+        show.print_json({"queue": queue_name, "status": "open", "changed": resumed})
+    else:
+        show.lines(f"{queue_name} goes on." if resumed else f"{queue_name} was not paused.")
+
+
+@queue.command("limit")
+@click.argument("queue_name", metavar="QUEUE")
+@click.option("--window", type=Limit(0), help="How many jobs may stand in front of the workers.")
+@click.option("--per-minute", type=Limit(1), help="How many jobs may start in a minute.")
+@show.json_option
+def limit(
+    queue_name: str,
+    window: int | Literal["none"] | None,
+    per_minute: int | Literal["none"] | None,
+    as_json: bool,
+) -> None:
+    """Limit the window of QUEUE and its starts a minute; show the limits where none is given.
+
+    A limit that is not named stays as it is; none takes it away.
+
+    \b
+    Example:  hms queue limit farm-grant --per-minute 600 --window none
+    """
+    with writing() as connection:
+        present = control.limits(connection, queue_name)
+        wanted = control.Limits(_limit(window, present.window), _limit(per_minute, present.starts_per_minute))
+        if wanted != present:
+            control.limit(
+                connection, queue_name, window=wanted.window, starts_per_minute=wanted.starts_per_minute
+            )
+    if as_json:
+        show.print_json({"queue": queue_name} | documents.record(wanted))
+        return
+    size = "as the workers need it" if wanted.window is None else f"{wanted.window:,} jobs at most"
+    starts = "no limit" if wanted.starts_per_minute is None else f"{wanted.starts_per_minute:,} a minute"
+    show.lines(f"{queue_name}: window {size}; starts {starts}.")
+
+
+def _limit(given: int | Literal["none"] | None, present: int | None) -> int | None:
+    if given is None:
+        return present
+    return None if given == "none" else given
 
 
 def _row(each: Queue, now: datetime) -> list[str | Text]:

@@ -310,7 +310,10 @@ def test_a_rejected_applicant_is_told_why(connection: Bare, job: int) -> None:
     """A phone that is valid elsewhere is a reason, and still a phone."""
     results = {"validate": {"accepted": False, "reasons": ["phone", "crop"]}}
 
-    assert steps.notify(run(connection, job, results, phone="+44 20 7946 0018")) == {"texted": True, "dialable": True}
+    assert steps.notify(run(connection, job, results, phone="+44 20 7946 0018")) == {
+        "texted": True,
+        "dialable": True,
+    }
     connection.commit()
 
     ((_, recipient, body),) = outbox(connection)

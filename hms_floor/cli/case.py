@@ -1,0 +1,88 @@
+"""A job's case: its standing in the ledger, and what else bears on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from hms_floor.cli import documents
+from hms_oms import control, explain, health, registry
+from hms_oms.explain import Standing
+from hms_oms.recipes import Step
+
+
+@dataclass(frozen=True)
+class Case:
+    """A job's standing, and what else bears on it; `step` is None where no recipe of the job is known."""
+
+    standing: Standing
+    step: Step | None
+    lease_until: datetime | None
+    dispatcher: bool
+
+    @property
+    def by_agent(self) -> bool:
+        """Whether the job's step is an agent's."""
+        return self.step is not None and self.step.by == "agent"
+
+    @property
+    def attempts(self) -> int | None:
+        """How often the step may fail before the job does."""
+        return self.step.retry.attempts if self.step else None
+
+
+def read(connection: Connection, job: int) -> Case:
+    """All that is to be known about where a job stands. Raises UnknownJob."""
+    standing = explain.standing(connection, job)
+    return Case(
+        standing,
+        _step(connection, standing),
+        control.lease_until(connection, job),
+        any(leader.duty == "act" for leader in health.leaders(connection)),
+    )
+
+
+def document(case: Case) -> documents.Document:
+    """The facts."""
+    found = case.standing
+    job = found.job
+    paused = found.paused_at and {
+        "at": documents.stamp(found.paused_at),
+        "by": found.paused_by,
+        "reason": found.pause_reason,
+    }
+    return {
+        "id": job.name,
+        "status": job.status,
+        "queue": job.queue,
+        "step": job.step_name,
+        "attempt": job.attempt,
+        "position": found.position,
+        "backlog": found.backlog,
+        "queued": found.queued,
+        "slots": found.slots,
+        "windowSize": found.window_size,
+        "startsPerMinute": found.starts_per_minute,
+        "paused": paused,
+        "readyAt": job.ready_at and documents.stamp(job.ready_at),
+        "worker": job.worker,
+        "leaseUntil": case.lease_until and documents.stamp(case.lease_until),
+        "failures": job.failures,
+        "attemptsAllowed": case.attempts,
+        "losses": [documents.event(line, job.steps) for line in found.losses],
+        "slaExpires": documents.stamp(job.sla),
+        "late": job.sla < (job.finished_at or found.now),
+    }
+
+
+def _step(connection: Connection, standing: Standing) -> Step | None:
+    """The job's step as the newest recipe of its type with the same steps describes it."""
+    job = standing.job
+    fitting = [
+        recipe
+        for _, recipe in sorted(registry.snapshots(connection).items())
+        if recipe.type == job.type and tuple(step.name for step in recipe.steps) == job.steps
+    ]
+    return fitting[-1].steps[job.step] if fitting else None

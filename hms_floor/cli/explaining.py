@@ -1,0 +1,210 @@
+"""`hms job explain`: the facts of a case, as sentences that a person reads from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from hms_floor.cli import show
+from hms_floor.cli.case import Case
+from hms_oms.explain import Standing
+from hms_oms.records import Event
+
+
+def page(case: Case) -> list[RenderableType]:
+    """The sentences, the first one as a heading."""
+    first, *others = sentences(case)
+    return [_bold(first), *others]
+
+
+def sentences(case: Case) -> Iterator[str]:
+    """Why the job is where it is, the most telling first."""
+    job = case.standing.job
+    tell = {"waiting": _waiting, "queued": _queued, "running": _running}.get(job.status, _ended)
+    yield from tell(case)
+    yield from _lost(case)
+    if job.finished_at is None:
+        yield from _steered(case)
+    yield _deadline(case)
+
+
+def _waiting(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    yield f"{job.name} has been waiting in {job.queue} {_for(job.since, found.now)}, for {_place(case)}."
+    yield from _paused(case)
+    if job.ready_at is not None:
+        yield from _not_yet(case)
+        return
+    if job.failures:
+        yield f"It is to be tried again: {_failure(case)}."
+    if found.position == 1:
+        yield f"It is the next of {found.backlog:,} in the backlog."
+    elif found.position is not None:
+        yield (
+            f"It is number {found.position:,} of {found.backlog:,} in the backlog:"
+            f" {found.position - 1:,} ahead of it have a higher priority or an earlier deadline."
+        )
+    if case.by_agent:
+        yield "The step is an agent's: it waits until one reserves it."
+        return
+    yield from _hands(case)
+    if found.starts_per_minute is not None:
+        yield f"The queue may start {found.starts_per_minute:,} jobs a minute, and no more."
+    size = 2 * found.slots if found.window_size is None else found.window_size
+    if found.window_size == 0:
+        yield "The queue's window is set to 0, so nothing is handed out."
+        yield f"Give it room with: hms queue limit {job.queue} --window none"
+    elif size and found.queued >= size:
+        yield (
+            f"The window is full: {found.queued:,} jobs stand in front of the {found.slots:,} slots of the"
+            " workers, and it gets its turn when there is room."
+        )
+
+
+def _queued(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    others = found.queued - 1
+    beside = f", with {others:,} others" if others > 1 else ", with 1 other" if others else ""
+    yield (
+        f"{job.name} has been handed out {_for(job.since, found.now)}, for {_place(case)}: its ticket stands"
+        f" in front of the workers of {job.queue}{beside}."
+    )
+    yield from _paused(case)
+    yield from _hands(case)
+
+
+def _running(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    whom = f"agent {job.worker}" if case.by_agent else f"worker {job.worker}"
+    yield f"{job.name} has been running on {whom} {_for(job.since, found.now)}, in {_place(case)}."
+    if case.lease_until is not None:
+        left = case.lease_until >= found.now
+        yield (
+            f"Its lease {'holds until' if left else 'ran out at'} {show.moment(case.lease_until, found.now)};"
+            f" {'then it' if left else 'it'} goes back to the backlog."
+        )
+    if job.failures:
+        yield f"It is being tried again: {_failure(case)}."
+    asked = _last(found, "cancel asked")
+    if asked is not None:
+        yield f"{_by(asked, 'asked to cancel it', found.now)}: it ends when the step does."
+    if found.paused_at is not None:
+        yield from _paused(case)
+
+
+def _ended(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    at = show.moment(job.finished_at, found.now)
+    if job.status == "done":
+        yield f"{job.name} is done since {at}{f', with the outcome {job.outcome}' if job.outcome else ''}."
+    elif job.status == "failed":
+        yield f"{job.name} failed at {at}, in {_place(case)}: {_failure(case)}."
+        yield f"Have it tried again from that step with: hms job retry {job.name}"
+    else:
+        yield f"{job.name} is cancelled since {at}, in {_place(case)}."
+        asked = _last(found, "cancel asked") or _last(found, "cancelled")
+        if asked is not None:
+            yield f"{_by(asked, 'cancelled it', found.now)}."
+
+
+def _not_yet(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    due = job.ready_at is not None and job.ready_at <= found.now
+    until = show.moment(job.ready_at, found.now)
+    cause = next(
+        (line for line in reversed(found.diary) if line.fact in ("retrying", "delayed", "accepted")), None
+    )
+    if cause is not None and cause.fact == "retrying":
+        yield f"It is tried again {'since' if due else 'at'} {until}: {_failure(case)}."
+    elif cause is not None and cause.fact == "delayed":
+        yield f"It may not start before {until}: {_by(cause, 'delayed it', found.now)}."
+    else:
+        yield f"It may not start before {until}: so it was asked for when it was accepted."
+    if due:
+        yield "That time has come: it joins the backlog as soon as the dispatcher looks."
+    yield from _hands(case)
+
+
+def _hands(case: Case) -> Iterator[str]:
+    queue = case.standing.job.queue
+    if case.by_agent:
+        return
+    if not case.standing.slots:
+        yield f"No live worker serves {queue}: start one with `hms up`, or: celery -A workers worker"
+    if not case.dispatcher:
+        yield "No dispatcher is running: `hms up` or `hms act run` starts one."
+
+
+def _paused(case: Case) -> Iterator[str]:
+    found = case.standing
+    if found.paused_at is not None:
+        why = f": {found.pause_reason}" if found.pause_reason else ""
+        since = show.moment(found.paused_at, found.now)
+        yield f"{found.job.queue} is paused by {found.paused_by} since {since}{why}."
+        yield f"Nothing starts there until: hms queue resume {found.job.queue}"
+
+
+def _lost(case: Case) -> Iterator[str]:
+    found = case.standing
+    losses = found.losses
+    if losses:
+        last = losses[-1]
+        often = "once" if len(losses) == 1 else f"{len(losses):,} times, the last time"
+        why = (last.detail or {}).get("reason")
+        yield (
+            f"It was lost and resumed {often} {show.relative(last.at, found.now)}, in step"
+            f" {found.job.steps[last.step]}{f': {why}' if why else ''}."
+        )
+
+
+def _steered(case: Case) -> Iterator[str]:
+    words = {"promoted": "promoted it", "reprioritized": "changed its priority", "moved": "moved it"}
+    words |= {"revived": "had it tried again"}
+    for fact, did in words.items():
+        line = _last(case.standing, fact)
+        if line is not None:
+            yield f"{_by(line, did, case.standing.now)}."
+
+
+def _deadline(case: Case) -> str:
+    found, job = case.standing, case.standing.job
+    word = "was" if job.finished_at or job.sla < found.now else "is"
+    return f"Its deadline {word} {show.deadline(job, found.now).plain}."
+
+
+def _place(case: Case) -> str:
+    job = case.standing.job
+    return f"step {job.step_name} ({job.step + 1} of {len(job.steps)})"
+
+
+def _failure(case: Case) -> str:
+    job = case.standing.job
+    error: Any = job.error or {}
+    said = f"{error.get('type', 'error')}: {error.get('message', '')}".removesuffix(": ").rstrip(".")
+    if not job.failures:
+        return said
+    of = f" of {case.attempts}" if case.attempts else ""
+    return f"failure {job.failures}{of} was {said}"
+
+
+def _by(line: Event, did: str, now: datetime) -> str:
+    why = (line.detail or {}).get("reason")
+    return f"{line.who or 'somebody'} {did} {show.relative(line.at, now)}{f' ({why})' if why else ''}"
+
+
+def _last(found: Standing, fact: str) -> Event | None:
+    return next((line for line in reversed(found.diary) if line.fact == fact), None)
+
+
+def _for(since: datetime, now: datetime) -> str:
+    return f"for {show.about(max(now, since) - since)}"
+
+
+def _bold(sentence: str) -> Text:
+    text = show.plain(sentence)
+    text.stylize("bold")
+    return text

@@ -1,0 +1,109 @@
+"""Which jobs a verb is for: named one by one, read from standard input, or meant by a filter."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hms_floor.cli.arguments import Length
+from hms_floor.cli.errors import WrongCall
+from hms_oms import jobs
+from hms_oms.states import OPEN, Status
+from hms_oms.tickets import job_number
+
+#: What stands for the ids on standard input.
+STDIN = "-"
+#: What `--status open` stands for.
+_OPEN = "open"
+
+_FILTERS = [
+    click.option("--queue", metavar="QUEUE", help="Only jobs of this queue."),
+    click.option(
+        "--status",
+        "statuses",
+        type=click.Choice([status.value for status in Status] + [_OPEN]),
+        multiple=True,
+        help="Only jobs in this status; may be given several times.",
+    ),
+    click.option("--type", "job_type", metavar="TYPE", help="Only jobs of this type."),
+    click.option("--batch", type=click.IntRange(1), metavar="CYCLE", help="Only jobs of this cycle."),
+    click.option(
+        "--older-than", type=Length(), metavar="LENGTH", help="Only jobs accepted before: 10m, 2h, 1d."
+    ),
+]
+
+
+def filtering(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of a filter; it is called with `wanted`."""
+
+    @functools.wraps(function)
+    def call(
+        *arguments: Any,
+        queue: str | None,
+        statuses: tuple[str, ...],
+        job_type: str | None,
+        batch: int | None,
+        older_than: timedelta | None,
+        **others: Any,
+    ) -> None:
+        wanted = jobs.Filter(
+            queue=queue, status=_statuses(statuses), type=job_type, batch=batch, older_than=older_than
+        )
+        function(*arguments, wanted=wanted, **others)
+
+    return functools.reduce(lambda made, option: option(made), reversed(_FILTERS), call)
+
+
+def ids(words: Sequence[str], wanted: jobs.Filter) -> list[int] | None:
+    """The jobs that are named, in the order given; None where a filter says which. Raises UsageError."""
+    if words and wanted != jobs.Filter():
+        raise click.UsageError("Name jobs or give a filter, not both.")
+    if words:
+        given = words if STDIN not in words else _from_stdin(words)
+        return list(dict.fromkeys(map(_number, given)))
+    if wanted == jobs.Filter():
+        raise click.UsageError(
+            "Say which jobs: by ID, by - for ids on standard input, or by a filter such as --queue."
+        )
+    return None
+
+
+def ask(question: str, *, stdin_used: bool) -> bool:
+    """Ask a person who is at a terminal. Raises WrongCall where there is none."""
+    with ExitStack() as opened:
+        answers = sys.stdin
+        if stdin_used:
+            try:
+                answers = opened.enter_context(Path("/dev/tty").open(encoding="utf-8"))
+            except OSError:
+                answers = None
+        if answers is None or not answers.isatty() or not sys.stderr.isatty():
+            raise WrongCall(
+                f"{question} There is no terminal to ask at, so nothing was changed: --yes goes on unasked"
+            )
+        click.echo(f"{question} [y/N] ", err=True, nl=False)
+        return answers.readline().strip().lower() in ("y", "yes")
+
+
+def _from_stdin(words: Sequence[str]) -> list[str]:
+    if len(words) > 1:
+        raise click.UsageError("- stands alone: all ids are read from standard input then.")
+    return sys.stdin.buffer.read().decode("ascii", "replace").split()
+
+
+def _number(word: str) -> int:
+    try:
+        return job_number(word)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="ID") from None
+
+
+def _statuses(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple({str(each) for word in given for each in (OPEN if word == _OPEN else [word])})
