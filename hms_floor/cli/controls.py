@@ -52,7 +52,8 @@ def cancel(
     if cancelling.fault is not None:
         raise Failure(str(cancelling.fault))
     if steps and not as_json:
-        number = "1 of them runs" if len(steps) == 1 else f"{len(steps):,} of them run"
+        alone = "It runs" if came.meant == 1 else "1 of them runs"
+        number = alone if len(steps) == 1 else f"{len(steps):,} of them run"
         if now:
             show.lines(f"{number}: the workers are told to end it, and what it reports is refused.")
         else:

@@ -29,7 +29,8 @@ def sentences(case: Case) -> Iterator[str]:
     yield from _lost(case)
     if job.finished_at is None:
         yield from _steered(case)
-    yield _deadline(case)
+    if job.status != "cancelled":
+        yield _deadline(case)
 
 
 def _waiting(case: Case) -> Iterator[str]:
@@ -44,9 +45,11 @@ def _waiting(case: Case) -> Iterator[str]:
     if found.position == 1:
         yield f"It is the next of {found.backlog:,} in the backlog."
     elif found.position is not None:
+        ahead = found.position - 1
+        number = "1 is ahead of it" if ahead == 1 else f"{ahead:,} are ahead of it"
         yield (
-            f"It is number {found.position:,} of {found.backlog:,} in the backlog:"
-            f" {found.position - 1:,} ahead of it have a higher priority or an earlier deadline."
+            f"It is number {found.position:,} of {found.backlog:,} in the backlog: {number}, by priority or"
+            " an earlier deadline."
         )
     if case.by_agent:
         yield "The step is an agent's: it waits until one reserves it."

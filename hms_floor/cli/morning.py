@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,9 @@ from hms_floor.cli.refused import RefusedFile
 from hms_oms import batches
 from hms_oms.batches import Batch, Report
 from hms_oms.recipes import Recipe
+
+#: How often the outbox is looked at, in seconds.
+LOOK_SECONDS = 0.2
 
 News = Iterator[Batch | Refusal]
 
@@ -55,6 +59,16 @@ def run(
             ) from None
     with engine.connect() as connection:
         return batches.report(connection, batch.id)
+
+
+def with_texts_sent(engine: Engine, report: Report, patience: timedelta) -> Report:
+    """The report once every text of the cycle is handed over, or as it stands when `patience` is over."""
+    deadline = time.monotonic() + patience.total_seconds()
+    while report.texts > report.texts_delivered and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+        with engine.connect() as connection:
+            report = batches.report(connection, report.batch.id)
+    return report
 
 
 def all_well(report: Report) -> bool:

@@ -20,6 +20,8 @@ from hms_oms.settings import Settings
 SAMPLE_TYPE = "farm:grant:v1"
 #: With `--once` a cycle in which nothing moves for this long is given up.
 PATIENCE = timedelta(minutes=2)
+#: ... and this is how long the last texts are waited for.
+TEXT_PATIENCE = timedelta(seconds=15)
 
 
 @click.command()
@@ -77,6 +79,9 @@ def _sample_cycle(configured: Settings, recipe: Recipe, applications: int, once:
             raise
         _say(f"{stopped.message}\nThe floor stays up; Ctrl-C again stops it.")
         return None
+    if once:
+        # Everything stops next: let the last texts be handed over first.
+        found = morning.with_texts_sent(engine, found, TEXT_PATIENCE)
     show.lines("", *report.report(found, found.progress.now))
     if once:
         show.print_json(documents.report(found), indent=None)

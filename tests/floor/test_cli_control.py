@@ -1,0 +1,278 @@
+"""The verbs with which a person steers jobs and queues, as real programs on a real ledger."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from hms_act import accept
+from hms_oms import control, jobs, ledger, presence, tables
+from hms_oms.database import Bare
+from hms_oms.recipes import Recipe
+from hms_oms.tickets import Ticket
+from tests.conftest import Crew, wait_until
+from tests.oms.test_ledger import claim, facts, look, order
+
+Hms = Callable[..., subprocess.CompletedProcess[str]]
+PROGRAM = [sys.executable, "-m", "hms_floor"]
+
+
+@pytest.fixture
+def environment(database: str, tmp_path: Path) -> dict[str, str]:
+    """What `hms` needs to reach the test's ledger; nobody answers as Redis."""
+    urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
+    return {**kept, **urls, "HMS_HOME": str(tmp_path / "home"), "TZ": "America/Chicago", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def hms(environment: dict[str, str]) -> Hms:
+    """Run `hms` as a program of its own, without a terminal."""
+
+    def run(*words: str, feed: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *words],
+            env={**environment, **more},
+            input=feed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+def orders(engine: sa.Engine, shop: Recipe, number: int) -> list[int]:
+    """Accept so many orders and return their ids."""
+    return [order(engine, shop, each + 1).id for each in range(number)]
+
+
+def crowd(engine: sa.Engine, shop: Recipe, number: int) -> None:
+    """Have the ledger hold so many orders, all alike."""
+    first = order(engine, shop).id
+    others = ", ".join(column.name for column in tables.jobs.columns if column.name not in ("id", "key"))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                f"insert into oms.jobs ({others}) select {others}"
+                " from oms.jobs, generate_series(2, :number) where id = :first"
+            ),
+            {"number": number, "first": first},
+        )
+
+
+def fail(bare: Bare, job: int) -> None:
+    """Have a job fail for good in its first step."""
+    ledger.take(bare, "shop", 1)
+    claim(bare, job, "pick")
+    error = {"type": "ValueError", "message": "no such shelf"}
+    ledger.fail(bare, Ticket(job, 1, "pick"), error, retry_after=None, worker="w")
+
+
+def told(done: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON that a command has printed."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_named_jobs_are_cancelled_and_the_others_told(
+    hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe
+) -> None:
+    """Of jobs named one by one those that can be are cancelled; an id that nobody has stops it all."""
+    failed, first, second = orders(engine, shop, 3)
+    fail(bare, failed)
+    done = hms("job", "cancel", str(first), "job-999", f"job-{failed}")
+    assert done.returncode == 4
+    assert "there is no job-999; nothing was changed" in done.stderr
+    assert look(engine, first).status == "waiting"
+
+    done = hms("job", "cancel", f"job-{first}", str(second), f"job-{failed}", "--reason", "[rain]")
+    assert (done.returncode, done.stdout) == (0, "2 of 3 cancelled; 1 had ended already.\n")
+    with engine.connect() as connection:
+        last = jobs.diary(connection, first)[-1]
+    assert (last.fact, (last.detail or {})["reason"]) == ("cancelled", "[rain]")
+
+
+def test_ids_come_from_standard_input(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """What `hms job list --ids` prints may be piped into a verb, which asks unless it is told --yes."""
+    failed, _ = orders(engine, shop, 2)
+    fail(bare, failed)
+    ids = hms("job", "list", "--ids").stdout
+    done = hms("job", "retry", "-", feed=ids)
+    assert done.returncode == 2
+    assert "Retry 2 jobs? There is no terminal to ask at" in done.stderr
+    done = hms("job", "retry", "-", "--yes", feed=ids)
+    assert (done.returncode, done.stdout) == (0, "1 of 2 tried again; 1 had not failed.\n")
+    assert facts(engine, failed)[-1] == "revived"
+    assert told(hms("job", "retry", "-", "--json"))["matched"] == 0
+
+
+def test_a_filter_is_counted_first_and_never_limited(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
+    """All that a filter means is changed, over more than one page, once it is confirmed."""
+    crowd(engine, shop, 10_020)
+    done = hms("job", "cancel", "--queue", "shop", "--status", "open")
+    assert done.returncode == 2
+    assert "Cancel 10,020 jobs?" in done.stderr
+    assert "--yes" in done.stderr
+    done = hms("job", "cancel", "--queue", "shop", "--yes")
+    assert (done.returncode, done.stdout) == (0, "10,020 of 10,020 cancelled.\n")
+    assert "Cancel 10,020 jobs" in done.stderr
+    again = told(hms("job", "cancel", "--queue", "shop", "--json"))
+    assert again == {
+        "matched": 10_020,
+        "changed": 0,
+        "jobs": [],
+        "unchanged": {"cancelled": 10_020},
+        "running": [],
+    }
+    assert hms("job", "cancel", "--queue", "nowhere", "--yes").returncode == 4
+
+
+def test_at_a_terminal_it_asks(
+    environment: dict[str, str], engine: sa.Engine, database: str, shop: Recipe
+) -> None:
+    """Only a yes goes on; anything else changes nothing and says so by exit code 1."""
+    [job] = orders(engine, shop, 1)
+    for answer, code, status in ((b"\n", 1, "waiting"), (b"y\n", 0, "cancelled")):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [*PROGRAM, "job", "cancel", "--type", "shop:order:v1"],
+            env=environment,
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.DEVNULL,
+        ) as running:
+            os.write(ours, answer)
+            running.wait(timeout=30)
+            shown = os.read(ours, 4096)
+        os.close(theirs)
+        os.close(ours)
+        assert b"Cancel 1 job? [y/N]" in shown
+        assert running.returncode == code
+        assert look(engine, job).status == status
+
+
+def test_the_order_is_changed(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
+    """Promoted jobs stand in the order given, in front of what has a priority; delayed ones step aside."""
+    first, second, third, fourth = orders(engine, shop, 4)
+    assert told(hms("job", "priority", str(first), "--to", "7", "--json"))["changed"] == 1
+    assert hms("job", "promote", str(fourth), str(third)).stdout == "2 of 2 promoted.\n"
+    with engine.connect() as connection:
+        peeked = [job.id for job in jobs.peek(connection, "shop", 10)]
+    assert peeked == [fourth, third, first, second]
+
+    assert f"job-{fourth} delayed until" in hms("job", "delay", str(fourth), "--at", "+10m").stdout
+    assert look(engine, fourth).ready_at is not None
+    hms("job", "delay", str(fourth), "--at", "now")
+    assert look(engine, fourth).ready_at is None
+    assert hms("job", "delay", str(fourth), "--at", "yesterday").returncode == 2
+
+    with engine.begin() as connection:
+        connection.execute(sa.text("insert into oms.queues (name) values ('annex')"))
+    assert (
+        hms("job", "move", "--queue", "shop", "--to", "annex", "--yes").stdout == "4 of 4 moved to annex.\n"
+    )
+    assert look(engine, second).queue == "annex"
+    assert hms("job", "move", str(second), "--to", "nowhere").returncode == 4
+
+
+def test_a_queue_is_paused_limited_and_resumed(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """A pause calls the window back and tells why; a limit that is not named stays as it was."""
+    orders(engine, shop, 2)
+    ledger.take(bare, "shop", 2)
+    paused = told(hms("queue", "pause", "shop", "--reason", "harvest", "--json"))
+    assert paused == {"queue": "shop", "status": "paused", "recalled": 2}
+    assert "harvest" in hms("queue", "list").stdout
+    assert hms("queue", "resume", "shop").stdout == "shop goes on.\n"
+    assert hms("queue", "pause", "nowhere").returncode == 4
+
+    hms("queue", "limit", "shop", "--window", "0", "--per-minute", "30")
+    limited = told(hms("queue", "limit", "shop", "--window", "none", "--json"))
+    assert limited == {"queue": "shop", "window": None, "startsPerMinute": 30}
+    assert hms("queue", "limit", "shop", "--per-minute", "0").returncode == 2
+
+
+def test_a_job_is_explained(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """The sentences say where it stands, who paused the queue and why, and what would help."""
+    ahead, job = orders(engine, shop, 2)
+    with engine.begin() as connection:
+        control.pause(connection, "shop", who="boss", reason="harvest")
+    page = hms("job", "explain", str(job)).stdout
+    assert f"job-{job} has been waiting in shop" in page
+    assert "shop is paused by boss since" in page
+    assert ": harvest." in page
+    assert "number 2 of 2 in the backlog: 1 is ahead of it" in page
+    assert "No live worker serves shop" in page
+    assert "No dispatcher is running" in page
+    assert "Its deadline is" in page
+
+    with engine.begin() as connection:
+        control.resume(connection, "shop")
+    ledger.take(bare, "shop", 1)
+    claim(bare, ahead, "pick")
+    ledger.fail(bare, Ticket(ahead, 1, "pick"), {"type": "E", "message": "no"}, retry_after=600.0, worker="w")
+    explained = told(hms("job", "explain", str(ahead), "--json"))
+    assert (explained["failures"], explained["attemptsAllowed"]) == (1, 3)
+    assert any("failure 1 of 3 was E: no" in sentence for sentence in explained["because"])
+    assert hms("job", "explain", "999").returncode == 4
+
+
+def test_live_workers_are_listed(hms: Hms, bare: Bare, shop: Recipe) -> None:
+    """A worker is shown with what it serves and holds."""
+    held = ["job-1.1.pick"]
+    presence.beat(bare, presence.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20))
+    [listed] = told(hms("worker", "list", "--json"))
+    assert (listed["name"], listed["pid"], listed["slots"], listed["tickets"]) == ("w@h", 7, 4, held)
+    assert listed["beatAgeSeconds"] < 60
+    assert "3 MiB" in hms("worker", "list").stdout
+
+
+def test_cancel_now_ends_the_running_step(hms: Hms, crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+    """The worker ends the child that runs the step; without Redis the job is cancelled all the same."""
+    crew.worker()
+    crew.dispatcher()
+    with engine.connect() as holder:
+        holder.execute(sa.text("select pg_advisory_lock(7)"))
+        first, second = _hold(engine, shop, 1), _hold(engine, shop, 2)
+        ended, spared = (
+            wait_until(functools.partial(_runs_in, engine, job), "the step to run") for job in (first, second)
+        )
+        done = hms("job", "cancel", str(first), "--now", HMS_BROKER_URL=crew.environment["HMS_BROKER_URL"])
+        assert done.returncode == 0, done.stderr
+        assert "the workers are told to end it" in done.stdout
+        unheard = hms("job", "cancel", str(second), "--now")
+        assert unheard.returncode == 1
+        assert "Redis does not answer" in unheard.stderr
+        assert {look(engine, job).status for job in (first, second)} == {"cancelled"}
+        wait_until(lambda: f"Terminating job-{first}.1.pick" in crew.said("w"), "the word to arrive")
+        # A signal meets a process that waits in libpq only when libpq returns.
+        holder.execute(sa.text("select pg_advisory_unlock(7)"))
+    wait_until(lambda: not psutil.pid_exists(ended), "the step to be ended")
+    assert psutil.pid_exists(spared)
+    assert {look(engine, job).status for job in (first, second)} == {"cancelled"}
+
+
+def _hold(engine: sa.Engine, shop: Recipe, number: int) -> int:
+    """Accept an order whose first step waits for an advisory lock."""
+    with engine.begin() as connection:
+        payload = {"number": number, "pick": {"hold": 7}}
+        return accept.start_job(connection, shop, payload, requested_by="test").job.id
+
+
+def _runs_in(engine: sa.Engine, job: int) -> int | None:
+    with engine.connect() as connection:
+        pid: int | None = connection.scalar(
+            sa.text("select worker_pid from public.executions where job = :job"), {"job": job}
+        )
+        return pid
