@@ -17,7 +17,8 @@ PROMOTE_BAR, PEEK_BAR = 50.0, 10.0
 RECIPES = Path(__file__).parent / "recipes"
 _BACKLOG = text(
     "insert into oms.jobs (type, recipe_id, steps, queue, sla, sla_minutes, payload, requested_by)"
-    " select :type, :recipe, '{one,two,three}', 'bench', oms.now() + n * interval '1 second', 30, '{}', 'bench'"
+    " select :type, :recipe, '{one,two,three}', 'bench', oms.now() + n * interval '1 second', 30, '{}',"
+    " 'bench'"
     " from generate_series(1, :jobs) as n"
 )
 

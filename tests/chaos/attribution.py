@@ -1,0 +1,189 @@
+"""Which fault was it: for each execution that came to nothing, and for each job that was taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hms_oms.states import Fact
+from hms_oms.tickets import Ticket
+from tests.chaos.executions import FAILED, LEFT, Execution
+from tests.chaos.history import Entry, Fault, History
+
+#: Facts by which the result of a step is recorded.
+COMPLETIONS = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.FINISHED})
+_FAILURES = frozenset({Fact.RETRYING, Fact.FAILED})
+_LOSSES = frozenset({Fact.LOST, Fact.POISONED})
+
+#: Faults that hit the process of a step, faults that hit what the whole floor stands on, in this order.
+KILLS = ("workerKilled", "childKilled")
+#: Losing a message may come of any of these.
+_MESSAGE_LOSSES = (
+    *("flushed", "redisRestarted", "workerKilled", "workerStopped", "dispatcherKilled", "postgresRestarted"),
+)
+
+#: What is written down and what is done are this far apart at most, in seconds.
+SLACK = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What lies between two lines of a job's diary: the job in one status, until the next thing happens."""
+
+    job: int
+    step: str
+    entry: Entry
+    next: Entry | None
+
+    @property
+    def running(self) -> bool:
+        """Whether somebody had claimed the step."""
+        return self.entry.status == "running"
+
+    @property
+    def until(self) -> float:
+        """When it was over."""
+        return self.next.at if self.next else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Wasted:
+    """An execution whose result was not recorded, and the fault that it came of, if there is one."""
+
+    execution: Execution
+    fault: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A job that recovery took back, and the fault that it came of, if there is one.
+
+    `seconds` counts from the fault, or from when the job got into it; `disturbed` says that the leader or
+    PostgreSQL went away in between too.
+    """
+
+    stretch: Stretch
+    fault: Fault | None
+    seconds: float
+    disturbed: bool
+
+
+def stretches(history: History) -> Iterator[Stretch]:
+    """The diaries, cut into stretches."""
+    for job, diary in history.diary.items():
+        steps = history.jobs[job].steps
+        for entry, following in zip(diary, [*diary[1:], None], strict=True):
+            yield Stretch(job, steps[entry.step], entry, following)
+
+
+def wasted(history: History) -> list[Wasted]:
+    """Every execution that was neither recorded as done or failed nor given up on purpose."""
+    claimed = {(s.job, s.step, s.entry.attempt): s for s in stretches(history) if s.running}
+    settled: set[tuple[int, str, int]] = set()
+    found: list[Wasted] = []
+    for execution in history.executions:
+        place = (execution.job, execution.step, execution.attempt)
+        stretch = claimed.get(place)
+        if execution.how == LEFT:
+            continue
+        if stretch and place not in settled and _recorded(history, execution, stretch):
+            settled.add(place)
+            continue
+        until = stretch.until if stretch else _next_loss(history, execution)
+        found.append(Wasted(execution, _cause(execution, until, history.faults)))
+    return found
+
+
+def hits(history: History) -> list[tuple[Fault, Execution]]:
+    """Every execution that a kill met while it ran."""
+    kills = [fault for fault in history.faults if fault.kind in KILLS]
+    return [
+        (fault, execution)
+        for execution in history.executions
+        for fault in kills
+        if _concerns(fault, execution)
+        and execution.begin <= fault.at < (float("inf") if execution.end is None else execution.end)
+    ]
+
+
+def taken_back(history: History) -> list[TakenBack]:
+    """Every job that recovery took back."""
+    return [
+        _judge(stretch, history)
+        for stretch in stretches(history)
+        if stretch.next is not None and stretch.next.fact in _LOSSES and (stretch.entry.fact != Fact.RESERVED)
+    ]
+
+
+def _judge(stretch: Stretch, history: History) -> TakenBack:
+    faults = history.faults
+    fault = _loss(stretch, history)
+    if fault is None:
+        return TakenBack(stretch, None, 0.0, False)
+    hit = max(fault.at, stretch.entry.at)
+    disturbed = any(
+        other.kind in ("dispatcherKilled", "postgresRestarted") and other is not fault
+        for other in faults
+        if other.at <= stretch.until and other.until >= hit - 1.0
+    )
+    return TakenBack(stretch, fault, stretch.until - hit, disturbed)
+
+
+def _recorded(history: History, execution: Execution, stretch: Stretch) -> bool:
+    assert stretch.next is not None or stretch.running
+    fact = stretch.next.fact if stretch.next else None
+    if fact in COMPLETIONS:
+        return history.jobs[execution.job].runs.get(execution.step) == execution.run
+    return fact in _FAILURES and execution.how == FAILED
+
+
+def _next_loss(history: History, execution: Execution) -> float:
+    """When a job was taken back whose claim is not in the diary: PostgreSQL forgot it in a crash."""
+    later = (
+        e.at for e in history.diary.get(execution.job, ()) if e.at > execution.begin and e.fact in _LOSSES
+    )
+    return min(later, default=float("inf"))
+
+
+def _cause(execution: Execution, until: float, faults: Iterable[Fault]) -> Fault | None:
+    """The fault that kept an execution from being recorded: one of its own process before one of all."""
+    begin = execution.begin - SLACK
+    own = [f for f in faults if _concerns(f, execution) and f.at <= until and f.until >= begin]
+    if own:
+        return own[0]
+    end = until if execution.end is None else execution.end
+    for fault in faults:
+        if fault.kind == "postgresRestarted" and fault.at <= end + SLACK and fault.until >= begin:
+            return fault
+    return None
+
+
+def _concerns(fault: Fault, execution: Execution) -> bool:
+    if fault.kind == "childKilled":
+        return execution.pid in fault.pids
+    return fault.kind in ("workerKilled", "workerStopped") and fault.worker == execution.parent
+
+
+def _loss(stretch: Stretch, history: History) -> Fault | None:
+    """The first fault that a loss can have come of."""
+    assert stretch.next is not None
+    ticket = str(Ticket(stretch.job, stretch.entry.attempt, stretch.step))
+    since = max(stretch.entry.at - SLACK, history.sighted.get(ticket, 0.0))
+    pid = _pid(stretch.entry.who) if stretch.running else None
+    met = [fault for fault in history.faults if fault.at <= stretch.until and fault.until >= since]
+    if stretch.next.reason == "the worker's process died":
+        kinds: Sequence[str] = ("childKilled",)
+    elif stretch.running:
+        kinds = ("workerKilled", "workerStopped")
+    else:
+        kinds = _MESSAGE_LOSSES
+    for fault in met:
+        if fault.kind in kinds and (pid is None or fault.worker == pid):
+            return fault
+    return next((fault for fault in met if fault.kind == "postgresRestarted"), None)
+
+
+def _pid(worker: str | None) -> int | None:
+    """The pid in a worker's name."""
+    last = (worker or "").rpartition("/")[2]
+    return int(last) if last.isdigit() else None

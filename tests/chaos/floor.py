@@ -1,0 +1,237 @@
+"""The processes of a storm: servers, dispatchers and workers, each started again when it is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import redis
+
+from hms_floor import embedded, programs
+from hms_floor.embedded import Server
+from hms_floor.programs import Child
+from hms_oms import broker
+from hms_oms.presence import worker_id
+from hms_oms.recipes import load_folder
+from tests.chaos.executions import FOLDER
+
+RECIPES = Path(__file__).parent / "recipes"
+
+#: Who works, with pool and slots: every pool that the product knows.
+WORKERS = {
+    "prefork-1": ("prefork", 2),
+    "prefork-2": ("prefork", 2),
+    "threads": ("threads", 8),
+    "solo": ("solo", 1),
+}
+DISPATCHERS = ("act-1", "act-2")
+
+#: A process that is gone is started again after this long, in seconds, as a supervisor would.
+RESTART_SECONDS = 0.5
+#: A worker that has lived this long may be struck, in seconds: before, there is nothing to lose.
+GROWN_SECONDS = 3.5
+
+
+@dataclass
+class Hand:
+    """The present process of a role; `doomed` when the storm itself has killed it."""
+
+    role: str
+    process: Child
+    log: Path
+    known: psutil.Process
+    born: float = field(default_factory=time.monotonic)
+    doomed: bool = False
+    stopped: bool = False
+    gone_since: float | None = None
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has neither ended nor been killed."""
+        return not self.doomed and self.process.poll() is None
+
+    @property
+    def name(self) -> str:
+        """What the ledger calls it, if it is a worker."""
+        return worker_id(f"{self.role}@storm", self.process.pid)
+
+    def kill(self) -> None:
+        """SIGKILL: it is started again soon."""
+        self.doomed = True
+        self.known.kill()
+
+
+class Floor:
+    """Everything that runs in a storm. To be used from one thread, with which it all dies."""
+
+    def __init__(self, home: Path, servers: embedded.Servers) -> None:
+        assert servers.database_url is not None
+        assert servers.broker_url is not None
+        self.home = home
+        self.database_url, self.broker_url = servers.database_url, servers.broker_url
+        self.record = home / "record"
+        self.record.mkdir()
+        self.servers = {server.program.name: server for server in servers.processes}
+        self.redis = broker.client(servers.broker_url)
+        self.hands: dict[str, Hand] = {}
+        #: When each ticket was last seen to stand in Redis.
+        self.sighted: dict[str, float] = {}
+        #: What ended though nobody had struck it: role, exit code and last words.
+        self.deaths: list[str] = []
+        self.queues = {queue for recipe in load_folder(RECIPES).values() for queue in recipe.queues}
+        self._starts = 0
+
+    def staff(self) -> None:
+        """Start every dispatcher and worker."""
+        for role in (*DISPATCHERS, *WORKERS):
+            self.hands[role] = self._start(role)
+
+    def tend(self) -> None:
+        """Start again what has been gone for a moment."""
+        for role, hand in self.hands.items():
+            code = hand.process.poll()
+            if code is None:
+                continue
+            if hand.gone_since is None:
+                hand.gone_since = time.monotonic()
+                if not hand.doomed:
+                    words = programs.last_words(self.home, hand.log.stem)
+                    self.deaths.append(f"{role} (pid {hand.process.pid}) ended with {code}: {words}")
+            elif time.monotonic() - hand.gone_since > RESTART_SECONDS:
+                self.hands[role] = self._start(role)
+
+    def grown_workers(self) -> list[Hand]:
+        """The workers that run, and have for long enough."""
+        return [
+            hand
+            for role, hand in self.hands.items()
+            if role in WORKERS
+            and hand.lives
+            and not hand.stopped
+            and time.monotonic() - hand.born > GROWN_SECONDS
+        ]
+
+    def has_worked(self, process: psutil.Process) -> bool:
+        """Whether this process has executed anything yet."""
+        return (self.record / f"{process.pid}.jsonl").exists()
+
+    def leader(self) -> tuple[Hand, float] | None:
+        """The dispatcher that came to lead last and still runs, and since when."""
+        found = [
+            (since, role)
+            for role in DISPATCHERS
+            if self.hands[role].lives and (since := _leading_since(self.hands[role].log)) is not None
+        ]
+        if not found:
+            return None
+        since, role = max(found)
+        return self.hands[role], since
+
+    def sight(self) -> bool:
+        """Note which tickets stand in Redis; whether there are any."""
+        at = time.time()
+        try:
+            found = broker.tickets(self.redis, self.queues)
+        except redis.RedisError:
+            return False
+        self.sighted.update(dict.fromkeys(found, at))
+        return bool(found)
+
+    def renew(self, name: str) -> None:
+        """Start a server anew that is gone; it may take a moment to answer."""
+        program = self.servers[name].program
+        self.servers[name] = Server(program, program.start())
+
+    def answers(self, name: str) -> bool:
+        """Whether a server is ready."""
+        server = self.servers[name]
+        assert server.program.ready is not None
+        return server.program.ready(server.process.pid)
+
+    def orphans(self) -> list[psutil.Process]:
+        """Processes of this storm whose parent is gone."""
+        ours = {hand.process.pid for hand in self.hands.values()}
+        return [process for process in self._all() if process.pid not in ours and _adopted(process, ours)]
+
+    def dismiss(self) -> None:
+        """End everybody, and leave the servers as they are."""
+        for hand in self.hands.values():
+            with suppress(ProcessLookupError, psutil.NoSuchProcess):
+                hand.known.kill()
+            hand.process.wait()
+        for process in self._all():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def end(self) -> None:
+        """End everything, the servers last."""
+        self.dismiss()
+        self.redis.close()
+        for server in sorted(self.servers.values(), key=lambda server: server.program.rank):
+            with suppress(ProcessLookupError):
+                server.process.send_signal(signal.SIGCONT)
+            programs.end(server.process, server.program.stops)
+
+    def _all(self) -> Iterator[psutil.Process]:
+        """Every process that carries this storm's mark, whoever its parent is by now."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.pid != os.getpid() and process.environ().get(FOLDER) == str(self.record):
+                    yield process
+
+    def _start(self, role: str) -> Hand:
+        self._starts += 1
+        log = programs.log_file(self.home, f"{role}.{self._starts}")
+        if role in WORKERS:
+            pool, slots = WORKERS[role]
+            words = ["celery", "-A", "workers", "worker", "-P", pool, "-c", str(slots), "-n", f"{role}@storm"]
+        else:
+            words = ["hms_floor", "act", "run"]
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HMS_")},
+            "HMS_HOME": str(self.home),
+            "HMS_DATABASE_URL": self.database_url,
+            "HMS_BROKER_URL": self.broker_url,
+            "HMS_RECIPES": str(RECIPES),
+            "HMS_LOG_LEVEL": "WARNING" if role in WORKERS else "INFO",
+            "PYTHONPATH": str(RECIPES.parents[2]),
+            FOLDER: str(self.record),
+        }
+        process = programs.spawn([sys.executable, "-m", *words], log=log, env=environment, cwd=self.home)
+        return Hand(role, process, log, psutil.Process(process.pid))
+
+
+@contextmanager
+def standing(home: Path) -> Iterator[Floor]:
+    """Servers that keep what they promise (fsync is on), and everything that the block starts on them.
+
+    Not the fast ones: those acknowledge commits that an immediate shutdown then forgets.
+    """
+    with programs.hold(home):
+        servers = embedded.start(home)
+        floor = Floor(home, servers)
+        try:
+            yield floor
+        finally:
+            floor.end()
+
+
+def _leading_since(log: Path) -> float | None:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.endswith("act: leading")]
+    if not lines:
+        return None
+    return datetime.strptime(lines[-1][:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()
+
+
+def _adopted(process: psutil.Process, ours: set[int]) -> bool:
+    with suppress(psutil.Error):
+        return process.ppid() not in ours and process.ppid() != os.getpid()
+    return False

@@ -1,0 +1,97 @@
+"""What is going to happen in a storm, by its seed: the requests that come in, and the faults."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+#: Kinds of faults, each with its share of all. Those that last are the rarer.
+SHARES = {
+    "workerKilled": 0.25,
+    "childKilled": 0.31,
+    "dispatcherKilled": 0.09,
+    "redisRestarted": 0.11,
+    "flushed": 0.13,
+    "postgresRestarted": 0.05,
+    "workerStopped": 0.06,
+}
+#: A fault comes this often, and this many requests, a second; the slower of both makes the storm's length.
+SECONDS_PER_FAULT = 1.3
+REQUESTS_PER_SECOND = 80.0
+#: They come in surges, this many seconds apart: the window in Redis fills and empties again and again.
+SURGE_SECONDS = 2.0
+
+#: Job types with their share, and the steps that each must have a result of when it is done.
+TYPES: dict[str, tuple[float, tuple[str, ...]]] = {
+    "chaos:plain:v1": (0.35, ("one", "two", "three")),
+    "chaos:effect:v1": (0.25, ("count", "book", "tell")),
+    "chaos:flaky:v1": (0.15, ("start", "stumble", "arrive")),
+    "chaos:skip:v1": (0.12, ("look", "land")),
+    "chaos:review:v1": (0.13, ("file", "judge", "answer")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fault to come: when (seconds from the start), whom (a die), how (another), and for how long."""
+
+    at: float
+    kind: str
+    die: float
+    turn: float
+
+
+def seconds(jobs: int, faults: int) -> float:
+    """How long a storm lasts."""
+    return max(jobs / REQUESTS_PER_SECOND, faults * SECONDS_PER_FAULT)
+
+
+def faults(count: int, lasting: float, seed: int) -> list[Planned]:
+    """`count` faults over `lasting` seconds; the restarts of PostgreSQL stand far apart."""
+    dice = random.Random(f"faults {seed}")
+    numbers = _shared_out(count)
+    outages = numbers.pop("postgresRestarted")
+    kinds = [kind for kind, number in numbers.items() for _ in range(number)]
+    dice.shuffle(kinds)
+    for outage in range(outages):
+        place = (outage + dice.uniform(0.3, 0.7)) * count / outages
+        kinds.insert(math.floor(place), "postgresRestarted")
+    gap = lasting / max(count, 1)
+    return [
+        Planned((place + dice.random()) * gap, kind, dice.random(), dice.random())
+        for place, kind in enumerate(kinds)
+    ]
+
+
+def request(number: int, seed: int) -> tuple[str, dict[str, Any]]:
+    """The type and payload of the request with this number."""
+    dice = random.Random(f"request {seed} {number}")
+    job_type = dice.choices(list(TYPES), [share for share, _ in TYPES.values()])[0]
+    work: dict[str, dict[str, Any]] = {name: {"seconds": _duration(dice)} for name in TYPES[job_type][1]}
+    if job_type == "chaos:effect:v1":
+        work["book"]["effect"] = work["tell"]["effect"] = True
+    elif job_type == "chaos:flaky:v1":
+        work["stumble"]["fail"] = dice.choice([1, 1, 2])
+    elif job_type == "chaos:skip:v1":
+        work["look"]["skip_to"] = "land"
+    elif job_type == "chaos:review:v1":
+        work["judge"]["how"] = dice.choices(["done", "extend", "fail", "leave"], [80, 10, 8, 2])[0]
+    return job_type, {"number": number, "work": work}
+
+
+def _duration(dice: random.Random) -> float:
+    """Mostly some milliseconds; now and then long enough for a fault to meet it."""
+    long = dice.random() < 0.03
+    return round(dice.uniform(0.2, 1.0) if long else dice.uniform(0.0, 0.02), 4)
+
+
+def _shared_out(count: int) -> dict[str, int]:
+    """Whole numbers by the shares: what is left over goes to the largest remainders."""
+    exact = {kind: share * count for kind, share in SHARES.items()}
+    numbers = {kind: math.floor(value) for kind, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda kind: numbers[kind] - exact[kind])
+    for kind in by_remainder[: count - sum(numbers.values())]:
+        numbers[kind] += 1
+    return numbers

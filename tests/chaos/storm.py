@@ -1,0 +1,205 @@
+"""A storm: requests keep coming, processes keep dying; then calm, and what is open gets its time."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from hms_oms import database, migrate, presence, recipes, registry
+from tests.chaos import floor, history, plan
+from tests.chaos.agents import Agent
+from tests.chaos.arrivals import Arrivals
+from tests.chaos.executions import Record
+from tests.chaos.faults import Strike, strike
+from tests.chaos.floor import Floor
+from tests.chaos.history import Fault, History
+from tests.chaos.steps import EFFECTS
+
+#: How many faults may be under way at once.
+AT_ONCE = 3
+#: The storm goes round everything that is under way this often, in seconds.
+TICK_SECONDS = 0.01
+#: This share of the requests comes in the calm after the storm, when every worker must be there again.
+CALM_SHARE = 0.04
+#: What is open after the storm, and moves no more for this long, is lost; in seconds. A lease takes 40 at most.
+DRAIN_SECONDS = 60.0
+#: The tickets in Redis are looked at this often, in seconds.
+SIGHT_SECONDS = 0.2
+#: Everybody must have come back this long after the storm, in seconds.
+RETURN_SECONDS = 30.0
+
+
+@dataclass
+class Aftermath:
+    """What a storm leaves: the history, and how those who work came out of it."""
+
+    history: History
+    seconds: float
+    deaths: list[str]
+    #: Workers that did not come back, or came back and did nothing.
+    idle: list[str]
+    orphans: int
+
+
+@dataclass
+class _Weather:
+    """The faults to come, under way and over."""
+
+    coming: list[plan.Planned]
+    under_way: list[Strike] = field(default_factory=list)
+    over: list[Fault] = field(default_factory=list)
+
+    def blow(self, where: Floor, elapsed: float) -> None:
+        """Begin what is due, and go on with what is under way."""
+        while self.coming and self.coming[0].at <= elapsed and len(self.under_way) < AT_ONCE:
+            self.under_way.append(strike(where, self.coming.pop(0)))
+        for each in list(self.under_way):
+            try:
+                next(each)
+            except StopIteration as done:
+                self.under_way.remove(each)
+                self.over.append(done.value)
+
+
+def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
+    """Have a storm in an empty folder, and tell what it left."""
+    began = time.monotonic()
+    known = recipes.load_folder(floor.RECIPES)
+    with floor.standing(home) as ground, ExitStack() as people:
+        engine = database.engine(ground.database_url)
+        people.callback(engine.dispose)
+        _prepare(ground, known, engine)
+        ground.staff()
+        _wait_for_workers(ground, engine)
+
+        lasting = plan.seconds(jobs, faults)
+        weather = _Weather(plan.faults(faults, lasting, seed))
+        clock = _Clock(lasting, faults, jobs, round(jobs * CALM_SHARE))
+        arrivals = Arrivals(ground.database_url, known, seed, clock.due)
+        agents = [Agent(f"agent-{number}", ground.database_url, Record(ground.record)) for number in range(2)]
+        staying: list[Arrivals | Agent] = [arrivals, *agents]
+        for person in staying:
+            person.start()
+            people.callback(person.leave)
+
+        for _ in _ticks(ground):
+            weather.blow(ground, clock.elapsed)
+            clock.struck = faults - len(weather.coming)
+            _tell(clock, len(arrivals.accepted), clock.struck)
+            if clock.elapsed >= lasting and not weather.coming and not weather.under_way:
+                break
+        idle = _wait_for_workers(ground, engine)
+        calm = time.time()
+        clock.calm = True
+        print("calm", file=sys.stderr)
+        _drain(ground, engine, arrivals, jobs)
+        orphans = len(ground.orphans())
+        for person in staying:
+            person.leave()
+        ground.dismiss()
+        with engine.connect() as connection:
+            past = history.read(
+                connection,
+                ground.record,
+                accepted=arrivals.accepted,
+                faults=weather.over,
+                sighted=ground.sighted,
+                expected={job_type: frozenset(steps) for job_type, (_, steps) in plan.TYPES.items()},
+                effective={"chaos:effect:v1": frozenset({"book", "tell"})},
+            )
+        worked = {execution.parent for execution in past.executions if execution.begin >= calm}
+        idle += [
+            f"{role} did nothing after the storm"
+            for role in floor.WORKERS
+            if ground.hands[role].process.pid not in worked
+        ]
+        return Aftermath(past, time.monotonic() - began, ground.deaths, sorted(set(idle)), orphans)
+
+
+class _Clock:
+    """The time of the storm, and how many requests are due by it."""
+
+    def __init__(self, lasting: float, faults: int, jobs: int, kept_back: int) -> None:
+        self.struck = 0
+        self.calm = False
+        self.told = 0.0
+        self._began = time.monotonic()
+        self._lasting = lasting
+        self._faults = faults
+        self._jobs = jobs
+        self._kept_back = kept_back
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the storm began."""
+        return time.monotonic() - self._began
+
+    def due(self) -> int:
+        """How many requests should have come by now: they go on while there are faults to come."""
+        if self.calm:
+            return self._jobs
+        surges = math.floor(self.elapsed / plan.SURGE_SECONDS) + 1
+        by_time = surges * plan.SURGE_SECONDS / self._lasting
+        by_faults = (self.struck + 1) / max(self._faults, 1)
+        return int(min(1.0, by_time, by_faults) * (self._jobs - self._kept_back))
+
+
+def _prepare(ground: Floor, known: recipes.Recipes, engine: sa.Engine) -> None:
+    migrate.upgrade(ground.database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(EFFECTS)
+        for recipe in known.values():
+            registry.register(connection, recipe)
+
+
+def _ticks(ground: Floor) -> Iterator[None]:
+    sight = 0.0
+    while True:
+        ground.tend()
+        if time.monotonic() >= sight:
+            ground.sight()
+            sight = time.monotonic() + SIGHT_SECONDS
+        yield
+        time.sleep(TICK_SECONDS)
+
+
+def _wait_for_workers(ground: Floor, engine: sa.Engine) -> list[str]:
+    """Wait until the ledger sees every worker; name those that do not come."""
+    deadline = time.monotonic() + RETURN_SECONDS
+    for _ in _ticks(ground):
+        with engine.connect() as connection:
+            live = {worker.id for worker in presence.live(connection)}
+        missing = [role for role in floor.WORKERS if ground.hands[role].name not in live]
+        if not missing or time.monotonic() > deadline:
+            return [f"{role} did not come back" for role in missing]
+    raise AssertionError
+
+
+def _drain(ground: Floor, engine: sa.Engine, arrivals: Arrivals, jobs: int) -> None:
+    """Wait until every job has ended, or until nothing moves any more."""
+    still: tuple[int, float] | None = None
+    for _ in _ticks(ground):
+        with engine.connect() as connection:
+            left = connection.scalar(_OPEN) + jobs - len(arrivals.accepted)
+        if left == 0:
+            return
+        if still is None or left != still[0]:
+            still = (left, time.monotonic())
+        elif time.monotonic() - still[1] > DRAIN_SECONDS:
+            return
+
+
+_OPEN = sa.text("select count(*) from oms.jobs where status in ('waiting', 'queued', 'running')")
+
+
+def _tell(clock: _Clock, accepted: int, struck: int) -> None:
+    if clock.elapsed - clock.told >= 10:
+        clock.told = clock.elapsed
+        print(f"{clock.elapsed:5.0f} s: {accepted} jobs accepted, {struck} faults", file=sys.stderr)

@@ -1,0 +1,165 @@
+"""The verdict: a table for people, and one JSON object for programs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hms_oms.states import Fact
+from tests.chaos.attribution import TakenBack
+from tests.chaos.checker import Findings
+from tests.chaos.history import History
+from tests.chaos.plan import SHARES
+from tests.chaos.storm import Aftermath
+
+#: Recovery must take no longer than this for 99 of 100 jobs, in seconds.
+BARS = {"workerKilled": 10.0, "flushed": 10.0, "childKilled": 5.0}
+#: How many sentences of each kind are shown.
+SHOWN = 10
+
+
+def document(aftermath: Aftermath, findings: Findings, seed: int) -> dict[str, Any]:
+    """Everything that was counted and measured, plain."""
+    history = aftermath.history
+    wasted = Counter(each.fault.kind if each.fault else "unattributed" for each in findings.wasted)
+    recovery = _recovery(aftermath, findings.taken_back)
+    undisturbed = [each for each in findings.taken_back if not each.disturbed]
+    return {
+        "accepted": len(history.accepted),
+        "ended": dict(Counter(job.status for job in history.jobs.values())),
+        "lost": len(findings.lost),
+        "recordedTwice": len(findings.recorded_twice),
+        "brokenLives": len(findings.broken_lives),
+        "executions": len(history.executions),
+        "executionsAboveOne": len(findings.wasted),
+        "executionsAboveOneBy": dict(wasted),
+        "unattributed": len(findings.unattributed),
+        "killsOfRunningSteps": len(findings.hits),
+        "failuresRecorded": _failures(aftermath.history),
+        "faults": dict(Counter(fault.kind for fault in history.faults)),
+        "recovery": recovery,
+        "recoveryUndisturbed": _recovery(aftermath, undisturbed),
+        "takenBackWithoutFault": sum(each.fault is None for each in findings.taken_back),
+        "barsMissed": [kind for kind, bar in BARS.items() if recovery.get(kind, _NONE)["p99"] > bar],
+        "diedByThemselves": len(aftermath.deaths),
+        "idleWorkers": len(aftermath.idle),
+        "orphans": aftermath.orphans,
+        "seconds": round(aftermath.seconds, 1),
+        "seed": seed,
+    }
+
+
+def show(aftermath: Aftermath, findings: Findings, counted: Mapping[str, Any], console: Console) -> None:
+    """Print the tables, and what is wrong in words."""
+    console.print(_faults_table(findings, counted))
+    console.print(_verdict_table(counted))
+    failed = Counter(job.error for job in aftermath.history.jobs.values() if job.status == "failed")
+    strange = [each for each in findings.taken_back if each.fault is None]
+    for title, sentences in (
+        ("lost", findings.lost),
+        ("recorded twice", findings.recorded_twice),
+        ("broken lives", findings.broken_lives),
+        ("executed in vain, without a fault", findings.unattributed),
+        ("died by themselves", aftermath.deaths),
+        ("idle", aftermath.idle),
+        ("failed", [f"{number} x {error}" for error, number in failed.most_common()]),
+        ("taken back without a fault", [_taken(each) for each in strange]),
+        ("slow", [_taken(each) for each in _slow(findings.taken_back)]),
+    ):
+        if sentences:
+            console.print(f"{title}: {len(sentences)}", style="bold")
+            for sentence in sentences[:SHOWN]:
+                console.print(f"  {sentence}", markup=False, highlight=False)
+
+
+_NONE = {"count": 0, "p50": 0.0, "p99": 0.0, "max": 0.0}
+
+
+def _failures(history: History) -> dict[str, int]:
+    """What steps have failed of, by the diary: the storm's own requests raise ValueError only."""
+    facts = (Fact.RETRYING, Fact.FAILED)
+    entries = (entry for diary in history.diary.values() for entry in diary if entry.fact in facts)
+    return dict(Counter(str(entry.reason) for entry in entries))
+
+
+def _recovery(aftermath: Aftermath, taken_back: Sequence[TakenBack]) -> dict[str, dict[str, float]]:
+    """How long it took by kind of fault until a job was taken back, or there was another leader."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for each in taken_back:
+        if each.fault is not None:
+            seconds[each.fault.kind].append(each.seconds)
+    for fault in aftermath.history.faults:
+        if fault.kind == "dispatcherKilled":
+            seconds[fault.kind].append(fault.until - fault.at)
+    return {kind: _spread(seconds[kind]) for kind in SHARES if seconds[kind]}
+
+
+def _spread(seconds: Sequence[float]) -> dict[str, float]:
+    inorder = sorted(seconds)
+
+    def at(share: float) -> float:
+        return round(inorder[max(0, math.ceil(share * len(inorder)) - 1)], 3)
+
+    return {"count": len(inorder), "p50": at(0.5), "p99": at(0.99), "max": at(1.0)}
+
+
+def _faults_table(findings: Findings, counted: Mapping[str, Any]) -> Table:
+    table = Table(title="Faults")
+    table.add_column("kind")
+    for title in (
+        "faults",
+        "run again",
+        "taken back",
+        "p50 s",
+        "p99 s",
+        "max s",
+        "bar s",
+        "undisturbed p99 s",
+    ):
+        table.add_column(title, justify="right")
+    for kind in SHARES:
+        found = counted["recovery"].get(kind, _NONE)
+        calm = counted["recoveryUndisturbed"].get(kind, _NONE)
+        bar = BARS.get(kind)
+        table.add_row(
+            kind,
+            str(counted["faults"].get(kind, 0)),
+            str(counted["executionsAboveOneBy"].get(kind, 0)),
+            str(found["count"]),
+            *(f"{found[name]:.2f}" for name in ("p50", "p99", "max")),
+            f"{bar:g}" if bar else "",
+            f"{calm['p99']:.2f}",
+        )
+    return table
+
+
+def _verdict_table(counted: Mapping[str, Any]) -> Table:
+    table = Table(title="Verdict", show_header=False)
+    for name in (
+        *("accepted", "ended", "lost", "recordedTwice", "brokenLives", "executions", "executionsAboveOne"),
+        *("killsOfRunningSteps", "unattributed", "takenBackWithoutFault", "diedByThemselves", "idleWorkers"),
+        *("failuresRecorded", "orphans", "barsMissed", "seconds", "seed"),
+    ):
+        table.add_row(name, str(counted[name]))
+    return table
+
+
+def _slow(taken_back: Sequence[TakenBack]) -> list[TakenBack]:
+    late = [each for each in taken_back if each.fault and each.seconds > BARS.get(each.fault.kind, 10.0)]
+    return sorted(late, key=lambda each: -each.seconds)
+
+
+def _taken(each: TakenBack) -> str:
+    entry, following = each.stretch.entry, each.stretch.next
+    assert following is not None
+    kind = each.fault.kind if each.fault else "nothing"
+    ticket = f"job-{each.stretch.job}.{entry.attempt}.{each.stretch.step}"
+    return (
+        f"{kind} {each.seconds:.2f} s: {ticket} {entry.fact} {entry.who or ''} at {entry.at:.3f},"
+        f" {following.fact} at {following.at:.3f}: {following.reason}{', disturbed' * each.disturbed}"
+    )
