@@ -13,8 +13,10 @@ from hms_oms.database import Bare
 
 #: A worker beats this often, in seconds ...
 BEAT_SECONDS = 2.0
-#: ... and is taken for gone when its last beat is older than this.
+#: ... and is taken for gone when its last beat is older than this ...
 GONE_SECONDS = 6.0
+#: ... or older than this, and the connection that its beats came through has ended.
+SILENT_SECONDS = 3.5
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import redis
 
 from hms_oms import broker, statements
 from hms_oms.database import Bare
-from hms_oms.presence import BEAT_SECONDS, GONE_SECONDS
+from hms_oms.presence import BEAT_SECONDS, GONE_SECONDS, SILENT_SECONDS
 from hms_oms.tickets import Ticket
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,12 @@ SWEEP_SECONDS = 1.0
 GRACE_SECONDS = 2.0
 #: A ticket that nobody shows for this long, over a beat of every worker, is lost; in seconds.
 MISSING_SECONDS = BEAT_SECONDS + 1.0
+#: A new leader hears the workers for this long before it judges any, in seconds.
+HEARING_SECONDS = SILENT_SECONDS + 0.5
 #: This many workers lost in the same step, and the job fails instead of taking another with it.
 POISON = 3
+
+_ABSENCE = {"gone": GONE_SECONDS, "silent": SILENT_SECONDS}
 
 
 class Recovery:
@@ -45,7 +49,7 @@ class Recovery:
     def sweep(self) -> int:
         """Find what is lost and take it back; return how many jobs that were."""
         now = time.monotonic()
-        judge = now - self._began > GONE_SECONDS
+        judge = now - self._began > HEARING_SECONDS
         gone, expired = self._orphans(judge)
         return (
             lose(self.connection, gone, "the worker is gone")
@@ -54,18 +58,14 @@ class Recovery:
         )
 
     def _orphans(self, judge_workers: bool) -> tuple[list[Ticket], list[Ticket]]:
-        rows = statements.run_bare(
-            self.connection, "orphans", {"gone": GONE_SECONDS, "judge_workers": judge_workers}
-        )
+        rows = statements.run_bare(self.connection, "orphans", {**_ABSENCE, "judge_workers": judge_workers})
         gone = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if not row["expired"]]
         expired = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if row["expired"]]
         return gone, expired
 
     def _without_message(self, now: float, judge_workers: bool) -> list[Ticket]:
         """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
-        rows = statements.run_bare(
-            self.connection, "unclaimed", {"gone": GONE_SECONDS, "grace": GRACE_SECONDS}
-        )
+        rows = statements.run_bare(self.connection, "unclaimed", {**_ABSENCE, "grace": GRACE_SECONDS})
         if not rows:
             self._missing.clear()
             return []

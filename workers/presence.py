@@ -10,6 +10,7 @@ import os
 import queue
 import socket
 import threading
+import time
 from typing import Any
 
 import psutil
@@ -22,6 +23,8 @@ from workers.desk import Line
 
 log = logging.getLogger(__name__)
 
+#: How soon a beat that failed is tried again, in seconds: a silence is taken for death.
+AGAIN_SECONDS = 0.2
 #: How often the parent looks for pool children that have died, in seconds.
 LOOK_SECONDS = 0.5
 
@@ -80,6 +83,8 @@ class _Beats(threading.Thread):
             except database.GONE as error:
                 self._line.drop()
                 log.warning("no beat: the database is away (%s)", type(error).__name__)
+                time.sleep(AGAIN_SECONDS)
+                continue
             self._wait()
 
     def leave(self) -> None:

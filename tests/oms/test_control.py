@@ -197,7 +197,9 @@ def sweep(bare: Bare) -> None:
     """Take back reservations whose lease has run out."""
     from hms_oms import statements
 
-    rows = statements.run_bare(bare, "orphans", {"gone": presence.GONE_SECONDS, "judge_workers": True})
+    rows = statements.run_bare(
+        bare, "orphans", {"gone": presence.GONE_SECONDS, "silent": 3.5, "judge_workers": True}
+    )
     recovery.lose(
         bare, [Ticket(row["job"], row["attempt"], row["step"]) for row in rows], "the lease has run out"
     )

@@ -131,6 +131,7 @@ create table oms.workers (
     name text not null,
     host text not null,
     pid int not null,
+    backend_pid int not null,  -- of the connection that the beats come through
     pool text not null,
     slots int not null,
     queues text[] not null,
