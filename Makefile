@@ -2,12 +2,16 @@
 # make test      set everything up and pass the tests
 # make check     lint, format, types, import contracts
 # make bench     measure against bare Celery, side by side
+# make chaos     a storm of faults over real processes, and a verdict (JOBS=20000 FAULTS=200 SEED=7)
 # make help      this text
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE ?= 3000
+JOBS ?= 20000
+FAULTS ?= 200
+SEED ?= 7
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench chaos clean
@@ -41,6 +45,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
+
+chaos: setup
+	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
