@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     try:
         aftermath = storm.run(home, asked.jobs, asked.faults, asked.seed)
+        (home / "faults.json").write_text(json.dumps([asdict(fault) for fault in aftermath.history.faults]))
         findings = checker.check(aftermath.history)
         counted = verdict.document(aftermath, findings, asked.seed)
         verdict.show(aftermath, findings, counted, console)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hms_oms.presence import GONE_SECONDS
 from hms_oms.states import Fact
 from hms_oms.tickets import Ticket
 from tests.chaos.executions import FAILED, LEFT, Execution
@@ -15,8 +17,6 @@ COMPLETIONS = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.FINISHED})
 _FAILURES = frozenset({Fact.RETRYING, Fact.FAILED})
 _LOSSES = frozenset({Fact.LOST, Fact.POISONED})
 
-#: Faults that hit the process of a step, faults that hit what the whole floor stands on, in this order.
-KILLS = ("workerKilled", "childKilled")
 #: Losing a message may come of any of these.
 _MESSAGE_LOSSES = (
     *("flushed", "redisRestarted", "workerKilled", "workerStopped", "dispatcherKilled", "postgresRestarted"),
@@ -24,6 +24,10 @@ _MESSAGE_LOSSES = (
 
 #: What is written down and what is done are this far apart at most, in seconds.
 SLACK = 0.5
+#: No execution is longer, in seconds: not even one whose worker is stopped meanwhile.
+LONGEST_SECONDS = 60.0
+#: After an absence of PostgreSQL nobody is judged before everybody could be heard again, in seconds.
+HEARD_SECONDS = GONE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,14 @@ class Wasted:
 class TakenBack:
     """A job that recovery took back, and the fault that it came of, if there is one.
 
-    `seconds` counts from the fault, or from when the job got into it; `disturbed` says that the leader or
-    PostgreSQL went away in between too.
+    `seconds` counts from the fault, or from when the job got into it; `overlapped` says that PostgreSQL was
+    away for a part of it, when nobody could have done anything.
     """
 
     stretch: Stretch
     fault: Fault | None
     seconds: float
-    disturbed: bool
+    overlapped: bool
 
 
 def stretches(history: History) -> Iterator[Stretch]:
@@ -94,16 +98,20 @@ def wasted(history: History) -> list[Wasted]:
     return found
 
 
-def hits(history: History) -> list[tuple[Fault, Execution]]:
-    """Every execution that a kill met while it ran."""
-    kills = [fault for fault in history.faults if fault.kind in KILLS]
-    return [
+def hits(history: History, in_vain: Sequence[Wasted]) -> list[tuple[Fault, Execution]]:
+    """Every execution that a kill, a stop or an outage met before its result was recorded."""
+    begins = [execution.begin for execution in history.executions]
+    found = [
         (fault, execution)
-        for execution in history.executions
-        for fault in kills
-        if _concerns(fault, execution)
-        and execution.begin <= fault.at < (float("inf") if execution.end is None else execution.end)
+        for fault in history.faults
+        for execution in history.executions[
+            bisect_left(begins, fault.at - LONGEST_SECONDS) : bisect_right(begins, fault.until)
+        ]
+        if (_concerns(fault, execution) or fault.kind == "postgresRestarted")
+        and fault.at < (float("inf") if execution.end is None else execution.end)
     ]
+    reporting = [(each.fault, each.execution) for each in in_vain if each.fault]
+    return list(dict.fromkeys([*found, *reporting]))
 
 
 def taken_back(history: History) -> list[TakenBack]:
@@ -116,17 +124,16 @@ def taken_back(history: History) -> list[TakenBack]:
 
 
 def _judge(stretch: Stretch, history: History) -> TakenBack:
-    faults = history.faults
     fault = _loss(stretch, history)
     if fault is None:
         return TakenBack(stretch, None, 0.0, False)
     hit = max(fault.at, stretch.entry.at)
-    disturbed = any(
-        other.kind in ("dispatcherKilled", "postgresRestarted") and other is not fault
-        for other in faults
-        if other.at <= stretch.until and other.until >= hit - 1.0
+    overlapped = any(
+        other.at <= stretch.until and other.until + HEARD_SECONDS >= hit
+        for other in history.faults
+        if other.kind == "postgresRestarted" and other is not fault
     )
-    return TakenBack(stretch, fault, stretch.until - hit, disturbed)
+    return TakenBack(stretch, fault, stretch.until - hit, overlapped)
 
 
 def _recorded(history: History, execution: Execution, stretch: Stretch) -> bool:

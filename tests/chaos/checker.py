@@ -45,7 +45,7 @@ def check(history: History) -> Findings:
         broken_lives=list(_broken_lives(history)),
         unattributed=[_sentence(each.execution) for each in wasted if each.fault is None],
         wasted=wasted,
-        hits=attribution.hits(history),
+        hits=attribution.hits(history, wasted),
         taken_back=attribution.taken_back(history),
     )
 

@@ -19,6 +19,8 @@ from tests.chaos.plan import Planned
 
 Strike = Generator[None, None, Fault]
 
+#: A leader is killed when it has led for this long, in seconds: nobody could do anything otherwise.
+LEAD_SECONDS = 8.0
 #: After a restart of PostgreSQL the system may breathe this long before anything takes its place, in seconds.
 BREATH_SECONDS = 5.0
 #: A worker is stopped this long, in seconds, from and to: past its beats, which count for six.
@@ -52,7 +54,7 @@ def _kill_child(floor: Floor, planned: Planned) -> Strike:
 
 
 def _kill_dispatcher(floor: Floor, planned: Planned) -> Strike:
-    while (leader := floor.leader()) is None:
+    while (leader := floor.leader()) is None or time.time() - leader[1] < LEAD_SECONDS:
         yield
     at = time.time()
     leader[0].kill()

@@ -10,8 +10,8 @@ from typing import Any
 #: Kinds of faults, each with its share of all. Those that last are the rarer.
 SHARES = {
     "workerKilled": 0.25,
-    "childKilled": 0.31,
-    "dispatcherKilled": 0.09,
+    "childKilled": 0.33,
+    "dispatcherKilled": 0.07,
     "redisRestarted": 0.11,
     "flushed": 0.13,
     "postgresRestarted": 0.05,

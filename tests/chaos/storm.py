@@ -28,7 +28,7 @@ AT_ONCE = 3
 TICK_SECONDS = 0.01
 #: This share of the requests comes in the calm after the storm, when every worker must be there again.
 CALM_SHARE = 0.04
-#: What is open after the storm, and moves no more for this long, is lost; in seconds. A lease takes 40 at most.
+#: What is open after the storm, and moves no more for this long, is lost; in seconds (a lease takes 40).
 DRAIN_SECONDS = 60.0
 #: The tickets in Redis are looked at this often, in seconds.
 SIGHT_SECONDS = 0.2

@@ -13,7 +13,7 @@ from rich.table import Table
 from hms_oms.states import Fact
 from tests.chaos.attribution import TakenBack
 from tests.chaos.checker import Findings
-from tests.chaos.history import History
+from tests.chaos.history import Fault, History
 from tests.chaos.plan import SHARES
 from tests.chaos.storm import Aftermath
 
@@ -27,8 +27,9 @@ def document(aftermath: Aftermath, findings: Findings, seed: int) -> dict[str, A
     """Everything that was counted and measured, plain."""
     history = aftermath.history
     wasted = Counter(each.fault.kind if each.fault else "unattributed" for each in findings.wasted)
-    recovery = _recovery(aftermath, findings.taken_back)
-    undisturbed = [each for each in findings.taken_back if not each.disturbed]
+    alone = [each for each in findings.taken_back if not each.overlapped]
+    overlapped = [each for each in findings.taken_back if each.overlapped]
+    recovery = _recovery(alone, history.faults)
     return {
         "accepted": len(history.accepted),
         "ended": dict(Counter(job.status for job in history.jobs.values())),
@@ -40,10 +41,11 @@ def document(aftermath: Aftermath, findings: Findings, seed: int) -> dict[str, A
         "executionsAboveOneBy": dict(wasted),
         "unattributed": len(findings.unattributed),
         "killsOfRunningSteps": len(findings.hits),
+        "killsOfRunningStepsBy": dict(Counter(fault.kind for fault, _ in findings.hits)),
         "failuresRecorded": _failures(aftermath.history),
         "faults": dict(Counter(fault.kind for fault in history.faults)),
         "recovery": recovery,
-        "recoveryUndisturbed": _recovery(aftermath, undisturbed),
+        "recoveryThroughOutages": _recovery(overlapped, ()),
         "takenBackWithoutFault": sum(each.fault is None for each in findings.taken_back),
         "barsMissed": [kind for kind, bar in BARS.items() if recovery.get(kind, _NONE)["p99"] > bar],
         "diedByThemselves": len(aftermath.deaths),
@@ -87,13 +89,13 @@ def _failures(history: History) -> dict[str, int]:
     return dict(Counter(str(entry.reason) for entry in entries))
 
 
-def _recovery(aftermath: Aftermath, taken_back: Sequence[TakenBack]) -> dict[str, dict[str, float]]:
+def _recovery(taken_back: Sequence[TakenBack], faults: Sequence[Fault]) -> dict[str, dict[str, float]]:
     """How long it took by kind of fault until a job was taken back, or there was another leader."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for each in taken_back:
         if each.fault is not None:
             seconds[each.fault.kind].append(each.seconds)
-    for fault in aftermath.history.faults:
+    for fault in faults:
         if fault.kind == "dispatcherKilled":
             seconds[fault.kind].append(fault.until - fault.at)
     return {kind: _spread(seconds[kind]) for kind in SHARES if seconds[kind]}
@@ -119,12 +121,12 @@ def _faults_table(findings: Findings, counted: Mapping[str, Any]) -> Table:
         "p99 s",
         "max s",
         "bar s",
-        "undisturbed p99 s",
+        "through an outage max s",
     ):
         table.add_column(title, justify="right")
     for kind in SHARES:
         found = counted["recovery"].get(kind, _NONE)
-        calm = counted["recoveryUndisturbed"].get(kind, _NONE)
+        outage = counted["recoveryThroughOutages"].get(kind, _NONE)
         bar = BARS.get(kind)
         table.add_row(
             kind,
@@ -133,7 +135,7 @@ def _faults_table(findings: Findings, counted: Mapping[str, Any]) -> Table:
             str(found["count"]),
             *(f"{found[name]:.2f}" for name in ("p50", "p99", "max")),
             f"{bar:g}" if bar else "",
-            f"{calm['p99']:.2f}",
+            f"{outage['max']:.2f}",
         )
     return table
 
@@ -161,5 +163,5 @@ def _taken(each: TakenBack) -> str:
     ticket = f"job-{each.stretch.job}.{entry.attempt}.{each.stretch.step}"
     return (
         f"{kind} {each.seconds:.2f} s: {ticket} {entry.fact} {entry.who or ''} at {entry.at:.3f},"
-        f" {following.fact} at {following.at:.3f}: {following.reason}{', disturbed' * each.disturbed}"
+        f" {following.fact} at {following.at:.3f}: {following.reason}{', overlapped' * each.overlapped}"
     )

@@ -23,8 +23,14 @@ def test_an_appeal_is_reviewed_by_an_agent(crew: Crew, engine: sa.Engine, databa
         for recipe in known.values():
             registry.register(connection, recipe)
         grant = {
-            "appId": 219, "name": "Ann", "phone": "none", "countyFips": "17031", "crop": "corn",
-            "acres": 10, "amountRequested": 100, "submittedOn": "2026-01-02",
+            "appId": 219,
+            "name": "Ann",
+            "phone": "none",
+            "countyFips": "17031",
+            "crop": "corn",
+            "acres": 10,
+            "amountRequested": 100,
+            "submittedOn": "2026-01-02",
         }
         rejected = accept.start_job(connection, known["farm:grant:v1"], grant, requested_by="test").job
     crew.environment["HMS_RECIPES"] = str(RECIPES)
