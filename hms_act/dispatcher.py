@@ -44,8 +44,8 @@ class Dispatcher:
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
         if time.monotonic() - self._swept >= SWEEP_SECONDS:
-            self.recovery.sweep()
             self._swept = time.monotonic()
+            self.recovery.sweep()
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         for window in windows(self.connection):
             pace = self._pace.setdefault(window.queue, Pace())
@@ -54,14 +54,17 @@ class Dispatcher:
                 taken = ledger.take(self.connection, window.queue, room)
                 if window.starts_allowed is not None:
                     charge(self.connection, window.queue, len(taken))
-                self.publish(taken)
+                self.publish(window.queue, taken)
                 pace.add(time.monotonic(), len(taken))
             if window.backlog and (window.slots or window.size):
                 seconds = BUSY_SECONDS
         return seconds
 
-    def publish(self, taken: Sequence[Taken]) -> None:
-        """Publish the chains of jobs that have just been marked queued, in one batch."""
+    def publish(self, queue: str, taken: Sequence[Taken]) -> None:
+        """Publish the chains of jobs that have just been marked queued in `queue`, in one batch.
+
+        A job that was moved stands in another queue than its recipe says: the ledger's word counts.
+        """
         with self.app.producer_pool.acquire(block=True) as producer, producer.batch():
             for job in taken:
                 first, *rest = publishing.chain(self.app, self._recipe(job), job.job, job.attempt, job.step)
@@ -70,7 +73,7 @@ class Dispatcher:
                     producer,
                     first.task,
                     first.options["task_id"],
-                    queue=first.options["queue"],
+                    queue=queue,
                     priority=first.options["priority"],
                     time_limit=first.options["time_limit"],
                     rest=rest[::-1],

@@ -31,5 +31,13 @@ def tickets(connection: redis.Redis, queues: Iterable[str]) -> set[str]:
     for queue in queues:
         for key in keys(queue):
             messages = connection.lrange(key, 0, -1)
-            found.update(str(json.loads(message)["headers"].get("id")) for message in messages)
+            found.update(_ticket(message) for message in messages)
     return found
+
+
+def _ticket(message: bytes | str) -> str:
+    """The ticket of a message; nothing for one that is none of ours."""
+    try:
+        return str(json.loads(message)["headers"]["id"])
+    except (ValueError, LookupError, TypeError):
+        return ""

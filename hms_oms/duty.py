@@ -82,8 +82,8 @@ def serve(
         try:
             connection = database.connect(database_url, f"hms {name} standby")
             try:
-                _lead(name, connection, channels, make, stop)
                 pause = BACKOFF_SECONDS[0]
+                _lead(name, connection, channels, make, stop)
             finally:
                 connection.close()
         except database.GONE as error:

@@ -27,8 +27,8 @@ class _Slot(Generic[Asked, Answer]):
 class GroupCommit(Generic[Asked, Answer]):
     """Turns a function of many questions into a function of one, called from many threads.
 
-    `run` gets what has piled up, in order, and returns as many answers. When it raises, all whose
-    question was in that batch get the exception.
+    `run` gets what has piled up, in order, and returns as many answers. When it raises, it is asked
+    again one by one, so it must bear to be; only those whose own question raises get an exception.
     """
 
     def __init__(self, run: Callable[[Sequence[Asked]], Sequence[Answer | None]]) -> None:
@@ -56,9 +56,19 @@ class GroupCommit(Generic[Asked, Answer]):
             answers = self._run([slot.asked for slot in batch])
             for slot, answer in zip(batch, answers, strict=True):
                 slot.answer = answer
-        except Exception as error:  # noqa: BLE001 -- handed to every asker, who knows what to do
-            for slot in batch:
-                slot.error = error
+        except Exception as error:  # noqa: BLE001 -- handed to the askers, who know what to do
+            if len(batch) == 1:
+                batch[0].error = error
+            else:
+                self._settle_one_by_one(batch)
         finally:
             for slot in batch:
                 slot.settled = True
+
+    def _settle_one_by_one(self, batch: Sequence[_Slot[Asked, Answer]]) -> None:
+        """Find out whose question broke the batch; the others shall not suffer for it."""
+        for slot in batch:
+            try:
+                (slot.answer,) = self._run([slot.asked])
+            except Exception as error:  # noqa: BLE001 -- handed to its asker alone
+                slot.error = error

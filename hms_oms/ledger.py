@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,9 @@ from hms_oms.outcomes import Done
 from hms_oms.recipes import Recipe
 from hms_oms.records import Accepted, Claimed, Completion, Taken
 from hms_oms.tickets import Ticket
+
+# A NUL as JSON writes it; an escaped backslash before u0000 is only text.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 #: The most delayed jobs that one statement wakes (see wake.sql).
 WAKE_PAGE = 5000
@@ -121,14 +125,22 @@ def completion(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) ->
         following = next((place for place, ahead in enumerate(recipe.steps) if ahead.name == done.skip_to), 0)
         if following <= step:
             raise ValueError(f"{ticket.step} cannot skip to {done.skip_to!r}: no later step has this name")
-    result = json.dumps(done.result, allow_nan=False)
-    if "\\u0000" in result:
-        raise ValueError(f"the result of {ticket.step} holds a NUL character, which the ledger cannot keep")
+    result = json.dumps(done.result, allow_nan=False, ensure_ascii=False)
+    if _NUL.search(result) or result != plain(result):
+        raise ValueError(f"the result of {ticket.step} holds characters that the ledger cannot keep")
+    outcome = None if done.outcome is None else plain(done.outcome)
     if following == len(recipe.steps):
-        return Completion(ticket, result, done.outcome)
+        return Completion(ticket, result, outcome)
     ahead = recipe.steps[following]
     agent = ahead.by == "agent"
-    return Completion(ticket, result, done.outcome, following, ahead.queue, agent, by_agent or agent)
+    # Past an agent's step the chain has no message either: the job waits to be dispatched.
+    passed = any(skipped.by == "agent" for skipped in recipe.steps[step + 1 : following])
+    return Completion(ticket, result, outcome, following, ahead.queue, agent, by_agent or agent or passed)
+
+
+def plain(text: str) -> str:
+    """The text without what PostgreSQL cannot keep: NUL characters and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def complete(connection: Bare, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:

@@ -26,11 +26,13 @@ GRACE_SECONDS = 2.0
 #: A ticket that nobody shows for this long, over a beat of every worker, is lost; in seconds.
 MISSING_SECONDS = BEAT_SECONDS + 1.0
 #: A new leader hears the workers for this long before it judges any, in seconds.
-HEARING_SECONDS = SILENT_SECONDS + 0.5
+HEARING_SECONDS = SILENT_SECONDS + 1.5
 #: This many workers lost in the same step, and the job fails instead of taking another with it.
 POISON = 3
 
 _ABSENCE = {"gone": GONE_SECONDS, "silent": SILENT_SECONDS}
+#: A live worker that does not name a step this long after the claim does not have it, in seconds.
+UNHELD_SECONDS = 2 * BEAT_SECONDS
 
 
 class Recovery:
@@ -53,12 +55,15 @@ class Recovery:
         gone, expired = self._orphans(judge)
         return (
             lose(self.connection, gone, "the worker is gone")
-            + lose(self.connection, expired, "the lease has run out")
+            # After an absence of the database, reports of steps past their lease may be on their way.
+            + lose(self.connection, expired if judge else [], "the lease has run out")
             + lose(self.connection, self._without_message(now, judge), "the message is gone")
         )
 
     def _orphans(self, judge_workers: bool) -> tuple[list[Ticket], list[Ticket]]:
-        rows = statements.run_bare(self.connection, "orphans", {**_ABSENCE, "judge_workers": judge_workers})
+        rows = statements.run_bare(
+            self.connection, "orphans", {**_ABSENCE, "unheld": UNHELD_SECONDS, "judge_workers": judge_workers}
+        )
         gone = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if not row["expired"]]
         expired = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if row["expired"]]
         return gone, expired

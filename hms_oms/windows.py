@@ -35,7 +35,7 @@ class Window:
         else:
             size = 0
         room = max(0, size - self.queued)
-        return room if self.starts_allowed is None else min(room, self.starts_allowed)
+        return room if self.starts_allowed is None else max(0, min(room, self.starts_allowed))
 
 
 def windows(connection: Bare) -> list[Window]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,8 +10,12 @@ from hms_oms import duty, outbox
 from hms_oms.database import Bare
 from hms_ops.handset import Handset
 
+log = logging.getLogger(__name__)
+
 #: Texts handed over in one go.
 BATCH = 200
+#: How long to wait when texts cannot be handed over, in seconds.
+FAULT_SECONDS = 5.0
 #: How often the outbox is looked at, in seconds.
 IDLE_SECONDS = 0.5
 
@@ -29,7 +34,11 @@ class Sender:
         """Send one batch; look again at once while there is more."""
         messages = outbox.begin(self.connection, BATCH, "handset")
         if messages:
-            self.handset.deliver(messages, datetime.now(UTC))
+            try:
+                self.handset.deliver(messages, datetime.now(UTC))
+            except OSError as error:
+                log.error("%s: %s; the texts wait", self.handset.path, error.strerror)
+                return FAULT_SECONDS
             outbox.finish(self.connection, messages, "delivered")
         return 0.0 if len(messages) == BATCH else IDLE_SECONDS
 

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import psycopg2
 import psycopg2.errors
+from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database, ledger, registry
+from hms_oms import database, ledger, recovery, registry
 from hms_oms.database import Bare
 from hms_oms.group_commit import GroupCommit
 from hms_oms.recipes import Recipe
@@ -105,7 +107,7 @@ class Desk:
 
     def effects(self) -> Bare:
         """This thread's connection for what a step writes together with its completion."""
-        return self._effects().connection()
+        return patiently(self._effects(), _alive)
 
     def complete_with_effects(self, connection: Bare, completion: Completion) -> str | None:
         """Complete a step in the transaction that holds its effects: both are kept, or neither."""
@@ -115,6 +117,15 @@ class Desk:
         else:
             connection.commit()
         return status
+
+    def lose(self, ticket: Ticket) -> None:
+        """Give a step back whose transaction was lost with the database: nobody's failure."""
+        patiently(
+            self._effects(),
+            lambda connection: _in_transaction(
+                connection, lambda: recovery.lose(connection, [ticket], "the database was away")
+            ),
+        )
 
     def undo(self) -> None:
         """Throw away what this thread's step has written."""
@@ -127,9 +138,15 @@ class Desk:
     def recipe(self, recipe_id: int) -> Recipe:
         """The recipe that a job was accepted under."""
         if recipe_id not in self._recipes:
+            patiently(self._effects(), lambda _: self._learn())
+        return self._recipes[recipe_id]
+
+    def _learn(self) -> None:
+        try:
             with database.engine(self._url).connect() as connection:
                 self._recipes = registry.snapshots(connection)
-        return self._recipes[recipe_id]
+        except DBAPIError as error:
+            raise psycopg2.OperationalError(str(type(error.orig))) from None
 
     def _effects(self) -> Line:
         line: Line | None = getattr(self._own, "line", None)
@@ -152,6 +169,13 @@ class Desk:
         return [statuses.pop(completion.ticket, None) for completion in asked]
 
 
+def _alive(connection: Bare) -> Bare:
+    """The connection, if there is still a server at its other end."""
+    with connection.cursor() as cursor:
+        cursor.execute("select")
+    return connection
+
+
 def _in_transaction(connection: Bare, work: Callable[[], _Answer]) -> _Answer:
     with connection:
         return work()
@@ -163,7 +187,5 @@ _desks: dict[int, Desk] = {}
 def desk(database_url: str, worker: str) -> Desk:
     """The desk of this process; a forked child opens its own connections."""
     pid = os.getpid()
-    if pid not in _desks:
-        _desks.clear()
-        _desks[pid] = Desk(database_url, worker)
-    return _desks[pid]
+    found = _desks.get(pid)
+    return found if found is not None else _desks.setdefault(pid, Desk(database_url, worker))

@@ -85,6 +85,10 @@ class _Beats(threading.Thread):
                 log.warning("no beat: the database is away (%s)", type(error).__name__)
                 time.sleep(AGAIN_SECONDS)
                 continue
+            except Exception:
+                # A worker that falls silent is taken for dead: whatever went wrong, beat again.
+                self._line.drop()
+                log.exception("no beat")
             self._wait()
 
     def leave(self) -> None:
@@ -127,7 +131,7 @@ def _held() -> list[str]:
     """The tickets in this process: prefetched, waiting for a slot, or running."""
     while True:
         try:
-            requests = list(state.reserved_requests)
+            requests = [*state.reserved_requests, *state.active_requests]
         except RuntimeError:  # the set changed while it was read
             continue
         return sorted({request.id for request in requests if _is_ticket(request.id)})

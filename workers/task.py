@@ -57,9 +57,13 @@ class StepTask(Task):
             status = _report(here, run, completion)
         except Reject as rejection:
             _undo(here, run)
-            completion = Completion(claimed.ticket, "null", outcome=rejection.reason)
+            completion = Completion(claimed.ticket, "null", outcome=ledger.plain(rejection.reason))
             status = here.complete(completion)
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
+            if run.has_effects and run.connection.closed:
+                log.warning("%s lost its transaction with the database", ticket)
+                here.lose(claimed.ticket)
+                raise Ignore from None
             _undo(here, run)
             self._fail(here, claimed, recipe, error)
         self._go_on(completion, status, recipe)
@@ -140,8 +144,8 @@ def describe(error: Exception) -> dict[str, str]:
     lines = "".join(traceback.format_exception(error))
     return {
         "type": type(error).__name__,
-        "message": str(error).replace("\0", ""),
-        "traceback": lines[-TRACEBACK_CHARACTERS:].replace("\0", ""),
+        "message": ledger.plain(str(error)),
+        "traceback": ledger.plain(lines[-TRACEBACK_CHARACTERS:]),
     }
 
 

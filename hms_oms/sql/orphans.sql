@@ -30,6 +30,13 @@ where job.status = 'running'
                 -- A worker may claim before its first beat is recorded: give it the time of a beat.
                 when worker.id is null then job.since < oms.now() - %(gone)s::float8 * interval '1 second'
                 else worker.id in (select id from gone)
+                    -- It lives, and says that it does not have the step: the claim was made, but its answer
+                    -- never reached the worker.
+                    or (
+                        worker.beat_at > job.since + %(unheld)s::float8 * interval '1 second'
+                        and not format('job-%%s.%%s.%%s', job.id, job.attempt, job.steps[job.step + 1])
+                            = any(worker.tickets)
+                    )
             end
         )
     )

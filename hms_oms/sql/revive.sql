@@ -5,7 +5,7 @@ with held as (
 changed as (
     update oms.jobs as job
     set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, ready_at = null,
-        since = oms.now(), finished_at = null, outcome = null
+        since = oms.now(), finished_at = null
     from held
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt

@@ -21,5 +21,10 @@ attempts as (
         1 + (select count(*) from oms.message_attempts as earlier where earlier.message_id = taken.id),
         %(sender)s::text
     from taken
+    -- One that is still open stands for the tries after it, too: a sender that cannot send tries for hours.
+    where not exists (
+        select from oms.message_attempts as open
+        where open.message_id = taken.id and open.finished_at is null
+    )
 )
 select id, token, recipient, body from taken order by id

@@ -198,7 +198,7 @@ def sweep(bare: Bare) -> None:
     from hms_oms import statements
 
     rows = statements.run_bare(
-        bare, "orphans", {"gone": presence.GONE_SECONDS, "silent": 3.5, "judge_workers": True}
+        bare, "orphans", {"gone": presence.GONE_SECONDS, "silent": 3.5, "unheld": 4.0, "judge_workers": True}
     )
     recovery.lose(
         bare, [Ticket(row["job"], row["attempt"], row["step"]) for row in rows], "the lease has run out"

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_oms import jobs, ledger, sla
 from hms_oms.database import Bare
+from hms_oms.outcomes import Done
 from hms_oms.recipes import Recipe
 from hms_oms.records import Claimed, Completion, Job
 from hms_oms.tickets import Ticket
@@ -154,3 +155,33 @@ def test_the_diary_cannot_be_rewritten(engine: sa.Engine, shop: Recipe) -> None:
     order(engine, shop)
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
         connection.exec_driver_sql("update oms.job_events set fact = 'nothing'")
+
+
+def test_a_result_that_the_ledger_cannot_keep_is_refused(shop: Recipe) -> None:
+    """NUL characters and lone surrogates are refused with the step's name; their spelling as text is not."""
+    ticket = Ticket(1, 1, "pick")
+    for result in ({"x": "a\0b"}, ["\ud800"]):
+        with pytest.raises(ValueError, match="pick holds characters"):
+            ledger.completion(ticket, shop, Done(result), by_agent=False)
+    assert ledger.completion(ticket, shop, Done("C:\\u0000"), by_agent=False)
+
+
+def test_a_skip_past_an_agents_step_waits_in_the_ledger(returns: Recipe) -> None:
+    """The chain ends at an agent's step, so what is behind it has no message: it is handed over."""
+    report = ledger.completion(Ticket(1, 1, "receive"), returns, Done(skip_to="refund"), by_agent=False)
+    assert (report.next_step, report.next_agent, report.hand_over) == (2, False, True)
+
+
+def test_a_retried_job_keeps_its_outcome(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """What an earlier step has decided is still decided when a later one is tried again."""
+    from hms_oms import control
+
+    job = order(engine, shop)
+    ledger.take(bare, "shop", 1)
+    claim(bare, job.id, "pick")
+    ledger.complete(bare, [Completion(Ticket(job.id, 1, "pick"), "1", "assigned", 1, "shop", False)], "w")
+    claim(bare, job.id, "pack")
+    ledger.fail(bare, Ticket(job.id, 1, "pack"), {"type": "E"}, retry_after=None, worker="w")
+    with engine.begin() as connection:
+        control.retry(connection, [job.id], who="boss", reason=None)
+    assert look(engine, job.id).outcome == "assigned"

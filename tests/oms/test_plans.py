@@ -59,7 +59,7 @@ def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[
         ("front", {"job": 500}, "jobs_backlog", 10),
         ("wake", {}, "jobs_delayed", 10),
         ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0}, "jobs_window", 200),
-        ("orphans", {"gone": 6.0, "silent": 3.5, "judge_workers": True}, "jobs_running", 10),
+        ("orphans", {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}, "jobs_running", 10),
         ("windows", {"gone": 6.0}, "jobs_backlog", 200),
         (
             "claim",

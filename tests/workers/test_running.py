@@ -100,3 +100,24 @@ def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, b
     for secret in (b"Ermintrude", b"2025550123"):
         assert secret not in dump
         assert all(secret not in body for body in bodies)
+
+
+def test_a_moved_job_runs_where_it_was_moved(
+    crew: Crew, engine: sa.Engine, shop: Recipe, broker: str
+) -> None:
+    """The message goes into the queue that the ledger says, not the one of the recipe."""
+    from hms_act.dispatcher import Dispatcher, make_app
+    from hms_oms import control, database
+    from hms_oms.recovery import Recovery
+
+    job = order(engine, shop, 1)
+    with engine.begin() as connection:
+        control.move(connection, [job], "returns", who="boss", reason=None)
+        control.limit(connection, "returns", window=5, starts_per_minute=None)
+    bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+    client = redis_door.client(broker)
+    client.lpush("returns", b"not a message of ours")
+    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client)).turn()
+    bare.close()
+    assert redis_door.tickets(client, ["shop"]) == set()
+    assert f"job-{job}.1.pick" in redis_door.tickets(client, ["returns"])
