@@ -49,10 +49,13 @@ def run(
         ),
     )
     with watching.view(silent=silent) as view:
-        batch = _accept(engine, news, view, refused)
+        batch = None
         try:
+            batch = _accept(engine, news, view, refused)
             watching.follow(engine, batch.id, view, patience=patience)
         except KeyboardInterrupt:
+            if batch is None:
+                raise
             raise Stopped(
                 f"Stopped watching cycle {batch.id}; its work goes on."
                 f" Look again with: hms cycle report {batch.id}"
@@ -118,7 +121,7 @@ def _accept(
     except KeyboardInterrupt:
         raise Stopped(
             f"Stopped reading; {batch.accepted:,} jobs of cycle {batch.id} are accepted and will be done."
-            " Run the same file again to accept the rest."
+            f" Run the same file again to accept the rest; see how it goes with: hms cycle report {batch.id}"
         ) from None
     if turned_away.is_there:
         view.say(f"Refused rows: {batch.refused:,}; line, field and reason are in {turned_away.path}")

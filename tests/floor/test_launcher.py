@@ -72,7 +72,8 @@ def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: 
     """A program that notes in home/diary when it starts and when it is told to stop."""
     command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "diary"), "deaf" if deaf else ""]
     start = partial(programs.spawn, command, log=programs.log_file(home, name))
-    return Program(name, start, rank=rank, stops=((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)))
+    stops = ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0))
+    return Program(name, start, rank=rank, stops=stops, ready=lambda pid: f"{name}:{pid}" in diary(home))
 
 
 def diary(home: Path) -> list[str]:
@@ -188,7 +189,7 @@ def test_a_program_that_does_not_come_up_is_told_with_its_last_words(
     start = partial(
         programs.spawn, ["sh", "-c", "echo no such table; exit 3"], log=tmp_path / "log" / "act.log"
     )
-    keeper.keep(Program("act", start))
+    keeper.keep(Program("act", start, ready=lambda _: False))
     with pytest.raises(NotReady, match=r"(?s)act does not come up.*act\.log.*no such table"):
         keeper.await_ready(20.0)
 
