@@ -17,6 +17,8 @@ BEAT_SECONDS = 2.0
 GONE_SECONDS = 6.0
 #: ... or older than this, and the connection that its beats came through has ended.
 SILENT_SECONDS = 3.5
+#: The row of a worker that was killed is kept this long, in seconds.
+FORGET_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,14 @@ def leave(connection: Bare, worker: str) -> None:
     """Remove a worker that stops in good order."""
     with connection.cursor() as cursor:
         cursor.execute("delete from oms.workers where id = %s", (worker,))
+
+
+def forget(connection: Bare) -> None:
+    """Remove the rows of workers that were killed long ago; nothing refers to them any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from oms.workers where beat_at < oms.now() - %s * interval '1 second'", (FORGET_SECONDS,)
+        )
 
 
 def live(connection: Connection) -> list[Worker]:

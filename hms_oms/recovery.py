@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import redis
 
-from hms_oms import broker, statements
+from hms_oms import broker, presence, statements
 from hms_oms.database import Bare
 from hms_oms.presence import BEAT_SECONDS, GONE_SECONDS, SILENT_SECONDS
 from hms_oms.tickets import Ticket
@@ -27,6 +27,8 @@ GRACE_SECONDS = 2.0
 MISSING_SECONDS = BEAT_SECONDS + 1.0
 #: A new leader hears the workers for this long before it judges any, in seconds.
 HEARING_SECONDS = SILENT_SECONDS + 1.5
+#: How often the rows of workers that are long gone are looked for, in seconds.
+FORGET_EVERY_SECONDS = 3600.0
 #: This many workers lost in the same step, and the job fails instead of taking another with it.
 POISON = 3
 
@@ -46,11 +48,15 @@ class Recovery:
         self.connection = connection
         self.redis = redis_client
         self._began = time.monotonic()
+        self._forgot = -FORGET_EVERY_SECONDS
         self._missing: dict[Ticket, float] = {}
 
     def sweep(self) -> int:
         """Find what is lost and take it back; return how many jobs that were."""
         now = time.monotonic()
+        if now - self._forgot > FORGET_EVERY_SECONDS:
+            presence.forget(self.connection)
+            self._forgot = now
         judge = now - self._began > HEARING_SECONDS
         gone, expired = self._orphans(judge)
         return (

@@ -1,0 +1,155 @@
+"""The history checker finds nothing in a healthy history, and each planted fault of a broken one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.checker import Findings, check
+from tests.chaos.executions import DONE, Execution
+from tests.chaos.history import Ending, Entry, Fault, History
+
+KEY = ("storm:plain:v1", "7")
+WORKER = "w@storm/100"
+
+
+def ran(run: str, step: str, begin: float, *, attempt: int = 1, pid: int = 101) -> Execution:
+    """An execution of job 1 by a child of worker 100, which ends a tenth of a second later."""
+    return Execution(run, 1, step, attempt, pid, 100, begin, begin + 0.1, DONE)
+
+
+def healthy() -> History:
+    """One job of two steps that was done without a fault: the second one leaves an effect."""
+    return History(
+        accepted=[KEY],
+        expected={KEY[0]: frozenset({"one", "two"})},
+        effective={KEY[0]: frozenset({"two"})},
+        jobs={1: Ending(1, KEY, "done", ("one", "two"), {"one": "r1", "two": "r2"}, None)},
+        diary={
+            1: (
+                Entry(10.0, "accepted", "waiting", 0, 1, "storm"),
+                Entry(11.0, "dispatched", "queued", 0, 1, None),
+                Entry(12.0, "claimed", "running", 0, 1, WORKER),
+                Entry(13.0, "advanced", "queued", 1, 1, WORKER, completed="one"),
+                Entry(14.0, "claimed", "running", 1, 1, WORKER),
+                Entry(15.0, "finished", "done", 1, 1, WORKER, completed="two"),
+            )
+        },
+        effects=[(1, "two", "r2")],
+        executions=[ran("r1", "one", 12.1), ran("r2", "two", 14.1)],
+        faults=[],
+        sighted={},
+    )
+
+
+def killed_in_step_one() -> History:
+    """The same job, whose first worker process was killed in its first step: one execution more."""
+    history = healthy()
+    diary = history.diary[1]
+    return replace(
+        history,
+        diary={
+            1: (
+                *diary[:3],
+                Entry(12.6, "lost", "waiting", 0, 2, "recovery", reason="the worker's process died"),
+                Entry(12.7, "dispatched", "queued", 0, 2, None),
+                Entry(12.8, "claimed", "running", 0, 2, WORKER),
+                *(replace(entry, attempt=2) for entry in diary[3:]),
+            )
+        },
+        executions=[
+            replace(ran("r0", "one", 12.1), end=None, how=None),
+            ran("r1", "one", 12.85, attempt=2, pid=102),
+            ran("r2", "two", 14.1, attempt=2, pid=102),
+        ],
+        faults=[Fault("childKilled", 12.3, 12.3, 100, (101,))],
+    )
+
+
+def test_a_healthy_history_has_no_findings() -> None:
+    """Nothing lost, nothing twice, nothing in vain."""
+    findings = check(healthy())
+    assert findings.sound
+    assert findings.wasted == []
+
+
+def test_an_execution_that_a_kill_met_is_attributed() -> None:
+    """One execution above one, of the kill that met it; the history is sound all the same."""
+    findings = check(killed_in_step_one())
+    assert findings.sound
+    assert [(each.execution.run, each.fault and each.fault.kind) for each in findings.wasted] == [
+        ("r0", "childKilled")
+    ]
+
+
+def _without_job(history: History) -> History:
+    return replace(history, jobs={}, diary={}, effects=[], executions=[])
+
+
+def _open_job(history: History) -> History:
+    ending = replace(history.jobs[1], status="running", runs={"one": "r1"})
+    return replace(history, jobs={1: ending}, diary={1: history.diary[1][:5]}, effects=[])
+
+
+def _missing_result(history: History) -> History:
+    return replace(history, jobs={1: replace(history.jobs[1], runs={"two": "r2"})})
+
+
+def _recorded_twice(history: History) -> History:
+    diary = history.diary[1]
+    again = replace(diary[3], at=13.5)
+    return replace(history, diary={1: (*diary[:4], again, *diary[4:])})
+
+
+def _result_of_nobody(history: History) -> History:
+    return replace(history, jobs={1: replace(history.jobs[1], runs={"one": "r9", "two": "r2"})})
+
+
+def _effect_twice(history: History) -> History:
+    return replace(history, effects=[*history.effects, (1, "two", "r3")])
+
+
+def _effect_missing(history: History) -> History:
+    return replace(history, effects=[])
+
+
+def _forbidden_transition(history: History) -> History:
+    diary = history.diary[1]
+    return replace(history, diary={1: (*diary[:2], *diary[3:])})
+
+
+def _diary_ends_elsewhere(history: History) -> History:
+    return replace(history, jobs={1: replace(history.jobs[1], status="failed")})
+
+
+def _executed_for_no_reason(history: History) -> History:
+    return replace(history, executions=[*history.executions, ran("r4", "one", 12.2)])
+
+
+@pytest.mark.parametrize(
+    ("plant", "kinds"),
+    [
+        (_without_job, {"lost"}),
+        (_open_job, {"lost", "unattributed"}),
+        (_missing_result, {"lost", "unattributed"}),
+        (_recorded_twice, {"recorded_twice", "broken_lives"}),
+        (_result_of_nobody, {"recorded_twice", "unattributed"}),
+        (_effect_twice, {"recorded_twice"}),
+        (_effect_missing, {"recorded_twice"}),
+        (_forbidden_transition, {"broken_lives", "unattributed"}),
+        (_diary_ends_elsewhere, {"broken_lives"}),
+        (_executed_for_no_reason, {"unattributed"}),
+    ],
+)
+def test_a_planted_fault_is_found(plant: Callable[[History], History], kinds: set[str]) -> None:
+    """Each kind of broken promise is found, and counted under its own name."""
+    findings = check(plant(healthy()))
+    assert not findings.sound
+    assert _kinds(findings) == kinds
+
+
+def _kinds(findings: Findings) -> set[str]:
+    names = ("lost", "recorded_twice", "broken_lives", "unattributed")
+    return {name for name in names if getattr(findings, name)}
