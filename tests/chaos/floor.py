@@ -225,6 +225,8 @@ def standing(home: Path) -> Iterator[Floor]:
 
 
 def _leading_since(log: Path) -> float | None:
+    if not log.exists():  # it has only just been started
+        return None
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.endswith("act: leading")]
     if not lines:
         return None
