@@ -16,6 +16,11 @@ Bare = psycopg2.extensions.connection
 GONE = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
+def is_gone(error: BaseException) -> bool:
+    """Whether the server is gone; psycopg2 says so by a bare DatabaseError where it died without a word."""
+    return isinstance(error, GONE) or type(error) is psycopg2.DatabaseError
+
+
 @functools.cache
 def engine(url: str) -> Engine:
     """The pooled engine of this process for `url`; one per URL."""

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
+import psycopg2
+
 from hms_oms import database, leadership
 from hms_oms.database import Bare
 
@@ -86,7 +88,9 @@ def serve(
                 _lead(name, connection, channels, make, stop)
             finally:
                 connection.close()
-        except database.GONE as error:
+        except psycopg2.Error as error:
+            if not database.is_gone(error):
+                raise
             log.warning(
                 "%s: the database is away (%s); next try in %.1f s", name, type(error).__name__, pause
             )
@@ -120,9 +124,9 @@ def _lead(
 def _turn(name: str, duty: Duty) -> float:
     try:
         return duty.turn()
-    except database.GONE:
-        raise
-    except Exception:
+    except Exception as error:
+        if database.is_gone(error):
+            raise
         # One bad turn must not end the duty; what it left undone, the next one finds in the ledger.
         log.exception("%s: a turn failed", name)
         time.sleep(BACKOFF_SECONDS[0])

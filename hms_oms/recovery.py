@@ -26,7 +26,7 @@ GRACE_SECONDS = 2.0
 #: A ticket that nobody shows for this long, over a beat of every worker, is lost; in seconds.
 MISSING_SECONDS = BEAT_SECONDS + 1.0
 #: A new leader hears the workers for this long before it judges any, in seconds.
-HEARING_SECONDS = SILENT_SECONDS + 1.5
+HEARING_SECONDS = GONE_SECONDS
 #: How often the rows of workers that are long gone are looked for, in seconds.
 FORGET_EVERY_SECONDS = 3600.0
 #: This many workers lost in the same step, and the job fails instead of taking another with it.

@@ -64,7 +64,9 @@ def patiently(line: Line, work: Callable[[Bare], _Answer]) -> _Answer:
             return work(line.connection())
         except psycopg2.errors.DeadlockDetected:
             log.info("two batches met on the same rows; trying again")
-        except database.GONE as error:
+        except psycopg2.Error as error:
+            if not database.is_gone(error):
+                raise
             line.drop()
             log.warning("the database is away (%s); next try in %.1f s", type(error).__name__, pause)
             time.sleep(pause)

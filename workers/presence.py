@@ -89,6 +89,8 @@ class _Beats(threading.Thread):
                 # A worker that falls silent is taken for dead: whatever went wrong, beat again.
                 self._line.drop()
                 log.exception("no beat")
+                time.sleep(AGAIN_SECONDS)
+                continue
             self._wait()
 
     def leave(self) -> None:
