@@ -21,7 +21,8 @@ broker_transport_options = {
     # The ledger acknowledges: no `unacked` hash, no visibility timeout, no second run of a long task.
     "ack_emulation": False,
     "priority_steps": PRIORITY_STEPS,
-    "queue_order_strategy": "priority",
+    # Within a priority every queue gets its turn; "priority" would serve the later ones last of all.
+    "queue_order_strategy": "round_robin",
     # Without these a publish on a dead connection would wait for ever.
     "socket_connect_timeout": 5,
     "socket_timeout": 30,
