@@ -26,6 +26,9 @@ from tests.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
 
+# Whoever runs the tests in the background of a shell has SIGINT ignored, and so would every child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
     """Look again and again until the answer is true, and return it; fail naming `what` was awaited."""

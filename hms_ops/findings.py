@@ -1,0 +1,28 @@
+"""What a rule says when it holds: a fact, phrased elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule holds for a queue (None: for the whole floor) or a subject within it, as a host.
+
+    `value` is what the rule compares, in the rule's unit: the worst one is kept on the incident. `facts` are
+    JSON values for those who phrase it. `late_jobs` counts the jobs concerned, where there are any.
+    """
+
+    rule: str
+    queue: str | None
+    value: float
+    subject: str | None = None
+    late_jobs: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str | None, str | None]:
+        """What makes two findings the same incident."""
+        return self.rule, self.queue, self.subject

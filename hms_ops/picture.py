@@ -1,0 +1,111 @@
+"""What the watch sees in one look: plain numbers about queues, hosts, the outbox and itself.
+
+Rules judge a picture and nothing else, so a morning can be replayed from a list of pictures.
+None is "no data"; it is never the same as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long jobs waited for their first step in a queue, over a sliding five minutes, in seconds.
+
+    `mean` is over the waits of the jobs begun in the window and the ages of those still waiting, so that a
+    stuck queue shows; the percentiles likewise. `begun` is how many began; `source` is 'events' or 'ledger'.
+    """
+
+    mean: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    begun: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the demand sum says about one queue.
+
+    `late` jobs of the open ones will miss their deadline if nothing changes, the first of them at
+    `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate` is jobs
+    per second, `slots_needed` how many live slots would hold every promise that can still be held (None: it
+    cannot be told).
+    """
+
+    late: int
+    first_late: datetime | None
+    deadline: datetime | None
+    done_at: datetime | None
+    rate: float
+    slots_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSeen:
+    """One queue in one look. Lengths in jobs, times in seconds, moments aware and in UTC.
+
+    `late` counts open jobs past their deadline, in whatever state; `late_since` is the earliest such
+    deadline. `at_risk` counts open jobs that the forecast has late. `finished` steps and `failed` steps are
+    those of the last five minutes; `last_finished` is when a step of this queue was last finished, as far as
+    is known. `rate` is jobs done with this queue per second, while it had work.
+    """
+
+    name: str
+    sla_minutes: float | None
+    waiting: int = 0
+    delayed: int = 0
+    queued: int = 0
+    running: int = 0
+    late: int = 0
+    late_since: datetime | None = None
+    at_risk: int | None = None
+    oldest_waiting: datetime | None = None
+    next_sla: datetime | None = None
+    paused_at: datetime | None = None
+    workers: int = 0
+    slots: int = 0
+    agent_only: bool = False
+    waits: Waits | None = None
+    finished: int | None = None
+    failed: int | None = None
+    last_finished: datetime | None = None
+    rate: float | None = None
+    forecast: Forecast | None = None
+
+    @property
+    def open(self) -> int:
+        """Jobs of this queue that have not ended."""
+        return self.waiting + self.delayed + self.queued + self.running
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """A machine with live workers: load in percent of all its cores, memory of its workers in bytes."""
+
+    name: str
+    cpu_percent: float
+    rss_bytes: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One look at the whole floor at `now`, by the ledger's clock.
+
+    `events_at` is when the last worker event was heard; `looked_before` when the look before this one was.
+    `unsent` texts wait in the outbox, the oldest that may go since `unsent_since`.
+    """
+
+    now: datetime
+    queues: Sequence[QueueSeen] = ()
+    hosts: Sequence[HostSeen] = ()
+    unsent: int = 0
+    unsent_since: datetime | None = None
+    events_at: datetime | None = None
+    looked_before: datetime | None = None
+    workers: int = field(default=0)
