@@ -10,6 +10,9 @@ from typing import Any, NoReturn
 
 from celery import Task
 from celery.exceptions import Ignore
+from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hms_oms import ledger, publishing
 from hms_oms.outcomes import Done, Reject, Retry
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 LEASE_GRACE = 30.0
 #: The time limit, in seconds, of a message that carries none.
 DEFAULT_LIMIT = 300.0
+#: Errors that mean Redis or the way to it is gone.
+BROKER_GONE = (OperationalError, RedisConnectionError, RedisTimeoutError, OSError)
 #: How much of a traceback the ledger keeps, in characters.
 TRACEBACK_CHARACTERS = 8000
 
@@ -96,19 +101,24 @@ class StepTask(Task):
         **_: Any,
     ) -> None:
         """Publish the next step of a chain: Celery calls this when the step before it is complete."""
-        with self.app.producer_pool.acquire(block=True) as producer:
-            publishing.publish(
-                self.app,
-                producer,
-                self.name,
-                task_id,
-                queue=queue,
-                priority=publishing.BEGUN if priority is None else priority,
-                time_limit=time_limit,
-                rest=chain or (),
-                root_id=root_id,
-                parent_id=parent_id,
-            )
+        try:
+            with self.app.producer_pool.acquire(block=True) as producer:
+                publishing.publish(
+                    self.app,
+                    producer,
+                    self.name,
+                    task_id,
+                    queue=queue,
+                    priority=publishing.BEGUN if priority is None else priority,
+                    time_limit=time_limit,
+                    rest=chain or (),
+                    root_id=root_id,
+                    parent_id=parent_id,
+                )
+        except BROKER_GONE as error:
+            # The step is recorded and the job queued: recovery finds that its message is missing. Raised on,
+            # this would have Celery tell the world that a step has failed which has not.
+            log.warning("%s waits for recovery: the broker is away (%s)", task_id, type(error).__name__)
 
     def _fail(self, here: Desk, claimed: Claimed, recipe: Recipe, error: Exception) -> NoReturn:
         policy = recipe.steps[claimed.step].retry
