@@ -7,11 +7,14 @@ import json
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flower import urls
 
+from hms_floor import flower
 from hms_oms.recipes import Recipe
 from tests.conftest import Crew, wait_until
 from tests.workers.test_running import ended, order
@@ -72,3 +75,55 @@ def test_flower_asks_for_its_password(crew: Crew, port: int) -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             read(port, "/api/workers", user)
         assert refused.value.code == 401
+
+
+def test_flower_shows_and_does_nothing_and_leads_to_the_floor(crew: Crew, port: int) -> None:
+    """It is signed in by itself, refuses to steer, and its pages lead to the floor and to a task's job."""
+    command = ["-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
+    config = Path(__file__).resolve().parents[2] / "flowerconfig.py"
+    crew.start("flower", *command, f"--conf={config}", HMS_URL="http://floor.example")
+    password = crew.home / "flower.password"
+    wait_until(password.exists, "the password")
+    assert password.stat().st_mode & 0o077 == 0
+    user = "hms:" + password.read_text()
+    wait_until(lambda: read(port, "/api/workers", user) is not None, "Flower to answer")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        read(port, "/api/workers", None)
+    assert refused.value.code == 401
+    assert _steer(port, user) == 403
+    page = _page(port, "/tasks", user)
+    assert '<a class="nav-link" href="/floor-link">Operations floor</a>' in page
+    assert _leads(port, "/floor-link", user) == "http://floor.example/floor"
+    assert _leads(port, "/job-link/job-219.1.inspect", user) == "http://floor.example/floor/jobs/job-219"
+
+
+def test_the_landmarks_in_flowers_pages_are_still_there() -> None:
+    """Where Flower changes its pages, our links must be put in anew."""
+    folder = Path(urls.settings["template_path"])
+    for name, (landmark, _) in flower._ADDITIONS.items():
+        assert (folder / name).read_text().count(landmark) == 1
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _page(port: int, path: str, user: str, data: bytes | None = None) -> str:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data)
+    request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
+    with urllib.request.build_opener(_Stay).open(request, timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def _leads(port: int, path: str, user: str) -> str:
+    with pytest.raises(urllib.error.HTTPError) as moved:
+        _page(port, path, user)
+    assert moved.value.code == 302
+    return str(moved.value.headers["Location"])
+
+
+def _steer(port: int, user: str) -> int:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        _page(port, "/api/task/revoke/job-1.1.pick", user, b"")
+    return refused.value.code

@@ -1,0 +1,18 @@
+"""Flower's settings; `celery -A workers flower` in this folder finds them by this file's name.
+
+Signed in with the user `hms` and the password in {HMS_HOME}/flower.password, unless FLOWER_BASIC_AUTH or
+another of Flower's ways to sign in is set. Read-only: what is to be done is done on the floor.
+"""
+
+from tornado.options import options
+
+from hms_floor import flower
+from hms_oms import settings
+
+_settings = settings.load()
+
+read_only = True
+tasks_columns = flower.columns()
+if not options.basic_auth and not options.auth:
+    basic_auth = [f"{flower.USER}:{flower.password(_settings.home)}"]
+flower.link(_settings.url or f"http://{_settings.floor_host}:{_settings.floor_port}")
