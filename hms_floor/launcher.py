@@ -1,8 +1,9 @@
 """`hms up`: a whole floor on this machine, with private servers where the settings name none.
 
 home/servers.json     the addresses of the servers, for other `hms` commands; there while the floor is up
+home/badge, badge.key the badge of whoever started the floor, and the key that badges are signed with
 home/flower.password  the password of Flower's user `hms`, made once
-home/flower.port      Flower's port, kept where it is free
+home/flower.port      Flower's port, kept where it is free; floor.port likewise
 home/log/NAME.log     what each program has to say
 """
 
@@ -12,11 +13,11 @@ import contextlib
 import json
 import os
 import queue
-import secrets
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -24,7 +25,7 @@ from types import FrameType
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from hms_floor import embedded, programs
+from hms_floor import badges, embedded, flower, programs
 from hms_floor.programs import Program
 from hms_floor.supervisor import Supervisor
 from hms_oms import database, health, presence
@@ -68,7 +69,13 @@ def run(
         try:
             database_url, broker_url = _servers(settings, supervisor)
             prepare(database_url)
-            urls = {"database_url": database_url, "broker_url": broker_url}
+            settings = replace(settings, floor_port=_floor_port(settings))
+            urls = {
+                "database_url": database_url,
+                "broker_url": broker_url,
+                "floor_url": f"http://{_reachable(settings.floor_host)}:{settings.floor_port}",
+            }
+            badges.local(home, settings)
             programs.write_private(home / SERVERS_FILE, json.dumps(urls))
             wanted = (floor or whole_floor)(settings, database_url, broker_url, say)
             for program in wanted:
@@ -87,8 +94,14 @@ def run(
 
 
 def whole_floor(settings: Settings, database_url: str, broker_url: str, say: Say) -> list[Program]:
-    """The programs of a floor: workers, dispatcher, watch, Flower."""
+    """The programs of a floor: workers, dispatcher, watch, door, Flower."""
     home = settings.home.resolve()
+    floor_url = f"http://{_reachable(settings.floor_host)}:{settings.floor_port}"
+    flower_port = _port(home, "flower", settings.flower_port, insist=settings.flower_port != 0)
+    flower.password(home)
+    say(f"Operations floor: {floor_url}")
+    secret = home / flower.PASSWORD_FILE
+    say(f"Flower: http://127.0.0.1:{flower_port} (user {flower.USER}, password in {secret})")
     environment = {
         **os.environ,
         "HMS_HOME": str(home),
@@ -96,25 +109,24 @@ def whole_floor(settings: Settings, database_url: str, broker_url: str, say: Say
         "HMS_BROKER_URL": broker_url,
         "HMS_RECIPES": str(settings.recipes.resolve()),
         "HMS_LOG_LEVEL": settings.log_level,
+        "HMS_FLOOR_HOST": settings.floor_host,
+        "HMS_FLOOR_PORT": str(settings.floor_port),
+        "HMS_FLOWER_PORT": str(flower_port),
+        "HMS_URL": floor_url,
         "PYTHONUNBUFFERED": "1",
     }
-    port = _flower_port(settings, home)
-    flower_environment = {**environment, "FLOWER_BASIC_AUTH": f"hms:{_flower_password(home, say)}"}
-    say(f"Flower: http://127.0.0.1:{port} (user hms, password in {home / 'flower.password'})")
 
-    def program(
-        name: str, *words: str, environ: dict[str, str] = environment
-    ) -> Callable[[], programs.Child]:
+    def program(name: str, *words: str) -> Callable[[], programs.Child]:
         log = programs.log_file(home, name)
         # What they write under the home may hold names and phone numbers: it is for its owner only.
         return partial(
-            programs.spawn, [sys.executable, "-m", *words], log=log, cwd=_ROOT, env=environ, umask=0o077
+            programs.spawn, [sys.executable, "-m", *words], log=log, cwd=_ROOT, env=environment, umask=0o077
         )
 
     pool = ("-P", settings.worker_pool, "-c", str(settings.worker_slots), "--loglevel", settings.log_level)
     # What gossip and mingle tell workers about each other, the ledger knows.
     worker = ("celery", "-A", "workers", "worker", "--without-gossip", "--without-mingle", *pool)
-    flower = ("celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}")
+    beside = ("celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={flower_port}")
     return [
         *(
             Program(
@@ -135,11 +147,12 @@ def whole_floor(settings: Settings, database_url: str, broker_url: str, say: Say
             for duty in ("act", "ops")
         ),
         Program(
-            "flower",
-            program("flower", *flower, environ=flower_environment),
+            "floor",
+            program("floor", "hms_floor", "floor", "run"),
             rank=1,
-            ready=lambda _: _answers(port),
+            ready=lambda _: _answers(settings.floor_port),
         ),
+        Program("flower", program("flower", *beside), rank=1, ready=lambda _: _answers(flower_port)),
     ]
 
 
@@ -190,28 +203,32 @@ def _answers(port: int) -> bool:
         return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _flower_password(home: Path, say: Say) -> str:
-    path = home / "flower.password"
-    if not path.exists():
-        password = secrets.token_urlsafe(16)
-        programs.write_private(path, password)
-        say(f"Flower's password, told this once: {password}")
-    return path.read_text().strip()
+def _port(home: Path, name: str, wanted: int, *, insist: bool) -> int:
+    """The port of a program: the one that is wanted, else the one that it had before, else a free one.
 
-
-def _flower_port(settings: Settings, home: Path) -> int:
-    if settings.flower_port:
-        if not _is_free(settings.flower_port):
-            raise ConfigError([f"HMS_FLOWER_PORT: port {settings.flower_port} of 127.0.0.1 is taken"])
-        return settings.flower_port
-    path = home / "flower.port"
+    Raises ConfigError where it is insisted on a port that is taken.
+    """
+    path = home / f"{name}.port"
     kept = path.read_text() if path.exists() else ""
-    if kept.isdigit() and _is_free(int(kept)):
-        return int(kept)
+    for port in (wanted, int(kept) if kept.isdigit() else 0):
+        if port and _is_free(port):
+            return port
+        if port == wanted != 0 and insist:
+            raise ConfigError([f"HMS_{name.upper()}_PORT: port {port} of 127.0.0.1 is taken"])
     with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    programs.write_private(path, str(port))
-    return port
+        free: int = found.getsockname()[1]
+    programs.write_private(path, str(free))
+    return free
+
+
+def _floor_port(settings: Settings) -> int:
+    wanted = settings.floor_port
+    # Two floors on one machine: only the port that somebody has chosen is insisted on.
+    return _port(settings.home, "floor", wanted, insist=wanted not in (0, Settings.floor_port))
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 -- compared, not bound
 
 
 def _is_free(port: int) -> bool:

@@ -1,0 +1,172 @@
+"""The board: all queues at a glance, read from what the watch keeps up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from hms_oms import health, presence
+from hms_oms import sla as slas
+from hms_ops import metrics, pulse
+from hms_ops.metrics import Metric
+
+#: The lights of a queue, the worst first.
+LIGHTS = ("broken", "risk", "unknown", "paused", "holds", "idle")
+#: What each light is called.
+WORDS: Mapping[str, str] = {
+    "broken": "Broken",
+    "risk": "At risk",
+    "unknown": "Cannot tell",
+    "paused": "Paused",
+    "holds": "Holds",
+    "idle": "Idle",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How one queue stands. Ages and waits in seconds, `rate` in jobs a second; None is "no data".
+
+    `done_at` is when its last open job will be done, `late_from` the first deadline that will be missed and
+    `slots_needed` how many live slots would hold what can be held.
+    """
+
+    name: str
+    sla_minutes: float | None = None
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    pause_reason: str | None = None
+    backlog: int | None = None
+    delayed: int | None = None
+    window: int | None = None
+    running: int | None = None
+    late: int | None = None
+    at_risk: int | None = None
+    oldest_age: float | None = None
+    wait_mean: float | None = None
+    wait_p95: float | None = None
+    rate: float | None = None
+    on_time_today: float | None = None
+    missed_today: int | None = None
+    success_rate: float | None = None
+    done_at: datetime | None = None
+    late_from: datetime | None = None
+    slots_needed: int | None = None
+    workers: int = 0
+    slots: int = 0
+    fresh: bool = True
+
+    @property
+    def open(self) -> int:
+        """Jobs of the queue that have not ended."""
+        return sum(number or 0 for number in (self.backlog, self.delayed, self.window, self.running))
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not begun."""
+        return sum(number or 0 for number in (self.backlog, self.delayed, self.window))
+
+    @property
+    def light(self) -> str:
+        """One of LIGHTS: broken promises first, then those that will break."""
+        if not self.fresh:
+            return "unknown"
+        if self.late:
+            return "broken"
+        if self.at_risk:
+            return "risk"
+        if self.paused_at is not None:
+            return "paused"
+        return "holds" if self.open else "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All queues at `now`, the ledger's time. `silent`: for how many seconds the watch was not heard."""
+
+    now: datetime
+    cards: Sequence[Card]
+    silent: float | None
+    workers: int
+    hosts: Sequence[tuple[str, float]]
+    unsent: int
+
+    @property
+    def blind(self) -> bool:
+        """Whether nobody watches, so that nothing here can be relied on."""
+        return self.silent is None or self.silent > pulse.STALE_SECONDS
+
+
+def read(connection: Connection) -> Board:
+    """The board as it stands now."""
+    now = health.clock(connection)
+    by_queue: dict[str | None, list[Metric]] = {}
+    for metric in metrics.newest(connection):
+        by_queue.setdefault(metric.queue, []).append(metric)
+    crew = presence.live(connection)
+    promised = {sla.queue: sla.minutes for sla in slas.in_force(connection)}
+    rows = connection.execute(
+        text("select name, paused_at, paused_by, pause_reason from oms.queues order by name")
+    )
+    cards = []
+    for row in rows.mappings():
+        hands = [worker for worker in crew if row["name"] in worker.queues]
+        cards.append(
+            Card(
+                **row,
+                **_measured(by_queue.get(row["name"], []), now),
+                sla_minutes=promised.get(row["name"]),
+                workers=len(hands),
+                slots=sum(worker.slots for worker in hands),
+            )
+        )
+    watch = next(each for each in pulse.status(connection) if each.name == "ops")
+    return Board(
+        now,
+        cards,
+        watch.age,
+        len(crew),
+        sorted({worker.host: worker.cpu_percent for worker in crew}.items()),
+        health.unsent_texts(connection)[0],
+    )
+
+
+#: Which metric is which field of a card.
+_FIELDS: Mapping[tuple[str, str | None], str] = {
+    ("queue.length", "backlog"): "backlog",
+    ("queue.length", "delayed"): "delayed",
+    ("queue.length", "window"): "window",
+    ("queue.length", "running"): "running",
+    ("sla.breached", None): "late",
+    ("sla.atRisk", None): "at_risk",
+    ("queue.oldestAge", None): "oldest_age",
+    ("queue.waitTime", None): "wait_mean",
+    ("queue.waitTime.p95", None): "wait_p95",
+    ("queue.throughput", None): "rate",
+    ("sla.onTimeToday", None): "on_time_today",
+    ("sla.missedToday", None): "missed_today",
+    ("worker.successRate", None): "success_rate",
+    ("forecast.slotsNeeded", None): "slots_needed",
+}
+_COUNTS = ("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today", "slots_needed")
+
+
+def _measured(found: Sequence[Metric], now: datetime) -> dict[str, Any]:
+    """What the watch has measured of one queue, without what is stale."""
+    fresh = [metric for metric in found if not metric.stale(now)]
+    values: dict[str, Any] = {"fresh": any(metric.name == "queue.length" for metric in fresh)}
+    for metric in fresh:
+        field = _FIELDS.get((metric.name, metric.subject))
+        if metric.value is None:
+            continue
+        if field is not None:
+            values[field] = int(metric.value) if field in _COUNTS else metric.value
+        elif metric.name == "forecast.doneIn":
+            values["done_at"] = metric.at + timedelta(seconds=metric.value)
+        elif metric.name == "forecast.lateIn":
+            values["late_from"] = metric.at + timedelta(seconds=metric.value)
+    return values

@@ -1,0 +1,35 @@
+"""`hms floor`: the door for programs and for people outside the machine."""
+
+from __future__ import annotations
+
+import click
+
+from hms_oms import settings
+
+
+@click.group()
+def floor() -> None:
+    """The door: the HTTP API and the operations floor, for people and programs with a badge."""
+
+
+@floor.command("run")
+def run_floor() -> None:
+    """Serve the API and the pages at HMS_FLOOR_HOST and HMS_FLOOR_PORT until SIGTERM or Ctrl-C.
+
+    Any number may run, on any host. The key that badges are signed with is made where there is none, and
+    with it a badge for whoever runs this machine, in HMS_HOME.
+
+    \b
+    Example:  hms floor run
+    """
+    from hms_floor import badges
+    from hms_floor.api import app, server
+    from hms_floor.pages import mount
+
+    configured = settings.load()
+    settings.configure_logging(configured, "floor")
+    if configured.badge_jwks is None:
+        badges.local(configured.home, configured)
+    application = app.make(configured)
+    mount.mount(application, configured)
+    server.serve(application, configured)

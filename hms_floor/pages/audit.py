@@ -1,0 +1,71 @@
+"""The audit trail: who has changed what, when, from where, and why; refused attempts too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import ui
+from starlette.requests import Request
+
+from hms_floor.pages import plain
+from hms_floor.pages.asking import Refused
+from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.plain import Link
+
+PAGE = 100
+_HEADERS = ("At", "Who", "What", "On", "Why", "Answer", "From", "Detail")
+
+
+@ui.page("/audit")
+async def audit(request: Request) -> None:
+    """The page of the audit trail."""
+    wanted = dict(request.query_params)
+    with frame(request, "Audit") as visitor, ui.element("section").classes("card"):
+        with ui.element("h1"):
+            ui.label("Audit")
+        _filters(wanted)
+        given = {name: wanted.get(name) or None for name in ("actor", "subject", "cursor")}
+        try:
+            found = await visitor.ask.get("/audit", **given, limit=PAGE)
+        except Refused as refused:
+            nothing(str(refused))
+            return
+        if not found["entries"]:
+            nothing("Nothing was changed.")
+            return
+        rows = [_row(entry) for entry in found["entries"]]
+        plain.table(_HEADERS, rows, numbers=("Answer",), caption="Changes, newest first")
+        if found["next"]:
+            ui.link("Older", f"/floor/audit?{urlencode({**wanted, 'cursor': found['next']})}")
+
+
+def _filters(wanted: Mapping[str, str]) -> None:
+    def search() -> None:
+        given = {"actor": who.value, "subject": subject.value}
+        ui.navigate.to(f"/floor/audit?{urlencode({name: value for name, value in given.items() if value})}")
+
+    with ui.element("div").classes("row"):
+        who = ui.input("Who (/)", value=wanted.get("actor", "")).classes("search")
+        subject = ui.input("On, as job-219", value=wanted.get("subject", "")).classes("field")
+        for field in (who, subject):
+            field.props("outlined dense").on("keydown.enter", search)
+        ui.button("Search", icon="search", on_click=search).props("outline")
+
+
+def _row(entry: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
+    subject = entry["subject"] or ""
+    on: plain.Cell = Link(subject, f"/floor/jobs/{subject}") if subject.startswith("job-") else subject
+    return (
+        f"{datetime.fromisoformat(entry['at']).astimezone():%Y-%m-%d %H:%M:%S}",
+        entry["actor"],
+        entry["action"],
+        on,
+        entry["reason"] or "",
+        str(entry["status"]),
+        entry["source"] or "",
+        json.dumps(entry["detail"], ensure_ascii=False) if entry["detail"] else "",
+    )

@@ -1,0 +1,205 @@
+"""Cycles: start the day's one from a file, watch it through, and read what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from nicegui import events, ui
+from starlette.requests import Request
+
+from hms_floor.badges import Role
+from hms_floor.cli import show
+from hms_floor.pages import plain
+from hms_floor.pages.asking import Refused
+from hms_floor.pages.frame import frame, nothing, tell
+from hms_floor.pages.plain import Link
+from hms_floor.pages.session import Visitor
+
+#: How often a running cycle is looked at, in seconds.
+LOOK_SECONDS = 1.0
+DAILY_TYPE = "farm:grant:v1"
+_KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
+#: Refused rows that are shown one by one.
+REFUSED_SHOWN = 50
+
+
+@ui.page("/cycles")
+async def cycles(request: Request) -> None:
+    """The page of all cycles."""
+    with frame(request, "Cycles") as visitor:
+        if visitor.may(Role.OPERATOR, Role.MANAGER):
+            with ui.element("section").classes("card"):
+                with ui.element("h1"):
+                    ui.label("Run daily cycle")
+                _start(visitor)
+        with ui.element("section").classes("card"):
+            with ui.element("h2"):
+                ui.label("Cycles so far")
+            found = (await visitor.ask.get("/cycles", limit=50))["cycles"]
+            if not found:
+                nothing("None was run yet.")
+                return
+            plain.table(
+                ("Cycle", "File", "Type", "By", "Begun", "Accepted", "Known already", "Refused"),
+                [_listed(cycle) for cycle in found],
+                numbers=("Accepted", "Known already", "Refused"),
+                caption="Cycles, newest first",
+            )
+
+
+@ui.page("/cycles/{number}")
+async def cycle(request: Request, number: str) -> None:
+    """The page of one cycle: its progress while it runs, its report afterwards."""
+    with frame(request, f"Cycle {number}") as visitor:
+        try:
+            found = await visitor.ask.get(f"/cycles/{number}")
+        except Refused as refused:
+            with ui.element("section").classes("card"):
+                nothing(str(refused))
+            return
+        with ui.element("section").classes("card"):
+            with ui.element("div").classes("spread"):
+                with ui.element("h1"):
+                    ui.label(f"Cycle {found['batch']}: {found['name']}")
+                ui.link("Its jobs", f"/floor/jobs?batch={found['batch']}")
+            bar = ui.linear_progress(0, show_value=False, size="1.1rem").props(
+                'aria-label="Share of the jobs that have ended"'
+            )
+            words = ui.label("").classes("big")
+            body = ui.element("div")
+    seen: object = None
+
+    async def refresh(first: Mapping[str, Any] | None = None) -> None:
+        nonlocal seen
+        document = first or await visitor.ask.get(f"/cycles/{number}")
+        progress = document["progress"]
+        key = tuple(sorted((name, value) for name, value in progress.items() if name != "now"))
+        if key != seen:
+            seen = key
+            ended = progress["done"] + progress["failed"] + progress["cancelled"]
+            whole = max(1, document["accepted"])
+            bar.set_value(ended / whole)
+            words.set_text(f"{ended:,} of {document['accepted']:,} jobs have ended")
+            body.clear()
+            with body:
+                _report(document)
+        if document["closedAt"] is not None and not _open(progress):
+            timer.deactivate()
+
+    timer = ui.timer(LOOK_SECONDS, refresh, immediate=False)
+    await refresh(found)
+
+
+def _start(visitor: Visitor) -> None:
+    told = ui.label("").props('aria-live="polite"')
+
+    async def take(event: events.UploadEventArguments) -> None:
+        name = event.file.name
+        kind = next((kind for end, kind in _KINDS.items() if name.lower().endswith(end)), None)
+        if kind is None:
+            tell(Refused(415, f"{name} is neither CSV nor NDJSON: its name must end in {', '.join(_KINDS)}"))
+            return
+        told.set_text(f"Taking in {name} ...")
+        try:
+            answer = await visitor.ask.upload(
+                "/cycles",
+                event.file.iterate(chunk_size=1 << 16),
+                kind,
+                jobType=job_type.value,
+                slaMinutes=minutes.value,
+                name=name,
+            )
+        except Refused as refused:
+            told.set_text("")
+            tell(refused)
+            return
+        if not answer["refusedRows"]:
+            ui.navigate.to(f"/floor/cycles/{answer['batch']}")
+            return
+        told.set_text("")
+        with refused_box:
+            _refused(answer)
+
+    with ui.element("div").classes("row"):
+        job_type = ui.input("Job type", value=DAILY_TYPE).props("outlined dense").classes("field")
+        minutes = ui.number("SLA minutes (empty: as the queue has it)", min=0.1).props("outlined dense")
+    upload = ui.upload(label="A CSV or NDJSON file", auto_upload=True, on_upload=take, max_files=1)
+    upload.props('accept=".csv,.ndjson,.jsonl" flat bordered').classes("upload")
+    refused_box = ui.element("div")
+
+
+def _refused(answer: Mapping[str, Any]) -> None:
+    number = answer["refused"]
+    with ui.element("h2"):
+        ui.label(f"{number:,} row{'s were' if number != 1 else ' was'} refused, the others are on their way")
+    plain.table(
+        ("Line", "Field", "Why"),
+        [
+            (str(row["line"]), row["field"] or "", row["reason"])
+            for row in answer["refusedRows"][:REFUSED_SHOWN]
+        ],
+        numbers=("Line",),
+        caption="Refused rows",
+    )
+    ui.link("Watch the cycle", f"/floor/cycles/{answer['batch']}").classes("title")
+
+
+def _listed(cycle: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
+    begun = datetime.fromisoformat(cycle["createdAt"]).astimezone()
+    return (
+        Link(str(cycle["batch"]), f"/floor/cycles/{cycle['batch']}"),
+        cycle["name"],
+        cycle["type"],
+        cycle["requestedBy"],
+        f"{begun:%Y-%m-%d %H:%M}",
+        f"{cycle['accepted']:,}",
+        f"{cycle['duplicates']:,}",
+        f"{cycle['refused']:,}",
+    )
+
+
+def _report(document: Mapping[str, Any]) -> None:
+    progress = document["progress"]
+    batch = document["batch"]
+    states = ("waiting", "delayed", "queued", "running", "done", "failed", "cancelled")
+    rows: list[tuple[plain.Cell, ...]] = [
+        (_state_link(state, batch), f"{progress[state]:,}") for state in states if progress[state]
+    ]
+    with ui.element("div").classes("grid"):
+        with ui.element("div"):
+            plain.table(("Status", "Jobs"), rows, numbers=("Jobs",), caption="Jobs by status")
+            late = progress["late"]
+            ui.label(f"{late:,} late" if late else "None is late.").classes("late" if late else "faint")
+        with ui.element("div"):
+            outcomes = [(name, f"{number:,}") for name, number in document["outcomes"].items()]
+            if outcomes:
+                plain.table(("Outcome", "Jobs"), outcomes, numbers=("Jobs",), caption="Jobs by outcome")
+        with ui.element("div"):
+            spans = [
+                (title, _span(document[name][0]), _span(document[name][1]))
+                for name, title in (
+                    ("waitSeconds", "Until it began"),
+                    ("totalSeconds", "Until it ended"),
+                )
+                if document[name]
+            ]
+            if spans:
+                plain.table(
+                    ("Time of a job", "p50", "p95"), spans, numbers=("p50", "p95"), caption="Times of a job"
+                )
+            ui.label(f"{document['textsDelivered']:,} texts handed over").classes("faint")
+
+
+def _state_link(state: str, batch: int) -> plain.Cell:
+    status = "waiting" if state == "delayed" else state
+    return Link(state, f"/floor/jobs?batch={batch}&status={status}")
+
+
+def _open(progress: Mapping[str, Any]) -> int:
+    return sum(int(progress[state]) for state in ("waiting", "delayed", "queued", "running"))
+
+
+def _span(seconds: float) -> str:
+    return show.span(timedelta(seconds=seconds))

@@ -1,0 +1,151 @@
+"""What can be done to jobs: each deed asks first, with the count and the effect, and wants to know why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nicegui import ui
+
+from hms_floor.badges import Role
+from hms_floor.pages.asking import Refused
+from hms_floor.pages.frame import done, tell
+from hms_floor.pages.session import Visitor
+
+_OPEN = ("waiting", "queued", "running")
+_NOT_BEGUN = ("waiting", "queued")
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A verb for jobs: what it is called, what it does, for whom, and in which statuses it can be done."""
+
+    title: str
+    effect: str
+    icon: str
+    roles: tuple[Role, ...]
+    statuses: tuple[str, ...]
+    #: What else must be known: the field of the request, its label, and how it is read.
+    wants: tuple[str, str, Callable[[str], Any]] | None = None
+    danger: bool = False
+
+    def fits(self, status: str) -> bool:
+        """Whether it can be done to a job in this status."""
+        return status in self.statuses
+
+
+_STARTERS = (Role.OPERATOR, Role.MANAGER)
+_MANAGERS = (Role.MANAGER,)
+
+DEEDS: Mapping[str, Deed] = {
+    "promote": Deed(
+        "Promote", "They run next, before all others.", "vertical_align_top", _MANAGERS, _NOT_BEGUN
+    ),
+    "priority": Deed(
+        "Priority",
+        "A higher number runs earlier; 0 is usual.",
+        "low_priority",
+        _MANAGERS,
+        _NOT_BEGUN,
+        ("priority", "Priority, -1000 to 1000", int),
+    ),
+    "move": Deed(
+        "Move",
+        "They wait in another queue and are run by its workers.",
+        "drive_file_move",
+        _MANAGERS,
+        _NOT_BEGUN,
+        ("queue", "To queue", str),
+    ),
+    "retry": Deed("Retry", "They go on from the step that failed.", "replay", _STARTERS, ("failed",)),
+    "cancel": Deed(
+        "Cancel",
+        "They end for good; one that runs ends with its step.",
+        "cancel",
+        _STARTERS,
+        _OPEN,
+        danger=True,
+    ),
+}
+
+
+def deed_button(
+    name: str,
+    visitor: Visitor,
+    which: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+    what: str,
+    then: Callable[[], Any] | None = None,
+) -> ui.button:
+    """A button that does `name` to the jobs of `which` (ids or a filter), after asking."""
+    deed = DEEDS[name]
+
+    async def ask() -> None:
+        wanted = which() if callable(which) else which
+        await _ask(name, visitor, wanted, what, then)
+
+    button = ui.button(deed.title, icon=deed.icon, on_click=ask).props("outline dense")
+    return button.props("color=negative") if deed.danger else button
+
+
+async def _ask(
+    name: str, visitor: Visitor, which: Mapping[str, Any], what: str, then: Callable[[], Any] | None
+) -> None:
+    deed = DEEDS[name]
+    with ui.dialog() as dialog, ui.card().classes("ask"):
+        ui.label(f"{deed.title} {what}").classes("title")
+        effect = ui.label(deed.effect)
+        field = ui.input(deed.wants[1]).props("outlined dense") if deed.wants else None
+        reason = ui.input("Why? It is kept with the jobs.").props("outlined dense")
+        told = ui.label("").classes("faint").props('aria-live="polite"')
+
+        def body(*, dry: bool) -> dict[str, Any]:
+            found: dict[str, Any] = {"action": name, **which, "dryRun": dry}
+            if deed.wants and field is not None:
+                found[deed.wants[0]] = deed.wants[2](field.value or "0")
+            if reason.value:
+                found["reason"] = reason.value
+            return found
+
+        async def count() -> None:
+            try:
+                answer = await visitor.ask.post("/jobs/bulk", body(dry=True))
+                told.set_text(_effect(answer))
+            except (Refused, ValueError) as refused:
+                told.set_text(str(refused))
+
+        async def act() -> None:
+            try:
+                answer = await visitor.ask.post("/jobs/bulk", body(dry=False))
+            except ValueError:
+                told.set_text(f"{deed.wants[1] if deed.wants else 'That'} must be a number.")
+                return
+            except Refused as refused:
+                tell(refused)
+                return
+            dialog.close()
+            done(f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed.")
+            if then is not None:
+                outcome = then()
+                if hasattr(outcome, "__await__"):
+                    await outcome
+
+        with ui.element("div").classes("row"):
+            go = ui.button(deed.title, on_click=act)
+            if deed.danger:
+                go.props("color=negative")
+            ui.button("Leave it", on_click=dialog.close).props("flat")
+        effect.classes("faint")
+    dialog.open()
+    if field is None or deed.wants is None or deed.wants[2] is int:
+        await count()
+    else:
+        field.on("blur", count)
+
+
+def _effect(answer: Mapping[str, Any]) -> str:
+    able, matched = answer["able"], answer["matched"]
+    if able == matched:
+        return f"{able:,} job{'s' if able != 1 else ''} will change."
+    rest = ", ".join(f"{number:,} {status}" for status, number in answer["unchanged"].items())
+    return f"{able:,} of {matched:,} will change; {rest} stay as they are."

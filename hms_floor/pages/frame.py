@@ -1,0 +1,128 @@
+"""What every page has: the bar with its links, theme and keys, a clear word when the connection is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from nicegui import ui
+from starlette.requests import Request
+
+from hms_floor.badges import Role
+from hms_floor.pages.asking import Refused
+from hms_floor.pages.session import Visitor
+
+THEME_COOKIE = "hms_theme"
+
+#: The pages in the bar: path, name, and the key that goes there after `g`.
+LINKS = (
+    ("/floor/", "Floor", "f"),
+    ("/floor/jobs", "Jobs", "j"),
+    ("/floor/cycles", "Cycles", "c"),
+    ("/floor/incidents", "Incidents", "i"),
+    ("/floor/sla", "SLA", "s"),
+    ("/floor/workers", "Workers", "w"),
+    ("/floor/oncall", "On call", "o"),
+    ("/floor/audit", "Audit", "a"),
+)
+#: Who may see the audit trail.
+AUDITORS = (Role.MANAGER, Role.ADMIN)
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who looks at this page; the guard has let them in."""
+    found: Visitor = request.scope["state"]["visitor"]
+    return found
+
+
+@contextmanager
+def frame(request: Request, title: str) -> Iterator[Visitor]:
+    """The frame of a page; what is built inside the block is its content."""
+    visitor = visitor_of(request)
+    ui.page_title(f"{title} - Operations floor")
+    theme = request.cookies.get(THEME_COOKIE)
+    dark = ui.dark_mode(value={"dark": True, "light": False}.get(theme or ""))
+    ui.colors(primary="#0b5cad", positive="#1a7f4b", negative="#b3261e", warning="#9a5b00", dark="#1a222b")
+    ui.add_head_html(f"<style>{_sheet('floor.css')}</style>")
+    ui.add_body_html(f"<script>{_sheet('keys.js')}</script>")
+    path = request.url.path
+    with ui.header(elevated=False).classes("bar"), ui.element("nav").props('aria-label="Pages"'):
+        ui.link("Operations floor", "/floor/").classes("brand")
+        for target, name, key in LINKS:
+            if name == "Audit" and not visitor.may(*AUDITORS):
+                continue
+            here = path == target or (target != "/floor/" and path.startswith(target))
+            link = ui.link(name, target).classes("here" if here else "").props(f'data-key="{key}"')
+            if here:
+                link.props('aria-current="page"')
+        ui.space()
+        _theme_button(dark, theme)
+        keys = ui.button(icon="help_outline", on_click=_help().open).classes("help-button")
+        keys.props('flat round dense aria-label="Keys"').tooltip("Keys (?)")
+        with ui.element("form").props('method="post" action="/leave"').classes("who"):
+            roles = ", ".join(sorted(visitor.badge.roles))
+            ui.label(visitor.badge.actor).tooltip(f"Roles: {roles}")
+            ui.html('<button class="leave">Sign out</button>', sanitize=False)
+    with ui.element("main").classes("page"):
+        yield visitor
+
+
+def tell(refused: Refused) -> None:
+    """Show what the door said when it did not do something."""
+    ui.notify(str(refused), type="negative", position="top", timeout=8000, close_button="Close")
+
+
+def done(words: str) -> None:
+    """Show that something was done."""
+    ui.notify(words, type="positive", position="top", timeout=4000)
+
+
+def nothing(words: str) -> None:
+    """Say that there is nothing to show, and what would bring something here."""
+    ui.label(words).classes("nothing")
+
+
+def _theme_button(dark: ui.dark_mode, theme: str | None) -> None:
+    following = {None: "dark", "dark": "light", "light": "auto"}
+    icons = {"dark": "dark_mode", "light": "light_mode"}
+
+    def turn() -> None:
+        nonlocal theme
+        theme = following[theme]
+        dark.set_value({"dark": True, "light": False}.get(theme))
+        ui.run_javascript(
+            f"document.cookie = '{THEME_COOKIE}={theme};path=/;max-age=31536000;samesite=strict'"
+        )
+        button.props(f"icon={icons.get(theme, 'brightness_auto')}")
+        theme = None if theme == "auto" else theme
+
+    theme = theme if theme in icons else None
+    button = ui.button(icon=icons.get(theme or "", "brightness_auto"), on_click=turn)
+    button.props('flat round dense aria-label="Theme: dark, light or as the system has it"')
+    button.classes("theme-button").tooltip("Dark, light, or as the system has it (t)")
+
+
+def _help() -> ui.dialog:
+    with ui.dialog() as dialog, ui.card():
+        ui.label("Keys").classes("title")
+        with ui.element("dl").classes("keys"):
+            for keys, what in (
+                ("/", "search"),
+                ("?", "this list"),
+                ("t", "dark, light, or as the system has it"),
+                *((f"g {key}", name) for _, name, key in LINKS),
+                ("Esc", "close"),
+            ):
+                with ui.element("dt"):
+                    ui.label(keys)
+                with ui.element("dd"):
+                    ui.label(what)
+        ui.button("Close", on_click=dialog.close).props("flat")
+    return dialog
+
+
+@cache
+def _sheet(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

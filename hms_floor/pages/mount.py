@@ -1,0 +1,91 @@
+"""The pages on the door's application: one process, one port, everything below /floor."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import nicegui
+from fastapi import FastAPI
+from nicegui import app as pages
+from nicegui import ui
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hms_floor.pages import feed, session
+from hms_oms.settings import Settings
+
+PATH = "/floor"
+#: Assets of NiceGUI itself, the same for everybody: they need no badge.
+_ASSETS = f"{PATH}/_nicegui/{nicegui.__version__}/"
+#: What a page may load. NiceGUI compiles templates in the browser and starts them from inline scripts, hence
+#: 'unsafe-eval' and 'unsafe-inline'; everything else comes from here, and no other site may frame a page.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def mount(app: FastAPI, settings: Settings) -> None:
+    """Add the pages to the door's application."""
+    # Each module registers its pages when it is imported.
+    from hms_floor.pages import audit, cycles, floor, job, jobs, queue, workers  # noqa: F401
+
+    feed.start(app.state.door.engine)
+    session.add_routes(app, settings)
+    pages.add_middleware(_Guard, door=app)
+    ui.run_with(
+        app,
+        mount_path=PATH,
+        title="Operations floor",
+        tailwind=False,
+        binding_refresh_interval=None,
+        show_welcome_message=False,
+        # No state is kept in NiceGUI's own session; it asks for a secret for its cookie all the same.
+        storage_secret=secrets.token_urlsafe(32),
+    )
+
+
+class _Guard:
+    """Lets nobody see a page, or speak to one, without a badge; and sets what a page may load."""
+
+    def __init__(self, app: ASGIApp, door: FastAPI) -> None:
+        self._app, self._door = app, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        if connection.url.path.startswith(_ASSETS):
+            await self._app(scope, receive, _with_policy(send))
+            return
+        visitor = await session.admit(self._door, connection)
+        refused = visitor is None or (_speaks(connection) and not session.from_here(connection))
+        if scope["type"] == "websocket" and refused:
+            await send({"type": "websocket.close", "code": 1008})
+        elif refused and _speaks(connection):
+            await PlainTextResponse("sign in first", 403)(scope, receive, send)
+        elif refused:
+            to_sign_in = RedirectResponse(session.sign_in_path(Request(scope)), 303)
+            await to_sign_in(scope, receive, send)
+        else:
+            scope.setdefault("state", {})["visitor"] = visitor
+            await self._app(scope, receive, _with_policy(send))
+
+
+def _speaks(connection: HTTPConnection) -> bool:
+    """Whether this is the line on which a page and its server talk."""
+    return "/_nicegui_ws/" in connection.url.path
+
+
+def _with_policy(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers: list[Any] = [*message.get("headers", []), (b"content-security-policy", POLICY.encode())]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending

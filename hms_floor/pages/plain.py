@@ -1,0 +1,51 @@
+"""Plain tables: text in cells, escaped here; some cells are links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from nicegui import ui
+
+
+class Link:
+    """A cell that leads somewhere on the floor."""
+
+    def __init__(self, words: str, target: str) -> None:
+        self.words, self.target = words, target
+
+
+Cell = str | Link
+
+
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, numbers: Sequence[str] = (), caption: str
+) -> None:
+    """Show a table; the columns named in `numbers` are set to the right."""
+    ui.html(markup(headers, rows, numbers=numbers, caption=caption), sanitize=False).classes("scroll")
+
+
+def markup(
+    headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, numbers: Sequence[str] = (), caption: str
+) -> str:
+    """The same as HTML; whatever the cells hold is text in it."""
+    right = [' class="number"' if header in numbers else "" for header in headers]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(header)}</th>' for header, kind in zip(headers, right, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td{kind}>{_cell(cell)}</td>" for cell, kind in zip(row, right, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<table class="plain" aria-label="{escape(caption, quote=True)}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{escape(cell.target, quote=True)}">{escape(cell.words)}</a>'
+    return escape(cell)

@@ -1,0 +1,64 @@
+"""A job's life as a waterfall: for each attempt at a step, when it waited, stood in the window, and ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+#: What a job is doing between two lines of its diary, by its status after the first of them.
+KINDS = {"waiting": "waiting", "queued": "queued", "running": "running"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of time: what the job did, from `start` for `seconds`."""
+
+    kind: str
+    start: datetime
+    seconds: float
+    worker: str | None
+
+
+@dataclass(slots=True)
+class Row:
+    """One attempt at one step, with its bars in order."""
+
+    step: str
+    attempt: int
+    bars: list[Bar] = field(default_factory=list)
+
+    @property
+    def worker(self) -> str | None:
+        """Who ran it, where anybody did."""
+        return next((bar.worker for bar in self.bars if bar.worker), None)
+
+
+def rows(timeline: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The rows of a timeline as `GET /jobs/{id}` tells it, in the order of their beginning."""
+    found: list[Row] = []
+    for line in timeline:
+        kind = KINDS.get(line["status"])
+        if kind is None:
+            continue
+        if not found or (found[-1].step, found[-1].attempt) != (line["step"], line["attempt"]):
+            found.append(Row(line["step"], line["attempt"]))
+        worker = line["who"] if line["fact"] in ("claimed", "reserved") else None
+        bar = Bar(kind, _moment(line["at"]), line["seconds"], worker)
+        found[-1].bars.append(bar)
+    return found
+
+
+def span(timeline: Sequence[Mapping[str, Any]]) -> tuple[datetime, float]:
+    """When a timeline begins, and how many seconds it covers; never none."""
+    start = _moment(timeline[0]["at"])
+    last = timeline[-1]
+    seconds = (_moment(last["at"]) - start).total_seconds()
+    if last["status"] in KINDS:
+        seconds += last["seconds"]
+    return start, max(seconds, 0.001)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

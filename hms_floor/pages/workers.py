@@ -1,0 +1,74 @@
+"""Workers: who is there, what they hold, and how busy their machines are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from nicegui import ui
+from starlette.requests import Request
+
+from hms_floor.cli import show
+from hms_floor.pages import plain
+from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.plain import Link
+from hms_oms.tickets import Ticket
+
+#: How often they are looked at, in seconds; they beat every two.
+LOOK_SECONDS = 2.0
+#: Tickets of a worker that are shown one by one.
+TICKETS = 8
+_HEADERS = ("Worker", "Pool", "Slots", "Queues", "Holds", "Machine", "Processor", "Memory", "Up", "Last beat")
+
+
+@ui.page("/workers")
+async def workers(request: Request) -> None:
+    """The page of all workers."""
+    with frame(request, "Workers") as visitor, ui.element("section").classes("card"):
+        with ui.element("h1"):
+            ui.label("Workers")
+        body = ui.element("div")
+    seen: object = None
+
+    async def refresh() -> None:
+        nonlocal seen
+        found = (await visitor.ask.get("/workers"))["workers"]
+        if found == seen:
+            return
+        seen = found
+        body.clear()
+        with body:
+            if found:
+                rows = [_row(worker) for worker in found]
+                numbers = ("Slots", "Processor", "Memory")
+                plain.table(_HEADERS, rows, numbers=numbers, caption="Live workers")
+            else:
+                nothing("No worker is there: start one with `celery -A workers worker`, or `hms up`.")
+
+    await refresh()
+    ui.timer(LOOK_SECONDS, refresh, immediate=False)
+
+
+def _row(worker: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
+    beat = datetime.fromisoformat(worker["beatAt"])
+    started = datetime.fromisoformat(worker["startedAt"])
+    tickets = worker["tickets"]
+    shown = " ".join(tickets[:TICKETS]) + (
+        f" and {len(tickets) - TICKETS} more" if len(tickets) > TICKETS else ""
+    )
+    held: plain.Cell = shown or "nothing"
+    if len(tickets) == 1:
+        held = Link(shown, f"/floor/jobs/job-{Ticket.parse(tickets[0]).job}")
+    return (
+        worker["name"],
+        worker["pool"],
+        f"{worker['slots']:,}",
+        ", ".join(worker["queues"]),
+        held,
+        worker["host"],
+        f"{worker['cpuPercent']:.0f} %",
+        f"{worker['rssBytes'] / 2**20:,.0f} MB",
+        show.about(beat - started),
+        f"{beat.astimezone():%H:%M:%S}",
+    )
