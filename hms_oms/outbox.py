@@ -1,22 +1,45 @@
-"""The message outbox: texts are committed with the change that causes them, and sent afterwards."""
+"""The message outbox: texts are committed with the change that causes them, and sent afterwards.
+
+What becomes of a text: pending -> sending -> accepted -> sent -> delivered | undelivered | failed, by way of
+`unknown` where the answer was lost; `unconfirmed` where nobody ever said; or cancelled, expired, or merged
+into another text. How they are handed over is in `hms_oms.handover`; no other module writes oms.messages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
 
 from hms_oms import statements
 from hms_oms.database import Bare
 
+#: The channel that tells of a new page.
+CHANNEL = "ops_pages"
+
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A text on its way: `token` is the same however often it is handed over."""
+class Text:
+    """A text as people look at it. `fate` is its state, or that of the text which it was merged into."""
 
     id: int
-    token: str
+    kind: str
+    page: bool
+    incident: int | None
+    job: int | None
+    reference: str | None
     recipient: str
     body: str
+    state: str
+    fate: str
+    merged_into: int | None
+    attempts: int
+    resend: bool
+    sid: str | None
+    fault: str | None
+    created_at: datetime
+    finished_at: datetime | None
 
 
 def put(connection: Bare, *, token: str, job: int, kind: str, recipient: str, body: str) -> None:
@@ -32,14 +55,68 @@ def put(connection: Bare, *, token: str, job: int, kind: str, recipient: str, bo
         )
 
 
-def begin(connection: Bare, count: int, sender: str) -> list[Message]:
-    """Take up to `count` texts and write down an attempt for each, before anything is sent."""
-    rows = statements.run_bare(connection, "send", {"count": count, "sender": sender})
-    return [Message(row["id"], row["token"], row["recipient"], row["body"]) for row in rows]
-
-
-def finish(connection: Bare, messages: Sequence[Message], state: str) -> None:
-    """Record how the present attempt of these texts ended."""
-    statements.run_bare(
-        connection, "sent", {"messages": [message.id for message in messages], "state": state}
+def put_page(
+    connection: Connection,
+    *,
+    token: str,
+    incident: int | None,
+    kind: str,
+    reference: str | None,
+    recipient: str,
+    body: str,
+    not_before: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> bool:
+    """Put a page into the outbox, inside the caller's transaction; False where the token exists already."""
+    put_anew = connection.scalar(
+        text(
+            "insert into oms.messages (token, page, incident_id, kind, reference, recipient, body,"
+            " not_before, due_at, expires_at)"
+            " values (:token, true, :incident, :kind, :reference, :recipient, :body,"
+            " coalesce(cast(:not_before as timestamptz), oms.now()),"
+            " coalesce(cast(:not_before as timestamptz), oms.now()), cast(:expires_at as timestamptz))"
+            " on conflict (token) do nothing returning pg_notify(:channel, '')::text"
+        ),
+        {
+            "token": token,
+            "incident": incident,
+            "kind": kind,
+            "reference": reference,
+            "recipient": recipient,
+            "body": body,
+            "not_before": not_before,
+            "expires_at": expires_at,
+            "channel": CHANNEL,
+        },
     )
+    return put_anew is not None
+
+
+def cancel_pages(connection: Connection, incident: int) -> int:
+    """Take back the pages of an incident: it was acknowledged or resolved. Returns how many will not go.
+
+    Those that were handed over go on, but are not sent anew.
+    """
+    (row,) = statements.run(connection, "cancel_pages", {"incident": incident})
+    return int(row["number"])
+
+
+def texts_of(
+    connection: Connection, *, incident: int | None = None, job: int | None = None, limit: int
+) -> list[Text]:
+    """The texts about an incident or to the applicant of a job, or all; the newest first."""
+    rows = connection.execute(
+        text(
+            "select message.id, message.kind, message.page, message.incident_id as incident,"
+            " message.job_id as job, message.reference, message.recipient, message.body, message.state,"
+            " coalesce(carrier.state, message.state) as fate, message.merged_into, message.attempts,"
+            " message.resend, message.sid, message.fault, message.created_at, message.finished_at"
+            " from oms.messages as message"
+            " left join oms.messages as carrier on carrier.id = message.merged_into"
+            " where (cast(:incident as bigint) is null or message.incident_id = :incident)"
+            " and (cast(:job as bigint) is null or message.job_id = :job)"
+            " order by message.id desc limit :limit"
+        ),
+        {"incident": incident, "job": job, "limit": limit},
+    )
+    return [Text(**row) for row in rows.mappings()]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg2.extras
+
 from hms_oms import ledger, statements
 from hms_oms.database import Bare
 from hms_oms.errors import HmsError
@@ -39,6 +41,7 @@ class Reservation:
 
     ticket: Ticket
     agent: str
+    queue: str
     type: str
     payload: Mapping[str, Any]
     results: Mapping[str, Any]
@@ -60,11 +63,9 @@ def reserve(
     try:
         while True:
             connection.notifies.clear()
-            rows = statements.run_bare(
-                connection, "reserve", {"queue": queue, "agent": agent, "lease": lease}
-            )
-            if rows:
-                return _reservation(connection, rows[0], agent)
+            found = reserve_now(connection, queue, agent=agent, lease=lease)
+            if found is not None:
+                return found
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
@@ -73,6 +74,24 @@ def reserve(
     finally:
         with connection.cursor() as cursor:
             cursor.execute("unlisten oms_backlog")
+
+
+def reserve_now(
+    connection: Bare, queue: str, *, agent: str, lease: float = LEASE_SECONDS
+) -> Reservation | None:
+    """As `reserve`, without waiting; inside the caller's transaction, where there is one."""
+    rows = statements.run_bare(connection, "reserve", {"queue": queue, "agent": agent, "lease": lease})
+    return _reservation(connection, rows[0], agent) if rows else None
+
+
+def held(connection: Bare, ticket: Ticket) -> Reservation:
+    """The reservation that was made under a ticket. Raises LeaseLost where it does not hold any more."""
+    with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+        cursor.execute(_HELD, {"job": ticket.job, "attempt": ticket.attempt, "step": ticket.step})
+        row = cursor.fetchone()
+    if row is None:
+        raise LeaseLost(ticket)
+    return _reservation(connection, row, row["worker"])
 
 
 def extend(connection: Bare, reservation: Reservation, lease: float = LEASE_SECONDS) -> datetime:
@@ -119,6 +138,7 @@ def _reservation(connection: Bare, row: Mapping[str, Any], agent: str) -> Reserv
     return Reservation(
         ticket=Ticket(row["id"], row["attempt"], row["steps"][row["step"]]),
         agent=agent,
+        queue=row["queue"],
         type=row["type"],
         payload=row["payload"],
         results=row["results"],
@@ -126,3 +146,12 @@ def _reservation(connection: Bare, row: Mapping[str, Any], agent: str) -> Reserv
         lease_until=row["lease_until"],
         recipe=Recipe.from_document(found[0]),
     )
+
+
+_HELD = """
+select id, type, recipe_id, queue, step, steps, attempt, payload, results, sla, lease_until, worker
+from oms.jobs
+where id = %(job)s and attempt = %(attempt)s and steps[step + 1] = %(step)s
+    and status = 'running' and agent
+for update
+"""

@@ -11,7 +11,8 @@ from typing import Any
 class Finding:
     """A rule holds for a queue (None: for the whole floor) or a subject within it, as a host.
 
-    `value` is what the rule compares, in the rule's unit: the worst one is kept on the incident. `facts` are
+    `value` is what the rule compares, in the rule's unit, and the higher the worse: the worst one is kept on
+    the incident. `facts` are
     JSON values for those who phrase it. `late_jobs` counts the jobs concerned, where there are any.
     """
 

@@ -29,12 +29,12 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the demand sum says about one queue.
+    """What the demand sum says about one queue (see `hms_ops.forecast`).
 
-    `late` jobs of the open ones will miss their deadline if nothing changes, the first of them at
-    `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate` is jobs
-    per second, `slots_needed` how many live slots would hold every promise that can still be held (None: it
-    cannot be told).
+    `late` jobs of the open ones will miss a deadline that is still ahead if nothing changes, the first of
+    them at `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate` is
+    jobs per second, `slots_needed` how many live slots would hold every promise that can still be held (None:
+    it cannot be told). `trusted` says whether the rate rests on enough finished jobs to wake somebody.
     """
 
     late: int
@@ -43,6 +43,32 @@ class Forecast:
     done_at: datetime | None
     rate: float
     slots_needed: int | None
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeen:
+    """How long one step of a queue took, over a sliding five minutes, in seconds from claim to report."""
+
+    name: str
+    ended: int
+    mean: float | None
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How well the workers are heard: `events` a second lately, and the `lag` (at most, lately, in seconds).
+
+    The lag is the time from a step's beginning or end to the look that saw it, by the ledger's clock. Since
+    the start so many tickets were `dropped`, which the sweep has to find, and so many events `malformed`.
+    """
+
+    events: float
+    lag: float | None
+    dropped: int
+    malformed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +76,8 @@ class QueueSeen:
     """One queue in one look. Lengths in jobs, times in seconds, moments aware and in UTC.
 
     `late` counts open jobs past their deadline, in whatever state; `late_since` is the earliest such
-    deadline. `at_risk` counts open jobs that the forecast has late. `finished` steps and `failed` steps are
+    deadline. `oldest_waiting` is since when the oldest job that may start has been in the backlog,
+    `oldest_queued` since when one has stood in the window. `at_risk` counts open jobs that the forecast has late. `finished` steps and `failed` steps are
     those of the last five minutes; `last_finished` is when a step of this queue was last finished, as far as
     is known. `rate` is jobs done with this queue per second, while it had work.
     """
@@ -65,6 +92,7 @@ class QueueSeen:
     late_since: datetime | None = None
     at_risk: int | None = None
     oldest_waiting: datetime | None = None
+    oldest_queued: datetime | None = None
     next_sla: datetime | None = None
     paused_at: datetime | None = None
     workers: int = 0
@@ -76,6 +104,13 @@ class QueueSeen:
     last_finished: datetime | None = None
     rate: float | None = None
     forecast: Forecast | None = None
+    #: Jobs done with this queue in the last five minutes.
+    left: int | None = None
+    steps: Sequence[StepSeen] = ()
+    #: Jobs that ended in this queue since midnight UTC, without the cancelled ones, and those of them that met
+    #: their deadline.
+    ended_today: int | None = None
+    on_time_today: int | None = None
 
     @property
     def open(self) -> int:
@@ -109,3 +144,6 @@ class Picture:
     events_at: datetime | None = None
     looked_before: datetime | None = None
     workers: int = field(default=0)
+    #: When the open jobs were last counted, in lengths, ages and forecasts: not at every look.
+    counted_at: datetime | None = None
+    hearing: Hearing | None = None

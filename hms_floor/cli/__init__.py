@@ -19,6 +19,8 @@ COMMANDS = {
     "db": ("hms_floor.cli.db:db", "Bring the database to the revision that this version needs."),
     "act": ("hms_floor.cli.daemons:act", "The dispatcher, which hands jobs to the workers."),
     "ops": ("hms_floor.cli.daemons:ops", "The sender, which hands texts to the applicants."),
+    "floor": ("hms_floor.cli.floor:floor", "The door: the HTTP API for people and programs with a badge."),
+    "badge": ("hms_floor.cli.badge:badge", "Issue badges for the door, read them, and take them back."),
     "completion": ("hms_floor.cli.completion:completion", "Set up Tab completion in your shell."),
 }
 
@@ -76,7 +78,8 @@ class Nouns(click.Group):
 @click.group(
     cls=Nouns,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 all is well, 1 it is not, 2 the call was wrong, 4 there is no such thing.",
+    epilog="Exit codes: 0 all is well, 1 it is not, 2 the call was wrong, 3 no badge or one that does not"
+    " allow it, 4 there is no such thing, 5 something is at risk of being late.",
 )
 @click.version_option(package_name="hms-management-layer", prog_name="hms")
 def main() -> None:

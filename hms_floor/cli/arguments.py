@@ -13,6 +13,8 @@ from hms_oms.tickets import job_number
 
 #: The longest SLA that a recipe may name, too.
 MOST_MINUTES = 525600
+#: The highest priority that may be set by hand, and below 0 the lowest.
+HIGHEST_PRIORITY = 1000
 #: What takes a limit away, as it is written.
 NO_LIMIT = "none"
 #: The largest number that the ledger can keep as a limit.
@@ -109,6 +111,14 @@ def moment(written: str, now: datetime) -> datetime:
     if found <= now:
         raise ValueError(f"{written!r} is over already: it is {now.astimezone():%Y-%m-%d %H:%M %Z} now")
     return found
+
+
+def future(written: str, now: datetime, option: str) -> datetime:
+    """Read a time to come that an option was given. Raises BadParameter."""
+    try:
+        return moment(written, now)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 def _on_the_clock(text: str, now: datetime) -> datetime:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable
 
 import click
-from sqlalchemy import Connection
 
-from hms_floor.cli import selection, show
-from hms_floor.cli.arguments import moment
+from hms_floor.cli import door, selection, show
+from hms_floor.cli.arguments import HIGHEST_PRIORITY, future
 from hms_floor.cli.errors import Failure
-from hms_floor.cli.ledger import reading, who
 from hms_floor.cli.steering import Verb, steer, tell
-from hms_oms import control, health, settings
-from hms_oms.control import HIGHEST_PRIORITY
-from hms_oms.jobs import Filter
-from hms_oms.states import Fact
-from hms_oms.tickets import Ticket
+from hms_oms.filter import Filter
 
 Function = Callable[..., None]
 
@@ -44,16 +36,14 @@ def cancel(
     \b
     Example:  hms job cancel --queue farm-grant --older-than 2d --reason "the county has withdrawn"
     """
-    cancelling = _Cancelling(reason, now)
-    verb = Verb("Cancel", "cancelled", Fact.CANCELLED, cancelling.change, after=cancelling.committed)
-    came = steer(verb, words, wanted, yes=yes)
-    steps = [str(ticket) for ticket in cancelling.running]
-    tell(verb, came, as_json=as_json, more={"running": steps})
-    if cancelling.fault is not None:
-        raise Failure(str(cancelling.fault))
-    if steps and not as_json:
+    verb = Verb("cancel", "Cancel", "cancelled", {"now": now})
+    came = steer(verb, words, wanted, yes=yes, reason=reason)
+    tell(verb, came, as_json=as_json, more={"running": came.running})
+    if came.warning is not None:
+        raise Failure(came.warning)
+    if came.running and not as_json:
         alone = "It runs" if came.meant == 1 else "1 of them runs"
-        number = alone if len(steps) == 1 else f"{len(steps):,} of them run"
+        number = alone if len(came.running) == 1 else f"{len(came.running):,} of them run"
         if now:
             show.lines(f"{number}: the workers are told to end it, and what it reports is refused.")
         else:
@@ -70,12 +60,7 @@ def retry(words: tuple[str, ...], wanted: Filter, yes: bool, reason: str | None,
     \b
     Example:  hms job retry --queue farm-grant --status failed --reason "the roster is mended"
     """
-
-    def change(connection: Connection, page: Sequence[int]) -> Sequence[int]:
-        return control.retry(connection, page, who=who(), reason=reason)
-
-    verb = Verb("Retry", "tried again", Fact.REVIVED, change)
-    tell(verb, steer(verb, words, wanted, yes=yes), as_json=as_json)
+    _do(Verb("retry", "Retry", "tried again", {}), words, wanted, yes, reason, as_json)
 
 
 @click.command("promote")
@@ -88,13 +73,7 @@ def promote(words: tuple[str, ...], wanted: Filter, yes: bool, reason: str | Non
     \b
     Example:  hms job promote job-219 job-7 --reason "the governor asks"
     """
-
-    def change(connection: Connection, page: Sequence[int]) -> Sequence[int]:
-        control.hold(connection, page)
-        return [done for job in page for done in control.promote(connection, job, who=who(), reason=reason)]
-
-    verb = Verb("Promote", "promoted", Fact.PROMOTED, change, backwards=True)
-    tell(verb, steer(verb, words, wanted, yes=yes), as_json=as_json)
+    _do(Verb("promote", "Promote", "promoted", {}), words, wanted, yes, reason, as_json)
 
 
 @click.command("move")
@@ -110,14 +89,8 @@ def move(
     \b
     Example:  hms job move job-219 --to farm-appeal
     """
-    with reading() as connection:
-        control.require_queue(connection, to_queue)
-
-    def change(connection: Connection, page: Sequence[int]) -> Sequence[int]:
-        return control.move(connection, page, to_queue, who=who(), reason=reason)
-
-    verb = Verb("Move", f"moved to {to_queue}", Fact.MOVED, change)
-    tell(verb, steer(verb, words, wanted, yes=yes), as_json=as_json)
+    verb = Verb("move", "Move", f"moved to {to_queue}", {"queue": to_queue})
+    _do(verb, words, wanted, yes, reason, as_json)
 
 
 @click.command("priority")
@@ -140,12 +113,8 @@ def priority(
     \b
     Example:  hms job priority --batch 3 --to 10
     """
-
-    def change(connection: Connection, page: Sequence[int]) -> Sequence[int]:
-        return control.prioritize(connection, page, number, who=who(), reason=reason)
-
-    verb = Verb("Change the priority of", f"set to priority {number}", Fact.REPRIORITIZED, change)
-    tell(verb, steer(verb, words, wanted, yes=yes), as_json=as_json)
+    verb = Verb("priority", "Change the priority of", f"set to priority {number}", {"priority": number})
+    _do(verb, words, wanted, yes, reason, as_json)
 
 
 @click.command("delay")
@@ -161,51 +130,17 @@ def delay(
     \b
     Example:  hms job delay job-219 --at +2h --reason "the inspector is on the road"
     """
-    with reading() as connection:
-        now = health.clock(connection)
-    until = None if at.strip().lower() == "now" else _moment(at, now)
-
-    def change(connection: Connection, page: Sequence[int]) -> Sequence[int]:
-        return control.delay(connection, page, until, who=who(), reason=reason)
-
+    now = door.clock()
+    until = None if at.strip().lower() == "now" else future(at, now, "--at")
     done = "free to start now" if until is None else f"delayed until {show.moment(until, now)}"
-    verb = Verb("Delay" if until else "Let start", done, Fact.DELAYED, change)
-    tell(verb, steer(verb, words, wanted, yes=yes), as_json=as_json)
+    verb = Verb("delay", "Delay" if until else "Let start", done, {"until": until})
+    _do(verb, words, wanted, yes, reason, as_json)
 
 
-def _moment(written: str, now: datetime) -> datetime:
-    try:
-        return moment(written, now)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--at") from None
+def _do(
+    verb: Verb, words: tuple[str, ...], wanted: Filter, yes: bool, reason: str | None, as_json: bool
+) -> None:
+    tell(verb, steer(verb, words, wanted, yes=yes, reason=reason), as_json=as_json)
 
 
 ALL = (cancel, retry, promote, move, priority, delay)
-
-
-@dataclass
-class _Cancelling:
-    """Cancels page by page; the workers hear of a page only after its commit, when no report counts."""
-
-    reason: str | None
-    now: bool
-    running: list[Ticket] = field(default_factory=list)
-    fault: Exception | None = None
-    _page: list[Ticket] = field(default_factory=list)
-
-    def change(self, connection: Connection, page: Sequence[int]) -> Sequence[int]:
-        done = control.cancel_jobs(connection, page, who=who(), reason=self.reason, now=self.now)
-        self._page = done.running
-        return done.jobs
-
-    def committed(self) -> None:
-        self.running += self._page
-        if not (self.now and self._page):
-            return
-        from hms_act.terminate import WorkersNotTold, terminate
-
-        _, broker_url = settings.load().servers()
-        try:
-            terminate(broker_url, self._page)
-        except WorkersNotTold as error:
-            self.fault = error

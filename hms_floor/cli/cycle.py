@@ -11,13 +11,14 @@ from typing import IO, TextIO
 
 import click
 
-from hms_floor.cli import documents, ledger, morning, show, tables
+from hms_floor.cli import door, morning, show, tables
 from hms_floor.cli import report as reports
 from hms_floor.cli.arguments import Minutes
 from hms_floor.cli.errors import ERROR
 from hms_floor.cli.refused import RefusedFile
-from hms_oms import batches, health, recipes, settings
-from hms_oms.batches import Batch, Report
+from hms_oms import settings
+from hms_oms.cycles import Cycle, CycleReport
+from hms_oms.reading import document
 
 
 @click.group()
@@ -46,23 +47,21 @@ def run(
 ) -> None:
     """Accept every row of FILE as a job and watch until all have ended.
 
-    FILE is CSV with a header; - is standard input. A row that is a job already makes no second one, so
+    FILE is CSV with a header, or has one JSON object a line where its name ends in .ndjson; - is CSV on
+    standard input. A row that is a job already makes no second one, so
     the same file may be run again. Ctrl-C stops the watching, not the work. Exits with 0 if every
     accepted job ended done, and with 1 if not.
 
     \b
     Example:  hms cycle run today.csv --type farm:grant:v1 --sla 60
     """
-    configured = settings.load()
-    recipe = recipes.find(recipes.load_folder(configured.recipes), job_type)
-    engine = ledger.engine(configured)
     report = morning.run(
-        engine,
-        recipe,
+        door.act(),
+        door.oms(),
+        job_type,
         file,
         name="standard input" if file.name == "<stdin>" else Path(file.name).name,
-        requested_by=ledger.who(),
-        refused=_refused_file(file, refused, configured.home),
+        refused=_refused_file(file, refused, settings.load().home),
         sla_minutes=sla_minutes,
         silent=as_json,
     )
@@ -80,9 +79,7 @@ def show_report(batch: int | None, as_json: bool) -> None:
     \b
     Example:  hms cycle report 3
     """
-    with ledger.reading() as connection:
-        report = batches.report(connection, batch)
-    _print(report, as_json)
+    _print(door.oms().cycle(batch), as_json)
 
 
 @cycle.command("list")
@@ -94,14 +91,14 @@ def list_cycles(limit: int, as_json: bool) -> None:
     \b
     Example:  hms cycle list
     """
-    with ledger.reading() as connection:
-        found, now = batches.find(connection, limit or None), health.clock(connection)
+    found = list(door.oms().cycles(limit=limit or None))
     if as_json:
-        show.print_json([documents.batch(each) for each in found])
+        show.print_json([document(each) for each in found])
         return
     if not found:
         show.lines("No cycle has been run yet: hms cycle run FILE --type TYPE runs one.")
         return
+    now = door.clock()
     headers = ["cycle", "begun", "type", "file", "accepted", "duplicates", "refused", "by"]
     rows = [
         (
@@ -154,18 +151,18 @@ def _write_sample(stream: TextIO, applications: int, seed: int) -> None:
     samples.write(stream, applications, seed, datetime.now(UTC).date())
 
 
-def _refused_file(file: IO[bytes], wanted: Path | None, home: Path) -> Callable[[Batch], RefusedFile]:
+def _refused_file(file: IO[bytes], wanted: Path | None, home: Path) -> Callable[[Cycle], RefusedFile]:
     if wanted is not None:
         if not wanted.absolute().parent.is_dir():
             raise click.BadParameter(f"there is no folder {wanted.parent}", param_hint="--refused")
         return lambda _: RefusedFile(wanted)
     if file.name == "<stdin>":
-        return lambda batch: RefusedFile(morning.in_home(home, batch))
+        return lambda cycle: RefusedFile(morning.in_home(home, cycle))
     return morning.beside(Path(file.name), home)
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: CycleReport, as_json: bool) -> None:
     if as_json:
-        show.print_json(documents.report(report), indent=None)
+        show.print_json(dict(report.report), indent=None)
     else:
         show.lines(*reports.report(report, report.progress.now))

@@ -31,22 +31,20 @@ def run_act() -> None:
 
 @click.group()
 def ops() -> None:
-    """The sender, which hands texts to the applicants."""
+    """The watch, which calls people, and the delivery of texts."""
 
 
 @ops.command("run")
 def run_ops() -> None:
-    """Hand over what is in the outbox until SIGTERM or Ctrl-C; texts go to handset.log in HMS_HOME.
+    """Watch the floor, open incidents, call whoever is on call, and hand texts over until SIGTERM or Ctrl-C.
 
     Any number may run: one leads, the others stand by.
 
     \b
     Example:  hms ops run
     """
-    from hms_ops import sender
+    from hms_ops import daemon
 
     configured = settings.load()
-    database_url, _ = configured.servers()
     settings.configure_logging(configured, "ops")
-    configured.home.mkdir(parents=True, exist_ok=True)
-    sender.run(database_url, configured.home / "handset.log")
+    daemon.run(configured)

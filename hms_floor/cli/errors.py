@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from hms_oms import problems
 from hms_oms.errors import (
     ConfigError,
     HmsError,
@@ -19,7 +20,11 @@ from hms_oms.errors import (
 
 ERROR = 1
 USAGE = 2
+#: No badge, or one that does not allow it.
+REFUSED = 3
 NOT_FOUND = 4
+#: `hms sla at-risk`: something is.
+AT_RISK = 5
 #: Ctrl-C, as shells tell it.
 INTERRUPTED = 130
 
@@ -34,6 +39,12 @@ class WrongCall(Failure):
     """What was asked for cannot be asked for in this way."""
 
     exit_code = USAGE
+
+
+class NotAllowed(Failure):
+    """There is no badge, or it does not allow this."""
+
+    exit_code = REFUSED
 
 
 class NotFound(Failure):
@@ -54,6 +65,8 @@ class Stopped(Failure):
 
 def tell(error: Exception) -> Failure | None:
     """The message for an error that may happen to anybody; None for a fault of ours."""
+    if isinstance(error, problems.DoorError):
+        return _of_door(error)
     if isinstance(error, HmsError):
         return _of_ours(error)
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
@@ -66,6 +79,41 @@ def listed(heading: str, faults: tuple[str, ...] | list[str]) -> str:
     if len(faults) == 1:
         return f"{heading}: {faults[0]}"
     return "\n".join([f"{heading}:", *(f"  - {fault}" for fault in faults)])
+
+
+def _of_door(error: problems.DoorError) -> Failure:
+    told = str(error)
+    if isinstance(error, problems.NoBadge | problems.Refused):
+        return NotAllowed(told)
+    if isinstance(error, problems.NotFound):
+        hint = next((hint for start, hint in _WHERE.items() if told.startswith(start)), None)
+        return NotFound(f"{told}; {hint}" if hint else told)
+    if isinstance(error, problems.Invalid):
+        faults = [f"{field}: {reason}" for field, reason in error.faults] or [told]
+        return WrongCall(listed("the door does not take this", faults))
+    if isinstance(error, problems.Unavailable):
+        return Failure("\n".join([told, *_ways_out(error)]))
+    return Failure(told)
+
+
+#: What to look at where something is not there.
+_WHERE = {
+    "there is no job-": "`hms job list` shows the jobs",
+    "there is no queue": "`hms queue list` shows how they stand",
+    "there is no cycle": "`hms cycle list` shows the cycles",
+    "no cycle has been run": "`hms cycle run FILE` runs one",
+}
+
+
+def _ways_out(error: problems.Unavailable) -> list[str]:
+    ways = []
+    if error.maybe_done:
+        ways.append("It may have been done all the same: look before you do it again.")
+    if "revision" in str(error):
+        ways.append("Bring the database to it with `hms db migrate` (`hms up` does it by itself)")
+    elif not error.status:
+        ways.append("Start a floor with `hms up`, or see with `hms check` where this one is looked for")
+    return ways
 
 
 def _of_ours(error: HmsError) -> Failure:

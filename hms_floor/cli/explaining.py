@@ -6,19 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from hms_floor.cli import show
 from hms_floor.cli.case import Case
 from hms_oms.explain import Standing
 from hms_oms.records import Event
-
-
-def page(case: Case) -> list[RenderableType]:
-    """The sentences, the first one as a heading."""
-    first, *others = sentences(case)
-    return [_bold(first), *others]
 
 
 def sentences(case: Case) -> Iterator[str]:
@@ -176,7 +167,7 @@ def _steered(case: Case) -> Iterator[str]:
 def _deadline(case: Case) -> str:
     found, job = case.standing, case.standing.job
     word = "was" if job.finished_at or job.sla < found.now else "is"
-    return f"Its deadline {word} {show.deadline(job, found.now).plain}."
+    return f"Its deadline {word} {show.deadline(job.sla, job.finished_at, found.now).plain}."
 
 
 def _place(case: Case) -> str:
@@ -205,9 +196,3 @@ def _last(found: Standing, fact: str) -> Event | None:
 
 def _for(since: datetime, now: datetime) -> str:
     return f"for {show.about(max(now, since) - since)}"
-
-
-def _bold(sentence: str) -> Text:
-    text = show.plain(sentence)
-    text.stylize("bold")
-    return text

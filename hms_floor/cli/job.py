@@ -7,14 +7,12 @@ from typing import IO
 
 import click
 
-from hms_act import accept
-from hms_floor.cli import case, controls, documents, explaining, request, sheet, show, tables
-from hms_floor.cli.arguments import JobId, Minutes, moment
-from hms_floor.cli.ledger import reading, who, writing
+from hms_floor.cli import controls, door, sheet, show, tables
+from hms_floor.cli.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
 from hms_floor.cli.selection import filtering
-from hms_oms import health, jobs, recipes, settings
-from hms_oms.control import HIGHEST_PRIORITY
-from hms_oms.records import Job
+from hms_oms.answers import Job
+from hms_oms.filter import Filter
+from hms_oms.reading import document
 from hms_oms.tickets import job_name
 
 
@@ -62,29 +60,31 @@ def start(
                 countyFips=19153 crop=corn acres=120 amountRequested=30000 \\
                 submittedOn=2026-11-20 --sla 10
     """
+    from hms_floor.cli import request
+    from hms_oms import recipes, settings
+
     recipe = recipes.find(recipes.load_folder(settings.load().recipes), job_type)
     payload = request.build(recipe, words, file)
-    with writing() as connection:
-        now = health.clock(connection)
-        started = accept.start_job(
-            connection,
-            recipe,
-            payload,
-            requested_by=who(),
-            sla_minutes=sla_minutes,
-            key=key,
-            priority=priority,
-            ready_at=None if ready_at is None else _moment(ready_at, now),
-        )
+    now = door.clock()
+    started = door.act().start_job(
+        job_type,
+        payload,
+        sla_minutes=sla_minutes,
+        key=key,
+        priority=priority,
+        not_before=None if ready_at is None else future(ready_at, now, "--at"),
+    )
     if as_json:
-        show.print_json(documents.job(started.job) | {"created": started.created})
+        whole = document(door.oms().job(started.id))
+        del whole["timeline"]
+        show.print_json(whole | {"created": started.created})
         return
-    found = started.job
     if started.created:
-        show.lines(f"{found.name} is {found.status} in {found.queue}, due {show.moment(found.sla, now)}.")
+        due = show.moment(started.sla, now)
+        show.lines(f"{started.id} is {started.status} in {started.queue}, due {due}.")
     else:
-        show.lines(f"{found.name} has this key already, and is {found.status}; no new job was made.")
-    show.lines(f"Look at it with: hms job get {found.name}")
+        show.lines(f"{started.id} has this key already, and is {started.status}; no new job was made.")
+    show.lines(f"Look at it with: hms job get {started.id}")
 
 
 @job.command("get")
@@ -96,18 +96,11 @@ def get(number: int, as_json: bool) -> None:
     \b
     Example:  hms job get job-219
     """
-    with reading() as connection:
-        found = jobs.get(connection, number)
-        diary, now = jobs.diary(connection, number), health.clock(connection)
-    if not as_json:
-        show.lines(*sheet.sheet(found, diary, now))
-        return
-    stays = sheet.took(diary, found.finished_at or now)
-    timeline = [
-        documents.event(line, found.steps) | {"seconds": stay.total_seconds()}
-        for line, stay in zip(diary, stays, strict=True)
-    ]
-    show.print_json(documents.job(found) | {"timeline": timeline})
+    found = door.oms().job(job_name(number))
+    if as_json:
+        show.print_json(document(found))
+    else:
+        show.lines(*sheet.sheet(found, door.clock()))
 
 
 @job.command("explain")
@@ -119,12 +112,12 @@ def explain(number: int, as_json: bool) -> None:
     \b
     Example:  hms job explain job-219
     """
-    with reading() as connection:
-        found = case.read(connection, number)
+    found = door.oms().explain(job_name(number))
     if as_json:
-        show.print_json(case.document(found) | {"because": list(explaining.sentences(found))})
+        show.print_json(document(found))
     else:
-        show.lines(*explaining.page(found))
+        first, *others = found.because
+        show.lines(show.heading(first), *others)
 
 
 @job.command("list")
@@ -133,7 +126,7 @@ def explain(number: int, as_json: bool) -> None:
 @click.option("ids_only", "--ids", is_flag=True, help="Print nothing but the ids, one a line.")
 @show.json_option
 def list_jobs(
-    wanted: jobs.Filter,
+    wanted: Filter,
     limit: int,
     ids_only: bool,
     as_json: bool,
@@ -143,16 +136,15 @@ def list_jobs(
     \b
     Example:  hms job list --status failed --older-than 10m
     """
-    with reading() as connection:
-        found = jobs.find(connection, wanted, limit=limit or None)
-        total, now = jobs.count(connection, wanted), health.clock(connection)
+    found = list(door.oms().jobs(wanted, limit=limit or None))
+    total = door.oms().count(wanted) if len(found) == limit else len(found)
     if as_json:
-        show.print_json([documents.job(each) for each in found])
+        show.print_json([document(each) for each in found])
     elif ids_only:
         for each in found:
-            click.echo(job_name(each.id))
+            click.echo(each.id)
     elif found:
-        _print_table(found, now)
+        _print_table(found, door.clock())
     else:
         show.lines("No job is like that.")
     if len(found) < total:
@@ -163,13 +155,13 @@ def _print_table(found: list[Job], now: datetime) -> None:
     headers = ["id", "type", "queue", "status", "step", "attempt", "deadline", "accepted", "outcome"]
     rows = [
         (
-            each.name,
+            each.id,
             each.type,
             each.queue,
             show.status(each.status),
-            each.step_name,
+            each.step,
             str(each.attempt),
-            show.deadline(each, now),
+            show.deadline(each.sla_expires, each.finished_at, now),
             show.relative(each.created_at, now),
             each.outcome or (str(each.error.get("type", "")) if each.error else ""),
         )
@@ -177,10 +169,3 @@ def _print_table(found: list[Job], now: datetime) -> None:
     ]
     spare = ["type", "queue", "attempt", "step", "accepted"]
     show.lines(tables.table(headers, rows, right=["attempt"], wide=["outcome"], spare=spare))
-
-
-def _moment(written: str, now: datetime) -> datetime:
-    try:
-        return moment(written, now)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--at") from None

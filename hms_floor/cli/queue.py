@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from types import EllipsisType
 from typing import Literal
 
 import click
 from rich.text import Text
 
-from hms_floor.cli import documents, show, tables
+from hms_floor.cli import door, show, tables
 from hms_floor.cli.arguments import Limit
-from hms_floor.cli.ledger import reading, who, writing
-from hms_oms import control, health, jobs, queues
-from hms_oms.queues import Queue
+from hms_oms.answers import Queue
+from hms_oms.client import PAGE
+from hms_oms.reading import document
 
 
 @click.group()
@@ -28,14 +29,14 @@ def list_queues(as_json: bool) -> None:
     \b
     Example:  hms queue list
     """
-    with reading() as connection:
-        found, now = queues.overview(connection), health.clock(connection)
+    found = door.oms().queues()
     if as_json:
-        show.print_json([documents.queue(each) for each in found])
+        show.print_json([document(each) for each in found])
         return
     if not found:
         show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
         return
+    now = door.clock()
     numbers = ["waiting", "delayed", "queued", "running", "late", "oldest", "SLA", "next due"]
     numbers += ["workers", "slots"]
     rows = [_row(each, now) for each in found]
@@ -46,7 +47,7 @@ def list_queues(as_json: bool) -> None:
 
 @queue.command("peek")
 @click.argument("queue_name", metavar="QUEUE")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many jobs.")
+@click.option("--limit", type=click.IntRange(1, PAGE), default=20, show_default=True, help="How many jobs.")
 @show.json_option
 def peek(queue_name: str, limit: int, as_json: bool) -> None:
     """Show the next jobs of QUEUE's backlog, in the order in which they will be handed out.
@@ -54,18 +55,17 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
     \b
     Example:  hms queue peek farm-grant --limit 5
     """
-    with reading() as connection:
-        control.require_queue(connection, queue_name)
-        found, now = jobs.peek(connection, queue_name, limit), health.clock(connection)
+    found = door.oms().peek(queue_name, limit)
     if as_json:
-        show.print_json([documents.peeked(job, place) for place, job in enumerate(found, start=1)])
+        show.print_json([document(each) for each in found])
         return
     if not found:
         show.lines(f"Nothing waits in {queue_name}.")
         return
+    now = door.clock()
     rows = [
-        (str(place), job.name, show.status(job.status), show.deadline(job, now))
-        for place, job in enumerate(found, start=1)
+        (str(each.position), each.id, show.status(each.status), show.deadline(each.sla_expires, None, now))
+        for each in found
     ]
     show.lines(tables.table(["position", "id", "status", "slaExpires"], rows, right=["position"]))
 
@@ -82,8 +82,7 @@ def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms queue pause farm-grant --reason "the roster is being changed"
     """
-    with writing() as connection:
-        recalled = control.pause(connection, queue_name, who=who(), reason=reason)
+    recalled = door.act().pause(queue_name, reason=reason)
     if as_json:
         show.print_json({"queue": queue_name, "status": "paused", "recalled": recalled})
         return
@@ -104,8 +103,7 @@ def resume(queue_name: str, as_json: bool) -> None:
     \b
     Example:  hms queue resume farm-grant
     """
-    with writing() as connection:
-        resumed = control.resume(connection, queue_name)
+    resumed = door.act().resume(queue_name)
     if as_json:
         show.print_json({"queue": queue_name, "status": "open", "changed": resumed})
     else:
@@ -130,24 +128,18 @@ def limit(
     \b
     Example:  hms queue limit farm-grant --per-minute 600 --window none
     """
-    with writing() as connection:
-        present = control.limits(connection, queue_name)
-        wanted = control.Limits(_limit(window, present.window), _limit(per_minute, present.starts_per_minute))
-        if wanted != present:
-            control.limit(
-                connection, queue_name, window=wanted.window, starts_per_minute=wanted.starts_per_minute
-            )
+    found = door.act().limit(queue_name, window=_limit(window), starts_per_minute=_limit(per_minute))
     if as_json:
-        show.print_json({"queue": queue_name} | documents.record(wanted))
+        show.print_json(document(found))
         return
-    size = "as the workers need it" if wanted.window is None else f"{wanted.window:,} jobs at most"
-    starts = "no limit" if wanted.starts_per_minute is None else f"{wanted.starts_per_minute:,} a minute"
+    size = "as the workers need it" if found.window is None else f"{found.window:,} jobs at most"
+    starts = "no limit" if found.starts_per_minute is None else f"{found.starts_per_minute:,} a minute"
     show.lines(f"{queue_name}: window {size}; starts {starts}.")
 
 
-def _limit(given: int | Literal["none"] | None, present: int | None) -> int | None:
+def _limit(given: int | Literal["none"] | None) -> int | EllipsisType | None:
     if given is None:
-        return present
+        return ...
     return None if given == "none" else given
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from hms_act.intake import Refusal
+from hms_oms.cycles import RefusedRow
 
 
 class RefusedFile:
@@ -35,7 +35,7 @@ class RefusedFile:
         """Whether anything was refused."""
         return self._file is not None
 
-    def write(self, refusal: Refusal) -> None:
+    def write(self, refusal: RefusedRow) -> None:
         """Add one refused line."""
         if self._file is None:
             self._file = self._open()

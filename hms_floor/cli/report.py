@@ -8,10 +8,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli import show, tables
-from hms_oms.batches import Report
+from hms_oms.cycles import CycleReport
 
 
-def report(found: Report, now: datetime) -> list[RenderableType]:
+def report(found: CycleReport, now: datetime) -> list[RenderableType]:
     """What came of a cycle: outcomes, reasons, and whether it was in time."""
     parts: list[RenderableType] = [_heading(found), tables.facts(_facts(found, now))]
     ended = _ends(found)
@@ -29,34 +29,33 @@ def report(found: Report, now: datetime) -> list[RenderableType]:
         ]
         headers = ["reason", "jobs", "of the rejected"]
         parts += ["", tables.table(headers, reasons, right=headers[1:])]
-    if found.total:
+    if found.total_seconds:
         spans = [
-            ("wait", *_spans(found.wait), "accepted until its first step began"),
-            ("total", *_spans(found.total), "accepted until it ended"),
+            ("wait", *_spans(found.wait_seconds), "accepted until its first step began"),
+            ("total", *_spans(found.total_seconds), "accepted until it ended"),
         ]
         parts += ["", tables.table(["time of a job", "p50", "p95", ""], spans, right=["p50", "p95"])]
     return [*parts, *_remarks(found)]
 
 
-def _heading(found: Report) -> Text:
-    batch = found.batch
-    return Text.assemble((f"Cycle {batch.id}", "bold"), "  ", show.plain(batch.name), "  ", batch.type)
+def _heading(found: CycleReport) -> Text:
+    return Text.assemble((f"Cycle {found.id}", "bold"), "  ", show.plain(found.name), "  ", found.type)
 
 
-def _facts(found: Report, now: datetime) -> list[tuple[str, str | Text]]:
-    batch, progress = found.batch, found.progress
-    rows = batch.accepted + batch.duplicates + batch.refused
-    plural = "duplicate" if batch.duplicates == 1 else "duplicates"
-    door = f"{batch.accepted:,} accepted, {batch.duplicates:,} {plural}, {batch.refused:,} refused"
+def _facts(found: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
+    progress = found.progress
+    rows = found.accepted + found.duplicates + found.refused
+    plural = "duplicate" if found.duplicates == 1 else "duplicates"
+    door = f"{found.accepted:,} accepted, {found.duplicates:,} {plural}, {found.refused:,} refused"
     took = show.span(found.elapsed)
     pace = f" ({found.jobs_per_second:,.0f} jobs/s)" if progress.ended else ""
     facts: list[tuple[str, str | Text]] = [
-        ("begun", f"{show.moment(batch.created_at, now)} by {batch.requested_by}"),
+        ("begun", f"{show.moment(found.created_at, now)} by {found.requested_by}"),
         ("rows", f"{rows:,}: {door}"),
         ("took", f"{took}{' so far' if progress.open else ''}{pace}"),
     ]
-    if found.sla_minutes:
-        facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(found.sla_minutes)))))
+    if found.sla_minutes_range:
+        facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(found.sla_minutes_range)))))
     judged = found.on_time + progress.late
     if judged:
         late = show.count(progress.late, show.STYLES["late"])
@@ -67,7 +66,7 @@ def _facts(found: Report, now: datetime) -> list[tuple[str, str | Text]]:
     return facts
 
 
-def _ends(found: Report) -> list[tuple[str, int]]:
+def _ends(found: CycleReport) -> list[tuple[str, int]]:
     progress = found.progress
     others = progress.done - sum(found.outcomes.values())
     ends = [*found.outcomes.items(), ("done", others), ("failed", progress.failed)]
@@ -75,22 +74,24 @@ def _ends(found: Report) -> list[tuple[str, int]]:
     return [(word, number) for word, number in ends if number]
 
 
-def _spans(pair: tuple[timedelta, timedelta] | None) -> tuple[str, str]:
-    return (show.span(pair[0]), show.span(pair[1])) if pair else ("", "")
+def _spans(pair: tuple[float, float] | None) -> tuple[str, str]:
+    if pair is None:
+        return "", ""
+    return show.span(timedelta(seconds=pair[0])), show.span(timedelta(seconds=pair[1]))
 
 
-def _remarks(found: Report) -> list[Text]:
+def _remarks(found: CycleReport) -> list[Text]:
     """What a reader must not overlook, and what to do about it."""
-    batch, remarks = found.batch, []
-    if batch.closed_at is None:
+    remarks = []
+    if found.closed_at is None:
         remarks.append(
             "The file has not been read to its end. If nobody is reading it any more, run it again:"
             " what was accepted already is known by its key."
         )
     if found.progress.failed:
-        remarks.append(f"The failed ones: hms job list --batch {batch.id} --status failed")
+        remarks.append(f"The failed ones: hms job list --batch {found.id} --status failed")
     if found.progress.open:
-        remarks.append(f"The open ones: hms job list --batch {batch.id} --status open")
+        remarks.append(f"The open ones: hms job list --batch {found.id} --status open")
     if found.lost:
         remarks.append("Jobs that were accepted are gone from the ledger: somebody has deleted rows.")
     return [Text(f"\n{remark}", style="yellow") for remark in remarks]

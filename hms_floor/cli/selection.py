@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
+from hms_floor.cli import door
 from hms_floor.cli.arguments import Length
 from hms_floor.cli.errors import WrongCall
-from hms_oms import jobs
-from hms_oms.states import OPEN, Status
-from hms_oms.tickets import job_number
+from hms_oms.filter import Filter
+from hms_oms.states import Status
+from hms_oms.tickets import job_name, job_number
 
 #: What stands for the ids on standard input.
 STDIN = "-"
@@ -53,22 +54,21 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
         older_than: timedelta | None,
         **others: Any,
     ) -> None:
-        wanted = jobs.Filter(
-            queue=queue, status=_statuses(statuses), type=job_type, batch=batch, older_than=older_than
-        )
+        before = None if older_than is None else door.clock() - older_than
+        wanted = Filter(queue=queue, status=statuses, type=job_type, batch=batch, created_to=before)
         function(*arguments, wanted=wanted, **others)
 
     return functools.reduce(lambda made, option: option(made), reversed(_FILTERS), call)
 
 
-def ids(words: Sequence[str], wanted: jobs.Filter) -> list[int] | None:
+def ids(words: Sequence[str], wanted: Filter) -> list[str] | None:
     """The jobs that are named, in the order given; None where a filter says which. Raises UsageError."""
-    if words and wanted != jobs.Filter():
+    if words and wanted != Filter():
         raise click.UsageError("Name jobs or give a filter, not both.")
     if words:
         given = words if STDIN not in words else _from_stdin(words)
-        return list(dict.fromkeys(map(_number, given)))
-    if wanted == jobs.Filter():
+        return list(dict.fromkeys(map(_name, given)))
+    if wanted == Filter():
         raise click.UsageError(
             "Say which jobs: by ID, by - for ids on standard input, or by a filter such as --queue."
         )
@@ -98,12 +98,8 @@ def _from_stdin(words: Sequence[str]) -> list[str]:
     return sys.stdin.buffer.read().decode("ascii", "replace").split()
 
 
-def _number(word: str) -> int:
+def _name(word: str) -> str:
     try:
-        return job_number(word)
+        return job_name(job_number(word))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="ID") from None
-
-
-def _statuses(given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple({str(each) for word in given for each in (OPEN if word == _OPEN else [word])})

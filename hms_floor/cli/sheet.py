@@ -12,13 +12,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli import show, tables
-from hms_oms.records import Event, Job
+from hms_oms.answers import JobInFull
+from hms_oms.records import Event
 
 
-def sheet(job: Job, diary: Sequence[Event], now: datetime) -> list[RenderableType]:
+def sheet(job: JobInFull, now: datetime) -> list[RenderableType]:
     """Everything that the ledger has of a job."""
     parts: list[RenderableType] = [_heading(job), tables.facts(_facts(job, now))]
-    parts += [_title("Timeline"), _timeline(job, diary, now)]
+    parts += [_title("Timeline"), _timeline(job, now)]
     parts += [_title("Payload"), _json(job.payload)]
     if job.results:
         parts += [_title("Results"), _json(job.results)]
@@ -33,18 +34,18 @@ def took(diary: Sequence[Event], now: datetime) -> list[timedelta]:
     return [later - earlier for earlier, later in pairwise(moments)]
 
 
-def _heading(job: Job) -> Text:
-    heading = Text.assemble((job.name, "bold"), "  ", job.type, "  ", show.status(job.status))
+def _heading(job: JobInFull) -> Text:
+    heading = Text.assemble((job.id, "bold"), "  ", job.type, "  ", show.status(job.status))
     if job.outcome:
         heading.append_text(Text("  ")).append_text(show.plain(job.outcome))
     return heading
 
 
-def _facts(job: Job, now: datetime) -> list[tuple[str, str | Text]]:
-    place = f"{job.step_name} ({job.step + 1} of {len(job.steps)}: {' -> '.join(job.steps)})"
+def _facts(job: JobInFull, now: datetime) -> list[tuple[str, str | Text]]:
+    place = f"{job.step} ({job.steps.index(job.step) + 1} of {len(job.steps)}: {' -> '.join(job.steps)})"
     tries = f"{job.attempt}" + (f", {job.failures} failed in this step" if job.failures else "")
     found: list[tuple[str, str | Text | None]] = [
-        ("deadline", show.deadline(job, now)),
+        ("deadline", show.deadline(job.sla_expires, job.finished_at, now)),
         ("SLA", show.minutes(job.sla_minutes)),
         ("queue", job.queue),
         ("step", place),
@@ -52,7 +53,7 @@ def _facts(job: Job, now: datetime) -> list[tuple[str, str | Text]]:
         ("priority", str(job.priority)),
         ("worker", job.worker),
         ("not before", show.moment(job.ready_at, now)),
-        ("cycle", None if job.batch_id is None else str(job.batch_id)),
+        ("cycle", None if job.batch is None else str(job.batch)),
         ("key", job.key),
         ("accepted", f"{show.moment(job.created_at, now)} by {job.requested_by}"),
         ("started", show.moment(job.started_at, now)),
@@ -62,15 +63,16 @@ def _facts(job: Job, now: datetime) -> list[tuple[str, str | Text]]:
     return [(name, value) for name, value in found if value]
 
 
-def _timeline(job: Job, diary: Sequence[Event], now: datetime) -> RenderableType:
+def _timeline(job: JobInFull, now: datetime) -> RenderableType:
     rows = []
-    for line, stayed in zip(diary, took(diary, now), strict=True):
-        last = line is diary[-1]
+    for line in job.timeline:
+        last = line is job.timeline[-1]
+        stayed = timedelta(seconds=line.seconds or 0.0)
         rows.append(
             (
                 _precise(line.at, now),
                 show.status(line.fact),
-                job.steps[line.step],
+                line.step,
                 str(line.attempt),
                 "" if last and job.finished_at else _stay(line.status, stayed, still=last),
                 line.who or "",

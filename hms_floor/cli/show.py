@@ -14,8 +14,6 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from hms_oms.records import Job
-
 #: Columns where output goes to a file or a program, which have no width of their own.
 UNBOUNDED = 240
 
@@ -65,6 +63,13 @@ def unicode() -> bool:
     return (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
 
 
+def heading(sentence: str) -> Text:
+    """A text that stands above others."""
+    text = plain(sentence)
+    text.stylize("bold")
+    return text
+
+
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -91,17 +96,17 @@ def moment(when: datetime | None, now: datetime) -> str:
     return "" if when is None else f"{local(when, now)} ({relative(when, now)})"
 
 
-def deadline(job: Job, now: datetime) -> Text:
+def deadline(due: datetime, finished_at: datetime | None, now: datetime) -> Text:
     """A job's deadline, and by how much it is ahead of it or behind."""
-    at = local(job.sla, now)
-    if job.finished_at is not None:
-        spare = job.sla - job.finished_at
+    at = local(due, now)
+    if finished_at is not None:
+        spare = due - finished_at
         if spare >= timedelta(0):
             return Text(f"{at} (met, {about(spare)} to spare)")
         return Text(f"{at} (missed by {about(-spare)})", style=STYLES["late"])
-    if job.sla < now:
-        return Text(f"{at} ({about(now - job.sla)} late)", style=STYLES["late"])
-    return Text(f"{at} ({relative(job.sla, now)})")
+    if due < now:
+        return Text(f"{at} ({about(now - due)} late)", style=STYLES["late"])
+    return Text(f"{at} ({relative(due, now)})")
 
 
 def local(when: datetime, now: datetime) -> str:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import click
 
-from hms_floor.cli import documents, show, tables
+from hms_floor.cli import door, show, tables
 from hms_floor.cli.arguments import Minutes
-from hms_floor.cli.ledger import reading, who, writing
-from hms_oms import health
-from hms_oms import sla as slas
-from hms_oms.sla import Sla
+from hms_oms.answers import Sla
+from hms_oms.reading import document
 
 
 @click.group()
@@ -33,14 +30,13 @@ def set_minutes(queue: str, minutes: float, reason: str | None, as_json: bool) -
     \b
     Example:  hms sla set farm-grant 45 --reason "county fair next week"
     """
-    with writing() as connection:
-        before = slas.minutes_in_force(connection, queue)
-        now = slas.set_sla(connection, queue, minutes, set_by=who(), reason=reason)
+    found = door.act().set_sla(queue, minutes, reason=reason)
     if as_json:
-        show.print_json(documents.sla(now))
+        show.print_json(document(found))
     else:
+        before = "none" if found.before is None else show.minutes(found.before)
         show.lines(
-            f"{queue}: {show.minutes(before)} -> {show.minutes(minutes)} for every job from now on."
+            f"{queue}: {before} -> {show.minutes(minutes)} for every job from now on."
             " Jobs accepted before keep their deadline."
         )
 
@@ -53,9 +49,7 @@ def list_slas(as_json: bool) -> None:
     \b
     Example:  hms sla list
     """
-    with reading() as connection:
-        found, now = slas.in_force(connection), health.clock(connection)
-    _print(found, now, as_json)
+    _print(door.oms().slas(), as_json)
 
 
 @sla.command("history")
@@ -67,18 +61,17 @@ def show_history(queue: str, as_json: bool) -> None:
     \b
     Example:  hms sla history farm-grant
     """
-    with reading() as connection:
-        found, now = slas.history(connection, queue), health.clock(connection)
-    _print(found, now, as_json)
+    _print(door.oms().sla(queue), as_json)
 
 
-def _print(found: Sequence[Sla], now: datetime, as_json: bool) -> None:
+def _print(found: Sequence[Sla], as_json: bool) -> None:
     if as_json:
-        show.print_json([documents.sla(entry) for entry in found])
+        show.print_json([document(entry) for entry in found])
         return
     if not found:
         show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
         return
+    now = door.clock()
     rows = [
         (
             entry.queue,

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
-from sqlalchemy import Connection
 
-from hms_floor.cli import ledger, selection, show
-from hms_floor.cli.errors import ERROR, NotFound, Stopped
-from hms_oms import control, jobs
-from hms_oms.states import TERMINAL, Fact, allowed_before
-from hms_oms.tickets import job_name
+from hms_act.client import Action
+from hms_floor.cli import door, selection, show
+from hms_floor.cli.errors import ERROR, Stopped
+from hms_oms.answers import Changed
+from hms_oms.filter import Filter
+from hms_oms.states import TERMINAL
 
-#: So many jobs are changed in one transaction.
+#: So many jobs are named to the door at a time.
 PAGE = 10_000
-#: So many ids that do not exist are named.
-_NAMED = 5
 
 
 @dataclass(frozen=True)
 class Verb:
-    """What is to be done: the words for it, what it does to a page of jobs, and what follows its commit.
+    """What is to be done, the words for it, and what the door needs to know besides."""
 
-    `backwards` takes jobs that are named from the last one to the first.
-    """
-
+    action: Action
     word: str
     done: str
-    fact: Fact
-    change: Callable[[Connection, Sequence[int]], Sequence[int]]
-    backwards: bool = False
-    after: Callable[[], None] = lambda: None
+    options: dict[str, Any]
 
 
 @dataclass
@@ -43,48 +35,72 @@ class Came:
     """What came of it: how many jobs were meant, which were changed, and in which status the others are."""
 
     meant: int = 0
-    changed: list[int] = field(default_factory=list)
+    changed: int = 0
+    jobs: list[str] = field(default_factory=list)
     left: Counter[str] = field(default_factory=Counter)
+    running: list[str] = field(default_factory=list)
+    warning: str | None = None
+
+    def add(self, part: Changed) -> None:
+        """Add what came of one part."""
+        self.meant += part.matched
+        self.changed += part.changed
+        self.jobs += part.jobs
+        self.left.update(part.unchanged)
+        self.running += part.running
+        self.warning = part.warning or self.warning
 
 
-def steer(verb: Verb, words: Sequence[str], wanted: jobs.Filter, *, yes: bool) -> Came:
-    """Do it to the jobs that are named or meant, page by page. Raises NotFound before anything is done."""
+def steer(verb: Verb, words: Sequence[str], wanted: Filter, *, yes: bool, reason: str | None) -> Came:
+    """Do it to the jobs that are named or meant. Raises NotFound before anything is done."""
     named = selection.ids(words, wanted)
-    came = Came()
-    if named is None:
-        pages = _by_filter(verb, wanted, came)
-    else:
-        with ledger.reading() as connection:
-            _require(connection, named)
-        came.meant = len(named)
-        pages = _chunks(named[::-1] if verb.backwards else named)
-    count = came.meant - came.left.total()
+    parts = [wanted] if named is None else _parts(verb, named)
     # Whoever names jobs one by one has said how many; whoever lets a program name them has not.
-    if count and (named is None or selection.STDIN in words):
-        _count_first(verb, count, came.meant, yes=yes, stdin_used=named is not None)
-    try:
-        for page in pages:
-            _turn(verb, page, came)
-    except KeyboardInterrupt:
-        raise Stopped(
-            f"Stopped: {len(came.changed):,} {verb.done} before that, the others are as they were."
-        ) from None
-    return came
+    by_hand = named is not None and selection.STDIN not in words
+    if not by_hand or len(parts) > 1:
+        seen = _each(verb, parts, dry_run=True, reason=reason)
+        able = seen.meant - seen.left.total()
+        if not able:
+            return seen
+        if not by_hand:
+            _count_first(verb, able, seen.meant, yes=yes, stdin_used=named is not None)
+    return _each(verb, parts, dry_run=False, reason=reason)
 
 
 def tell(verb: Verb, came: Came, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
     """Tell what came of it."""
     if as_json:
-        document: dict[str, Any] = {"matched": came.meant, "changed": len(came.changed)}
-        document |= {"jobs": [job_name(job) for job in came.changed], "unchanged": dict(came.left)}
+        document: dict[str, Any] = {"matched": came.meant, "changed": came.changed}
+        document |= {"jobs": came.jobs, "unchanged": dict(came.left)}
         show.print_json(document | (more or {}))
     elif not came.meant:
         show.lines("No job is like that.")
-    elif came.meant == 1 and came.changed:
-        show.lines(f"{job_name(came.changed[0])} {verb.done}.")
+    elif came.meant == 1 and came.jobs:
+        show.lines(f"{came.jobs[0]} {verb.done}.")
     else:
-        parts = [f"{len(came.changed):,} of {came.meant:,} {verb.done}", *_left(verb, came.left)]
+        parts = [f"{came.changed:,} of {came.meant:,} {verb.done}", *_left(verb, came.left)]
         show.lines("; ".join(parts) + ".")
+
+
+def _parts(verb: Verb, named: list[str]) -> list[list[str]]:
+    parts = [named[start : start + PAGE] for start in range(0, len(named), PAGE)]
+    # Of the promoted the one that is named first goes first: it is promoted last.
+    return parts[::-1] if verb.action == "promote" else parts
+
+
+def _each(verb: Verb, parts: Sequence[Filter | Sequence[str]], *, dry_run: bool, reason: str | None) -> Came:
+    came = Came()
+    try:
+        for part in parts:
+            done = door.act().bulk(verb.action, part, dry_run=dry_run, reason=reason, **verb.options)
+            came.add(done)
+    except KeyboardInterrupt:
+        if dry_run:
+            raise
+        raise Stopped(
+            f"Stopped: {came.changed:,} {verb.done} before that; what the door has begun, it finishes."
+        ) from None
+    return came
 
 
 def _count_first(verb: Verb, count: int, meant: int, *, yes: bool, stdin_used: bool) -> None:
@@ -97,58 +113,9 @@ def _count_first(verb: Verb, count: int, meant: int, *, yes: bool, stdin_used: b
         raise click.exceptions.Exit(ERROR)
 
 
-def _turn(verb: Verb, page: Sequence[int], came: Came) -> None:
-    with ledger.writing() as connection:
-        changed = list(verb.change(connection, page))
-        others = control.statuses(connection, list(set(page) - set(changed)))
-    came.changed += changed
-    came.left.update(others.values())
-    verb.after()
-
-
-def _by_filter(verb: Verb, wanted: jobs.Filter, came: Came) -> Iterator[Sequence[int]]:
-    """Count what a filter means, and return its pages: of the jobs that the verb can change."""
-    able = allowed_before(verb.fact)
-    with ledger.reading() as connection:
-        if wanted.queue is not None:
-            control.require_queue(connection, wanted.queue)
-        census = control.census(connection, wanted)
-    came.meant = sum(census.values())
-    came.left.update({status: number for status, number in census.items() if status not in able})
-    statuses = tuple(status.value for status in able if status in census)
-    return _pages(dataclasses.replace(wanted, status=statuses)) if statuses else iter(())
-
-
-def _pages(wanted: jobs.Filter) -> Iterator[Sequence[int]]:
-    """The ids of a filter, newest first, so that jobs which come meanwhile are not among them."""
-    last: int | None = None
-    while True:
-        with ledger.reading() as connection:
-            page = control.page(connection, wanted, limit=PAGE, after=last)
-        if not page:
-            return
-        yield page
-        last = page[-1]
-
-
-def _chunks(named: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (named[start : start + PAGE] for start in range(0, len(named), PAGE))
-
-
-def _require(connection: Connection, named: Sequence[int]) -> None:
-    unknown: list[int] = []
-    for page in _chunks(named):
-        known = control.statuses(connection, page)
-        unknown += [job for job in page if job not in known]
-    if unknown:
-        names = ", ".join(map(job_name, unknown[:_NAMED]))
-        more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
-        raise NotFound(f"there is no {names}{more}; nothing was changed. `hms job list` shows the jobs")
-
-
 def _left(verb: Verb, left: Counter[str]) -> list[str]:
     """Why the others were left alone, one part of a sentence for each reason."""
-    if verb.fact is Fact.REVIVED:
+    if verb.action == "retry":
         return [f"{left.total():,} had not failed"] if left else []
     ended = sum(number for status, number in left.items() if status in TERMINAL)
     others = left.total() - ended

@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from hms_act.client import ActClient
 from hms_floor import launcher
-from hms_floor.cli import cycle, db, documents, ledger, morning, report, show, tables
+from hms_floor.cli import cycle, db, morning, report, show, tables
 from hms_floor.cli.errors import ERROR, Stopped
-from hms_oms import batches, recipes, settings
-from hms_oms.recipes import Recipe
+from hms_oms import recipes, settings
+from hms_oms.address import BADGE_FILE
+from hms_oms.client import OmsClient
 from hms_oms.settings import Settings
 
 SAMPLE_TYPE = "farm:grant:v1"
@@ -31,8 +33,8 @@ TEXT_PATIENCE = timedelta(seconds=15)
 def up(ctx: click.Context, sample: int | None, once: bool) -> None:
     """Start everything on this machine and keep it running until Ctrl-C.
 
-    Starts the dispatcher, the sender, the workers and Flower; PostgreSQL and Redis too, privately under
-    HMS_HOME, where HMS_DATABASE_URL and HMS_BROKER_URL name none. What is in the ledger survives.
+    Starts the dispatcher, the sender, the workers, the door and Flower; PostgreSQL and Redis too, privately
+    under HMS_HOME, where HMS_DATABASE_URL and HMS_BROKER_URL name none. What is in the ledger survives.
 
     \b
     Example:  hms up --sample 3000
@@ -41,36 +43,36 @@ def up(ctx: click.Context, sample: int | None, once: bool) -> None:
         raise click.UsageError("--once goes with --sample N: it stops everything after that cycle.")
     configured = settings.load()
     known = recipes.load_folder(configured.recipes)
-    recipe = recipes.find(known, SAMPLE_TYPE) if sample else None
+    if sample is not None:
+        recipes.find(known, SAMPLE_TYPE)
 
     def prepare(database_url: str) -> None:
         _say(str(db.prepare(database_url, known.values())))
 
     def when_ready() -> int | None:
-        if sample is None or recipe is None:
+        if sample is None:
             _print_hints(configured, after_cycle=False)
             return None
-        return _sample_cycle(configured, recipe, sample, once)
+        return _sample_cycle(configured, sample, once)
 
     code = launcher.run(configured, prepare=prepare, when_ready=when_ready, say=_say)
     ctx.exit(code)
 
 
-def _sample_cycle(configured: Settings, recipe: Recipe, applications: int, once: bool) -> int | None:
-    engine = ledger.engine()
-    with engine.connect() as connection:
-        seed = batches.count(connection) + 1
+def _sample_cycle(configured: Settings, applications: int, once: bool) -> int | None:
+    act, oms = _clients(configured)
+    seed = sum(1 for _ in oms.cycles()) + 1
     path = configured.home / "samples" / f"sample-{seed}.csv"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     cycle.write_sample(path, applications, seed)
     try:
         with path.open("rb") as stream:
             found = morning.run(
-                engine,
-                recipe,
+                act,
+                oms,
+                SAMPLE_TYPE,
                 stream,
                 name=path.name,
-                requested_by=ledger.who(),
                 refused=morning.beside(path, configured.home),
                 patience=PATIENCE if once else None,
             )
@@ -81,13 +83,20 @@ def _sample_cycle(configured: Settings, recipe: Recipe, applications: int, once:
         return None
     if once:
         # Everything stops next: let the last texts be handed over first.
-        found = morning.with_texts_sent(engine, found, TEXT_PATIENCE)
+        found = morning.with_texts_sent(oms, found, TEXT_PATIENCE)
     show.lines("", *report.report(found, found.progress.now))
     if once:
-        show.print_json(documents.report(found), indent=None)
+        show.print_json(dict(found.report), indent=None)
         return 0 if morning.all_ended(found) else ERROR
     _print_hints(configured, after_cycle=True)
     return None
+
+
+def _clients(configured: Settings) -> tuple[ActClient, OmsClient]:
+    """Clients of the door that has just opened, whatever other door the environment names."""
+    url = settings.load().floor_url
+    badge = (configured.home / BADGE_FILE).read_text(encoding="ascii").strip()
+    return ActClient(url, badge), OmsClient(url, badge)
 
 
 def _print_hints(configured: Settings, *, after_cycle: bool) -> None:

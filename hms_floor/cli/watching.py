@@ -16,11 +16,10 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection, Engine
 
 from hms_floor.cli import show
-from hms_oms import batches, health, queues
-from hms_oms.batches import Progress
+from hms_oms.client import OmsClient
+from hms_oms.cycles import CycleProgress, CycleReport
 
 #: How often the ledger is asked, in seconds; less often where the answer takes long.
 LOOK_SECONDS = 0.25
@@ -37,8 +36,8 @@ STILL = timedelta(seconds=10)
 class View(Protocol):
     """What the watched cycle is shown on."""
 
-    def show(self, seen: Progress, *, reading: bool = False) -> None:
-        """Show how it stands; `reading` while the file is not at its end."""
+    def show(self, seen: CycleProgress) -> None:
+        """Show how it stands."""
 
     def note(self, sentence: str) -> None:
         """Tell something that a watching reader likes to know."""
@@ -59,42 +58,43 @@ def view(*, silent: bool) -> Iterator[View]:
         yield Lines()
 
 
-def follow(engine: Engine, batch: int, shown_on: View, *, patience: timedelta | None = None) -> Progress:
-    """Watch until every job of a batch has ended, or until nothing has moved for as long as `patience`."""
+def follow(oms: OmsClient, cycle: int, shown_on: View, *, patience: timedelta | None = None) -> CycleReport:
+    """Watch until every job of a cycle has ended, or until nothing has moved for as long as `patience`.
+
+    Returns what came of it.
+    """
     told = None
     while True:
         began = time.monotonic()
-        with engine.connect() as connection:
-            seen = batches.progress(connection, batch)
-            shown_on.show(seen)
-            if not seen.open:
-                return seen
-            still = seen.now - (seen.moved_at or seen.now)
-            if still > STILL and told != seen.moved_at:
-                told = seen.moved_at
-                why = _why_still(connection, seen)
-                if why:
-                    shown_on.say(f"Nothing has moved for {show.about(still)}: {why}.")
+        report = oms.cycle(cycle)
+        seen = report.progress
+        shown_on.show(seen)
+        if not seen.open:
+            return report
+        still = seen.now - (seen.moved_at or seen.now)
+        if still > STILL and told != seen.moved_at:
+            told = seen.moved_at
+            why = _why_still(oms, seen)
+            if why:
+                shown_on.say(f"Nothing has moved for {show.about(still)}: {why}.")
         if patience is not None and still > patience and not seen.delayed:
-            return seen
+            return report
         time.sleep(max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE))
 
 
-def _why_still(connection: Connection, seen: Progress) -> str | None:
+def _why_still(oms: OmsClient, seen: CycleProgress) -> str | None:
     """What keeps open jobs from moving; None where steps run and simply take long."""
-    standing = [queue for queue in queues.overview(connection) if queue.open]
+    standing = [queue for queue in oms.queues() if queue.open]
     for queue in standing:
         if queue.paused_at:
             return f"queue {queue.name} is paused by {queue.paused_by}"
         if not queue.workers:
             return f"no live worker serves queue {queue.name}; `hms up` starts some"
-    if not any(leader.duty == "act" for leader in health.leaders(connection)):
-        return "no dispatcher is running; `hms up` or `hms act run` starts one"
     if seen.running:
         return None
     if seen.delayed:
         return f"{seen.delayed:,} jobs may not start yet (delayed, or tried again later)"
-    return "`hms check` may tell why"
+    return "is a dispatcher running? `hms check` tells, `hms act run` starts one"
 
 
 class Pace:
@@ -120,7 +120,7 @@ class Pace:
         return timedelta(seconds=open_jobs / self.per_second) if self.per_second else None
 
 
-def counts(seen: Progress, pace: Pace) -> Text:
+def counts(seen: CycleProgress, pace: Pace) -> Text:
     """How a cycle stands, on one line."""
     good = [("waiting", seen.waiting + seen.queued), ("running", seen.running), ("done", seen.done)]
     bad = [("failed", seen.failed), ("late", seen.late)]
@@ -143,7 +143,7 @@ def counts(seen: Progress, pace: Pace) -> Text:
 class Silent:
     """Shows nothing but what must not be missed."""
 
-    def show(self, seen: Progress, *, reading: bool = False) -> None:
+    def show(self, seen: CycleProgress) -> None:
         """Show nothing."""
 
     def note(self, sentence: str) -> None:
@@ -169,12 +169,11 @@ class Lines(Talking):
         self._pace = Pace()
         self._next = 0.0
 
-    def show(self, seen: Progress, *, reading: bool = False) -> None:
+    def show(self, seen: CycleProgress) -> None:
         """Write a line, if the last one is old or this is the end."""
         now = time.monotonic()
         self._pace.note(now, seen.ended)
-        over = not seen.open and not reading
-        if now >= self._next or over:
+        if now >= self._next or not seen.open:
             self._next = now + LINE_SECONDS
             whole = seen.open + seen.ended
             self.say(f"{seen.ended:,} of {whole:,} ended: {counts(seen, self._pace).plain}")
@@ -187,12 +186,12 @@ class Bar(Talking):
         self._live = live
         self._pace = Pace()
 
-    def show(self, seen: Progress, *, reading: bool = False) -> None:
+    def show(self, seen: CycleProgress) -> None:
         """Draw it."""
         self._pace.note(time.monotonic(), seen.ended)
         whole = seen.open + seen.ended
         bar = Table.grid(padding=(0, 2, 0, 0))
-        share = "reading the file" if reading else show.share(seen.ended, whole) if whole else "no new job"
+        share = show.share(seen.ended, whole) if whole else "no new job"
         bar.add_row(
             ProgressBar(
                 total=max(whole, 1), completed=seen.ended, width=min(40, self._live.console.width // 2)

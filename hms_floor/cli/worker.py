@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
 import click
 from rich.text import Text
 
-from hms_floor.cli import documents, show, tables
-from hms_floor.cli.ledger import reading
-from hms_oms import health, presence
-from hms_oms.presence import Worker
+from hms_floor.cli import door, show, tables
+from hms_oms.answers import Worker
+from hms_oms.reading import document
 
 
 @click.group()
@@ -28,10 +27,9 @@ def list_workers(as_json: bool) -> None:
     \b
     Example:  hms worker list
     """
-    with reading() as connection:
-        found, now = presence.live(connection), health.clock(connection)
+    found = door.oms().workers()
     if as_json:
-        show.print_json([documents.worker(each, now) for each in found])
+        show.print_json([document(each) for each in found])
         return
     if not found:
         show.lines("No worker is live: start some with `hms up`, or one with: celery -A workers worker")
@@ -39,11 +37,11 @@ def list_workers(as_json: bool) -> None:
     headers = ["name", "host", "pid", "pool", "slots", "held", "queues", "CPU", "memory", "beat"]
     numbers = ["pid", "slots", "held", "CPU", "memory", "beat"]
     spare = ["host", "pid", "pool", "beat", "CPU"]
-    rows = [_row(each, now) for each in found]
+    rows = [_row(each) for each in found]
     show.lines(tables.table(headers, rows, right=numbers, wide=["queues"], spare=spare))
 
 
-def _row(each: Worker, now: datetime) -> list[str | Text]:
+def _row(each: Worker) -> list[str | Text]:
     return [
         each.name,
         each.host,
@@ -54,5 +52,5 @@ def _row(each: Worker, now: datetime) -> list[str | Text]:
         ", ".join(each.queues),
         f"{each.cpu_percent:.0f} %",
         f"{each.rss_bytes >> 20:,} MiB",
-        f"{show.span(now - each.beat_at)} ago",
+        f"{show.span(timedelta(seconds=each.beat_age_seconds))} ago",
     ]

@@ -27,4 +27,4 @@ diary as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who)
     select id, 'reserved', status, step, attempt, worker from reserved
 )
-select id, type, recipe_id, step, steps, attempt, payload, results, sla, lease_until from reserved
+select id, type, recipe_id, queue, step, steps, attempt, payload, results, sla, lease_until from reserved

@@ -24,6 +24,8 @@ create table ops.thresholds (
     set_at timestamptz not null default oms.now()
 );
 create index thresholds_in_force on ops.thresholds (rule, parameter, queue, id desc);
+create trigger thresholds_append_only before update or delete on ops.thresholds
+    for each row execute function oms.refuse_change();
 
 create table ops.incidents (
     id bigint generated always as identity primary key,
@@ -31,13 +33,15 @@ create table ops.incidents (
     queue text references oms.queues,  -- null: about the whole floor
     subject text,                      -- what within the rule, as a host's name
     state text not null check (state in ('pending', 'open', 'acknowledged', 'resolved')),
-    reference text,                    -- short, as K7; given when it opens, free again when it is resolved
+    reference text,                    -- short, as K7; given when it opens, free again some time after its end
     facts jsonb not null default '{}', -- what the rule said last
     worst double precision not null default 0,
     late_jobs int not null default 0,
-    active_at timestamptz not null,    -- since when the rule holds
+    active_at timestamptz not null,    -- since when the rule holds, as far as is known
     last_true_at timestamptz not null,
+    clear_since timestamptz,           -- since when it does not hold any more
     opened_at timestamptz,
+    changed_at timestamptz,            -- when it last opened, reopened or was resolved
     acknowledged_at timestamptz,
     acknowledged_by text,
     ack_expires_at timestamptz,
@@ -45,15 +49,24 @@ create table ops.incidents (
     resolved_by text,
     page_seq int not null default 1,   -- counted up whenever people are to be called anew
     page_from timestamptz,             -- from when on the ladder is climbed
+    told_seq int not null default 0,   -- up to which page_seq those who were called know of its end
     reopened int not null default 0,
     flapping boolean not null default false,
+    silenced boolean not null default false, -- the present call waits for the end of a silence
     detected_late boolean not null default false,
+    noted_until timestamptz,           -- late jobs with a deadline up to here are listed
     check ((resolved_at is not null) = (state = 'resolved'))
 );
 create unique index incidents_one_open on ops.incidents (rule, coalesce(queue, ''), coalesce(subject, ''))
     where state <> 'resolved';
 create unique index incidents_reference on ops.incidents (reference) where state <> 'resolved';
 create index incidents_resolved on ops.incidents (resolved_at) where state = 'resolved';
+create index incidents_untold on ops.incidents (id)
+    where state = 'resolved' and (flapping or told_seq < page_seq);
+-- What holds is rewritten at every look: leave room on its page.
+alter table ops.incidents set (fillfactor = 50);
+-- Where the next reference comes from.
+create sequence ops.incident_references;
 
 create table ops.incident_events (
     incident_id bigint not null references ops.incidents,
@@ -95,6 +108,7 @@ create table ops.silences (
     reason text not null,
     set_by text not null,
     set_at timestamptz not null default oms.now(),
+    ended_at timestamptz, -- ended, or called off, by hand before its time
     ended_by text,
     check (ends_at > starts_at)
 );

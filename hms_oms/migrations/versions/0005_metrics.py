@@ -14,7 +14,7 @@ METRICS = """
 create table ops.metrics (
     name text not null,
     queue text not null default '',
-    subject text not null default '',  -- a step or a host
+    subject text not null default '',  -- a state, a step or a host
     value double precision,            -- null: no data, which is not zero
     source text not null,              -- 'events', 'ledger' or 'presence'
     at timestamptz not null,
@@ -40,10 +40,11 @@ create table ops.beats (
 );
 
 -- Read by the sweep for what events have lost: rows lie in the order in which they were written.
-create index job_events_recent on oms.job_events using brin (at)
+create index job_events_recent on oms.job_events using brin (id, at)
     with (pages_per_range = 8, autosummarize = on);
 -- Read by on-time shares and SLA reports.
-create index jobs_ended on oms.jobs (finished_at, queue) where finished_at is not null;
+create index jobs_ended on oms.jobs (finished_at, queue) include (sla, status)
+    where finished_at is not null;
 """
 
 

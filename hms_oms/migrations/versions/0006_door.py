@@ -11,6 +11,7 @@ depends_on = None
 
 DOOR = """
 create table oms.badges (
+    id bigint generated always as identity unique,
     jti text primary key,
     actor text not null,
     roles text[] not null,

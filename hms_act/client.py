@@ -1,0 +1,183 @@
+"""HMS-ACT from outside: start jobs and cycles, steer them, and set what holds for a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import EllipsisType
+from typing import IO, Any, Literal
+
+from hms_oms.answers import Changed, Limits, SlaSet, Started, Steered
+from hms_oms.cycles import CycleBegun
+from hms_oms.filter import Filter
+from hms_oms.reading import record, stamp
+from hms_oms.wire import Client, path
+
+Action = Literal["cancel", "retry", "promote", "move", "priority", "delay"]
+
+#: A file goes out in pieces of so many bytes.
+CHUNK = 1 << 18
+#: Seconds that the door may take for the last rows of a file, or for very many jobs.
+PATIENCE_SECONDS = 300.0
+#: The door takes a file's lines for JSON if its name ends so, else for CSV.
+_NDJSON = (".ndjson", ".jsonl")
+
+
+class ActClient(Client):
+    """What starts and steers work.
+
+    Nothing here is repeated once the door may have begun with it: Unavailable with `maybe_done` leaves that
+    to the caller. The exception is `start_job` with a `key`, which leads to one job however often it is sent;
+    no key is made up, because a job shows its key. All methods raise DoorError: NoBadge, Refused, NotFound,
+    Conflict, Invalid, TooMany, Unavailable.
+    """
+
+    def start_job(
+        self,
+        job_type: str,
+        payload: Mapping[str, Any],
+        *,
+        sla_minutes: float | None = None,
+        key: str | None = None,
+        priority: int = 0,
+        not_before: datetime | None = None,
+    ) -> Started:
+        """Start one job, due in `sla_minutes` instead of its queue's SLA.
+
+        Asking again with the same key gives the same job. Raises Invalid with every fault of the payload.
+        """
+        document: dict[str, Any] = {"jobType": job_type, "payload": payload, "priority": priority}
+        document |= _given(slaMinutes=sla_minutes, key=key, notBefore=not_before and stamp(not_before))
+        return record(Started, self._wire.post("/jobs", document, safe=key is not None))
+
+    def run_cycle(
+        self,
+        file: str | Path | IO[bytes],
+        job_type: str,
+        *,
+        sla_minutes: float | None = None,
+        name: str | None = None,
+    ) -> CycleBegun:
+        """Send a file of requests and return once every row of it is a job, known already, or refused.
+
+        CSV with a header, or one JSON object a line where the name ends in .ndjson or .jsonl. `name` is what
+        the cycle is called, the file's name if there is none. Where sending breaks off, what had arrived is
+        accepted: the same file may be sent again, for what has a key is accepted once.
+        """
+        if isinstance(file, str | Path):
+            with Path(file).open("rb") as stream:
+                return self.run_cycle(stream, job_type, sla_minutes=sla_minutes, name=name)
+        called = name or Path(str(getattr(file, "name", "") or "stream")).name
+        kind = "application/x-ndjson" if called.lower().endswith(_NDJSON) else "text/csv"
+        found = self._wire.send(
+            "POST",
+            "/cycles",
+            query=_given(jobType=job_type, slaMinutes=sla_minutes, name=called),
+            tries=1,
+            answer_seconds=PATIENCE_SECONDS,
+            content=_pieces(file),
+            headers={"Content-Type": kind},
+        )
+        return record(CycleBegun, found)
+
+    def cancel(self, job: str, *, now: bool = False, reason: str | None = None) -> Steered:
+        """Cancel a job; one that runs ends with its step, or at once with `now`."""
+        return self._steer(job, "cancel", reason, now=now)
+
+    def retry(self, job: str, *, reason: str | None = None) -> Steered:
+        """Have a failed job tried again, from the step that failed."""
+        return self._steer(job, "retry", reason)
+
+    def promote(self, job: str, *, reason: str | None = None) -> Steered:
+        """Put a job in front of everything that waits in its queue."""
+        return self._steer(job, "promote", reason)
+
+    def move(self, job: str, queue: str, *, reason: str | None = None) -> Steered:
+        """Move a job that has not begun its step to another queue."""
+        return self._steer(job, "move", reason, queue=queue)
+
+    def priority(self, job: str, priority: int, *, reason: str | None = None) -> Steered:
+        """Set a job's priority, from -1000 to 1000: the higher goes first, whatever the deadlines."""
+        return self._steer(job, "priority", reason, priority=priority)
+
+    def delay(self, job: str, until: datetime | None, *, reason: str | None = None) -> Steered:
+        """Start a job no earlier than `until`; None takes a delay away. Its deadline stays."""
+        return self._steer(job, "delay", reason, notBefore=until and stamp(until))
+
+    def bulk(
+        self,
+        action: Action,
+        jobs: Filter | Sequence[str],
+        *,
+        dry_run: bool = False,
+        reason: str | None = None,
+        now: bool = False,
+        queue: str | None = None,
+        priority: int | None = None,
+        until: datetime | None = None,
+    ) -> Changed:
+        """Do to many jobs, named or meant by a filter, what `action` does to one; `dry_run` only counts.
+
+        `now` goes with cancel, `queue` with move, `priority` with priority, `until` with delay. Raises
+        NotFound, with nothing changed, where one that is named does not exist.
+        """
+        document: dict[str, Any] = {"action": action, "dryRun": dry_run} | _given(reason=reason)
+        if isinstance(jobs, Filter):
+            document["filter"] = jobs.document()
+        else:
+            document["ids"] = list(jobs)
+        more: dict[str, dict[str, Any]] = {
+            "cancel": {"now": now},
+            "move": {"queue": queue},
+            "priority": {"priority": priority},
+            "delay": {"notBefore": until and stamp(until)},
+        }
+        found = self._wire.send(
+            "POST",
+            "/jobs/bulk",
+            json=document | more.get(action, {}),
+            safe=dry_run,
+            answer_seconds=PATIENCE_SECONDS,
+        )
+        return record(Changed, found)
+
+    def set_sla(
+        self, queue: str, minutes: float, *, reason: str | None = None, dry_run: bool = False
+    ) -> SlaSet:
+        """Hold a queue to `minutes` from now on; jobs accepted before keep their deadline."""
+        document = {"minutes": minutes, "dryRun": dry_run} | _given(reason=reason)
+        return record(SlaSet, self._wire.put(path("queues", queue, "sla"), document))
+
+    def pause(self, queue: str, *, reason: str | None = None) -> int:
+        """Start nothing new in a queue; return how many jobs were called back from its window."""
+        return int(self._wire.post(path("queues", queue, "pause"), _given(reason=reason))["recalled"])
+
+    def resume(self, queue: str, *, reason: str | None = None) -> bool:
+        """Go on with a queue; return whether it was paused."""
+        return bool(self._wire.post(path("queues", queue, "resume"), _given(reason=reason))["changed"])
+
+    def limit(
+        self,
+        queue: str,
+        *,
+        window: int | EllipsisType | None = ...,
+        starts_per_minute: int | EllipsisType | None = ...,
+        reason: str | None = None,
+    ) -> Limits:
+        """Limit a queue's window and its starts a minute; None is no limit, what is not given stays."""
+        wanted = {"window": window, "startsPerMinute": starts_per_minute}
+        document = {name: value for name, value in wanted.items() if value is not ...} | _given(reason=reason)
+        return record(Limits, self._wire.post(path("queues", queue, "limit"), document))
+
+    def _steer(self, job: str, action: Action, reason: str | None, **more: Any) -> Steered:
+        return record(Steered, self._wire.post(path("jobs", job, action), more | _given(reason=reason)))
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    while piece := stream.read(CHUNK):
+        yield piece

@@ -1,0 +1,62 @@
+"""Reads a file of requests in which each line is a JSON object: it becomes a payload or a refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import IO, Any
+
+from hms_act import accept
+from hms_act.intake import Refusal, Row
+from hms_oms.errors import RequestRejected
+from hms_oms.recipes import Recipe
+
+#: A longer line is refused, in bytes.
+LONGEST_LINE = 100_000
+
+
+def read(stream: IO[bytes], recipe: Recipe) -> Iterator[Row | Refusal]:
+    """Read the rows as they are asked for, in the order of the file; blank lines are left out."""
+    for number, line in _lines(stream):
+        if line is None:
+            yield Refusal(number, "line", f"is longer than {LONGEST_LINE:,} bytes")
+        elif line.strip():
+            yield _row(number, line, recipe)
+
+
+def _row(number: int, line: bytes, recipe: Recipe) -> Row | Refusal:
+    try:
+        payload: Any = json.loads(
+            line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse
+        )
+        # Neither a NUL nor half a pair of surrogates can be kept; the latter no UTF-8 holds, either.
+        json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        return Refusal(number, "line", f"is not JSON: {error}"[:300])
+    if b"\\u0000" in line:
+        return Refusal(number, "line", "holds a NUL character")
+    if not isinstance(payload, dict):
+        return Refusal(number, "line", "is not a JSON object")
+    try:
+        accept.check(recipe, payload)
+    except RequestRejected as error:
+        field, reason = error.faults[0]
+        return Refusal(number, field, reason)
+    return Row(number, payload)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Each line with its number from 1; None stands for one that is too long, which is read past."""
+    number = 0
+    while line := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) <= LONGEST_LINE:
+            yield number, line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LONGEST_LINE)
+        yield number, None
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is not a JSON number")

@@ -1,0 +1,194 @@
+"""Incidents, who is called about them, and how promises were kept."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from hms_floor.api.answers import Answer, Json, Moment
+
+
+class Incident(Answer):
+    """One incident; `title` is what its rule is about, `sentence` what is wrong."""
+
+    id: int
+    rule: str
+    title: str
+    sentence: str
+    queue: str | None
+    subject: str | None
+    state: str
+    reference: str | None
+    facts: Json
+    worst: float
+    late_jobs: int
+    active_at: Moment
+    opened_at: Moment | None
+    acknowledged_at: Moment | None
+    acknowledged_by: str | None
+    ack_expires_at: Moment | None
+    resolved_at: Moment | None
+    resolved_by: str | None
+    reopened: int
+    flapping: bool
+    silenced: bool
+
+
+class Happening(Answer):
+    """One line of an incident's history."""
+
+    at: Moment
+    kind: str
+    who: str | None
+    detail: Json | None
+
+
+class IncidentWithTimeline(Incident):
+    """One incident with all that happened to it, and the first jobs that were late in it."""
+
+    timeline: list[Happening]
+    jobs: list[str]
+
+
+class Incidents(Answer):
+    """A page of incidents, newest first."""
+
+    incidents: list[Incident]
+    next: str | None
+
+
+class Silence(Answer):
+    """A time in which new incidents of a rule (null: any) in a queue (null: any) call nobody."""
+
+    id: int
+    rule: str | None
+    queue: str | None
+    starts_at: Moment
+    ends_at: Moment
+    reason: str
+    set_by: str
+    set_at: Moment
+    ended_at: Moment | None
+    ended_by: str | None
+
+
+class Silences(Answer):
+    """The silences that hold or are to come."""
+
+    silences: list[Silence]
+
+
+class Rung(Answer):
+    """A step of the ladder: who is called how many minutes after the call began."""
+
+    after_minutes: float
+    recipients: list[str]
+
+
+class OnCall(Answer):
+    """The on-call document in force, and who is on each step of the ladder now; phones are masked for some."""
+
+    document: Json
+    set_by: str | None
+    set_at: Moment | None
+    reason: str | None
+    now: list[Rung]
+
+
+class Threshold(Answer):
+    """A parameter of a rule as it stands, for one queue or (null) for all."""
+
+    rule: str
+    parameter: str
+    queue: str | None
+    value: float
+    default: float
+    set_by: str | None
+    reason: str | None
+    set_at: Moment | None
+
+
+class Thresholds(Answer):
+    """What each rule compares with."""
+
+    thresholds: list[Threshold]
+
+
+class Pulse(Answer):
+    """The last beat of a program that must not fall silent."""
+
+    name: str
+    at: Moment | None
+    age_seconds: float | None
+    stale: bool
+    detail: Json
+
+
+class Status(Answer):
+    """Whether the watch and the pager are at work."""
+
+    ok: bool
+    beats: list[Pulse]
+
+
+class Tally(Answer):
+    """Counted jobs; `lateness` is the 50th and the 95th percentile in seconds, `share` the on-time share."""
+
+    on_time: int
+    late: int
+    failed: int
+    open_late: int
+    ended: int
+    missed: int
+    share: float | None
+    lateness: tuple[float, float] | None
+
+
+class Miss(Answer):
+    """A job that missed its deadline, and how many seconds of its time went into what."""
+
+    job: str
+    type: str
+    queue: str
+    status: str
+    deadline: Moment
+    finished_at: Moment | None
+    late_seconds: float
+    cause: str
+    spent: dict[str, float]
+
+
+class Kept(Answer):
+    """How promises were kept from `since` until before `until`."""
+
+    since: Moment
+    until: Moment
+    zone: str
+    whole: Tally
+    queues: dict[str, Tally]
+    days: dict[date, Tally]
+    worst: list[Miss]
+
+
+class Queued(Answer):
+    """A text that waits to be handed over."""
+
+    token: str
+    to: str
+
+
+class Recipe(Answer):
+    """A job type: its queue, its steps, and what its payload must hold."""
+
+    type: str
+    summary: str
+    queue: str
+    sla_minutes: float
+    key: str | None
+    steps: list[str]
+    payload: Json
+
+
+class Recipes(Answer):
+    """Every job type that may be started."""
+
+    recipes: list[Recipe]

@@ -1,0 +1,130 @@
+"""Queues, their SLA, and who works on them."""
+
+from __future__ import annotations
+
+from hms_floor.api.answers import Answer, Json, Moment
+
+
+class Queue(Answer):
+    """How a queue stands."""
+
+    name: str
+    status: str
+    waiting: int
+    delayed: int
+    queued: int
+    running: int
+    late: int
+    oldest_waiting: Moment | None
+    next_sla: Moment | None
+    sla_minutes: float | None
+    paused_at: Moment | None
+    paused_by: str | None
+    pause_reason: str | None
+    workers: int
+    slots: int
+
+
+class Queues(Answer):
+    """All queues, by name."""
+
+    queues: list[Queue]
+
+
+class Peeked(Answer):
+    """A job of a backlog, and where it stands in it."""
+
+    id: str
+    status: str
+    sla_expires: Moment
+    position: int
+
+
+class Peek(Answer):
+    """The front of a backlog."""
+
+    jobs: list[Peeked]
+
+
+class Paused(Answer):
+    """A queue that is paused, and how many jobs went back from its window."""
+
+    queue: str
+    status: str
+    recalled: int
+
+
+class Resumed(Answer):
+    """A queue that goes on; `changed` is false where it was not paused."""
+
+    queue: str
+    status: str
+    changed: bool
+
+
+class QueueLimits(Answer):
+    """The limits of a queue; null is none."""
+
+    queue: str
+    window: int | None
+    starts_per_minute: int | None
+
+
+class Sla(Answer):
+    """One entry of the SLA table."""
+
+    queue: str
+    minutes: float
+    effective_at: Moment
+    set_by: str
+    reason: str | None
+
+
+class SlaChange(Answer):
+    """An SLA that was set, or with `dryRun` would be; `forecast` is what the demand says, if it is known."""
+
+    queue: str
+    minutes: float
+    effective_at: Moment
+    set_by: str
+    reason: str | None
+    before: float
+    dry_run: bool
+    forecast: Json | None
+
+
+class SlaHistory(Answer):
+    """Every SLA that a queue ever had, newest first."""
+
+    history: list[Sla]
+
+
+class Slas(Answer):
+    """The SLA of every queue, as it stands now."""
+
+    slas: list[Sla]
+
+
+class Worker(Answer):
+    """One live worker."""
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    pool: str
+    slots: int
+    queues: list[str]
+    steps: list[str]
+    tickets: list[str]
+    cpu_percent: float
+    rss_bytes: int
+    started_at: Moment
+    beat_at: Moment
+    beat_age_seconds: float
+
+
+class Workers(Answer):
+    """The live workers, by name."""
+
+    workers: list[Worker]

@@ -1,0 +1,83 @@
+"""The application: every route behind the guard, every failure a problem document."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from hms_floor.api import openapi, problems
+from hms_floor.api.door import Door
+from hms_floor.api.limits import Limits
+from hms_floor.api.routes import audit, badges, bulk, cycles, health, jobs, queues, reservations, workers
+from hms_floor.cli import ledger
+from hms_oms import recipes
+from hms_oms.settings import Settings
+
+#: Threads that work on requests: no more than the pool has connections.
+THREADS = 14
+#: Bulk comes first: its address would be read as a job's.
+ROUTERS = (
+    bulk.router,
+    jobs.router,
+    cycles.router,
+    queues.router,
+    reservations.router,
+    workers.router,
+    audit.router,
+    badges.router,
+    health.router,
+    openapi.router,
+)
+
+
+def make(settings: Settings) -> FastAPI:
+    """The application under these settings.
+
+    Raises ConfigError where they name no servers or no recipes, NoKey where badges cannot be checked, and
+    KeyError for a route that has no entry in the table of roles.
+    """
+    engine = ledger.engine_of(settings.servers()[0])
+    door = Door(settings, engine, recipes.load_folder(settings.recipes))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        door.line.open()
+        yield
+        await door.line.close()
+
+    app = FastAPI(
+        title="HMS Management Layer",
+        summary="Start jobs, hold them to their deadline, and see where they stand.",
+        version=importlib.metadata.version("hms-management-layer"),
+        # No page that loads from elsewhere: the document alone, behind the guard.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _outside},
+    )
+    app.state.door = door
+    for router in ROUTERS:
+        # As they are: a router that is included is looked through anew for each request.
+        app.router.routes.extend(router.routes)
+    openapi.describe(app, door.recipes)
+    app.add_middleware(Limits)
+    return app
+
+
+async def _outside(request: Request, error: Exception) -> Response:
+    """What happens before a route is found."""
+    problem = problems.of(error)
+    if problem.status_code == 405:
+        routes = [route for route in request.app.router.routes if isinstance(route, APIRoute)]
+        fitting = [route.methods for route in routes if route.path_regex.match(request.url.path)]
+        problem.headers = {"Allow": ", ".join(sorted({method for each in fitting for method in each or ()}))}
+    return problem.response()

@@ -1,0 +1,101 @@
+"""What all routes share: the ledger, the recipes, the guard, and those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine
+from starlette.concurrency import run_in_threadpool
+
+from hms_floor import badges
+from hms_floor.api.access import Caller, Gate
+from hms_floor.api.limits import Rates
+from hms_floor.api.problems import Problem
+from hms_floor.api.starts import Starts
+from hms_floor.api.waiting import Line
+from hms_oms import audit, ledger
+from hms_oms import badges as register
+from hms_oms.database import Bare
+from hms_oms.recipes import Recipes
+from hms_oms.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: How long one statement may take, in seconds; those of a bulk change may take longer.
+STATEMENT_SECONDS = 15
+BULK_SECONDS = 120
+#: So many files are taken in at the same time.
+MOST_UPLOADS = 4
+
+
+def bare(connection: Connection) -> Bare:
+    """The driver's own connection under a pooled one, within its transaction."""
+    found: Bare = connection.connection.driver_connection  # type: ignore[assignment]
+    return found
+
+
+class Door:
+    """One process of the door."""
+
+    def __init__(self, settings: Settings, engine: Engine, recipes: Recipes) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.recipes = recipes
+        self.gate = Gate(badges.checker(settings), self._revoked)
+        self.rates = Rates(settings.floor_rate)
+        self.starts = Starts(engine)
+        self.line = Line(settings.servers()[0], engine)
+        #: Places for files that come in at the same time: each keeps a thread and a connection busy.
+        self.uploads = asyncio.Semaphore(MOST_UPLOADS)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection on which everything is read at one moment."""
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            _limit(connection, STATEMENT_SECONDS)
+            yield connection
+
+    @contextmanager
+    def writing(self, seconds: int = STATEMENT_SECONDS) -> Iterator[Connection]:
+        """A connection whose changes are committed when the block ends well."""
+        with self.engine.begin() as connection:
+            _limit(connection, seconds)
+            yield connection
+
+    async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
+        """Keep that somebody with a badge has tried a change in vain."""
+        subject = next((ledger.plain(str(value))[:200] for value in path.values()), None)
+        # Of wrong fields the names only: what stands in them may be somebody's data.
+        told = ", ".join(field for field, _ in problem.faults) or problem.detail
+        detail = {"refused": ledger.plain(told)[:500]}
+        act = caller.act(subject, status=problem.status_code, detail=detail)
+        try:
+            await run_in_threadpool(self._write, act)
+        except Exception as error:  # noqa: BLE001 -- the caller's own problem is the one to tell
+            log.error("a refusal could not be kept: %s", type(error).__name__)
+
+    def _write(self, act: audit.Act) -> None:
+        with self.writing() as connection:
+            audit.write(connection, [act])
+
+    def _revoked(self) -> frozenset[str]:
+        with self.engine.begin() as connection:
+            return register.revoked(connection)
+
+
+def _limit(connection: Connection, seconds: int) -> None:
+    connection.exec_driver_sql(f"set local statement_timeout = '{seconds:d}s'")
+
+
+async def _door(request: Request) -> Door:
+    door: Door = request.app.state.door
+    return door
+
+
+#: What a route declares to reach the ledger.
+TheDoor = Annotated[Door, Depends(_door)]

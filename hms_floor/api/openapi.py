@@ -1,0 +1,131 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what it does not: problems, roles, payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+
+from hms_floor.api.access import OPEN, TABLE, Guarded
+from hms_floor.api.problems import MEDIA_TYPE
+from hms_oms.recipes import Recipe, Recipes
+
+router = APIRouter(route_class=Guarded, include_in_schema=False)
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+    "examples": [
+        {
+            "type": "about:blank",
+            "title": "Unprocessable Entity",
+            "status": 422,
+            "detail": "slaMinutes: Input should be greater than 0",
+            "errors": [{"field": "slaMinutes", "reason": "Input should be greater than 0"}],
+        }
+    ],
+}
+_WORDS = {
+    "400": "The request cannot be read.",
+    "401": "There is no badge, or it does not hold.",
+    "403": "The badge does not allow this.",
+    "404": "There is no such thing.",
+    "408": "The body came too slowly.",
+    "409": "It is not in a state for this.",
+    "413": "The body is too large.",
+    "415": "The body is of another kind.",
+    "422": "A field is wrong; `errors` names it.",
+    "429": "The badge asks too often.",
+    "503": "The database does not answer, or took too long.",
+}
+
+
+@router.get("/openapi.json")
+async def document(request: Request) -> Any:
+    """This document."""
+    return request.app.openapi()
+
+
+def describe(app: FastAPI, recipes: Recipes) -> None:
+    """Have the application give its document, made once."""
+
+    def made() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(app, recipes)
+        return app.openapi_schema
+
+    app.openapi = made  # type: ignore[method-assign]
+
+
+def _complete(app: FastAPI, recipes: Recipes) -> dict[str, Any]:
+    found = get_openapi(title=app.title, summary=app.summary, version=app.version, routes=app.routes)
+    schemas = found["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Problem"] = _PROBLEM
+    found["components"]["securitySchemes"] = {
+        "badge": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            _describe(f"{method.upper()} {path}", operation)
+    for parameter in found["paths"]["/cycles"]["post"]["parameters"]:
+        if parameter["name"] == "jobType":
+            parameter["schema"] = {"type": "string", "enum": sorted(recipes)}
+    _describe_payloads(schemas, recipes)
+    return found
+
+
+def _describe(action: str, operation: dict[str, Any]) -> None:
+    roles = TABLE[action]
+    answers = operation["responses"]
+    answers.pop("422", None)
+    statuses = ["400", "422", "429", "503"]
+    if roles != OPEN:
+        operation["security"] = [{"badge": []}]
+        operation["description"] += f"\n\nRoles: {', '.join(sorted(roles))}."
+        statuses += ["401", "403"]
+    if "{" in action or "queue" in str(operation.get("parameters")):
+        statuses += ["404"]
+    if not action.startswith("GET"):
+        statuses += ["404", "408", "409", "413", "415"]
+    for status in sorted(set(statuses)):
+        reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        answers.setdefault(status, {"description": _WORDS[status], "content": {MEDIA_TYPE: reference}})
+
+
+def _describe_payloads(schemas: dict[str, Any], recipes: Recipes) -> None:
+    """Tell of each job type what its payload must hold."""
+    start = schemas.pop("Start")
+    kinds = []
+    for recipe in recipes.values():
+        name = f"Start {recipe.type}".replace(" ", "_").replace(":", "_")
+        schemas[name] = _start(start, recipe)
+        kinds.append({"$ref": f"#/components/schemas/{name}"})
+    schemas["Start"] = {"oneOf": kinds, "title": "Start"}
+
+
+def _start(start: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    payload = {"title": f"Payload of {recipe.type}", **recipe.payload}
+    properties = start["properties"] | {
+        "jobType": {"type": "string", "const": recipe.type, "title": "Job type"},
+        "payload": payload,
+    }
+    return {**start, "title": f"Start {recipe.type}", "description": recipe.summary, "properties": properties}

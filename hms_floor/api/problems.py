@@ -1,0 +1,171 @@
+"""What the door says when it cannot do what was asked: RFC 9457, naming the field, never a stack trace."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import psycopg2
+import psycopg2.errors as sql
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from hms_act.intake import UnreadableFile
+from hms_floor import badges
+from hms_oms import database
+from hms_oms.batches import UnknownBatch
+from hms_oms.errors import HmsError, RequestRejected, SchemaOutdated, UnknownJob, UnknownJobType, UnknownQueue
+from hms_oms.reservations import LeaseLost
+from hms_ops.incidents import UnknownIncident
+from hms_ops.oncall import DocumentRejected
+from hms_ops.silences import BadSilence, UnknownSilence
+from hms_ops.thresholds import UnknownParameter, UnknownRule
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+#: The field and the reason of one fault.
+Fault = tuple[str, str]
+_UNKNOWN = (
+    UnknownJob,
+    UnknownQueue,
+    UnknownBatch,
+    UnknownIncident,
+    UnknownSilence,
+    UnknownRule,
+    UnknownParameter,
+)
+#: Client closed the request: nobody hears the answer, but the audit trail shows it.
+GONE = 499
+
+
+class Problem(HTTPException):
+    """An answer that is no success: a sentence, and the fields that are to blame."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, dict(headers or {}))
+        self.faults = tuple(faults)
+
+    def document(self) -> dict[str, Any]:
+        """The body of the answer."""
+        document: dict[str, Any] = {
+            "type": "about:blank",
+            "title": _title(self.status_code),
+            "status": self.status_code,
+            "detail": self.detail,
+        }
+        if self.faults:
+            document["errors"] = [{"field": field, "reason": reason} for field, reason in self.faults]
+        return document
+
+    def response(self) -> Response:
+        """The answer itself."""
+        body = json.dumps(self.document(), ensure_ascii=True).encode()
+        return Response(body, self.status_code, self.headers, MEDIA_TYPE)
+
+
+def unprocessable(*faults: Fault) -> Problem:
+    """Fields that are readable and wrong."""
+    if len(faults) == 1:
+        return Problem(422, f"{faults[0][0]}: {faults[0][1]}", faults=faults)
+    return Problem(422, f"{len(faults)} fields are wrong", faults=faults)
+
+
+def busy(detail: str, seconds: int = 1) -> Problem:
+    """Something that may work when it is tried again later."""
+    return Problem(503, detail, headers={"Retry-After": str(seconds)})
+
+
+def of(error: Exception) -> Problem:
+    """The problem that an error is for the caller; what nobody expected is logged and told as a 500."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _of_fields(error)
+    if isinstance(error, HTTPException):
+        return Problem(error.status_code, _detail(error), headers=error.headers)
+    if isinstance(error, ClientDisconnect):
+        return Problem(GONE, "the caller has gone")
+    found = _of_ours(error) if isinstance(error, HmsError) else _of_database(error)
+    if found is not None:
+        return found
+    if isinstance(error, ResponseValidationError):
+        log.error("an answer does not fit its document: %s", error.errors())
+    else:
+        log.error("a request failed", exc_info=error)
+    return Problem(500, "something went wrong here; the log of the server has the reason")
+
+
+def _of_fields(error: RequestValidationError) -> Problem:
+    faults = []
+    for each in error.errors():
+        place = [str(part) for part in each["loc"]]
+        if each["type"] == "json_invalid":
+            return Problem(400, f"the body is not JSON: {each.get('ctx', {}).get('error', 'unreadable')}")
+        field = ".".join(place[1:]) or place[0]
+        faults.append((field, str(each["msg"]).removeprefix("Value error, ")))
+    return unprocessable(*dict.fromkeys(faults))
+
+
+def _of_ours(error: HmsError) -> Problem | None:
+    told = str(error)
+    if isinstance(error, _UNKNOWN):
+        return Problem(404, told)
+    if isinstance(error, DocumentRejected):
+        return unprocessable(*((f"document.{field}", reason) for field, reason in error.faults))
+    if isinstance(error, RequestRejected):
+        fields = [
+            (field if field == "payload" else f"payload.{field}", reason) for field, reason in error.faults
+        ]
+        return unprocessable(*fields)
+    if isinstance(error, UnknownJobType):
+        return unprocessable(("jobType", told))
+    if isinstance(error, UnreadableFile):
+        return unprocessable(*(("file", fault) for fault in error.faults))
+    if isinstance(error, LeaseLost | badges.NoKey | BadSilence):
+        return Problem(409, told)
+    if isinstance(error, SchemaOutdated):
+        return busy(told, 30)
+    return None
+
+
+def _of_database(error: Exception) -> Problem | None:
+    cause = (error.orig if isinstance(error, DBAPIError) else error) or error
+    if isinstance(error, PoolTimeout):
+        return busy("the database is busy: no connection was free in time")
+    if isinstance(cause, sql.QueryCanceled):
+        return busy("this took too long and was ended: narrow it down")
+    if isinstance(cause, sql.SerializationFailure | sql.DeadlockDetected):
+        return busy("somebody else changed the same at the same time: try again")
+    if isinstance(cause, sql.UndefinedTable | sql.UndefinedColumn | sql.UndefinedFunction):
+        log.error("the database is not at the revision that this version needs", exc_info=error)
+        return busy("the database is not at the revision that this version needs", 30)
+    if isinstance(cause, psycopg2.DataError):
+        return Problem(422, "a value is none that the ledger can keep")
+    if isinstance(cause, psycopg2.Error) and database.is_gone(cause):
+        log.warning("the database is away: %s", type(cause).__name__)
+        return busy("the database does not answer", 5)
+    return None
+
+
+def _detail(error: HTTPException) -> str:
+    words = {404: "there is nothing at this address", 405: "this address does not know that method"}
+    return words.get(error.status_code, str(error.detail))
+
+
+def _title(status: int) -> str:
+    return "Client Closed Request" if status == GONE else HTTPStatus(status).phrase

@@ -1,0 +1,1 @@
+"""What may be asked at the door, one module for each noun."""

@@ -1,0 +1,33 @@
+"""The audit trail: who has changed what, or tried to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from hms_floor.api.access import Guarded
+from hms_floor.api.answers import trust as answers
+from hms_floor.api.asked import Cursor, Limit, Moment, Word
+from hms_floor.api.door import TheDoor
+from hms_oms import audit
+
+router = APIRouter(route_class=Guarded, tags=["audit"])
+
+
+@router.get("/audit", response_model=answers.Trail)
+def find(
+    door: TheDoor,
+    actor: Annotated[Word | None, Query()] = None,
+    action: Annotated[Word | None, Query(description="As `POST /jobs/{id}/cancel`.")] = None,
+    subject: Annotated[Word | None, Query(description="As `job-219` or a queue's name.")] = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """The lines of the trail, newest first."""
+    wanted = audit.Wanted(actor, action, subject, since, until)
+    with door.reading() as connection:
+        found = audit.find(connection, wanted, limit=limit, after=cursor)
+    return {"entries": found, "next": str(found[-1].id) if len(found) == limit else None}

@@ -1,0 +1,83 @@
+"""Badges: issue them, list them, take them back; and what one's own says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from hms_floor import badges
+from hms_floor.api import asked
+from hms_floor.api.access import Guarded, Who
+from hms_floor.api.answers import trust as answers
+from hms_floor.api.asked import Cursor, Limit, Reasoned, Word
+from hms_floor.api.door import TheDoor
+from hms_floor.badges import Role
+from hms_oms import audit, health
+from hms_oms import badges as register
+
+router = APIRouter(route_class=Guarded, tags=["badges"])
+
+
+@router.post("/badges", status_code=201, response_model=answers.IssuedBadge)
+def issue(door: TheDoor, who: Who, wanted: asked.IssueBadge) -> dict[str, Any]:
+    """Issue a badge. Its token is told this once, and kept nowhere."""
+    issued = badges.issue(
+        door.settings,
+        actor=wanted.actor,
+        roles=[Role(word) for word in wanted.roles],
+        queues=list(dict.fromkeys(wanted.queues)),
+        hours=wanted.hours,
+    )
+    badge = issued.badge
+    found: dict[str, Any] = {
+        "jti": badge.jti,
+        "actor": badge.actor,
+        "roles": sorted(badge.roles),
+        "queues": list(badge.queues),
+    }
+    expires_at = datetime.fromtimestamp(int(badge.expires_at), UTC)
+    with door.writing() as connection:
+        register.register(connection, **found, issued_by=who.actor, expires_at=expires_at)
+        detail = {name: found[name] for name in ("actor", "roles", "queues")}
+        audit.write(connection, [who.act(badge.jti, status=201, reason=wanted.reason, detail=detail)])
+    return {"badge": issued.token, **found, "expiresAt": expires_at}
+
+
+@router.get("/badges", response_model=answers.Badges)
+def find(door: TheDoor, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
+    """The badges on the register, newest first."""
+    with door.reading() as connection:
+        found = register.find(connection, limit=limit, after=cursor)
+    return {"badges": found, "next": str(found[-1].id) if len(found) == limit else None}
+
+
+@router.post("/badges/{jti}/revoke", response_model=answers.Badge)
+def revoke(
+    door: TheDoor,
+    who: Who,
+    jti: Annotated[Word, Path(description="The number of the badge.")],
+    wanted: Reasoned | None = None,
+) -> Any:
+    """Take a badge back, also one of an identity provider: it is refused within two seconds."""
+    reason = wanted.reason if wanted else None
+    with door.writing() as connection:
+        found = register.revoke(connection, jti, who=who.actor, reason=reason)
+        audit.write(connection, [who.act(jti, reason=reason)])
+    return found
+
+
+@router.get("/me", response_model=answers.Me)
+def me(door: TheDoor, who: Who) -> dict[str, Any]:
+    """What the badge that comes with this request says, and what time the ledger has."""
+    with door.reading() as connection:
+        now = health.clock(connection)
+    return {
+        "actor": who.actor,
+        "roles": sorted(who.badge.roles),
+        "queues": list(who.badge.queues),
+        "jti": who.badge.jti,
+        "expiresAt": datetime.fromtimestamp(int(who.badge.expires_at), UTC),
+        "now": now,
+    }

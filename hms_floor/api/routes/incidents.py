@@ -1,0 +1,183 @@
+"""Incidents, and what people say about them; silences, thresholds, and who is on call."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import Connection
+
+from hms_floor.api import asked
+from hms_floor.api.access import Guarded, Who
+from hms_floor.api.answers import ops as answers
+from hms_floor.api.asked import Cursor, IncidentRef, Limit, QueueName, Reasoned
+from hms_floor.api.door import TheDoor
+from hms_oms import audit, health
+from hms_oms.tickets import job_name
+from hms_ops import incidents, late_jobs, oncall, silences, thresholds, wording
+from hms_ops.incidents import STATES, Incident
+
+router = APIRouter(route_class=Guarded, tags=["incidents"])
+
+Named = Annotated[
+    IncidentRef, Path(alias="id", description="Its number, or its reference.", examples=["K7"])
+]
+SilencePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
+WordPath = Annotated[str, Path(pattern="^[a-z][a-z_-]{0,60}$")]
+
+
+@router.get("/incidents", response_model=answers.Incidents)
+def find(
+    door: TheDoor,
+    state: Annotated[list[asked.IncidentState], Query(description="All, where none is named.")] = [],  # noqa: B006
+    queue: Annotated[QueueName | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """List incidents, newest first."""
+    with door.reading() as connection:
+        found = incidents.find(connection, state or STATES, queue, limit=limit, after=cursor)
+        shown = [_shown(connection, each) for each in found]
+    return {"incidents": shown, "next": str(found[-1].id) if len(found) == limit else None}
+
+
+@router.get("/incidents/{id}", response_model=answers.IncidentWithTimeline)
+def get(door: TheDoor, incident: Named) -> dict[str, Any]:
+    """Everything about one incident."""
+    with door.reading() as connection:
+        found = incidents.get(connection, incident)
+        late = late_jobs.of(connection, found)
+        return _shown(connection, found) | {
+            "timeline": incidents.history(connection, found.id),
+            "jobs": [job_name(each.job_id) for each in late],
+        }
+
+
+@router.post("/incidents/{id}/ack", response_model=answers.Incident)
+def acknowledge(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | None = None) -> dict[str, Any]:
+    """Say that somebody is at it: nobody else is called for a while."""
+    reason = wanted.reason if wanted else None
+    with door.writing() as connection:
+        limits, now = thresholds.limits(connection), health.clock(connection)
+        found = incidents.acknowledge(connection, incident, who.actor, now, limits)
+        audit.write(connection, [who.act(found.name, reason=reason)])
+        return _shown(connection, found)
+
+
+@router.post("/incidents/{id}/resolve", response_model=answers.Incident)
+def resolve(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | None = None) -> dict[str, Any]:
+    """Say that it is over."""
+    reason = wanted.reason if wanted else None
+    with door.writing() as connection:
+        found = incidents.resolve(connection, incident, who.actor, reason, health.clock(connection))
+        audit.write(connection, [who.act(found.name, reason=reason)])
+        return _shown(connection, found)
+
+
+@router.get("/silences", response_model=answers.Silences)
+def find_silences(door: TheDoor) -> dict[str, Any]:
+    """The silences that hold or are to come."""
+    with door.reading() as connection:
+        return {"silences": silences.find(connection, health.clock(connection))}
+
+
+@router.post("/silences", status_code=201, response_model=answers.Silence)
+def silence(door: TheDoor, who: Who, wanted: asked.Silence) -> Any:
+    """Have new incidents call nobody for a while; what is measured and recorded stays the same."""
+    with door.writing() as connection:
+        found = silences.silence(
+            connection,
+            wanted.rule,
+            wanted.queue,
+            wanted.starts_at or health.clock(connection),
+            wanted.ends_at,
+            wanted.reason,
+            who.actor,
+        )
+        detail = {"rule": found.rule, "queue": found.queue, "endsAt": found.ends_at.isoformat()}
+        act = who.act(f"silence-{found.id}", status=201, reason=wanted.reason, detail=detail)
+        audit.write(connection, [act])
+    return found
+
+
+@router.post("/silences/{id}/end", response_model=answers.Silence)
+def end_silence(
+    door: TheDoor, who: Who, number: SilencePath, wanted: Reasoned | None = None
+) -> Any:
+    """End a silence before its time, or call off one to come."""
+    with door.writing() as connection:
+        found = silences.end(connection, number, who.actor)
+        audit.write(
+            connection, [who.act(f"silence-{found.id}", reason=wanted.reason if wanted else None)]
+        )
+    return found
+
+
+@router.get("/thresholds", response_model=answers.Thresholds)
+def find_thresholds(door: TheDoor) -> dict[str, Any]:
+    """What each rule compares with."""
+    with door.reading() as connection:
+        return {"thresholds": thresholds.overview(connection)}
+
+
+@router.put("/thresholds/{rule}/{parameter}", response_model=answers.Threshold)
+def set_threshold(
+    door: TheDoor, who: Who, rule: WordPath, parameter: WordPath, wanted: asked.SetThreshold
+) -> Any:
+    """Set a parameter of a rule, for one queue or for all; null goes back to the default."""
+    with door.writing() as connection:
+        found = thresholds.set_threshold(
+            connection, rule, parameter, wanted.value, wanted.queue, who.actor, wanted.reason
+        )
+        detail = {"value": wanted.value, "queue": wanted.queue}
+        audit.write(
+            connection, [who.act(f"{rule}.{parameter}", reason=wanted.reason, detail=detail)]
+        )
+    return found
+
+
+@router.get("/oncall", response_model=answers.OnCall)
+def on_call(door: TheDoor, who: Who) -> dict[str, Any]:
+    """The on-call document in force, and who is on call now."""
+    with door.reading() as connection:
+        found = oncall.in_force(connection)
+        return _on_call(connection, found, phones=who.sees_phones)
+
+
+@router.put("/oncall", response_model=answers.OnCall)
+def set_on_call(door: TheDoor, who: Who, wanted: asked.SetOnCall) -> dict[str, Any]:
+    """Put another on-call document in force."""
+    with door.writing() as connection:
+        found = oncall.set_document(connection, wanted.document, who.actor, wanted.reason)
+        audit.write(connection, [who.act(f"oncall-{found.id}", reason=wanted.reason)])
+        return _on_call(connection, found, phones=True)
+
+
+def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> dict[str, Any]:
+    document = dict(found.document if found else oncall.DEFAULT)
+    ladder = oncall.on_call(document, health.clock(connection))
+    if not phones:
+        document["recipients"] = dict.fromkeys(document["recipients"], "***")
+    return {
+        "document": document,
+        "setBy": found and found.set_by,
+        "setAt": found and found.set_at,
+        "reason": found and found.reason,
+        "now": [
+            {
+                "afterMinutes": step.after.total_seconds() / 60,
+                "recipients": [each.name for each in step.recipients],
+            }
+            for step in ladder
+        ],
+    }
+
+
+def _shown(connection: Connection, found: Incident) -> dict[str, Any]:
+    document = oncall.in_force(connection)
+    zone = oncall.zone(document.document if document else oncall.DEFAULT)
+    values = {name: getattr(found, name) for name in _FIELDS}
+    return values | {"title": wording.title(found.rule), "sentence": wording.sentence(found, zone)}
+
+
+_FIELDS = tuple(name for name in answers.Incident.model_fields if name not in ("title", "sentence"))

@@ -1,0 +1,98 @@
+"""Queues: how they stand, what comes next, what holds them back, and how many minutes they have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from hms_floor.api import asked
+from hms_floor.api.access import Guarded, Who
+from hms_floor.api.answers import queues as answers
+from hms_floor.api.asked import Limit, QueuePath, Reasoned
+from hms_floor.api.door import TheDoor
+from hms_floor.cli import documents
+from hms_oms import audit, control, health, jobs, queues
+from hms_oms import sla as slas
+from hms_oms.sla import Sla
+
+router = APIRouter(route_class=Guarded, tags=["queues"])
+
+
+@router.get("/queues", response_model=answers.Queues)
+def overview(door: TheDoor) -> dict[str, Any]:
+    """Every queue as it stands now."""
+    with door.reading() as connection:
+        return {"queues": [documents.queue(each) for each in queues.overview(connection)]}
+
+
+@router.get("/queues/{queue}/peek", response_model=answers.Peek)
+def peek(door: TheDoor, queue: QueuePath, limit: Limit = 20) -> dict[str, Any]:
+    """The next jobs of a queue, in the order in which they will be handed out."""
+    with door.reading() as connection:
+        control.require_queue(connection, queue)
+        found = jobs.peek(connection, queue, limit)
+    return {"jobs": [documents.peeked(job, place) for place, job in enumerate(found, start=1)]}
+
+
+@router.post("/queues/{queue}/pause", response_model=answers.Paused)
+def pause(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> dict[str, Any]:
+    """Start nothing new in a queue; what runs is finished."""
+    reason = wanted.reason if wanted else None
+    with door.writing() as connection:
+        recalled = control.pause(connection, queue, who=who.actor, reason=reason)
+        audit.write(connection, [who.act(queue, reason=reason, detail={"recalled": recalled})])
+    return {"queue": queue, "status": "paused", "recalled": recalled}
+
+
+@router.post("/queues/{queue}/resume", response_model=answers.Resumed)
+def resume(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> dict[str, Any]:
+    """Go on with a paused queue."""
+    reason = wanted.reason if wanted else None
+    with door.writing() as connection:
+        resumed = control.resume(connection, queue)
+        audit.write(connection, [who.act(queue, reason=reason, detail={"changed": resumed})])
+    return {"queue": queue, "status": "open", "changed": resumed}
+
+
+@router.post("/queues/{queue}/limit", response_model=answers.QueueLimits)
+def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.Limits) -> dict[str, Any]:
+    """Limit the window of a queue, and its starts a minute."""
+    given = wanted.model_fields_set
+    with door.writing() as connection:
+        found = control.limits(connection, queue)
+        window = wanted.window if "window" in given else found.window
+        starts = wanted.starts_per_minute if "starts_per_minute" in given else found.starts_per_minute
+        limits = {"window": window, "startsPerMinute": starts}
+        if control.Limits(window, starts) != found:
+            control.limit(connection, queue, window=window, starts_per_minute=starts)
+        audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
+    return {"queue": queue, **limits}
+
+
+@router.put("/queues/{queue}/sla", response_model=answers.SlaChange)
+def set_sla(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.SetSla) -> dict[str, Any]:
+    """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
+    with door.writing() as connection:
+        before = slas.minutes_in_force(connection, queue)
+        if wanted.dry_run:
+            found = Sla(queue, wanted.minutes, health.clock(connection), who.actor, wanted.reason)
+        else:
+            found = slas.set_sla(connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason)
+        detail = {"before": before, "minutes": wanted.minutes, "dryRun": wanted.dry_run}
+        audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
+    return documents.sla(found) | {"before": before, "dryRun": wanted.dry_run, "forecast": None}
+
+
+@router.get("/queues/{queue}/sla", response_model=answers.SlaHistory)
+def history(door: TheDoor, queue: QueuePath) -> dict[str, Any]:
+    """Every SLA that a queue ever had, newest first."""
+    with door.reading() as connection:
+        return {"history": [documents.sla(each) for each in slas.history(connection, queue)]}
+
+
+@router.get("/sla", response_model=answers.Slas)
+def in_force(door: TheDoor) -> dict[str, Any]:
+    """The SLA of every queue, as it stands now."""
+    with door.reading() as connection:
+        return {"slas": [documents.sla(each) for each in slas.in_force(connection)]}

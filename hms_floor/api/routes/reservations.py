@@ -1,0 +1,145 @@
+"""Steps by agents: reserve the most urgent job, keep it, report on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import StringConstraints
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+
+from hms_floor.api import asked, showing
+from hms_floor.api.access import Caller, Guarded, Who
+from hms_floor.api.answers import agents as answers
+from hms_floor.api.asked import QueuePath
+from hms_floor.api.door import Door, TheDoor, bare
+from hms_floor.api.problems import Problem, unprocessable
+from hms_floor.cli import documents
+from hms_oms import audit, control, reservations
+from hms_oms.outcomes import Done
+from hms_oms.reservations import Reservation
+from hms_oms.tickets import job_name
+
+router = APIRouter(route_class=Guarded, tags=["agents"])
+
+ReservationPath = Annotated[
+    Annotated[
+        str,
+        StringConstraints(pattern=r"^job-[1-9][0-9]{0,17}\.[1-9][0-9]{0,8}\.[a-z][a-z0-9_-]{0,62}$"),
+    ],
+    Path(alias="id", examples=["job-219.2.review"]),
+]
+
+
+@router.post(
+    "/queues/{queue}/reserve",
+    response_model=answers.Reservation,
+    responses={204: {"description": "No job has come."}},
+)
+async def reserve(
+    request: Request, door: TheDoor, who: Who, queue: QueuePath, wanted: asked.Reserve | None = None
+) -> Any:
+    """Reserve the most urgent job of a queue whose step is an agent's; wait for one where there is none."""
+    wanted = wanted or asked.Reserve()
+    who.require_queue(queue)
+    lease = wanted.lease
+
+    def take(connection: Connection) -> Reservation | None:
+        found = reservations.reserve_now(bare(connection), queue, agent=who.actor, lease=lease)
+        if found is not None:
+            audit.write(connection, [who.act(job_name(found.ticket.job), detail={"queue": queue})])
+        return found
+
+    found = await run_in_threadpool(_first, door, queue, take)
+    if found is None and wanted.wait:
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            found = await door.line.wait(queue, wanted.wait, take, gone)
+        finally:
+            left = gone.done()
+            gone.cancel()
+        if found is not None and left:
+            await run_in_threadpool(_give_back, door, who, found)
+    return Response(status_code=204) if found is None else _shown(found)
+
+
+@router.post("/reservations/{id}/extend", response_model=answers.Extended)
+def extend(
+    door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked.Extend | None = None
+) -> dict[str, Any]:
+    """Keep a reservation for a while from now."""
+    with door.writing() as connection:
+        found = _held(connection, who, reservation)
+        until = reservations.extend(bare(connection), found, (wanted or asked.Extend()).lease)
+        audit.write(connection, [who.act(reservation)])
+    return {"reservationId": reservation, "leaseUntil": until}
+
+
+@router.post("/reservations/{id}/report", response_model=answers.Reported)
+def report(door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked.StepDone) -> dict[str, Any]:
+    """Report how the step ended."""
+    with door.writing() as connection:
+        found = _held(connection, who, reservation)
+        if isinstance(wanted, asked.StepDone):
+            status = _report_done(connection, found, wanted)
+        else:
+            after = wanted.retry_after if isinstance(wanted, asked.StepAgain) else None
+            status = reservations.report_failure(bare(connection), found, wanted.reason, retry_after=after)
+        audit.write(connection, [who.act(reservation, detail={"reported": wanted.status})])
+    return {"reservationId": reservation, "jobId": job_name(found.ticket.job), "status": status}
+
+
+def _report_done(connection: Connection, found: Reservation, wanted: asked.StepDone) -> str:
+    done = Done(wanted.result, wanted.outcome, wanted.skip_to)
+    try:
+        return reservations.report_done(bare(connection), found, done)
+    except ValueError as error:
+        field = "skipTo" if "skip" in str(error) else "result"
+        raise unprocessable((field, str(error))) from None
+
+
+def _first(door: Door, queue: str, take: Any) -> Reservation | None:
+    with door.writing() as connection:
+        control.require_queue(connection, queue)
+        found: Reservation | None = take(connection)
+        return found
+
+
+def _held(connection: Connection, who: Caller, reservation: str) -> Reservation:
+    found = reservations.held(bare(connection), showing.ticket(reservation))
+    who.require_queue(found.queue)
+    if found.agent != who.actor:
+        raise Problem(403, "somebody else has made this reservation")
+    return found
+
+
+def _give_back(door: Door, who: Caller, found: Reservation) -> None:
+    """The agent has gone while its job came: the next one shall not have to wait for the lease to end."""
+    with door.writing() as connection:
+        reservations.report_failure(
+            bare(connection), found, "the agent has gone before it had the job", retry_after=0
+        )
+        audit.write(connection, [who.act(str(found.ticket), status=499, detail={"reported": "gone"})])
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _shown(found: Reservation) -> dict[str, Any]:
+    return {
+        "reservationId": str(found.ticket),
+        "jobId": job_name(found.ticket.job),
+        "queue": found.queue,
+        "type": found.type,
+        "step": found.ticket.step,
+        "attempt": found.ticket.attempt,
+        "status": "running",
+        "payload": found.payload,
+        "results": found.results,
+        "slaExpires": documents.stamp(found.sla),
+        "leaseUntil": documents.stamp(found.lease_until),
+    }

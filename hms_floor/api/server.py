@@ -1,0 +1,60 @@
+"""The process of the door: uvicorn, with limits on all that comes in, until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from hms_floor.api.connection import GuardedConnection
+from hms_floor.api.door import Door
+from hms_oms.errors import ConfigError
+from hms_oms.settings import Settings
+
+#: Connections at the same time; further ones are told to come again.
+MOST_CONNECTIONS = 2000
+#: How long a connection may rest between two requests, in seconds.
+REST_SECONDS = 20
+#: What is being answered gets this long when the door closes, in seconds.
+CLOSE_SECONDS = 5
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Those who wait would keep the door open until their time is over.
+        door: Door = self.config.app.state.door  # type: ignore[union-attr]
+        door.line.send_home()
+        await super().shutdown(sockets)
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigError where the port is taken."""
+    listening = _listen(settings.floor_host, settings.floor_port)
+    options: dict[str, Any] = {}
+    if settings.floor_proxies:
+        options = {"proxy_headers": True, "forwarded_allow_ips": settings.floor_proxies}
+    config = uvicorn.Config(
+        app,
+        http=GuardedConnection,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=REST_SECONDS,
+        timeout_graceful_shutdown=CLOSE_SECONDS,
+        **({"proxy_headers": False} | options),
+    )
+    with listening:
+        _Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        fault = f"HMS_FLOOR_HOST, HMS_FLOOR_PORT: {host} port {port} cannot be used: {error.strerror}"
+        raise ConfigError([fault]) from None

@@ -1,0 +1,97 @@
+"""The register of badges: which were issued here, and which were taken back; the writer of oms.badges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A badge on the register; one of an identity provider is there only once it was taken back."""
+
+    id: int
+    jti: str
+    actor: str
+    roles: Sequence[str]
+    queues: Sequence[str] | None
+    issued_by: str | None
+    issued_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+    reason: str | None
+
+
+def register(
+    connection: Connection,
+    *,
+    jti: str,
+    actor: str,
+    roles: Sequence[str],
+    queues: Sequence[str],
+    issued_by: str,
+    expires_at: datetime,
+) -> Registered:
+    """Enter a new badge."""
+    row = connection.execute(
+        text(
+            "insert into oms.badges (jti, actor, roles, queues, issued_by, expires_at)"
+            " values (:jti, :actor, :roles, :queues, :issued_by, :expires_at) returning *"
+        ),
+        {
+            "jti": jti,
+            "actor": actor,
+            "roles": list(roles),
+            "queues": list(queues),
+            "issued_by": issued_by,
+            "expires_at": expires_at,
+        },
+    ).one()
+    return Registered(**row._mapping)
+
+
+def revoke(connection: Connection, jti: str, *, who: str, reason: str | None) -> Registered:
+    """Take a badge back; one that is not on the register is entered, so that it is refused from now on.
+
+    Taking it back twice changes nothing.
+    """
+    row = connection.execute(
+        text(
+            "insert into oms.badges (jti, actor, roles, revoked_at, revoked_by, reason)"
+            " values (:jti, 'unknown', '{}', oms.now(), :who, :reason)"
+            " on conflict (jti) do update set"
+            " revoked_at = coalesce(oms.badges.revoked_at, excluded.revoked_at),"
+            " revoked_by = coalesce(oms.badges.revoked_by, excluded.revoked_by),"
+            " reason = case when oms.badges.revoked_at is null then excluded.reason"
+            " else oms.badges.reason end returning *"
+        ),
+        {"jti": jti, "who": who, "reason": reason},
+    ).one()
+    return Registered(**row._mapping)
+
+
+def revoked(connection: Connection) -> frozenset[str]:
+    """The numbers of the badges that were taken back and would hold otherwise."""
+    rows = connection.scalars(
+        text(
+            "select jti from oms.badges where revoked_at is not null"
+            " and (expires_at is null or expires_at > oms.now() - interval '1 day')"
+        )
+    )
+    return frozenset(rows)
+
+
+def find(connection: Connection, *, limit: int, after: int | None = None) -> list[Registered]:
+    """The badges on the register, the newest first; `after` goes on behind that id."""
+    rows = connection.execute(
+        text(
+            "select * from oms.badges where (cast(:after as bigint) is null or id < :after)"
+            " order by id desc limit :limit"
+        ),
+        {"limit": limit, "after": after},
+    )
+    return [Registered(**row) for row in rows.mappings()]

@@ -1,0 +1,196 @@
+"""HMS-OMS from outside: look into the ledger, and do the steps that are an agent's."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from hms_oms.answers import Badge, Entry, Explained, Job, JobInFull, Me, NewBadge, Peeked, Queue, Sla, Worker
+from hms_oms.cycles import Cycle, CycleReport
+from hms_oms.filter import Filter
+from hms_oms.problems import NotFound
+from hms_oms.reading import Named, Record, record, stamp
+from hms_oms.wire import Client, Wire, path
+
+#: The most that the door lists in one answer.
+PAGE = 500
+#: The door lets nobody wait for longer than this at a time, in seconds ...
+LONGEST_WAIT = 30.0
+#: ... and answers so many seconds later at the latest.
+SLACK_SECONDS = 10.0
+
+
+class OmsClient(Client):
+    """Jobs, queues, SLAs, workers and cycles as the ledger has them; reservations for agents.
+
+    What only reads is tried again where the way to the door is shaky. All methods raise DoorError: NoBadge,
+    Refused, NotFound, Invalid, TooMany, Unavailable.
+    """
+
+    def peek(self, queue: str, limit: int = 20) -> list[Peeked]:
+        """The next jobs of a queue's backlog, in the order in which they will be handed out."""
+        found = self._wire.get(path("queues", queue, "peek"), limit=limit)
+        return [record(Peeked, each) for each in found["jobs"]]
+
+    def jobs(self, wanted: Filter | None = None, *, limit: int | None = None) -> Iterator[Job]:
+        """The jobs that a filter means, newest first, fetched page by page as they are asked for."""
+        return self._listed("/jobs", "jobs", Job, limit, **(wanted or Filter()).query())
+
+    def count(self, wanted: Filter | None = None) -> int:
+        """How many jobs a filter means."""
+        found = self._wire.get("/jobs", limit=1, count="true", **(wanted or Filter()).query())
+        return int(found["total"])
+
+    def job(self, job: str) -> JobInFull:
+        """One job with its timeline. Raises NotFound."""
+        return record(JobInFull, self._wire.get(path("jobs", job)))
+
+    def explain(self, job: str) -> Explained:
+        """Why a job is where it is, and what would get it further. Raises NotFound."""
+        return record(Explained, self._wire.get(path("jobs", job, "explain")))
+
+    def queues(self) -> list[Queue]:
+        """Every queue as it stands now, by name."""
+        return [record(Queue, each) for each in self._wire.get("/queues")["queues"]]
+
+    def slas(self) -> list[Sla]:
+        """The SLA in force of every queue."""
+        return [record(Sla, each) for each in self._wire.get("/sla")["slas"]]
+
+    def sla(self, queue: str) -> list[Sla]:
+        """Every SLA that a queue has had, the newest first. Raises NotFound."""
+        found = self._wire.get(path("queues", queue, "sla"))
+        return [record(Sla, each) for each in found["history"]]
+
+    def workers(self) -> list[Worker]:
+        """The live workers."""
+        return [record(Worker, each) for each in self._wire.get("/workers")["workers"]]
+
+    def cycles(self, *, limit: int | None = None) -> Iterator[Cycle]:
+        """The cycles, newest first."""
+        return self._listed("/cycles", "cycles", Cycle, limit)
+
+    def cycle(self, cycle: int | None = None) -> CycleReport:
+        """How a cycle stands and what came of it, of the latest where None. Raises NotFound."""
+        if cycle is None:
+            latest = next(self.cycles(limit=1), None)
+            if latest is None:
+                raise NotFound("no cycle has been run yet", status=404)
+            cycle = latest.id
+        return record(CycleReport, self._wire.get(path("cycles", cycle)))
+
+    def audit(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Entry]:
+        """Who changed what through the door, newest first; from `since` on and before `until`."""
+        wanted: dict[str, Any] = {"actor": actor, "action": action, "subject": subject}
+        wanted |= {"from": since and stamp(since), "to": until and stamp(until)}
+        return self._listed("/audit", "entries", Entry, limit, **wanted)
+
+    def badges(self, *, limit: int | None = None) -> Iterator[Badge]:
+        """The register of badges, newest first."""
+        return self._listed("/badges", "badges", Badge, limit)
+
+    def issue_badge(
+        self,
+        actor: str,
+        roles: Sequence[str],
+        *,
+        hours: float = 8.0,
+        queues: Sequence[str] = (),
+        reason: str | None = None,
+    ) -> NewBadge:
+        """Make a badge; an agent's names the queues it may work on. Only its token is the badge."""
+        document: dict[str, Any] = {"actor": actor, "roles": list(roles), "hours": hours, "reason": reason}
+        if queues:
+            document["queues"] = list(queues)
+        return record(NewBadge, self._wire.post("/badges", document))
+
+    def revoke_badge(self, jti: str, *, reason: str | None = None) -> Badge:
+        """Take a badge back. Raises NotFound."""
+        return record(Badge, self._wire.post(path("badges", jti, "revoke"), {"reason": reason}))
+
+    def me(self) -> Me:
+        """Who the badge says one is."""
+        return record(Me, self._wire.get("/me"))
+
+    def reserve(self, queue: str, *, wait: float = 0.0, lease: float = 300.0) -> Reservation | None:
+        """Reserve the most urgent job of `queue` whose step is an agent's, for `lease` seconds.
+
+        Waits up to `wait` seconds for one to come; None where none has. Where the answer is lost on its way,
+        a job may stay reserved for nobody until its lease has run out.
+        """
+        deadline = time.monotonic() + wait
+        while True:
+            turn = min(max(deadline - time.monotonic(), 0.0), LONGEST_WAIT)
+            found = self._wire.send(
+                "POST",
+                path("queues", queue, "reserve"),
+                json={"wait": turn, "lease": lease},
+                answer_seconds=turn + SLACK_SECONDS,
+            )
+            if found is not None:
+                return record(Reservation, found | {"wire": self._wire})
+            if time.monotonic() >= deadline:
+                return None
+
+    def _listed(
+        self, address: str, name: str, kind: type[Record], limit: int | None, **query: Any
+    ) -> Iterator[Record]:
+        size = PAGE if limit is None else min(limit, PAGE)
+        found = self._wire.pages(address, name, limit=max(size, 1), **query)
+        return (record(kind, each) for each in itertools.islice(found, limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A job that an agent has to itself until `lease_until`, unless it is extended."""
+
+    wire: Wire = field(repr=False, compare=False)
+    id: Annotated[str, Named("reservationId")]
+    job_id: str
+    queue: str
+    type: str
+    step: str
+    attempt: int
+    payload: Mapping[str, Any]
+    results: Mapping[str, Any]
+    sla_expires: datetime
+    lease_until: datetime
+
+    def extend(self, lease: float = 300.0) -> datetime:
+        """Keep it for `lease` seconds from now; return until when. Raises Conflict where it holds no more."""
+        found = self.wire.post(path("reservations", self.id, "extend"), {"lease": lease})
+        return datetime.fromisoformat(found["leaseUntil"])
+
+    def report(
+        self,
+        status: Literal["done", "failed", "retry"],
+        *,
+        result: Any = None,
+        outcome: str | None = None,
+        skip_to: str | None = None,
+        reason: str | None = None,
+        retry_after: float | None = None,
+    ) -> str:
+        """Report the step and return the job's status now.
+
+        `done` takes a result, an outcome and a later step to go on with; `failed` and `retry` (in
+        `retry_after` seconds) want a reason. Raises Conflict where the reservation holds no more: nothing
+        was recorded then, unless an earlier report was, whose answer was lost.
+        """
+        said = {"status": status, "result": result, "outcome": outcome, "skipTo": skip_to}
+        said |= {"reason": reason, "retryAfter": retry_after}
+        document = {name: value for name, value in said.items() if value is not None}
+        return str(self.wire.post(path("reservations", self.id, "report"), document)["status"])

@@ -1,0 +1,116 @@
+"""What the door answers about cycles: what came in, how it stands, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from hms_oms.reading import Named
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row of a file that made no job: the physical line where it starts, the column to blame, and why."""
+
+    line: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CycleProgress:
+    """How many jobs of a cycle are in which status, at the moment `now` of the ledger's clock."""
+
+    now: datetime
+    waiting: int
+    delayed: int
+    queued: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+    late: int
+    moved_at: datetime | None
+
+    @property
+    def open(self) -> int:
+        """Jobs that have not ended."""
+        return self.waiting + self.queued + self.running
+
+    @property
+    def ended(self) -> int:
+        """Jobs that have ended, well or not."""
+        return self.done + self.failed + self.cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One cycle as it came in; `closed_at` is None where its file was not read to the end."""
+
+    id: Annotated[int, Named("batch")]
+    type: str
+    name: str
+    requested_by: str
+    accepted: int
+    duplicates: int
+    refused: int
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleBegun(Cycle):
+    """A cycle whose file has just come in, and the first of the rows that were refused."""
+
+    refused_rows: tuple[RefusedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport(Cycle):
+    """How a cycle stands and what came of it so far.
+
+    `report` has the sums as `hms cycle report --json` prints them. Waits (until the first step began) and
+    totals (until the end) are in seconds, at the 50th and the 95th percentile.
+    """
+
+    progress: CycleProgress
+    report: Mapping[str, Any]
+    outcomes: Mapping[str, int]
+    wait_seconds: tuple[float, float] | None
+    total_seconds: tuple[float, float] | None
+    sla_minutes_range: tuple[float, float] | None
+    texts_delivered: int
+    finished_at: datetime | None
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """How many jobs were rejected for which reason."""
+        found: Mapping[str, int] = self.report["reasons"]
+        return found
+
+    @property
+    def on_time(self) -> int:
+        """Jobs that ended before their deadline."""
+        return int(self.report["onTime"])
+
+    @property
+    def texts(self) -> int:
+        """Texts that the jobs have asked for."""
+        return int(self.report["texts"])
+
+    @property
+    def elapsed(self) -> timedelta:
+        """From the start of accepting until the last job ended, or until now while some are open."""
+        return timedelta(seconds=self.report["seconds"])
+
+    @property
+    def jobs_per_second(self) -> float:
+        """Ended jobs per second of the whole cycle."""
+        return float(self.report["jobsPerSecond"])
+
+    @property
+    def lost(self) -> int:
+        """Accepted jobs that the ledger does not have; anything but 0 is a fault of this product."""
+        return int(self.report.get("lost", 0))

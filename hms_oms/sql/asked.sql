@@ -1,0 +1,19 @@
+-- Texts that the provider is to be asked about now: answers that were lost, and arrivals not heard of.
+with due as (
+    select id
+    from oms.messages
+    where state in ('unknown', 'accepted', 'sent') and due_at <= oms.now() and page = %(page)s::boolean
+    order by due_at, id
+    limit %(count)s::int
+    for update skip locked
+)
+update oms.messages as message
+set fence = message.fence + 1, due_at = oms.now() + make_interval(secs => %(lease)s::float8)
+from due, oms.message_attempts as attempt
+where message.id = due.id and attempt.message_id = message.id and attempt.number = message.attempts
+returning
+    message.id, message.fence, message.attempts as attempt, message.tries, message.token, message.page,
+    message.kind, message.reference, message.recipient, coalesce(message.carried, message.body) as body,
+    message.resend, case when message.state <> 'unknown' then message.sid end as sid, message.state,
+    message.polls, attempt.started_at,
+    extract(epoch from oms.now() - message.since)::float8 as age

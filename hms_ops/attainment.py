@@ -1,0 +1,145 @@
+"""How promises were kept: on-time shares and lateness, by queue, by day and in all; read from the ledger.
+
+A job counts in the queue in which it ended (the queue of its last step, whose people had it last) and at the
+moment when it ended. An open job past its deadline counts in the queue where it stands, and now: it can end
+no earlier. So each job counts once, however a time is cut into spans. Cancelled jobs do not count.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from hms_oms import health
+
+#: The upper bounds of the buckets of lateness, in seconds; the last bucket has none.
+BOUNDS = (60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counted jobs: done `on_time`, done `late`, `failed`, and `open_late`, a miss so far.
+
+    `lateness` of those that ended or stand past their deadline, at the 50th and the 95th percentile, in
+    seconds; None where there is none.
+    """
+
+    on_time: int = 0
+    late: int = 0
+    failed: int = 0
+    open_late: int = 0
+    lateness: tuple[float, float] | None = None
+
+    @property
+    def ended(self) -> int:
+        """Jobs that ended and were not cancelled."""
+        return self.on_time + self.late + self.failed
+
+    @property
+    def missed(self) -> int:
+        """Jobs whose promise was not kept."""
+        return self.late + self.failed + self.open_late
+
+    @property
+    def share(self) -> float | None:
+        """The on-time share, from 0 to 1; None where no job counts, which is neither."""
+        counted = self.ended + self.open_late
+        return self.on_time / counted if counted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Attainment:
+    """How the promises from `since` until before `until` were kept; `days` has every day of the span."""
+
+    since: datetime
+    until: datetime
+    whole: Tally
+    queues: Mapping[str, Tally]
+    days: Mapping[date, Tally]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How many jobs were late by less than `below` seconds, and not in a lower bucket; None: by more."""
+
+    below: float | None
+    jobs: int
+
+
+def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """The ISO week of `moment` in a time zone: from Monday's start until the next Monday's."""
+    today = moment.astimezone(zone).date()
+    monday = today - timedelta(days=today.weekday())
+    return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
+
+
+def report(connection: Connection, since: datetime, until: datetime, zone: tzinfo) -> Attainment:
+    """How the promises of a span were kept; its days are those of `zone`."""
+    return _report(connection, since, until, zone, None)
+
+
+def by_day(connection: Connection, queue: str | None, days: int, zone: tzinfo) -> Mapping[date, Tally]:
+    """The last `days` days of a queue (None: of all), today among them, oldest first."""
+    today = health.clock(connection).astimezone(zone).date()
+    since, until = (_midnight(today + timedelta(days=ahead), zone) for ahead in (1 - days, 1))
+    return _report(connection, since, until, zone, queue).days
+
+
+def lateness(connection: Connection, queue: str | None, since: datetime, until: datetime) -> Sequence[Bucket]:
+    """How late the misses of a span are, in a queue (None: in all), by buckets."""
+    rows = connection.exec_driver_sql(
+        statement("attainment_lateness"),
+        {"queue": queue, "since": since, "until": until, "bounds": list(BOUNDS)},
+    )
+    jobs = {row.bucket: row.jobs for row in rows}
+    return [Bucket(below, jobs.get(place, 0)) for place, below in enumerate((*BOUNDS, None))]
+
+
+@functools.cache
+def statement(name: str) -> str:
+    """The statement kept in sql/{name}.sql."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _report(
+    connection: Connection, since: datetime, until: datetime, zone: tzinfo, queue: str | None
+) -> Attainment:
+    first = since.astimezone(zone).date()
+    every = (first + timedelta(days=ahead) for ahead in itertools.count())
+    days = list(itertools.takewhile(lambda day: _midnight(day, zone) < until, every))
+    rows = connection.exec_driver_sql(
+        statement("attainment"),
+        {
+            "queue": queue,
+            "since": since,
+            "until": until,
+            "midnights": [_midnight(day, zone) for day in days],
+        },
+    )
+    tallies: dict[tuple[str | None, int | None], Tally] = {
+        (row.queue, row.day): Tally(
+            row.on_time,
+            row.late,
+            row.failed,
+            row.open_late,
+            None if row.percentiles is None else (row.percentiles[0], row.percentiles[1]),
+        )
+        for row in rows
+    }
+    return Attainment(
+        since,
+        until,
+        whole=tallies.get((None, None), Tally()),
+        queues={name: tally for (name, _), tally in tallies.items() if name is not None},
+        days={day: tallies.get((None, place), Tally()) for place, day in enumerate(days, start=1)},
+    )
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone)

@@ -1,0 +1,164 @@
+"""HMS-OPS from outside: measurements as they come, incidents, and who is called about them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from hms_oms import frames
+from hms_oms.problems import TooMany, Unavailable
+from hms_oms.reading import record, stamp
+from hms_oms.wire import Client, jitter, path
+from hms_ops.answers import Incident, Metric, OnCall, Silence, Status, Threshold
+
+#: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
+SILENCE_SECONDS = 45.0
+#: The most incidents that the door lists in one answer.
+PAGE = 500
+
+Callback = Callable[[Metric], object]
+
+
+class OpsClient(Client):
+    """Measurements, incidents, silences, the on-call document, thresholds and texts.
+
+    All methods raise DoorError: NoBadge, Refused, NotFound, Conflict, Invalid, TooMany, Unavailable.
+    """
+
+    def __init__(self, url: str | None = None, badge: str | None = None) -> None:
+        """Raises ConfigError where no door is known, NoBadge where there is no badge for it."""
+        super().__init__(url, badge)
+        self._callbacks: list[tuple[str, str | None, Callback]] = []
+
+    def stream(self, queue: str | None = None) -> Iterator[Metric]:
+        """The measurements of a queue, or of the whole floor: the newest of each, then each as it changes.
+
+        Does not end. Where the door goes away once it has answered, it is sought again until it is back, and
+        the stream goes on after what was heard last; only what refuses the badge or the queue ends it.
+        """
+        address = "/stream" if queue is None else path("stream", queue)
+        last_id, heard, failures = "", False, 0
+        while True:
+            try:
+                with self._wire.listening(address, silence=SILENCE_SECONDS, last_id=last_id) as chunks:
+                    heard = True
+                    for frame in frames.read(chunks, last_id):
+                        last_id, failures = frame.id, 0
+                        if frame.event == "metrics":
+                            for each in json.loads(frame.data)["metrics"]:
+                                yield record(Metric, each)
+            except (Unavailable, TooMany):
+                if not heard:
+                    raise
+            failures += 1
+            time.sleep(jitter(failures))
+
+    def on_metric(self, name: str, callback: Callback, queue: str | None = None) -> None:
+        """Have `listen` call `callback` with every new value of a metric, of one queue or of each."""
+        self._callbacks.append((name, queue, callback))
+
+    def listen(self) -> None:
+        """Call the callbacks as measurements come. Does not end; what a callback raises ends it."""
+        queues = {queue for _, queue, _ in self._callbacks}
+        for metric in self.stream(queues.pop() if len(queues) == 1 else None):
+            for name, queue, callback in self._callbacks:
+                if name == metric.name and queue in (None, metric.queue):
+                    callback(metric)
+
+    def incidents(
+        self, *states: str, queue: str | None = None, limit: int | None = None
+    ) -> Iterator[Incident]:
+        """The incidents in these states (all without any), newest first."""
+        size = PAGE if limit is None else max(min(limit, PAGE), 1)
+        found = self._wire.pages("/incidents", "incidents", state=list(states), queue=queue, limit=size)
+        return (record(Incident, each) for each in itertools.islice(found, limit))
+
+    def incident(self, ref: str | int) -> Incident:
+        """One incident with its history, by its number or its reference. Raises NotFound."""
+        return record(Incident, self._wire.get(path("incidents", ref)))
+
+    def acknowledge(self, ref: str | int, *, reason: str | None = None) -> Incident:
+        """Say that somebody is at it: nobody else is called for a while."""
+        return record(Incident, self._wire.post(path("incidents", ref, "ack"), {"reason": reason}))
+
+    def resolve(self, ref: str | int, *, reason: str | None = None) -> Incident:
+        """Say that it is over."""
+        return record(Incident, self._wire.post(path("incidents", ref, "resolve"), {"reason": reason}))
+
+    def silences(self) -> list[Silence]:
+        """The silences that are in force or to come."""
+        return [record(Silence, each) for each in self._wire.get("/silences")["silences"]]
+
+    def silence(
+        self,
+        until: datetime,
+        *,
+        reason: str,
+        rule: str | None = None,
+        queue: str | None = None,
+        since: datetime | None = None,
+    ) -> Silence:
+        """Have new incidents of a rule, in a queue (without one: of any), call nobody until `until`."""
+        document: dict[str, Any] = {"rule": rule, "queue": queue, "endsAt": stamp(until), "reason": reason}
+        document["startsAt"] = since and stamp(since)
+        given = {name: value for name, value in document.items() if value is not None}
+        return record(Silence, self._wire.post("/silences", given))
+
+    def end_silence(self, silence: int, *, reason: str | None = None) -> Silence:
+        """End a silence before its time. Raises NotFound."""
+        return record(Silence, self._wire.post(path("silences", silence, "end"), {"reason": reason}))
+
+    def oncall(self) -> OnCall:
+        """The on-call document in force, and who is on call now."""
+        return record(OnCall, self._wire.get("/oncall"))
+
+    def set_oncall(self, document: Mapping[str, Any], *, reason: str | None = None) -> OnCall:
+        """Put another on-call document in force. Raises Invalid with every fault of it."""
+        return record(OnCall, self._wire.put("/oncall", {"document": document, "reason": reason}))
+
+    def thresholds(self) -> list[Threshold]:
+        """What each rule compares with."""
+        return [record(Threshold, each) for each in self._wire.get("/thresholds")["thresholds"]]
+
+    def set_threshold(
+        self,
+        rule: str,
+        parameter: str,
+        value: float | None,
+        *,
+        queue: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Change what a rule compares with, in one queue or in all; None is back to the default."""
+        document = {"value": value, "queue": queue, "reason": reason}
+        self._wire.put(path("thresholds", rule, parameter), document)
+
+    def status(self) -> Status:
+        """Whether the watch and the pager are at work."""
+        return record(Status, self._wire.get("/ops"))
+
+    def sla_report(self, since: date | None = None, until: date | None = None) -> Mapping[str, Any]:
+        """How promises were kept from `since` on and before `until`; of the last week without either."""
+        if since is None and until is None:
+            found = self._wire.get("/sla/report", week="true")
+        else:
+            found = self._wire.get("/sla/report", **{"from": _day(since), "to": _day(until)})
+        return dict(found)
+
+    def send_sms(self, phone: str, text: str) -> None:
+        """Have a text sent; it is delivered by the pager like every other."""
+        self._wire.post("/texts", {"to": phone, "text": text})
+
+    def test_page(self, phone: str) -> None:
+        """Have a test page sent, as one about an incident would be."""
+        self._wire.post("/test-pages", {"to": phone})
+
+
+def _day(day: date | None) -> str | None:
+    if isinstance(day, datetime):
+        return stamp(day)
+    return day.isoformat() if day else None

@@ -1,0 +1,187 @@
+"""What will be late: the work that is open, set against what the crew gets done.
+
+Two classic sums over the deadlines of the open jobs, taken in the order in which they are served:
+
+- the *fluid drain*: a crew that gets `rate` jobs a second done is through with the k-th in line at
+  `now + k / rate`. The job is late where that passes its deadline;
+- the *processor demand* of earliest-deadline-first scheduling (Liu and Layland 1973; Baruah, Rosier and
+  Howell 1990): every promise can be held exactly if, for each deadline d, the work due by d fits into the
+  time until d. Solved for the crew: `slots = max over d of (work due by d) / ((d - now) * rate per slot)`.
+
+Both cost the number of different deadlines, not of jobs. Jobs that may not start yet stand in line like the
+others, and nothing is known of jobs still to come: what is forecast is the least that will happen. Everything
+here is a pure function; moments are aware, rates are jobs per second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from hms_ops.picture import Forecast
+
+#: How many open jobs have which deadline, in the order in which they are served: by priority, and among
+#: equals the earliest deadline first. A deadline may occur more than once.
+Histogram = Sequence[tuple[datetime, int]]
+
+#: A paused queue is taken to go on this many seconds from now, so that a pause is announced this long before
+#: it breaks a promise, and not while it is harmless.
+PAUSE_SECONDS = 600.0
+
+#: Below the resolution of a clock: a job that is done at its deadline is on time, whatever floats make of it.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a crew gets done: `slots` live slots, each of which finishes `per_slot` jobs a second.
+
+    `trusted` says whether `per_slot` rests on enough finished jobs to wake somebody.
+    """
+
+    slots: int
+    per_slot: float
+    trusted: bool = False
+
+    @property
+    def rate(self) -> float:
+        """Jobs per second of the whole crew."""
+        return self.slots * self.per_slot
+
+    def with_slots(self, more: int) -> Capacity:
+        """The crew with so many slots more (or, below zero, fewer)."""
+        return replace(self, slots=max(0, self.slots + more))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What another SLA would mean for the jobs that are open now.
+
+    `before` is the forecast as it is, `after` as it would be had they been accepted under the other SLA;
+    `at_once` of them would then be late already.
+    """
+
+    before: Forecast
+    after: Forecast
+    at_once: int
+
+
+def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused: bool = False) -> Forecast:
+    """What becomes of the open jobs if nothing changes.
+
+    `late` counts jobs whose deadline is still ahead (or this very moment) and will be missed; those that are
+    past it hold the others up, but are not counted again. `first_late` is the earliest deadline that will be
+    missed, thus the moment from which there are late jobs, not the one at which the late job is done.
+    `deadline` is the binding one: where the work due is the most for the time left. Nothing done without live
+    slots: every job is late at its deadline.
+
+    `slots_needed` leaves aside the deadlines that are nearer than one slot takes for one job, since no crew
+    can hold them; it is None if a slot gets nothing done. The crew of a paused queue starts `PAUSE_SECONDS`
+    from now.
+    """
+    start = now + timedelta(seconds=PAUSE_SECONDS) if paused else now
+    late, first_late = _late(histogram, capacity.rate, start, now)
+    slots, binding = _slots(histogram, capacity.per_slot, start)
+    jobs = sum(count for _, count in histogram)
+    return Forecast(
+        late=late,
+        first_late=first_late,
+        deadline=binding or first_late,
+        done_at=finish(jobs, capacity.rate, start) if jobs else None,
+        rate=capacity.rate,
+        slots_needed=slots,
+        trusted=capacity.trusted,
+    )
+
+
+def finish(position: int, rate: float, now: datetime) -> datetime | None:
+    """When the job at `position` (the first is 1) is done: `now + position / rate`. None is never."""
+    try:
+        return now + timedelta(seconds=position / rate)
+    except (ZeroDivisionError, OverflowError):
+        return None
+
+
+def change(
+    histogram: Histogram, capacity: Capacity, now: datetime, *, minutes: float, instead: float
+) -> Change:
+    """What an SLA of `instead` minutes, in place of `minutes`, would put at risk of the jobs open now.
+
+    A real change leaves accepted jobs their deadline: this is how the load of now would fare under it. Jobs
+    are taken to have their deadline from the SLA.
+    """
+    shift = timedelta(minutes=instead - minutes)
+    shifted = [(deadline + shift, jobs) for deadline, jobs in histogram]
+    overdue = sum(jobs for deadline, jobs in histogram if deadline < now)
+    return Change(
+        before=forecast(histogram, capacity, now),
+        after=forecast(shifted, capacity, now),
+        at_once=sum(jobs for deadline, jobs in shifted if deadline < now) - overdue,
+    )
+
+
+def quote(histogram: Histogram, capacity: Capacity, now: datetime) -> datetime | None:
+    """The earliest deadline that a new job can be promised without making another one late.
+
+    The new job is served after all with the same or an earlier deadline and delays all others by one place;
+    itself it holds a slot for as long as one takes for one job. None where nothing is ever done.
+    """
+    rate = capacity.rate
+    at_best = finish(1, capacity.per_slot, now)
+    if at_best is None:
+        return None
+    line = sorted(histogram)
+    harmed = _last_harmed(line, rate, now)
+    before, earliest = 0, at_best
+    for index, (deadline, jobs) in enumerate(line):
+        done_at = finish(before + 1, rate, now)
+        if done_at is None:
+            return None
+        if index > harmed and max(done_at, earliest) < deadline:
+            return max(done_at, earliest)
+        before, earliest = before + jobs, max(at_best, deadline)
+    done_at = finish(before + 1, rate, now)
+    return done_at and max(done_at, earliest)
+
+
+def _late(histogram: Histogram, rate: float, start: datetime, now: datetime) -> tuple[int, datetime | None]:
+    """How many jobs will miss a deadline that is not past, and the earliest such deadline."""
+    late, first, before = 0, None, 0
+    for deadline, jobs in histogram:
+        missed = jobs - _on_time(before, jobs, rate, (deadline - start).total_seconds())
+        if missed and deadline >= now:
+            late += missed
+            first = deadline if first is None else min(first, deadline)
+        before += jobs
+    return late, first
+
+
+def _on_time(before: int, jobs: int, rate: float, seconds: float) -> int:
+    """How many of `jobs` in line behind `before` others are done within `seconds`."""
+    return min(jobs, max(0, math.floor(seconds * rate + _ROUNDING) - before))
+
+
+def _slots(histogram: Histogram, per_slot: float, start: datetime) -> tuple[int | None, datetime | None]:
+    """How many slots hold every deadline that can still be held, and which of them asks for the most."""
+    if per_slot <= 0:
+        return None, None
+    needed, binding, due = 0.0, None, 0
+    for deadline, jobs in histogram:
+        due += jobs
+        jobs_per_slot = (deadline - start).total_seconds() * per_slot
+        if jobs_per_slot + _ROUNDING >= 1 and due / jobs_per_slot > needed:
+            needed, binding = due / jobs_per_slot, deadline
+    return math.ceil(needed - _ROUNDING), binding
+
+
+def _last_harmed(line: Histogram, rate: float, now: datetime) -> int:
+    """The last in a line that one more job in front would make late, where it is on time without; or -1."""
+    last, before = -1, 0
+    for index, (deadline, jobs) in enumerate(line):
+        seconds = (deadline - now).total_seconds()
+        if _on_time(before, jobs, rate, seconds) > _on_time(before + 1, jobs, rate, seconds):
+            last = index
+        before += jobs
+    return last

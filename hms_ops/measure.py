@@ -1,0 +1,212 @@
+"""Measures the floor: one look is one `Picture`, from what was heard and from what the ledger says.
+
+A light look costs a few milliseconds however many jobs are open: deadlines by their index, and the steps that
+were heard. A heavy look also counts the open jobs and sweeps the diary; what it counts is carried on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from hms_oms import presence
+from hms_oms.presence import Worker
+from hms_ops.attainment import statement
+from hms_ops.census import Census, Count, Day, Standing
+from hms_ops.diary import Diary
+from hms_ops.forecast import forecast
+from hms_ops.heard import Heard
+from hms_ops.pace import Pace
+from hms_ops.picture import Forecast, Hearing, HostSeen, Picture, QueueSeen
+from hms_ops.receiver import Receiver
+from hms_ops.tally import EVENTS, LEDGER, Tally
+from hms_ops.waits import Begun, Ended
+
+#: Late jobs are counted at every look up to this many; beyond, the census counts them.
+MOST_LATE = 5000
+#: Events are late by a bundle and a look: the sweep leaves what was just written to them, in seconds.
+HEARING_SECONDS = 2.0
+#: The looks over which it is told how many events come, and how late.
+HEARING_LOOKS = 20
+
+
+class Measure:
+    """Looks at the floor again and again; `receiver` None: the ledger alone is asked."""
+
+    def __init__(self, engine: Engine, receiver: Receiver | None) -> None:
+        self._receiver = receiver
+        self._diary = Diary(0.0 if receiver is None else HEARING_SECONDS)
+        self._census = Census(engine)
+        self._counted_at: datetime | None = None
+        self._tallies: dict[str, Tally] = {}
+        self._paces: dict[str, Pace] = {}
+        self._ahead: dict[str, Forecast | None] = {}
+        self._left: dict[str, int] = {}
+        self._began: float | None = None
+        self._last: float | None = None
+        self._looked: datetime | None = None
+        self._lately: deque[tuple[float, int, float | None]] = deque(maxlen=HEARING_LOOKS)
+        self._dropped = self._malformed = 0
+
+    def look(self, connection: Connection, heavy: bool) -> Picture:
+        """One look, in the caller's transaction; the first one is a heavy one in any case."""
+        now: datetime = connection.scalar(text("select oms.now()")).astimezone(UTC)
+        heard = Heard() if self._receiver is None else self._receiver.drain()
+        self._follow(connection, heard, now.timestamp())
+        if heavy or self._counted_at is None or self._diary.behind:
+            self._sweep(connection, now.timestamp())
+        workers = presence.live(connection)
+        count = self._census.latest(now, anew=heavy)
+        for tally in self._tallies.values():
+            tally.slide(now.timestamp())
+        rows = connection.exec_driver_sql(
+            statement("measure_queues"), {"now": now, "most": MOST_LATE}
+        ).mappings()
+        queues = [self._queue(dict(row), workers, now, count) for row in rows]
+        self._counted_at = count.at
+        unsent, unsent_since = _outbox(connection, now)
+        looked_before, self._looked = self._looked, now
+        return Picture(
+            now=now,
+            queues=queues,
+            hosts=_hosts(workers),
+            unsent=unsent,
+            unsent_since=unsent_since,
+            events_at=self._events_at(now),
+            looked_before=looked_before,
+            workers=len(workers),
+            counted_at=count.at,
+            hearing=self._hearing(),
+        )
+
+    def _follow(self, connection: Connection, heard: Heard, now: float) -> None:
+        steps = self._diary.follow(connection, heard.tickets, now)
+        for step in steps:
+            self._count(step)
+            self._tally(step.queue).source = EVENTS
+        self._dropped += heard.dropped
+        self._malformed += heard.malformed
+        self._last = heard.last if heard.last is not None else self._last
+        lag = max((max(0.0, now - step.at) for step in steps), default=None)
+        self._lately.append((time.monotonic(), heard.events, lag))
+
+    def _sweep(self, connection: Connection, now: float) -> None:
+        found = self._diary.sweep(connection, now)
+        for step in found.steps:
+            self._count(step)
+        for queue in found.heard | found.swept:
+            most_were_heard = found.heard[queue] >= found.swept[queue]
+            self._tally(queue).source = EVENTS if most_were_heard else LEDGER
+        self._began = now if self._began is None else self._began
+
+    def _count(self, step: Begun | Ended) -> None:
+        self._tally(step.queue).count(step)
+        # What was done before the first look says nothing of how many slots were at it.
+        if isinstance(step, Ended) and step.left and self._began is not None and step.at > self._began:
+            self._left[step.queue] = self._left.get(step.queue, 0) + 1
+
+    def _tally(self, queue: str) -> Tally:
+        found = self._tallies.get(queue)
+        if found is None:
+            found = self._tallies[queue] = Tally(LEDGER if self._last is None else EVENTS)
+        return found
+
+    def _queue(
+        self, row: Mapping[str, Any], workers: Sequence[Worker], now: datetime, count: Count
+    ) -> QueueSeen:
+        name: str = row["name"]
+        crew = [worker for worker in workers if name in worker.queues]
+        slots = sum(worker.slots for worker in crew)
+        standing = count.standings.get(name, Standing())
+        day = count.days.get(name, Day())
+        tally = self._tally(name)
+        tally.finished_at(day.last_finished)
+        if count.at != self._counted_at:
+            self._look_ahead(name, standing, slots, now, paused=row["paused_at"] is not None)
+        ahead = self._ahead.get(name)
+        known = self._diary.caught_up
+        return QueueSeen(
+            name=name,
+            sla_minutes=row["sla_minutes"],
+            waiting=standing.waiting,
+            delayed=standing.delayed,
+            queued=standing.queued,
+            running=standing.running,
+            late=row["late"] if row["late"] < MOST_LATE else max(row["late"], standing.late),
+            late_since=row["next_sla"] if row["late"] else None,
+            at_risk=None if ahead is None else ahead.late,
+            oldest_waiting=standing.oldest_waiting,
+            oldest_queued=standing.oldest_queued,
+            next_sla=row["next_sla"],
+            paused_at=row["paused_at"],
+            workers=len(crew),
+            slots=slots,
+            agent_only=name in count.agents,
+            waits=tally.waits(standing.ages) if known else None,
+            finished=tally.finished if known else None,
+            failed=tally.failed if known else None,
+            last_finished=tally.last_finished,
+            rate=None if ahead is None else ahead.rate,
+            forecast=ahead,
+            left=tally.left if known else None,
+            steps=tally.steps(),
+            ended_today=day.ended,
+            on_time_today=day.on_time,
+        )
+
+    def _look_ahead(self, name: str, standing: Standing, slots: int, now: datetime, *, paused: bool) -> None:
+        able = standing.running + (0 if paused else standing.waiting + standing.queued)
+        pace = self._paces.setdefault(name, Pace())
+        pace.look(now, self._left.pop(name, 0), min(slots, able))
+        capacity = pace.capacity(slots)
+        self._ahead[name] = (
+            None if capacity is None else forecast(standing.histogram, capacity, now, paused=paused)
+        )
+
+    def _events_at(self, now: datetime) -> datetime | None:
+        return None if self._last is None else now - timedelta(seconds=time.monotonic() - self._last)
+
+    def _hearing(self) -> Hearing | None:
+        if self._receiver is None:
+            return None
+        seconds = self._lately[-1][0] - self._lately[0][0]
+        events = sum(count for _, count, _ in self._lately) - self._lately[0][1]
+        return Hearing(
+            events=events / seconds if seconds else 0.0,
+            lag=max((lag for _, _, lag in self._lately if lag is not None), default=None),
+            dropped=self._dropped + self._diary.dropped,
+            malformed=self._malformed,
+        )
+
+
+def _hosts(workers: Sequence[Worker]) -> list[HostSeen]:
+    """Each machine with live workers: the load as its last beat says, the memory of all its workers."""
+    hosts: dict[str, list[Worker]] = {}
+    for worker in workers:
+        hosts.setdefault(worker.host, []).append(worker)
+    return [
+        HostSeen(
+            host,
+            max(crew, key=lambda worker: worker.beat_at).cpu_percent,
+            sum(worker.rss_bytes for worker in crew),
+            len(crew),
+        )
+        for host, crew in sorted(hosts.items())
+    ]
+
+
+def _outbox(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
+    """How many texts wait to be sent though they may go, and since when the oldest of them."""
+    row = connection.execute(
+        text(
+            "select count(*) as unsent, min(greatest(created_at, not_before)) as since from oms.messages"
+            " where state in ('pending', 'sending', 'unknown') and not_before <= :now"
+        ),
+        {"now": now},
+    ).one()
+    return row.unsent, row.since

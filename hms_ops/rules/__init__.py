@@ -1,0 +1,41 @@
+"""What the watch looks for: one module per rule, each with its name, title, thresholds and `judge`.
+
+A rule judges one picture and nothing else. How long it must hold before somebody is called
+(`for_seconds`), and when it is over, is the business of the incidents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.rules import behind, busy_host, failing, forecast, late, no_worker, outbox, slow, stalled
+from hms_ops.rules.limits import Limits
+
+__all__ = ["RULES", "Limits", "Rule"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: `judge` says where it holds in a picture, by the thresholds in force.
+
+    `defaults` are the rule's own thresholds, and those common to all rules that it knows better.
+    """
+
+    name: str
+    title: str
+    defaults: Mapping[str, float]
+    judge: Callable[[Picture, Limits], list[Finding]]
+
+
+def _rule(module: ModuleType) -> Rule:
+    return Rule(module.NAME, module.TITLE, module.DEFAULTS, module.judge)
+
+
+#: All rules; those that say that a promise is broken come first.
+RULES: Sequence[Rule] = tuple(
+    _rule(module) for module in (late, slow, forecast, stalled, no_worker, failing, busy_host, outbox, behind)
+)

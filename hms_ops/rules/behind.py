@@ -1,0 +1,51 @@
+"""The watch itself: looks that come too late, and workers that it no longer hears."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.rules.limits import Limits
+
+NAME = "behind"
+TITLE = "The watch is behind"
+#: Between two looks there may be so many `seconds`; workers that have work may be silent for
+#: `silent_seconds` (idle or not, they say every two seconds that they live).
+DEFAULTS: Mapping[str, float] = {"seconds": 10, "silent_seconds": 60}
+
+#: The subject of the finding that workers are not heard.
+EVENTS = "events"
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:
+    """The watch if it looked too long ago, and its hearing; the value is the time between in seconds."""
+    return [*_looks(picture, limits("seconds", None)), *_events(picture, limits("silent_seconds", None))]
+
+
+def _looks(picture: Picture, seconds: float) -> Iterator[Finding]:
+    if picture.looked_before is not None:
+        between = (picture.now - picture.looked_before).total_seconds()
+        if between > seconds:
+            yield Finding(
+                NAME, None, between, facts={"seconds": between, "looked": picture.looked_before.isoformat()}
+            )
+
+
+def _events(picture: Picture, seconds: float) -> Iterator[Finding]:
+    if picture.events_at is None or not _heard_of(picture):
+        return
+    silent = (picture.now - picture.events_at).total_seconds()
+    if silent > seconds:
+        yield Finding(
+            NAME,
+            None,
+            silent,
+            subject=EVENTS,
+            facts={"silent_seconds": silent, "events_at": picture.events_at.isoformat()},
+        )
+
+
+def _heard_of(picture: Picture) -> bool:
+    """Whether some live worker has work that it should be heard of."""
+    return any(queue.workers and queue.queued + queue.running for queue in picture.queues)

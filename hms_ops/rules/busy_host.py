@@ -1,0 +1,28 @@
+"""A machine whose processors are busy for long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.rules.limits import Limits
+
+NAME = "busy-host"
+TITLE = "A host is busy"
+DEFAULTS: Mapping[str, float] = {"for_seconds": 300, "percent": 90}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:
+    """Hosts at or above `percent` of all their cores; the subject is the host, the value its load."""
+    return [
+        Finding(
+            NAME,
+            None,
+            host.cpu_percent,
+            subject=host.name,
+            facts={"cpu_percent": host.cpu_percent, "workers": host.workers, "rss_bytes": host.rss_bytes},
+        )
+        for host in picture.hosts
+        if host.cpu_percent >= limits("percent", None)
+    ]

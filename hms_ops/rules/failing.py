@@ -1,0 +1,30 @@
+"""Steps that fail more often than they should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.rules.limits import Limits
+
+NAME = "failing"
+TITLE = "Steps fail"
+#: Fewer than `percent` of the steps of the last five minutes succeeded, of at least so many `steps`.
+DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "percent": 80, "steps": 20}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:
+    """Queues with a low rate of success; the value is the percentage that failed."""
+    found = []
+    for queue in picture.queues:
+        if queue.finished is None or queue.failed is None:
+            continue
+        steps = queue.finished + queue.failed
+        if steps < max(1, limits("steps", queue.name)):
+            continue
+        succeeded = 100 * queue.finished / steps
+        if succeeded < limits("percent", queue.name):
+            facts = {"succeeded_percent": succeeded, "failed": queue.failed, "steps": steps}
+            found.append(Finding(NAME, queue.name, 100 - succeeded, facts=facts))
+    return found

@@ -1,0 +1,45 @@
+"""Promises that will be broken, by the forecast: the call that comes in time to do something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture, QueueSeen
+from hms_ops.rules.limits import Limits
+
+NAME = "forecast"
+TITLE = "Jobs will be late"
+#: At least so many `jobs` will be late.
+DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "clear_seconds": 120, "jobs": 1}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:
+    """Queues whose open jobs will be late if nothing changes, paused ones too; the value is how many.
+
+    A forecast that is not trusted calls nobody.
+    """
+    found = (_judge(queue, limits) for queue in picture.queues)
+    return [finding for finding in found if finding is not None]
+
+
+def _judge(queue: QueueSeen, limits: Limits) -> Finding | None:
+    forecast = queue.forecast
+    if forecast is None or not forecast.trusted or forecast.late < max(1, limits("jobs", queue.name)):
+        return None
+    return Finding(
+        NAME,
+        queue.name,
+        forecast.late,
+        late_jobs=forecast.late,
+        facts={
+            "late": forecast.late,
+            "first_late": forecast.first_late and forecast.first_late.isoformat(),
+            "deadline": forecast.deadline and forecast.deadline.isoformat(),
+            "done_at": forecast.done_at and forecast.done_at.isoformat(),
+            "rate": forecast.rate,
+            "slots": queue.slots,
+            "slots_needed": forecast.slots_needed,
+            "paused": queue.paused_at is not None,
+        },
+    )

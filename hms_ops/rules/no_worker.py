@@ -1,0 +1,35 @@
+"""Work that nobody is there to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.rules.limits import Limits
+
+NAME = "no-worker"
+TITLE = "No worker for a queue with work"
+#: A crew that is started anew is back within a few seconds.
+DEFAULTS: Mapping[str, float] = {"for_seconds": 15}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:  # noqa: ARG001 none is none
+    """Queues with work that may be done and no live worker; the value is how many jobs there are.
+
+    Paused queues need no worker, nor do those whose steps belong to agents. A running job without a live
+    worker has lost its own.
+    """
+    return [
+        Finding(
+            NAME,
+            queue.name,
+            jobs,
+            facts={"jobs": jobs, "next_sla": queue.next_sla and queue.next_sla.isoformat()},
+        )
+        for queue in picture.queues
+        if queue.workers == 0
+        and queue.paused_at is None
+        and not queue.agent_only
+        and (jobs := queue.waiting + queue.queued + queue.running)
+    ]

@@ -1,0 +1,25 @@
+"""Texts that do not leave the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.rules.limits import Limits
+
+NAME = "outbox"
+TITLE = "Texts are not sent"
+DEFAULTS: Mapping[str, float] = {"minutes": 2}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:
+    """The outbox, if the oldest text that may go is older than `minutes`; the value is its age in seconds."""
+    if picture.unsent_since is None:
+        return []
+    age = picture.now - picture.unsent_since
+    if age <= timedelta(minutes=limits("minutes", None)):
+        return []
+    facts = {"unsent": picture.unsent, "unsent_since": picture.unsent_since.isoformat()}
+    return [Finding(NAME, None, age.total_seconds(), facts=facts)]

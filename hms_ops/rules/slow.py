@@ -1,0 +1,43 @@
+"""Waits above the SLA: on average, jobs wait longer than they may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture, QueueSeen
+from hms_ops.rules.limits import Limits
+
+NAME = "slow"
+TITLE = "Jobs wait too long"
+#: The mean wait is compared with `share` of the SLA, once there are so many `jobs` to take the mean of.
+DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "share": 1.0, "jobs": 5}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:
+    """Queues whose mean wait is above the SLA; the value is the mean wait in seconds."""
+    found = (_judge(queue, limits) for queue in picture.queues)
+    return [finding for finding in found if finding is not None]
+
+
+def _judge(queue: QueueSeen, limits: Limits) -> Finding | None:
+    waits = queue.waits
+    if waits is None or waits.mean is None or queue.sla_minutes is None:
+        return None
+    jobs = waits.begun + queue.waiting + queue.queued
+    allowed = 60 * queue.sla_minutes * limits("share", queue.name)
+    if jobs < limits("jobs", queue.name) or waits.mean <= allowed:
+        return None
+    return Finding(
+        NAME,
+        queue.name,
+        waits.mean,
+        facts={
+            "mean_wait": waits.mean,
+            "p95_wait": waits.p95,
+            "sla_minutes": queue.sla_minutes,
+            "begun": waits.begun,
+            "waiting": queue.waiting,
+            "source": waits.source,
+        },
+    )

@@ -1,0 +1,49 @@
+"""A queue at a standstill: work waits, workers live, and nothing gets finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture, QueueSeen
+from hms_ops.rules.limits import Limits
+
+NAME = "stalled"
+TITLE = "A queue stands still"
+#: No step was finished for so many `minutes`. A queue whose steps take longer than that needs more.
+DEFAULTS: Mapping[str, float] = {"for_seconds": 10, "minutes": 5}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:
+    """Queues that stand still; the value is for how many seconds.
+
+    The clock starts with the last step finished or with the oldest work that waits, whichever is later, so
+    work that has just arrived is given its time.
+    """
+    found = []
+    for queue in picture.queues:
+        since = max(_since(queue), default=None)
+        if since is None or not _should_move(queue):
+            continue
+        stood = picture.now - since
+        if stood > timedelta(minutes=limits("minutes", queue.name)):
+            facts = {
+                "since": since.isoformat(),
+                "waiting": queue.waiting,
+                "queued": queue.queued,
+                "running": queue.running,
+                "workers": queue.workers,
+            }
+            found.append(Finding(NAME, queue.name, stood.total_seconds(), facts=facts))
+    return found
+
+
+def _should_move(queue: QueueSeen) -> bool:
+    return bool(queue.waiting + queue.queued and queue.workers and queue.paused_at is None)
+
+
+def _since(queue: QueueSeen) -> list[datetime]:
+    waits = [moment for moment in (queue.oldest_waiting, queue.oldest_queued) if moment is not None]
+    finished = [] if queue.last_finished is None else [queue.last_finished]
+    return [min(waits), *finished] if waits else []

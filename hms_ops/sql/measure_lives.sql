@@ -1,0 +1,20 @@
+-- The diaries of jobs, each with what is needed to read it. A dispatch changes nothing that is measured.
+select
+    line.job_id as job,
+    job.recipe_id as recipe,
+    -- The deadline counts from acceptance, or from the start that was asked for then.
+    date_part('epoch', job.sla) - 60 * job.sla_minutes as planned,
+    line.id,
+    date_part('epoch', line.at) as at,
+    line.fact,
+    line.status,
+    line.step,
+    case
+        when line.fact = 'delayed'
+        then jsonb_build_object('readyAt', date_part('epoch', (line.detail ->> 'readyAt')::timestamptz))
+        when line.fact in ('retrying', 'cancelled', 'moved') then line.detail
+    end as detail
+from oms.job_events as line
+join oms.jobs as job on job.id = line.job_id
+where line.job_id = any(%(jobs)s::bigint[]) and line.fact <> 'dispatched'
+order by line.job_id, line.id

@@ -1,0 +1,59 @@
+-- The open jobs, read once and counted three ways: by queue; by queue, priority and how far the deadline is;
+-- by queue and how long they have been waiting for their start. Distances and waits go into buckets that grow
+-- with them, so that what comes back is short, however many jobs there are.
+with open as (
+    select
+        queue, status, priority, sla, since,
+        ready_at is not null as delayed,
+        -- One that nobody has begun yet waits since it was accepted, or since it was allowed to start.
+        case
+            when started_at is null and status <> 'running' and ready_at is null
+            then greatest(created_at, sla - sla_minutes * interval '1 minute')
+            when status = 'waiting' and ready_at is null then since
+        end as waiting_from
+    from oms.jobs
+    where status in ('waiting', 'queued', 'running')
+),
+placed as (
+    select
+        *,
+        case
+            when waiting_from is not null
+            then greatest(date_part('epoch', %(now)s::timestamptz - waiting_from), %(least)s::float8)
+        end as age,
+        case
+            when sla < %(now)s::timestamptz then -1
+            else floor(64 * ln(1 + date_part('epoch', sla - %(now)s::timestamptz)))
+        end as due
+    from open
+),
+-- Counted once in small cells, since to count many rows three times would mean to sort them.
+cells as materialized (
+    select
+        queue, status, delayed, priority, due,
+        ceil(ln(age) / ln(%(gamma)s::float8))::int as place,
+        count(*) as jobs,
+        min(sla) as sla,
+        min(since) as since,
+        min(waiting_from) as waiting_from,
+        sum(age) as ages
+    from placed
+    group by 1, 2, 3, 4, 5, 6
+)
+select
+    queue,
+    place,
+    grouping(priority, place) as counted,
+    sum(jobs)::int as jobs,
+    coalesce(sum(jobs) filter (where status = 'waiting' and not delayed), 0)::int as waiting,
+    coalesce(sum(jobs) filter (where status = 'waiting' and delayed), 0)::int as delayed,
+    coalesce(sum(jobs) filter (where status = 'queued'), 0)::int as queued,
+    coalesce(sum(jobs) filter (where status = 'running'), 0)::int as running,
+    coalesce(sum(jobs) filter (where due < 0), 0)::int as late,
+    min(sla) as sla,
+    min(waiting_from) filter (where status = 'waiting') as oldest_waiting,
+    min(since) filter (where status = 'queued') as oldest_queued,
+    sum(ages) as ages
+from cells
+group by grouping sets ((queue), (queue, priority, due), (queue, place))
+order by queue, priority desc, sla

@@ -1,0 +1,34 @@
+-- What must be known at once of each queue, by the index of open deadlines: the earliest one, and how many
+-- have passed (counted up to a limit).
+with promised as (
+    select distinct on (queue) queue, minutes
+    from oms.slas
+    where effective_at <= %(now)s::timestamptz
+    order by queue, effective_at desc, id desc
+)
+select
+    queue.name,
+    queue.paused_at,
+    promised.minutes as sla_minutes,
+    first.sla as next_sla,
+    passed.late
+from oms.queues as queue
+left join promised on promised.queue = queue.name
+left join lateral (
+    select job.sla
+    from oms.jobs as job
+    where job.queue = queue.name and job.status in ('waiting', 'queued', 'running')
+    order by job.sla
+    limit 1
+) as first on true
+cross join lateral (
+    select count(*)::int as late
+    from (
+        select
+        from oms.jobs as job
+        where job.queue = queue.name and job.status in ('waiting', 'queued', 'running')
+            and job.sla < %(now)s::timestamptz and first.sla < %(now)s::timestamptz
+        limit %(most)s::int
+    ) as job
+) as passed
+order by queue.name

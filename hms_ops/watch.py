@@ -1,0 +1,132 @@
+"""The watch: look at the floor, judge, open and close incidents, call people; twice a second and on time.
+
+A look wakes up for the next deadline, so a breach is seen when it happens. What costs more is measured every
+few seconds, and what may wait a moment is written after the calls are out.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from hms_oms import database
+from hms_ops import episodes, ladder, late_jobs, metrics, pulse, samples, thresholds
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.rules import RULES
+from hms_ops.thresholds import Thresholds
+
+log = logging.getLogger(__name__)
+
+#: How often the watch looks when no deadline comes earlier, in seconds ...
+LOOK_SECONDS = 0.5
+#: ... how often it measures what costs more ...
+HEAVY_SECONDS = 2.0
+#: ... and how often late jobs are looked for from the beginning.
+WHOLE_SECONDS = 60.0
+#: A look comes so long after a deadline, in seconds: then it has passed.
+AFTER_SECONDS = 0.005
+
+
+class Looker(Protocol):
+    """What the watch looks through: `hms_ops.measure.Measure`."""
+
+    def look(self, connection: Connection, heavy: bool) -> Picture:
+        """The floor as it is now; `heavy`: with what costs more to measure."""
+
+
+class Watch:
+    """Each turn is one look. `sender_is_local`: texts stay on this machine, in a log."""
+
+    #: Deadlines that follow each other closely are looked at together.
+    least_seconds = 0.1
+
+    def __init__(
+        self, engine: Engine, measure: Looker, *, sender_is_local: bool, samples_days: int = samples.DAYS
+    ) -> None:
+        self.engine = engine
+        self.measure = measure
+        self.sender_is_local = sender_is_local
+        self.samples_days = samples_days
+        self._heavy = _Every(HEAVY_SECONDS)
+        self._whole = _Every(WHOLE_SECONDS)
+
+    def turn(self) -> float:
+        """Look once; return after how many seconds to look again."""
+        began = time.monotonic()
+        try:
+            with self.engine.begin() as connection:
+                picture = self._look(connection)
+            with self.engine.begin() as connection:
+                late_jobs.note(connection, picture.now, whole=self._whole())
+                metrics.publish(connection, picture)
+                samples.keep(connection, picture.now, self.samples_days)
+        except DBAPIError as error:
+            # The duty knows the driver's own words for a server that is gone.
+            if error.orig is not None and database.is_gone(error.orig):
+                raise error.orig from error
+            raise
+        return max(0.0, began + _until_next(picture) - time.monotonic())
+
+    def _look(self, connection: Connection) -> Picture:
+        """Look, judge, move the incidents and call people."""
+        picture = self.measure.look(connection, heavy=self._heavy())
+        looked_before = picture.looked_before or _last_beat(connection)
+        limits = thresholds.limits(connection)
+        findings, failed = judge(picture, limits)
+        judged = {rule.name for rule in RULES} - failed
+        episodes.observe(
+            connection, picture.now, findings, limits, judged=judged, looked_before=looked_before
+        )
+        ladder.page(connection, picture.now, self.sender_is_local)
+        detail = {"failed_rules": sorted(failed), "sender_is_local": self.sender_is_local}
+        pulse.beat(connection, "ops", detail)
+        return picture
+
+
+def judge(picture: Picture, limits: Thresholds) -> tuple[list[Finding], set[str]]:
+    """What all rules find in a picture, and the names of those that failed to judge it."""
+    found: list[Finding] = []
+    failed = set()
+    for rule in RULES:
+        try:
+            found += rule.judge(picture, limits.of(rule.name))
+        except Exception:
+            # One rule that is broken must not blind the others; its incidents stay as they are.
+            log.exception("rule %s failed", rule.name)
+            failed.add(rule.name)
+    return found, failed
+
+
+class _Every:
+    """Whether it is time again: at first, and then every so many seconds."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._next = float("-inf")
+
+    def __call__(self) -> bool:
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+
+def _until_next(picture: Picture) -> float:
+    """Seconds from a look to the next one: the next deadline, if it is near."""
+    ahead = (queue.next_sla for queue in picture.queues if queue.next_sla and queue.next_sla > picture.now)
+    seconds = ((deadline - picture.now).total_seconds() + AFTER_SECONDS for deadline in ahead)
+    return min(LOOK_SECONDS, min(seconds, default=LOOK_SECONDS))
+
+
+def _last_beat(connection: Connection) -> datetime | None:
+    """When a watch last looked, this one or another."""
+    return next((one.at for one in pulse.status(connection) if one.name == "ops"), None)

@@ -1,0 +1,199 @@
+"""What people read about incidents: texts of one GSM-7 segment, and sentences. There is no other phrasing.
+
+Texts leave room for the word that marks one as sent again. Times are in the zone of the on-call document,
+with its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from hms_oms.gsm7 import ONE_SEGMENT, encodable, septets
+from hms_ops.incident_rows import Incident
+from hms_ops.rules import RULES
+
+#: Room for " (resend)".
+ROOM = ONE_SEGMENT - len(" (resend)")
+#: The longest name of a queue or host in a text, in septets.
+NAME = 40
+#: The longest name of a person in a text, in septets.
+WHO = 30
+
+Facts = Mapping[str, Any]
+#: A moment, as people read it.
+Clock = Callable[[str | datetime], str]
+
+
+def page(incident: Incident, zone: tzinfo) -> str:
+    """The text that calls somebody."""
+    again = " again" if incident.page_seq > 1 else ""
+    return _fitted(
+        f"{_heading(incident)}{again}: ", phrase(incident, zone), f". Reply ACK {incident.reference}."
+    )
+
+
+def flapping(incident: Incident, zone: tzinfo) -> str:
+    """The one text about an incident that comes and goes."""
+    return _fitted(
+        f"{_heading(incident)} comes and goes: ",
+        phrase(incident, zone),
+        f". No more texts until it is steady. Reply ACK {incident.reference}.",
+    )
+
+
+def ended(incident: Incident, zone: tzinfo) -> str:
+    """The text to those who were called, when it is over."""
+    assert incident.resolved_at is not None
+    by = f"closed by {encodable(incident.resolved_by, WHO)}" if incident.resolved_by else "over"
+    listed = f" {_count(incident.late_jobs, 'job was', 'jobs were')} late." if incident.late_jobs else ""
+    return f"{_heading(incident)}: {by} at {clock(zone)(incident.resolved_at)}.{listed}"
+
+
+def merged(incidents: Sequence[tuple[str | None, str | None]], over: Collection[str | None] = ()) -> str:
+    """One text about several incidents, each a reference and a queue: names as many as fit, counts all.
+
+    `over` are the references of those that have ended.
+    """
+    ended_all = all(reference in over for reference, _ in incidents)
+    opening = f"HMS: {len(incidents)} incidents{' over' if ended_all else ''}: "
+    closing = "." if ended_all else ". Reply ACK ALL."
+    names = [
+        f"{_name(queue)} #{reference}{' (over)' if reference in over and not ended_all else ''}"
+        for reference, queue in incidents
+    ]
+    for named in range(len(names), -1, -1):
+        more = [f"+{len(names) - named} more"] if named < len(names) else []
+        text = opening + ", ".join(names[:named] + more) + closing
+        if septets(text) <= ROOM:
+            return text
+    raise AssertionError("a count always fits")
+
+
+def test_page(now: datetime, zone: tzinfo) -> str:
+    """A text that only shows that texts arrive."""
+    return f"HMS test at {clock(zone)(now)}: texts reach this phone. Nothing is wrong."
+
+
+def sentence(incident: Incident, zone: tzinfo) -> str:
+    """What is wrong, for a screen: where and what, without its reference."""
+    return f"{_place(incident)}: {phrase(incident, zone)}."
+
+
+def title(rule: str) -> str:
+    """What a rule is about, in a few words."""
+    return next((one.title for one in RULES if one.name == rule), rule)
+
+
+def phrase(incident: Incident, zone: tzinfo) -> str:
+    """What the rule said last, as a part of a sentence."""
+    say = _PHRASES.get(incident.rule)
+    return say(incident.facts, clock(zone)) if say else title(incident.rule)
+
+
+def clock(zone: tzinfo) -> Clock:
+    """How a moment is told: `10:42 CDT`."""
+
+    def tell(moment: str | datetime) -> str:
+        when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return when.astimezone(zone).strftime("%H:%M %Z")
+
+    return tell
+
+
+def span(seconds: float) -> str:
+    """A length of time in one unit: 40 s, 6 min, 3 h, 2 days."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} days"
+
+
+def _late(facts: Facts, at: Clock) -> str:
+    jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} late since {at(facts['late_since'])}"
+    oldest = f", oldest {span(facts['value'])}" if facts["value"] >= 1 else ""
+    return f"{jobs}{oldest}{_paused(facts)}"
+
+
+def _slow(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    return f"jobs wait {span(facts['value'])} on average, SLA {span(60 * facts['sla_minutes'])}"
+
+
+def _forecast(facts: Facts, at: Clock) -> str:
+    first = f" from {at(facts['first_late'])}" if facts["first_late"] else ""
+    jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} will be late{first}"
+    needed = facts["slots_needed"]
+    slots = f"; {needed} slots needed, {facts['slots']} there" if needed and not facts["paused"] else ""
+    return f"{jobs}{slots}{_paused(facts)}"
+
+
+def _stalled(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    stuck = _count(facts["waiting"] + facts["queued"], "job waits", "jobs wait")
+    return f"no step finished for {span(facts['value'])}, {stuck}"
+
+
+def _no_worker(facts: Facts, at: Clock) -> str:
+    due = f", next due {at(facts['next_sla'])}" if facts["next_sla"] else ""
+    return f"no worker for {_count(facts['jobs'], 'job', 'jobs')}{due}"
+
+
+def _failing(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    return f"{facts['failed']} of {facts['steps']} steps failed in 5 min ({facts['value']:.0f} %)"
+
+
+def _busy_host(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    return f"CPU at {facts['cpu_percent']:.0f} % with {_count(facts['workers'], 'worker', 'workers')}"
+
+
+def _outbox(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    return f"{_count(facts['unsent'], 'text', 'texts')} not sent, oldest {span(facts['value'])}"
+
+
+def _behind(facts: Facts, at: Clock) -> str:
+    if "events_at" in facts:
+        return f"the watch has not heard the workers since {at(facts['events_at'])}"
+    return f"the watch did not look for {span(facts['value'])}, from {at(facts['looked'])}"
+
+
+_PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
+    "late": _late,
+    "slow": _slow,
+    "forecast": _forecast,
+    "stalled": _stalled,
+    "no-worker": _no_worker,
+    "failing": _failing,
+    "busy-host": _busy_host,
+    "outbox": _outbox,
+    "behind": _behind,
+}
+
+
+def _heading(incident: Incident) -> str:
+    return f"HMS #{incident.reference} {_place(incident)}"
+
+
+def _place(incident: Incident) -> str:
+    # The subject of a rule about the watch itself is said by its phrase.
+    host = incident.subject if incident.rule == "busy-host" else None
+    return _name(incident.queue or host)
+
+
+def _name(place: str | None) -> str:
+    return encodable(place, NAME) if place else "floor"
+
+
+def _fitted(opening: str, middle: str, closing: str) -> str:
+    room = ROOM - septets(opening) - septets(closing)
+    return opening + encodable(middle, room) + closing
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _paused(facts: Facts) -> str:
+    return "; the queue is paused" if facts.get("paused") else ""

@@ -1,0 +1,47 @@
+"""A door for each test, and clients that carry the badge of its home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hms_act import ActClient
+from hms_oms import OmsClient, registry
+from hms_oms import recipes as books
+from hms_ops import OpsClient
+from tests.conftest import RECIPES
+from tests.door import OpenDoor, standing
+
+
+@pytest.fixture
+def door(database: str, broker: str, engine: sa.Engine, tmp_path: Path) -> Iterator[OpenDoor]:
+    """A door on this test's database, with the recipes of the test shop."""
+    with engine.begin() as connection:
+        for recipe in books.load_folder(RECIPES).values():
+            registry.register(connection, recipe)
+    with standing(database, broker, tmp_path / "home") as found:
+        yield found
+
+
+@pytest.fixture
+def act(door: OpenDoor) -> Iterator[ActClient]:
+    """An ActClient with a badge for everything."""
+    with ActClient(door.url, door.badge("manager")) as client:
+        yield client
+
+
+@pytest.fixture
+def oms(door: OpenDoor) -> Iterator[OmsClient]:
+    """An OmsClient that reads, reserves, and keeps badges."""
+    with OmsClient(door.url, door.badge("manager", "agent", "admin", queues=["*"])) as client:
+        yield client
+
+
+@pytest.fixture
+def ops(door: OpenDoor) -> Iterator[OpsClient]:
+    """An OpsClient with a badge for everything."""
+    with OpsClient(door.url, door.badge("manager", "oncall")) as client:
+        yield client

@@ -1,0 +1,271 @@
+"""The clients, at a real door on a real ledger."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hms_act import ActClient
+from hms_oms import Filter, OmsClient, ledger, presence, settings
+from hms_oms.database import Bare
+from hms_oms.outcomes import Done
+from hms_oms.problems import Conflict, Invalid, NoBadge, NotFound, Refused
+from hms_oms.recipes import Recipe
+from hms_oms.tickets import Ticket, job_number
+from tests.door import OpenDoor, standing
+
+HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
+GRANT = {"appId": 7, "name": "Zoë \u2028 Lee", "phone": "515-555-0142", "countyFips": "19153", "crop": "corn"}
+GRANT |= {"acres": 120, "amountRequested": 30000, "submittedOn": "2026-11-20"}
+
+
+def hand_over(bare: Bare, returns: Recipe, number: int) -> None:
+    """Do the first step of a return, so that it waits for an agent."""
+    ticket = Ticket(number, 1, "receive")
+    ledger.take(bare, "returns", 10)
+    ledger.claim(bare, [(ticket, 60.0)], "w")
+    ledger.complete(bare, [ledger.completion(ticket, returns, Done({"box": 1}), by_agent=False)], "w")
+
+
+def test_the_example_of_the_documents_works(
+    database: str, broker: str, bare: Bare, returns: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Door and badge are found without being named; a job is started, peeked at, worked on and reported."""
+    with standing(database, broker, tmp_path / "home") as door:
+        monkeypatch.setenv("HMS_URL", door.url)
+        monkeypatch.setenv("HMS_HOME", str(tmp_path / "home"))
+        act, oms = ActClient(), OmsClient()
+        job = act.start_job("shop:return:v1", payload={}, sla_minutes=10)
+        assert (job.id, job.status, job.created) == ("job-1", "waiting", True)
+        assert act.set_sla(queue="returns", minutes=5).before == 30
+        [peeked] = oms.peek("returns", limit=3)
+        assert (peeked.id, peeked.status, peeked.sla_expires) == (job.id, job.status, job.sla)
+        hand_over(bare, returns, 1)
+        reported = []
+        while held := oms.reserve("returns-desk", wait=0.2):
+            assert held.results == {"receive": {"box": 1}}
+            reported.append((held.job_id, held.report("done", result={"refund": True})))
+        assert reported == [("job-1", "waiting")]
+        act.close()
+        oms.close()
+
+
+def test_a_job_is_started_once_and_read(act: ActClient, oms: OmsClient) -> None:
+    """The same key gives the same job; the job comes back whole, with its timeline."""
+    first = act.start_job("shop:order:v1", {"number": 7}, key="seven", priority=3)
+    again = act.start_job("shop:order:v1", {"number": 7}, key="seven")
+    assert (again.id, first.created, again.created) == (first.id, True, False)
+    job = oms.job(first.id)
+    assert (job.payload, job.priority, job.steps[0], job.step) == ({"number": 7}, 3, "pick", "pick")
+    assert job.sla_expires - job.created_at == timedelta(minutes=30)
+    assert job.created_at.tzinfo is not None
+    assert [(line.fact, line.step) for line in job.timeline] == [("accepted", "pick")]
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert oms.job(act.start_job("shop:order:v1", {"number": 8}, not_before=later).id).ready_at == later
+
+
+def test_many_jobs_are_listed_page_by_page(act: ActClient, oms: OmsClient, engine: sa.Engine) -> None:
+    """All that a filter means comes, over more than one page, and no page more than is asked for."""
+    act.start_job("shop:order:v1", {"number": 1})
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into oms.jobs (type, steps, recipe_id, queue, agent, sla, sla_minutes, payload,"
+                " requested_by) select type, steps, recipe_id, queue, agent, sla, sla_minutes, payload,"
+                " requested_by from oms.jobs, generate_series(1, 1200)"
+            )
+        )
+    every = [job.id for job in oms.jobs(Filter(queue="shop", status=("open",)))]
+    assert len(every) == len(set(every)) == 1201
+    assert every == sorted(every, key=job_number, reverse=True)
+    assert [job.id for job in oms.jobs(limit=3)] == every[:3]
+    assert oms.count(Filter(payload={"number": "1"})) == 1201
+    assert list(oms.jobs(Filter(created_to=datetime(2026, 1, 1, tzinfo=UTC)))) == []
+    assert oms.count(Filter(type="shop:return:v1")) == 0
+
+
+def test_a_job_is_steered(act: ActClient, oms: OmsClient) -> None:
+    """Each verb changes the job and returns it; who has a badge, and why, is in its timeline."""
+    name = act.start_job("shop:order:v1", {"number": 1}).id
+    assert act.priority(name, 7).priority == 7
+    assert act.promote(name, reason="fair").priority >= 0
+    until = datetime.now(UTC) + timedelta(hours=2)
+    assert act.delay(name, until).ready_at == until
+    assert act.delay(name, None).ready_at is None
+    assert act.move(name, "returns").queue == "returns"
+    assert act.cancel(name, reason="[rain]").status == "cancelled"
+    with pytest.raises(Conflict, match="cancelled"):
+        act.cancel(name)
+    last = oms.job(name).timeline[-1]
+    assert (last.fact, last.who, (last.detail or {})["reason"]) == ("cancelled", "ann@example.gov", "[rain]")
+    explained = oms.explain(name)
+    assert (explained.status, explained.position) == ("cancelled", None)
+    assert explained.because[0].startswith(f"{name} is cancelled")
+
+
+def test_many_jobs_are_steered_at_once(act: ActClient, oms: OmsClient) -> None:
+    """A dry run counts and changes nothing; named ones that do not exist stop it all."""
+    names = [act.start_job("shop:order:v1", {"number": number}).id for number in range(1, 4)]
+    dry = act.bulk("cancel", Filter(queue="shop"), dry_run=True)
+    assert (dry.dry_run, dry.matched, dry.able, dry.changed) == (True, 3, 3, 0)
+    with pytest.raises(NotFound, match="job-999"):
+        act.bulk("cancel", [names[0], "job-999"])
+    assert oms.job(names[0]).status == "waiting"
+    done = act.bulk("promote", [names[2], names[1]])
+    assert set(done.jobs) == {names[1], names[2]}
+    assert [job.id for job in oms.peek("shop")] == [names[2], names[1], names[0]]
+    assert act.bulk("priority", names, priority=5).changed == 3
+    assert act.bulk("move", names[:1], queue="returns").changed == 1
+    cancelled = act.bulk("cancel", Filter(queue="shop"), reason="over")
+    assert (cancelled.matched, set(cancelled.jobs)) == (2, {names[1], names[2]})
+    assert act.bulk("retry", names).unchanged == {"waiting": 1, "cancelled": 2}
+
+
+def test_a_queue_is_steered_and_read(act: ActClient, oms: OmsClient) -> None:
+    """Pause, limits and SLA show where queues are read; a limit that is not named stays."""
+    act.start_job("shop:order:v1", {"number": 1})
+    assert act.pause("shop", reason="harvest") == 0
+    [shop] = [queue for queue in oms.queues() if queue.name == "shop"]
+    assert (shop.status, shop.pause_reason, shop.waiting, shop.open, shop.sla_minutes) == (
+        "paused",
+        "harvest",
+        1,
+        1,
+        30,
+    )
+    assert (act.resume("shop"), act.resume("shop")) == (True, False)
+    assert act.limit("shop", window=5, starts_per_minute=9).window == 5
+    assert act.limit("shop", starts_per_minute=None).window == 5
+    assert act.limit("shop").starts_per_minute is None
+
+    assert act.set_sla("shop", 12, dry_run=True).dry_run
+    set_now = act.set_sla("shop", 7, reason="fair")
+    assert (set_now.minutes, set_now.before, set_now.set_by) == (7, 30, "ann@example.gov")
+    assert [entry.minutes for entry in oms.sla("shop")] == [7, 30]
+    assert {entry.queue: entry.minutes for entry in oms.slas()}["shop"] == 7
+    with pytest.raises(NotFound):
+        oms.sla("nowhere")
+    with pytest.raises(NotFound):
+        oms.peek("no where/../x?y=#")
+
+
+def test_a_cycle_is_run_from_a_file_or_a_stream(database: str, broker: str, tmp_path: Path) -> None:
+    """Rows become jobs, known ones do not again, and what is refused is told with line, field and reason."""
+    row = ",Ann Lee,515-555-0142,19153,corn,120,30000,2026-11-20\n"
+    file = tmp_path / "today.csv"
+    file.write_text(HEADER + "".join(f"{number}{row}" for number in (1, 2, 2, "x")))
+    with standing(database, broker, tmp_path / "home", settings.Settings().recipes) as door:
+        badge = door.badge("manager")
+        with ActClient(door.url, badge) as act, OmsClient(door.url, badge) as oms:
+            begun = act.run_cycle(file, "farm:grant:v1", sla_minutes=45)
+            assert (begun.name, begun.accepted, begun.duplicates, begun.refused) == ("today.csv", 2, 1, 1)
+            [refused] = begun.refused_rows
+            assert (refused.line, refused.field) == (5, "app_id")
+            lines = io.BytesIO(b'{"appId": 1}\n')
+            with_lines = act.run_cycle(lines, "farm:grant:v1", name="more.ndjson")
+            assert (with_lines.accepted, with_lines.refused) == (0, 1)
+            with pytest.raises(Invalid) as wrong:
+                act.run_cycle(io.BytesIO(b"id,name\n1,Ann\n"), "farm:grant:v1", name="wrong.csv")
+            assert any("app_id" in reason for _, reason in wrong.value.faults)
+            report = oms.cycle(begun.id)
+            assert (report.progress.waiting, report.progress.open, report.outcomes) == (2, 2, {})
+            assert report.report["duplicates"] == 1
+            assert {each.id for each in oms.cycles()} == {begun.id, with_lines.id}
+            assert oms.cycle().id == with_lines.id
+            job = act.start_job("farm:grant:v1", GRANT)
+            assert oms.job(job.id).payload["name"] == GRANT["name"]
+
+
+def test_a_faulty_request_names_every_field(act: ActClient) -> None:
+    """What the recipe does not take is told by its field, and so is a wrong call."""
+    with pytest.raises(Invalid) as refused:
+        act.start_job("shop:order:v1", {"number": 0, "phone": 5})
+    assert {field for field, _ in refused.value.faults} == {"payload.number", "payload.phone"}
+    with pytest.raises(Invalid):
+        act.bulk("move", Filter(queue="shop"))
+    with pytest.raises(Invalid):
+        act.start_job("shop:order:v1", {"number": 1}, sla_minutes=-1)
+
+
+def test_an_agent_waits_extends_and_reports(
+    act: ActClient, oms: OmsClient, bare: Bare, returns: Recipe
+) -> None:
+    """The wait ends when a job comes; a failed step is tried again; what holds no more is refused."""
+    assert oms.reserve("returns-desk") is None
+    name = act.start_job("shop:return:v1", {}).id
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(oms.reserve("returns-desk", wait=30)))
+    waiting.start()
+    hand_over(bare, returns, job_number(name))
+    waiting.join(20)
+    [held] = found
+    assert held is not None
+    assert (held.job_id, held.step, held.id) == (name, "judge", f"{name}.2.judge")
+    assert held.extend(600) > held.lease_until
+    assert held.report("retry", reason="the box is wet", retry_after=0) == "waiting"
+    with pytest.raises(Conflict):
+        held.extend()
+    again = oms.reserve("returns-desk", wait=5)
+    assert again is not None
+    assert again.report("failed", reason="no box") == "failed"
+    with pytest.raises(Conflict):
+        again.report("done")
+    assert act.retry(name).status == "waiting"
+
+
+def test_a_badge_limits_what_its_bearer_may_do(door: OpenDoor, oms: OmsClient) -> None:
+    """No badge, a wrong role, another queue, and a badge taken back: each is its own error."""
+    with ActClient(door.url, door.badge("viewer")) as viewer, pytest.raises(Refused, match="manager"):
+        viewer.start_job("shop:order:v1", {"number": 1})
+    agent = OmsClient(door.url, door.badge("agent", queues=["returns-desk"]))
+    assert agent.reserve("returns-desk") is None
+    with pytest.raises(Refused):
+        agent.reserve("shop")
+    agent.close()
+    with OmsClient(door.url, "no.badge.really") as stranger, pytest.raises(NoBadge) as refused:
+        stranger.queues()
+    assert "really" not in str(refused.value)
+
+    made = oms.issue_badge("bob@example.gov", ["viewer"], hours=1, reason="audit")
+    assert made.token not in repr(made)
+    with OmsClient(door.url, made.token) as bob:
+        me = bob.me()
+        assert (me.actor, me.roles) == ("bob@example.gov", ("viewer",))
+    assert oms.revoke_badge(made.jti, reason="lost").revoked_by == "ann@example.gov"
+    assert made.jti in {badge.jti for badge in oms.badges()}
+    acts = list(itertools.islice(oms.audit(actor="ann@example.gov"), 10))
+    assert any(entry.subject == made.jti and entry.reason == "lost" for entry in acts)
+
+
+def test_workers_are_read(oms: OmsClient, bare: Bare) -> None:
+    """A live worker is told with what it serves and holds."""
+    held = ["job-1.1.pick"]
+    said = presence.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20)
+    presence.beat(bare, said)
+    [worker] = oms.workers()
+    assert (worker.name, worker.slots, worker.queues, worker.tickets) == ("w@h", 4, ("shop",), tuple(held))
+    assert worker.beat_age_seconds < 60
+
+
+def test_a_client_pulls_in_neither_celery_nor_sqlalchemy() -> None:
+    """Whoever imports the clients needs no database driver, no ORM and no task queue."""
+    program = (
+        "import sys\n"
+        "import hms_act, hms_oms, hms_ops\n"
+        "assert 'httpx' not in sys.modules\n"
+        "from hms_act import ActClient\n"
+        "from hms_oms import OmsClient, Filter\n"
+        "from hms_ops import OpsClient\n"
+        "heavy = {'celery', 'kombu', 'sqlalchemy', 'psycopg2', 'redis', 'fastapi', 'jsonschema'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,343 @@
+"""The forecast: exact vectors, properties against a job-by-job simulation, and the pace that it rests on."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hms_ops.forecast import PAUSE_SECONDS, Capacity, change, finish, forecast, quote
+from hms_ops.pace import ENOUGH, LONGEST_SECONDS, PIECE_SECONDS, WINDOW_SECONDS, Pace
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+#: Two slots of a job each ten seconds: twelve jobs a minute.
+CREW = Capacity(2, 0.1, trusted=True)
+
+Minutes = list[tuple[float, int]]
+
+
+def due(*jobs: tuple[float, int]) -> list[tuple[datetime, int]]:
+    """A histogram from (minutes from now, jobs)."""
+    return [(NOW + timedelta(minutes=minutes), count) for minutes, count in jobs]
+
+
+def at(minutes: float) -> datetime:
+    """A moment so many minutes from now."""
+    return NOW + timedelta(minutes=minutes)
+
+
+minutes = st.integers(-20, 120)
+lines = st.lists(st.tuples(minutes, st.integers(1, 30)), max_size=12)
+sorted_lines = lines.map(sorted)
+crews = st.builds(Capacity, st.integers(0, 8), st.sampled_from((0.01, 0.025, 0.05, 0.1, 0.5)))
+
+
+def simulated(line: Minutes, crew: Capacity) -> list[tuple[float, float]]:
+    """Serve every job on its own, one after the other: (deadline, done) in seconds from now."""
+    done, served = 0.0, []
+    for deadline in chain.from_iterable(repeat(60.0 * minute, jobs) for minute, jobs in line):
+        done = done + 1 / crew.rate if crew.rate else math.inf
+        served.append((deadline, done))
+    return served
+
+
+def missed(line: Minutes, crew: Capacity) -> list[float]:
+    """The deadlines still ahead that the simulation misses."""
+    return [due for due, done in simulated(line, crew) if due >= 0 and done > due + 1e-5]
+
+
+def test_a_crew_that_is_fast_enough_is_late_with_nothing() -> None:
+    """Sixty jobs in five minutes are exactly what two slots of ten seconds get done."""
+    seen = forecast(due((5, 60)), CREW, NOW)
+    assert (seen.late, seen.first_late, seen.deadline) == (0, None, at(5))
+    assert (seen.done_at, seen.slots_needed, seen.rate, seen.trusted) == (at(5), 2, 0.2, True)
+
+
+def test_one_job_more_is_late() -> None:
+    """The sixty-first job misses the deadline, and takes a third slot."""
+    seen = forecast(due((5, 61)), CREW, NOW)
+    assert (seen.late, seen.first_late, seen.slots_needed) == (1, at(5), 3)
+
+
+def test_the_binding_deadline_is_the_one_that_asks_for_most_slots() -> None:
+    """A few jobs are late soon, but the many due later decide how many slots it takes."""
+    seen = forecast(due((1, 13), (10, 400), (60, 5)), CREW, NOW)
+    # By the first deadline 12 jobs are done, by the second 120; by the last all 418.
+    assert seen.late == 1 + (413 - 120)
+    assert seen.first_late == at(1)
+    assert seen.deadline == at(10)
+    assert seen.slots_needed == math.ceil(413 / 60)
+    assert seen.done_at == NOW + timedelta(seconds=418 / 0.2)
+
+
+def test_late_jobs_hold_the_others_up_but_are_not_counted_again() -> None:
+    """Thirty jobs past their deadline are served first, so that ten of the next ones are late."""
+    seen = forecast(due((-3, 30), (5, 40)), CREW, NOW)
+    assert (seen.late, seen.first_late, seen.slots_needed) == (10, at(5), 3)
+
+
+def test_a_deadline_of_this_very_moment_is_still_to_be_missed() -> None:
+    """A job due now is not late yet, and will be; no crew can help it."""
+    seen = forecast(due((0, 1)), CREW, NOW)
+    assert (seen.late, seen.first_late, seen.deadline, seen.slots_needed) == (1, NOW, NOW, 0)
+
+
+def test_deadlines_nearer_than_one_job_takes_ask_for_no_slots() -> None:
+    """What is due in six seconds cannot be held by jobs of ten, what is due in twelve can."""
+    assert forecast(due((0.1, 50)), CREW, NOW).slots_needed == 0
+    assert forecast(due((0.1, 5), (0.2, 1)), CREW, NOW).slots_needed == 5
+
+
+def test_priority_goes_before_the_deadline() -> None:
+    """A job served first although it is due last makes the others wait."""
+    seen = forecast([(at(60), 60), (at(5), 1)], CREW, NOW)
+    assert (seen.late, seen.first_late, seen.deadline) == (1, at(5), at(5))
+
+
+def test_nothing_open_is_nothing_late() -> None:
+    """An empty queue has no deadline and no end."""
+    seen = forecast([], CREW, NOW)
+    assert (seen.late, seen.first_late, seen.deadline, seen.done_at) == (0, None, None, None)
+    assert seen.slots_needed == 0
+
+
+def test_without_slots_every_job_is_late_at_its_deadline() -> None:
+    """A crew of nobody is never done, but how many slots it would take is known from their pace."""
+    seen = forecast(due((-1, 7), (5, 30), (10, 30)), CREW.with_slots(-2), NOW)
+    assert (seen.late, seen.first_late, seen.done_at, seen.slots_needed) == (60, at(5), None, 3)
+
+
+def test_slots_that_do_nothing_cannot_be_counted() -> None:
+    """Without any pace there is no telling how many slots it would take."""
+    seen = forecast(due((5, 3)), Capacity(4, 0.0), NOW)
+    assert (seen.late, seen.slots_needed, seen.deadline, seen.done_at) == (3, None, at(5), None)
+
+
+def test_a_pause_is_announced_before_it_breaks_a_promise() -> None:
+    """A paused queue is taken to go on in ten minutes: harmless at eleven, not at nine."""
+    line = due((11, 12))
+    assert forecast(line, CREW, NOW, paused=True).late == 0
+    seen = forecast(line, CREW, NOW + timedelta(minutes=2), paused=True)
+    assert (seen.late, seen.first_late) == (12, at(11))
+    assert forecast(line, CREW, NOW, paused=True).done_at == NOW + timedelta(seconds=PAUSE_SECONDS + 60)
+
+
+def test_finish() -> None:
+    """The k-th job is done at k / rate; with no rate, or beyond the calendar, never."""
+    assert finish(12, 0.2, NOW) == at(1)
+    assert finish(12, 0.0, NOW) is None
+    assert finish(12, 1e-300, NOW) is None
+
+
+def test_more_or_fewer_slots() -> None:
+    """Slots come and go, but there are never fewer than none."""
+    assert CREW.with_slots(3).rate == pytest.approx(0.5)
+    assert CREW.with_slots(-9).slots == 0
+
+
+def test_a_shorter_sla_puts_open_jobs_at_risk() -> None:
+    """Under five minutes in place of ten, what was accepted six minutes ago would be late at once."""
+    seen = change(due((-1, 2), (4, 10), (10, 100)), CREW, NOW, minutes=10, instead=5)
+    assert (seen.before.late, seen.at_once) == (0, 10)
+    # Twelve are served first; of sixty places in five minutes that leaves forty-eight.
+    assert (seen.after.late, seen.after.first_late) == (52, at(5))
+
+
+def test_a_longer_sla_relieves() -> None:
+    """Under twenty minutes in place of ten nothing is late any more."""
+    seen = change(due((-1, 2), (10, 200)), CREW, NOW, minutes=10, instead=20)
+    assert (seen.before.late, seen.after.late, seen.at_once) == (82, 0, -2)
+
+
+def test_an_idle_queue_promises_the_time_of_one_job() -> None:
+    """One job takes one slot ten seconds, however many slots there are."""
+    assert quote([], CREW, NOW) == NOW + timedelta(seconds=10)
+    assert quote([], CREW.with_slots(-2), NOW) is None
+
+
+def test_a_promise_goes_where_it_harms_nobody() -> None:
+    """Full up to the fifth minute, the crew promises the place behind; with air in front, the front."""
+    assert quote(due((5, 60), (30, 10)), CREW, NOW) == at(5) + timedelta(minutes=1 / 12)
+    assert quote(due((5, 59), (30, 10)), CREW, NOW) == NOW + timedelta(seconds=10)
+
+
+@given(sorted_lines, crews)
+def test_late_is_what_a_simulation_misses(line: Minutes, crew: Capacity) -> None:
+    """Job by job, the same ones are late."""
+    seen = forecast(due(*line), crew, NOW)
+    late = missed(line, crew)
+    assert seen.late == len(late)
+    assert seen.first_late == (NOW + timedelta(seconds=min(late)) if late else None)
+
+
+@given(lines, crews)
+def test_any_order_of_service_is_simulated(line: Minutes, crew: Capacity) -> None:
+    """The same holds where priority comes before the deadline."""
+    assert forecast(due(*line), crew, NOW).late == len(missed(line, crew))
+
+
+@given(sorted_lines, crews)
+def test_the_slots_needed_hold_what_can_be_held_and_one_fewer_does_not(line: Minutes, crew: Capacity) -> None:
+    """With so many slots only deadlines nearer than one job takes are missed; with one fewer another is."""
+    needed = forecast(due(*line), crew, NOW).slots_needed
+    assert needed is not None
+    tight = 1 / crew.per_slot - 1e-3
+    assert all(deadline < tight for deadline in missed(line, Capacity(needed, crew.per_slot)))
+    if needed:
+        assert any(deadline >= tight for deadline in missed(line, Capacity(needed - 1, crew.per_slot)))
+
+
+@given(sorted_lines, crews, st.integers(1, 5))
+def test_more_slots_never_make_more_late(line: Minutes, crew: Capacity, more: int) -> None:
+    """Two more workers help or do nothing; they do not change how many are needed."""
+    seen, helped = forecast(due(*line), crew, NOW), forecast(due(*line), crew.with_slots(more), NOW)
+    assert helped.late <= seen.late
+    assert helped.slots_needed == seen.slots_needed
+
+
+@given(sorted_lines, crews, minutes)
+def test_more_jobs_never_make_fewer_late(line: Minutes, crew: Capacity, deadline: int) -> None:
+    """One more job, wherever it stands, relieves nobody."""
+    seen, more = (forecast(due(*jobs), crew, NOW) for jobs in (line, sorted([*line, (deadline, 1)])))
+    assert more.late >= seen.late
+    assert (more.slots_needed or 0) >= (seen.slots_needed or 0)
+
+
+@given(sorted_lines, crews, st.integers(-30, 30))
+def test_a_longer_sla_never_puts_more_at_risk(line: Minutes, crew: Capacity, shift: int) -> None:
+    """Late at once or later: of the jobs open now no more are at risk the longer the SLA."""
+    risks = []
+    for instead in (60 + shift, 61 + shift):
+        seen = change(due(*line), crew, NOW, minutes=60, instead=instead)
+        risks.append(seen.at_once + seen.after.late)
+    assert risks[1] <= risks[0]
+
+
+@given(sorted_lines, crews)
+def test_a_quote_is_kept_and_harms_nobody(line: Minutes, crew: Capacity) -> None:
+    """With the new job in line, no more are late than without it."""
+    promise = quote(due(*line), crew, NOW)
+    if crew.rate == 0:
+        assert promise is None
+        return
+    assert promise is not None
+    # It stands behind those that are due at the same moment.
+    joined = sorted([*due(*line), (promise, 1)])
+    assert forecast(joined, crew, NOW).late == forecast(due(*line), crew, NOW).late
+
+
+@given(sorted_lines, crews.filter(lambda crew: crew.slots > 0))
+def test_no_earlier_quote_would_do(line: Minutes, crew: Capacity) -> None:
+    """A minute, or a second, earlier somebody would be late, or the job would take less time than it takes."""
+    promise = quote(due(*line), crew, NOW)
+    assert promise is not None
+    late = forecast(due(*line), crew, NOW).late
+    for seconds in (1, 60, 600):
+        earlier = promise - timedelta(seconds=seconds)
+        if earlier >= NOW + timedelta(seconds=1 / crew.per_slot):
+            assert forecast(sorted([*due(*line), (earlier, 1)]), crew, NOW).late > late
+
+
+def paced(pace: Pace, seconds: int, *, start: int = 0, finished: int = 0, busy: int = 2) -> None:
+    """Look every second from `start` on, for so many seconds, at so many busy slots."""
+    for second in range(start, start + seconds + 1):
+        done = finished if second > start else 0
+        pace.look(NOW + timedelta(seconds=second), done, busy)
+
+
+def test_a_pace_is_jobs_over_the_time_in_which_slots_had_work() -> None:
+    """Two jobs a second on four slots are half a job per slot, for any number of slots."""
+    pace = Pace()
+    paced(pace, 60, finished=2, busy=4)
+    assert pace.capacity(10) == Capacity(10, 0.5, trusted=True)
+
+
+def test_idle_time_does_not_slow_a_pace() -> None:
+    """A night without work leaves the pace as it was in the evening."""
+    pace = Pace()
+    paced(pace, 60, finished=1)
+    paced(pace, 40_000, start=61, busy=0)
+    capacity = pace.capacity(2)
+    assert capacity is not None
+    assert capacity.rate == pytest.approx(1.0, rel=0.05)
+    assert capacity.trusted
+
+
+def test_nothing_finished_is_no_pace() -> None:
+    """Before the first job is done nothing can be told, and soon after it not much."""
+    pace = Pace()
+    paced(pace, 30)
+    assert pace.capacity(2) is None
+    paced(pace, 1, start=31, finished=ENOUGH - 1)
+    few = pace.capacity(2)
+    paced(pace, 1, start=33, finished=1)
+    enough = pace.capacity(2)
+    assert few is not None
+    assert enough is not None
+    assert (few.trusted, enough.trusted) == (False, True)
+
+
+def test_a_known_time_of_service_serves_until_today_is_known() -> None:
+    """At the very start the past is trusted; five minutes of work later it is forgotten."""
+    pace = Pace(service=20)
+    assert pace.capacity(3) == Capacity(3, 0.05, trusted=True)
+    paced(pace, WINDOW_SECONDS + 2 * PIECE_SECONDS, finished=1)
+    assert pace.capacity(2) == Capacity(2, 0.5, trusted=True)
+
+
+def test_a_pace_follows_a_crew_that_slows_down() -> None:
+    """Five minutes after the step became four times as slow, the old pace is forgotten."""
+    pace = Pace()
+    paced(pace, 1000, finished=4)
+    for second in range(1001, 1001 + WINDOW_SECONDS + 2 * PIECE_SECONDS):
+        pace.look(NOW + timedelta(seconds=second), 1, 2)
+    capacity = pace.capacity(2)
+    assert capacity is not None
+    assert capacity.rate == pytest.approx(1.0, rel=0.02)
+
+
+def test_a_standstill_wears_a_pace_down() -> None:
+    """While nothing gets finished the last jobs still count, over ever more time, but not for ever."""
+    pace = Pace()
+    paced(pace, 400, finished=1)
+    rates = []
+    for start in range(401, 401 + 3600, 600):
+        paced(pace, 599, start=start)
+        capacity = pace.capacity(2)
+        assert capacity is not None
+        assert capacity.trusted
+        rates.append(capacity.rate)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.02
+    paced(pace, LONGEST_SECONDS, start=5000)
+    assert pace.capacity(2) is None
+
+
+def test_a_clock_that_goes_back_costs_a_look_and_no_more() -> None:
+    """Time that did not pass is not counted."""
+    pace = Pace()
+    paced(pace, 60, finished=1)
+    before = pace.capacity(2)
+    pace.look(NOW - timedelta(hours=1), 0, 2)
+    assert pace.capacity(2) == before
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=2, max_size=40))
+def test_a_pace_is_the_plain_quotient_while_it_fits_the_window(looks: list[tuple[int, int]]) -> None:
+    """Within five minutes nothing is forgotten: finished over the slots' seconds with work."""
+    pace = Pace()
+    for second, (finished, busy) in enumerate(looks):
+        pace.look(NOW + timedelta(seconds=second), finished, busy)
+    finished = sum(done for done, _ in looks[1:])
+    seconds = sum((first[1] + then[1]) / 2 for first, then in zip(looks, looks[1:], strict=False))
+    capacity = pace.capacity(5)
+    if finished == 0 or seconds == 0:
+        assert capacity is None
+    else:
+        assert capacity is not None
+        assert capacity.per_slot == pytest.approx(finished / seconds)
+        assert capacity.trusted == (finished >= ENOUGH)

@@ -1,0 +1,370 @@
+"""What one look sees, by events and by the ledger, against what the ledger says when it is asked slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from statistics import fmean
+
+import psycopg2.extensions
+import pytest
+import sqlalchemy as sa
+
+from hms_act import accept
+from hms_oms import broker as redis_door
+from hms_oms import control, database, ledger, presence, recovery, reservations
+from hms_oms.database import Bare
+from hms_oms.outcomes import Done
+from hms_oms.recipes import Recipe
+from hms_oms.records import Completion
+from hms_oms.tickets import Ticket
+from hms_ops import diary, measure
+from hms_ops.measure import Measure
+from hms_ops.picture import Picture, QueueSeen
+from hms_ops.receiver import Receiver
+from tests.conftest import Crew, wait_until
+from tests.ops.test_receiver import event, subscribers, tell
+
+MINUTE = timedelta(minutes=1)
+TRUTH = """
+select
+    extract(epoch from min(line.at) filter (where line.fact = 'claimed') - job.created_at)::float8 as waited
+from oms.jobs as job join oms.job_events as line on line.job_id = job.id
+group by job.id having bool_or(line.fact = 'claimed')
+"""
+
+
+def look(engine: sa.Engine, measuring: Measure, *, heavy: bool = True) -> Picture:
+    """One look in a transaction of its own."""
+    with engine.begin() as connection:
+        return measuring.look(connection, heavy)
+
+
+def seen(engine: sa.Engine, measuring: Measure, name: str = "shop", *, heavy: bool = True) -> QueueSeen:
+    """One queue in one look."""
+    return next(queue for queue in look(engine, measuring, heavy=heavy).queues if queue.name == name)
+
+
+def settled(engine: sa.Engine, measuring: Measure, name: str = "shop") -> QueueSeen:
+    """One queue, once the sweep has read all that there is."""
+    # Lines are read when nobody writes any more: other sessions of the server may be about to.
+    wait_until(lambda: seen(engine, measuring, name).waits, "the sweep to catch up")
+    look(engine, measuring)
+    return seen(engine, measuring, name)
+
+
+def accept_orders(engine: sa.Engine, shop: Recipe, count: int, **options: object) -> list[int]:
+    """Accept so many orders in one transaction."""
+    with engine.begin() as connection:
+        payloads = [{"number": number + 1} for number in range(count)]
+        accepted = accept.accept_many(connection, shop, payloads, requested_by="test", **options)  # type: ignore[arg-type]
+    return list(accepted.jobs)
+
+
+def run_step(bare: Bare, job: int, step: int = 0) -> None:
+    """Claim a step and complete it."""
+    names = ("pick", "pack", "send")
+    ticket = Ticket(job, 1, names[step])
+    assert ledger.claim(bare, [(ticket, 60.0)], "w")
+    following = None if step == 2 else step + 1
+    report = Completion(ticket, "1", None, following, None if following is None else "shop", False)
+    assert ledger.complete(bare, [report], "w")
+
+
+@pytest.fixture
+def receiver(broker: str) -> Iterator[Receiver]:
+    """A receiver that is listening."""
+    client = redis_door.client(broker)
+    made = Receiver(broker)
+    made.start()
+    wait_until(lambda: subscribers(client), "the receiver to listen")
+    yield made
+    made.stop()
+    client.close()
+
+
+def test_waits_are_those_of_the_ledger_by_events_and_by_sweep(
+    crew: Crew, engine: sa.Engine, shop: Recipe, receiver: Receiver
+) -> None:
+    """Real workers: one who hears them and one who does not see the same, and each says what it lives on."""
+    hearing, deaf = Measure(engine, receiver), Measure(engine, None)
+    for each in (hearing, deaf):
+        settled(engine, each)
+    accept_orders(engine, shop, 20)
+    crew.dispatcher()
+    crew.worker(pool="threads", slots=4)
+
+    def all_seen() -> bool:
+        found = [seen(engine, each).finished for each in (hearing, deaf)]
+        return found == [60, 60]
+
+    wait_until(all_seen, "60 steps to be seen by both", 40)
+    wait_until(lambda: seen(engine, hearing).waits.source == "events", "the sweep to find nothing unheard")  # type: ignore[union-attr]
+    with engine.connect() as connection:
+        truth = [row.waited for row in connection.execute(sa.text(TRUTH))]
+    for each, source in ((hearing, "events"), (deaf, "ledger")):
+        queue = seen(engine, each)
+        assert queue.waits is not None
+        assert (queue.waits.begun, queue.waits.source) == (20, source)
+        assert queue.waits.mean == pytest.approx(fmean(truth), abs=1e-4)
+        assert queue.waits.p99 == pytest.approx(max(truth), rel=0.011)
+        assert (queue.failed, queue.left, queue.waiting, queue.open) == (0, 20, 0, 0)
+        assert [(step.name, step.ended) for step in queue.steps] == [("pack", 20), ("pick", 20), ("send", 20)]
+        assert queue.last_finished is not None
+    picture = look(engine, hearing)
+    assert picture.events_at is not None
+    assert picture.hearing is not None
+    assert (picture.hearing.dropped, picture.hearing.malformed) == (0, 0)
+    assert [(host.workers, host.rss_bytes > 0) for host in picture.hosts] == [(1, True)]
+    assert look(engine, deaf).hearing is None
+
+
+def test_doubled_forged_and_disordered_events_count_nothing_twice(
+    engine: sa.Engine, bare: Bare, shop: Recipe, broker: str, receiver: Receiver
+) -> None:
+    """Ends before beginnings, each thrice, with clocks of other worlds and for jobs that do not exist."""
+    measuring = Measure(engine, receiver)
+    settled(engine, measuring)
+    [job] = accept_orders(engine, shop, 1)
+    ledger.take(bare, "shop", 1)
+    run_step(bare, job)
+    said = [
+        event("task-succeeded", f"job-{job}.1.pick", timestamp=0.0, utcoffset=9),
+        event("task-started", f"job-{job}.1.pick", timestamp=9e9),
+        event("task-failed", f"job-{job}.1.pick"),
+        event("task-started", f"job-{job + 1}.1.pick"),
+        event("task-started", "5f3c6f2e-not-a-ticket"),
+    ]
+    tell(broker, said, said, said)
+    wait_until(lambda: seen(engine, measuring, heavy=False).finished, "the step to be heard")
+    tell(broker, said)
+    wait_until(lambda: look(engine, measuring).hearing.events, "the events to be heard again")  # type: ignore[union-attr]
+    wait_until(lambda: look(engine, measuring) and not measuring._diary._ahead, "the sweep to pass by")
+    queue = seen(engine, measuring)
+    assert queue.waits is not None
+    assert (queue.waits.begun, queue.finished, queue.failed) == (1, 1, 0)
+    assert queue.waits.source == "events"
+
+
+def test_a_light_look_hears_what_no_sweep_has_found(
+    engine: sa.Engine, bare: Bare, shop: Recipe, broker: str, receiver: Receiver
+) -> None:
+    """A step that is heard before its claim can be seen is looked up again, and told how late."""
+    measuring = Measure(engine, receiver)
+    settled(engine, measuring)
+    [job] = accept_orders(engine, shop, 1)
+    tell(broker, event("task-started", f"job-{job}.1.pick"))
+    wait_until(lambda: look(engine, measuring, heavy=False).events_at, "the event to be heard")
+    ledger.take(bare, "shop", 1)
+    assert ledger.claim(bare, [(Ticket(job, 1, "pick"), 60.0)], "w")
+    picture = look(engine, measuring, heavy=False)
+    assert picture.queues[0].waits is not None
+    assert picture.queues[0].waits.begun == 1
+    assert picture.hearing is not None
+    assert picture.hearing.lag is not None
+    assert 0 <= picture.hearing.lag < 20
+
+
+def test_a_line_of_a_long_transaction_is_not_passed_over(
+    engine: sa.Engine, bare: Bare, shop: Recipe, database: str
+) -> None:
+    """A claim gets its number, others are committed behind it, and the sweep still finds it once it is."""
+    measuring = Measure(engine, None)
+    settled(engine, measuring)
+    first, second = accept_orders(engine, shop, 2)
+    ledger.take(bare, "shop", 2)
+    slow = database_door(database)
+    assert ledger.claim(slow, [(Ticket(first, 1, "pick"), 60.0)], "w")
+    assert ledger.claim(bare, [(Ticket(second, 1, "pick"), 60.0)], "w")
+    for _ in range(3):
+        look(engine, measuring)
+    slow.commit()
+    wait_until(lambda: seen(engine, measuring).waits.begun == 2, "both claims to be found")  # type: ignore[union-attr]
+    slow.close()
+
+
+def database_door(url: str) -> psycopg2.extensions.connection:
+    """A connection whose transactions last until they are committed."""
+    return database.connect(url, "slow", autocommit=False)
+
+
+def test_a_stuck_queue_shows(
+    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """Nobody begins anything: the mean wait is the age of those that wait, those in the window included."""
+    accept_orders(engine, shop, 10)
+    ledger.take(bare, "shop", 4)
+    forward(10 * MINUTE)
+    queue = settled(engine, Measure(engine, None))
+    assert queue.waits is not None
+    assert queue.waits.begun == 0
+    assert queue.waits.mean == pytest.approx(600, abs=30)
+    assert queue.waits.p50 == pytest.approx(600, abs=30)
+    assert (queue.waiting, queue.queued) == (6, 4)
+    assert queue.oldest_waiting is not None
+    assert queue.oldest_queued is not None
+
+
+def test_waits_slide_out_of_the_window(
+    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """What was begun six minutes ago does not count any more, and no data is not zero."""
+    [job] = accept_orders(engine, shop, 1)
+    ledger.take(bare, "shop", 1)
+    run_step(bare, job)
+    measuring = Measure(engine, None)
+    assert settled(engine, measuring).finished == 1
+    forward(6 * MINUTE)
+    queue = seen(engine, measuring)
+    assert queue.waits is not None
+    assert (queue.waits.begun, queue.waits.mean, queue.waits.p95) == (0, None, None)
+    assert queue.finished == 0
+    assert [(step.ended, step.mean) for step in queue.steps] == [(0, None)]
+
+
+def test_late_jobs_show_at_every_look(
+    engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deadlines that pass are seen without counting all jobs; beyond a limit the count says how many."""
+    accept_orders(engine, shop, 5, sla_minutes=30)
+    measuring = Measure(engine, None)
+    before = seen(engine, measuring)
+    assert (before.late, before.late_since, before.waiting) == (0, None, 5)
+    assert before.next_sla is not None
+    forward(31 * MINUTE)
+    light = seen(engine, measuring, heavy=False)
+    assert (light.late, light.late_since) == (5, before.next_sla)
+    monkeypatch.setattr(measure, "MOST_LATE", 2)
+    assert seen(engine, measuring, heavy=False).late == 2
+    assert seen(engine, measuring).late == 5
+
+
+def test_lengths_are_carried_on_between_counts(engine: sa.Engine, shop: Recipe) -> None:
+    """A light look tells the lengths of the last heavy one, and when that was."""
+    accept_orders(engine, shop, 2)
+    measuring = Measure(engine, None)
+    first = look(engine, measuring)
+    with engine.begin() as connection:
+        control.delay(connection, [1], first.now + MINUTE, who="test", reason=None)
+    light = look(engine, measuring, heavy=False)
+    assert (light.counted_at, light.queues[0].waiting) == (first.now, 2)
+    assert light.looked_before == first.now
+    heavy = look(engine, measuring)
+    assert (heavy.counted_at, heavy.queues[0].waiting, heavy.queues[0].delayed) == (heavy.now, 1, 1)
+
+
+def test_an_agents_reservation_counts_like_a_claim(
+    engine: sa.Engine, bare: Bare, returns: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """A reservation is in no event: the sweep finds it, with the wait since the hand-over."""
+    [job] = accept_orders(engine, returns, 1)
+    ledger.take(bare, "returns", 1)
+    ticket = Ticket(job, 1, "receive")
+    assert ledger.claim(bare, [(ticket, 60.0)], "w")
+    done = ledger.completion(ticket, returns, Done({}), by_agent=False)
+    assert ledger.complete(bare, [done], "w")
+    forward(MINUTE)
+    assert reservations.reserve(bare, "returns-desk", agent="clerk") is not None
+    measuring = Measure(engine, None)
+    desk = settled(engine, measuring, "returns-desk")
+    assert desk.agent_only
+    assert desk.waits is not None
+    assert (desk.waits.begun, desk.waits.source) == (1, "ledger")
+    assert desk.waits.mean == pytest.approx(60, abs=10)
+    before = seen(engine, measuring, "returns")
+    assert (before.finished, before.left, before.agent_only) == (1, 1, False)
+
+
+def test_failures_and_losses_count_against_success(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """A step that fails and one whose worker is lost are failed steps; one asked for later is not."""
+    jobs = accept_orders(engine, shop, 3)
+    ledger.take(bare, "shop", 3)
+    for job, kind in zip(jobs, ("ValueError", "Retry", None), strict=True):
+        ticket = Ticket(job, 1, "pick")
+        ledger.claim(bare, [(ticket, 60.0)], "w")
+        if kind is None:
+            recovery.lose(bare, [ticket], "gone")
+        else:
+            ledger.fail(bare, ticket, {"type": kind}, retry_after=5.0, worker="w")
+    queue = settled(engine, Measure(engine, None))
+    assert (queue.finished, queue.failed, queue.left) == (0, 2, 0)
+
+
+def test_the_day_so_far(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """Of the jobs that ended today those that met their deadline are counted, without the cancelled ones."""
+    jobs = accept_orders(engine, shop, 3)
+    with engine.begin() as connection:
+        control.cancel(connection, jobs[:1], who="test", reason=None)
+    ledger.take(bare, "shop", 2)
+    for step in range(3):
+        run_step(bare, jobs[1], step)
+    ledger.claim(bare, [(Ticket(jobs[2], 1, "pick"), 60.0)], "w")
+    ledger.fail(bare, Ticket(jobs[2], 1, "pick"), {"type": "E"}, retry_after=None, worker="w")
+    queue = seen(engine, Measure(engine, None))
+    assert (queue.ended_today, queue.on_time_today) == (2, 1)
+
+
+def test_the_pace_of_the_crew_makes_a_forecast(
+    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """One slot, two jobs a minute, ten open: the last is done in some five minutes, and no promise breaks."""
+    jobs = accept_orders(engine, shop, 12)
+    measuring = Measure(engine, None)
+
+    def beat() -> None:
+        presence.beat(bare, presence.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
+
+    beat()
+    settled(engine, measuring)
+    assert seen(engine, measuring).forecast is None
+    ledger.take(bare, "shop", 2)
+    forward(MINUTE)
+    for job in jobs[:2]:
+        for step in range(3):
+            run_step(bare, job, step)
+    beat()
+    queue = wait_until(lambda: (found := seen(engine, measuring)).forecast and found, "a forecast")
+    assert queue.slots == 1
+    assert queue.rate == pytest.approx(2 / 60, rel=0.3)
+    done_in = queue.forecast.done_at - look(engine, measuring).now
+    assert done_in.total_seconds() == pytest.approx(300, rel=0.3)
+    assert (queue.at_risk, queue.forecast.trusted) == (0, False)
+
+
+def test_an_empty_floor_has_no_data(engine: sa.Engine, shop: Recipe) -> None:
+    """Nothing accepted, nobody there: lengths are zero, everything else is None or empty."""
+    measuring = Measure(engine, None)
+    queue = settled(engine, measuring)
+    assert (queue.open, queue.late, queue.next_sla, queue.oldest_waiting) == (0, 0, None, None)
+    assert queue.waits is not None
+    assert (queue.waits.mean, queue.waits.p50, queue.rate, queue.forecast) == (None, None, None, None)
+    picture = look(engine, measuring)
+    assert (picture.hosts, picture.workers, picture.events_at, picture.unsent_since) == ([], 0, None, None)
+
+
+def test_too_much_to_look_up_is_left_to_the_sweep(
+    engine: sa.Engine, bare: Bare, shop: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every bound at its smallest the sweep goes on bite by bite, and each line is counted once."""
+    for bound in ("PAGE", "MOST_JOBS", "MOST_AHEAD"):
+        monkeypatch.setattr(diary, bound, 2)
+    monkeypatch.setattr(diary, "MOST_SWEPT", 3)
+    following = diary.Diary(0.0)
+    jobs = accept_orders(engine, shop, 9)
+    ledger.take(bare, "shop", 9)
+    for job in jobs:
+        run_step(bare, job)
+    lines: list[int] = []
+
+    def all_found() -> bool:
+        with engine.begin() as connection:
+            now: datetime = connection.execute(sa.text("select oms.now()")).scalar_one()
+            tickets = [f"job-{job}.1.pick" for job in jobs]
+            found = following.follow(connection, tickets, now.timestamp())
+            found += following.sweep(connection, now.timestamp()).steps
+        lines.extend(step.line for step in found)
+        return following.caught_up and not following.behind
+
+    wait_until(all_found, "the sweep to catch up")
+    assert len(lines) == len(set(lines)) == 18
+    assert following.dropped > 0

@@ -1,0 +1,59 @@
+"""The dead-man beat: fresh, stale, never heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from hms_ops import pulse
+
+
+def seen(engine: sa.Engine) -> dict[str, pulse.Pulse]:
+    """The pulses by name."""
+    with engine.connect() as connection:
+        return {found.name: found for found in pulse.status(connection)}
+
+
+def beat(engine: sa.Engine, name: str, **detail: object) -> None:
+    """One beat, committed."""
+    with engine.begin() as connection:
+        pulse.beat(connection, name, detail)
+
+
+def test_a_program_that_has_never_beaten_is_stale(engine: sa.Engine) -> None:
+    """On a new ledger the watch and the pager are both shown, without an age, as stale."""
+    found = seen(engine)
+    assert list(found) == ["ops", "pager"]
+    assert all((one.at, one.age, one.stale) == (None, None, True) for one in found.values())
+
+
+def test_a_beat_goes_stale_by_the_ledgers_clock(
+    engine: sa.Engine, forward: Callable[[timedelta], None]
+) -> None:
+    """A beat is fresh until it is older than ten seconds; the other program's beat does not help it."""
+    beat(engine, "ops", queues=3)
+    fresh = seen(engine)["ops"]
+    assert fresh.age is not None
+    assert not fresh.stale
+    assert fresh.detail == {"queues": 3}
+    forward(timedelta(seconds=pulse.STALE_SECONDS + 0.1))
+    beat(engine, "pager")
+    found = seen(engine)
+    assert (found["ops"].stale, found["pager"].stale) == (True, False)
+    age = found["ops"].age
+    assert age is not None
+    assert 10.1 <= age < 20
+
+
+def test_each_beat_replaces_the_one_before(engine: sa.Engine, forward: Callable[[timedelta], None]) -> None:
+    """The newest beat and its detail are what is shown, also of a program that is not required to beat."""
+    beat(engine, "ops", turn=1)
+    beat(engine, "replay", turn=1)
+    forward(timedelta(seconds=60))
+    beat(engine, "ops", turn=2)
+    found = seen(engine)
+    assert list(found) == ["ops", "pager", "replay"]
+    assert (found["ops"].stale, found["ops"].detail) == (False, {"turn": 2})
+    assert found["replay"].stale

@@ -1,0 +1,120 @@
+"""How many pages a phone gets, and which of them as one text: judged by what went and what waits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from hms_oms.parcels import WaitingPage
+from hms_ops import merging
+from hms_ops.throttle import LIMITS, Rate, Sent, free_at
+
+NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+
+
+def sent(*seconds_ago: float, kind: str = "page") -> list[Sent]:
+    """Pages that went so long ago."""
+    return [Sent(NOW - timedelta(seconds=ago), kind) for ago in seconds_ago]
+
+
+def page(number: int, kind: str = "page", **more: object) -> WaitingPage:
+    """A page that waits."""
+    given = {"reference": f"K{number}", "queue": f"queue-{number}", "handed_over": False, **more}
+    return WaitingPage(
+        id=number,
+        fence=0,
+        kind=kind,
+        recipient="+12025550142",
+        body=f"page {number}",
+        incident=number,
+        opted_out=False,
+        created_at=NOW - timedelta(seconds=100 - number),
+        due_at=NOW,
+        now=NOW,
+        **given,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("gone", "wait"),
+    [
+        ([], 0),
+        (sent(59.0), 1),
+        (sent(60.0), 0),
+        (sent(70, 130, 190, 250, 310), 590),
+        (sent(*range(200, 3600, 309)), 310),
+        (sent(*range(900, 10800, 480)), 300),
+    ],
+)
+def test_each_limit_says_when_the_next_may_go(gone: list[Sent], wait: float) -> None:
+    """One a minute, five in fifteen minutes, eleven in an hour, twenty-one in three hours."""
+    assert free_at(gone, NOW, urgent=True) == NOW + timedelta(seconds=wait)
+
+
+def test_a_page_does_not_wait_out_the_minute_after_an_all_clear() -> None:
+    """What says that something is over delays no page by the minute rule, but counts for the others."""
+    assert free_at(sent(5, kind="resolved"), NOW, urgent=True) == NOW
+    assert free_at(sent(5, kind="resolved"), NOW, urgent=False) > NOW
+    assert free_at(sent(5), NOW, urgent=True) > NOW
+    assert free_at(sent(5, 6, 7, 8, 9, kind="resolved"), NOW, urgent=True) > NOW
+
+
+@hypothesis.given(strategies.lists(strategies.integers(0, 7200), min_size=1, max_size=60))
+def test_no_phone_ever_gets_more_than_the_limits(asked: list[int]) -> None:
+    """Whenever pages are asked for, what goes keeps every limit, and nothing waits for ever."""
+    gone: list[Sent] = []
+    for second in sorted(asked):
+        asking = NOW + timedelta(seconds=second)
+        at = max(asking, *(one.at for one in gone)) if gone else asking
+        at = free_at(gone, at, urgent=True)
+        assert free_at(gone, at, urgent=True) == at
+        gone.append(Sent(at, "page"))
+    for span, most in LIMITS:
+        for one in gone:
+            assert sum(one.at - span < other.at <= one.at for other in gone) <= most
+
+
+def test_what_waits_for_a_phone_goes_as_one_text() -> None:
+    """The first page that something is wrong carries the others; the text counts all of them."""
+    (parcel,), held = merging.plan([page(1, "resolved"), page(2), page(3)], {}, NOW)
+    assert (parcel.id, parcel.members, held) == (2, [(1, 0), (3, 0)], {})
+    assert parcel.carried is not None
+    assert parcel.carried.startswith("HMS: 3 incidents")
+
+
+def test_of_one_incident_only_the_news_is_told() -> None:
+    """Two texts about the same incident are its newest one, in its own words."""
+    older, newer = page(1), page(2, reference="K1")
+    (parcel,), _ = merging.plan([older, newer], {}, NOW)
+    assert (parcel.id, parcel.members, parcel.carried) == (2, [(1, 0)], None)
+
+
+def test_resends_and_tests_go_by_themselves() -> None:
+    """What went out in its own words, and what is about no incident, is not merged; the oldest is first."""
+    waiting = [page(1, handed_over=True), page(2), page(3), page(4, "test", reference=None)]
+    parcels, held = merging.plan(waiting, {}, NOW)
+    assert [parcel.id for parcel in parcels] == [1]
+    assert set(held) == {2, 3, 4}
+    assert min(held.values()) == NOW + timedelta(minutes=1)
+
+
+def test_a_throttled_phone_holds_all_and_another_goes() -> None:
+    """Each phone has its own limits."""
+    waiting = [page(1), page(2)]
+    parcels, held = merging.plan(waiting, {"+12025550142": sent(10), "+12025550143": []}, NOW)
+    assert (parcels, held) == ([], {1: NOW + timedelta(seconds=50), 2: NOW + timedelta(seconds=50)})
+
+
+def test_texts_to_applicants_have_a_rate() -> None:
+    """Ten a second, saved up for a second at most; without a rate, any number."""
+    rate = Rate(10)
+    start = rate._at
+    assert rate.allowed(start, 100) == 1
+    rate.spend(1)
+    assert rate.allowed(start + 0.5, 100) == 5
+    rate.spend(5)
+    assert rate.allowed(start + 60, 100) == 10
+    assert Rate(None).allowed(start, 100) == 100

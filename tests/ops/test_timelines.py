@@ -1,0 +1,182 @@
+"""Mornings as input series: what the floor looks like over time, and exactly which texts come of it.
+
+Each file under timelines/ is played through the real watch, outbox and delivery on PostgreSQL, with the
+ledger's clock moved by hand; what arrives is read from the handset log. A text that is not expected fails.
+
+A file says `until` when it is played and how often the watch looks (`every` so many seconds). `series` holds
+what is seen from a moment on: fields of `Picture` and `QueueSeen`, moments as seconds on the timeline. `do`
+is what people do and what happens to the watch. `texts` are all texts, in order: between which seconds, to
+whom, and the words. `incidents` is how the incidents stand at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hms_oms.database import Bare
+from hms_ops import incidents, oncall, silences, thresholds
+from hms_ops.delivery import Delivery
+from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.senders.log import Log
+from hms_ops.watch import Watch
+
+FILES = sorted((Path(__file__).parent / "timelines").glob("*.toml"))
+#: 10:42 in Chicago, a Monday.
+START = datetime(2026, 3, 2, 16, 42, tzinfo=UTC)
+#: A queue of which nothing is said.
+QUEUE: Mapping[str, Any] = {"sla_minutes": 10.0, "workers": 2, "slots": 4}
+PHONES = {"ada": "+12025550143", "grace": "+12025550144"}
+ON_CALL: Mapping[str, Any] = {
+    "timezone": "America/Chicago",
+    "recipients": PHONES,
+    "steps": [{"after_minutes": 0, "notify": ["ada"]}, {"after_minutes": 10, "notify": ["grace"]}],
+}
+
+
+class Timeline:
+    """One file, being played; it is what the watch looks through."""
+
+    def __init__(self, path: Path, engine: sa.Engine, bare: Bare, log: Path) -> None:
+        self.script = tomllib.loads(path.read_text(encoding="utf-8"))
+        self.engine = engine
+        self.log = log
+        self.second = 0
+        self.looked_before: datetime | None = None
+        self.watch = self.new_watch()
+        self.delivery = Delivery(bare, Log(log))
+        self.arrived: list[tuple[int, str, str]] = []
+
+    def new_watch(self) -> Watch:
+        """A watch that knows nothing of what was before."""
+        self.looked_before = None
+        return Watch(self.engine, self, sender_is_local=True)
+
+    @property
+    def now(self) -> datetime:
+        """The ledger's time."""
+        return START + timedelta(seconds=self.second)
+
+    def look(self, connection: sa.Connection, heavy: bool) -> Picture:
+        """What the series says of this moment."""
+        seen = [entry for entry in self.script["series"] if entry["from"] <= self.second][-1]
+        looked_before, self.looked_before = self.looked_before, self.now
+        return Picture(
+            now=self.now,
+            looked_before=looked_before,
+            queues=[
+                self._record(QueueSeen, {**QUEUE, "name": name, **queue})
+                for name, queue in sorted(seen.get("queues", {}).items())
+            ],
+            hosts=[self._record(HostSeen, host) for host in seen.get("hosts", [])],
+            unsent=seen.get("unsent", 0),
+            unsent_since=self._moment(seen.get("unsent_since")),
+            events_at=self._moment(seen.get("events_at")),
+        )
+
+    def play(self) -> None:
+        """From the first look to the last."""
+        with self.engine.begin() as connection:
+            queues = {name for entry in self.script["series"] for name in entry.get("queues", {})}
+            for queue in sorted(queues):
+                connection.execute(sa.text("insert into oms.queues (name) values (:name)"), {"name": queue})
+            document = {**ON_CALL, **self.script.get("oncall", {})}
+            oncall.set_document(connection, document, "test", None)
+        away = False
+        every = self.script.get("every", 5)
+        for second in range(0, self.script["until"] + 1, every):
+            self.second = second
+            with self.engine.begin() as connection:
+                connection.execute(
+                    sa.text("update public.clock set shift = :now - pg_catalog.now()"), {"now": self.now}
+                )
+            for action in self.script.get("do", []):
+                if second - every < action["at"] <= second:
+                    away = self._do(action, away)
+            if not away:
+                self.watch.turn()
+            self.delivery.turn()
+            self._read_handset()
+
+    def _do(self, action: Mapping[str, Any], away: bool) -> bool:
+        with self.engine.begin() as connection:
+            match action:
+                case {"acknowledge": reference, "who": who}:
+                    limits = thresholds.limits(connection)
+                    incidents.acknowledge(connection, reference, who, self.now, limits)
+                case {"resolve": reference, "who": who}:
+                    incidents.resolve(connection, reference, who, "done with", self.now)
+                case {"silence": queue, "until": until}:
+                    ends = START + timedelta(seconds=until)
+                    silences.silence(connection, None, queue, self.now, ends, "harvest", "boss")
+                case {"rule": rule, "parameter": parameter, "value": value}:
+                    queue = action.get("queue")
+                    thresholds.set_threshold(connection, rule, parameter, value, queue, "boss", None)
+                case {"opt_out": name}:
+                    connection.execute(
+                        sa.text("insert into oms.opt_outs (phone) values (:phone)"), {"phone": PHONES[name]}
+                    )
+                case {"watch": "stops"}:
+                    away = True
+                case {"watch": "starts"}:
+                    self.watch = self.new_watch()
+                    away = False
+                case _:
+                    pytest.fail(f"nobody knows how to do {action}")
+        return away
+
+    def _read_handset(self) -> None:
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        names = {phone: name for name, phone in PHONES.items()}
+        for line in lines[len(self.arrived) :]:
+            text = json.loads(line)
+            self.arrived.append((self.second, names[text["to"]], text["text"]))
+
+    def _record(self, kind: Any, values: Mapping[str, Any]) -> Any:
+        return kind(**{name: self._value(name, value) for name, value in values.items()})
+
+    def _value(self, name: str, value: Any) -> Any:
+        if name == "waits":
+            return self._record(Waits, {"p50": None, "p95": None, "p99": None, "source": "ledger", **value})
+        if name == "forecast":
+            empty = dict.fromkeys((field.name for field in fields(Forecast)), None)
+            return self._record(Forecast, {**empty, "rate": 1.0, "trusted": True, **value})
+        return self._moment(value) if name in _MOMENTS else value
+
+    @staticmethod
+    def _moment(second: float | None) -> datetime | None:
+        return None if second is None else START + timedelta(seconds=second)
+
+
+_MOMENTS = {
+    field.name for kind in (QueueSeen, Forecast) for field in fields(kind) if "datetime" in str(field.type)
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_timeline(path: Path, engine: sa.Engine, bare: Bare, tmp_path: Path) -> None:
+    """The texts that arrive are those that the file expects, and no other."""
+    timeline = Timeline(path, engine, bare, tmp_path / "handset.log")
+    timeline.play()
+    expected = timeline.script.get("texts", [])
+    told = "\n".join(f"{second:6d} {who}: {text}" for second, who, text in timeline.arrived)
+    assert [(who, text) for _, who, text in timeline.arrived] == [
+        (text["to"], text["says"]) for text in expected
+    ], told
+    for (second, _, _), text in zip(timeline.arrived, expected, strict=True):
+        earliest, latest = text["between"]
+        assert earliest <= second <= latest, told
+    with engine.connect() as connection:
+        found = incidents.find(connection, incidents.STATES)
+    wanted = timeline.script.get("incidents", [])
+    assert len(found) == len(wanted), found
+    for incident, parts in zip(reversed(found), wanted, strict=True):
+        assert {name: getattr(incident, name) for name in parts} == parts

@@ -1,0 +1,137 @@
+"""The watch and its process: from a deadline in the ledger to a text, with everything real."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hms_act import accept
+from hms_oms.recipes import Recipe
+from hms_ops import incidents, late_jobs, oncall, pulse, rules, thresholds, watch
+from hms_ops.measure import Measure
+from hms_ops.picture import Picture, QueueSeen
+from hms_ops.watch import Watch, judge
+from tests.conftest import Crew, wait_until
+from tests.ops.test_timelines import ON_CALL, START
+
+OPS = ("-m", "hms_floor", "ops", "run")
+
+
+def order(engine: sa.Engine, shop: Recipe, count: int, minutes: float = 30) -> None:
+    """Accept so many orders that are due in so many minutes."""
+    with engine.begin() as connection:
+        for number in range(count):
+            accept.start_job(connection, shop, {"number": number}, requested_by="test", sla_minutes=minutes)
+
+
+def handset(crew: Crew) -> list[str]:
+    """The texts in the handset log."""
+    log = crew.home / "handset.log"
+    return [json.loads(line)["text"] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def state(engine: sa.Engine, name: str) -> pulse.Pulse:
+    """The pulse of a program."""
+    with engine.connect() as connection:
+        return next(one for one in pulse.status(connection) if one.name == name)
+
+
+def test_a_look_sees_a_breach_and_all_that_follows(
+    engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """One turn: an incident with its jobs listed, a page in the outbox, metrics published, a beat."""
+    with engine.begin() as connection:
+        oncall.set_document(connection, ON_CALL, "test", None)
+    order(engine, shop, 7)
+    eye = Watch(engine, Measure(engine, None), sender_is_local=True)
+    assert eye.turn() <= watch.LOOK_SECONDS
+    with engine.connect() as connection:
+        assert incidents.find(connection) == []
+    forward(timedelta(minutes=31))
+    eye.turn()
+    with engine.connect() as connection:
+        [late] = [one for one in incidents.find(connection) if one.rule == "late"]
+        assert (late.queue, late.late_jobs, late.facts["late_jobs"]) == ("shop", 7, 7)
+        assert len(late_jobs.of(connection, late)) == 7
+        bodies = connection.scalars(sa.text("select body from oms.messages where page")).all()
+        assert any("7 jobs late since" in body for body in bodies)
+        breached = sa.text("select value from ops.metrics where name = 'sla.breached' and queue = 'shop'")
+        assert connection.scalar(breached) == 7
+    assert not state(engine, "ops").stale
+
+
+def test_the_next_look_is_at_the_next_deadline(engine: sa.Engine, shop: Recipe) -> None:
+    """A deadline that is near is waited for; one that is far leaves the usual half second."""
+    eye = Watch(engine, Measure(engine, None), sender_is_local=True)
+    order(engine, shop, 1)
+    assert 0.1 < eye.turn() <= watch.LOOK_SECONDS
+    with engine.begin() as connection:
+        connection.execute(sa.text("update oms.jobs set sla = oms.now() + interval '0.1 seconds'"))
+    assert eye.turn() < 0.12
+
+
+def test_a_broken_rule_blinds_no_other(
+    monkeypatch: pytest.MonkeyPatch, engine: sa.Engine, caplog: Any
+) -> None:
+    """What it raises is logged, the others judge, and it is named so that its incidents are left alone."""
+
+    def broken(*_: object) -> Any:
+        raise ZeroDivisionError
+
+    changed = [replace(rule, judge=broken) if rule.name == "slow" else rule for rule in rules.RULES]
+    monkeypatch.setattr(watch, "RULES", changed)
+    seen = Picture(START, [QueueSeen("shop", 10.0, waiting=1, late=1, late_since=START)])
+    with engine.connect() as connection:
+        found, failed = judge(seen, thresholds.limits(connection))
+    assert [one.rule for one in found] == ["late", "no-worker"]
+    assert failed == {"slow"}
+    assert "rule slow failed" in caplog.text
+
+
+def test_the_process_pages_once_whoever_leads(
+    crew: Crew, engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """Two processes stand by for both duties; the leader is killed after its page, and nobody is paged again."""
+    with engine.begin() as connection:
+        # Nobody works here: that is not what this is about.
+        thresholds.set_threshold(connection, "no-worker", "for_seconds", 9999, None, "test", None)
+    first = crew.start("first", *OPS)
+    wait_until(lambda: not state(engine, "pager").stale, "the first process to lead both duties")
+    crew.start("second", *OPS)
+    order(engine, shop, 3)
+    forward(timedelta(minutes=31))
+    wait_until(lambda: handset(crew), "the page")
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    wait_until(lambda: "pager: leading" in crew.said("second"), "the second one to deliver")
+    wait_until(lambda: "ops: leading" in crew.said("second"), "the second one to watch")
+    with engine.begin() as connection:
+        connection.execute(sa.text("update oms.jobs set sla = oms.now() + interval '1 hour'"))
+        thresholds.set_threshold(connection, "late", "clear_seconds", 0, None, "test", None)
+    texts = wait_until(lambda: (found := handset(crew))[1:] and found, "the text of the end")
+    page, end = texts
+    assert page.startswith("HMS #K5 shop: 3 jobs late since ")
+    assert end.startswith("HMS #K5 shop: over at ")
+
+
+def test_sigterm_ends_the_process_in_good_order(crew: Crew, engine: sa.Engine) -> None:
+    """Both duties end, and the exit code says that nothing was wrong."""
+    process = crew.start("ops", *OPS)
+    wait_until(lambda: not state(engine, "ops").stale, "the watch to beat")
+    process.terminate()
+    assert process.wait(20) == 0
+
+
+def test_a_duty_that_crashes_ends_the_process(crew: Crew, engine: sa.Engine) -> None:
+    """With the pager's tables gone wrong beyond repair, the process does not go on half alive."""
+    process = crew.start("ops", *OPS)
+    wait_until(lambda: not state(engine, "pager").stale, "the pager to beat")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0

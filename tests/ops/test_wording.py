@@ -1,0 +1,164 @@
+"""Texts: one GSM-7 segment each, whatever the queues and people are called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hms_oms.gsm7 import septets
+from hms_ops import wording
+from hms_ops.incident_rows import Incident
+from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.rules import RULES
+
+CHICAGO = ZoneInfo("America/Chicago")
+NOW = datetime(2026, 7, 1, 15, 42, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def incident(rule: str = "late", **values: Any) -> Incident:
+    """An open incident, with what the rule said of the morning below."""
+    facts, queue, subject = FOUND.get(rule, ({}, "farm-grant", None))
+    empty = dict.fromkeys(Incident.__dataclass_fields__)
+    known: dict[str, Any] = {
+        "id": 1,
+        "rule": rule,
+        "queue": queue,
+        "subject": subject,
+        "state": "open",
+        "reference": "K7",
+        "facts": facts,
+        "late_jobs": 0,
+        "page_seq": 1,
+        "resolved_at": NOW,
+    }
+    return Incident(**{**empty, **known, **values})
+
+
+def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
+    """What each rule finds in a morning that goes wrong in every way."""
+    queue = QueueSeen(
+        "farm-grant",
+        10.0,
+        waiting=412,
+        late=412,
+        late_since=NOW - 6 * MINUTE,
+        oldest_waiting=NOW - 20 * MINUTE,
+        next_sla=NOW + MINUTE,
+        waits=Waits(840.0, None, None, None, 30, "events"),
+        finished=20,
+        failed=40,
+        last_finished=NOW - 7 * MINUTE,
+        forecast=Forecast(1200, NOW + 5 * MINUTE, None, None, 1.0, 12, trusted=True),
+    )
+    crewed = replace(queue, name="crewed", workers=2, slots=8)
+    picture = Picture(
+        NOW,
+        [queue, crewed],
+        [HostSeen("barn", 97.4, 1, 4)],
+        unsent=40,
+        unsent_since=NOW - 3 * MINUTE,
+        looked_before=NOW - 40 * MINUTE,
+    )
+    found = {}
+    for rule in RULES:
+        finding = rule.judge(picture, lambda name, _, rule=rule: rule.defaults[name])[0]
+        facts = {**finding.facts, "value": finding.value, "late_jobs": finding.late_jobs}
+        found[rule.name] = (facts, finding.queue, finding.subject)
+    return found
+
+
+FOUND = _found()
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("late", "HMS #K7 farm-grant: 412 jobs late since 10:36 CDT, oldest 6 min. Reply ACK K7."),
+        ("slow", "HMS #K7 farm-grant: jobs wait 14 min on average, SLA 10 min. Reply ACK K7."),
+        (
+            "forecast",
+            "HMS #K7 farm-grant: 1200 jobs will be late from 10:47 CDT; 12 slots needed, 0 there."
+            " Reply ACK K7.",
+        ),
+        ("stalled", "HMS #K7 crewed: no step finished for 7 min, 412 jobs wait. Reply ACK K7."),
+        ("no-worker", "HMS #K7 farm-grant: no worker for 412 jobs, next due 10:43 CDT. Reply ACK K7."),
+        ("failing", "HMS #K7 farm-grant: 40 of 60 steps failed in 5 min (67 %). Reply ACK K7."),
+        ("busy-host", "HMS #K7 barn: CPU at 97 % with 4 workers. Reply ACK K7."),
+        ("outbox", "HMS #K7 floor: 40 texts not sent, oldest 3 min. Reply ACK K7."),
+        ("behind", "HMS #K7 floor: the watch did not look for 40 min, from 10:02 CDT. Reply ACK K7."),
+    ],
+)
+def test_each_rule_has_its_words(rule: str, says: str) -> None:
+    """What is wrong, where, since when in the reader's zone, and what to answer."""
+    assert wording.page(incident(rule), CHICAGO) == says
+    assert wording.sentence(incident(rule), CHICAGO) == says.removeprefix("HMS #K7 ").removesuffix(
+        " Reply ACK K7."
+    )
+
+
+def test_every_rule_is_tried() -> None:
+    """A new rule needs words, too."""
+    assert set(FOUND) == {rule.name for rule in RULES}
+
+
+def test_the_end_is_told_with_its_count() -> None:
+    """By whom, when, and how many jobs were late."""
+    over = incident(late_jobs=1)
+    assert wording.ended(over, CHICAGO) == "HMS #K7 farm-grant: over at 10:42 CDT. 1 job was late."
+    closed = incident(late_jobs=412, resolved_by="ada")
+    assert (
+        wording.ended(closed, CHICAGO)
+        == "HMS #K7 farm-grant: closed by ada at 10:42 CDT. 412 jobs were late."
+    )
+
+
+def test_several_incidents_are_one_text() -> None:
+    """As many as fit are named, all are counted, and those that are over are told apart."""
+    ten = [(f"K{number}", f"appeal-review-{number}") for number in range(10)]
+    assert wording.merged(ten) == (
+        "HMS: 10 incidents: appeal-review-0 #K0, appeal-review-1 #K1, appeal-review-2 #K2,"
+        " appeal-review-3 #K3, appeal-review-4 #K4, +5 more. Reply ACK ALL."
+    )
+    two = [("K7", "farm-grant"), ("K8", None)]
+    assert wording.merged(two, over={"K7"}) == (
+        "HMS: 2 incidents: farm-grant #K7 (over), floor #K8. Reply ACK ALL."
+    )
+    assert wording.merged(two, over={"K7", "K8"}) == "HMS: 2 incidents over: farm-grant #K7, floor #K8."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (7200, "2 h"), (200000, "2 days")],
+)
+def test_lengths_of_time_have_one_unit(seconds: float, says: str) -> None:
+    """The one that says most with fewest digits."""
+    assert wording.span(seconds) == says
+
+
+@given(
+    rule=st.sampled_from([rule.name for rule in RULES]),
+    place=st.text(max_size=300),
+    who=st.text(max_size=300),
+    jobs=st.integers(0, 10**9),
+    value=st.floats(0, 1e9),
+    call=st.integers(1, 3),
+)
+def test_every_text_fits(rule: str, place: str, who: str, jobs: int, value: float, call: int) -> None:
+    """Whatever a queue or a person is called: one segment, with room for one word more, and the reference."""
+    one = incident(rule, page_seq=call, resolved_by=who, late_jobs=jobs)
+    facts = {**one.facts, "late_jobs": jobs, "value": value}
+    one = replace(one, facts=facts, queue=one.queue and place, subject=one.subject and place)
+    for say in (wording.page, wording.flapping, wording.ended):
+        text = say(one, CHICAGO)
+        assert septets(text + " (resend)") <= 160
+        assert "#K7" in text
+    many = [("K7", place)] * 12
+    assert septets(wording.merged(many) + " (resend)") <= 160
+    assert wording.merged(many).startswith("HMS: 12 incidents: ")
