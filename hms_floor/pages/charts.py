@@ -20,8 +20,9 @@ def lines(
     limit: tuple[str, float] | None = None,
     area: bool = False,
     small: bool = False,
+    reach: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
-    """Lines over time; `limit` is a named dashed line, as an SLA."""
+    """Lines over time; `limit` is a named dashed line, as an SLA, `reach` the first and last millisecond."""
     drawn = [
         {
             "name": name,
@@ -50,6 +51,7 @@ def lines(
         "tooltip": {"trigger": "axis", "confine": True},
         "xAxis": {
             "type": "time",
+            **({"min": reach[0], "max": reach[1]} if reach else {}),
             "axisLabel": {"color": _INK, "hideOverlap": True},
             "splitLine": {"show": False},
         },

@@ -75,6 +75,14 @@ def trail(queue: str) -> list[tuple[float, Card]]:
     return list(_feed.trail.get(queue, ()))
 
 
+def reach() -> tuple[float, float] | None:
+    """The stretch of the short charts, in milliseconds since the epoch."""
+    if _feed.view is None:
+        return None
+    now = 1000 * _feed.view.board.now.timestamp()
+    return now - 1000 * REACH_SECONDS, now
+
+
 def age() -> float | None:
     """How many seconds old the newest view is."""
     return None if _feed.view is None else time.monotonic() - _feed.view.taken

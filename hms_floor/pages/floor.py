@@ -137,7 +137,9 @@ class _QueueCard:
         points = feed.trail(name)
         length = [(1000 * at, card.open) for at, card in points]
         self.chart.options.clear()
-        self.chart.options.update(charts.lines({"open jobs": length}, unit="jobs", area=True, small=True))
+        self.chart.options.update(
+            charts.lines({"open jobs": length}, unit="jobs", area=True, small=True, reach=feed.reach())
+        )
         self.chart.update()
 
 

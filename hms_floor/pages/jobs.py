@@ -19,7 +19,7 @@ from hms_floor.pages.joblist import JobTable, column
 from hms_floor.pages.session import Visitor
 
 #: Jobs on one page.
-PAGE = 100
+PAGE = 50
 STATUSES = ("open", "waiting", "queued", "running", "done", "failed", "cancelled")
 _FIELDS = ("queue", "type", "batch", "payload")
 

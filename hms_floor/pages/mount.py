@@ -31,7 +31,7 @@ POLICY = (
 def mount(app: FastAPI, settings: Settings) -> None:
     """Add the pages to the door's application."""
     # Each module registers its pages when it is imported.
-    from hms_floor.pages import audit, cycles, floor, job, jobs, queue, workers  # noqa: F401
+    from hms_floor.pages import audit, cycles, floor, incidents, job, jobs, oncall, queue, sla, workers  # noqa: F401
 
     feed.start(app.state.door.engine)
     session.add_routes(app, settings)

@@ -253,14 +253,17 @@ def _draw(waits: ui.echart, lengths: ui.echart, name: str, card: Card) -> None:
     mean = [(1000 * at, each.wait_mean) for at, each in trail]
     high = [(1000 * at, each.wait_p95) for at, each in trail]
     limit = ("SLA", 60 * card.sla_minutes) if card.sla_minutes else None
-    _replace(waits, charts.lines({"mean wait": mean, "p95 wait": high}, unit="seconds", limit=limit))
+    _replace(
+        waits,
+        charts.lines({"mean wait": mean, "p95 wait": high}, unit="seconds", limit=limit, reach=feed.reach()),
+    )
     states = {
         "backlog": [(1000 * at, each.backlog) for at, each in trail],
         "running": [(1000 * at, each.running) for at, each in trail],
         "late": [(1000 * at, each.late) for at, each in trail],
     }
     colours = (charts.BLUE, charts.GREEN, charts.RED)
-    _replace(lengths, charts.lines(states, colours, unit="jobs"))
+    _replace(lengths, charts.lines(states, colours, unit="jobs", reach=feed.reach()))
 
 
 def _replace(chart: ui.echart, options: dict[str, Any]) -> None:

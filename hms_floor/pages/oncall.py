@@ -1,0 +1,119 @@
+"""On call: who is texted now and after how long, and the document that says so."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import datetime
+from typing import Any
+
+from nicegui import events, ui
+from starlette.requests import Request
+
+from hms_floor.badges import Role
+from hms_floor.pages import plain
+from hms_floor.pages.asking import Refused
+from hms_floor.pages.frame import done, frame, nothing, tell
+from hms_floor.pages.session import Visitor
+
+
+@ui.page("/oncall")
+async def oncall(request: Request) -> None:
+    """The page of the ladder."""
+    with frame(request, "On call") as visitor:
+        found = await visitor.ask.get("/oncall")
+        with ui.element("section").classes("card"):
+            with ui.element("div").classes("spread"):
+                with ui.element("h1"):
+                    ui.label("On call now")
+                if visitor.may(Role.MANAGER):
+                    _test_button(visitor)
+            if found["now"]:
+                plain.table(
+                    ("After", "Who is texted"),
+                    [
+                        (f"{rung['afterMinutes']:g} min", ", ".join(rung["recipients"]))
+                        for rung in found["now"]
+                    ],
+                    caption="The ladder as it stands now",
+                )
+            else:
+                nothing("Nobody is called. Set a document: `hms oncall set FILE`.")
+            if found["setAt"]:
+                when = datetime.fromisoformat(found["setAt"]).astimezone()
+                why = f": {found['reason']}" if found["reason"] else ""
+                ui.label(f"Set by {found['setBy']}, {when:%Y-%m-%d %H:%M}{why}").classes("faint")
+            else:
+                ui.label("This is what holds until somebody sets a document.").classes("faint")
+        with ui.element("section").classes("card"):
+            with ui.element("h2"):
+                ui.label("The document")
+            _document(found["document"])
+            if visitor.may(Role.MANAGER):
+                _upload(visitor)
+
+
+def _document(document: dict[str, Any]) -> None:
+    recipients = [(name, phone) for name, phone in document.get("recipients", {}).items()]
+    plain.table(("Recipient", "Phone"), recipients, caption="Recipients")
+    steps = [
+        (f"{step['after_minutes']:g} min", ", ".join(step["notify"])) for step in document.get("steps", [])
+    ]
+    plain.table(("Step after", "Notifies"), steps, caption="Steps")
+    shifts = [
+        (
+            shift["name"],
+            ", ".join(shift["days"]),
+            f"{shift['from']} - {shift['until']}",
+            shift["recipient"],
+        )
+        for shift in document.get("shifts", [])
+    ]
+    if shifts:
+        plain.table(("Shift", "Days", "Hours", "Recipient"), shifts, caption="Shifts")
+    ui.label(f"Times are those of {document.get('timezone', 'UTC')}.").classes("faint")
+
+
+def _upload(visitor: Visitor) -> None:
+    async def take(event: events.UploadEventArguments) -> None:
+        try:
+            text = await event.file.text()
+            document = tomllib.loads(text) if event.file.name.endswith(".toml") else json.loads(text)
+            await visitor.ask.put("/oncall", {"document": document, "reason": reason.value or None})
+        except (ValueError, UnicodeDecodeError) as error:
+            tell(Refused(422, f"{event.file.name} cannot be read: {error}"))
+            return
+        except Refused as refused:
+            tell(refused)
+            return
+        done("The document is in force.")
+        ui.navigate.reload()
+
+    with ui.element("div").classes("row"):
+        reason = ui.input("Why is it changed?").props("outlined dense").classes("field")
+        upload = ui.upload(label="Another document (TOML)", auto_upload=True, on_upload=take, max_files=1)
+        upload.props('accept=".toml,.json" flat bordered').classes("upload")
+
+
+def _test_button(visitor: Visitor) -> None:
+    def ask() -> None:
+        with ui.dialog() as dialog, ui.card().classes("ask"):
+            ui.label("Test page").classes("title")
+            ui.label("A text that says it is a test goes to this phone.").classes("faint")
+            phone = ui.input("Phone, as +12025550143").props("outlined dense")
+
+            async def act() -> None:
+                try:
+                    await visitor.ask.post("/test-pages", {"to": phone.value or ""})
+                except Refused as refused:
+                    tell(refused)
+                    return
+                dialog.close()
+                done("The text is on its way.")
+
+            with ui.element("div").classes("row"):
+                ui.button("Send", on_click=act)
+                ui.button("Leave it", on_click=dialog.close).props("flat")
+        dialog.open()
+
+    ui.button("Test page", icon="sms", on_click=ask).props("outline dense")
