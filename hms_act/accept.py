@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import jsonschema
 from sqlalchemy import Connection
 
-from hms_oms import jobs, ledger, registry, sla
+from hms_oms import jobs, ledger, registry, schema, sla
 from hms_oms.errors import RequestRejected
 from hms_oms.recipes import Recipe
 from hms_oms.records import Accepted, Job
@@ -102,15 +101,9 @@ def accept_many(
 
 def check(recipe: Recipe, payload: Mapping[str, Any]) -> None:
     """Raise RequestRejected with every fault of the payload, each by its field."""
-    validator = jsonschema.Draft202012Validator(
-        recipe.payload, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    )
-    faults = [
-        (".".join(str(part) for part in error.absolute_path) or "payload", error.message)
-        for error in validator.iter_errors(payload)
-    ]
+    faults = schema.faults(recipe.payload, payload)
     if faults:
-        raise RequestRejected(sorted(faults))
+        raise RequestRejected(faults)
 
 
 def key_of(recipe: Recipe, payload: Mapping[str, Any]) -> str | None:

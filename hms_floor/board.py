@@ -31,8 +31,9 @@ WORDS: Mapping[str, str] = {
 class Card:
     """How one queue stands. Ages and waits in seconds, `rate` in jobs a second; None is "no data".
 
-    `done_at` is when its last open job will be done, `late_from` the first deadline that will be missed and
-    `slots_needed` how many live slots would hold what can be held.
+    `done_at` is when its last open job will be done, `last_due` the latest deadline of an open job,
+    `late_from` the first deadline that will be missed, `slots_needed` how many live slots would hold what can
+    be held.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Card:
     missed_today: int | None = None
     success_rate: float | None = None
     done_at: datetime | None = None
+    last_due: datetime | None = None
     late_from: datetime | None = None
     slots_needed: int | None = None
     workers: int = 0
@@ -109,9 +111,7 @@ def read(connection: Connection) -> Board:
         by_queue.setdefault(metric.queue, []).append(metric)
     crew = presence.live(connection)
     promised = {sla.queue: sla.minutes for sla in slas.in_force(connection)}
-    rows = connection.execute(
-        text("select name, paused_at, paused_by, pause_reason from oms.queues order by name")
-    )
+    rows = connection.execute(text(_QUEUES))
     cards = []
     for row in rows.mappings():
         hands = [worker for worker in crew if row["name"] in worker.queues]
@@ -134,6 +134,18 @@ def read(connection: Connection) -> Board:
         health.unsent_texts(connection)[0],
     )
 
+
+# The greatest of an index, not of all open jobs.
+_QUEUES = """
+select
+    name, paused_at, paused_by, pause_reason,
+    (
+        select max(sla) from oms.jobs
+        where queue = queues.name and status in ('waiting', 'queued', 'running')
+    ) as last_due
+from oms.queues
+order by name
+"""
 
 #: Which metric is which field of a card.
 _FIELDS: Mapping[tuple[str, str | None], str] = {

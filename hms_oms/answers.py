@@ -123,7 +123,8 @@ class Paused:
 class Explained:
     """Why a job is where it is: the facts, and sentences that say them, the most telling first.
 
-    `position` counts from 1 in a backlog of `backlog` jobs, None for a job that is not in it.
+    `position` counts from 1 in a backlog of `backlog` jobs, None for a job that is not in it. `dispatcher` is
+    whether one hands jobs out `now`, `by_agent` whether the step is an agent's.
     """
 
     id: str
@@ -146,6 +147,9 @@ class Explained:
     losses: tuple[Event, ...]
     sla_expires: datetime
     late: bool
+    now: datetime
+    dispatcher: bool
+    by_agent: bool
     because: tuple[str, ...]
 
 
@@ -277,4 +281,20 @@ class Me:
     queues: tuple[str, ...] | None
     jti: str
     expires_at: datetime
-    now: datetime | None = None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """What may be started: its queue, the names of its steps, and the JSON schema of its payload.
+
+    `key` is the field of the payload that makes a request the same as another, None where there is none.
+    """
+
+    type: str
+    summary: str
+    queue: str
+    sla_minutes: float
+    key: str | None
+    steps: tuple[str, ...]
+    payload: Mapping[str, Any]

@@ -225,7 +225,9 @@ where batch_id = :batch
 """
 
 _TEXTS = """
-select count(*) as number, count(*) filter (where message.state = 'delivered') as delivered
+select count(*) as number, count(*) filter (
+    where message.state not in ('pending', 'sending', 'unknown')
+) as delivered
 from oms.messages as message
 join oms.jobs as job on job.id = message.job_id
 where job.batch_id = :batch

@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from hms_oms.answers import Badge, Entry, Explained, Job, JobInFull, Me, NewBadge, Peeked, Queue, Sla, Worker
+from hms_oms.answers import (
+    Badge,
+    Entry,
+    Explained,
+    Job,
+    JobInFull,
+    JobType,
+    Me,
+    NewBadge,
+    Peeked,
+    Queue,
+    Sla,
+    Worker,
+)
 from hms_oms.cycles import Cycle, CycleReport
 from hms_oms.filter import Filter
 from hms_oms.problems import NotFound
@@ -65,6 +78,10 @@ class OmsClient(Client):
         """Every SLA that a queue has had, the newest first. Raises NotFound."""
         found = self._wire.get(path("queues", queue, "sla"))
         return [record(Sla, each) for each in found["history"]]
+
+    def job_types(self) -> list[JobType]:
+        """What may be started, and what each payload must hold."""
+        return [record(JobType, each) for each in self._wire.get("/recipes")["recipes"]]
 
     def workers(self) -> list[Worker]:
         """The live workers."""

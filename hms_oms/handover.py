@@ -124,6 +124,7 @@ def to_ask(connection: Bare, *, page: bool, count: int) -> list[Asked]:
             row["polls"],
             row["age"],
             row["started_at"],
+            row["http_status"],
         )
         for row in rows
     ]

@@ -42,8 +42,8 @@ class Text:
     finished_at: datetime | None
 
 
-def put(connection: Bare, *, token: str, job: int, kind: str, recipient: str, body: str) -> None:
-    """Put a text into the outbox, inside the caller's transaction; the same token is one text, ever.
+def put(connection: Bare, *, token: str, job: int | None, kind: str, recipient: str, body: str) -> None:
+    """Put a text that is no page into the outbox, inside the caller's transaction; a token is one text, ever.
 
     No notification: PostgreSQL lets transactions that notify commit one at a time only.
     """
@@ -107,16 +107,40 @@ def texts_of(
     """The texts about an incident or to the applicant of a job, or all; the newest first."""
     rows = connection.execute(
         text(
-            "select message.id, message.kind, message.page, message.incident_id as incident,"
-            " message.job_id as job, message.reference, message.recipient, message.body, message.state,"
-            " coalesce(carrier.state, message.state) as fate, message.merged_into, message.attempts,"
-            " message.resend, message.sid, message.fault, message.created_at, message.finished_at"
-            " from oms.messages as message"
-            " left join oms.messages as carrier on carrier.id = message.merged_into"
-            " where (cast(:incident as bigint) is null or message.incident_id = :incident)"
+            _TEXTS + " where (cast(:incident as bigint) is null or message.incident_id = :incident)"
             " and (cast(:job as bigint) is null or message.job_id = :job)"
             " order by message.id desc limit :limit"
         ),
         {"incident": incident, "job": job, "limit": limit},
     )
     return [Text(**row) for row in rows.mappings()]
+
+
+def last_pages(connection: Connection, limit: int) -> list[Text]:
+    """The newest pages."""
+    rows = connection.execute(
+        text(_TEXTS + " where message.page order by message.id desc limit :limit"), {"limit": limit}
+    )
+    return [Text(**row) for row in rows.mappings()]
+
+
+def to_applicants(connection: Connection, since: datetime) -> tuple[int, datetime | None]:
+    """How many texts that are no pages were written since then, and when the last of them was."""
+    row = connection.execute(
+        text(
+            "select count(*) as number, max(created_at) as last from oms.messages"
+            " where not page and created_at >= :since"
+        ),
+        {"since": since},
+    ).one()
+    return row.number, row.last
+
+
+_TEXTS = (
+    "select message.id, message.kind, message.page, message.incident_id as incident,"
+    " message.job_id as job, message.reference, message.recipient, message.body, message.state,"
+    " coalesce(carrier.state, message.state) as fate, message.merged_into, message.attempts,"
+    " message.resend, message.sid, message.fault, message.created_at, message.finished_at"
+    " from oms.messages as message"
+    " left join oms.messages as carrier on carrier.id = message.merged_into"
+)

@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
@@ -57,6 +57,8 @@ def _written(value: Any) -> Any:
         return stamp(value)
     if isinstance(value, tuple):
         return [_written(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(name): _written(each) for name, each in value.items()}
     return document(value) if is_dataclass(value) else value
 
 
@@ -88,8 +90,11 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if origin is tuple:
         each = _reader(inside[0])
         return lambda value: tuple(map(each, value))
-    if kind is datetime:
-        return datetime.fromisoformat
+    if origin is Mapping and inside[1] is not Any:
+        key, value = map(_reader, inside)
+        return lambda found: {key(name): value(each) for name, each in found.items()}
+    if kind in (datetime, date):
+        return kind.fromisoformat  # type: ignore[no-any-return]
     if isinstance(kind, type) and is_dataclass(kind):
         return lambda value: record(kind, value)
     return lambda value: value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 
@@ -37,12 +37,13 @@ class Happening:
 class Incident:
     """One incident: which rule holds for what, and how far it is. `reference` is short, as K7.
 
-    `timeline` and `jobs` are told where one incident is asked for, and empty in a list.
+    `title` is what its rule is about, `sentence` what is wrong.
     """
 
     id: int
     rule: str
     title: str
+    sentence: str
     queue: str | None
     subject: str | None
     state: str
@@ -59,13 +60,23 @@ class Incident:
     resolved_by: str | None
     reopened: int
     flapping: bool
-    timeline: tuple[Happening, ...] = ()
-    jobs: tuple[str, ...] = ()
+    silenced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentInFull(Incident):
+    """One incident with all that happened to it, and the first jobs that were late in it."""
+
+    timeline: tuple[Happening, ...]
+    jobs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """From `starts_at` until `ends_at` incidents of `rule` in `queue` (None: of any) call nobody."""
+    """From `starts_at` until `ends_at` incidents of `rule` in `queue` (None: of any) call nobody.
+
+    `ended_at` is when a person ended it, or called it off, before its time.
+    """
 
     id: int
     rule: str | None
@@ -75,18 +86,30 @@ class Silence:
     reason: str
     set_by: str
     set_at: datetime
-    ended_by: str | None = None
+    ended_at: datetime | None
+    ended_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A step of the ladder: who is called how many minutes after the call began."""
+
+    after_minutes: float
+    recipients: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OnCall:
-    """The document of who is called in which order, who set it when and why, and who is on call `now`."""
+    """The document of who is called in which order, who set it when and why, and who is on call `now`.
 
-    document: Mapping[str, Any] | None
+    Badges that may not see phones find `***` for each.
+    """
+
+    document: Mapping[str, Any]
     set_by: str | None
     set_at: datetime | None
     reason: str | None
-    now: tuple[Any, ...]
+    now: tuple[Rung, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +121,9 @@ class Threshold:
     queue: str | None
     value: float
     default: float
+    set_by: str | None
+    reason: str | None
+    set_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +143,48 @@ class Status:
 
     ok: bool
     beats: tuple[Pulse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counted jobs; `share` is the on-time share from 0 to 1, None where no job counts.
+
+    `lateness` is the 50th and the 95th percentile in seconds, None where no job was late.
+    """
+
+    on_time: int
+    late: int
+    failed: int
+    open_late: int
+    ended: int
+    missed: int
+    share: float | None
+    lateness: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A job that missed its deadline, and how many seconds of its time went into what."""
+
+    job: str
+    type: str
+    queue: str
+    status: str
+    deadline: datetime
+    finished_at: datetime | None
+    late_seconds: float
+    cause: str
+    spent: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SlaReport:
+    """How promises were kept from `since` until before `until`; days are those of the time zone `zone`."""
+
+    since: datetime
+    until: datetime
+    zone: str
+    whole: Tally
+    queues: Mapping[str, Tally]
+    days: Mapping[date, Tally]
+    worst: tuple[Miss, ...]

@@ -75,7 +75,7 @@ def _attempt(connection: Connection, callback: Callback) -> tuple[int, int] | No
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _digest(params: Mapping[str, str]) -> str:

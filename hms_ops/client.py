@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from hms_oms import frames
 from hms_oms.problems import TooMany, Unavailable
 from hms_oms.reading import record, stamp
 from hms_oms.wire import Client, jitter, path
-from hms_ops.answers import Incident, Metric, OnCall, Silence, Status, Threshold
+from hms_ops.answers import Incident, IncidentInFull, Metric, OnCall, Silence, SlaReport, Status, Threshold
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
 SILENCE_SECONDS = 45.0
@@ -34,11 +35,25 @@ class OpsClient(Client):
         super().__init__(url, badge)
         self._callbacks: list[tuple[str, str | None, Callback]] = []
 
-    def stream(self, queue: str | None = None) -> Iterator[Metric]:
+    def stream(self, queue: str | None = None) -> Generator[Metric, None, None]:
         """The measurements of a queue, or of the whole floor: the newest of each, then each as it changes.
 
+        Does not end; see `frames`.
+        """
+        for metrics in self.frames(queue):
+            yield from metrics
+
+    def metrics(self, queue: str | None = None) -> list[Metric]:
+        """The newest of each measurement of a queue, or of the whole floor."""
+        with contextlib.closing(self.frames(queue)) as found:
+            return next(found, [])
+
+    def frames(self, queue: str | None = None) -> Generator[list[Metric], None, None]:
+        """What `stream` yields, those together that were measured together: the newest of all come first.
+
         Does not end. Where the door goes away once it has answered, it is sought again until it is back, and
-        the stream goes on after what was heard last; only what refuses the badge or the queue ends it.
+        the stream goes on after what was heard last; only what refuses the badge or the queue ends it, or
+        closing it.
         """
         address = "/stream" if queue is None else path("stream", queue)
         last_id, heard, failures = "", False, 0
@@ -49,8 +64,7 @@ class OpsClient(Client):
                     for frame in frames.read(chunks, last_id):
                         last_id, failures = frame.id, 0
                         if frame.event == "metrics":
-                            for each in json.loads(frame.data)["metrics"]:
-                                yield record(Metric, each)
+                            yield [record(Metric, each) for each in json.loads(frame.data)["metrics"]]
             except (Unavailable, TooMany):
                 if not heard:
                     raise
@@ -77,9 +91,9 @@ class OpsClient(Client):
         found = self._wire.pages("/incidents", "incidents", state=list(states), queue=queue, limit=size)
         return (record(Incident, each) for each in itertools.islice(found, limit))
 
-    def incident(self, ref: str | int) -> Incident:
+    def incident(self, ref: str | int) -> IncidentInFull:
         """One incident with its history, by its number or its reference. Raises NotFound."""
-        return record(Incident, self._wire.get(path("incidents", ref)))
+        return record(IncidentInFull, self._wire.get(path("incidents", ref)))
 
     def acknowledge(self, ref: str | int, *, reason: str | None = None) -> Incident:
         """Say that somebody is at it: nobody else is called for a while."""
@@ -132,30 +146,35 @@ class OpsClient(Client):
         *,
         queue: str | None = None,
         reason: str | None = None,
-    ) -> None:
+    ) -> Threshold:
         """Change what a rule compares with, in one queue or in all; None is back to the default."""
         document = {"value": value, "queue": queue, "reason": reason}
-        self._wire.put(path("thresholds", rule, parameter), document)
+        return record(Threshold, self._wire.put(path("thresholds", rule, parameter), document))
 
     def status(self) -> Status:
         """Whether the watch and the pager are at work."""
         return record(Status, self._wire.get("/ops"))
 
-    def sla_report(self, since: date | None = None, until: date | None = None) -> Mapping[str, Any]:
-        """How promises were kept from `since` on and before `until`; of the last week without either."""
-        if since is None and until is None:
-            found = self._wire.get("/sla/report", week="true")
-        else:
-            found = self._wire.get("/sla/report", **{"from": _day(since), "to": _day(until)})
-        return dict(found)
+    def sla_report(
+        self, since: date | None = None, until: date | None = None, *, week: bool = False
+    ) -> SlaReport:
+        """How promises were kept from `since` on and before `until`, by default over the last seven days.
 
-    def send_sms(self, phone: str, text: str) -> None:
-        """Have a text sent; it is delivered by the pager like every other."""
-        self._wire.post("/texts", {"to": phone, "text": text})
+        Both may be days or times. With `week` it is the week of `since`, or this one.
+        """
+        query = {"from": _day(since), "to": _day(until), "week": "true" if week else None}
+        return record(SlaReport, self._wire.get("/sla/report", **query))
 
-    def test_page(self, phone: str) -> None:
-        """Have a test page sent, as one about an incident would be."""
-        self._wire.post("/test-pages", {"to": phone})
+    def send_sms(self, phone: str, text: str) -> str:
+        """Have a text sent, which waits in the outbox like every other; return its token.
+
+        Raises TooMany where a phone gets too many.
+        """
+        return str(self._wire.post("/texts", {"to": phone, "text": text})["token"])
+
+    def test_page(self, phone: str) -> str:
+        """Have a page sent that only shows that pages arrive; return its token."""
+        return str(self._wire.post("/test-pages", {"to": phone})["token"])
 
 
 def _day(day: date | None) -> str | None:

@@ -122,7 +122,8 @@ class Delivery:
 
     def _send_texts(self, now: float) -> bool:
         """Hand over the next texts to applicants; whether there may be more to do at once."""
-        room = self.flights.room("texts", TEXTS) * self.sender.at_once
+        lanes = 1 if self.sender.local else self.flights.room("texts", TEXTS)
+        room = lanes * self.sender.at_once
         count = self._rate.allowed(now, room)
         waiting = handover.waiting_texts(self.connection, count) if count else []
         if not waiting:

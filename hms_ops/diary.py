@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from sqlalchemy import Connection, text
 
@@ -24,10 +25,10 @@ from hms_ops.window import WINDOW_SECONDS
 
 #: The most jobs that are looked up in one statement, and by ear in one look; the sweep finds the others.
 PAGE = 2000
-MOST_JOBS = 10_000
+MOST_JOBS = 4000
 #: The most lines whose numbers one sweep reads, and the most unheard ones that it looks up; the next one goes
 #: on from there.
-MOST_READ, MOST_SWEPT = 100_000, 20_000
+MOST_READ, MOST_SWEPT = 40_000, 10_000
 #: The most lines that are remembered as counted ahead of the sweep.
 MOST_AHEAD = 300_000
 #: A step may be heard to begin before its claim can be seen: it is looked up so many times.
@@ -169,18 +170,24 @@ class Diary:
         for start in range(0, len(jobs), PAGE):
             page = {"jobs": jobs[start : start + PAGE]}
             rows = connection.exec_driver_sql(statement("measure_lives"), page).all()
-            if any(row.recipe not in self._recipes for row in rows):
-                self._recipes = registry.snapshots(connection)
-            for job, life in itertools.groupby(rows, key=lambda row: row[0]):
+            for job, life in itertools.groupby(rows, key=itemgetter(0)):
                 lines = list(life)
-                recipe = self._recipes[lines[0].recipe]
-                for step in read((Line(*line[3:]) for line in lines), recipe, lines[0].planned):
+                for step in read(
+                    [Line(*line[3:]) for line in lines],
+                    self._recipe(connection, lines[0].recipe),
+                    lines[0].planned,
+                ):
                     if (
                         step.line > self._swept
                         and step.line not in self._ahead
                         and step.at > now - WINDOW_SECONDS
                     ):
                         yield job, step
+
+    def _recipe(self, connection: Connection, number: int) -> Recipe:
+        if number not in self._recipes:
+            self._recipes = registry.snapshots(connection)
+        return self._recipes[number]
 
 
 def _jobs(tickets: Iterable[str]) -> Iterator[int]:

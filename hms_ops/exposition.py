@@ -69,6 +69,8 @@ SERIES: Mapping[str, Series] = {
     "sla.onTimeToday": Series("hms_sla_on_time_today_ratio"),
     "sla.missedToday": Series("hms_sla_missed_today_jobs"),
     "forecast.doneIn": Series("hms_forecast_done_in_seconds"),
+    "forecast.lateIn": Series("hms_forecast_late_in_seconds"),
+    "forecast.rate": Series("hms_forecast_rate_jobs_per_second"),
     "forecast.slotsNeeded": Series("hms_forecast_slots_needed"),
     "ops.events": Series("hms_ops_events_per_second"),
     "ops.eventLag": Series("hms_ops_event_lag_seconds"),

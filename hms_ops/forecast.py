@@ -38,17 +38,25 @@ _ROUNDING = 1e-6
 class Capacity:
     """What a crew gets done: `slots` live slots, each of which finishes `per_slot` jobs a second.
 
-    `trusted` says whether `per_slot` rests on enough finished jobs to wake somebody.
+    `trusted` says whether `per_slot` rests on enough finished jobs to wake somebody, `held_back` whether a
+    limit of starts keeps the crew from doing more, so that more slots would not help.
     """
 
     slots: int
     per_slot: float
     trusted: bool = False
+    held_back: bool = False
 
     @property
     def rate(self) -> float:
         """Jobs per second of the whole crew."""
         return self.slots * self.per_slot
+
+    def limited(self, most: float | None) -> Capacity:
+        """The same crew where no more than `most` jobs a second may start (None: no limit)."""
+        if most is None or self.rate <= most:
+            return self
+        return replace(self, per_slot=most / self.slots, held_back=True)
 
     def with_slots(self, more: int) -> Capacity:
         """The crew with so many slots more (or, below zero, fewer)."""
@@ -78,7 +86,8 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
     slots: every job is late at its deadline.
 
     `slots_needed` leaves aside the deadlines that are nearer than one slot takes for one job, since no crew
-    can hold them; it is None if a slot gets nothing done. The crew of a paused queue starts `PAUSE_SECONDS`
+    can hold them; it is None if a slot gets nothing done, or if more slots would not help. The crew of a paused
+    queue starts `PAUSE_SECONDS`
     from now.
     """
     start = now + timedelta(seconds=PAUSE_SECONDS) if paused else now
@@ -91,7 +100,7 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
         deadline=binding or first_late,
         done_at=finish(jobs, capacity.rate, start) if jobs else None,
         rate=capacity.rate,
-        slots_needed=slots,
+        slots_needed=None if capacity.held_back else slots,
         trusted=capacity.trusted,
     )
 

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 #: States of a text that its reader will never see ...
 UNREACHED = ("failed", "undelivered", "expired")
+#: ... of one that is on its way, or was when its sender died; one that never went is cancelled by now ...
+UNSETTLED = ("pending", "sending")
 #: ... and of one that its reader has seen or may have.
 MAYBE_READ = ("unknown", "accepted", "sent", "delivered", "unconfirmed")
 
@@ -88,10 +90,10 @@ class _Look:
     def tell_end(self, incident: Incident) -> None:
         """Text those who were called about a resolved incident, or may have been, that it is over.
 
-        A text that is just being handed over is waited for.
+        A text of which nobody knows yet whether it went is waited for.
         """
         called = [token for token in self.fates if _is_call(token, incident)]
-        if any(self.fates[token] == "sending" for token in called):
+        if any(self.fates[token] in UNSETTLED for token in called):
             return
         read = [token for token in called if self.fates[token] in MAYBE_READ]
         people = {self.phones[token]: _recipient_of(token) for token in read}

@@ -127,7 +127,8 @@ class Measure:
         tally = self._tally(name)
         tally.finished_at(day.last_finished)
         if count.at != self._counted_at:
-            self._look_ahead(name, standing, slots, now, paused=row["paused_at"] is not None)
+            hands = 1 if name in count.agents else slots  # how many agents there are, nobody knows
+            self._look_ahead(row, standing, hands, now)
         ahead = self._ahead.get(name)
         known = self._diary.caught_up
         return QueueSeen(
@@ -139,7 +140,7 @@ class Measure:
             running=standing.running,
             late=row["late"] if row["late"] < MOST_LATE else max(row["late"], standing.late),
             late_since=row["next_sla"] if row["late"] else None,
-            at_risk=None if ahead is None else ahead.late,
+            at_risk=ahead.late if ahead is not None and ahead.trusted else None,
             oldest_waiting=standing.oldest_waiting,
             oldest_queued=standing.oldest_queued,
             next_sla=row["next_sla"],
@@ -159,11 +160,14 @@ class Measure:
             on_time_today=day.on_time,
         )
 
-    def _look_ahead(self, name: str, standing: Standing, slots: int, now: datetime, *, paused: bool) -> None:
+    def _look_ahead(self, row: Mapping[str, Any], standing: Standing, slots: int, now: datetime) -> None:
+        name, paused, limit = row["name"], row["paused_at"] is not None, row["starts_per_minute"]
         able = standing.running + (0 if paused else standing.waiting + standing.queued)
         pace = self._paces.setdefault(name, Pace())
         pace.look(now, self._left.pop(name, 0), min(slots, able))
         capacity = pace.capacity(slots)
+        if capacity is not None:
+            capacity = capacity.limited(None if limit is None else limit / 60)
         self._ahead[name] = (
             None if capacity is None else forecast(standing.histogram, capacity, now, paused=paused)
         )

@@ -103,6 +103,8 @@ CATALOGUE: Mapping[str, Meaning] = {
     ),
     "sla.missedToday": Meaning("jobs", "Jobs that ended late or failed since midnight UTC"),
     "forecast.doneIn": Meaning("seconds", "Time until the last open job is done, at the present pace"),
+    "forecast.lateIn": Meaning("seconds", "Time until the first deadline that will be missed"),
+    "forecast.rate": Meaning("jobs per second", "What the live workers get done while the queue has work"),
     "forecast.slotsNeeded": Meaning("slots", "Live slots that would hold every promise that can be held"),
     "ops.events": Meaning("events per second", "Worker events heard lately", ()),
     "ops.eventLag": Meaning("seconds", "Longest time lately from a step's change to its being seen", ()),
@@ -196,11 +198,14 @@ def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
     """What comes from counting the open jobs, and what has ended today."""
     oldest, ahead = queue.oldest_waiting, queue.forecast
     done_at = None if ahead is None else ahead.done_at
+    first_late = None if ahead is None else ahead.first_late
     ended, on_time = queue.ended_today, queue.on_time_today
     return {
         "queue.oldestAge": None if oldest is None else (now - oldest).total_seconds(),
         "sla.atRisk": queue.at_risk,
         "forecast.doneIn": None if done_at is None else (done_at - now).total_seconds(),
+        "forecast.lateIn": None if first_late is None else (first_late - now).total_seconds(),
+        "forecast.rate": None if ahead is None else ahead.rate,
         "forecast.slotsNeeded": None if ahead is None else ahead.slots_needed,
         "sla.onTimeToday": on_time / ended if ended and on_time is not None else None,
         "sla.missedToday": None if ended is None or on_time is None else ended - on_time,

@@ -32,9 +32,9 @@ class Forecast:
     """What the demand sum says about one queue (see `hms_ops.forecast`).
 
     `late` jobs of the open ones will miss a deadline that is still ahead if nothing changes, the first of
-    them at `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate` is
-    jobs per second, `slots_needed` how many live slots would hold every promise that can still be held (None:
-    it cannot be told). `trusted` says whether the rate rests on enough finished jobs to wake somebody.
+    them at `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate`
+    is jobs per second, `slots_needed` how many live slots would hold every promise that can still be held
+    (None: it cannot be told). `trusted` says whether the rate rests on enough finished jobs to wake somebody.
     """
 
     late: int
@@ -77,9 +77,10 @@ class QueueSeen:
 
     `late` counts open jobs past their deadline, in whatever state; `late_since` is the earliest such
     deadline. `oldest_waiting` is since when the oldest job that may start has been in the backlog,
-    `oldest_queued` since when one has stood in the window. `at_risk` counts open jobs that the forecast has late. `finished` steps and `failed` steps are
-    those of the last five minutes; `last_finished` is when a step of this queue was last finished, as far as
-    is known. `rate` is jobs done with this queue per second, while it had work.
+    `oldest_queued` since when one has stood in the window. `at_risk` counts open jobs that the forecast has
+    late. `finished` steps and `failed` steps are those of the last five minutes; `last_finished` is when a
+    step of this queue was last finished, as far as is known. `rate` is jobs done with this queue per second,
+    while it had work.
     """
 
     name: str
@@ -107,8 +108,8 @@ class QueueSeen:
     #: Jobs done with this queue in the last five minutes.
     left: int | None = None
     steps: Sequence[StepSeen] = ()
-    #: Jobs that ended in this queue since midnight UTC, without the cancelled ones, and those of them that met
-    #: their deadline.
+    #: Jobs that ended in this queue since midnight UTC, without the cancelled ones, and those of them that
+    #: met their deadline.
     ended_today: int | None = None
     on_time_today: int | None = None
 

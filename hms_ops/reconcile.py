@@ -15,6 +15,11 @@ LOOKS = (5.0, 15.0, 30.0)
 ENOUGH_LOOKS = 2
 #: Where the provider's list does not answer at all, the text is sent again at this age, in seconds.
 BLIND_SECONDS = 90.0
+#: What a provider answers during an outage; how often a text is attempted then, and how long its list is
+#: waited for, in seconds, to tell whether the text is there.
+UNAVAILABLE = 503
+MOST_ATTEMPTS = 10
+LONGEST_SECONDS = 1800.0
 #: How far the provider's clock may be off.
 SKEW = timedelta(minutes=10)
 
@@ -56,9 +61,14 @@ def next_step(asked: Asked, looks: int) -> Step:
 
 
 def _lost(asked: Asked, looks: int) -> Step:
-    if (looks >= ENOUGH_LOOKS and asked.age >= LOOKS[-1]) or asked.age >= BLIND_SECONDS:
-        if asked.text.resend:
-            return Step("failed", fault="the answer was lost twice")
+    absent = looks >= ENOUGH_LOOKS and asked.age >= LOOKS[-1]
+    blind = not absent and asked.age >= BLIND_SECONDS
+    # A provider that says it is unavailable has most probably not taken the text; where its own list says
+    # so, too, once it answers again, nothing is ambiguous.
+    out = asked.http_status == UNAVAILABLE and asked.text.attempt < MOST_ATTEMPTS
+    if ((absent or blind) and not asked.text.resend) or (absent and out):
         return Step("pending", resend=True)
+    if absent or (blind and not out) or asked.age >= LONGEST_SECONDS:
+        return Step("failed", fault="the answer was lost, and so was that to the resend")
     coming = [look for look in LOOKS if look > asked.age]
-    return Step("unknown", coming[0] - asked.age if coming else LOOKS[0])
+    return Step("unknown", coming[0] - asked.age if coming else LOOKS[1])

@@ -41,6 +41,7 @@ select
     max(value) as most
 from ops.samples
 where name = :name and queue = :queue and at >= :since and at < :until
+    and (cast(:subjects as text[]) is null or subject = any(:subjects))
 group by 1, 2
 order by 1, 2
 """
@@ -78,11 +79,17 @@ def keep(connection: Connection, now: datetime, days: int = DAYS) -> bool:
 
 
 def history(
-    connection: Connection, name: str, queue: str | None, since: datetime, until: datetime, step_seconds: int
+    connection: Connection,
+    name: str,
+    queue: str | None,
+    since: datetime,
+    until: datetime,
+    step_seconds: int,
+    subjects: Sequence[str] | None = None,
 ) -> Sequence[Point]:
     """A metric from `since` until before `until`, in steps of so many seconds, of at least a minute.
 
-    Steps without data are missing.
+    Steps without data are missing. Who names the subjects ('' is none) finds them by the index.
     """
     rows = connection.execute(
         text(_HISTORY),
@@ -92,6 +99,7 @@ def history(
             "since": since,
             "until": until,
             "step": float(max(step_seconds, 60)),
+            "subjects": None if subjects is None else list(subjects),
         },
     )
     return [Point(**row) for row in rows.mappings()]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hms_oms.recipes import Recipe
 from hms_oms.states import Fact, Status
@@ -28,8 +27,7 @@ _COMPLETE = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.FINISHED})
 _LATER = "Retry"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of a job's diary; moments in seconds since 1970, `detail` as the ledger keeps it."""
 
     id: int
@@ -40,8 +38,7 @@ class Line:
     detail: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A step was begun. `waited` seconds in the backlog and the window; None where it followed at once."""
 
     line: int
@@ -51,8 +48,7 @@ class Begun:
     waited: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A step was ended, `took` seconds after it was begun.
 
     `failed`: it raised an error, or its worker was lost. `left`: the job is done with the queue.

@@ -19,7 +19,7 @@ from hms_oms.settings import Settings
 from tests.conftest import RECIPES, wait_until
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["hms_floor.cli.floor", "hms_floor.api.app", "hms_floor.api.server"])
+_FORKS.set_forkserver_preload(["hms_floor.cli.floor", "hms_floor.api.server", "hms_floor.pages.mount"])
 
 
 @dataclass
@@ -38,8 +38,12 @@ class OpenDoor:
     def environment(self, badge: str | None = None) -> dict[str, str]:
         """What a program needs to find this door; with the badge of its home unless another is given."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
-        kept |= {"HMS_URL": self.url, "HMS_HOME": str(self.settings.home)}
-        return kept | ({"HMS_BADGE": badge} if badge else {})
+        return kept | self.found | ({"HMS_BADGE": badge} if badge else {})
+
+    @property
+    def found(self) -> dict[str, str]:
+        """Where this door and its home are."""
+        return {"HMS_URL": self.url, "HMS_HOME": str(self.settings.home)}
 
 
 @contextmanager

@@ -1,9 +1,7 @@
-"""Who may do what at the door: the one table, and the guard that every route stands behind."""
+"""The guard that every route stands behind: badge, rate, role and form, before anything is done."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,92 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api import problems
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.reading import StrictRequest
-from hms_floor.badges import LEEWAY_SECONDS, Badge, BadgeRefused, Checker, Role
+from hms_floor.api.roles import MANAGERS, SEERS, TABLE, Roles
+from hms_floor.badges import Badge
 from hms_oms.audit import Act
-
-Roles = frozenset[Role]
-
-_VIEWER, _OPERATOR, _MANAGER = Role.VIEWER, Role.OPERATOR, Role.MANAGER
-READERS = frozenset({_VIEWER, _OPERATOR, _MANAGER, Role.ONCALL, Role.ADMIN})
-STARTERS = frozenset({_OPERATOR, _MANAGER})
-MANAGERS = frozenset({_MANAGER})
-CALLED = frozenset({Role.ONCALL, _MANAGER})
-AGENTS = frozenset({Role.AGENT})
-ADMINS = frozenset({Role.ADMIN})
-ANYBODY = frozenset(Role)
-#: No badge is asked for.
-OPEN: Roles = frozenset()
-#: Who sees payloads and results; to the others they are masked.
-SEERS = frozenset({_OPERATOR, _MANAGER})
-
-#: Every route, and the roles of which a badge needs one.
-TABLE: Mapping[str, Roles] = {
-    "POST /jobs": STARTERS,
-    "GET /jobs": READERS,
-    "POST /jobs/bulk": STARTERS,
-    "GET /jobs/{id}": READERS,
-    "GET /jobs/{id}/explain": READERS,
-    "POST /jobs/{id}/cancel": STARTERS,
-    "POST /jobs/{id}/retry": STARTERS,
-    "POST /jobs/{id}/promote": MANAGERS,
-    "POST /jobs/{id}/move": MANAGERS,
-    "POST /jobs/{id}/priority": MANAGERS,
-    "POST /jobs/{id}/delay": MANAGERS,
-    "POST /cycles": STARTERS,
-    "GET /cycles": READERS,
-    "GET /cycles/{id}": READERS,
-    "GET /queues": READERS,
-    "GET /queues/{queue}/peek": READERS,
-    "POST /queues/{queue}/pause": MANAGERS,
-    "POST /queues/{queue}/resume": MANAGERS,
-    "POST /queues/{queue}/limit": MANAGERS,
-    "PUT /queues/{queue}/sla": MANAGERS,
-    "GET /queues/{queue}/sla": READERS,
-    "GET /sla": READERS,
-    "POST /queues/{queue}/reserve": AGENTS,
-    "POST /reservations/{id}/extend": AGENTS,
-    "POST /reservations/{id}/report": AGENTS,
-    "GET /workers": READERS,
-    "GET /recipes": READERS,
-    "GET /stream": READERS,
-    "GET /stream/{queue}": READERS,
-    "GET /metrics": READERS,
-    "GET /incidents": READERS,
-    "GET /incidents/{id}": READERS,
-    "POST /incidents/{id}/ack": CALLED,
-    "POST /incidents/{id}/resolve": CALLED,
-    "GET /silences": READERS,
-    "POST /silences": MANAGERS,
-    "POST /silences/{id}/end": MANAGERS,
-    "GET /oncall": READERS,
-    "PUT /oncall": MANAGERS,
-    "GET /thresholds": READERS,
-    "PUT /thresholds/{rule}/{parameter}": MANAGERS,
-    "GET /ops": READERS,
-    "GET /sla/report": READERS,
-    "POST /texts": MANAGERS,
-    "POST /test-pages": MANAGERS,
-    "POST /twilio/status": OPEN,
-    "POST /twilio/reply": OPEN,
-    "GET /audit": MANAGERS | ADMINS,
-    "POST /badges": ADMINS,
-    "GET /badges": ADMINS,
-    "POST /badges/{jti}/revoke": ADMINS,
-    "GET /me": ANYBODY,
-    "GET /openapi.json": ANYBODY,
-    "GET /healthz": OPEN,
-    "GET /readyz": OPEN,
-}
-
-#: Taken-back badges are refused after this long at the latest, in seconds.
-REVOCATION_SECONDS = 1.0
-#: So many checked badges are remembered.
-_REMEMBERED = 2000
 
 if TYPE_CHECKING:
     from hms_floor.api.door import Door
@@ -120,6 +39,11 @@ class Caller:
         """Whether payloads and results are shown unmasked."""
         return bool(self.badge.roles & SEERS)
 
+    @property
+    def sees_phones(self) -> bool:
+        """Whether the phones of the people on call are shown whole."""
+        return bool(self.badge.roles & MANAGERS)
+
     def act(
         self,
         subject: str | None,
@@ -141,50 +65,6 @@ class Caller:
         """Raise Problem unless the badge names a queue."""
         if not self.badge.names(queue):
             raise Problem(403, f"the badge does not name the queue {queue}")
-
-
-class Gate:
-    """Lets badges in: checked once, remembered, and held against the register of those taken back."""
-
-    def __init__(self, checker: Checker, revoked: Callable[[], frozenset[str]]) -> None:
-        self._checker, self._revoked = checker, revoked
-        self._known: dict[str, Badge] = {}
-        self._taken_back: frozenset[str] = frozenset()
-        self._looked = float("-inf")
-        self._turn = asyncio.Lock()
-
-    async def admit(self, header: str | None) -> Badge:
-        """The badge in an Authorization header. Raises Problem where there is none that holds."""
-        scheme, _, token = (header or "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise _unauthorized("a badge is needed: Authorization: Bearer TOKEN")
-        badge = self._known.get(token)
-        if badge is None or badge.expires_at + LEEWAY_SECONDS <= time.time():
-            badge = await self._check(token)
-        await self._refresh()
-        if badge.jti in self._taken_back:
-            raise _unauthorized("the badge is refused: it was taken back", "invalid_token")
-        return badge
-
-    async def _check(self, token: str) -> Badge:
-        self._known.pop(token, None)
-        try:
-            badge = await run_in_threadpool(self._checker.check, token)
-        except BadgeRefused as error:
-            raise _unauthorized(f"the badge is refused: {error}", "invalid_token") from None
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[token] = badge
-        return badge
-
-    async def _refresh(self) -> None:
-        if time.monotonic() - self._looked < REVOCATION_SECONDS:
-            return
-        async with self._turn:
-            now = time.monotonic()
-            if now - self._looked >= REVOCATION_SECONDS:
-                self._taken_back = await run_in_threadpool(self._revoked)
-                self._looked = now
 
 
 class Guarded(APIRoute):
@@ -257,11 +137,6 @@ def _check_form(request: Request, known: set[str], *, takes_json: bool) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Problem(415, "the body must be JSON: Content-Type: application/json")
-
-
-def _unauthorized(detail: str, error: str | None = None) -> Problem:
-    challenge = 'Bearer realm="hms"' + (f', error="{error}"' if error else "")
-    return Problem(401, detail, headers={"WWW-Authenticate": challenge})
 
 
 def _forbidden(action: str, roles: Roles) -> Problem:

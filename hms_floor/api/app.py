@@ -14,9 +14,26 @@ from starlette.exceptions import HTTPException
 from hms_floor.api import openapi, problems
 from hms_floor.api.door import Door
 from hms_floor.api.limits import Limits
-from hms_floor.api.routes import audit, badges, bulk, cycles, health, jobs, queues, reservations, workers
+from hms_floor.api.routes import (
+    audit,
+    badges,
+    bulk,
+    cycles,
+    health,
+    incidents,
+    jobs,
+    ops,
+    promises,
+    queues,
+    recipes,
+    reservations,
+    stream,
+    texts,
+    twilio,
+    workers,
+)
 from hms_floor.cli import ledger
-from hms_oms import recipes
+from hms_oms.recipes import load_folder
 from hms_oms.settings import Settings
 
 #: Threads that work on requests: no more than the pool has connections.
@@ -29,6 +46,13 @@ ROUTERS = (
     queues.router,
     reservations.router,
     workers.router,
+    recipes.router,
+    incidents.router,
+    ops.router,
+    promises.router,
+    texts.router,
+    stream.router,
+    twilio.router,
     audit.router,
     badges.router,
     health.router,
@@ -43,13 +67,14 @@ def make(settings: Settings) -> FastAPI:
     KeyError for a route that has no entry in the table of roles.
     """
     engine = ledger.engine_of(settings.servers()[0])
-    door = Door(settings, engine, recipes.load_folder(settings.recipes))
+    door = Door(settings, engine, load_folder(settings.recipes))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         door.line.open()
         yield
+        door.feed.close()
         await door.line.close()
 
     app = FastAPI(

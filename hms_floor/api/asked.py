@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
+import phonenumbers
 from fastapi import Body, Path, Query
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -51,6 +53,26 @@ def moment(written: object) -> datetime:
     return _LAST if year >= _LAST.year else found.astimezone(UTC)
 
 
+def day_or_moment(written: object) -> date | datetime:
+    """Read a day as 2026-11-23, or an RFC 3339 time. Raises ValueError."""
+    if isinstance(written, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", written):
+        try:
+            found = date.fromisoformat(written)
+        except ValueError:
+            raise ValueError("is no day that exists") from None
+        return min(max(found, _FIRST.date()), _LAST.date())
+    return moment(written)
+
+
+def _diallable(phone: str) -> str:
+    try:
+        if phonenumbers.is_valid_number(phonenumbers.parse(phone)):
+            return phone
+    except phonenumbers.NumberParseException:
+        pass
+    raise ValueError("is no number that its country has")
+
+
 def _whole(value: object) -> object:
     # JSON has one kind of number: 3.0 is a whole one.
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -61,6 +83,7 @@ Moment = Annotated[
     PlainValidator(moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T08:00:00Z"]}),
 ]
+_LINE = r"^[^\x00-\x1f\x7f]*$"
 _PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Text = Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)]
 Reason = Annotated[
@@ -74,7 +97,24 @@ Minutes = Annotated[float, Field(gt=0, le=525600, examples=[10])]
 Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY), BeforeValidator(_whole)]
 StatusWord = Literal["waiting", "queued", "running", "done", "failed", "cancelled", "open"]
 RoleWord = Literal["viewer", "operator", "manager", "oncall", "agent", "admin"]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PLAIN)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE)]
+
+RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,60}$")]
+Phone = Annotated[
+    str,
+    StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$"),
+    AfterValidator(_diallable),
+    Field(description="A number that can be dialled, in E.164.", examples=["+12025550143"]),
+]
+IncidentRef = Annotated[str, StringConstraints(pattern=r"^#?([1-9][0-9]{0,17}|[A-Za-z][A-Za-z0-9]{0,9})$")]
+IncidentState = Literal["pending", "open", "acknowledged", "resolved"]
+DayOrMoment = Annotated[
+    date | datetime,
+    PlainValidator(day_or_moment),
+    WithJsonSchema(
+        {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}], "examples": ["2026-11-23"]}
+    ),
+]
 
 JobPath = Annotated[JobId, Path(alias="id", description="As job-219 or 219.", examples=["job-219"])]
 QueuePath = Annotated[QueueName, Path(alias="queue", examples=["farm-grant"])]
@@ -107,7 +147,7 @@ class Start(Asked):
     payload: dict[str, Any]
     sla_minutes: Annotated[Minutes | None, Field(description="Instead of the queue's SLA.")] = None
     key: Annotated[
-        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PLAIN)] | None,
+        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE)] | None,
         Field(description="Asking again with the same key gives the same job."),
     ] = None
     priority: Annotated[Priority, Field(description="The higher goes first.")] = 0
@@ -161,8 +201,8 @@ class Wanted(Asked):
     type: JobType = ""
     batch: Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_whole)] = 0
     payload: Annotated[dict[Word, Text], Field(min_length=1, max_length=10)] = {}
-    created_from: Moment = _FIRST
-    created_to: Moment = _LAST
+    created_from: Annotated[Moment, Field(default_factory=lambda: _FIRST)]
+    created_to: Annotated[Moment, Field(default_factory=lambda: _LAST)]
 
     @model_validator(mode="after")
     def _restricts(self) -> Wanted:
@@ -294,6 +334,44 @@ class StepAgain(Asked):
 
 
 AnyReport = Annotated[StepDone | StepFailed | StepAgain, Body(discriminator="status")]
+
+
+class Silence(Asked):
+    """A time in which new incidents of a rule, in a queue, call nobody; without either: of any."""
+
+    rule: RuleName | None = None
+    queue: QueueName | None = None
+    starts_at: Moment | None = None
+    ends_at: Moment
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PLAIN)]
+
+
+class SetThreshold(Reasoned):
+    """A value for a parameter of a rule; null goes back to the default."""
+
+    # In seconds it is within the years that there are.
+    value: Annotated[float, Field(ge=0, le=1e9)] | None
+    queue: QueueName | None = None
+
+
+class SetOnCall(Reasoned):
+    """Another on-call document."""
+
+    document: dict[str, Any]
+
+
+class SendText(Reasoned):
+    """A text to a phone."""
+
+    to: Phone
+    key: Annotated[Word | None, Field(description="Asking again with the same key is the same text.")] = None
+    text: Annotated[str, StringConstraints(min_length=1, max_length=480, pattern=_PLAIN)]
+
+
+class TestPage(Reasoned):
+    """A phone that a test page goes to."""
+
+    to: Phone
 
 
 class IssueBadge(Reasoned):

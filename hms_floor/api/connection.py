@@ -45,6 +45,8 @@ class GuardedConnection(HttpToolsProtocol):
         """A head begins."""
         self._in_head = True
         super().on_message_begin()
+        # For who must be let go though nothing that is sent is taken any more.
+        self.scope["state"]["abort"] = self.transport.abort
 
     def on_headers_complete(self) -> None:
         """A head is there: refuse a large one before anybody acts on it."""

@@ -13,16 +13,19 @@ from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
 from hms_floor import badges
-from hms_floor.api.access import Caller, Gate
+from hms_floor.api.access import Caller
+from hms_floor.api.feed import Feed, Found
+from hms_floor.api.gate import Gate
 from hms_floor.api.limits import Rates
 from hms_floor.api.problems import Problem
 from hms_floor.api.starts import Starts
 from hms_floor.api.waiting import Line
-from hms_oms import audit, ledger
+from hms_oms import audit, health, ledger
 from hms_oms import badges as register
 from hms_oms.database import Bare
 from hms_oms.recipes import Recipes
 from hms_oms.settings import Settings
+from hms_ops import metrics
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class Door:
         self.rates = Rates(settings.floor_rate)
         self.starts = Starts(engine)
         self.line = Line(settings.servers()[0], engine)
+        self.feed = Feed(self._measured)
         #: Places for files that come in at the same time: each keeps a thread and a connection busy.
         self.uploads = asyncio.Semaphore(MOST_UPLOADS)
 
@@ -82,6 +86,10 @@ class Door:
     def _write(self, act: audit.Act) -> None:
         with self.writing() as connection:
             audit.write(connection, [act])
+
+    def _measured(self) -> Found:
+        with self.reading() as connection:
+            return health.clock(connection), metrics.newest(connection)
 
     def _revoked(self) -> frozenset[str]:
         with self.engine.begin() as connection:

@@ -26,6 +26,7 @@ class _Server(uvicorn.Server):
         # Those who wait would keep the door open until their time is over.
         door: Door = self.config.app.state.door  # type: ignore[union-attr]
         door.line.send_home()
+        door.feed.close()
         await super().shutdown(sockets)
 
 

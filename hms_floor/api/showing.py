@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
 
 from hms_floor.api.access import Caller
 from hms_floor.api.problems import unprocessable
 from hms_floor.cli import documents
 from hms_floor.cli.masking import MASK
+from hms_oms.outbox import Text
 from hms_oms.records import Job
-from hms_oms.tickets import Ticket, job_number
+from hms_oms.tickets import Ticket, job_name, job_number
+from hms_ops import oncall
 
 _PRIVATE = ("payload", "results", "error")
 
@@ -20,6 +25,28 @@ def job(found: Job, caller: Caller) -> dict[str, Any]:
     if not caller.sees_payloads:
         document |= {name: hidden(document[name]) for name in _PRIVATE}
     return document
+
+
+def text(found: Text, caller: Caller) -> dict[str, Any]:
+    """One text, for this caller: what an applicant was told is masked like payloads, and so is any phone."""
+    sees = caller.sees_payloads
+    return {
+        **documents.record(found),
+        "job": None if found.job is None else job_name(found.job),
+        "to": found.recipient if sees else phone(found.recipient),
+        "body": found.body if sees or found.incident is not None else MASK,
+    }
+
+
+def phone(number: str) -> str:
+    """A phone as those see it who may not know it: its last four digits."""
+    return MASK + number[-4:]
+
+
+def zone(connection: Connection) -> ZoneInfo:
+    """The time zone that people read times in: that of the on-call document."""
+    found = oncall.in_force(connection)
+    return oncall.zone(found.document if found else oncall.DEFAULT)
 
 
 def hidden(value: Any) -> Any:

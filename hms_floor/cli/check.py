@@ -134,10 +134,14 @@ def _database(url: str, known: Recipes) -> Iterator[Finding]:
 def _leaders(connection: Connection) -> Iterator[Finding]:
     now = health.clock(connection)
     found = {leader.duty: leader for leader in health.leaders(connection)}
-    for duty, what in (("act", "dispatcher"), ("ops", "sender")):
+    for duty, what, program in (
+        ("act", "dispatcher", "act"),
+        ("ops", "watch", "ops"),
+        ("pager", "pager", "ops"),
+    ):
         leader = found.get(duty)
         if leader is None:
-            yield Finding(what, False, "nobody leads", f"`hms up` starts everything, `hms {duty} run` this")
+            yield Finding(what, False, "nobody leads", f"`hms up` starts all, `hms {program} run` this")
         else:
             where = f" from {leader.host}" if leader.host else ""
             yield Finding(what, True, f"leading since {show.moment(leader.since, now)}{where}")
@@ -178,5 +182,5 @@ def _texts(connection: Connection) -> Iterator[Finding]:
         yield Finding("texts", True, "none waits")
     else:
         stale = now - oldest > TEXT_PATIENCE
-        advice = "is the sender running? `hms ops run` starts one" if stale else ""
+        advice = "is the pager running? `hms ops run` starts one" if stale else ""
         yield Finding("texts", not stale, f"{number:,} wait, the oldest {show.about(now - oldest)}", advice)

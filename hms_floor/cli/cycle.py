@@ -48,9 +48,9 @@ def run(
     """Accept every row of FILE as a job and watch until all have ended.
 
     FILE is CSV with a header, or has one JSON object a line where its name ends in .ndjson; - is CSV on
-    standard input. A row that is a job already makes no second one, so
-    the same file may be run again. Ctrl-C stops the watching, not the work. Exits with 0 if every
-    accepted job ended done, and with 1 if not.
+    standard input. A row that is a job already makes no second one, so the same file may be run again.
+    Ctrl-C stops the watching, not the work. Exits with 0 if every accepted job ended done, and with 1 if
+    not.
 
     \b
     Example:  hms cycle run today.csv --type farm:grant:v1 --sla 60

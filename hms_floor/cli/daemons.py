@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hms_floor.cli import watch
 from hms_oms import settings
 
 
@@ -48,3 +49,7 @@ def run_ops() -> None:
     configured = settings.load()
     settings.configure_logging(configured, "ops")
     daemon.run(configured)
+
+
+for _command in (watch.status, watch.test_page, watch.rules, watch.rule):
+    ops.add_command(_command)

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import click
 
+from hms_floor.cli.errors import Failure
 from hms_oms import settings
 
 
 @click.group()
 def floor() -> None:
     """The door: the HTTP API and the operations floor, for people and programs with a badge."""
+
+
+@floor.command("link")
+def link() -> None:
+    """Print a link that signs whoever opens it in to the pages, with every right, once, within 15 minutes.
+
+    It works for the floor of this machine's HMS_HOME only.
+
+    \b
+    Example:  hms floor link
+    """
+    import time
+
+    from hms_floor import entrance
+
+    configured = settings.load()
+    if configured.url is None:
+        raise Failure(f"no floor is running in {configured.home}: start one with `hms up` or `hms floor run`")
+    code = entrance.make_code(configured.home, time.time())
+    click.echo(f"{configured.url.rstrip('/')}/enter?code={code}")
 
 
 @floor.command("run")

@@ -11,6 +11,7 @@ from hms_floor.cli import controls, door, sheet, show, tables
 from hms_floor.cli.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
 from hms_floor.cli.selection import filtering
 from hms_oms.answers import Job
+from hms_oms.errors import UnknownJobType
 from hms_oms.filter import Filter
 from hms_oms.reading import document
 from hms_oms.tickets import job_name
@@ -61,10 +62,11 @@ def start(
                 submittedOn=2026-11-20 --sla 10
     """
     from hms_floor.cli import request
-    from hms_oms import recipes, settings
 
-    recipe = recipes.find(recipes.load_folder(settings.load().recipes), job_type)
-    payload = request.build(recipe, words, file)
+    known = {each.type: each for each in door.oms().job_types()}
+    if job_type not in known:
+        raise UnknownJobType(job_type, list(known))
+    payload = request.build(known[job_type], words, file)
     now = door.clock()
     started = door.act().start_job(
         job_type,

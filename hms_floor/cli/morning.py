@@ -22,7 +22,7 @@ from hms_oms.problems import Invalid
 #: How often the outbox is looked at, in seconds.
 LOOK_SECONDS = 0.2
 #: What the door calls the file where it cannot read it.
-_FILE = "body"
+_FILE = "file"
 
 
 def run(
@@ -118,8 +118,7 @@ def _keep_refused(cycle: CycleBegun, view: watching.View, refused: Callable[[Cyc
         for row in cycle.refused_rows:
             turned_away.write(row)
     if turned_away.is_there:
-        first = (
-            f" of the first {len(cycle.refused_rows):,}" if len(cycle.refused_rows) < cycle.refused else ""
-        )
-        where = f"line, field and reason{first} are in {turned_away.path}"
+        told = len(cycle.refused_rows)
+        of_them = f" of the first {told:,}" if told < cycle.refused else ""
+        where = f"line, field and reason{of_them} are in {turned_away.path}"
         view.say(f"Refused rows: {cycle.refused:,}; {where}")

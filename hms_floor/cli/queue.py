@@ -9,7 +9,7 @@ from typing import Literal
 import click
 from rich.text import Text
 
-from hms_floor.cli import door, show, tables
+from hms_floor.cli import door, live, show, tables
 from hms_floor.cli.arguments import Limit
 from hms_oms.answers import Queue
 from hms_oms.client import PAGE
@@ -19,6 +19,9 @@ from hms_oms.reading import document
 @click.group()
 def queue() -> None:
     """See how the queues stand; pause, resume and limit them."""
+
+
+queue.add_command(live.watch)
 
 
 @queue.command("list")

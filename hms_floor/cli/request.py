@@ -8,9 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from hms_act import accept
+from hms_oms import schema
+from hms_oms.answers import JobType
 from hms_oms.errors import RequestRejected
-from hms_oms.recipes import Recipe
 
 Faults = list[tuple[str, str]]
 
@@ -18,22 +18,22 @@ Faults = list[tuple[str, str]]
 _UNREADABLE = object()
 
 
-def build(recipe: Recipe, words: Sequence[str], file: IO[str] | None) -> dict[str, Any]:
+def build(job_type: JobType, words: Sequence[str], file: IO[str] | None) -> dict[str, Any]:
     """The payload that the words ask for, on top of what the file holds.
 
     Raises RequestRejected with every fault: unknown and missing fields, values of the wrong kind.
     """
     faults: Faults = []
     payload = _from_file(file, faults) if file else {}
-    payload |= _from_words(recipe, words, faults)
-    faults += _unknown(recipe, payload)
+    payload |= _from_words(job_type, words, faults)
+    faults += _unknown(job_type, payload)
     named = {field for field, _ in faults}
     faults += [
         (field, "is missing")
-        for field in recipe.payload.get("required", ())
+        for field in job_type.payload.get("required", ())
         if field not in payload and field not in named
     ]
-    faults += _against_schema(recipe, payload, {field for field, _ in faults})
+    faults += _against_schema(job_type, payload, {field for field, _ in faults})
     if faults:
         raise RequestRejected(faults)
     return payload
@@ -51,7 +51,7 @@ def _from_file(file: IO[str], faults: Faults) -> dict[str, Any]:
     return document
 
 
-def _from_words(recipe: Recipe, words: Sequence[str], faults: Faults) -> dict[str, Any]:
+def _from_words(job_type: JobType, words: Sequence[str], faults: Faults) -> dict[str, Any]:
     payload: dict[str, Any] = {}
     for word in words:
         field, sign, written = word.partition("=")
@@ -61,7 +61,7 @@ def _from_words(recipe: Recipe, words: Sequence[str], faults: Faults) -> dict[st
         if field in payload:
             faults.append((field, "is given twice"))
             continue
-        kinds = _kinds(recipe, field)
+        kinds = _kinds(job_type, field)
         payload[field] = written if "string" in kinds or not kinds else _parsed(written)
         if payload[field] is _UNREADABLE:
             del payload[field]
@@ -69,9 +69,9 @@ def _from_words(recipe: Recipe, words: Sequence[str], faults: Faults) -> dict[st
     return payload
 
 
-def _kinds(recipe: Recipe, field: str) -> set[str]:
+def _kinds(job_type: JobType, field: str) -> set[str]:
     """The JSON types that the schema gives a field; empty where it gives none."""
-    schema = recipe.payload.get("properties", {}).get(field)
+    schema = job_type.payload.get("properties", {}).get(field)
     found = schema.get("type", ()) if isinstance(schema, Mapping) else ()
     return {found} if isinstance(found, str) else set(found)
 
@@ -95,27 +95,23 @@ def _strict(text: str) -> Any:
     return json.loads(text, parse_float=number, parse_constant=number)
 
 
-def _unknown(recipe: Recipe, payload: Mapping[str, Any]) -> Faults:
-    if recipe.payload.get("additionalProperties", True) is not False:
+def _unknown(job_type: JobType, payload: Mapping[str, Any]) -> Faults:
+    if job_type.payload.get("additionalProperties", True) is not False:
         return []
-    known = list(recipe.payload.get("properties", {}))
+    known = list(job_type.payload.get("properties", {}))
     faults = []
     for field in payload:
         if field not in known:
             near = difflib.get_close_matches(field, known, n=1)
             advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            faults.append((field, f"is not a field of {recipe.type}; {advice}"))
+            faults.append((field, f"is not a field of {job_type.type}; {advice}"))
     return faults
 
 
-def _against_schema(recipe: Recipe, payload: Mapping[str, Any], told: set[str]) -> Faults:
+def _against_schema(job_type: JobType, payload: Mapping[str, Any], told: set[str]) -> Faults:
     """What the schema finds beyond what was told already; of the whole only where all else is well."""
-    try:
-        accept.check(recipe, payload)
-    except RequestRejected as rejected:
-        return [
-            (field, reason)
-            for field, reason in rejected.faults
-            if field.partition(".")[0] not in told and (field != "payload" or not told)
-        ]
-    return []
+    return [
+        (field, reason)
+        for field, reason in schema.faults(job_type.payload, payload)
+        if field.partition(".")[0] not in told and (field != "payload" or not told)
+    ]

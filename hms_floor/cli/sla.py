@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from hms_floor.cli import door, show, tables
+from hms_floor.cli import door, promises, show, tables
 from hms_floor.cli.arguments import Minutes
 from hms_oms.answers import Sla
 from hms_oms.reading import document
@@ -15,6 +15,10 @@ from hms_oms.reading import document
 @click.group()
 def sla() -> None:
     """Read and set how many minutes a queue has for a job."""
+
+
+for _command in (promises.report, promises.at_risk):
+    sla.add_command(_command)
 
 
 @sla.command("set")

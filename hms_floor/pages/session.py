@@ -19,7 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from hms_floor import badges, entrance
-from hms_floor.api.access import Gate
+from hms_floor.api.gate import Gate
 from hms_floor.api.problems import Problem
 from hms_floor.badges import Badge, Role
 from hms_floor.pages.asking import Asking

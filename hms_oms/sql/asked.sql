@@ -15,5 +15,5 @@ returning
     message.id, message.fence, message.attempts as attempt, message.tries, message.token, message.page,
     message.kind, message.reference, message.recipient, coalesce(message.carried, message.body) as body,
     message.resend, case when message.state <> 'unknown' then message.sid end as sid, message.state,
-    message.polls, attempt.started_at,
+    message.polls, attempt.started_at, attempt.http_status,
     extract(epoch from oms.now() - message.since)::float8 as age

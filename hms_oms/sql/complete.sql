@@ -1,5 +1,10 @@
 -- Complete steps. Only the attempt that runs the step may, so each step has one recorded result.
-with asked as (
+-- A step with effects reports in the transaction that began with the first of them, and `oms.now()` is when that
+-- was: the step ends now.
+with moment as (
+    select oms.now() + (clock_timestamp() - now()) as now
+),
+asked as (
     select * from unnest(
         %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(results)s::text[], %(outcomes)s::text[],
         %(next_steps)s::smallint[], %(next_queues)s::text[], %(next_agents)s::boolean[], %(hand_overs)s::boolean[]
@@ -26,22 +31,24 @@ completed as (
         error = null,
         worker = null,
         lease_until = null,
-        since = oms.now(),
+        since = moment.now,
         finished_at = case
-            when asked.next_step is null or job.cancel_by is not null then oms.now()
+            when asked.next_step is null or job.cancel_by is not null then moment.now
         end
-    from asked
+    from asked, moment
     where job.id = asked.job
         and job.attempt = asked.attempt
         and job.steps[job.step + 1] = asked.step
         and job.status = 'running'
     returning
-        job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, asked.step as finished_step
+        job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, job.since,
+        asked.step as finished_step
 ),
 diary as (
-    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    insert into oms.job_events (job_id, at, fact, status, step, attempt, who, detail)
     select
         id,
+        since,
         case status
             when 'done' then 'finished'
             when 'queued' then 'advanced'

@@ -8,7 +8,10 @@ with due as (
     for update skip locked
 ),
 woken as (
-    update oms.jobs as job set ready_at = null from due where job.id = due.id returning job.id
+    update oms.jobs as job
+    -- What it waits for from here on is its turn.
+    set ready_at = null, since = oms.now()
+    from due where job.id = due.id returning job.id
 )
 select
     (select count(*) from woken)::int as woken,

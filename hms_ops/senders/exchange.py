@@ -38,11 +38,15 @@ class AnswerLost(HmsError):
 
 
 class Exchange:
-    """Makes requests; may be shared by threads."""
+    """Makes requests; may be shared by threads.
 
-    def __init__(self) -> None:
+    The other side may be silent for `read_seconds`; a request may take `total_seconds` in all.
+    """
+
+    def __init__(self, read_seconds: float = READ_SECONDS, total_seconds: float = TOTAL_SECONDS) -> None:
+        self._total_seconds = total_seconds
         self._client = httpx.Client(
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
         )
@@ -54,8 +58,8 @@ class Exchange:
 
         Nothing is written after `write_by` (monotonic seconds). Raises NotSent and AnswerLost.
         """
-        watch = _Watch(min(write_by, time.monotonic() + TOTAL_SECONDS))
-        timer = threading.Timer(TOTAL_SECONDS, watch.hang_up)
+        watch = _Watch(min(write_by, time.monotonic() + self._total_seconds))
+        timer = threading.Timer(self._total_seconds, watch.hang_up)
         timer.daemon = True
         timer.start()
         try:

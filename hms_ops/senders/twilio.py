@@ -55,6 +55,7 @@ class Twilio:
         api_url: str,
         public_url: str | None = None,
         per_second: float = 10.0,
+        exchange: Exchange | None = None,
     ) -> None:
         self.per_second = per_second
         self._account = account
@@ -62,7 +63,7 @@ class Twilio:
         self._number = number
         self._api_url = api_url
         self._public_url = public_url
-        self._exchange = Exchange()
+        self._exchange = exchange or Exchange()
 
     @classmethod
     def of(cls, settings: Settings) -> Twilio:

@@ -9,6 +9,7 @@ with promised as (
 select
     queue.name,
     queue.paused_at,
+    queue.starts_per_minute,
     promised.minutes as sla_minutes,
     first.sla as next_sla,
     passed.late

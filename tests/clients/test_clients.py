@@ -14,12 +14,14 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import ActClient
-from hms_oms import Filter, OmsClient, ledger, presence, settings
+from hms_oms import Filter, OmsClient, health, ledger, presence, settings
 from hms_oms.database import Bare
 from hms_oms.outcomes import Done
 from hms_oms.problems import Conflict, Invalid, NoBadge, NotFound, Refused
 from hms_oms.recipes import Recipe
 from hms_oms.tickets import Ticket, job_number
+from hms_ops import OpsClient, episodes, thresholds
+from hms_ops.findings import Finding
 from tests.door import OpenDoor, standing
 
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
@@ -269,3 +271,75 @@ def test_a_client_pulls_in_neither_celery_nor_sqlalchemy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_incidents_and_those_who_are_called(ops: OpsClient, oms: OmsClient, engine: sa.Engine) -> None:
+    """An incident is found by its reference, acknowledged and resolved; silences, thresholds, on call."""
+    with engine.begin() as connection:
+        now = health.clock(connection)
+        found = Finding("late", "shop", 3.0, late_jobs=2, facts={"late": 2, "late_since": now.isoformat()})
+        limits = thresholds.limits(connection)
+        episodes.observe(connection, now, [found], limits, judged=["late"], looked_before=now)
+    [listed] = ops.incidents("open", queue="shop")
+    assert (listed.rule, listed.state, listed.facts["late"]) == ("late", "open", 2)
+    assert listed.reference is not None
+    assert ops.incident(listed.reference).id == listed.id
+    acknowledged = ops.acknowledge(listed.reference)
+    assert (acknowledged.state, acknowledged.acknowledged_by) == ("acknowledged", "ann@example.gov")
+    assert ops.resolve(listed.id, reason="mended").state == "resolved"
+    assert [line.kind for line in ops.incident(listed.id).timeline]
+    assert list(ops.incidents("open")) == []
+    with pytest.raises(NotFound):
+        ops.incident("Z9")
+
+    now = oms.me().now
+    silence = ops.silence(now + timedelta(hours=1), reason="upgrade", queue="shop")
+    assert [each.id for each in ops.silences()] == [silence.id]
+    assert ops.end_silence(silence.id).ended_by == "ann@example.gov"
+
+    changed = ops.set_threshold("late", "for_seconds", 90, queue="shop", reason="calm")
+    assert (changed.value, changed.queue) == (90, "shop")
+    assert changed in ops.thresholds()
+    assert ops.set_threshold("late", "for_seconds", None, queue="shop").value == changed.default
+
+    called = ops.oncall()
+    assert called.now[0].recipients
+    document = dict(called.document) | {"timezone": "America/Chicago"}
+    assert ops.set_oncall(document, reason="winter").document["timezone"] == "America/Chicago"
+    with pytest.raises(Invalid):
+        ops.set_oncall({"timezone": "Nowhere"})
+
+
+def test_promises_and_texts(ops: OpsClient, act: ActClient, engine: sa.Engine) -> None:
+    """The report counts what was kept, nobody beats without a watch, and texts wait in the outbox."""
+    act.start_job("shop:order:v1", {"number": 1})
+    report = ops.sla_report(week=True)
+    assert (report.whole.ended, report.whole.share, len(report.days)) == (0, None, 7)
+    assert report.until - report.since == timedelta(days=7)
+    assert ops.sla_report(report.since.date(), report.until).worst == ()
+    status = ops.status()
+    assert (status.ok, {beat.name for beat in status.beats}) == (False, {"ops", "pager"})
+    tokens = {ops.send_sms("+15155550142", "the desk is closed"), ops.test_page("+15155550142")}
+    with engine.connect() as connection:
+        assert set(connection.scalars(sa.text("select token from oms.messages"))) == tokens
+
+
+def test_measurements_come_as_they_change(ops: OpsClient, door: OpenDoor, engine: sa.Engine) -> None:
+    """The newest value comes first, then each that is published; a queue that nobody has is refused."""
+    publish = sa.text(
+        "insert into ops.metrics (name, queue, value, source, at) values ('queue.waiting', :queue, :value,"
+        " 'ledger', oms.now()) on conflict (name, queue, subject)"
+        " do update set value = :value, at = oms.now()"
+    )
+    with engine.begin() as connection:
+        connection.execute(publish, {"queue": "shop", "value": 1.0})
+        connection.execute(publish, {"queue": "returns", "value": 7.0})
+    metrics = ops.stream("shop")
+    first = next(metrics)
+    assert (first.name, first.queue, first.value, first.source) == ("queue.waiting", "shop", 1.0, "ledger")
+    with engine.begin() as connection:
+        connection.execute(publish, {"queue": "shop", "value": 2.0})
+    assert next(metrics).value == 2.0
+    metrics.close()
+    with pytest.raises(NotFound):
+        next(ops.stream("nowhere"))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from hms_oms.recipes import Recipe
 from hms_oms.records import Completion
 from hms_oms.tickets import Ticket
 from tests.conftest import wait_until
+from tests.door import standing
 
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
 GOOD = ["phone=515-555-0142", "countyFips=19153", "crop=corn", "submittedOn=2026-11-20"]
@@ -38,11 +38,11 @@ def grant() -> Recipe:
 
 
 @pytest.fixture
-def environment(database: str, tmp_path: Path) -> dict[str, str]:
-    """What `hms` needs to reach the test's ledger; nobody answers as Redis."""
+def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What `hms` needs to reach a door on the test's ledger; nobody answers as Redis."""
     urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
-    return {**kept, **urls, "HMS_HOME": str(tmp_path / "home"), "TZ": "America/Chicago", "NO_COLOR": "1"}
+    with standing(database, urls["HMS_BROKER_URL"], tmp_path / "home", settings.Settings().recipes) as door:
+        yield {**door.environment(), **urls, "TZ": "America/Chicago", "NO_COLOR": "1"}
 
 
 @pytest.fixture
@@ -361,16 +361,17 @@ def test_check_finds_a_leader_and_live_hands(hms: Hms, database: str, grant: Rec
     found = {finding["name"]: finding for finding in json.loads(hms("check", "--json").stdout)["findings"]}
     leader.close()
     assert found["dispatcher"]["ok"]
-    assert not found["sender"]["ok"]
+    assert not found["watch"]["ok"]
     assert "8 slots" in found["worker w@h"]["detail"]
     assert found["steps of farm:grant:v1"]["ok"]
 
 
-def test_without_a_database_each_verb_says_so(hms: Hms) -> None:
-    """A ledger that does not answer is told without a traceback and without a password."""
-    nowhere = "postgresql://ann:hunter2@127.0.0.1:1/hms"
+def test_without_a_database_or_a_door_each_verb_says_so(hms: Hms) -> None:
+    """What does not answer is told without a traceback, without a password and without a badge."""
+    nowhere = {"HMS_DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:1/hms"}
+    nowhere |= {"HMS_URL": "http://127.0.0.1:1", "HMS_BADGE": "hunter2"}
     for words in (["queue", "list"], ["check"], ["db", "migrate"]):
-        done = hms(*words, HMS_DATABASE_URL=nowhere)
+        done = hms(*words, **nowhere)
         assert done.returncode == 1
         assert "Connection refused" in done.stdout + done.stderr
         assert "hunter2" not in done.stdout + done.stderr
@@ -380,7 +381,7 @@ def test_without_a_database_each_verb_says_so(hms: Hms) -> None:
 def test_an_empty_database_is_prepared_by_db_migrate(hms: Hms, database: str) -> None:
     """Verbs ask for `hms db migrate`; it says what it did, and afterwards they work."""
     with door.engine(database).begin() as connection:
-        for what in ("schema oms cascade", "schema farm cascade", "table hms_revision"):
+        for what in ("schema ops, oms cascade", "schema farm cascade", "table hms_revision"):
             connection.exec_driver_sql(f"drop {what}")
     asked = hms("queue", "list")
     assert asked.returncode == 1
@@ -403,3 +404,20 @@ def test_faulty_settings_are_told_all_at_once(hms: Hms) -> None:
     assert "HMS_BROKER_URL" in done.stderr
     assert "HMS_WORKERS" in done.stderr
     assert hms("check", HMS_WORKERS="many").returncode == 1
+
+
+def test_without_a_badge_that_allows_it_the_exit_code_is_3(
+    hms: Hms, environment: dict[str, str], queue: str, tmp_path: Path
+) -> None:
+    """No badge at all, one that is none, and one without the role: told apart from other errors."""
+    nobody = {"HMS_HOME": str(tmp_path / "elsewhere")}
+    asked = hms("queue", "list", **nobody)
+    assert (asked.returncode, asked.stdout) == (3, "")
+    assert "HMS_BADGE" in asked.stderr
+    assert hms("queue", "list", HMS_BADGE="no.badge.really", **nobody).returncode == 3
+    viewer = hms("badge", "issue", "--actor", "ann@example.gov", "--role", "viewer").stdout.strip()
+    assert hms("queue", "list", HMS_BADGE=viewer, **nobody).returncode == 0
+    refused = hms("queue", "pause", queue, HMS_BADGE=viewer, **nobody)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "manager" in refused.stderr
+    assert viewer not in refused.stderr

@@ -8,7 +8,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.tickets import Ticket
 from tests.conftest import Crew, wait_until
+from tests.door import standing
 from tests.oms.test_ledger import claim, facts, look, order
 
 Hms = Callable[..., subprocess.CompletedProcess[str]]
@@ -29,11 +30,11 @@ PROGRAM = [sys.executable, "-m", "hms_floor"]
 
 
 @pytest.fixture
-def environment(database: str, tmp_path: Path) -> dict[str, str]:
-    """What `hms` needs to reach the test's ledger; nobody answers as Redis."""
+def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What `hms` needs to reach a door on the test's ledger; nobody answers as Redis."""
     urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
-    return {**kept, **urls, "HMS_HOME": str(tmp_path / "home"), "TZ": "America/Chicago", "NO_COLOR": "1"}
+    with standing(database, urls["HMS_BROKER_URL"], tmp_path / "home") as door:
+        yield {**door.environment(), **urls, "TZ": "America/Chicago", "NO_COLOR": "1"}
 
 
 @pytest.fixture
@@ -111,7 +112,8 @@ def test_ids_come_from_standard_input(hms: Hms, engine: sa.Engine, bare: Bare, s
     ids = hms("job", "list", "--ids").stdout
     done = hms("job", "retry", "-", feed=ids)
     assert done.returncode == 2
-    assert "Retry 2 jobs? There is no terminal to ask at" in done.stderr
+    assert "Retry 1 job (2 are meant" in done.stderr
+    assert "There is no terminal to ask at" in done.stderr
     done = hms("job", "retry", "-", "--yes", feed=ids)
     assert (done.returncode, done.stdout) == (0, "1 of 2 tried again; 1 had not failed.\n")
     assert facts(engine, failed)[-1] == "revived"
@@ -238,7 +240,9 @@ def test_live_workers_are_listed(hms: Hms, bare: Bare, shop: Recipe) -> None:
     assert "3 MiB" in hms("worker", "list").stdout
 
 
-def test_cancel_now_ends_the_running_step(hms: Hms, crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_cancel_now_ends_the_running_step(
+    hms: Hms, crew: Crew, engine: sa.Engine, shop: Recipe, tmp_path: Path
+) -> None:
     """The worker ends the child that runs the step; without Redis the job is cancelled all the same."""
     crew.worker()
     crew.dispatcher()
@@ -248,7 +252,9 @@ def test_cancel_now_ends_the_running_step(hms: Hms, crew: Crew, engine: sa.Engin
         ended, spared = (
             wait_until(functools.partial(_runs_in, engine, job), "the step to run") for job in (first, second)
         )
-        done = hms("job", "cancel", str(first), "--now", HMS_BROKER_URL=crew.environment["HMS_BROKER_URL"])
+        urls = crew.environment["HMS_DATABASE_URL"], crew.environment["HMS_BROKER_URL"]
+        with standing(*urls, tmp_path / "another") as door:
+            done = hms("job", "cancel", str(first), "--now", **door.found)
         assert done.returncode == 0, done.stderr
         assert "the workers are told to end it" in done.stdout
         unheard = hms("job", "cancel", str(second), "--now")

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from hms_floor.cli import COMMANDS, arguments, main, masking, request, show
-from hms_oms import recipes, settings
+from hms_oms import control, recipes, settings
+from hms_oms.answers import JobType
 from hms_oms.errors import RequestRejected
-from hms_oms.recipes import Recipe
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 GOOD = ["phone=515-555-0142", "countyFips=19153", "crop=corn", "submittedOn=2026-11-20"]
@@ -22,9 +22,11 @@ GOOD += ["acres=120", "amountRequested=30000"]
 
 
 @pytest.fixture(scope="module")
-def grant() -> Recipe:
-    """The recipe that the command line's examples speak of."""
-    return recipes.load_folder(settings.Settings().recipes)["farm:grant:v1"]
+def grant() -> JobType:
+    """The job type that the command line's examples speak of, as the door tells it."""
+    found = recipes.load_folder(settings.Settings().recipes)["farm:grant:v1"]
+    steps = tuple(step.name for step in found.steps)
+    return JobType(found.type, found.summary, found.queue, found.sla_minutes, found.key, steps, found.payload)
 
 
 def verbs(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -218,13 +220,13 @@ def test_a_url_without_a_password_is_shown_whole() -> None:
         assert masking.masked(url) == url
 
 
-def test_a_request_is_read_by_the_kinds_of_its_recipe(grant: Recipe) -> None:
+def test_a_request_is_read_by_the_kinds_of_its_recipe(grant: JobType) -> None:
     """Numbers become numbers, and a name that looks like one stays text."""
     payload = request.build(grant, ["appId=219", "name=007", *GOOD], None)
     assert (payload["appId"], payload["name"], payload["acres"]) == (219, "007", 120)
 
 
-def test_every_fault_of_a_request_is_told_at_once(grant: Recipe) -> None:
+def test_every_fault_of_a_request_is_told_at_once(grant: JobType) -> None:
     """Unknown, missing, doubled and unreadable fields, and words that are none, in one go."""
     with pytest.raises(RequestRejected) as caught:
         request.build(grant, ["appId=0", "nmae=Ann", "acres=NaN", "crop=corn", "crop=rice", "huh"], None)
@@ -241,3 +243,20 @@ def test_every_fault_of_a_request_is_told_at_once(grant: Recipe) -> None:
         "amountRequested",
         "submittedOn",
     }
+
+
+def test_the_highest_priority_is_that_of_the_ledger() -> None:
+    """The command line names it without loading the ledger."""
+    assert arguments.HIGHEST_PRIORITY == control.HIGHEST_PRIORITY
+
+
+def test_a_verb_at_the_door_loads_no_driver_and_no_task_queue() -> None:
+    """What only speaks to the door starts without the database, Redis, Celery and the server."""
+    program = (
+        "import sys\n"
+        "from hms_floor.cli import cycle, job, queue, sla, worker\n"
+        "heavy = {'celery', 'kombu', 'sqlalchemy', 'psycopg2', 'redis', 'fastapi', 'jsonschema'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -173,14 +173,14 @@ def test_the_same_token_is_one_text_and_calls_once(engine: sa.Engine, bare: Bare
     with bare.cursor() as cursor:
         cursor.execute(f"listen {outbox.CHANNEL}")
     page(engine, token="one")
-    bare.poll()
-    assert len(bare.notifies) == 1
     with engine.begin() as connection:
         again = outbox.put_page(
             connection, token="one", incident=None, kind="page", reference=None, recipient=PHONE, body="x"
         )
-    bare.poll()
-    assert (again, len(bare.notifies)) == (False, 1)
+    page(engine, token="two")
+    # They come in the order of the commits.
+    wait_until(lambda: (bare.poll(), len(bare.notifies) >= 2)[1], "both new pages to be called")
+    assert (again, len(bare.notifies)) == (False, 2)
 
 
 @pytest.mark.parametrize(
@@ -245,12 +245,32 @@ def test_an_answer_lost_twice_is_given_up(
         if row(engine, message).state == "failed":
             break
     failed = row(engine, message)
-    assert (failed.state, failed.fault, failed.resend) == ("failed", "the answer was lost twice", True)
+    assert (failed.state, failed.fault, failed.resend) == (
+        "failed",
+        "the answer was lost, and so was that to the resend",
+        True,
+    )
     assert len(provider.requests("POST")) == 2
     # It turns out to have arrived: the truth beats the verdict.
     with engine.begin() as connection:
         handover.report(connection, message=message, attempt=2, status="delivered", sid="SM1")
     assert row(engine, message).state == "delivered"
+
+
+def test_an_outage_of_the_provider_loses_no_page(
+    engine: sa.Engine, delivery: Delivery, provider: Provider, forward: Forward
+) -> None:
+    """503 for minutes, then a list that says that nothing is there: the page goes, marked, and once."""
+    provider.fault(faults.unavailable(times=4), faults.list_down(times=12))
+    message = page(engine)
+    reach(delivery, engine, message, "unknown")
+    for _ in range(40):
+        forward(timedelta(seconds=31))
+        quiet(delivery, turns=2)
+        if row(engine, message).state == "delivered":
+            break
+    assert bodies(provider) == ["HMS #K7 late. Reply ACK K7. (resend)"]
+    assert row(engine, message).attempts == 5
 
 
 def test_with_the_list_down_the_second_text_is_labelled(

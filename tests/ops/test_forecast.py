@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import forecast as replayed
 from hms_ops.forecast import PAUSE_SECONDS, Capacity, change, finish, forecast, quote
 from hms_ops.pace import ENOUGH, LONGEST_SECONDS, PIECE_SECONDS, WINDOW_SECONDS, Pace
 
@@ -108,7 +109,7 @@ def test_nothing_open_is_nothing_late() -> None:
 def test_without_slots_every_job_is_late_at_its_deadline() -> None:
     """A crew of nobody is never done, but how many slots it would take is known from their pace."""
     seen = forecast(due((-1, 7), (5, 30), (10, 30)), CREW.with_slots(-2), NOW)
-    assert (seen.late, seen.first_late, seen.done_at, seen.slots_needed) == (60, at(5), None, 3)
+    assert (seen.late, seen.first_late, seen.done_at, seen.slots_needed) == (60, at(5), None, 2)
 
 
 def test_slots_that_do_nothing_cannot_be_counted() -> None:
@@ -232,7 +233,7 @@ def test_a_quote_is_kept_and_harms_nobody(line: Minutes, crew: Capacity) -> None
 
 @given(sorted_lines, crews.filter(lambda crew: crew.slots > 0))
 def test_no_earlier_quote_would_do(line: Minutes, crew: Capacity) -> None:
-    """A minute, or a second, earlier somebody would be late, or the job would take less time than it takes."""
+    """A second or a minute earlier somebody would be late, if one slot could do it by then at all."""
     promise = quote(due(*line), crew, NOW)
     assert promise is not None
     late = forecast(due(*line), crew, NOW).late
@@ -333,7 +334,7 @@ def test_a_pace_is_the_plain_quotient_while_it_fits_the_window(looks: list[tuple
     for second, (finished, busy) in enumerate(looks):
         pace.look(NOW + timedelta(seconds=second), finished, busy)
     finished = sum(done for done, _ in looks[1:])
-    seconds = sum((first[1] + then[1]) / 2 for first, then in zip(looks, looks[1:], strict=False))
+    seconds = sum((first[1] + then[1]) / 2 for first, then in pairwise(looks))
     capacity = pace.capacity(5)
     if finished == 0 or seconds == 0:
         assert capacity is None
@@ -341,3 +342,13 @@ def test_a_pace_is_the_plain_quotient_while_it_fits_the_window(looks: list[tuple
         assert capacity is not None
         assert capacity.per_slot == pytest.approx(finished / seconds)
         assert capacity.trusted == (finished >= ENOUGH)
+
+
+def test_breaches_are_announced_in_time_and_not_in_vain() -> None:
+    """On a few mornings one may be missed and one be in vain; `python -m benchmarks` asks hundreds."""
+    records = [replayed.replay(seed) for seed in range(500, 507)]
+    breaches = [breach for record in records for breach in record.breaches if breach.knowable]
+    assert len(breaches) >= 4
+    assert sum(not breach.announced for breach in breaches) <= 1
+    assert sum(record.false_alarms for record in records) <= 1
+    assert replayed.replay(501) == records[1]

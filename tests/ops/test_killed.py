@@ -20,7 +20,7 @@ from tests.provider import faults
 from tests.provider.driver import Provider
 from tests.provider.storm import LABEL
 
-PHONE, OTHER = "+12025550142", "+12025550143"
+FIRST, PHONE, LAST = "+12025550141", "+12025550142", "+12025550143"
 BODY = "Queue farm-grant: 3 jobs are late, the first since 09:31. Reply ACK K7 #K7"
 #: A little longer than a lease.
 LEASE = timedelta(seconds=61)
@@ -48,10 +48,15 @@ class Ops:
         return self.crew.start(name, *command, **self.provider.environment())
 
     def pair(self, program: str | None = None) -> subprocess.Popen[bytes]:
-        """Start one that leads, and then another one that stands by; returns the first."""
+        """Start one that leads, and another one that stands by; returns the first.
+
+        The leader has sent a page before, so that what it executes from here on is prepared already.
+        """
         first = self.start("first", program)
+        self.page(FIRST, "the first one")
         self.leads("first")
         self.start("second")
+        wait_until(self._accepted, "the first page")
         return first
 
     def leads(self, name: str) -> None:
@@ -91,12 +96,6 @@ class Ops:
             )
         )
 
-    def finish_for_the_dead(self) -> None:
-        """Have the server end a statement that it has begun, though its client is gone: so it comes by default."""
-        with self.engine.begin() as connection:
-            name = connection.exec_driver_sql("select current_database()").scalar_one()
-            connection.exec_driver_sql(f"alter database {name} set client_connection_check_interval = 0")
-
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL."""
         os.kill(process.pid, signal.SIGKILL)
@@ -110,9 +109,25 @@ class Ops:
         """
         wait_until(self._ended, "the page to come to its end", 30)
         self.forward(timedelta(minutes=15))
-        self.page(OTHER, "the last one")
-        wait_until(lambda: self.provider.handsets(OTHER), "the last page")
-        assert [text.body for text in self.provider.handsets()] == [*shown, "the last one"]
+        self.page(LAST, "the last one")
+        wait_until(lambda: self.provider.handsets(LAST), "the last page")
+        texts = [text.body for text in self.provider.handsets()]
+        assert texts == ["the first one", *shown, "the last one"]
+
+    def lead(self, count: int) -> bool:
+        """Whether one process hands over texts, and all others of `count` stand by."""
+        query = "select application_name from pg_stat_activity where application_name like 'hms pager %'"
+        with self.engine.connect() as connection:
+            names = list(connection.scalars(sa.text(query + " and datname = current_database()")))
+        return sorted(names) == ["hms pager leader", *["hms pager standby"] * (count - 1)]
+
+    def stood_by(self) -> Any:
+        """When the stand-by last asked for the lead."""
+        query = "select max(query_start) from pg_stat_activity where application_name = 'hms pager standby'"
+        return self._scalar(sa.text(query + " and datname = current_database()"))
+
+    def _accepted(self) -> bool:
+        return bool(self._scalar(sa.text("select bool_and(state = 'accepted') from oms.messages")))
 
     def _ended(self) -> bool:
         """Whether the page has arrived by the ledger; lets the time pass until it is looked at next."""
@@ -173,12 +188,11 @@ def test_killed_before_the_attempt_is_committed(ops: Ops) -> None:
         ops.cut()
     ops.leads("second")
     ops.delivered(BODY)
-    assert len(ops.provider.requests()) == 2
+    assert len(ops.provider.requests()) == 3
 
 
 def test_killed_while_the_server_commits_the_attempt(ops: Ops) -> None:
     """The attempt is on record though nobody was left to make it: one text, which says that it may be two."""
-    ops.finish_for_the_dead()
     first = ops.pair()
     with locked(ops.engine, ATTEMPTS):
         ops.page()
@@ -220,7 +234,6 @@ def test_killed_before_the_answer(ops: Ops, there: bool) -> None:
 @pytest.mark.parametrize("cut", [True, False])
 def test_killed_before_the_answer_is_committed(ops: Ops, cut: bool) -> None:
     """The answer had come and was being recorded: whether the server still does so or not, one text."""
-    ops.finish_for_the_dead()
     first = ops.pair()
     ops.provider.fault(faults.held(accepted=True))
     ops.page()
@@ -256,10 +269,10 @@ def test_two_daemons(ops: Ops) -> None:
     for name in ("first", "second"):
         ops.start(name)
     wait_until(lambda: len(ops.provider.handsets()) >= len(phones), "all pages")
-    wait_until(lambda: all(_started(ops.crew.said(name)) for name in ("first", "second")), "both to be up")
-    ops.page(OTHER.replace("0143", "0199"), "the last one")
+    wait_until(lambda: ops.lead(2), "both to be up, and one to lead")
+    ops.page(LAST, "the last one")
     wait_until(lambda: len(ops.provider.handsets()) > len(phones), "the last page")
-    assert sorted(text.to for text in ops.provider.handsets()) == [*phones, "+12025550199"]
+    assert sorted(text.to for text in ops.provider.handsets()) == [*phones, LAST]
 
 
 def test_paused_with_its_lock(ops: Ops) -> None:
@@ -270,6 +283,8 @@ def test_paused_with_its_lock(ops: Ops) -> None:
     ops.held()
     os.kill(first.pid, signal.SIGSTOP)
     ops.provider.release()
+    before = wait_until(ops.stood_by, "the second one to stand by")
+    wait_until(lambda: ops.stood_by() > before, "the second one to ask for the lead once more")
     os.kill(first.pid, signal.SIGCONT)
     ops.delivered(BODY)
     assert "pager: leading" not in ops.crew.said("second")
@@ -314,7 +329,3 @@ def test_paused_before_it_writes(ops: Ops) -> None:
 def _attempted(engine: sa.Engine) -> bool:
     with engine.connect() as connection:
         return bool(connection.scalar(sa.text("select count(*) from oms.message_attempts")))
-
-
-def _started(said: str) -> bool:
-    return "leading" in said or "standby" in said

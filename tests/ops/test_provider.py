@@ -208,7 +208,6 @@ def test_no_answer(
         (faults.unavailable(), 503, 20503, 0),
         (faults.unauthorized(), 401, 20003, 0),
         (faults.refused(21610), 400, 21610, 0),
-        (faults.refused(21609), 400, 21609, 0),
         (faults.refused(21611), 400, 21611, 0),
     ],
 )
@@ -221,6 +220,15 @@ def test_errors(
         send(client)
     assert (caught.value.status, caught.value.code) == (status, code)
     assert len(provider.handsets()) == rings
+
+
+def test_a_callback_that_is_refused(provider: Provider, client: Client) -> None:
+    """A fault of the callback's address strikes only a request that has one."""
+    provider.fault(faults.refused(21609))
+    assert send(client).sid
+    with pytest.raises(TwilioRestException) as caught:
+        send(client, status_callback="https://floor.example.org/status")
+    assert caught.value.code == 21609
 
 
 def test_when_to_come_again(provider: Provider) -> None:

@@ -118,9 +118,8 @@ def test_a_handshake_that_fails_is_not_sent() -> None:
         Exchange().request("POST", url.replace("http:", "https:"))
 
 
-def test_an_answer_that_drips_in_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_drips_in_is_ended() -> None:
     """No limit for a silence ends it, so the whole exchange has one."""
-    monkeypatch.setattr(exchange, "TOTAL_SECONDS", 0.3)
     over = threading.Event()
 
     def drip(request: BaseHTTPRequestHandler, body: bytes) -> None:
@@ -132,7 +131,7 @@ def test_an_answer_that_drips_in_is_ended(monkeypatch: pytest.MonkeyPatch) -> No
                 return
 
     with server(drip) as url, pytest.raises(AnswerLost):
-        Exchange().request("POST", url, content=b"x")
+        Exchange(total_seconds=0.3).request("POST", url, content=b"x")
     over.set()
 
 

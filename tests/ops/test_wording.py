@@ -55,12 +55,12 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         finished=20,
         failed=40,
         last_finished=NOW - 7 * MINUTE,
-        forecast=Forecast(1200, NOW + 5 * MINUTE, None, None, 1.0, 12, trusted=True),
+        forecast=Forecast(12, NOW + 5 * MINUTE, None, None, 1.0, 9, trusted=True),
     )
-    crewed = replace(queue, name="crewed", workers=2, slots=8)
+    crewed = replace(queue, workers=2, slots=8)
     picture = Picture(
         NOW,
-        [queue, crewed],
+        [replace(queue, name="pens"), crewed],
         [HostSeen("barn", 97.4, 1, 4)],
         unsent=40,
         unsent_since=NOW - 3 * MINUTE,
@@ -68,7 +68,7 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
     )
     found = {}
     for rule in RULES:
-        finding = rule.judge(picture, lambda name, _, rule=rule: rule.defaults[name])[0]
+        finding = rule.judge(picture, lambda name, _, rule=rule: rule.defaults[name])[-1]
         facts = {**finding.facts, "value": finding.value, "late_jobs": finding.late_jobs}
         found[rule.name] = (facts, finding.queue, finding.subject)
     return found
@@ -84,11 +84,10 @@ FOUND = _found()
         ("slow", "HMS #K7 farm-grant: jobs wait 14 min on average, SLA 10 min. Reply ACK K7."),
         (
             "forecast",
-            "HMS #K7 farm-grant: 1200 jobs will be late from 10:47 CDT; 12 slots needed, 0 there."
-            " Reply ACK K7.",
+            "HMS #K7 farm-grant: 12 jobs will be late from 10:47 CDT; 9 slots needed, 8 there. Reply ACK K7.",
         ),
-        ("stalled", "HMS #K7 crewed: no step finished for 7 min, 412 jobs wait. Reply ACK K7."),
-        ("no-worker", "HMS #K7 farm-grant: no worker for 412 jobs, next due 10:43 CDT. Reply ACK K7."),
+        ("stalled", "HMS #K7 farm-grant: no step finished for 7 min, 412 jobs wait. Reply ACK K7."),
+        ("no-worker", "HMS #K7 pens: no worker for 412 jobs, next due 10:43 CDT. Reply ACK K7."),
         ("failing", "HMS #K7 farm-grant: 40 of 60 steps failed in 5 min (67 %). Reply ACK K7."),
         ("busy-host", "HMS #K7 barn: CPU at 97 % with 4 workers. Reply ACK K7."),
         ("outbox", "HMS #K7 floor: 40 texts not sent, oldest 3 min. Reply ACK K7."),

@@ -11,6 +11,7 @@ Life = tuple[tuple[str, int | None], ...]
 
 DELIVERED: Life = (("sent", None), ("delivered", None))
 FAILED = ("undelivered", "failed")
+BAD_CALLBACK = 21609
 _HTML = {"Content-Type": "text/html"}
 _BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 

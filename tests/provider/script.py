@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.provider.faults import Fault
+from tests.provider.faults import BAD_CALLBACK, Fault
 
 
 class Gone(Exception):
@@ -53,11 +53,14 @@ class Script:
         with self._lock:
             return len(self._faults)
 
-    def strike(self, on: str, to: str | None) -> Fault:
+    def strike(self, on: str, form: Mapping[str, str]) -> Fault:
         """The fault for this request; an ordinary one if there is none."""
         with self._lock:
             for place, fault in enumerate(self._faults):
-                if fault.on == on and fault.to in (None, to):
+                # What is wrong with a callback address cannot be where there is none.
+                if fault.code == BAD_CALLBACK and "StatusCallback" not in form:
+                    continue
+                if fault.on == on and fault.to in (None, form.get("To")):
                     if fault.times == 1:
                         del self._faults[place]
                     elif fault.times is not None:

@@ -127,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, form: dict[str, str], _: str | None) -> None:
         api = self.server.api
-        fault = api.script.strike("send", form.get("To"))
+        fault = api.script.strike("send", form)
         if fault.hold and not fault.accepted:
             api.script.hold()
         if not fault.accepted and fault.answer != "ordinary":
@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _look(self, form: dict[str, str], sid: str | None) -> None:
         api = self.server.api
-        fault = api.script.strike("list" if sid is None else "fetch", form.get("To"))
+        fault = api.script.strike("list" if sid is None else "fetch", form)
         if fault.hold:
             api.script.hold()
         document: Mapping[str, Any] | None

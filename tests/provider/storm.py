@@ -88,11 +88,8 @@ class Storm:
         self._connection = connection
         self._provider = provider
         self._site = Site(self._hear)
-        import httpx
-        from hms_ops.senders import exchange
-        exchange.TOTAL_SECONDS = TOTAL_SECONDS
-        self._exchange = Exchange()
-        self._exchange._client.timeout = httpx.Timeout(READ_SECONDS)
+        # One for all runs: to load the certificates takes longer than a run.
+        self._exchange = Exchange(READ_SECONDS, TOTAL_SECONDS)
 
     def close(self) -> None:
         """Stop hearing callbacks."""
@@ -155,15 +152,14 @@ class Storm:
 
     def _sender(self) -> Twilio:
         provider = self._provider
-        made = Twilio(
+        return Twilio(
             provider.account,
             provider.token,
             provider.number,
             provider.url,
             self._site.url,
+            exchange=self._exchange,
         )
-        made._exchange = self._exchange
-        return made
 
     def _hear(self, hook: Hook) -> int:
         parts = urlsplit(hook.url)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tests.provider import faults
-from tests.provider.faults import Fault
+from tests.provider.faults import BAD_CALLBACK, Fault
 
 Make = Callable[[], Fault]
 
@@ -17,7 +17,7 @@ NOT_SENT: Sequence[Make] = (
     partial(faults.too_many, 2),
     partial(faults.too_many, None),
     partial(faults.refused, 21611),
-    partial(faults.refused, 21609),
+    partial(faults.refused, BAD_CALLBACK),
     faults.unauthorized,
 )
 #: The answer is lost after the text was taken.
@@ -49,7 +49,7 @@ CALLBACKS: Sequence[Callable[[Fault], Fault]] = (
     lambda fault: replace(fault, when="never"),
     lambda fault: replace(fault, when="early"),
     lambda fault: replace(fault, each=2),
-    lambda fault: replace(fault, callbacks=(("delivered", None), ("sent", None))),
+    lambda fault: replace(fault, callbacks=fault.life[::-1]),
     lambda fault: replace(fault, when="held"),
 )
 
@@ -74,19 +74,24 @@ class Weather:
 
 
 def weather(seed: int) -> Weather:
-    """The weather of this seed; one in ten is fair but for its callbacks."""
+    """The weather of this seed."""
     dice = random.Random(f"weather {seed}")
     before = [dice.choice(NOT_SENT)() for _ in range(dice.choice((0, 0, 1, 2)))]
-    kind = dice.choices(("fair", "failing", "lost", "nothing"), (2, 1, 5, 2))[0]
+    kind = dice.choices(("fair", "failing", "lost", "nothing", "outage"), (20, 10, 45, 20, 5))[0]
     makers: dict[str, Make] = {
         "fair": Fault,
         "failing": partial(faults.failing, dice.choice((30003, 30008))),
         "lost": dice.choice(LOST),
         "nothing": dice.choice(NOTHING),
+        # Sent anew each time, until the provider is back.
+        "outage": partial(faults.unavailable, times=dice.randint(2, 6)),
     }
     after = [dice.choice(NOT_SENT)() for _ in range(dice.choice((0, 0, 1)))]
     callback = dice.choice(CALLBACKS)
     view = dice.choices(("clear", "lags", "blind", "blind for a while"), (5, 2, 2, 1))[0]
+    if kind == "outage" and view == "blind":
+        # Who takes texts again has his list back, too.
+        view = "blind for a while"
     lists = {"blind": [faults.list_down()], "blind for a while": [faults.list_down(times=dice.randint(2, 6))]}
     struck = [callback(fault) for fault in [*before, makers[kind](), *after, Fault(times=None)]]
     if view == "lags":
@@ -94,6 +99,6 @@ def weather(seed: int) -> Weather:
     return Weather(
         closed=dice.choice((0, 0, 0, 1, 2)),
         faults=(*lists.get(view, []), *struck),
-        lost=kind in ("lost", "nothing"),
+        lost=kind in ("lost", "nothing", "outage"),
         blind=view.startswith("blind"),
     )

@@ -42,11 +42,43 @@ class Happening(Answer):
     detail: Json | None
 
 
+class Text(Answer):
+    """A text and what became of it: its state, or its `fate` where it was merged into another one.
+
+    Phones, and what applicants were told, are masked for badges that may not see payloads.
+    """
+
+    id: int
+    kind: str
+    page: bool
+    incident: int | None
+    job: str | None
+    reference: str | None
+    to: str
+    body: str
+    state: str
+    fate: str
+    merged_into: int | None
+    attempts: int
+    resend: bool
+    sid: str | None
+    fault: str | None
+    created_at: Moment
+    finished_at: Moment | None
+
+
+class Texts(Answer):
+    """The last texts, newest first."""
+
+    texts: list[Text]
+
+
 class IncidentWithTimeline(Incident):
-    """One incident with all that happened to it, and the first jobs that were late in it."""
+    """One incident with all that happened to it, the first jobs that were late in it, and its last texts."""
 
     timeline: list[Happening]
     jobs: list[str]
+    texts: list[Text]
 
 
 class Incidents(Answer):
@@ -85,7 +117,7 @@ class Rung(Answer):
 
 
 class OnCall(Answer):
-    """The on-call document in force, and who is on each step of the ladder now; phones are masked for some."""
+    """The on-call document in force, and who is on which step now; phones are masked for some."""
 
     document: Json
     set_by: str | None
@@ -169,11 +201,56 @@ class Kept(Answer):
     worst: list[Miss]
 
 
+class Days(Answer):
+    """Day by day, oldest first; today is the last."""
+
+    zone: str
+    days: dict[date, Tally]
+
+
+class Bucket(Answer):
+    """How many jobs were late by less than `below` seconds (null: by more), and not in a lower bucket."""
+
+    below: float | None
+    jobs: int
+
+
+class Lateness(Answer):
+    """How late the misses from `since` until before `until` are."""
+
+    since: Moment
+    until: Moment
+    buckets: list[Bucket]
+
+
+class Point(Answer):
+    """A metric over the step of time that begins at `at`: the mean of its samples, the least and the most."""
+
+    at: Moment
+    subject: str | None
+    value: float
+    least: float
+    most: float
+
+
+class History(Answer):
+    """How a metric went from `since` until before `until`; steps without data are missing."""
+
+    name: str
+    queue: str | None
+    unit: str
+    since: Moment
+    until: Moment
+    step: int
+    points: list[Point]
+
+
 class Queued(Answer):
-    """A text that waits to be handed over."""
+    """A text that waits to be handed over; `created` is false where its key was known."""
 
     token: str
     to: str
+    created: bool
 
 
 class Recipe(Answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hms_floor.api.answers import Answer, Json, Moment
+from hms_floor.api.answers import Answer, Moment
 
 
 class Queue(Answer):
@@ -80,8 +80,26 @@ class Sla(Answer):
     reason: str | None
 
 
+class Ahead(Answer):
+    """How many open jobs will be late, the first deadline that is missed, when all are done, slots needed."""
+
+    late: int
+    first_late: Moment | None
+    done_at: Moment | None
+    slots_needed: int | None
+
+
+class Forecast(Answer):
+    """How the `open` jobs of now fare, and would under the other SLA: `lateAtOnce` of them at once."""
+
+    open: int
+    before: Ahead
+    after: Ahead
+    late_at_once: int
+
+
 class SlaChange(Answer):
-    """An SLA that was set, or with `dryRun` would be; `forecast` is what the demand says, if it is known."""
+    """An SLA that was set, or with `dryRun` would be; then with a forecast, if the watch has measured."""
 
     queue: str
     minutes: float
@@ -90,7 +108,7 @@ class SlaChange(Answer):
     reason: str | None
     before: float
     dry_run: bool
-    forecast: Json | None
+    forecast: Forecast | None
 
 
 class SlaHistory(Answer):

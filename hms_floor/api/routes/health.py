@@ -20,7 +20,7 @@ router = APIRouter(route_class=Guarded, tags=["life"])
 
 @router.get("/healthz", response_model=answers.Health)
 def alive(door: TheDoor, response: Response) -> dict[str, Any]:
-    """Whether the door lives and its database answers (503 where it does not), and whether the watch beats."""
+    """Whether the door lives, its database answers (503 where it does not), and the watch beats."""
     beats = _beats(door)
     response.status_code = 503 if beats is None else 200
     return {

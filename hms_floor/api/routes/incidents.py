@@ -7,21 +7,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection
 
-from hms_floor.api import asked
+from hms_floor.api import asked, showing
 from hms_floor.api.access import Guarded, Who
 from hms_floor.api.answers import ops as answers
 from hms_floor.api.asked import Cursor, IncidentRef, Limit, QueueName, Reasoned
 from hms_floor.api.door import TheDoor
-from hms_oms import audit, health
+from hms_floor.api.problems import Problem
+from hms_oms import audit, control, health, outbox
 from hms_oms.tickets import job_name
 from hms_ops import incidents, late_jobs, oncall, silences, thresholds, wording
 from hms_ops.incidents import STATES, Incident
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])
 
-Named = Annotated[
-    IncidentRef, Path(alias="id", description="Its number, or its reference.", examples=["K7"])
-]
+#: So many of its texts are shown with an incident.
+TEXTS = 100
+
+Named = Annotated[IncidentRef, Path(alias="id", description="Its number, or its reference.", examples=["K7"])]
 SilencePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
 WordPath = Annotated[str, Path(pattern="^[a-z][a-z_-]{0,60}$")]
 
@@ -36,20 +38,24 @@ def find(
 ) -> dict[str, Any]:
     """List incidents, newest first."""
     with door.reading() as connection:
+        if queue is not None:
+            control.require_queue(connection, queue)
         found = incidents.find(connection, state or STATES, queue, limit=limit, after=cursor)
         shown = [_shown(connection, each) for each in found]
     return {"incidents": shown, "next": str(found[-1].id) if len(found) == limit else None}
 
 
 @router.get("/incidents/{id}", response_model=answers.IncidentWithTimeline)
-def get(door: TheDoor, incident: Named) -> dict[str, Any]:
+def get(door: TheDoor, who: Who, incident: Named) -> dict[str, Any]:
     """Everything about one incident."""
     with door.reading() as connection:
         found = incidents.get(connection, incident)
         late = late_jobs.of(connection, found)
+        texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
         return _shown(connection, found) | {
             "timeline": incidents.history(connection, found.id),
             "jobs": [job_name(each.job_id) for each in late],
+            "texts": [showing.text(each, who) for each in texts],
         }
 
 
@@ -60,6 +66,8 @@ def acknowledge(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | Non
     with door.writing() as connection:
         limits, now = thresholds.limits(connection), health.clock(connection)
         found = incidents.acknowledge(connection, incident, who.actor, now, limits)
+        if found.state != "acknowledged":
+            raise Problem(409, f"{found.name} is {found.state}: there is nothing to take on")
         audit.write(connection, [who.act(found.name, reason=reason)])
         return _shown(connection, found)
 
@@ -70,6 +78,8 @@ def resolve(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | None = 
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
         found = incidents.resolve(connection, incident, who.actor, reason, health.clock(connection))
+        if found.state != "resolved":
+            raise Problem(409, f"{found.name} is {found.state}: nobody knows of it yet")
         audit.write(connection, [who.act(found.name, reason=reason)])
         return _shown(connection, found)
 
@@ -101,15 +111,11 @@ def silence(door: TheDoor, who: Who, wanted: asked.Silence) -> Any:
 
 
 @router.post("/silences/{id}/end", response_model=answers.Silence)
-def end_silence(
-    door: TheDoor, who: Who, number: SilencePath, wanted: Reasoned | None = None
-) -> Any:
+def end_silence(door: TheDoor, who: Who, number: SilencePath, wanted: Reasoned | None = None) -> Any:
     """End a silence before its time, or call off one to come."""
     with door.writing() as connection:
         found = silences.end(connection, number, who.actor)
-        audit.write(
-            connection, [who.act(f"silence-{found.id}", reason=wanted.reason if wanted else None)]
-        )
+        audit.write(connection, [who.act(f"silence-{found.id}", reason=wanted.reason if wanted else None)])
     return found
 
 
@@ -130,9 +136,7 @@ def set_threshold(
             connection, rule, parameter, wanted.value, wanted.queue, who.actor, wanted.reason
         )
         detail = {"value": wanted.value, "queue": wanted.queue}
-        audit.write(
-            connection, [who.act(f"{rule}.{parameter}", reason=wanted.reason, detail=detail)]
-        )
+        audit.write(connection, [who.act(f"{rule}.{parameter}", reason=wanted.reason, detail=detail)])
     return found
 
 
@@ -157,7 +161,8 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
     document = dict(found.document if found else oncall.DEFAULT)
     ladder = oncall.on_call(document, health.clock(connection))
     if not phones:
-        document["recipients"] = dict.fromkeys(document["recipients"], "***")
+        recipients = document["recipients"].items()
+        document["recipients"] = {name: showing.phone(number) for name, number in recipients}
     return {
         "document": document,
         "setBy": found and found.set_by,
@@ -174,10 +179,9 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
 
 
 def _shown(connection: Connection, found: Incident) -> dict[str, Any]:
-    document = oncall.in_force(connection)
-    zone = oncall.zone(document.document if document else oncall.DEFAULT)
     values = {name: getattr(found, name) for name in _FIELDS}
-    return values | {"title": wording.title(found.rule), "sentence": wording.sentence(found, zone)}
+    sentence = wording.sentence(found, showing.zone(connection))
+    return values | {"title": wording.title(found.rule), "sentence": sentence}
 
 
 _FIELDS = tuple(name for name in answers.Incident.model_fields if name not in ("title", "sentence"))

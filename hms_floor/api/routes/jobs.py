@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
-from hms_act import terminate
 from hms_floor.api import asked, filters, showing, starts
 from hms_floor.api.access import Guarded, Who
 from hms_floor.api.answers import jobs as answers
@@ -197,9 +196,14 @@ def delay(door: TheDoor, who: Who, job: JobPath, wanted: asked.Delay) -> dict[st
 
 def tell_workers(door: Door, running: Sequence[Ticket]) -> str | None:
     """Have the workers end steps that the ledger has given up; what could not be done, as a sentence."""
+    if not running:
+        return None
+    # Celery, which takes a while, is loaded when it is first needed.
+    from hms_act.terminate import WorkersNotTold, terminate
+
     try:
-        terminate.terminate(door.settings.servers()[1], running)
-    except terminate.WorkersNotTold as error:
+        terminate(door.settings.servers()[1], running)
+    except WorkersNotTold as error:
         return str(error)
     return None
 

@@ -15,6 +15,9 @@ from hms_floor.cli import documents
 from hms_oms import audit, control, health, jobs, queues
 from hms_oms import sla as slas
 from hms_oms.sla import Sla
+from hms_ops import preview
+from hms_ops.picture import Forecast
+from hms_ops.preview import Preview
 
 router = APIRouter(route_class=Guarded, tags=["queues"])
 
@@ -73,15 +76,17 @@ def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.Limits) -> di
 @router.put("/queues/{queue}/sla", response_model=answers.SlaChange)
 def set_sla(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.SetSla) -> dict[str, Any]:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
+    ahead: dict[str, Any] | None = None
     with door.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
         if wanted.dry_run:
+            ahead = _ahead(preview.sla(connection, queue, minutes=before, instead=wanted.minutes))
             found = Sla(queue, wanted.minutes, health.clock(connection), who.actor, wanted.reason)
         else:
             found = slas.set_sla(connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason)
         detail = {"before": before, "minutes": wanted.minutes, "dryRun": wanted.dry_run}
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
-    return documents.sla(found) | {"before": before, "dryRun": wanted.dry_run, "forecast": None}
+    return documents.sla(found) | {"before": before, "dryRun": wanted.dry_run, "forecast": ahead}
 
 
 @router.get("/queues/{queue}/sla", response_model=answers.SlaHistory)
@@ -96,3 +101,23 @@ def in_force(door: TheDoor) -> dict[str, Any]:
     """The SLA of every queue, as it stands now."""
     with door.reading() as connection:
         return {"slas": [documents.sla(each) for each in slas.in_force(connection)]}
+
+
+def _ahead(found: Preview | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "open": found.jobs,
+        "before": _forecast(found.change.before),
+        "after": _forecast(found.change.after),
+        "lateAtOnce": found.change.at_once,
+    }
+
+
+def _forecast(found: Forecast) -> dict[str, Any]:
+    return {
+        "late": found.late,
+        "firstLate": found.first_late,
+        "doneAt": found.done_at,
+        "slotsNeeded": found.slots_needed,
+    }

@@ -78,7 +78,7 @@ def extend(
 
 
 @router.post("/reservations/{id}/report", response_model=answers.Reported)
-def report(door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked.StepDone) -> dict[str, Any]:
+def report(door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked.AnyReport) -> dict[str, Any]:
     """Report how the step ended."""
     with door.writing() as connection:
         found = _held(connection, who, reservation)

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from hms_floor.api import showing
 from hms_floor.api.access import Guarded
 from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.problems import Problem
-from hms_oms import health, ledger
+from hms_oms import audit, health, ledger
+from hms_oms.audit import Act
 from hms_ops import callbacks, replies
 
 router = APIRouter(route_class=Guarded, include_in_schema=False)
 
+#: What the address of a status callback says: the numbers of the text and of its attempt.
+Number = Annotated[str | None, Query()]
+
 
 @router.post("/twilio/status", status_code=204)
-async def status(request: Request, door: TheDoor) -> Response:
+async def status(request: Request, door: TheDoor, n: Number = None, a: Number = None) -> Response:
     """Take in what became of a text."""
-    params = await _signed(request, door)
+    form = await _signed(request, door)
+    form |= {name: value for name, value in (("n", n), ("a", a)) if value is not None}
     token = request.headers.get("i-twilio-idempotency-token")
 
     def keep() -> None:
         with door.writing() as connection:
-            told = {**params, **dict(parse_qsl(request.url.query))}
-            callbacks.status(connection, told, health.clock(connection), token)
+            callbacks.status(connection, form, health.clock(connection), token)
 
     await run_in_threadpool(keep)
     return Response(status_code=204)
@@ -35,12 +41,17 @@ async def status(request: Request, door: TheDoor) -> Response:
 @router.post("/twilio/reply")
 async def reply(request: Request, door: TheDoor) -> Response:
     """Take in what somebody has texted, and answer it."""
-    params = await _signed(request, door)
+    form = await _signed(request, door)
+    phone, said = form.get("From", ""), form.get("Body", "")
+    source = request.client.host if request.client else None
 
     def answer() -> str:
         with door.writing() as connection:
-            phone, said = params.get("From", ""), params.get("Body", "")
-            return replies.reply(connection, phone, said, health.clock(connection))
+            words = replies.reply(connection, phone, said, health.clock(connection))
+            told = {"answer": words} if words else None
+            act = Act(showing.phone(phone), [], "POST /twilio/reply", None, 200, source, None, told)
+            audit.write(connection, [act])
+        return words
 
     words = await run_in_threadpool(answer)
     message = f"<Message>{escape(words)}</Message>" if words else ""
@@ -50,21 +61,21 @@ async def reply(request: Request, door: TheDoor) -> Response:
 
 async def _signed(request: Request, door: Door) -> dict[str, str]:
     """The form that was posted. Raises Problem unless it is signed for our public address."""
-    form = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
-    target = request.scope["raw_path"].decode("ascii")
-    if request.url.query:
-        target += f"?{request.url.query}"
-    settings = door.settings
-    signature = request.headers.get("x-twilio-signature")
+    token, public_url = door.settings.twilio_auth_token, door.settings.public_url
+    if not token or not public_url:
+        raise Problem(404, "no provider of texts is set up here: it takes its token and HMS_PUBLIC_URL")
+    fields = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+    target = request.scope["raw_path"].decode("latin-1")
+    if request.scope["query_string"]:
+        target += "?" + request.scope["query_string"].decode("latin-1")
     # All values of a field count for the signature, one of them is taken in.
-    signed: dict[str, list[str]] = {}
-    for name, value in form:
-        signed.setdefault(name, []).append(value)
-    if not callbacks.valid(
-        settings.twilio_auth_token, settings.public_url, target, _Form(signed), signature
-    ):
+    form = _Form()
+    for name, value in fields:
+        form.setdefault(name, []).append(value)
+    signature = request.headers.get("x-twilio-signature")
+    if not callbacks.valid(token, public_url, target, form, signature):
         raise Problem(403, "the signature is missing or wrong")
-    return {name: ledger.plain(values[-1]) for name, values in signed.items()}
+    return {name: ledger.plain(values[-1]) for name, values in form.items()}
 
 
 class _Form(dict[str, list[str]]):

@@ -1,0 +1,96 @@
+"""Who may do what at the door: the one table, from which the guard, the documents and the tests are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_floor.badges import Role
+
+Roles = frozenset[Role]
+
+_VIEWER, _OPERATOR, _MANAGER = Role.VIEWER, Role.OPERATOR, Role.MANAGER
+READERS = frozenset({_VIEWER, _OPERATOR, _MANAGER, Role.ONCALL, Role.ADMIN})
+STARTERS = frozenset({_OPERATOR, _MANAGER})
+MANAGERS = frozenset({_MANAGER})
+CALLED = frozenset({Role.ONCALL, _MANAGER})
+AGENTS = frozenset({Role.AGENT})
+ADMINS = frozenset({Role.ADMIN})
+ANYBODY = frozenset(Role)
+#: No badge is asked for.
+OPEN: Roles = frozenset()
+#: Who sees payloads and results; to the others they are masked.
+SEERS = frozenset({_OPERATOR, _MANAGER})
+
+#: Every route, and the roles of which a badge needs one.
+TABLE: Mapping[str, Roles] = {
+    "POST /jobs": STARTERS,
+    "GET /jobs": READERS,
+    "POST /jobs/bulk": STARTERS,
+    "GET /jobs/{id}": READERS,
+    "GET /jobs/{id}/explain": READERS,
+    "POST /jobs/{id}/cancel": STARTERS,
+    "POST /jobs/{id}/retry": STARTERS,
+    "POST /jobs/{id}/promote": MANAGERS,
+    "POST /jobs/{id}/move": MANAGERS,
+    "POST /jobs/{id}/priority": MANAGERS,
+    "POST /jobs/{id}/delay": MANAGERS,
+    "POST /cycles": STARTERS,
+    "GET /cycles": READERS,
+    "GET /cycles/{id}": READERS,
+    "GET /queues": READERS,
+    "GET /queues/{queue}/peek": READERS,
+    "POST /queues/{queue}/pause": MANAGERS,
+    "POST /queues/{queue}/resume": MANAGERS,
+    "POST /queues/{queue}/limit": MANAGERS,
+    "PUT /queues/{queue}/sla": MANAGERS,
+    "GET /queues/{queue}/sla": READERS,
+    "GET /sla": READERS,
+    "POST /queues/{queue}/reserve": AGENTS,
+    "POST /reservations/{id}/extend": AGENTS,
+    "POST /reservations/{id}/report": AGENTS,
+    "GET /workers": READERS,
+    "GET /recipes": READERS,
+    "GET /stream": READERS,
+    "GET /stream/{queue}": READERS,
+    "GET /metrics": READERS,
+    "GET /incidents": READERS,
+    "GET /incidents/{id}": READERS,
+    "POST /incidents/{id}/ack": CALLED,
+    "POST /incidents/{id}/resolve": CALLED,
+    "GET /silences": READERS,
+    "POST /silences": MANAGERS,
+    "POST /silences/{id}/end": MANAGERS,
+    "GET /oncall": READERS,
+    "PUT /oncall": MANAGERS,
+    "GET /thresholds": READERS,
+    "PUT /thresholds/{rule}/{parameter}": MANAGERS,
+    "GET /ops": READERS,
+    "GET /sla/report": READERS,
+    "GET /sla/days": READERS,
+    "GET /sla/lateness": READERS,
+    "GET /history": READERS,
+    "GET /texts": READERS,
+    "GET /jobs/{id}/texts": READERS,
+    "POST /texts": MANAGERS,
+    "POST /test-pages": MANAGERS,
+    "POST /twilio/status": OPEN,
+    "POST /twilio/reply": OPEN,
+    "GET /audit": MANAGERS | ADMINS,
+    "POST /badges": ADMINS,
+    "GET /badges": ADMINS,
+    "POST /badges/{jti}/revoke": ADMINS,
+    "GET /me": ANYBODY,
+    "GET /openapi.json": ANYBODY,
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+}
+
+
+def markdown() -> str:
+    """The table for documents, one line a route."""
+    roles = list(Role)
+    lines = [f"| route | {' | '.join(roles)} |", "|---|" + "---|" * len(roles)]
+    for action, named in TABLE.items():
+        marks = ["open" if named == OPEN else "yes" if role in named else "" for role in roles]
+        lines.append(f"| `{action}` | {' | '.join(marks)} |")
+    return "\n".join(lines)

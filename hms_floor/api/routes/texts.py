@@ -1,0 +1,106 @@
+"""Texts: have one sent, and see what became of those that were."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection, text
+
+from hms_floor.api import asked, showing
+from hms_floor.api.access import Guarded, Who
+from hms_floor.api.answers import ops as answers
+from hms_floor.api.asked import IncidentRef, JobId, JobPath, Limit
+from hms_floor.api.door import TheDoor, bare
+from hms_floor.api.problems import Problem
+from hms_oms import audit, health, jobs, outbox
+from hms_ops import incidents, wording
+
+router = APIRouter(route_class=Guarded, tags=["texts"])
+
+#: So many texts may go to one phone in an hour: a program in a loop shall not ring all night.
+TEXTS_AN_HOUR = 20
+#: A test page that has not gone out after so long is of no use.
+TEST_EXPIRES = timedelta(minutes=10)
+#: What those texts are called that somebody has written here.
+KIND = "message"
+
+
+@router.post("/texts", status_code=202, response_model=answers.Queued)
+def send(door: TheDoor, who: Who, wanted: asked.SendText) -> dict[str, Any]:
+    """Have a text sent; the same `key` is one text. It takes its turn among the texts to applicants."""
+    token = f"{KIND}:{wanted.key or secrets.token_hex(8)}"
+    with door.writing() as connection:
+        # One after the other, so that two at the same time cannot both be the last one.
+        for name in sorted({wanted.to, token}):
+            connection.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+        created = not connection.scalar(text(_KNOWN), {"token": token})
+        if created:
+            _require_room(connection, wanted.to)
+            outbox.put(
+                bare(connection), token=token, job=None, kind=KIND, recipient=wanted.to, body=wanted.text
+            )
+        detail = {"to": showing.phone(wanted.to), "created": created}
+        audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
+    return {"token": token, "to": wanted.to, "created": created}
+
+
+@router.post("/test-pages", status_code=202, response_model=answers.Queued)
+def send_test_page(door: TheDoor, who: Who, wanted: asked.TestPage) -> dict[str, Any]:
+    """Send a page that only shows that pages arrive. Like any other it counts for what a phone gets."""
+    token = f"test:{secrets.token_hex(8)}"
+    with door.writing() as connection:
+        now = health.clock(connection)
+        outbox.put_page(
+            connection,
+            token=token,
+            incident=None,
+            kind="test",
+            reference=None,
+            recipient=wanted.to,
+            body=wording.test_page(now, showing.zone(connection)),
+            expires_at=now + TEST_EXPIRES,
+        )
+        detail = {"to": showing.phone(wanted.to)}
+        audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
+    return {"token": token, "to": wanted.to, "created": True}
+
+
+@router.get("/texts", response_model=answers.Texts)
+def find(
+    door: TheDoor,
+    who: Who,
+    incident: Annotated[IncidentRef | None, Query(description="Those about it.")] = None,
+    job: Annotated[JobId | None, Query(description="Those to its applicant.")] = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """List the last texts, newest first."""
+    with door.reading() as connection:
+        about = None if incident is None else incidents.get(connection, incident).id
+        to = None if job is None else jobs.get(connection, showing.number(job)).id
+        found = outbox.texts_of(connection, incident=about, job=to, limit=limit)
+    return {"texts": [showing.text(each, who) for each in found]}
+
+
+@router.get("/jobs/{id:job}/texts", response_model=answers.Texts)
+def of_job(door: TheDoor, who: Who, job: JobPath, limit: Limit = 50) -> dict[str, Any]:
+    """List the texts to the applicant of a job, newest first."""
+    with door.reading() as connection:
+        found = outbox.texts_of(connection, job=jobs.get(connection, showing.number(job)).id, limit=limit)
+    return {"texts": [showing.text(each, who) for each in found]}
+
+
+def _require_room(connection: Connection, phone: str) -> None:
+    sent = connection.scalar(text(_LATELY), {"phone": phone, "kind": KIND}) or 0
+    if sent >= TEXTS_AN_HOUR:
+        detail = f"this phone has had {TEXTS_AN_HOUR} such texts within an hour"
+        raise Problem(429, detail, headers={"Retry-After": "600"})
+
+
+_KNOWN = "select exists (select from oms.messages where token = :token)"
+_LATELY = (
+    "select count(*) from oms.messages where kind = :kind and recipient = :phone"
+    " and created_at > oms.now() - interval '1 hour'"
+)

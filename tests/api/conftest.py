@@ -1,0 +1,184 @@
+"""A door for the tests: a real server process on the test's own ledger, badges, and a way to ask."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hms_floor import badges, embedded
+from hms_floor.badges import Role
+from hms_oms import database as database_door
+from hms_oms import recipes, registry
+from hms_oms.settings import Settings
+from tests.conftest import RECIPES, Crew, admin, sibling, wait_until
+
+ALL = tuple(Role)
+
+
+@dataclass
+class Door:
+    """A server process and the ways to it."""
+
+    url: str
+    settings: Settings
+    process: subprocess.Popen[bytes]
+    client: httpx.Client = field(repr=False)
+
+    def badge(self, *roles: Role, queues: Sequence[str] = ("*",), actor: str = "ann") -> str:
+        """A badge with these roles, all of them without any."""
+        return badges.issue(self.settings, actor=actor, roles=roles or ALL, queues=queues, hours=1).token
+
+    def ask(self, method: str, path: str, body: Any = None, *roles: Role, **options: Any) -> httpx.Response:
+        """Ask with a badge of these roles (all without any); `body` is sent as JSON."""
+        badge = options.pop("badge", None) or self.badge(*roles, queues=options.pop("queues", ("*",)))
+        headers = {"Authorization": f"Bearer {badge}", **options.pop("headers", {})}
+        if body is not None:
+            options["json"] = body
+        return self.client.request(method, path, headers=headers, **options)
+
+    def get(self, path: str, *roles: Role, **options: Any) -> Any:
+        """What is at an address; it must be there."""
+        answer = self.ask("GET", path, None, *roles, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def send(self, data: bytes, *, patience: float = 15.0) -> bytes:
+        """Send bytes as they are, and return all that is answered until the door hangs up."""
+        with self.connect(patience) as line:
+            line.sendall(data)
+            return receive_all(line)
+
+    def connect(self, patience: float = 15.0) -> socket.socket:
+        """A bare connection."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return socket.create_connection((host, int(port)), timeout=patience)
+
+    def lives(self) -> bool:
+        """Whether the server is up and answers."""
+        return self.process.poll() is None and self.client.get("/healthz").status_code == 200
+
+
+def receive_all(line: socket.socket) -> bytes:
+    """What comes until the other side hangs up."""
+    found = b""
+    try:
+        while piece := line.recv(65536):
+            found += piece
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def start(url: str, broker: str, home: Path, **environment: str) -> Door:
+    """Start a door on a database, and wait until it answers."""
+    crew = Crew(url, broker, home)
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    process = crew.start("floor", "-m", "hms_floor", "floor", "run", HMS_FLOOR_PORT=str(port), **environment)
+    address = f"http://127.0.0.1:{port}"
+    client = httpx.Client(base_url=address, timeout=60.0)
+    settings = Settings(home=home, database_url=url, broker_url=broker, recipes=RECIPES)
+
+    def answers() -> bool:
+        assert process.poll() is None, crew.said("floor")
+        try:
+            return client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_until(answers, "the door to answer", 60.0)
+    return Door(address, settings, process, client)
+
+
+@pytest.fixture(scope="module")
+def floor_database(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """The URL of a ledger that all tests of a module use, with the shop's recipes."""
+    name = f"hms_floor_{uuid.uuid4().hex[:12]}"
+    admin(servers, f"create database {name} template {template}")
+    url = sibling(servers, name)
+    with database_door.engine(url).begin() as connection:
+        for recipe in recipes.load_folder(RECIPES).values():
+            registry.register(connection, recipe)
+    yield url
+    database_door.engine(url).dispose()
+    admin(servers, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def open_door(floor_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Door]]:
+    """Open a door on the module's ledger, with settings of one's own."""
+    opened: list[Door] = []
+
+    def make(**environment: str) -> Door:
+        home = tmp_path_factory.mktemp("door")
+        opened.append(start(floor_database, "redis://127.0.0.1:1/0", home, **environment))
+        return opened[-1]
+
+    yield make
+    for door in opened:
+        door.client.close()
+        door.process.terminate()
+        door.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def standing_door(open_door: Callable[..., Door]) -> Door:
+    """The door of a module: to start one takes a while."""
+    return open_door()
+
+
+@pytest.fixture
+def database(floor_database: str) -> str:
+    """The module's ledger, with nothing but queues and recipes in it."""
+    with database_door.engine(floor_database).begin() as connection:
+        connection.exec_driver_sql(_EMPTY)
+    return floor_database
+
+
+@pytest.fixture
+def door(standing_door: Door, database: str) -> Door:
+    """A door on an empty ledger."""
+    assert standing_door.process.poll() is None, "a test before this one has brought the door down"
+    return standing_door
+
+
+@pytest.fixture
+def order(door: Door) -> Callable[..., str]:
+    """Start an order of the shop, and return its id."""
+
+    def place(number: int, **more: Any) -> str:
+        document = {"jobType": "shop:order:v1", "payload": {"number": number, **more}}
+        answer = door.ask("POST", "/jobs", document)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["jobId"])
+
+    return place
+
+
+def faults(answer: httpx.Response) -> dict[str, str]:
+    """The fields that an answer blames, with the reasons."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = json.loads(answer.content)
+    assert document["status"] == answer.status_code
+    return {each["field"]: each["reason"] for each in document.get("errors", ())}
+
+
+# TRUNCATE fires no trigger of rows, so that even what is append-only can be emptied.
+_EMPTY = """
+truncate oms.jobs, oms.job_events, oms.batches, oms.audit, oms.badges, oms.workers, oms.messages, oms.slas,
+    ops.incidents, ops.incident_events, ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds,
+    ops.metrics, ops.beats restart identity cascade;
+insert into oms.slas (queue, minutes, set_by) select name, 30, 'recipe' from oms.queues;
+update oms.queues set paused_at = null, paused_by = null, pause_reason = null, window_size = null,
+    starts_per_minute = null;
+update public.clock set shift = '0'
+"""

@@ -1,0 +1,234 @@
+"""Those who mean no good, or know no better: a clear answer, and the door stays open for the others."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hms_floor.badges import Role
+from tests.api.conftest import Door, receive_all
+from tests.conftest import wait_until
+
+
+@pytest.fixture(autouse=True)
+def still_open(standing_door: Door) -> Iterator[None]:
+    """After each of these the door still answers."""
+    yield
+    assert standing_door.lives()
+
+
+def status(answer: bytes) -> int:
+    """The status of an answer as it came over the line."""
+    assert answer.startswith(b"HTTP/1.1 "), answer[:100]
+    return int(answer[9:12])
+
+
+def test_heads_that_never_end_are_hung_up_on(door: Door) -> None:
+    """Fifty connections that send a line now and then are told 408, while others are served."""
+    lines = [door.connect(30.0) for _ in range(50)]
+    for line in lines:
+        line.sendall(b"GET /me HTTP/1.1\r\nHost: door\r\n")
+    over = threading.Event()
+
+    def drip() -> None:
+        while not over.wait(0.5):
+            for line in lines:
+                try:
+                    line.sendall(b"X-A: b\r\n")
+                except OSError:
+                    return
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        assert door.lives()
+        assert status(receive_all(lines[0])) == 408
+        assert door.lives()
+    finally:
+        over.set()
+        dripping.join()
+        for line in lines:
+            line.close()
+
+
+def test_a_body_that_drips_is_ended(door: Door) -> None:
+    """A JSON body has some seconds to come, however it drips."""
+    with door.connect(30.0) as line:
+        head = f"POST /jobs HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {door.badge()}\r\n"
+        line.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{".encode())
+        assert status(receive_all(line)) == 408
+
+
+def test_a_gigabyte_is_refused_before_it_is_sent(door: Door) -> None:
+    """413 by the length that is told, with hardly a byte taken in; and by what comes, where none is told."""
+    head = f"POST /jobs HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {door.badge()}\r\n"
+    head += "Content-Type: application/json\r\n"
+    answer = door.send(f"{head}Content-Length: 1073741824\r\n\r\n".encode() + b"x" * 1000)
+    assert status(answer) == 413
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    answer = door.send(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + 17 * chunk)
+    assert status(answer) == 413
+    assert b"application/problem+json" in answer
+
+
+def test_a_gigabyte_of_rows_is_refused(door: Door) -> None:
+    """A file has its limit, too, and is not read to the end to find out."""
+    head = "POST /cycles?jobType=shop:order:v1 HTTP/1.1\r\nHost: door\r\n"
+    head += f"Authorization: Bearer {door.badge()}\r\n"
+    answer = door.send(f"{head}Content-Type: text/csv\r\nContent-Length: 1073741824\r\n\r\n".encode())
+    assert status(answer) == 413
+
+
+@pytest.mark.parametrize("body", ["[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000])
+def test_depths_are_not_descended_into(door: Door, body: str) -> None:
+    """10,000 levels are one answer, not a stack."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {door.badge()}"}
+    answer = door.client.post("/jobs", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert "deeper than 64" in answer.json()["detail"]
+
+
+def test_brackets_in_words_are_no_depth(door: Door) -> None:
+    """Only those that nest count."""
+    payload = {"number": 1, "note": '[{"' * 500, "list": [[1]] * 200}
+    assert door.ask("POST", "/jobs", {"jobType": "shop:order:v1", "payload": payload}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b"9" * 5000,
+        b"[]",
+        b"null",
+        b'"x"',
+    ],
+)
+def test_what_is_no_request_is_told_so(door: Door, body: bytes) -> None:
+    """Unreadable or of another shape: 400 or 422, and the field where there is one."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {door.badge()}"}
+    answer = door.client.post("/jobs", content=body, headers=headers)
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in answer.text
+
+
+def test_another_kind_of_body_is_refused(door: Door) -> None:
+    """JSON is asked for, and said so."""
+    headers = {"Content-Type": "text/plain", "Authorization": f"Bearer {door.badge()}"}
+    assert door.client.post("/jobs", content=b"{}", headers=headers).status_code == 415
+    assert door.ask("POST", "/cycles?jobType=shop:order:v1", {}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/jobs/../badges",
+        "/jobs/%2e%2e/badges",
+        "/jobs/%2e%2e%2fbadges",
+        "//badges",
+        "/BADGES",
+        "/jobs/job-1%00",
+        "/queues/%00/peek",
+        "/jobs?payload=a%00=b",
+        "/queues/farm-grant'%3Bdrop table oms.jobs/peek".replace(" ", "%20"),
+        "/queues/' or 1=1 --/peek".replace(" ", "%20"),
+        "/jobs/1 union select 1".replace(" ", "%20"),
+        "/jobs/9999999999999999999999",
+        "/jobs/-1",
+        "/jobs/%D9%A1",
+        "/..%5c..%5cetc/passwd",
+        "/etc/passwd",
+        "/jobs/job-1/",
+        "/metrics.json",
+        "/.env",
+        "/docs",
+        "/redoc",
+    ],
+)
+def test_tricks_in_an_address_lead_nowhere(door: Door, path: str) -> None:
+    """No trick reaches another route or the ledger: 4xx, whatever the role."""
+    connection = http.client.HTTPConnection(door.url.removeprefix("http://"), timeout=10)
+    connection.putrequest("GET", path, skip_host=False)
+    connection.putheader("Authorization", f"Bearer {door.badge(Role.VIEWER)}")
+    connection.endheaders()
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    assert 400 <= answer.status < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told["status"] == answer.status
+
+
+def test_what_is_asked_cannot_become_a_header(door: Door) -> None:
+    """Line ends in a query, a body or a header never come back as headers."""
+    document = {"jobType": "shop:order:v1", "payload": {"number": 1}, "key": "a\r\nX-Evil: 1"}
+    answers = [
+        door.ask("GET", "/jobs?queue=%0d%0aX-Evil:%201"),
+        door.ask("POST", "/jobs", document),
+        door.ask("GET", "/queues/a%0d%0aX-Evil:1/peek"),
+    ]
+    for answer in answers:
+        assert answer.status_code in (404, 422)
+        assert "x-evil" not in answer.headers
+
+
+def test_heads_that_are_too_large_or_none_at_all(door: Door) -> None:
+    """A head of 100 KB, an address of 10 KB, and bytes that are no HTTP."""
+    large = b"GET /healthz HTTP/1.1\r\nHost: door\r\nX-Large: " + b"x" * 100_000 + b"\r\n\r\n"
+    assert status(door.send(large)) == 431
+    many = b"GET /healthz HTTP/1.1\r\nHost: door\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(5000))
+    assert status(door.send(many + b"\r\n")) == 431
+    assert door.client.get("/healthz?" + "x" * 10_000).status_code == 414
+    for junk in (b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 100 + b"\r\n\r\n"):
+        assert status(door.send(junk + b"\r\n\r\n")) == 400
+    split = b"POST /jobs HTTP/1.1\r\nHost: door\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert status(door.send(split + b"0\r\n\r\n")) == 400
+
+
+def test_every_answer_is_safe_and_tells_nothing_of_the_server(door: Door) -> None:
+    """No server name, no sniffing, no frame, no other origin, no cache; also where nothing is found."""
+    for path in ("/healthz", "/me", "/nowhere"):
+        answer = door.client.get(path, headers={"Origin": "https://evil.example"})
+        assert "server" not in answer.headers
+        assert "access-control-allow-origin" not in answer.headers
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    asked = door.client.options("/jobs", headers={"Origin": "https://evil.example"})
+    assert asked.status_code == 405
+    assert asked.headers["allow"] == "GET, POST"
+
+
+def test_a_badge_that_asks_too_often_is_told_to_wait(open_door: Callable[..., Door], database: str) -> None:
+    """429 with Retry-After for that badge, while another one is served."""
+    door = open_door(HMS_FLOOR_RATE="5")
+    greedy, patient = door.badge(), door.badge(actor="bob")
+    answers = [door.ask("GET", "/me", badge=greedy) for _ in range(20)]
+    refused = [each for each in answers if each.status_code == 429]
+    assert refused
+    assert int(refused[0].headers["retry-after"]) >= 1
+    assert door.ask("GET", "/me", badge=patient).status_code == 200
+    wait_until(
+        lambda: door.ask("GET", "/me", badge=greedy).status_code == 200, "the badge to be served again"
+    )
+
+
+def test_a_caller_who_hangs_up_leaves_nothing_behind(door: Door) -> None:
+    """A hundred who go before their answer: the next one is served."""
+    head = f"GET /jobs HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {door.badge()}\r\n\r\n".encode()
+    for _ in range(100):
+        line = door.connect()
+        line.sendall(head)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        line.close()
+    assert door.get("/jobs")["jobs"] == []

@@ -1,0 +1,261 @@
+"""Who may do what: every route of the table, for every role, with every kind of badge that does not hold."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from fastapi.routing import APIRoute
+
+from hms_floor import badges
+from hms_floor.api.app import ROUTERS
+from hms_floor.api.roles import OPEN, TABLE, markdown
+from hms_floor.badges import Role
+from tests.api.conftest import Door
+from tests.conftest import wait_until
+
+PLACES = {
+    "{id}": "job-999",
+    "{queue}": "nowhere",
+    "{jti}": "nobody",
+    "{rule}": "none",
+    "{parameter}": "none",
+}
+GUARDED = [action for action, roles in TABLE.items() if roles != OPEN]
+
+
+def place(action: str) -> tuple[str, str]:
+    """Method and address of a route, for things that do not exist."""
+    method, _, path = action.partition(" ")
+    if path.startswith("/reservations"):
+        path = path.replace("{id}", "job-999.1.judge")
+    if path.startswith(("/cycles", "/incidents", "/silences")):
+        path = path.replace("{id}", "999")
+    for name, value in PLACES.items():
+        path = path.replace(name, value)
+    return method, path
+
+
+def test_every_route_is_in_the_table_and_nothing_else_is() -> None:
+    """The table is the truth: it names each route once, and no route that is not there."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    found = sorted(f"{method} {route.path_format}" for route in routes for method in route.methods or ())
+    assert found == sorted(TABLE)
+
+
+def test_the_documents_have_the_table_as_it_is() -> None:
+    """docs/door.md holds the table of the code."""
+    told = (Path(__file__).parents[2] / "docs" / "door.md").read_text(encoding="utf-8")
+    assert markdown() in told
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_opens_what_the_table_says(door: Door, role: Role) -> None:
+    """Each route, with a badge of one role alone: 403 where the table does not name it, only there."""
+    badge = door.badge(role)
+    for action in GUARDED:
+        method, path = place(action)
+        if path.startswith("/stream") and role in TABLE[action] and path == "/stream":
+            with door.client.stream("GET", path, headers={"Authorization": f"Bearer {badge}"}) as answer:
+                assert answer.status_code == 200
+            continue
+        answer = door.ask(method, path, None if method == "GET" else {}, badge=badge)
+        allowed = role in TABLE[action]
+        assert (answer.status_code != 403) == allowed, f"{action} for {role}: {answer.text}"
+        assert answer.status_code != 401
+        assert answer.status_code < 500
+
+
+@pytest.fixture(scope="module")
+def broken(standing_door: Door) -> dict[str, str | None]:
+    """Badges that do not hold, each for one reason alone."""
+    key = badges.key(standing_door.settings.home)
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": "hms",
+        "aud": "hms",
+        "sub": "eve",
+        "roles": [role.value for role in Role],
+        "queues": ["*"],
+        "jti": "eve-1",
+        "iat": now,
+        "nbf": now,
+        "exp": now + 3600,
+    }
+
+    def signed(**changes: Any) -> str:
+        return jwt.encode({**claims, **changes}, key, algorithm="HS256")
+
+    good = signed()
+    head, body, signature = good.split(".")
+    forged = base64.urlsafe_b64encode(json.dumps(claims | {"sub": "admin"}).encode()).rstrip(b"=").decode()
+    without = {name: value for name, value in claims.items() if name != "exp"}
+    return {
+        "no badge": None,
+        "no token at all": "nonsense",
+        "expired": signed(exp=now - 60),
+        "not yet valid": signed(nbf=now + 60),
+        "wrong audience": signed(aud="other"),
+        "wrong issuer": signed(iss="other"),
+        "without an end": jwt.encode(without, key, algorithm="HS256"),
+        "without a number": jwt.encode({**claims, "jti": ""}, key, algorithm="HS256"),
+        "algorithm none": jwt.encode(claims, None, algorithm="none"),  # type: ignore[arg-type]
+        "HS512": jwt.encode(claims, key, algorithm="HS512"),
+        "signed with another key": jwt.encode(claims, b"x" * 64, algorithm="HS256"),
+        "tampered": f"{head}.{forged}.{signature}",
+        "signature cut off": f"{head}.{body}.",
+        "too long": good + "x" * 9000,
+    }
+
+
+def test_no_route_opens_for_a_badge_that_does_not_hold(
+    door: Door, broken: dict[str, str | None], engine: sa.Engine
+) -> None:
+    """Every guarded route times every broken badge: 401, with a challenge, and nothing in the audit trail."""
+    for action in GUARDED:
+        method, path = place(action)
+        for what, badge in broken.items():
+            headers = {} if badge is None else {"Authorization": f"Bearer {badge}"}
+            body = None if method == "GET" else {}
+            answer = door.client.request(method, path, headers=headers, json=body)
+            assert answer.status_code == 401, f"{action}, {what}: {answer.status_code}"
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select count(*) from oms.audit")) == 0
+
+
+def test_a_badge_that_was_taken_back_opens_nothing(door: Door) -> None:
+    """Within two seconds each route refuses it, also the one that took it back."""
+    issued = door.ask("POST", "/badges", {"actor": "eve", "roles": [role.value for role in Role]}).json()
+    assert door.ask("GET", "/me", badge=issued["badge"]).status_code == 200
+    door.ask("POST", f"/badges/{issued['jti']}/revoke", {"reason": "lost"})
+    wait_until(
+        lambda: door.ask("GET", "/me", badge=issued["badge"]).status_code == 401,
+        "the badge to be refused",
+        3.0,
+    )
+    for action in GUARDED:
+        method, path = place(action)
+        answer = door.ask(method, path, None if method == "GET" else {}, badge=issued["badge"])
+        assert answer.status_code == 401, action
+    [entry] = [each for each in door.get("/badges")["badges"] if each["jti"] == issued["jti"]]
+    assert (entry["actor"], entry["revokedBy"], entry["reason"]) == ("eve", "ann", "lost")
+
+
+def test_two_authorization_headers_are_none(door: Door) -> None:
+    """Nobody shall wonder which of them counted."""
+    token = door.badge()
+    headers = [("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]
+    assert door.client.get("/me", headers=headers).status_code == 401
+
+
+def test_what_is_open_tells_nothing_of_the_work(door: Door) -> None:
+    """Signs of life need no badge; what the provider calls back needs a signature."""
+    assert door.client.get("/healthz").json()["database"] == "ok"
+    assert door.client.get("/readyz").json() == {"status": "ok"}
+    for path in ("/twilio/status", "/twilio/reply"):
+        assert door.client.post(path, data={"MessageSid": "SM1"}).status_code in (403, 404)
+
+
+def test_an_agent_works_on_the_queues_of_its_badge_alone(door: Door) -> None:
+    """Another queue is refused, whether it exists or not."""
+    assert (
+        door.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=["other"]).status_code == 403
+    )
+    assert door.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=[]).status_code == 403
+    own = door.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=["returns-desk"])
+    assert own.status_code == 204
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An identity provider: two private keys, and the public ones in a file."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    curve = ec.generate_private_key(ec.SECP256R1())
+    rsa_key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key()))
+    ec_key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(curve.public_key()))
+    keys = [rsa_key | {"kid": "r", "alg": "RS256"}, ec_key | {"kid": "e", "alg": "ES256"}]
+    path = tmp_path_factory.mktemp("provider") / "jwks.json"
+    path.write_text(json.dumps({"keys": keys}))
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return {"rsa": private, "ec": curve, "path": path, "public": public, "jwk": json.dumps(keys[0]).encode()}
+
+
+@pytest.fixture(scope="module")
+def strangers_door(open_door: Callable[..., Door], provider: dict[str, Any]) -> Door:
+    """A door that takes the badges of the identity provider alone."""
+    return open_door(HMS_BADGE_JWKS=str(provider["path"]), HMS_BADGE_ISSUER="https://id.example.gov")
+
+
+def test_badges_of_an_identity_provider(
+    strangers_door: Door, provider: dict[str, Any], database: str
+) -> None:
+    """RS256 and ES256 open the door, by the key that the badge names; nothing else does."""
+    now = int(time.time())
+    claims = {"iss": "https://id.example.gov", "aud": "hms", "sub": "bob", "roles": ["viewer", "wizard"]}
+    claims |= {"jti": "bob-1", "exp": now + 600}  # type: ignore[dict-item]
+
+    def status(token: str) -> int:
+        return strangers_door.ask("GET", "/me", badge=token).status_code
+
+    for key, algorithm, kid in (("rsa", "RS256", "r"), ("ec", "ES256", "e")):
+        token = jwt.encode(claims, provider[key], algorithm=algorithm, headers={"kid": kid})
+        assert strangers_door.ask("GET", "/me", badge=token).json()["roles"] == ["viewer"]
+        assert strangers_door.ask("GET", "/audit", badge=token).status_code == 403
+        assert status(jwt.encode(claims, provider[key], algorithm=algorithm, headers={"kid": "x"})) == 401
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    assert status(jwt.encode(claims, other, algorithm="RS256", headers={"kid": "r"})) == 401
+    assert status(jwt.encode(claims, provider["rsa"], algorithm="RS256", headers={"kid": "e"})) == 401
+    assert status(jwt.encode(claims, provider["rsa"], algorithm="RS512", headers={"kid": "r"})) == 401
+    assert status(jwt.encode(claims, None, algorithm="none", headers={"kid": "r"})) == 401  # type: ignore[arg-type]
+    for secret in (provider["public"], provider["jwk"]):
+        assert status(_hs256(claims, secret)) == 401
+    answer = strangers_door.ask(
+        "GET", "/me", badge=jwt.encode(claims, provider["rsa"], algorithm="RS256", headers={"kid": "r"})
+    )
+    assert answer.json()["actor"] == "bob"
+
+
+def _hs256(claims: dict[str, Any], secret: bytes) -> str:
+    """An HMAC with what everybody knows: the library refuses to make one, so it is made by hand."""
+
+    def part(value: bytes) -> bytes:
+        return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+    head = part(json.dumps({"alg": "HS256", "typ": "JWT", "kid": "r"}).encode())
+    body = head + b"." + part(json.dumps(claims).encode())
+    return (body + b"." + part(hmac.new(secret, body, hashlib.sha256).digest())).decode()
+
+
+def test_the_key_of_our_own_is_private_and_long(standing_door: Door) -> None:
+    """32 bytes and more, mode 0600, and neither a shorter nor an open one is used."""
+    path = standing_door.settings.home / badges.KEY_FILE
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (path.parent / badges.BADGE_FILE).stat().st_mode & 0o777 == 0o600
+    assert len(badges.key(path.parent)) >= badges.KEY_BYTES
+
+
+def test_a_bad_key_is_refused(tmp_path: Path) -> None:
+    """Short, or readable by others: the door would rather not open."""
+    path = tmp_path / badges.KEY_FILE
+    path.write_text("short")
+    path.chmod(0o600)
+    with pytest.raises(badges.NoKey, match="5 bytes"):
+        badges.key(tmp_path)
+    path.write_text("x" * 64)
+    path.chmod(0o644)
+    with pytest.raises(badges.NoKey, match="chmod 600"):
+        badges.key(tmp_path)

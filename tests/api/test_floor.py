@@ -1,0 +1,264 @@
+"""Queues, cycles and agents through the door; and that every change leaves its line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from hms_floor.badges import Role
+from hms_oms import ledger, reservations
+from hms_oms.database import Bare
+from hms_oms.outcomes import Done
+from hms_oms.tickets import Ticket
+from tests.api.conftest import Door, faults
+from tests.conftest import wait_until
+
+ROWS = "number,phone\n"
+
+
+def test_a_queue_is_paused_resumed_and_limited(door: Door) -> None:
+    """What is not named stays, null takes a limit away; who and why is kept."""
+    paused = door.ask("POST", "/queues/shop/pause", {"reason": "stock-taking"}).json()
+    assert paused == {"queue": "shop", "status": "paused", "recalled": 0}
+    [queue] = [each for each in door.get("/queues")["queues"] if each["name"] == "shop"]
+    assert (queue["status"], queue["pausedBy"], queue["pauseReason"]) == ("paused", "ann", "stock-taking")
+    assert door.ask("POST", "/queues/shop/resume").json()["changed"] is True
+    assert door.ask("POST", "/queues/shop/resume", {}).json()["changed"] is False
+    limits = door.ask("POST", "/queues/shop/limit", {"window": 5, "startsPerMinute": 60}).json()
+    assert limits == {"queue": "shop", "window": 5, "startsPerMinute": 60}
+    limits = door.ask("POST", "/queues/shop/limit", {"window": None}).json()
+    assert limits == {"queue": "shop", "window": None, "startsPerMinute": 60}
+    assert door.ask("POST", "/queues/nowhere/pause").status_code == 404
+
+
+def test_an_sla_is_tried_set_and_remembered(door: Door) -> None:
+    """A dry run sets nothing; the history has who, why and since when, newest first."""
+    dry = door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}).json()
+    assert (dry["before"], dry["minutes"], dry["dryRun"]) == (30.0, 5.0, True)
+    assert [each["minutes"] for each in door.get("/queues/shop/sla")["history"]] == [30.0]
+    door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "reason": "fair"})
+    newest, oldest = door.get("/queues/shop/sla")["history"]
+    assert (newest["minutes"], newest["setBy"], newest["reason"]) == (5.0, "ann", "fair")
+    assert oldest["setBy"] == "recipe"
+    assert {each["queue"]: each["minutes"] for each in door.get("/sla")["slas"]}["shop"] == 5.0
+    assert set(faults(door.ask("PUT", "/queues/shop/sla", {"minutes": -1}))) == {"minutes"}
+
+
+def lines(*documents: Any) -> bytes:
+    """Documents as JSON lines; what is text already stays as it is."""
+    return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in documents).encode()
+
+
+def test_a_file_of_lines_is_taken_in(door: Door) -> None:
+    """Each line is a job, a known one a duplicate, a bad one refused with its line, field and reason."""
+    bad = ['{"number": 0}', '{"number": "x"', "[1]", '{"number": NaN}', '{"number": 3, "phone": "\\u0000"}']
+    content = lines({"number": 1}, {"number": 2}, "", {"number": 1}, *bad)
+    path = "/cycles?jobType=shop:order:v1&name=orders.ndjson&slaMinutes=5"
+    answer = door.ask("POST", path, content=content, headers={"Content-Type": "application/x-ndjson"})
+    assert answer.status_code == 201, answer.text
+    told = answer.json()
+    assert (told["accepted"], told["duplicates"], told["refused"]) == (2, 1, 5)
+    assert [row["line"] for row in told["refusedRows"]] == [5, 6, 7, 8, 9]
+    report = door.get(f"/cycles/{told['batch']}")
+    assert (report["name"], report["progress"]["waiting"], report["slaMinutesRange"]) == (
+        "orders.ndjson",
+        2,
+        [5.0, 5.0],
+    )
+    assert [cycle["batch"] for cycle in door.get("/cycles")["cycles"]] == [told["batch"]]
+    assert door.get("/jobs", params={"batch": told["batch"], "count": True})["total"] == 2
+
+
+def test_a_file_that_is_no_list_of_requests_is_refused(door: Door) -> None:
+    """A recipe without columns reads no CSV, and there is no cycle of it."""
+    headers = {"Content-Type": "text/csv"}
+    answer = door.ask("POST", "/cycles?jobType=shop:order:v1", content=b"a,b\n1,2\n", headers=headers)
+    assert set(faults(answer)) == {"jobType"}
+    assert door.get("/cycles")["cycles"] == []
+
+
+def test_a_file_that_breaks_off_leaves_what_had_come(door: Door, engine: sa.Engine) -> None:
+    """Whole pages are accepted, the cycle stays open, and the trail says so."""
+
+    def content() -> Iterator[bytes]:
+        for number in range(1, 3000):
+            yield json.dumps({"number": number, "note": "x" * 100}).encode() + b"\n"
+        raise ConnectionError
+
+    headers = {"Content-Type": "application/x-ndjson"}
+    with pytest.raises(ConnectionError):
+        door.ask("POST", "/cycles?jobType=shop:order:v1", content=content(), headers=headers)
+
+    def noted() -> Any:
+        with engine.connect() as connection:
+            return connection.execute(
+                sa.text("select status, detail from oms.audit where action = 'POST /cycles' order by id")
+            ).all()
+
+    [first, *_] = wait_until(noted, "the cycle to be noted")
+    assert first.status == 400
+    assert first.detail["accepted"] in (1000, 2000)
+    assert door.get("/cycles")["cycles"][0]["closedAt"] is None
+
+
+def hand_over(door: Door, bare: Bare) -> str:
+    """Bring a return to the step that is an agent's, and return its id."""
+    answer = door.ask("POST", "/jobs", {"jobType": "shop:return:v1", "payload": {"secret": "Ann"}})
+    job = answer.json()["jobId"]
+    ledger.take(bare, "returns", 10)
+    ticket = Ticket(int(job[4:]), 1, "receive")
+    [claimed] = ledger.claim(bare, [(ticket, 60.0)], "w")
+    done = ledger.completion(claimed, _recipe(), Done({"ok": 1}), by_agent=False)
+    ledger.complete(bare, [done], "w")
+    return str(job)
+
+
+def _recipe() -> Any:
+    from hms_oms import recipes
+    from tests.conftest import RECIPES
+
+    return recipes.load_folder(RECIPES)["shop:return:v1"]
+
+
+def test_an_agent_reserves_extends_and_reports(door: Door, bare: Bare) -> None:
+    """It sees payload and results, keeps its lease, and its report moves the job on; a late one is void."""
+    job = hand_over(door, bare)
+    agent = {"badge": door.badge(Role.AGENT, queues=["returns-desk"], actor="desk")}
+    found = door.ask("POST", "/queues/returns-desk/reserve", {"lease": 60}, **agent).json()
+    assert (found["jobId"], found["step"], found["payload"]) == (job, "judge", {"secret": "Ann"})
+    assert found["results"] == {"receive": {"ok": 1}}
+    assert door.ask("POST", "/queues/returns-desk/reserve", **agent).status_code == 204
+    place = f"/reservations/{found['reservationId']}"
+    longer = door.ask("POST", f"{place}/extend", {"lease": 600}, **agent).json()
+    assert longer["leaseUntil"] > found["leaseUntil"]
+    other = {"badge": door.badge(Role.AGENT, queues=["returns-desk"], actor="somebody")}
+    assert door.ask("POST", f"{place}/report", {"status": "done"}, **other).status_code == 403
+    wrong = {"status": "done", "result": {}, "skipTo": "receive"}
+    assert set(faults(door.ask("POST", f"{place}/report", wrong, **agent))) == {"skipTo"}
+    done = {"status": "done", "result": {"granted": True}, "outcome": "granted"}
+    assert door.ask("POST", f"{place}/report", done, **agent).json()["status"] == "waiting"
+    assert door.get(f"/jobs/{job}")["results"]["judge"] == {"granted": True}
+    assert door.ask("POST", f"{place}/report", done, **agent).status_code == 409
+    assert door.ask("POST", f"{place}/extend", **agent).status_code == 409
+
+
+def test_an_agent_may_fail_or_come_again(door: Door, bare: Bare) -> None:
+    """A retry goes back to the desk, a failure ends the job; both need a reason."""
+    job = hand_over(door, bare)
+
+    def report(document: dict[str, Any]) -> httpx.Response:
+        found = door.ask("POST", "/queues/returns-desk/reserve").json()
+        return door.ask("POST", f"/reservations/{found['reservationId']}/report", document)
+
+    assert report({"status": "retry", "reason": "lunch"}).json()["status"] == "waiting"
+    assert report({"status": "failed", "reason": "torn"}).json()["status"] == "failed"
+    assert door.get(f"/jobs/{job}")["error"]["message"] == "torn"
+    answer = door.ask("POST", "/reservations/job-1.1.judge/report", {"status": "failed"})
+    assert set(faults(answer)) == {"failed.reason"} or set(faults(answer)) == {"reason"}
+
+
+def test_agents_wait_in_line_and_each_job_goes_to_one(door: Door, bare: Bare) -> None:
+    """A hundred agents wait; three jobs come one by one and go to three of them, the others wait on."""
+    badge = door.badge(Role.AGENT, queues=["returns-desk"])
+    found: list[tuple[float, dict[str, Any]]] = []
+
+    async def wait_all() -> list[int]:
+        limits = httpx.Limits(max_connections=200)
+        headers = {"Authorization": f"Bearer {badge}"}
+        async with httpx.AsyncClient(base_url=door.url, headers=headers, limits=limits, timeout=60) as client:
+
+            async def one() -> int:
+                answer = await client.post("/queues/returns-desk/reserve", json={"wait": 6})
+                if answer.status_code == 200:
+                    found.append((time.monotonic(), answer.json()))
+                return answer.status_code
+
+            return list(await asyncio.gather(*(one() for _ in range(100))))
+
+    statuses: list[int] = []
+    waiting = threading.Thread(target=lambda: statuses.extend(asyncio.run(wait_all())))
+    waiting.start()
+    assert door.get("/queues")["queues"]
+    made = []
+    for number in range(3):
+        made.append(hand_over(door, bare))
+        came = time.monotonic()
+        wait_until(lambda number=number: len(found) > number, "an agent to get the job", 5.0)
+        assert found[number][0] - came < 1.5
+    waiting.join()
+    assert sorted(statuses) == [200] * 3 + [204] * 97
+    assert sorted(each["jobId"] for _, each in found) == sorted(made)
+
+
+def test_a_job_that_comes_for_an_agent_who_has_gone_is_there_for_the_next(door: Door, bare: Bare) -> None:
+    """Whoever hangs up while waiting holds nothing."""
+    badge = door.badge(Role.AGENT, queues=["returns-desk"])
+    body = b'{"wait": 30}'
+    head = f"POST /queues/returns-desk/reserve HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {badge}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    for _ in range(5):
+        with door.connect() as line:
+            line.sendall(head.encode() + body)
+    job = hand_over(door, bare)
+
+    def reserved() -> Any:
+        answer = door.ask("POST", "/queues/returns-desk/reserve", {"wait": 1})
+        return answer.status_code == 200 and answer.json()["jobId"]
+
+    assert wait_until(reserved, "the job to be there", 15.0) == job
+
+
+def test_every_change_leaves_its_line_and_so_does_each_refusal(door: Door, bare: Bare) -> None:
+    """Who, with which roles, what, whom it concerned, why, from where, and what came of it."""
+    door.ask("POST", "/queues/shop/pause", {"reason": "fair"}, Role.MANAGER)
+    door.ask("POST", "/queues/shop/pause", {"reason": "mine"}, Role.VIEWER)
+    door.ask("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": "Ann Lee"}})
+    door.ask("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": 1}})
+    started, refused, forbidden, paused = door.get("/audit")["entries"]
+    assert (paused["actor"], paused["roles"], paused["action"]) == (
+        "ann",
+        ["manager"],
+        "POST /queues/{queue}/pause",
+    )
+    assert (paused["subject"], paused["reason"], paused["status"]) == ("shop", "fair", 200)
+    assert paused["source"] == "127.0.0.1"
+    assert (forbidden["roles"], forbidden["status"], forbidden["subject"]) == (["viewer"], 403, "shop")
+    assert (refused["status"], refused["detail"]) == (422, {"refused": "payload.number"})
+    assert (started["status"], started["subject"]) == (201, "job-1")
+    page = door.get("/audit", params={"limit": 2})
+    rest = door.get("/audit", params={"limit": 2, "cursor": page["next"]})["entries"]
+    assert [each["id"] for each in rest] == [forbidden["id"], paused["id"]]
+    found = door.get("/audit", params={"subject": "shop", "from": paused["at"], "action": paused["action"]})
+    assert len(found["entries"]) == 2
+
+
+def test_a_badge_is_issued_shown_once_and_listed(door: Door) -> None:
+    """The token opens the door in the name it was issued for, and is in no list and no trail."""
+    wanted = {"actor": "desk", "roles": ["agent"], "queues": ["returns-desk"], "hours": 1, "reason": "temp"}
+    issued = door.ask("POST", "/badges", wanted)
+    assert issued.status_code == 201
+    me = door.ask("GET", "/me", badge=issued.json()["badge"]).json()
+    assert (me["actor"], me["roles"], me["queues"]) == ("desk", ["agent"], ["returns-desk"])
+    told = json.dumps([door.get("/badges"), door.get("/audit")])
+    assert issued.json()["badge"].split(".")[2] not in told
+    assert set(faults(door.ask("POST", "/badges", wanted | {"hours": 0}))) == {"hours"}
+
+
+def test_the_lease_of_an_agent_ends_by_the_clock_of_the_ledger(
+    door: Door, bare: Bare, forward: Callable[[timedelta], None]
+) -> None:
+    """What one agent has let slip is not lost: its late report finds that the reservation does not hold."""
+    hand_over(door, bare)
+    found = door.ask("POST", "/queues/returns-desk/reserve", {"lease": 10}).json()
+    forward(timedelta(seconds=60))
+    held = reservations.held(bare, Ticket.parse(found["reservationId"]))
+    assert held.lease_until < datetime.now(UTC) + timedelta(seconds=30)

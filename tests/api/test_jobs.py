@@ -1,0 +1,225 @@
+"""Jobs through the door: started, read, filtered, steered, one by one and many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from hms_floor.badges import Role
+from hms_oms import jobs, ledger
+from hms_oms.database import Bare
+from hms_oms.tickets import Ticket
+from tests.api.conftest import Door, faults
+
+Place = Callable[..., str]
+
+
+def test_a_job_is_started_once_for_a_key(door: Door) -> None:
+    """A new job answers 201 with its deadline, the same key 200 with the same job."""
+    document = {"jobType": "shop:order:v1", "payload": {"number": 7}, "slaMinutes": 10, "priority": 3}
+    first, again = door.ask("POST", "/jobs", document), door.ask("POST", "/jobs", document)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["jobId"] == again.json()["jobId"]
+    assert (first.json()["created"], again.json()["created"]) == (True, False)
+    assert (first.json()["status"], first.json()["slaMinutes"], first.json()["key"]) == ("waiting", 10.0, "7")
+    got = door.get(first.headers["location"])
+    assert (got["priority"], got["payload"], got["requestedBy"]) == (3, {"number": 7}, "ann")
+    due, began = datetime.fromisoformat(got["slaExpires"]), datetime.fromisoformat(got["createdAt"])
+    assert due - began == timedelta(minutes=10)
+    assert got["slaExpires"].endswith("Z")
+    assert [line["fact"] for line in got["timeline"]] == ["accepted"]
+
+
+def test_a_key_of_ones_own_and_a_later_start(door: Door) -> None:
+    """`key` replaces the recipe's, and with `notBefore` the deadline counts from then."""
+    document = {"jobType": "shop:order:v1", "payload": {"number": 1}, "key": "mine"}
+    made = door.ask("POST", "/jobs", document | {"notBefore": "2100-01-01T00:00:00Z"}).json()
+    assert made["key"] == "mine"
+    assert made["sla"] == "2100-01-01T00:30:00.000000Z"
+    past = door.ask("POST", "/jobs", document | {"key": "other", "notBefore": "2020-01-01T00:00:00+02:00"})
+    assert door.get(f"/jobs/{past.json()['jobId']}")["readyAt"] is None
+
+
+def test_many_starts_at_once_are_each_their_own(door: Door) -> None:
+    """Requests that share a transaction get their own answers, with keys and without, new and known."""
+    badge = door.badge()
+
+    async def start_all() -> list[httpx.Response]:
+        async with httpx.AsyncClient(
+            base_url=door.url, headers={"Authorization": f"Bearer {badge}"}
+        ) as client:
+            asked = [{"jobType": "shop:order:v1", "payload": {"number": n // 2 + 1}} for n in range(60)]
+            asked += [{"jobType": "shop:return:v1", "payload": {"place": n}} for n in range(20)]
+            asked += [{"jobType": "shop:order:v1", "payload": {"number": 0}}] * 5
+            return await asyncio.gather(*(client.post("/jobs", json=each) for each in asked))
+
+    answers = asyncio.run(start_all())
+    orders, returns, wrong = answers[:60], answers[60:80], answers[80:]
+    assert sorted(each.status_code for each in orders) == [200] * 30 + [201] * 30
+    assert all(each.json()["key"] == str(n // 2 + 1) for n, each in enumerate(orders))
+    assert len({each.json()["jobId"] for each in orders}) == 30
+    assert {each.status_code for each in returns} == {201}
+    places = [door.get(f"/jobs/{each.json()['jobId']}")["payload"]["place"] for each in returns]
+    assert places == list(range(20))
+    assert {each.status_code for each in wrong} == {422}
+
+
+@pytest.mark.parametrize(
+    ("document", "fields"),
+    [
+        ({}, {"jobType", "payload"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": "x"}}, {"payload.number"}),
+        ({"jobType": "no:such:v1", "payload": {}}, {"jobType"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1}, "slaMinutes": 0}, {"slaMinutes"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1}, "slaMinutes": "10"}, {"slaMinutes"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1}, "priority": 1001}, {"priority"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1}, "notBefore": "tomorrow"}, {"notBefore"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1}, "notBefore": 7}, {"notBefore"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1}, "prioriyt": 1}, {"prioriyt"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1, "phone": "\0"}}, {"payload.phone"}),
+        ({"jobType": "shop:order:v1", "payload": {"number": 1}, "key": "x" * 201}, {"key"}),
+    ],
+)
+def test_a_wrong_request_makes_no_job_and_names_its_fields(
+    door: Door, document: dict[str, object], fields: set[str]
+) -> None:
+    """422, each field with its reason, and nothing in the ledger."""
+    answer = door.ask("POST", "/jobs", document)
+    assert answer.status_code == 422
+    assert set(faults(answer)) == fields
+    assert door.get("/jobs")["jobs"] == []
+
+
+def test_jobs_are_listed_page_by_page(door: Door, order: Place) -> None:
+    """Newest first, each once, with the cursor of the page before, and counted on request."""
+    made = [order(number) for number in range(1, 8)]
+    first = door.get("/jobs", params={"limit": 3, "count": True})
+    second = door.get("/jobs", params={"limit": 3, "cursor": first["next"]})
+    third = door.get("/jobs", params={"limit": 3, "cursor": second["next"]})
+    listed = [job["id"] for page in (first, second, third) for job in page["jobs"]]
+    assert listed == made[::-1]
+    assert (first["total"], second["total"], third["next"]) == (7, None, None)
+
+
+def test_jobs_are_filtered_by_all_that_is_asked(door: Door, order: Place, engine: sa.Engine) -> None:
+    """By queue, status, type, payload field and time; a field that holds quotes and braces does no harm."""
+    made = [order(number, phone=str(number % 2), farm={"county": "Polk"}) for number in range(1, 5)]
+    door.ask("POST", f"/jobs/{made[0]}/cancel")
+
+    def found(**parameters: object) -> list[str]:
+        return [job["id"] for job in door.get("/jobs", params=parameters)["jobs"]]
+
+    assert found(queue="shop", status="cancelled") == [made[0]]
+    assert found(status=["open", "cancelled"], type="shop:order:v1") == made[::-1]
+    assert found(payload=["phone=1", "farm.county=Polk"], status="open") == [made[2]]
+    assert found(payload='ph"one}=1') == []
+    assert found(payload="phone=' or 1=1 --") == []
+    edge = door.get(f"/jobs/{made[2]}")["createdAt"]
+    assert found(createdFrom=edge) == [made[3], made[2]]
+    assert found(createdTo=edge) == [made[1], made[0]]
+    assert door.ask("GET", "/jobs?queue=nowhere").status_code == 404
+    assert set(faults(door.ask("GET", "/jobs?statsu=failed"))) == {"statsu"}
+
+
+def test_payloads_are_masked_for_those_who_may_not_see_them(door: Door, order: Place, bare: Bare) -> None:
+    """A viewer sees the shape of payload and error, not their values, and cannot ask for them by a filter."""
+    job = order(1, phone="515-555-0142", pick={"fail": 1})
+    ledger.take(bare, "shop", 1)
+    ticket = Ticket(int(job[4:]), 1, "pick")
+    ledger.claim(bare, [(ticket, 60.0)], "w")
+    ledger.fail(bare, ticket, {"type": "ValueError", "message": "Ann Lee"}, retry_after=None, worker="w")
+    seen = door.get(f"/jobs/{job}", Role.VIEWER)
+    assert seen["payload"] == {"number": "***", "phone": "***", "pick": {"fail": "***"}}
+    assert "Ann Lee" not in str(seen) + str(door.get(f"/jobs/{job}/explain", Role.VIEWER))
+    assert "Ann Lee" in str(door.get(f"/jobs/{job}/explain", Role.OPERATOR))
+    assert "***" not in str(door.get(f"/jobs/{job}", Role.OPERATOR))
+    assert door.ask("GET", "/jobs?payload=phone%3D1", None, Role.VIEWER).status_code == 403
+    wanted = {"action": "cancel", "filter": {"payload": {"phone": "1"}}, "dryRun": True}
+    assert door.ask("POST", "/jobs/bulk", wanted, Role.OPERATOR).status_code == 200
+
+
+def test_a_job_is_steered(door: Door, order: Place, engine: sa.Engine) -> None:
+    """Each verb does what it does on the command line, keeps the reason, and says 409 when it is too late."""
+    first, second = order(1), order(2)
+    assert door.ask("POST", f"/jobs/{second}/promote", {"reason": "fair"}).json()["priority"] == 1
+    assert [job["id"] for job in door.get("/queues/shop/peek")["jobs"]] == [second, first]
+    assert door.ask("POST", f"/jobs/{first}/priority", {"priority": 9}).json()["priority"] == 9
+    assert door.ask("POST", f"/jobs/{first}/move", {"queue": "returns"}).json()["queue"] == "returns"
+    assert door.ask("POST", f"/jobs/{first}/move", {"queue": "nowhere"}).status_code == 404
+    at = "2100-01-01T00:00:00.000000Z"
+    delayed = door.ask("POST", f"/jobs/{first}/delay", {"notBefore": at}).json()
+    assert datetime.fromisoformat(delayed["readyAt"]) == datetime.fromisoformat(at)
+    assert door.ask("POST", f"/jobs/{first}/delay", {"notBefore": None}).json()["readyAt"] is None
+    assert door.ask("POST", f"/jobs/{first}/cancel").json()["status"] == "cancelled"
+    assert door.ask("POST", f"/jobs/{first}/cancel").status_code == 409
+    assert door.ask("POST", f"/jobs/{first}/retry").status_code == 409
+    assert door.ask("POST", "/jobs/job-999/cancel").status_code == 404
+    with engine.connect() as connection:
+        told = [(line.fact, line.who, line.detail) for line in jobs.diary(connection, int(second[4:]))]
+    assert told[-1][:2] == ("promoted", "ann")
+    assert (told[-1][2] or {})["reason"] == "fair"
+
+
+def test_many_jobs_are_changed_after_a_dry_run(door: Door, order: Place) -> None:
+    """The dry run counts and changes nothing; the run changes those that can be, and counts the others."""
+    made = [order(number) for number in range(1, 6)]
+    door.ask("POST", f"/jobs/{made[0]}/cancel")
+    wanted = {"action": "cancel", "filter": {"queue": "shop"}, "reason": "withdrawn"}
+    dry = door.ask("POST", "/jobs/bulk", wanted | {"dryRun": True}).json()
+    assert (dry["matched"], dry["able"], dry["changed"], dry["unchanged"]) == (5, 4, 0, {"cancelled": 1})
+    done = door.ask("POST", "/jobs/bulk", wanted).json()
+    assert (done["matched"], done["changed"], done["unchanged"]) == (5, 4, {"cancelled": 1})
+    assert sorted(done["jobs"]) == made[1:]
+    again = door.ask("POST", "/jobs/bulk", {"action": "retry", "ids": made}).json()
+    assert (again["changed"], again["unchanged"]) == (0, {"cancelled": 5})
+
+
+def test_the_first_of_many_that_are_promoted_is_the_next(door: Door, order: Place) -> None:
+    """Named jobs are promoted so that the first name ends in front."""
+    made = [order(number) for number in range(1, 5)]
+    door.ask("POST", "/jobs/bulk", {"action": "promote", "ids": [made[2], made[3]]})
+    peeked = [job["id"] for job in door.get("/queues/shop/peek")["jobs"]]
+    assert peeked == [made[2], made[3], made[0], made[1]]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"action": "cancel"},
+        {"action": "cancel", "filter": {}},
+        {"action": "cancel", "filter": {"queue": None}},
+        {"action": "cancel", "ids": ["job-1"], "filter": {"queue": "shop"}},
+        {"action": "move", "ids": ["job-1"]},
+        {"action": "shoot", "ids": ["job-1"]},
+        {"action": "cancel", "ids": []},
+        {"action": "cancel", "ids": ["job-0"]},
+    ],
+)
+def test_a_bulk_change_says_exactly_which_jobs(door: Door, order: Place, wanted: dict[str, object]) -> None:
+    """Neither an empty filter nor a slip means every job."""
+    job = order(1)
+    assert door.ask("POST", "/jobs/bulk", wanted).status_code == 422
+    assert door.get(f"/jobs/{job}")["status"] == "waiting"
+
+
+def test_an_unknown_job_among_many_stops_all(door: Door, order: Place) -> None:
+    """404 before anything is changed."""
+    job = order(1)
+    answer = door.ask("POST", "/jobs/bulk", {"action": "cancel", "ids": [job, "job-12345"]})
+    assert answer.status_code == 404
+    assert door.get(f"/jobs/{job}")["status"] == "waiting"
+
+
+def test_a_bulk_change_needs_the_roles_of_the_single_one(door: Door, order: Place) -> None:
+    """An operator may cancel many, but not put many in front."""
+    job = order(1)
+    promote = {"action": "promote", "ids": [job]}
+    assert door.ask("POST", "/jobs/bulk", promote, Role.OPERATOR).status_code == 403
+    assert door.ask("POST", "/jobs/bulk", promote, Role.MANAGER).status_code == 200
+    cancel = {"action": "cancel", "ids": [job]}
+    assert door.ask("POST", "/jobs/bulk", cancel, Role.OPERATOR).status_code == 200

@@ -1,0 +1,275 @@
+"""The stream of metrics against a real server: what is told when, to whom, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from hms_floor import badges
+from hms_floor.badges import Role
+from hms_oms import frames
+from hms_oms.frames import Frame
+from hms_oms.recipes import Recipe
+from tests.api.conftest import Door, faults
+from tests.conftest import wait_until
+
+#: A frame of this many values, each with a name so long, is more than all buffers on its way can hold.
+MANY, LONG = 1500, 2000
+
+
+@contextmanager
+def listening(
+    door: Door, path: str = "/stream", last: str | None = None, badge: str | None = None
+) -> Iterator[Iterator[Frame]]:
+    """The frames of a stream."""
+    headers = {"Authorization": f"Bearer {badge or door.badge(Role.VIEWER)}"}
+    if last is not None:
+        headers["Last-Event-ID"] = last
+    with (
+        httpx.Client(timeout=15.0) as client,
+        client.stream("GET", door.url + path, headers=headers) as answer,
+    ):
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        yield frames.read(answer.iter_raw())
+
+
+def measured(engine: sa.Engine, value: float, name: str = "queue.oldestAge", queue: str = "shop") -> None:
+    """The watch has measured something now."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into ops.metrics (name, queue, subject, value, source, at)"
+                " values (:name, :queue, '', :value, 'ledger', oms.now())"
+                " on conflict (name, queue, subject) do update set value = excluded.value, at = excluded.at"
+            ),
+            {"name": name, "queue": queue, "value": value},
+        )
+
+
+def values(frame: Frame) -> dict[tuple[str, str], float]:
+    """What a frame tells."""
+    return {(each["name"], each["queue"]): each["value"] for each in json.loads(frame.data)["metrics"]}
+
+
+def lines_to(door: Door) -> int:
+    """How many connections the server has to others than its database."""
+    port = int(door.url.rpartition(":")[2])
+    found = psutil.Process(door.process.pid).net_connections("tcp")
+    return sum(line.laddr.port == port and line.status == psutil.CONN_ESTABLISHED for line in found)
+
+
+def test_first_all_that_is_then_what_changes(door: Door, engine: sa.Engine) -> None:
+    """A watcher is told the newest values, then each change alone, under rising numbers."""
+    measured(engine, 1.0)
+    measured(engine, 2.0, queue="returns")
+    with listening(door) as told:
+        first = next(told)
+        assert first.event == "metrics"
+        assert values(first) == {("queue.oldestAge", "shop"): 1.0, ("queue.oldestAge", "returns"): 2.0}
+        (one, _) = json.loads(first.data)["metrics"]
+        assert one.keys() == {"name", "queue", "subject", "value", "source", "at"}
+        measured(engine, 3.0)
+        second = next(told)
+        assert values(second) == {("queue.oldestAge", "shop"): 3.0}
+        assert int(second.id) > int(first.id)
+
+
+def test_a_stream_of_one_queue(door: Door, engine: sa.Engine, shop: Recipe) -> None:
+    """Who watches one queue hears of no other one; a queue that does not exist is none."""
+    measured(engine, 1.0)
+    measured(engine, 2.0, queue="returns")
+    with listening(door, f"/stream/{shop.queue}") as told:
+        assert values(next(told)) == {("queue.oldestAge", "shop"): 1.0}
+        measured(engine, 4.0, queue="returns")
+        measured(engine, 5.0)
+        assert values(next(told)) == {("queue.oldestAge", "shop"): 5.0}
+    refused = door.ask("GET", "/stream/nowhere", None, Role.VIEWER)
+    assert refused.status_code == 404
+    assert faults(refused) == {}
+
+
+def test_who_comes_back_is_told_what_was_missed(
+    door: Door, engine: sa.Engine, forward: Callable[[timedelta], None], open_door: Callable[..., Door]
+) -> None:
+    """After Last-Event-ID only what has changed since comes, from the same process; from another one all."""
+    measured(engine, 1.0)
+    measured(engine, 2.0, queue="returns")
+    with listening(door) as steady:
+        next(steady)
+        # What was seen in the last second may come again: let it be longer ago.
+        forward(timedelta(minutes=1))
+        measured(engine, 2.5)
+        last = next(steady).id
+        forward(timedelta(minutes=1))
+        measured(engine, 3.0)
+        missed = next(steady)
+        with listening(door, last=last) as told:
+            assert values(next(told)) == values(missed) == {("queue.oldestAge", "shop"): 3.0}
+        other = open_door()
+        with listening(other, last=missed.id) as told:
+            again = next(told)
+            assert values(again)[("queue.oldestAge", "shop")] == 3.0
+            assert int(again.id) >= int(missed.id) - 1
+        for strange in ("", "x", "9" * 17, "9" * 400):
+            with listening(door, last=strange) as told:
+                assert len(values(next(told))) == 2
+
+
+def test_heartbeats(door: Door) -> None:
+    """Where nothing changes, a comment every ten seconds shows that the stream is there."""
+    with httpx.Client(timeout=15.0) as client:
+        headers = {"Authorization": f"Bearer {door.badge(Role.VIEWER)}"}
+        with client.stream("GET", f"{door.url}/stream", headers=headers) as answer:
+            began = time.monotonic()
+            seen = b""
+            for chunk in answer.iter_raw():
+                seen += chunk
+                if b": heartbeat\n\n" in seen:
+                    break
+            assert 8 < time.monotonic() - began < 14
+
+
+def test_who_hangs_up_is_gone_at_once(door: Door) -> None:
+    """The server does not wait for the next frame to see that nobody reads any more."""
+    # Connections that rest between two requests are none of these.
+    before = lines_to(door)
+    with listening(door) as told:
+        next(told)
+        assert lines_to(door) == before + 1
+    wait_until(lambda: lines_to(door) == before, "the connection to be closed", 0.9)
+
+
+def test_a_badge_that_is_taken_back_ends_its_streams(door: Door) -> None:
+    """The stream of a badge that is revoked ends in good order within seconds; others go on."""
+    badge = badges.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1)
+    with listening(door) as other, listening(door, badge=badge.token) as told:
+        next(other), next(told)
+        assert door.ask("POST", f"/badges/{badge.badge.jti}/revoke").status_code == 200
+        began = time.monotonic()
+        assert list(told) == []
+        assert time.monotonic() - began < 5
+        refused = door.ask("GET", "/stream", badge=badge.token)
+        assert refused.status_code == 401
+
+
+def test_a_badge_that_runs_out_ends_its_streams(door: Door) -> None:
+    """Nobody goes on watching after the end of a badge, the leeway of clocks included."""
+    badge = badges.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1 / 3600)
+    with listening(door, badge=badge.token) as told:
+        next(told)
+        assert list(told) == []
+        assert 0 <= time.time() - badge.badge.expires_at - badges.LEEWAY_SECONDS < 5
+
+
+@pytest.fixture
+def wide(engine: sa.Engine) -> Callable[[int], None]:
+    """Measure a floor so wide that a frame fills every buffer on its way."""
+
+    def measure(value: int) -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "insert into ops.metrics (name, queue, subject, value, source, at)"
+                f" select 'step.time', 'shop', rpad(n::text, {LONG}, 'x'), {value}, 'ledger', oms.now()"
+                f" from generate_series(1, {MANY}) as n"
+                " on conflict (name, queue, subject) do update set value = excluded.value, at = excluded.at"
+            )
+
+    return measure
+
+
+def test_a_slow_reader_misses_values_and_not_the_newest(door: Door, wide: Callable[[int], None]) -> None:
+    """What somebody does not read is not kept: the values in between are left out, the last ones come."""
+    server = psutil.Process(door.process.pid)
+    wide(0)
+    with _stalled(door) as slow, listening(door) as quick:
+        next(quick)
+        wide(1)
+        next(quick)
+        before = server.memory_info().rss
+        for value in range(2, 6):
+            wide(value)
+            frame = next(quick)
+        assert values(frame) == {("step.time", "shop"): 5.0}
+        # Of four frames that one of the two does not read none is kept.
+        assert server.memory_info().rss - before < 3 * MANY * LONG
+        told = [set(values(each).values()) for each in _until(frames.read(_pieces(slow)), frame.id)]
+    assert told[0] == {0.0}
+    assert told[-1] == {5.0}
+    assert len(told) < 5
+
+
+def test_the_door_closes_all_streams(open_door: Callable[..., Door], wide: Callable[[int], None]) -> None:
+    """When the server stops, streams end in good order, and one that nobody reads does not keep it."""
+    door = open_door()
+    wide(0)
+    with _stalled(door), listening(door) as told:
+        next(told)
+        began = time.monotonic()
+        door.process.send_signal(signal.SIGTERM)
+        assert list(told) == []
+        assert door.process.wait(10) in (0, -signal.SIGTERM)
+        assert time.monotonic() - began < 4
+
+
+@contextmanager
+def _stalled(door: Door) -> Iterator[socket.socket]:
+    """A watcher who does not read."""
+    host, _, port = door.url.removeprefix("http://").partition(":")
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.settimeout(15.0)
+        line.connect((host, int(port)))
+        head = (
+            f"GET /stream HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {door.badge(Role.VIEWER)}\r\n\r\n"
+        )
+        line.sendall(head.encode())
+        yield line
+
+
+def _pieces(line: socket.socket) -> Iterator[bytes]:
+    """The body of a chunked answer on a bare line."""
+    with line.makefile("rb") as file:
+        while file.readline() != b"\r\n":
+            pass
+        while size := int(file.readline(), 16):
+            yield file.read(size)
+            file.readline()
+
+
+def _until(told: Iterator[Frame], number: str) -> Iterator[Frame]:
+    for frame in told:
+        yield frame
+        if int(frame.id) >= int(number):
+            return
+
+
+def test_what_goes_wrong_with_the_ledger_ends_no_stream(door: Door, engine: sa.Engine) -> None:
+    """While the metrics cannot be read the stream stays, and goes on as soon as they can."""
+    measured(engine, 1.0)
+    with listening(door) as told:
+        next(told)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("alter table ops.metrics rename to metrics_away")
+        try:
+            wait_until(lambda: "cannot be read" in _log(door), "the door to complain")
+        finally:
+            with engine.begin() as connection:
+                connection.exec_driver_sql("alter table ops.metrics_away rename to metrics")
+        measured(engine, 2.0)
+        assert values(next(told)) == {("queue.oldestAge", "shop"): 2.0}
+
+
+def _log(door: Door) -> Any:
+    return (door.settings.home / "floor.log").read_text()

@@ -1,0 +1,183 @@
+"""What the provider calls: believed when it is signed for our public address, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+import httpx
+import psycopg2.extensions
+import pytest
+import sqlalchemy as sa
+
+from hms_floor.badges import Role
+from hms_oms import handover, health, outbox
+from hms_oms.parcels import Parcel
+from hms_ops import incident_rows, incidents, oncall
+from hms_ops.findings import Finding
+from tests.api.conftest import Door
+from tests.provider import ACCOUNT, NUMBER, TOKEN
+from tests.provider.webhooks import signature
+
+PUBLIC = "https://hms.example.org/door"
+PHONE = "+12025550142"
+SLOW = Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30})
+SID = "SM" + "1" * 32
+
+
+@pytest.fixture(scope="module")
+def standing_door(open_door: Callable[..., Door]) -> Door:
+    """A door that the provider can reach at a public address."""
+    return open_door(
+        HMS_TWILIO_ACCOUNT_SID=ACCOUNT,
+        HMS_TWILIO_AUTH_TOKEN=TOKEN,
+        HMS_TWILIO_FROM=NUMBER,
+        HMS_PUBLIC_URL=PUBLIC,
+    )
+
+
+def call(
+    door: Door,
+    target: str,
+    form: Mapping[str, str],
+    *,
+    signed_for: str | None = None,
+    token: str = TOKEN,
+    **headers: str,
+) -> httpx.Response:
+    """The provider posts a form, signed for our public address unless told otherwise."""
+    signed = signature(signed_for or PUBLIC + target, form, token)
+    return door.client.post(
+        target,
+        content=urlencode(form),
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+            "X-Twilio-Signature": signed,
+            **headers,
+        },
+    )
+
+
+@pytest.fixture
+def paged(door: Door, engine: sa.Engine, bare: psycopg2.extensions.connection) -> str:
+    """An open incident about which somebody was texted; its reference."""
+    with engine.begin() as connection:
+        now = health.clock(connection)
+        document = {
+            "timezone": "UTC",
+            "recipients": {"Ann": PHONE},
+            "steps": [{"after_minutes": 0, "notify": ["Ann"]}],
+        }
+        oncall.set_document(connection, document, "ann", None)
+        incident_rows.begin(
+            connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now, now, False
+        )
+        (pending,) = incidents.find(connection, ("pending",))
+        opened = incident_rows.change(
+            connection, pending, now, "opened", state="open", reference="K7", opened_at=now, page_seq=1
+        )
+        outbox.put_page(
+            connection,
+            token="page:1",
+            incident=opened.id,
+            kind="page",
+            reference="K7",
+            recipient=PHONE,
+            body="HMS #K7",
+        )
+        number = connection.scalar(sa.text("select id from oms.messages"))
+    handover.begin(bare, [Parcel(number, 0)], "twilio")
+    return "K7"
+
+
+def state(engine: sa.Engine) -> str:
+    """What became of the only text."""
+    with engine.connect() as connection:
+        return str(connection.scalar(sa.text("select state from oms.messages")))
+
+
+def rows(engine: sa.Engine, table: str) -> int:
+    """How many rows a table has."""
+    with engine.connect() as connection:
+        return int(connection.scalar(sa.text(f"select count(*) from {table}")) or 0)
+
+
+@pytest.mark.usefixtures("paged")
+def test_a_status_is_taken_in_once(door: Door, engine: sa.Engine) -> None:
+    """A signed status reaches its text by the numbers in its address; the same call again changes nothing."""
+    with engine.connect() as connection:
+        number = connection.scalar(sa.text("select id from oms.messages"))
+    target = f"/twilio/status?n={number}&a=1"
+    form = {"MessageSid": SID, "MessageStatus": "delivered", "AccountSid": ACCOUNT}
+    before = rows(engine, "oms.callbacks")
+    for _ in range(2):
+        answer = call(door, target, form, **{"I-Twilio-Idempotency-Token": f"once-{number}"})
+        assert answer.status_code == 204, answer.text
+    assert state(engine) == "delivered"
+    assert rows(engine, "oms.callbacks") == before + 1
+
+
+@pytest.mark.usefixtures("paged")
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"signed_for": "http://hms.example.org/door/twilio/status?n=1&a=1"},
+        {"signed_for": "https://evil.example.org/twilio/status?n=1&a=1"},
+        {"signed_for": f"{PUBLIC}/twilio/status?n=2&a=1"},
+        {"signed_for": f"{PUBLIC}/twilio/reply"},
+        {"token": "another token"},
+        {"X-Twilio-Signature": ""},
+        {"Host": "hms.example.org", "X-Twilio-Signature": "AAAA"},
+    ],
+)
+def test_what_is_not_signed_for_us_does_nothing(
+    door: Door, engine: sa.Engine, spoiled: dict[str, str]
+) -> None:
+    """Another address, another token or no signature: 403, and nothing is kept."""
+    before = rows(engine, "oms.callbacks")
+    form = {"MessageSid": SID, "MessageStatus": "delivered"}
+    answer = call(door, "/twilio/status?n=1&a=1", form, **spoiled)  # type: ignore[arg-type]
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert rows(engine, "oms.callbacks") == before
+    assert state(engine) == "sending"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_changed_form_is_refused(door: Door) -> None:
+    """Not a field may be added, changed, or taken away once it is signed."""
+    form = {"From": PHONE, "Body": "ACK K7"}
+    signed = {"X-Twilio-Signature": signature(f"{PUBLIC}/twilio/reply", form)}
+    for other in ({**form, "Body": "CLOSE K7"}, {**form, "x": "y"}, {"From": PHONE}, {}):
+        assert call(door, "/twilio/reply", other, **signed).status_code == 403
+    assert call(door, "/twilio/reply", form, **signed).status_code == 200
+
+
+def test_a_reply_acknowledges(door: Door, engine: sa.Engine, paged: str) -> None:
+    """ACK K7 from a phone that was paged takes the incident on, in TwiML, and stands in the trail."""
+    answer = call(door, "/twilio/reply", {"From": PHONE, "Body": f"ack #{paged}", "MessageSid": SID})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/xml")
+    assert "<Response><Message>HMS: acknowledged #K7" in answer.text
+    found = door.get(f"/incidents/{paged}", Role.VIEWER)
+    assert (found["state"], found["acknowledgedBy"]) == ("acknowledged", "Ann")
+    (entry,) = door.get("/audit?action=POST%20/twilio/reply", Role.ADMIN)["entries"]
+    assert entry["actor"] == f"***{PHONE[-4:]}"
+    assert "#K7" in entry["detail"]["answer"]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_stranger_is_not_answered(door: Door) -> None:
+    """A phone that was never paged gets an empty answer, whatever it says."""
+    answer = call(door, "/twilio/reply", {"From": "+12025550199", "Body": "ACK <ALL> & more"})
+    assert answer.status_code == 200
+    assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+def test_where_no_provider_is_set_up_there_is_nothing(open_door: Callable[..., Door]) -> None:
+    """Without a token and a public address nothing can be believed: there is no such address."""
+    form = {"From": PHONE, "Body": "ACK K7"}
+    door = open_door()
+    for target in ("/twilio/reply", "/twilio/status?n=1&a=1"):
+        assert call(door, target, form).status_code == 404
+        assert call(door, target, form, signed_for=door.url + target, token="").status_code == 404

@@ -1,0 +1,269 @@
+"""The rules: what each says of a picture, at and around its thresholds. No data is no finding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.rules import RULES, Rule
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
+
+
+def ago(seconds: float) -> datetime:
+    """So many seconds before now."""
+    return NOW - timedelta(seconds=seconds)
+
+
+def judge(name: str, seen: QueueSeen | Picture, **limits: float) -> list[Finding]:
+    """What a rule finds in one queue or picture, by its defaults but for `limits`."""
+    rule = BY_NAME[name]
+    picture = seen if isinstance(seen, Picture) else Picture(NOW, [seen])
+    return list(rule.judge(picture, lambda limit, _: {**rule.defaults, **limits}[limit]))
+
+
+def only(findings: Sequence[Finding]) -> Finding:
+    """The one finding that there is, whose facts are JSON."""
+    (finding,) = findings
+    assert json.loads(json.dumps(finding.facts)) == finding.facts
+    return finding
+
+
+#: A queue with something of everything and nothing wrong.
+WELL = QueueSeen(
+    "farm-grant",
+    sla_minutes=10,
+    waiting=40,
+    queued=8,
+    running=4,
+    oldest_waiting=ago(200),
+    oldest_queued=ago(20),
+    next_sla=NOW + timedelta(minutes=7),
+    workers=2,
+    slots=4,
+    waits=Waits(120.0, 100.0, 190.0, 200.0, 300, "events"),
+    finished=900,
+    failed=3,
+    last_finished=ago(1),
+    rate=3.0,
+    forecast=Forecast(0, None, NOW + timedelta(minutes=9), NOW + timedelta(minutes=1), 3.0, 2, trusted=True),
+)
+BREACH = Forecast(
+    120,
+    NOW + timedelta(minutes=6),
+    NOW + timedelta(minutes=8),
+    NOW + timedelta(hours=1),
+    1.5,
+    9,
+    trusted=True,
+)
+
+
+def test_every_rule_has_a_name_a_title_and_thresholds_that_are_numbers() -> None:
+    """Names are told apart, titles are there, defaults are numbers from zero up."""
+    assert list(BY_NAME) == [
+        *("late", "slow", "forecast", "stalled", "no-worker", "failing", "busy-host", "outbox", "behind")
+    ]
+    assert all(rule.title for rule in RULES)
+    assert all(value >= 0 for rule in RULES for value in rule.defaults.values())
+
+
+@pytest.mark.parametrize("name", list(BY_NAME))
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Picture(NOW),
+        Picture(NOW, [QueueSeen("farm-grant", None)], [HostSeen("a", 20.0, 1, 1)]),
+        Picture(NOW, [QueueSeen("farm-grant", 10, waiting=5, queued=5, running=5, workers=1, slots=4)]),
+        Picture(NOW, [WELL], [HostSeen("a", 89.9, 1, 2)], 3, ago(1), ago(1), ago(1), 2),
+    ],
+    ids=["nothing", "idle", "no data", "well"],
+)
+def test_all_is_well(name: str, picture: Picture) -> None:
+    """Nothing is found where nothing is wrong, nor where nothing is known."""
+    assert judge(name, picture) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"paused_at": ago(60)}, {"workers": 0}, {"waiting": 0, "running": 3}, {"agent_only": True}],
+    ids=["waiting", "paused", "no worker", "running", "agents"],
+)
+def test_late_in_whatever_state(change: dict[str, Any]) -> None:
+    """Late jobs are found whatever their queue is at; the value is how late the worst one is."""
+    found = only(judge("late", replace(WELL, late=3, late_since=ago(75), **change)))
+    assert (found.key, found.value, found.late_jobs) == (("late", "farm-grant", None), 75.0, 3)
+    assert found.facts["late_since"] == "2026-11-23T07:58:45+00:00"
+    assert found.facts["paused"] == ("paused_at" in change)
+
+
+def test_each_late_queue_is_found_on_its_own() -> None:
+    """Two queues are two findings, and one that is on time is none."""
+    late = replace(WELL, late=1, late_since=ago(1))
+    found = judge("late", Picture(NOW, [late, replace(late, name="appeal-review"), replace(WELL, name="x")]))
+    assert [finding.queue for finding in found] == ["farm-grant", "appeal-review"]
+
+
+def waiting(mean: float | None, begun: int = 300) -> Waits:
+    """Waits with this mean."""
+    return Waits(mean, mean, mean, mean, begun, "ledger")
+
+
+@pytest.mark.parametrize(
+    ("mean", "share", "found"),
+    [(600.0, 1.0, False), (600.1, 1.0, True), (300.0, 0.5, False), (301.0, 0.5, True), (None, 1.0, False)],
+)
+def test_slow_is_a_mean_wait_above_the_sla(mean: float | None, share: float, found: bool) -> None:
+    """Ten minutes are allowed, of which a share may be set."""
+    assert bool(judge("slow", replace(WELL, waits=waiting(mean)), share=share)) == found
+
+
+def test_slow_needs_jobs_and_an_sla() -> None:
+    """A mean of four jobs is none, those that still wait included; without an SLA nothing is too long."""
+    few = replace(WELL, waiting=1, queued=1, waits=waiting(900.0, begun=2))
+    assert judge("slow", few) == []
+    assert only(judge("slow", replace(few, waiting=2))).value == 900.0
+    assert judge("slow", replace(few, waiting=2, sla_minutes=None)) == []
+
+
+def test_a_new_sla_is_watched_at_once() -> None:
+    """The same wait is too long once the SLA is shorter."""
+    assert judge("slow", WELL) == []
+    assert only(judge("slow", replace(WELL, sla_minutes=1))).facts["sla_minutes"] == 1
+
+
+@pytest.mark.parametrize("paused_at", [None, ago(60)])
+def test_a_forecast_breach_is_announced_with_what_it_takes(paused_at: datetime | None) -> None:
+    """How many, from when, by which deadline, with how many slots; in paused queues too."""
+    found = only(judge("forecast", replace(WELL, forecast=BREACH, paused_at=paused_at)))
+    assert (found.value, found.late_jobs) == (120, 120)
+    assert found.facts == {
+        "late": 120,
+        "first_late": "2026-11-23T08:06:00+00:00",
+        "deadline": "2026-11-23T08:08:00+00:00",
+        "done_at": "2026-11-23T09:00:00+00:00",
+        "rate": 1.5,
+        "slots": 4,
+        "slots_needed": 9,
+        "paused": paused_at is not None,
+    }
+
+
+def test_a_forecast_calls_nobody_unless_it_is_trusted() -> None:
+    """A rate that rests on a few jobs, or a breach of fewer jobs than asked for, is kept quiet."""
+    assert judge("forecast", replace(WELL, forecast=replace(BREACH, trusted=False))) == []
+    assert judge("forecast", replace(WELL, forecast=BREACH), jobs=121) == []
+    assert judge("forecast", replace(WELL, forecast=BREACH), jobs=120)
+
+
+def test_a_forecast_without_end_or_slots_is_told() -> None:
+    """Where nothing is ever done, what is not known is null."""
+    never = replace(BREACH, done_at=None, slots_needed=None, rate=0.0)
+    found = only(judge("forecast", replace(WELL, forecast=never)))
+    assert found.facts["done_at"] is None
+    assert found.facts["slots_needed"] is None
+
+
+STUCK = replace(WELL, last_finished=ago(301), oldest_waiting=ago(900))
+
+
+def test_stalled_is_five_minutes_without_a_step_finished() -> None:
+    """At five minutes it may still go on, a second later it stands still."""
+    assert judge("stalled", replace(STUCK, last_finished=ago(300))) == []
+    found = only(judge("stalled", STUCK))
+    assert (found.value, found.facts["running"]) == (301.0, 4)
+    assert judge("stalled", STUCK, minutes=10) == []
+
+
+def test_work_that_has_just_arrived_has_not_stalled() -> None:
+    """A queue that was idle all night is given its five minutes, in the backlog and in the window."""
+    night = replace(STUCK, last_finished=ago(40_000))
+    assert judge("stalled", replace(night, oldest_waiting=ago(2), oldest_queued=None)) == []
+    assert judge("stalled", replace(night, oldest_waiting=None, oldest_queued=ago(2), waiting=0)) == []
+    assert judge("stalled", replace(night, oldest_waiting=None, oldest_queued=None)) == []
+    assert only(judge("stalled", replace(night, oldest_waiting=None, waiting=0, oldest_queued=ago(400))))
+    assert only(judge("stalled", replace(night, last_finished=None))).value == 900.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"paused_at": ago(1000)}, {"workers": 0}, {"waiting": 0, "queued": 0}],
+    ids=["paused", "no worker", "only running"],
+)
+def test_what_need_not_move_has_not_stalled(change: dict[str, Any]) -> None:
+    """A pause and a missing worker have other names; a long step alone holds nobody up."""
+    assert judge("stalled", replace(STUCK, **change)) == []
+
+
+@pytest.mark.parametrize("state", ["waiting", "queued", "running"])
+def test_work_without_a_worker(state: str) -> None:
+    """Whatever state the work is in, somebody has to be there."""
+    work: dict[str, Any] = {state: 7}
+    alone = QueueSeen("farm-grant", 10, workers=0, **work)
+    assert only(judge("no-worker", alone)).value == 7
+    assert judge("no-worker", replace(alone, workers=1)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"paused_at": ago(1)}, {"agent_only": True}, {"waiting": 0, "delayed": 7}],
+    ids=["paused", "agents", "delayed"],
+)
+def test_no_worker_is_missed_where_none_is_needed(change: dict[str, Any]) -> None:
+    """Paused queues, queues of agents and work that may not start yet can do without."""
+    assert judge("no-worker", replace(QueueSeen("farm-grant", 10, waiting=7), **change)) == []
+
+
+@pytest.mark.parametrize(
+    ("finished", "failed", "found"),
+    [(80, 20, False), (79, 21, True), (15, 4, False), (15, 5, True), (0, 19, False), (0, 20, True)],
+)
+def test_failing_needs_a_low_rate_and_enough_steps(finished: int, failed: int, found: bool) -> None:
+    """Below eighty percent of at least twenty steps."""
+    assert bool(judge("failing", replace(WELL, finished=finished, failed=failed))) == found
+
+
+def test_failing_is_told_in_percent_that_failed() -> None:
+    """The value grows with what is wrong; without any step there is no rate."""
+    assert only(judge("failing", replace(WELL, finished=25, failed=75))).value == 75.0
+    assert judge("failing", replace(WELL, finished=0, failed=0), steps=0) == []
+    assert judge("failing", replace(WELL, failed=None)) == []
+
+
+def test_a_busy_host_is_the_subject() -> None:
+    """Each host at ninety percent or more is found under its name, for no queue."""
+    hosts = [HostSeen("barn", 90.0, 1, 2), HostSeen("silo", 89.9, 1, 2), HostSeen("shed", 100.0, 1, 1)]
+    found = judge("busy-host", Picture(NOW, hosts=hosts))
+    assert [finding.key for finding in found] == [("busy-host", None, "barn"), ("busy-host", None, "shed")]
+    assert found[1].value == 100.0
+
+
+def test_an_outbox_that_does_not_empty() -> None:
+    """Two minutes are allowed."""
+    assert judge("outbox", Picture(NOW, unsent=4, unsent_since=ago(120))) == []
+    found = only(judge("outbox", Picture(NOW, unsent=4, unsent_since=ago(121))))
+    assert (found.value, found.facts["unsent"]) == (121.0, 4)
+
+
+def test_a_watch_that_looks_too_seldom_is_behind() -> None:
+    """Ten seconds between two looks are allowed."""
+    assert judge("behind", Picture(NOW, looked_before=ago(10))) == []
+    assert only(judge("behind", Picture(NOW, looked_before=ago(11)))).key == ("behind", None, None)
+
+
+def test_a_watch_that_hears_nothing_of_workers_with_work_is_behind() -> None:
+    """A minute of silence is found under its own subject, unless there is nothing to be heard."""
+    silent = Picture(NOW, [WELL], events_at=ago(61))
+    assert only(judge("behind", silent)).key == ("behind", None, "events")
+    assert judge("behind", replace(silent, events_at=ago(60))) == []
+    assert judge("behind", replace(silent, queues=[replace(WELL, workers=0)])) == []
+    assert judge("behind", replace(silent, queues=[replace(WELL, queued=0, running=0)])) == []
+    assert len(judge("behind", replace(silent, looked_before=ago(61)))) == 2
