@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from hms_floor.api import problems
+from hms_floor.api.gate import Gate
+from hms_floor.api.limits import Rates
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.reading import StrictRequest
 from hms_floor.api.roles import MANAGERS, SEERS, TABLE, Roles
 from hms_floor.badges import Badge
 from hms_oms.audit import Act
 
-if TYPE_CHECKING:
-    from hms_floor.api.door import Door
+
+class Threshold(Protocol):
+    """What the guard needs of the door that it stands at."""
+
+    gate: Gate
+    rates: Rates
+
+    async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
+        """Keep that somebody with a badge has tried a change in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ class Guarded(APIRoute):
         known = {field.alias for field in get_flat_params(self.dependant)}
 
         async def handle(request: Request) -> Response:
-            door: Door = request.app.state.door
+            door: Threshold = request.app.state.door
             caller: Caller | None = None
             source = request.client.host if request.client else None
             try:
@@ -117,7 +126,7 @@ async def _caller(request: Request) -> Caller:
 Who = Annotated[Caller, Depends(_caller)]
 
 
-async def _admitted(door: Door, request: Request, source: str | None) -> Badge:
+async def _admitted(door: Threshold, request: Request, source: str | None) -> Badge:
     headers = request.headers.getlist("authorization")
     try:
         return await door.gate.admit(headers[0] if len(headers) == 1 else None)

@@ -102,11 +102,9 @@ def _describe(action: str, operation: dict[str, Any]) -> None:
     if roles != OPEN:
         operation["security"] = [{"badge": []}]
         operation["description"] += f"\n\nRoles: {', '.join(sorted(roles))}."
-        statuses += ["401", "403"]
-    if "{" in action or "queue" in str(operation.get("parameters")):
-        statuses += ["404"]
+        statuses += ["401", "403", "404", "409"]
     if not action.startswith("GET"):
-        statuses += ["404", "408", "409", "413", "415"]
+        statuses += ["408", "413", "415"]
     for status in sorted(set(statuses)):
         reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
         answers.setdefault(status, {"description": _WORDS[status], "content": {MEDIA_TYPE: reference}})

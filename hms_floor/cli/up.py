@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import click
 from rich.text import Text
 
 from hms_act.client import ActClient
-from hms_floor import launcher
+from hms_floor import entrance, launcher
 from hms_floor.cli import cycle, db, morning, report, show, tables
 from hms_floor.cli.errors import ERROR, Stopped
 from hms_oms import recipes, settings
@@ -33,7 +34,7 @@ TEXT_PATIENCE = timedelta(seconds=15)
 def up(ctx: click.Context, sample: int | None, once: bool) -> None:
     """Start everything on this machine and keep it running until Ctrl-C.
 
-    Starts the dispatcher, the sender, the workers, the door and Flower; PostgreSQL and Redis too, privately
+    Starts the dispatcher, the watch, the workers, the door and Flower; PostgreSQL and Redis too, privately
     under HMS_HOME, where HMS_DATABASE_URL and HMS_BROKER_URL name none. What is in the ledger survives.
 
     \b
@@ -109,6 +110,8 @@ def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
     tries = [
         *(again if after_cycle else ()),
         (f"{hms} queue list", "what waits and who works"),
+        (f"{hms} queue watch farm-grant", "the same, second by second"),
+        (f"{hms} sla report", "how promises were kept"),
         (f"{hms} cycle sample 500 --seed 99 --output more.csv", "a list of applications ..."),
         (f"{hms} cycle run more.csv --type {SAMPLE_TYPE} --sla 5", "... run with five minutes for each"),
         (f"{hms} sla set farm-grant 30 --reason 'shorter days'", "hold the queue to half an hour"),
@@ -116,6 +119,11 @@ def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
     ]
     show.lines(Text("\nWhat to try next, in another terminal in this folder", style="bold"))
     show.lines(tables.facts((f"  {words}", Text(what, style="dim")) for words, what in tries))
+    code = entrance.make_code(configured.home, time.time())
+    url = settings.load().floor_url
+    show.lines(
+        f"\nThe operations floor: {url}/enter?code={code}  (once, within 15 minutes; `{hms} floor link`)"
+    )
     texts = configured.home / "handset.log"
     show.lines(f"\nTexts to applicants are in {texts}. Ctrl-C stops everything; the ledger is kept.")
 

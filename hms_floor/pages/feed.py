@@ -1,6 +1,7 @@
 """The feed: one thread reads the board once a second while anybody looks, and every page shows that one.
 
-The last five minutes are kept beside it for the short charts; the day's are in the ledger.
+The last five minutes are kept beside it for the short charts, begun from what the ledger has of them; the
+last day is read from the ledger's samples once a minute.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from hms_floor import board
-from hms_floor.board import Board, Card
+from hms_floor.board import Board
+from hms_floor.pages import past
+from hms_floor.pages.past import Point
 from hms_oms import outbox
 from hms_oms.outbox import Text
 from hms_ops import incidents
@@ -22,25 +27,34 @@ from hms_ops.incidents import Incident
 
 log = logging.getLogger(__name__)
 
-#: How often the board is read, in seconds.
+#: How often the board is read, in seconds ...
 EVERY_SECONDS = 1.0
+#: ... and what changes less, or costs more.
+SLOW_SECONDS = 10.0
+DAY_SECONDS = 60.0
 #: Nobody has looked for this long, in seconds: the feed rests.
 REST_SECONDS = 330.0
-#: How long the short charts reach back, in seconds, and how far apart their points are.
+#: How long the short charts reach back, in seconds, and how far apart their points are; and those of the day.
 REACH_SECONDS = 300.0
 STEP_SECONDS = 5.0
-#: Texts on the little handset.
-TEXTS = 6
+DAY_REACH_SECONDS = 86400.0
+DAY_STEP_SECONDS = 600
+#: Pages on the little handset.
+PAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What all pages see: the board, what is wrong, and the last texts; `number` counts up with each."""
+    """What all pages see: the board, what is wrong, the last pages; `number` counts up with each.
+
+    `told` is how many texts applicants got today, and when the last of them was written.
+    """
 
     number: int
     board: Board
     incidents: list[Incident]
-    texts: list[Text]
+    pages: list[Text]
+    told: tuple[int, datetime | None]
     taken: float
 
 
@@ -50,7 +64,11 @@ class _Feed:
     view: View | None = None
     asked: float = 0.0
     awake: threading.Event = field(default_factory=threading.Event)
-    trail: dict[str, deque[tuple[float, Card]]] = field(default_factory=dict)
+    trail: dict[str, deque[Point]] = field(default_factory=dict)
+    days: dict[str, Sequence[Point]] = field(default_factory=dict)
+    told: tuple[int, datetime | None] = (0, None)
+    told_at: float = float("-inf")
+    days_at: float = float("-inf")
     failing: str | None = None
 
 
@@ -70,17 +88,22 @@ def look() -> View | None:
     return _feed.view
 
 
-def trail(queue: str) -> list[tuple[float, Card]]:
-    """A queue in the last five minutes: (seconds since the epoch, card), oldest first."""
+def trail(queue: str) -> Sequence[Point]:
+    """A queue in the last five minutes, oldest first."""
     return list(_feed.trail.get(queue, ()))
 
 
-def reach() -> tuple[float, float] | None:
-    """The stretch of the short charts, in milliseconds since the epoch."""
+def day(queue: str) -> Sequence[Point]:
+    """A queue in the last day, oldest first."""
+    return _feed.days.get(queue, ())
+
+
+def reach(seconds: float = REACH_SECONDS) -> tuple[float, float] | None:
+    """The stretch of a chart that ends now, in milliseconds since the epoch."""
     if _feed.view is None:
         return None
     now = 1000 * _feed.view.board.now.timestamp()
-    return now - 1000 * REACH_SECONDS, now
+    return now - 1000 * seconds, now
 
 
 def age() -> float | None:
@@ -93,6 +116,8 @@ def _run() -> None:
         if time.monotonic() - _feed.asked > REST_SECONDS:
             _feed.awake.clear()
             _feed.awake.wait()
+            _feed.trail.clear()
+            _feed.told_at = float("-inf")
         started = time.monotonic()
         try:
             _take()
@@ -107,14 +132,34 @@ def _run() -> None:
 
 def _take() -> None:
     assert _feed.engine is not None
+    started = time.monotonic()
     with _feed.engine.connect() as connection:
         seen = board.read(connection)
         wrong = incidents.find(connection, limit=20)
-        texts = outbox.texts_of(connection, limit=TEXTS)
-    number = _feed.view.number + 1 if _feed.view else 1
-    moment = seen.now.timestamp()
+        pages = outbox.last_pages(connection, PAGES)
+        if started - _feed.told_at >= SLOW_SECONDS:
+            midnight = seen.now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+            _feed.told, _feed.told_at = outbox.to_applicants(connection, midnight), started
+        new = any(card.name not in _feed.trail for card in seen.cards)
+        if new or started - _feed.days_at >= DAY_SECONDS:
+            _remember(connection, seen)
+            _feed.days_at = started
     for card in seen.cards:
-        points = _feed.trail.setdefault(card.name, deque(maxlen=int(REACH_SECONDS / STEP_SECONDS) + 1))
-        if not points or moment - points[-1][0] >= STEP_SECONDS - 0.5:
-            points.append((moment, card))
-    _feed.view = View(number, seen, wrong, texts, time.monotonic())
+        points = _feed.trail[card.name]
+        if not points or seen.now.timestamp() - points[-1].at >= STEP_SECONDS - 0.5:
+            points.append(past.of(card, seen.now))
+            while points[0].at < seen.now.timestamp() - REACH_SECONDS - STEP_SECONDS:
+                points.popleft()
+    number = _feed.view.number + 1 if _feed.view else 1
+    _feed.view = View(number, seen, wrong, pages, _feed.told, time.monotonic())
+
+
+def _remember(connection: Connection, seen: Board) -> None:
+    """Read the day of every queue, and of one that is new the last minutes."""
+    until = seen.now + timedelta(seconds=1)
+    for card in seen.cards:
+        since = seen.now - timedelta(seconds=DAY_REACH_SECONDS)
+        _feed.days[card.name] = past.points(connection, card.name, since, until, DAY_STEP_SECONDS)
+        if card.name not in _feed.trail:
+            lately = seen.now - timedelta(seconds=REACH_SECONDS)
+            _feed.trail[card.name] = deque(past.points(connection, card.name, lately, until, 60))

@@ -62,6 +62,7 @@ create index messages_asked on oms.messages (page, due_at, id)
     where state in ('unknown', 'accepted', 'sent');
 create index messages_of_phone on oms.messages (recipient, created_at) where page;
 create index messages_merged on oms.messages (merged_into) where merged_into is not null;
+create index messages_written on oms.messages using brin (created_at);
 
 alter table oms.message_attempts
     add column fence bigint not null default 0,
@@ -108,7 +109,7 @@ drop table oms.callbacks;
 alter table oms.message_attempts
     drop column fence, drop column http_status, drop column code, drop column sid;
 drop index oms.messages_due, oms.messages_expiring, oms.messages_leased, oms.messages_asked,
-    oms.messages_of_phone, oms.messages_merged;
+    oms.messages_of_phone, oms.messages_merged, oms.messages_written;
 alter table oms.messages
     drop constraint messages_state_check,
     drop constraint messages_lease_check,
