@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -77,7 +78,7 @@ class ActClient(Client):
             tries=1,
             answer_seconds=PATIENCE_SECONDS,
             content=_pieces(file),
-            headers={"Content-Type": kind},
+            headers={"Content-Type": kind} | _length(file),
         )
         return record(CycleBegun, found)
 
@@ -176,6 +177,16 @@ class ActClient(Client):
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _length(stream: IO[bytes]) -> dict[str, str]:
+    """The length of what is to come, if the stream can tell: the door refuses at once what is too large."""
+    if not stream.seekable():
+        return {}
+    here = stream.tell()
+    length = stream.seek(0, os.SEEK_END) - here
+    stream.seek(here)
+    return {"Content-Length": str(length)}
 
 
 def _pieces(stream: IO[bytes]) -> Iterator[bytes]:

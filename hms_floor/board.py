@@ -87,13 +87,26 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Hand:
+    """A live worker: its name, its machine, and how many of its slots are busy."""
+
+    name: str
+    host: str
+    busy: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
-    """All queues at `now`, the ledger's time. `silent`: for how many seconds the watch was not heard."""
+    """All queues at `now`, the ledger's time. `silent`: for how many seconds the watch was not heard.
+
+    `hosts` are the machines with live workers, and how busy each is, in percent of all its cores.
+    """
 
     now: datetime
     cards: Sequence[Card]
     silent: float | None
-    workers: int
+    hands: Sequence[Hand]
     hosts: Sequence[tuple[str, float]]
     unsent: int
 
@@ -129,7 +142,7 @@ def read(connection: Connection) -> Board:
         now,
         cards,
         watch.age,
-        len(crew),
+        [Hand(each.name, each.host, min(len(each.tickets), each.slots), each.slots) for each in crew],
         sorted({worker.host: worker.cpu_percent for worker in crew}.items()),
         health.unsent_texts(connection)[0],
     )

@@ -52,11 +52,6 @@ def link(floor_url: str) -> None:
     urls.handlers[0:0] = links
 
 
-def task_path(ticket: Ticket) -> str:
-    """Where Flower shows the task of a ticket, below its own address."""
-    return f"/task/{ticket}"
-
-
 class _Loader(tornado.template.Loader):
     """Flower's own templates, with our links put in."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -45,12 +46,14 @@ def queue_verdict(card: Card, zone: tzinfo | None = None) -> str:
     return _ahead(card, zone)
 
 
-def _broken(cards: Sequence[Card], _: tzinfo | None) -> str:
+def _broken(cards: Sequence[Card], zone: tzinfo | None) -> str:
     worst = max(cards, key=lambda card: card.late or 0)
-    words = [f"{_jobs(worst.late or 0)} of {worst.name} {_are(worst.late or 0)} late"]
+    words = f"{_jobs(worst.late or 0)} of {worst.name} {_are(worst.late or 0)} late"
     if worst.at_risk:
-        words.append(f", {worst.at_risk:,} more will be")
-    return "".join(words) + _others(cards) + _help(worst)
+        words += f", {worst.at_risk:,} more will be"
+    if worst.done_at is not None and worst.paused_at is None:
+        words += f", the last one done by {_clock(worst.done_at, zone)}"
+    return words + _others(cards) + _help(worst)
 
 
 def _risk(cards: Sequence[Card], zone: tzinfo | None) -> str:
@@ -75,10 +78,12 @@ def _holding(cards: Sequence[Card], zone: tzinfo | None) -> Verdict:
 
 
 def _ahead(card: Card, zone: tzinfo | None) -> str:
-    waiting = f"{card.waiting:,} waiting, {card.running or 0:,} running"
-    if card.done_at is None:
-        return f"{waiting}."
-    return f"{waiting}, the last one done by {_clock(card.done_at, zone)}."
+    words = f"{card.waiting:,} waiting, {card.running or 0:,} running"
+    if card.done_at is not None:
+        words += f", the last one done by {_clock(card.done_at, zone)}"
+        if card.last_due is not None:
+            words += f", due {_clock(card.last_due, zone)}"
+    return f"{words}."
 
 
 def _help(card: Card) -> str:
@@ -87,9 +92,11 @@ def _help(card: Card) -> str:
     if not card.workers:
         return "; no worker is there for it."
     more = (card.slots_needed or 0) - card.slots
-    if more > 0:
-        return f"; {more:,} more slot{'s' if more > 1 else ''} would hold what can be held."
-    return "."
+    if more <= 0:
+        return "."
+    workers = math.ceil(more * card.workers / card.slots) if card.slots else more
+    slots = f"{more:,} slot{'s' if more > 1 else ''}"
+    return f"; {workers:,} more worker{'s' if workers > 1 else ''} ({slots}) would hold what can be held."
 
 
 def _others(cards: Sequence[Card]) -> str:
@@ -117,5 +124,5 @@ def _has(number: int) -> str:
     return "has" if number == 1 else "have"
 
 
-def _clock(when: datetime | None, zone: tzinfo | None) -> str:
-    return "" if when is None else f"{when.astimezone(zone):%H:%M}"
+def _clock(when: datetime, zone: tzinfo | None) -> str:
+    return f"{when.astimezone(zone):%H:%M}"

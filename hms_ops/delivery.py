@@ -196,7 +196,7 @@ class Delivery:
         """Take over what the provider says of a text, or do what follows where it says nothing."""
         text = asked.text
         claimed = handover.claimed(self.connection, text, [one.sid for one in sightings or ()])
-        found = reconcile.seen(sightings or (), claimed, asked.started_at)
+        found = reconcile.seen(sightings or (), claimed, asked.started_at, text.sid)
         if found is not None:
             attempts.reported(self.connection, text.id, text.attempt, found.status, found.sid, found.code)
             if asked.state == "unknown":

@@ -15,9 +15,9 @@ LOOKS = (5.0, 15.0, 30.0)
 ENOUGH_LOOKS = 2
 #: Where the provider's list does not answer at all, the text is sent again at this age, in seconds.
 BLIND_SECONDS = 90.0
-#: What a provider answers during an outage; how often a text is attempted then, and how long its list is
-#: waited for, in seconds, to tell whether the text is there.
-UNAVAILABLE = 503
+#: From which HTTP status on an answer may mean an outage; how often a text is attempted at most, and how long
+#: the provider's list is waited for, in seconds, to tell whether the text is there.
+OUTAGE = 500
 MOST_ATTEMPTS = 10
 LONGEST_SECONDS = 1800.0
 #: How far the provider's clock may be off.
@@ -40,11 +40,13 @@ class Step:
     fault: str | None = None
 
 
-def seen(sightings: Sequence[Sighting], claimed: Collection[str], started_at: datetime) -> Sighting | None:
-    """The one that is our text: not another's, and not older than our attempt."""
+def seen(
+    sightings: Sequence[Sighting], claimed: Collection[str], started_at: datetime, sid: str | None
+) -> Sighting | None:
+    """The one that is our text: that of our `sid`, else one not another's, and not older than our attempt."""
     for sighting in sightings:
         old = sighting.created_at is not None and sighting.created_at < started_at - SKEW
-        if sighting.sid not in claimed and not old:
+        if sighting.sid == sid or (sighting.sid not in claimed and not old):
             return sighting
     return None
 
@@ -63,12 +65,15 @@ def next_step(asked: Asked, looks: int) -> Step:
 def _lost(asked: Asked, looks: int) -> Step:
     absent = looks >= ENOUGH_LOOKS and asked.age >= LOOKS[-1]
     blind = not absent and asked.age >= BLIND_SECONDS
-    # A provider that says it is unavailable has most probably not taken the text; where its own list says
-    # so, too, once it answers again, nothing is ambiguous.
-    out = asked.http_status == UNAVAILABLE and asked.text.attempt < MOST_ATTEMPTS
-    if ((absent or blind) and not asked.text.resend) or (absent and out):
+    # Where the provider's own list says that nothing is there, sending again doubles nothing. It may lag, so
+    # that from the second time on it is believed only after longer.
+    sure = absent and asked.age >= BLIND_SECONDS and asked.text.attempt < MOST_ATTEMPTS
+    if ((absent or blind) and not asked.text.resend) or sure:
         return Step("pending", resend=True)
-    if absent or (blind and not out) or asked.age >= LONGEST_SECONDS:
+    # During an outage of the provider its list is out, too: it is waited for.
+    out = asked.http_status is not None and asked.http_status >= OUTAGE
+    over = absent and asked.text.attempt >= MOST_ATTEMPTS
+    if over or (blind and not out) or asked.age >= LONGEST_SECONDS:
         return Step("failed", fault="the answer was lost, and so was that to the resend")
     coming = [look for look in LOOKS if look > asked.age]
     return Step("unknown", coming[0] - asked.age if coming else LOOKS[1])

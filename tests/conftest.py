@@ -63,6 +63,8 @@ def template(servers: embedded.Servers) -> str:
             " as 'select pg_catalog.now() + shift from public.clock'"
         )
     door.engine(url).dispose()
+    # Autovacuum in it would keep it from being copied.
+    admin(servers, "alter database hms_template with allow_connections false")
     return "hms_template"
 
 

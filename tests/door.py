@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from hms_oms.settings import Settings
 from tests.conftest import RECIPES, wait_until
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["hms_floor.cli.floor", "hms_floor.api.server", "hms_floor.pages.mount"])
+_FORKS.set_forkserver_preload(["hms_floor.doorway", "hms_floor.api.server", "hms_floor.pages.mount"])
 
 
 @dataclass
@@ -96,6 +98,8 @@ def _run(environment: dict[str, str], log: Path) -> None:
     """Be `hms floor run`."""
     from hms_floor.cli import main
 
+    # The server ends by the signal that it was sent; semaphores are given back by those who exit.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     os.environ.clear()
     os.environ.update(environment)
     with log.open("ab", buffering=0) as file:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 import phonenumbers
-from fastapi import Body, Path, Query
+from fastapi import Path, Query
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -17,14 +17,12 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from hms_floor.badges import ANY_QUEUE, MOST_HOURS
 from hms_oms.control import HIGHEST_PRIORITY
-from hms_oms.states import Status
 
 #: So many jobs may be named one by one.
 MOST_IDS = 10_000
@@ -33,7 +31,7 @@ MOST_ROWS = 500
 _MOST = 2**31 - 1
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})")
 #: PostgreSQL and Python both know these years, in whatever zone.
-_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def moment(written: object) -> datetime:
@@ -48,9 +46,9 @@ def moment(written: object) -> datetime:
         found = datetime.fromisoformat(text if year else f"0001{text[4:]}")
     except ValueError:
         raise ValueError("is no day and hour that exist") from None
-    if year < _FIRST.year:
-        return _FIRST
-    return _LAST if year >= _LAST.year else found.astimezone(UTC)
+    if year < EARLIEST.year:
+        return EARLIEST
+    return LATEST if year >= LATEST.year else found.astimezone(UTC)
 
 
 def day_or_moment(written: object) -> date | datetime:
@@ -60,7 +58,7 @@ def day_or_moment(written: object) -> date | datetime:
             found = date.fromisoformat(written)
         except ValueError:
             raise ValueError("is no day that exists") from None
-        return min(max(found, _FIRST.date()), _LAST.date())
+        return min(max(found, EARLIEST.date()), LATEST.date())
     return moment(written)
 
 
@@ -73,7 +71,8 @@ def _diallable(phone: str) -> str:
     raise ValueError("is no number that its country has")
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """A whole number, however it is written: 3.0 is 3."""
     # JSON has one kind of number: 3.0 is a whole one.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -84,8 +83,8 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T08:00:00Z"]}),
 ]
 _LINE = r"^[^\x00-\x1f\x7f]*$"
-_PLAIN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-Text = Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)]
+LINE_OR_MORE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+Text = Annotated[str, StringConstraints(max_length=500, pattern=LINE_OR_MORE)]
 Reason = Annotated[
     Text | None, Field(description="Why, for the timeline and the audit trail.", examples=["county fair"])
 ]
@@ -94,7 +93,7 @@ QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")
 JobType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_:-]{0,200}$")]
 JobId = Annotated[str, StringConstraints(pattern=r"^(job-)?[1-9][0-9]{0,17}$")]
 Minutes = Annotated[float, Field(gt=0, le=525600, examples=[10])]
-Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY), BeforeValidator(_whole)]
+Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY), BeforeValidator(whole)]
 StatusWord = Literal["waiting", "queued", "running", "done", "failed", "cancelled", "open"]
 RoleWord = Literal["viewer", "operator", "manager", "oncall", "agent", "admin"]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_LINE)]
@@ -184,106 +183,11 @@ class Delay(Reasoned):
     not_before: Moment | None
 
 
-def _something(schema: dict[str, Any]) -> None:
-    # What is left out is not there, and null is no value for it.
-    for each in schema["properties"].values():
-        each.pop("default", None)
-    schema["minProperties"] = 1
-
-
-class Wanted(Asked):
-    """Which jobs are meant; what is left out does not restrict, and something must be there."""
-
-    model_config = ConfigDict(json_schema_extra=_something)
-
-    queue: QueueName = ""
-    status: Annotated[list[StatusWord], Field(min_length=1, max_length=len(Status) + 1)] = []
-    type: JobType = ""
-    batch: Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_whole)] = 0
-    payload: Annotated[dict[Word, Text], Field(min_length=1, max_length=10)] = {}
-    created_from: Annotated[Moment, Field(default_factory=lambda: _FIRST)]
-    created_to: Annotated[Moment, Field(default_factory=lambda: _LAST)]
-
-    @model_validator(mode="after")
-    def _restricts(self) -> Wanted:
-        if not self.model_fields_set:
-            raise ValueError("an empty filter would mean every job: restrict it")
-        return self
-
-
-def _ids_or_filter(schema: dict[str, Any]) -> None:
-    for name in ("ids", "filter"):
-        schema["properties"][name].pop("default", None)
-    schema["oneOf"] = [{"required": ["ids"]}, {"required": ["filter"]}]
-
-
-class Bulk(Reasoned):
-    """One change to many jobs, named by `ids` or meant by `filter`; `dryRun` only counts."""
-
-    model_config = ConfigDict(json_schema_extra=_ids_or_filter)
-
-    ids: Annotated[list[JobId], Field(min_length=1, max_length=MOST_IDS)] = []
-    filter: Wanted = Wanted.model_construct()
-    dry_run: bool = False
-
-    @model_validator(mode="after")
-    def _says_which(self) -> Bulk:
-        if len(self.model_fields_set & {"ids", "filter"}) != 1:
-            raise ValueError("give either ids or a filter")
-        return self
-
-
-class BulkCancel(Bulk):
-    """Cancel jobs; with `now` steps that run are ended, too."""
-
-    action: Literal["cancel"]
-    now: bool = False
-
-
-class BulkRetry(Bulk):
-    """Have failed jobs tried again."""
-
-    action: Literal["retry"]
-
-
-class BulkPromote(Bulk):
-    """Make jobs the next ones of their queue; the first that is named becomes the very next."""
-
-    action: Literal["promote"]
-
-
-class BulkMove(Bulk):
-    """Move jobs to another queue."""
-
-    action: Literal["move"]
-    queue: QueueName
-
-
-class BulkPrioritize(Bulk):
-    """Set the priority of jobs."""
-
-    action: Literal["priority"]
-    priority: Priority
-
-
-class BulkDelay(Bulk):
-    """Start jobs no earlier than a time; null takes a delay away."""
-
-    action: Literal["delay"]
-    not_before: Moment | None
-
-
-AnyBulk = Annotated[
-    BulkCancel | BulkRetry | BulkPromote | BulkMove | BulkPrioritize | BulkDelay,
-    Body(discriminator="action"),
-]
-
-
 class Limits(Reasoned):
     """Limits of a queue: what is left out stays, null takes a limit away."""
 
-    window: Annotated[int, Field(ge=0, le=_MOST), BeforeValidator(_whole)] | None = None
-    starts_per_minute: Annotated[int, Field(ge=1, le=_MOST), BeforeValidator(_whole)] | None = None
+    window: Annotated[int, Field(ge=0, le=_MOST), BeforeValidator(whole)] | None = None
+    starts_per_minute: Annotated[int, Field(ge=1, le=_MOST), BeforeValidator(whole)] | None = None
 
 
 class SetSla(Reasoned):
@@ -293,49 +197,6 @@ class SetSla(Reasoned):
     dry_run: bool = False
 
 
-Lease = Annotated[float, Field(ge=10, le=3600, description="Seconds that the reservation holds.")]
-
-
-class Reserve(Asked):
-    """How long to wait for a job, and how long to have it, both in seconds."""
-
-    wait: Annotated[float, Field(ge=0, le=30)] = 0.0
-    lease: Lease = 300.0
-
-
-class Extend(Asked):
-    """How long to keep a reservation from now on, in seconds."""
-
-    lease: Lease = 300.0
-
-
-class StepDone(Asked):
-    """An agent's step is done, with a result; `skipTo` names the next step to run."""
-
-    status: Literal["done"]
-    result: Any = None
-    outcome: Annotated[str, StringConstraints(max_length=200, pattern=_PLAIN)] | None = None
-    skip_to: StepName | None = None
-
-
-class StepFailed(Asked):
-    """An agent's step has failed, for good."""
-
-    status: Literal["failed"]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=_PLAIN)]
-
-
-class StepAgain(Asked):
-    """An agent's step is to be tried again, after so many seconds."""
-
-    status: Literal["retry"]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=_PLAIN)]
-    retry_after: Annotated[float, Field(ge=0, le=30 * 86400)] = 0.0
-
-
-AnyReport = Annotated[StepDone | StepFailed | StepAgain, Body(discriminator="status")]
-
-
 class Silence(Asked):
     """A time in which new incidents of a rule, in a queue, call nobody; without either: of any."""
 
@@ -343,7 +204,7 @@ class Silence(Asked):
     queue: QueueName | None = None
     starts_at: Moment | None = None
     ends_at: Moment
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PLAIN)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=LINE_OR_MORE)]
 
 
 class SetThreshold(Reasoned):
@@ -365,7 +226,7 @@ class SendText(Reasoned):
 
     to: Phone
     key: Annotated[Word | None, Field(description="Asking again with the same key is the same text.")] = None
-    text: Annotated[str, StringConstraints(min_length=1, max_length=480, pattern=_PLAIN)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=480, pattern=LINE_OR_MORE)]
 
 
 class TestPage(Reasoned):

@@ -25,7 +25,7 @@ COMMANDS = {
     "db": ("hms_floor.cli.db:db", "Bring the database to the revision that this version needs."),
     "act": ("hms_floor.cli.daemons:act", "The dispatcher, which hands jobs to the workers."),
     "ops": ("hms_floor.cli.daemons:ops", "The watch, which calls people; its state, its rules, test pages."),
-    "floor": ("hms_floor.cli.floor:floor", "The door: the HTTP API and the pages, for those with a badge."),
+    "floor": ("hms_floor.doorway:floor", "The door: the HTTP API and the pages, for those with a badge."),
     "badge": ("hms_floor.cli.badge:badge", "Issue badges for the door, read them, and take them back."),
     "completion": ("hms_floor.cli.completion:completion", "Set up Tab completion in your shell."),
 }

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nicegui import ui
+
 #: (milliseconds since the epoch, value or None for a gap)
 Points = Sequence[tuple[float, float | None]]
 
 BLUE, ORANGE, GREEN, RED, GREY = "#3d8bd4", "#e08a1e", "#2f9e66", "#d9534a", "#8b97a3"
-_INK = "#8b97a3"
+#: Readable on both papers.
+_INK = "#76828e"
 
 
 def lines(
@@ -21,8 +24,12 @@ def lines(
     area: bool = False,
     small: bool = False,
     reach: tuple[float, float] | None = None,
+    steps: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Lines over time; `limit` is a named dashed line, as an SLA, `reach` the first and last millisecond."""
+    """Lines over time; `limit` is a named dashed line, as an SLA, `reach` the first and last millisecond.
+
+    The lines named in `steps` go up by steps.
+    """
     drawn = [
         {
             "name": name,
@@ -33,26 +40,29 @@ def lines(
             "lineStyle": {"width": 2},
             "itemStyle": {"color": colour},
             **({"areaStyle": {"opacity": 0.18}} if area else {}),
+            **({"step": "end"} if name in steps else {}),
         }
         for (name, points), colour in zip(series.items(), colours, strict=False)
     ]
-    if limit is not None and drawn:
+    if drawn:
         drawn[0]["markLine"] = {
             "silent": True,
             "symbol": "none",
-            "data": [{"yAxis": limit[1], "name": limit[0]}],
+            "data": [] if limit is None else [{"yAxis": limit[1], "name": limit[0]}],
             "lineStyle": {"color": RED, "type": "dashed"},
-            "label": {"formatter": limit[0], "color": RED, "position": "insideEndTop"},
+            "label": {"formatter": limit[0] if limit else "", "color": RED, "position": "insideEndTop"},
         }
     return {
         "animation": False,
-        "grid": {"left": 44, "right": 12, "top": 10 if small else 30, "bottom": 22, "containLabel": False},
-        "legend": {"show": not small and len(series) > 1, "top": 0, "textStyle": {"color": _INK}},
+        "grid": {"left": 8, "right": 12, "top": 10 if small else 34, "bottom": 4, "containLabel": True},
+        "legend": {"show": not small and len(series) > 1, "top": 0, "left": 0, "textStyle": {"color": _INK}},
         "tooltip": {"trigger": "axis", "confine": True},
         "xAxis": {
             "type": "time",
             **({"min": reach[0], "max": reach[1]} if reach else {}),
-            "axisLabel": {"color": _INK, "hideOverlap": True},
+            "splitNumber": 2 if small else 6,
+            "axisLine": {"lineStyle": {"color": _INK}},
+            "axisLabel": {"color": _INK, "hideOverlap": True, "formatter": "{HH}:{mm}"},
             "splitLine": {"show": False},
         },
         "yAxis": {
@@ -71,14 +81,21 @@ def bars(
     categories: Sequence[str], series: Mapping[str, Sequence[float]], colours: Sequence[str], *, stacked: bool
 ) -> dict[str, Any]:
     """Bars side by side, or one on the other."""
+    several = len(series) > 1
     return {
         "animation": False,
-        "grid": {"left": 44, "right": 12, "top": 30, "bottom": 24},
-        "legend": {"show": len(series) > 1, "top": 0, "textStyle": {"color": _INK}},
+        "grid": {"left": 8, "right": 12, "top": 34 if several else 10, "bottom": 4, "containLabel": True},
+        "legend": {"show": several, "top": 0, "left": 0, "textStyle": {"color": _INK}},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True},
-        "xAxis": {"type": "category", "data": list(categories), "axisLabel": {"color": _INK}},
+        "xAxis": {
+            "type": "category",
+            "data": list(categories),
+            "axisLine": {"lineStyle": {"color": _INK}},
+            "axisLabel": {"color": _INK},
+        },
         "yAxis": {
             "type": "value",
+            "minInterval": 1,
             "axisLabel": {"color": _INK},
             "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.2}},
         },
@@ -86,6 +103,7 @@ def bars(
             {
                 "name": name,
                 "type": "bar",
+                "barMaxWidth": 60,
                 "data": list(values),
                 "itemStyle": {"color": colour},
                 **({"stack": "all"} if stacked else {}),
@@ -93,6 +111,21 @@ def bars(
             for (name, values), colour in zip(series.items(), colours, strict=False)
         ],
     }
+
+
+def show(options: dict[str, Any], told: str, *, tall: bool = False) -> ui.echart:
+    """A chart on the page; `told` says what it shows to those who do not see it."""
+    chart = ui.echart(options).classes("chart tall" if tall else "chart")
+    chart.props["role"] = "img"
+    chart.props["aria-label"] = told
+    return chart
+
+
+def replace(chart: ui.echart, options: dict[str, Any]) -> None:
+    """Have a chart show something else."""
+    chart.options.clear()
+    chart.options.update(options)
+    chart.update()
 
 
 #: How values on an axis are told.

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from hms_floor.badges import Role
 from hms_floor.cli import show
-from hms_floor.pages import plain
+from hms_floor.pages import dropping, plain
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, nothing, tell
 from hms_floor.pages.plain import Link
@@ -20,6 +20,7 @@ from hms_floor.pages.session import Visitor
 #: How often a running cycle is looked at, in seconds.
 LOOK_SECONDS = 1.0
 DAILY_TYPE = "farm:grant:v1"
+_ENDS = ".csv,.ndjson,.jsonl"
 _KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 #: Refused rows that are shown one by one.
 REFUSED_SHOWN = 50
@@ -33,7 +34,8 @@ async def cycles(request: Request) -> None:
             with ui.element("section").classes("card"):
                 with ui.element("h1"):
                     ui.label("Run daily cycle")
-                _start(visitor)
+                recipes = (await visitor.ask.get("/recipes"))["recipes"]
+                _start(visitor, sorted((recipe["type"] for recipe in recipes), key=_daily_first))
         with ui.element("section").classes("card"):
             with ui.element("h2"):
                 ui.label("Cycles so far")
@@ -64,10 +66,14 @@ async def cycle(request: Request, number: str) -> None:
                 with ui.element("h1"):
                     ui.label(f"Cycle {found['batch']}: {found['name']}")
                 ui.link("Its jobs", f"/floor/jobs?batch={found['batch']}")
-            bar = ui.linear_progress(0, show_value=False, size="1.1rem").props(
-                'aria-label="Share of the jobs that have ended"'
+            begun = datetime.fromisoformat(found["createdAt"]).astimezone()
+            ui.label(f"{found['type']}, begun {begun:%Y-%m-%d %H:%M:%S %Z} by {found['requestedBy']}").classes(
+                "faint"
             )
             words = ui.label("").classes("big")
+            bar = ui.linear_progress(0, show_value=False, size="0.9rem").props(
+                'aria-label="Share of the jobs that have ended"'
+            )
             body = ui.element("div")
     seen: object = None
 
@@ -92,8 +98,7 @@ async def cycle(request: Request, number: str) -> None:
     await refresh(found)
 
 
-def _start(visitor: Visitor) -> None:
-    told = ui.label("").props('aria-live="polite"')
+def _start(visitor: Visitor, types: list[str]) -> None:
 
     async def take(event: events.UploadEventArguments) -> None:
         name = event.file.name
@@ -119,15 +124,21 @@ def _start(visitor: Visitor) -> None:
             ui.navigate.to(f"/floor/cycles/{answer['batch']}")
             return
         told.set_text("")
+        refused_box.clear()
         with refused_box:
             _refused(answer)
 
     with ui.element("div").classes("row"):
-        job_type = ui.input("Job type", value=DAILY_TYPE).props("outlined dense").classes("field")
-        minutes = ui.number("SLA minutes (empty: as the queue has it)", min=0.1).props("outlined dense")
-    upload = ui.upload(label="A CSV or NDJSON file", auto_upload=True, on_upload=take, max_files=1)
-    upload.props('accept=".csv,.ndjson,.jsonl" flat bordered').classes("upload")
+        job_type = ui.select(types, label="Job type", value=types[0]).props("outlined dense").classes("search")
+        minutes = ui.number("SLA minutes", min=0.1, placeholder="as the queue has it", format="%g")
+        minutes.props("outlined dense stack-label").classes("search")
+    dropping.place("Choose a file", "or drop it here: CSV or NDJSON, one application a line", _ENDS, take)
+    told = ui.label("").props('aria-live="polite"')
     refused_box = ui.element("div")
+
+
+def _daily_first(job_type: str) -> tuple[bool, str]:
+    return job_type != DAILY_TYPE, job_type
 
 
 def _refused(answer: Mapping[str, Any]) -> None:

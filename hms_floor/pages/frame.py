@@ -11,10 +11,15 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
+from hms_floor.pages import session
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.session import Visitor
 
 THEME_COOKIE = "hms_theme"
+#: How often an open page looks whether the badge still holds, in seconds.
+BADGE_SECONDS = 5.0
+#: A page that nobody may see any more is dropped this long after its reader was sent away, in seconds.
+GOODBYE_SECONDS = 1.0
 
 #: The pages in the bar: path, name, and the key that goes there after `g`.
 LINKS = (
@@ -46,7 +51,7 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
     dark = ui.dark_mode(value={"dark": True, "light": False}.get(theme or ""))
     ui.colors(primary="#0b5cad", positive="#1a7f4b", negative="#b3261e", warning="#9a5b00", dark="#1a222b")
     ui.add_head_html(f"<style>{_sheet('floor.css')}</style>")
-    ui.add_body_html(f"<script>{_sheet('keys.js')}</script>")
+    ui.add_body_html(f"<script>{_sheet('keys.js')}{_sheet('gone.js')}</script>")
     path = request.url.path
     with ui.header(elevated=False).classes("bar"), ui.element("nav").props('aria-label="Pages"'):
         ui.link("Operations floor", "/floor/").classes("brand")
@@ -65,6 +70,7 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
             roles = ", ".join(sorted(visitor.badge.roles))
             ui.label(visitor.badge.actor).tooltip(f"Roles: {roles}")
             ui.html('<button class="leave">Sign out</button>', sanitize=False)
+    _watch_badge(visitor, session.sign_in_path(request))
     with ui.element("main").classes("page"):
         yield visitor
 
@@ -82,6 +88,20 @@ def done(words: str) -> None:
 def nothing(words: str) -> None:
     """Say that there is nothing to show, and what would bring something here."""
     ui.label(words).classes("nothing")
+
+
+def _watch_badge(visitor: Visitor, sign_in: str) -> None:
+    """Send the reader away when the badge has ended or was taken back, and drop the page for good."""
+    client = ui.context.client
+
+    async def look() -> None:
+        if await visitor.holds():
+            return
+        timer.deactivate()
+        ui.navigate.to(sign_in)
+        ui.timer(GOODBYE_SECONDS, client.delete, once=True)
+
+    timer = ui.timer(BADGE_SECONDS, look, immediate=False)
 
 
 def _theme_button(dark: ui.dark_mode, theme: str | None) -> None:

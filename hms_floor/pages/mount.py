@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hms_floor.pages import feed, session
+from hms_floor.pages import beside, feed, session
 from hms_oms.settings import Settings
 
 PATH = "/floor"
@@ -35,6 +35,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
 
     feed.start(app.state.door.engine)
     session.add_routes(app, settings)
+    beside.add_routes(app, settings)
     pages.add_middleware(_Guard, door=app)
     ui.run_with(
         app,
@@ -63,10 +64,11 @@ class _Guard:
             await self._app(scope, receive, _with_policy(send))
             return
         visitor = await session.admit(self._door, connection)
-        refused = visitor is None or (_speaks(connection) and not session.from_here(connection))
+        says = _speaks(connection) or scope.get("method", "GET") not in ("GET", "HEAD")
+        refused = visitor is None or (says and not session.from_here(connection))
         if scope["type"] == "websocket" and refused:
             await send({"type": "websocket.close", "code": 1008})
-        elif refused and _speaks(connection):
+        elif refused and says:
             await PlainTextResponse("sign in first", 403)(scope, receive, send)
         elif refused:
             to_sign_in = RedirectResponse(session.sign_in_path(Request(scope)), 303)

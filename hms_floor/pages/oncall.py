@@ -11,7 +11,7 @@ from nicegui import events, ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
-from hms_floor.pages import plain
+from hms_floor.pages import dropping, plain
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import done, frame, nothing, tell
 from hms_floor.pages.session import Visitor
@@ -89,10 +89,8 @@ def _upload(visitor: Visitor) -> None:
         done("The document is in force.")
         ui.navigate.reload()
 
-    with ui.element("div").classes("row"):
-        reason = ui.input("Why is it changed?").props("outlined dense").classes("field")
-        upload = ui.upload(label="Another document (TOML)", auto_upload=True, on_upload=take, max_files=1)
-        upload.props('accept=".toml,.json" flat bordered').classes("upload")
+    reason = ui.input("Why is it changed?").props("outlined dense").classes("search")
+    dropping.place("Choose another document", "or drop it here: TOML or JSON", ".toml,.json", take)
 
 
 def _test_button(visitor: Visitor) -> None:

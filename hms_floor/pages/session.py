@@ -42,10 +42,15 @@ class Visitor:
 
     badge: Badge
     ask: Asking
+    gate: Gate
 
     def may(self, *roles: Role) -> bool:
         """Whether the badge has one of these roles."""
         return bool(self.badge.roles & set(roles))
+
+    async def holds(self) -> bool:
+        """Whether the badge has neither ended nor been taken back."""
+        return await self.gate.holds(self.badge)
 
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
@@ -87,6 +92,10 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
 
+    async def here(request: Request) -> Response:
+        # A page whose line is refused asks whether its reader must sign in again.
+        return Response(status_code=204 if await admit(app, request) else 403)
+
     async def root(_: Request) -> Response:
         return RedirectResponse("/floor/", 307)
 
@@ -96,6 +105,7 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
         ("/enter", enter, ["GET"]),
         ("/enter", show_badge, ["POST"]),
         ("/leave", leave, ["POST"]),
+        ("/here", here, ["GET"]),
     ]
     for path, endpoint, methods in routes:
         app.router.add_route(path, endpoint, methods=methods, include_in_schema=False)
@@ -109,7 +119,7 @@ async def admit(app: FastAPI, request: HTTPConnection) -> Visitor | None:
     except Problem:
         return None
     source = request.client.host if request.client else "unknown"
-    return Visitor(badge, Asking(app, token, source))
+    return Visitor(badge, Asking(app, token, source), _gate(app))
 
 
 def sign_in_path(request: Request) -> str:

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hms_oms import database as door
 from hms_oms import handover, health, outbox
 from hms_oms.parcels import Dispatch, Parcel
 from hms_ops import delivery as pager
+from hms_ops import reconcile
 from hms_ops.delivery import Delivery
 from hms_ops.senders import Outcome, Result, Sighting
 from hms_ops.senders.log import Log
@@ -675,3 +676,11 @@ def test_the_local_log_takes_a_morning_and_its_torn_end(
     with engine.connect() as connection:
         attempts = connection.scalar(sa.text("select count(*) from oms.message_attempts"))
     assert attempts == 450
+
+
+def test_a_text_that_is_asked_for_by_its_number_is_ours_whatever_the_clocks_say() -> None:
+    """The provider's clock may be hours behind; what carries our sid is not another's."""
+    now = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    old = Sighting("SM1", "delivered", None, now - timedelta(hours=3))
+    assert reconcile.seen([old], [], now, "SM1") is old
+    assert reconcile.seen([old], [], now, None) is None

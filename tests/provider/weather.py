@@ -43,6 +43,12 @@ NOTHING: Sequence[Make] = (
     partial(faults.unavailable, 2),
     partial(faults.held, accepted=False),
 )
+#: What a provider answers while it is out.
+OUTAGES: Sequence[Make] = (
+    faults.unavailable,
+    partial(faults.broken, accepted=False),
+    partial(faults.bad_gateway, accepted=False),
+)
 #: How the callbacks come.
 CALLBACKS: Sequence[Callable[[Fault], Fault]] = (
     lambda fault: fault,
@@ -84,7 +90,7 @@ def weather(seed: int) -> Weather:
         "lost": dice.choice(LOST),
         "nothing": dice.choice(NOTHING),
         # Sent anew each time, until the provider is back.
-        "outage": partial(faults.unavailable, times=dice.randint(2, 6)),
+        "outage": partial(dice.choice(OUTAGES), times=dice.randint(2, 6)),
     }
     after = [dice.choice(NOT_SENT)() for _ in range(dice.choice((0, 0, 1)))]
     callback = dice.choice(CALLBACKS)

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
-from hms_floor.api import asked, filters, showing
+from hms_floor.api import asked, asked_bulk, filters, showing
 from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.answers import jobs as answers
 from hms_floor.api.door import BULK_SECONDS, Door, TheDoor
@@ -47,7 +47,7 @@ class _Came:
 
 
 @router.post("/jobs/bulk", response_model=answers.BulkDone)
-def bulk(door: TheDoor, who: Who, wanted: asked.AnyBulk) -> dict[str, Any]:
+def bulk(door: TheDoor, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
     """Change many jobs, ten thousand in a transaction; with `dryRun` only count them.
 
     The same roles are needed as for one job.
@@ -73,7 +73,7 @@ def bulk(door: TheDoor, who: Who, wanted: asked.AnyBulk) -> dict[str, Any]:
     }
 
 
-def _named(door: Door, wanted: asked.AnyBulk, came: _Came) -> list[list[int]]:
+def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int]]:
     ids = list(dict.fromkeys(map(showing.number, wanted.ids)))
     with door.reading() as connection:
         known = control.statuses(connection, ids)
@@ -90,7 +90,7 @@ def _named(door: Door, wanted: asked.AnyBulk, came: _Came) -> list[list[int]]:
     return [ids[::-1] if wanted.action == "promote" else ids]
 
 
-def _meant(door: Door, who: Caller, wanted: asked.AnyBulk, came: _Came) -> Iterator[Sequence[int]]:
+def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> Iterator[Sequence[int]]:
     given = wanted.filter
     meant = filters.of(
         who,
@@ -115,7 +115,7 @@ def _meant(door: Door, who: Caller, wanted: asked.AnyBulk, came: _Came) -> Itera
     return _pages(door, dataclasses.replace(meant, status=statuses)) if statuses else iter(())
 
 
-def _foresee(wanted: asked.AnyBulk, census: Counter[str], came: _Came) -> None:
+def _foresee(wanted: asked_bulk.AnyBulk, census: Counter[str], came: _Came) -> None:
     able = allowed_before(_FACTS[wanted.action])
     came.able = sum(number for status, number in census.items() if status in able)
     if wanted.dry_run:
@@ -134,7 +134,7 @@ def _pages(door: Door, meant: Filter) -> Iterator[Sequence[int]]:
         last = page[-1]
 
 
-def _turn(door: Door, who: Caller, wanted: asked.AnyBulk, page: Sequence[int], came: _Came) -> None:
+def _turn(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int], came: _Came) -> None:
     with door.writing(BULK_SECONDS) as connection:
         changed, running = _change(connection, who, wanted, page)
         others = control.statuses(connection, list(set(page) - set(changed)))
@@ -147,30 +147,32 @@ def _turn(door: Door, who: Caller, wanted: asked.AnyBulk, page: Sequence[int], c
 
 
 def _change(
-    connection: Connection, who: Caller, wanted: asked.AnyBulk, page: Sequence[int]
+    connection: Connection, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int]
 ) -> tuple[Sequence[int], list[Ticket]]:
     actor, reason = who.actor, wanted.reason
     match wanted:
-        case asked.BulkCancel():
+        case asked_bulk.BulkCancel():
             done = control.cancel_jobs(connection, page, who=actor, reason=reason, now=wanted.now)
             return done.jobs, done.running
-        case asked.BulkRetry():
+        case asked_bulk.BulkRetry():
             changed = control.retry(connection, page, who=actor, reason=reason)
-        case asked.BulkPromote():
+        case asked_bulk.BulkPromote():
             control.hold(connection, page)
             changed = [
                 done for job in page for done in control.promote(connection, job, who=actor, reason=reason)
             ]
-        case asked.BulkMove():
+        case asked_bulk.BulkMove():
             changed = control.move(connection, page, wanted.queue, who=actor, reason=reason)
-        case asked.BulkPrioritize():
+        case asked_bulk.BulkPrioritize():
             changed = control.prioritize(connection, page, wanted.priority, who=actor, reason=reason)
-        case asked.BulkDelay():
+        case asked_bulk.BulkDelay():
             changed = control.delay(connection, page, wanted.not_before, who=actor, reason=reason)
     return changed, []
 
 
-def _act(who: Caller, wanted: asked.AnyBulk, number: int, changed: Sequence[int] | None = None) -> audit.Act:
+def _act(
+    who: Caller, wanted: asked_bulk.AnyBulk, number: int, changed: Sequence[int] | None = None
+) -> audit.Act:
     detail: dict[str, Any] = {"action": wanted.action, "jobs": number, "dryRun": wanted.dry_run}
     if not wanted.ids:
         # What a payload must hold is somebody's data: the fields say enough.

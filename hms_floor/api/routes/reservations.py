@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from hms_floor.api import asked, showing
+from hms_floor.api import asked_agents, showing
 from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.answers import agents as answers
 from hms_floor.api.asked import QueuePath
@@ -39,10 +39,10 @@ ReservationPath = Annotated[
     responses={204: {"description": "No job has come."}},
 )
 async def reserve(
-    request: Request, door: TheDoor, who: Who, queue: QueuePath, wanted: asked.Reserve | None = None
+    request: Request, door: TheDoor, who: Who, queue: QueuePath, wanted: asked_agents.Reserve | None = None
 ) -> Any:
     """Reserve the most urgent job of a queue whose step is an agent's; wait for one where there is none."""
-    wanted = wanted or asked.Reserve()
+    wanted = wanted or asked_agents.Reserve()
     who.require_queue(queue)
     lease = wanted.lease
 
@@ -67,31 +67,33 @@ async def reserve(
 
 @router.post("/reservations/{id}/extend", response_model=answers.Extended)
 def extend(
-    door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked.Extend | None = None
+    door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked_agents.Extend | None = None
 ) -> dict[str, Any]:
     """Keep a reservation for a while from now."""
     with door.writing() as connection:
         found = _held(connection, who, reservation)
-        until = reservations.extend(bare(connection), found, (wanted or asked.Extend()).lease)
+        until = reservations.extend(bare(connection), found, (wanted or asked_agents.Extend()).lease)
         audit.write(connection, [who.act(reservation)])
     return {"reservationId": reservation, "leaseUntil": until}
 
 
 @router.post("/reservations/{id}/report", response_model=answers.Reported)
-def report(door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked.AnyReport) -> dict[str, Any]:
+def report(
+    door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked_agents.AnyReport
+) -> dict[str, Any]:
     """Report how the step ended."""
     with door.writing() as connection:
         found = _held(connection, who, reservation)
-        if isinstance(wanted, asked.StepDone):
+        if isinstance(wanted, asked_agents.StepDone):
             status = _report_done(connection, found, wanted)
         else:
-            after = wanted.retry_after if isinstance(wanted, asked.StepAgain) else None
+            after = wanted.retry_after if isinstance(wanted, asked_agents.StepAgain) else None
             status = reservations.report_failure(bare(connection), found, wanted.reason, retry_after=after)
         audit.write(connection, [who.act(reservation, detail={"reported": wanted.status})])
     return {"reservationId": reservation, "jobId": job_name(found.ticket.job), "status": status}
 
 
-def _report_done(connection: Connection, found: Reservation, wanted: asked.StepDone) -> str:
+def _report_done(connection: Connection, found: Reservation, wanted: asked_agents.StepDone) -> str:
     done = Done(wanted.result, wanted.outcome, wanted.skip_to)
     try:
         return reservations.report_done(bare(connection), found, done)

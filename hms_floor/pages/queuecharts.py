@@ -1,0 +1,87 @@
+"""A queue's charts: its waits against the SLA, its length, its throughput, and demand against capacity."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from nicegui import ui
+
+from hms_floor.board import Card
+from hms_floor.pages import charts, feed, past
+from hms_floor.pages.past import Point
+
+#: How far back the charts can reach: name, seconds, and how far apart points with a gap between them are.
+_REACHES = {
+    "5 minutes": (feed.REACH_SECONDS, 150.0),
+    "24 hours": (feed.DAY_REACH_SECONDS, 2.5 * feed.DAY_STEP_SECONDS),
+}
+_TITLES = {
+    "waits": "Wait of a job until it begins",
+    "length": "Jobs that are open",
+    "rate": "Jobs done a minute",
+    "demand": "Jobs due by then, and what the workers get done",
+}
+
+
+class QueueCharts:
+    """The charts of one queue; the reader chooses how far they reach back."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._card: Card | None = None
+        self._drawn_day = float("-inf")
+        self._reach = ui.toggle(list(_REACHES), value="5 minutes", on_change=self._turn).props("dense no-caps")
+        self._charts: dict[str, ui.echart] = {}
+        with ui.element("div").classes("pair"):
+            for key, title in _TITLES.items():
+                with ui.element("figure"):
+                    with ui.element("h2"):
+                        ui.label(title)
+                    self._charts[key] = charts.show(charts.lines({}), f"{name}: {title}", tall=True)
+
+    def draw(self, card: Card) -> None:
+        """Draw what is new; the day changes once in a while only."""
+        self._card = card
+        short = self._reach.value == "5 minutes"
+        if short or time.monotonic() - self._drawn_day > feed.DAY_SECONDS / 2:
+            self._drawn_day = time.monotonic()
+            self._past(card, feed.trail(self._name) if short else feed.day(self._name))
+        self._demand(card)
+
+    def _turn(self) -> None:
+        self._drawn_day = float("-inf")
+        if self._card is not None:
+            self.draw(self._card)
+
+    def _past(self, card: Card, points: Sequence[Point]) -> None:
+        seconds, apart = _REACHES[self._reach.value]
+        reach = feed.reach(seconds)
+
+        def drawn(values: Mapping[str, Callable[[Point], float | None]]) -> dict[str, charts.Points]:
+            return {title: past.line(points, value, apart) for title, value in values.items()}
+
+        limit = ("SLA", 60 * card.sla_minutes) if card.sla_minutes else None
+        waits = drawn({"mean": lambda point: point.wait, "p95": lambda point: point.wait_p95})
+        charts.replace(self._charts["waits"], charts.lines(waits, unit="seconds", limit=limit, reach=reach))
+        lengths = drawn(
+            {
+                "open": lambda point: point.open,
+                "running": lambda point: point.running,
+                "late": lambda point: point.late,
+            }
+        )
+        colours = (charts.BLUE, charts.GREEN, charts.RED)
+        charts.replace(self._charts["length"], charts.lines(lengths, colours, unit="jobs", reach=reach))
+        rate = drawn({"a minute": lambda point: None if point.rate is None else 60 * point.rate})
+        charts.replace(self._charts["rate"], charts.lines(rate, (charts.GREEN,), area=True, reach=reach))
+
+    def _demand(self, card: Card) -> None:
+        due, capacity = feed.demand(self._name)
+        drawn = charts.lines(
+            {"due": due, "done": capacity},
+            (charts.BLUE, charts.GREEN),
+            unit="jobs",
+            steps=("due",),
+        )
+        charts.replace(self._charts["demand"], drawn)

@@ -1,0 +1,89 @@
+"""`hms badge`, and a file of farm-grant applications: the door with the recipes that it comes with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from hms_oms.settings import Settings
+from tests.api.conftest import Door
+from tests.conftest import wait_until
+from workers.farm_grant import sample
+
+Hms = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def hms(door: Door) -> Hms:
+    """Run `hms` on the machine of the door."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
+    urls = {"HMS_DATABASE_URL": str(door.settings.database_url), "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
+
+    def run(*words: str, feed: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hms_floor", *words],
+            env={**kept, **urls, "HMS_HOME": str(door.settings.home), "HMS_URL": door.url, "NO_COLOR": "1"},
+            input=feed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_a_badge_is_issued_shown_and_taken_back(door: Door, hms: Hms) -> None:
+    """The token alone goes to standard output; it opens the door until it is taken back by its number."""
+    issued = hms("badge", "issue", "--actor", "desk", "--role", "agent", "--queue", "shop", "--hours", "1")
+    assert issued.returncode == 0, issued.stderr
+    token = issued.stdout.strip()
+    assert token.count(".") == 2
+    shown = json.loads(hms("badge", "show", "-", "--json", feed=token).stdout)
+    assert (shown["actor"], shown["roles"], shown["queues"]) == ("desk", ["agent"], ["shop"])
+    assert door.ask("GET", "/me", badge=token).json()["jti"] == shown["jti"]
+    assert hms("badge", "revoke", shown["jti"], "--reason", "lost").returncode == 0
+    wait_until(lambda: door.ask("GET", "/me", badge=token).status_code == 401, "the badge to be refused", 3.0)
+    done = [each["action"] for each in door.get("/audit")["entries"]]
+    assert done == ["hms badge revoke", "hms badge issue"]
+
+
+def test_what_is_no_badge_is_told_so(hms: Hms) -> None:
+    """Neither a forged badge nor one on the command line is read."""
+    assert "does not hold" in hms("badge", "show", "-", feed="a.b.c").stderr
+    assert hms("badge", "show", "a.b.c").returncode == 2
+
+
+def test_a_file_of_applications_is_taken_in_while_it_comes(
+    open_door: Callable[..., Door], database: str
+) -> None:
+    """A CSV file in pieces: rows become jobs, others are refused by line, field and reason; headers matter."""
+    door = open_door(HMS_RECIPES=str(Settings().recipes))
+    text = StringIO()
+    sample.write(text, 500, 7, date(2026, 11, 20))
+
+    def pieces() -> Iterator[bytes]:
+        content = text.getvalue().encode()
+        for start in range(0, len(content), 7000):
+            yield content[start : start + 7000]
+
+    path, headers = "/cycles?jobType=farm:grant:v1&name=today.csv", {"Content-Type": "text/csv"}
+    answer = door.ask("POST", path, content=pieces(), headers=headers)
+    assert answer.status_code == 201, answer.text
+    told = answer.json()
+    assert (told["accepted"], told["refused"]) == (500, len(told["refusedRows"]))
+    assert told["refused"] > 0
+    assert {"line", "field", "reason"} == set(told["refusedRows"][0])
+    again = door.ask("POST", path, content=pieces(), headers=headers).json()
+    assert (again["accepted"], again["duplicates"]) == (0, told["accepted"] + told["duplicates"])
+    wrong = door.ask("POST", path, content=b"a,b\n1,2\n", headers=headers)
+    assert wrong.status_code == 422
+    assert "app_id is missing" in wrong.text
+    assert Path(door.settings.home / "badge").exists()
