@@ -2,7 +2,8 @@
 # make test      set everything up and pass the tests
 # make check     lint, format, types, import contracts
 # make bench     measure against bare Celery, side by side
-# make chaos     a storm of faults over real processes, and a verdict (JOBS=20000 FAULTS=200 SEED=7)
+# make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
+#                FAULTS=200 SEED=7 TEXTS=500)
 # make help      this text
 
 PYTHON ?= python3
@@ -12,6 +13,7 @@ SAMPLE ?= 3000
 JOBS ?= 20000
 FAULTS ?= 200
 SEED ?= 7
+TEXTS ?= 500
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench chaos clean
@@ -48,6 +50,7 @@ bench: setup
 
 chaos: setup
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
+	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

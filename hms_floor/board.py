@@ -41,6 +41,7 @@ class Card:
     paused_at: datetime | None = None
     paused_by: str | None = None
     pause_reason: str | None = None
+    starts_per_minute: int | None = None
     backlog: int | None = None
     delayed: int | None = None
     window: int | None = None
@@ -151,7 +152,7 @@ def read(connection: Connection) -> Board:
 # The greatest of an index, not of all open jobs.
 _QUEUES = """
 select
-    name, paused_at, paused_by, pause_reason,
+    name, paused_at, paused_by, pause_reason, starts_per_minute,
     (
         select max(sla) from oms.jobs
         where queue = queues.name and status in ('waiting', 'queued', 'running')

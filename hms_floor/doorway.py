@@ -27,10 +27,11 @@ def link() -> None:
     from hms_floor import entrance
 
     configured = settings.load()
-    if configured.url is None:
+    url = configured.floor_url
+    if url is None:
         raise Failure(f"no floor is running in {configured.home}: start one with `hms up` or `hms floor run`")
     code = entrance.make_code(configured.home, time.time())
-    click.echo(f"{configured.url.rstrip('/')}/enter?code={code}")
+    click.echo(f"{url}/enter?code={code}")
 
 
 @floor.command("run")

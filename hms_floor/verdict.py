@@ -93,7 +93,8 @@ def _help(card: Card) -> str:
         return "; no worker is there for it."
     more = (card.slots_needed or 0) - card.slots
     if more <= 0:
-        return "."
+        limit = card.starts_per_minute
+        return "." if limit is None else f"; it may start no more than {_jobs(limit)} a minute."
     workers = math.ceil(more * card.workers / card.slots) if card.slots else more
     slots = f"{more:,} slot{'s' if more > 1 else ''}"
     return f"; {workers:,} more worker{'s' if workers > 1 else ''} ({slots}) would hold what can be held."

@@ -9,24 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from hms_oms.answers import (
-    Badge,
-    Entry,
-    Explained,
-    Job,
-    JobInFull,
-    JobType,
-    Me,
-    NewBadge,
-    Peeked,
-    Queue,
-    Sla,
-    Worker,
-)
+from hms_oms.answers import Explained, Job, JobInFull, JobType, Peeked, Queue, Sla, Worker
 from hms_oms.cycles import Cycle, CycleReport
 from hms_oms.filter import Filter
 from hms_oms.problems import NotFound
 from hms_oms.reading import Named, Record, record, stamp
+from hms_oms.trust import Badge, Entry, Me, NewBadge
 from hms_oms.wire import Client, Wire, path
 
 #: The most that the door lists in one answer.

@@ -86,9 +86,8 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
     slots: every job is late at its deadline.
 
     `slots_needed` leaves aside the deadlines that are nearer than one slot takes for one job, since no crew
-    can hold them; it is None if a slot gets nothing done, or if more slots would not help. The crew of a paused
-    queue starts `PAUSE_SECONDS`
-    from now.
+    can hold them; it is None if a slot gets nothing done, or if more slots would not help. The crew of a
+    paused queue starts `PAUSE_SECONDS` from now.
     """
     start = now + timedelta(seconds=PAUSE_SECONDS) if paused else now
     late, first_late = _late(histogram, capacity.rate, start, now)

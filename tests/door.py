@@ -21,7 +21,7 @@ from hms_oms.settings import Settings
 from tests.conftest import RECIPES, wait_until
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["hms_floor.doorway", "hms_floor.api.server", "hms_floor.pages.mount"])
+_FORKS.set_forkserver_preload(["hms_floor.doorway", "hms_floor.api.app", "hms_floor.pages.mount"])
 
 
 @dataclass

@@ -22,8 +22,9 @@ LEAST_PACE = 4096
 LINGER_SECONDS = 1.0
 #: The longest address, its query included, in bytes.
 LONGEST_ADDRESS = 8192
-#: The addresses that take a file.
+#: The addresses that take a file; those of the pages begin like this.
 UPLOADS = frozenset({"/cycles"})
+PAGE_UPLOADS = "/floor/_nicegui/client/"
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -61,7 +62,7 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
-        self._upload = scope["path"] in UPLOADS
+        self._upload = scope["path"] in UPLOADS or scope["path"].startswith(PAGE_UPLOADS)
         self._most = MOST_UPLOAD if self._upload else MOST_JSON
         self._size = 0
         self._ended = False

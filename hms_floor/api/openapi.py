@@ -51,6 +51,7 @@ _WORDS = {
     "408": "The body came too slowly.",
     "409": "It is not in a state for this.",
     "413": "The body is too large.",
+    "414": "The address is too long.",
     "415": "The body is of another kind.",
     "422": "A field is wrong; `errors` names it.",
     "429": "The badge asks too often.",
@@ -98,7 +99,7 @@ def _describe(action: str, operation: dict[str, Any]) -> None:
     roles = TABLE[action]
     answers = operation["responses"]
     answers.pop("422", None)
-    statuses = ["400", "422", "429", "503"]
+    statuses = ["400", "414", "422", "429", "503"]
     if roles != OPEN:
         operation["security"] = [{"badge": []}]
         operation["description"] += f"\n\nRoles: {', '.join(sorted(roles))}."

@@ -13,7 +13,7 @@ _flower: str | None = None
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
     """Add the way to Flower, which listens on this machine only."""
-    global _flower  # noqa: PLW0603 -- one process serves one floor
+    global _flower
     _flower = f"http://127.0.0.1:{settings.flower_port}" if settings.flower_port else None
 
     async def lead(request: Request) -> Response:

@@ -67,9 +67,8 @@ async def cycle(request: Request, number: str) -> None:
                     ui.label(f"Cycle {found['batch']}: {found['name']}")
                 ui.link("Its jobs", f"/floor/jobs?batch={found['batch']}")
             begun = datetime.fromisoformat(found["createdAt"]).astimezone()
-            ui.label(f"{found['type']}, begun {begun:%Y-%m-%d %H:%M:%S %Z} by {found['requestedBy']}").classes(
-                "faint"
-            )
+            told = f"{found['type']}, begun {begun:%Y-%m-%d %H:%M:%S %Z} by {found['requestedBy']}"
+            ui.label(told).classes("faint")
             words = ui.label("").classes("big")
             bar = ui.linear_progress(0, show_value=False, size="0.9rem").props(
                 'aria-label="Share of the jobs that have ended"'
@@ -129,7 +128,8 @@ def _start(visitor: Visitor, types: list[str]) -> None:
             _refused(answer)
 
     with ui.element("div").classes("row"):
-        job_type = ui.select(types, label="Job type", value=types[0]).props("outlined dense").classes("search")
+        job_type = ui.select(types, label="Job type", value=types[0]).props("outlined dense")
+        job_type.classes("search")
         minutes = ui.number("SLA minutes", min=0.1, placeholder="as the queue has it", format="%g")
         minutes.props("outlined dense stack-label").classes("search")
     dropping.place("Choose a file", "or drop it here: CSV or NDJSON, one application a line", _ENDS, take)

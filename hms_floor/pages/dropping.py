@@ -1,4 +1,4 @@
-"""A place to drop a file on, with a button that opens the list of files; it is taken as soon as it is there."""
+"""A place to drop a file on, with a button that opens the list of files; what is chosen is taken at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PICK = "() => getElement(%d).$refs.qRef.pickFiles()"
 
 
 def place(button: str, what: str, accept: str, take: Callable[[Any], Any]) -> None:
-    """Show the place; `take` gets the event with the file, `accept` names the ends of names that it may have."""
+    """Show the place; `take` gets the event with the file, `accept` are the ends that its name may have."""
     with ui.element("div").classes("drop") as here:
         upload = ui.upload(auto_upload=True, on_upload=take, on_rejected=lambda: _refuse(accept))
         # A file that was taken may be taken again.

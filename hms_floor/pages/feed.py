@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from hms_floor import board
 from hms_floor.board import Board
-from hms_floor.pages import past
+from hms_floor.pages import demand, past
 from hms_floor.pages.past import Point
 from hms_oms import outbox
 from hms_oms.outbox import Text
@@ -109,6 +109,13 @@ def reach(seconds: float = REACH_SECONDS) -> tuple[float, float] | None:
 def age() -> float | None:
     """How many seconds old the newest view is."""
     return None if _feed.view is None else time.monotonic() - _feed.view.taken
+
+
+def due(queue: str, jobs: int) -> Sequence[tuple[datetime, int]]:
+    """How many open jobs of a queue are due by when, read now; not for the event loop."""
+    assert _feed.engine is not None
+    with _feed.engine.connect() as connection:
+        return demand.due(connection, queue, jobs)
 
 
 def _run() -> None:

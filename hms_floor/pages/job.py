@@ -13,15 +13,18 @@ from starlette.requests import Request
 
 from hms_floor.badges import Role
 from hms_floor.cli import show
-from hms_floor.pages import waterfall
+from hms_floor.pages import beside, plain, waterfall
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.session import Visitor
+from hms_oms.tickets import Ticket, job_number
 
 #: How often an open job is looked at again, in seconds.
 LOOK_SECONDS = 2.0
 OPEN = ("waiting", "queued", "running")
+#: A text in one of these states stays in it.
+SETTLED = ("delivered", "undelivered", "failed", "unconfirmed", "cancelled", "expired")
 
 
 @ui.page("/jobs/{name}")
@@ -40,21 +43,25 @@ async def job(request: Request, name: str) -> None:
     async def refresh(first: Mapping[str, Any] | None = None) -> None:
         nonlocal seen
         document = first or await visitor.ask.get(f"/jobs/{name}")
-        key = (document["status"], document["since"], document["attempt"], len(document["timeline"]))
+        texts = (await visitor.ask.get(f"/jobs/{name}/texts"))["texts"]
+        fates = tuple((text["id"], text["fate"]) for text in texts)
+        key = (document["status"], document["since"], document["attempt"], len(document["timeline"]), fates)
         if key != seen:
             seen = key
             because = (await visitor.ask.get(f"/jobs/{name}/explain"))["because"]
             place.clear()
             with place:
-                _show(document, because, visitor)
-        if document["status"] not in OPEN:
+                _show(document, because, texts, visitor)
+        if document["status"] not in OPEN and all(text["fate"] in SETTLED for text in texts):
             timer.deactivate()
 
     timer = ui.timer(LOOK_SECONDS, refresh, immediate=False)
     await refresh(found)
 
 
-def _show(document: Mapping[str, Any], because: list[str], visitor: Visitor) -> None:
+def _show(
+    document: Mapping[str, Any], because: list[str], texts: list[Mapping[str, Any]], visitor: Visitor
+) -> None:
     status = document["status"]
     with ui.element("section").classes("card"):
         with ui.element("div").classes("spread"):
@@ -67,15 +74,13 @@ def _show(document: Mapping[str, Any], because: list[str], visitor: Visitor) -> 
                 for name in DEEDS:
                     if DEEDS[name].fits(status) and visitor.may(*DEEDS[name].roles):
                         deed_button(name, visitor, {"ids": [document["id"]]}, document["id"])
-                flower = f"/flower-link/{document['id']}"
-                ui.link("In Flower", flower, new_tab=True).classes("faint")
         for sentence in because:
             ui.label(sentence)
         _facts(document)
     with ui.element("section").classes("card"):
         with ui.element("h2"):
             ui.label("Timeline")
-        ui.html(_drawing(document["timeline"], document["slaExpires"]), sanitize=False).classes("scroll")
+        ui.html(_drawing(document), sanitize=False).classes("scroll")
         with ui.expansion("Every line of the diary").classes("wide"):
             ui.html(_diary(document["timeline"]), sanitize=False).classes("scroll")
     with ui.element("div").classes("grid"):
@@ -86,6 +91,14 @@ def _show(document: Mapping[str, Any], because: list[str], visitor: Visitor) -> 
                 if not visitor.may(Role.OPERATOR, Role.MANAGER):
                     ui.label("Your badge does not show values.").classes("faint")
                 _json(value)
+        if texts:
+            with ui.element("section").classes("card"):
+                with ui.element("h2"):
+                    ui.label("Texts to the applicant")
+                rows = [
+                    (str(_clock(text["createdAt"])), text["to"], text["body"], text["fate"]) for text in texts
+                ]
+                plain.table(("At", "To", "Text", "Fate"), rows, caption="Texts, newest first")
         if document["error"]:
             with ui.element("section").classes("card"):
                 with ui.element("h2"):
@@ -96,7 +109,7 @@ def _show(document: Mapping[str, Any], because: list[str], visitor: Visitor) -> 
 def _facts(document: Mapping[str, Any]) -> None:
     facts = {
         "Queue": document["queue"],
-        "Step": f"{document['step']} of {' -> '.join(document['steps'])}",
+        "Step": f"{document['step']} of {', '.join(document['steps'])}",
         "Deadline": _deadline(document),
         "Priority": document["priority"],
         "Attempt": document["attempt"],
@@ -109,17 +122,19 @@ def _facts(document: Mapping[str, Any]) -> None:
         "Ended": _clock(document["finishedAt"]),
     }
     links = {"Queue": f"/floor/queues/{document['queue']}", "Cycle": f"/floor/cycles/{document['batch']}"}
-    with ui.element("dl").classes("facts"):
+    with ui.element("dl").classes("facts columns"):
         for name, value in facts.items():
             if value in (None, ""):
                 continue
-            with ui.element("dt"):
-                ui.label(name)
-            with ui.element("dd"):
-                if name in links:
-                    ui.link(str(value), links[name])
-                else:
-                    ui.label(str(value)).classes("late" if "late" in str(value) else "")
+            with ui.element("div"):
+                with ui.element("dt"):
+                    ui.label(name)
+                with ui.element("dd"):
+                    if name in links:
+                        ui.link(str(value), links[name])
+                    else:
+                        late = name == "Deadline" and "late" in str(value)
+                        ui.label(str(value)).classes("late" if late else "")
 
 
 def _deadline(document: Mapping[str, Any]) -> str:
@@ -147,10 +162,11 @@ def _json(value: Any) -> None:
     )
 
 
-def _drawing(timeline: list[Mapping[str, Any]], deadline: str) -> str:
+def _drawing(document: Mapping[str, Any]) -> str:
     """The waterfall, as a list that reads well without its bars, too."""
+    timeline = document["timeline"]
     start, seconds = waterfall.span(timeline)
-    due = (datetime.fromisoformat(deadline) - start).total_seconds()
+    due = (datetime.fromisoformat(document["slaExpires"]) - start).total_seconds()
     mark = f'<i class="due" style="left:{100 * due / seconds:.3f}%"></i>' if 0 <= due <= seconds else ""
     lines = []
     for row in waterfall.rows(timeline):
@@ -163,9 +179,12 @@ def _drawing(timeline: list[Mapping[str, Any]], deadline: str) -> str:
         told = ", ".join(f"{bar.kind} {_took(bar.seconds)}" for bar in row.bars)
         again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
         worker = f" on {escape(row.worker)}" if row.worker else ""
+        ticket = Ticket(job_number(document["id"]), row.attempt, row.step)
+        flower = beside.path(ticket) if row.worker else None
+        link = f' <a href="{flower}" target="_blank" rel="noopener">Flower</a>' if flower else ""
         lines.append(
             f'<li><span class="step">{escape(row.step)}{again}</span><span class="bars">{mark}{bars}</span>'
-            f'<span class="told">{told}{worker}</span></li>'
+            f'<span class="told">{told}{worker}{link}</span></li>'
         )
     legend = "".join(f'<span><b class="{kind}"></b>{kind}</span>' for kind in waterfall.KINDS)
     return (

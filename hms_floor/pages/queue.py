@@ -26,6 +26,8 @@ from hms_floor.pages.words import put
 SHOWN = 100
 #: How often their order is looked at again, in seconds.
 LOOK_SECONDS = 2.0
+#: How often demand and capacity are drawn anew, in seconds.
+DEMAND_SECONDS = 5.0
 
 _COLUMNS = (
     column("position", "Position", number=True),
@@ -104,6 +106,7 @@ async def queue(request: Request, name: str) -> None:
     await refresh_order()
     ui.timer(1.0, refresh)
     ui.timer(LOOK_SECONDS, refresh_order, immediate=False)
+    ui.timer(DEMAND_SECONDS, drawings.draw_demand)
 
 
 def _card(view: View | None, name: str) -> Card | None:

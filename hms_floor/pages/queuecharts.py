@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from nicegui import ui
+from nicegui import run, ui
 
 from hms_floor.board import Card
 from hms_floor.pages import charts, feed, past
+from hms_floor.pages import demand as demands
 from hms_floor.pages.past import Point
 
 #: How far back the charts can reach: name, seconds, and how far apart points with a gap between them are.
@@ -31,9 +32,10 @@ class QueueCharts:
         self._name = name
         self._card: Card | None = None
         self._drawn_day = float("-inf")
-        self._reach = ui.toggle(list(_REACHES), value="5 minutes", on_change=self._turn).props("dense no-caps")
+        self._reach = ui.toggle(list(_REACHES), value="5 minutes", on_change=self._turn)
+        self._reach.props("dense no-caps").classes("reach")
         self._charts: dict[str, ui.echart] = {}
-        with ui.element("div").classes("pair"):
+        with ui.element("div").classes("pair two"):
             for key, title in _TITLES.items():
                 with ui.element("figure"):
                     with ui.element("h2"):
@@ -47,7 +49,6 @@ class QueueCharts:
         if short or time.monotonic() - self._drawn_day > feed.DAY_SECONDS / 2:
             self._drawn_day = time.monotonic()
             self._past(card, feed.trail(self._name) if short else feed.day(self._name))
-        self._demand(card)
 
     def _turn(self) -> None:
         self._drawn_day = float("-inf")
@@ -76,12 +77,14 @@ class QueueCharts:
         rate = drawn({"a minute": lambda point: None if point.rate is None else 60 * point.rate})
         charts.replace(self._charts["rate"], charts.lines(rate, (charts.GREEN,), area=True, reach=reach))
 
-    def _demand(self, card: Card) -> None:
-        due, capacity = feed.demand(self._name)
+    async def draw_demand(self) -> None:
+        """Draw what is due when, against what will be done."""
+        view = feed.look()
+        if self._card is None or view is None:
+            return
+        demand = await run.io_bound(feed.due, self._name, self._card.open)
+        needed, done = demands.lines(demand or (), self._card, view.board.now)
         drawn = charts.lines(
-            {"due": due, "done": capacity},
-            (charts.BLUE, charts.GREEN),
-            unit="jobs",
-            steps=("due",),
+            {"due": needed, "done": done}, (charts.BLUE, charts.GREEN), unit="jobs", steps=("due",)
         )
         charts.replace(self._charts["demand"], drawn)

@@ -8,7 +8,6 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.board import Card
-from hms_floor.cli import show
 from hms_floor.pages import words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import done, tell
@@ -105,7 +104,7 @@ class Buttons:
                     tell(refused)
                     return
                 dialog.close()
-                done(f"{self._name} has {show.minutes(answer['minutes'])} from now on.")
+                done(f"{self._name} has {words.promise(answer['minutes'])} from now on.")
 
             with ui.element("div").classes("row"):
                 ui.button("Preview", on_click=preview).props("outline")
@@ -125,7 +124,7 @@ class Buttons:
 
 
 def _preview(answer: Mapping[str, Any]) -> str:
-    change = f"From {show.minutes(answer['before'])} to {show.minutes(answer['minutes'])}."
+    change = f"From {words.promise(answer['before'])} to {words.promise(answer['minutes'])}."
     ahead = answer["forecast"]
     if ahead is None:
         return f"{change} No forecast: nothing was measured lately."

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.cli import show
-from hms_floor.pages import charts, plain
+from hms_floor.pages import charts, plain, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.plain import Link
+
+#: How many weeks the charts reach back, and how many days.
+WEEKS = 8
+DAYS_DRAWN = 14
 
 _HEADERS = ("Queue", "Ended", "On time", "Share", "Late", "Failed", "Open and late", "Lateness p50", "p95")
 
 
 @ui.page("/sla")
-async def sla(request: Request, week: str = "") -> None:
-    """The page of the promises; `week` is any day of the week that is meant."""
+async def sla(request: Request, week: str = "", queue: str = "") -> None:
+    """The page of the promises; `week` is any day of the week that is meant, `queue` one queue or all."""
     with frame(request, "SLA") as visitor:
+        of_queue = {"queue": queue} if queue else {}
         try:
-            given = {"from": week} if week else {}
-            report = await visitor.ask.get("/sla/report", week="true", **given)
+            report = await visitor.ask.get("/sla/report", week="true", **({"from": week} if week else {}))
+            spread = await visitor.ask.get(
+                "/sla/lateness", **of_queue, **{"from": report["since"], "to": report["until"]}
+            )
+            days = await visitor.ask.get("/sla/days", **of_queue, days=7 * WEEKS)
         except Refused as refused:
             with ui.element("section").classes("card"):
                 nothing(str(refused))
@@ -37,40 +47,69 @@ async def sla(request: Request, week: str = "") -> None:
                 with ui.element("h1"):
                     ui.label(f"Week of {_day(since)}")
                 with ui.element("div").classes("row"):
-                    ui.link("Week before", f"/floor/sla?week={_day(since - timedelta(days=4))}")
-                    ui.link("This week", "/floor/sla")
+                    ui.link("Week before", _path(_day(since - timedelta(days=4)), queue))
+                    ui.link("This week", _path("", queue))
                     ui.button("CSV", icon="download", on_click=lambda: _download(report)).props(
                         "outline dense"
                     )
-            rows = [_row(name, tally) for name, tally in report["queues"].items()]
+            rows = [_row(name, tally, week) for name, tally in report["queues"].items()]
             if not rows:
                 nothing("No job has ended in this week.")
             else:
-                rows.append(_row("all queues", report["whole"]))
+                rows.append(_row("all queues", report["whole"], week))
                 plain.table(_HEADERS, rows, numbers=_HEADERS[1:], caption="Promises kept, by queue")
             ui.label(f"Days are those of {report['zone']}. Cancelled jobs do not count.").classes("faint")
+        with ui.element("div").classes("pair"):
+            where = queue or "all queues"
+            _by_day(days, where)
+            _by_week(days, where)
+            _lateness(spread, where)
         if rows:
-            _by_day(report)
             _misses(report["worst"])
         await _promised(visitor.ask)
 
 
-def _by_day(report: Mapping[str, Any]) -> None:
-    days = report["days"]
+def _by_day(kept: Mapping[str, Any], where: str) -> None:
+    days = dict(list(kept["days"].items())[-DAYS_DRAWN:])
+    _tallied("On time, by day", where, {day[5:]: tally for day, tally in days.items()})
+
+
+def _by_week(kept: Mapping[str, Any], where: str) -> None:
+    weeks: dict[str, Counter[str]] = {}
+    for day, tally in kept["days"].items():
+        monday = date.fromisoformat(day) - timedelta(days=date.fromisoformat(day).weekday())
+        sums = weeks.setdefault(f"{monday:%m-%d}", Counter())
+        sums.update({"onTime": tally["onTime"], "missed": tally["missed"]})
+    _tallied("On time, by week", where, weeks)
+
+
+def _tallied(title: str, where: str, tallies: Mapping[str, Mapping[str, Any]]) -> None:
+    kept = [tally["onTime"] for tally in tallies.values()]
+    missed = [tally["missed"] for tally in tallies.values()]
+    colours = (charts.GREEN, charts.RED)
+    drawn = charts.bars(list(tallies), {"on time": kept, "missed": missed}, colours, stacked=True)
+    told = "; ".join(f"{name}: {_share(tally)}" for name, tally in tallies.items() if _counted(tally))
+    _drawing(title, where, drawn, told or "no job has ended")
+
+
+def _lateness(spread: Mapping[str, Any], where: str) -> None:
+    buckets = {_below(bucket["below"]): bucket["jobs"] for bucket in spread["buckets"]}
+    drawn = charts.bars(list(buckets), {"jobs": list(buckets.values())}, (charts.ORANGE,), stacked=False)
+    told = "; ".join(f"{name}: {jobs:,}" for name, jobs in buckets.items())
+    _drawing("How late the late ones were", where, drawn, told)
+
+
+def _drawing(title: str, where: str, drawn: dict[str, Any], told: str) -> None:
     with ui.element("section").classes("card"):
-        with ui.element("h2"):
-            ui.label("By day")
-        drawn = charts.bars(
-            [day[5:] for day in days],
-            {
-                "on time": [tally["onTime"] for tally in days.values()],
-                "missed": [tally["missed"] for tally in days.values()],
-            },
-            (charts.GREEN, charts.RED),
-            stacked=True,
-        )
-        told = "; ".join(f"{day}: {_share(tally)}" for day, tally in days.items())
-        ui.echart(drawn).classes("chart tall").props(f'role="img" aria-label="On time by day. {told}"')
+        with ui.element("div").classes("spread"):
+            with ui.element("h2"):
+                ui.label(title)
+            ui.label(where).classes("faint")
+        charts.show(drawn, f"{title}, {where}. {told}", tall=True)
+
+
+def _below(seconds: float | None) -> str:
+    return "more" if seconds is None else f"< {show.about(timedelta(seconds=seconds))}"
 
 
 def _misses(worst: list[Mapping[str, Any]]) -> None:
@@ -111,7 +150,7 @@ async def _promised(ask: Any) -> None:
                 rows.append(
                     (
                         Link(entry["queue"], f"/floor/queues/{entry['queue']}"),
-                        show.minutes(entry["minutes"]),
+                        words.promise(entry["minutes"]),
                         f"{when:%Y-%m-%d %H:%M}",
                         entry["setBy"],
                         entry["reason"] or "",
@@ -122,10 +161,15 @@ async def _promised(ask: Any) -> None:
         )
 
 
-def _row(name: str, tally: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
+def _path(week: str, queue: str) -> str:
+    given = {"week": week, "queue": queue}
+    return f"/floor/sla?{urlencode({name: value for name, value in given.items() if value})}"
+
+
+def _row(name: str, tally: Mapping[str, Any], week: str) -> tuple[plain.Cell, ...]:
     lateness = tally["lateness"] or (None, None)
     return (
-        Link(name, f"/floor/queues/{name}") if name != "all queues" else name,
+        Link(name, _path(week, "" if name == "all queues" else name)),
         f"{tally['ended']:,}",
         f"{tally['onTime']:,}",
         _share(tally),
@@ -136,9 +180,12 @@ def _row(name: str, tally: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
     )
 
 
+def _counted(tally: Mapping[str, Any]) -> int:
+    return int(tally["onTime"] + tally["missed"])
+
+
 def _share(tally: Mapping[str, Any]) -> str:
-    whole = tally["onTime"] + tally["missed"]
-    return show.share(tally["onTime"], whole) if whole else "-"
+    return show.share(tally["onTime"], _counted(tally))
 
 
 def _download(report: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ def test_what_is_no_badge_is_told_so(hms: Hms) -> None:
 def test_a_file_of_applications_is_taken_in_while_it_comes(
     open_door: Callable[..., Door], database: str
 ) -> None:
-    """A CSV file in pieces: rows become jobs, others are refused by line, field and reason; headers matter."""
+    """A CSV file in pieces: rows become jobs, others are refused by line, field and reason."""
     door = open_door(HMS_RECIPES=str(Settings().recipes))
     text = StringIO()
     sample.write(text, 500, 7, date(2026, 11, 20))

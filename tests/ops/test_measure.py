@@ -307,7 +307,7 @@ def test_the_day_so_far(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
 def test_the_pace_of_the_crew_makes_a_forecast(
     engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
-    """One slot, two jobs a minute, ten open: the last is done in five minutes; two jobs are not much to trust."""
+    """One slot, two jobs a minute, ten open: the last is done in five minutes; two are too few to trust."""
     jobs = accept_orders(engine, shop, 12)
     measuring = Measure(engine, None)
 

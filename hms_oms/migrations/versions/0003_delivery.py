@@ -122,8 +122,10 @@ update oms.messages set state = case
 alter table oms.messages
     drop column page, drop column incident_id, drop column reference, drop column not_before,
     drop column due_at, drop column expires_at, drop column since, drop column fence, drop column lease_until,
-    drop column attempts, drop column tries, drop column handed_over, drop column polls, drop column renewals, drop column resend,
-    drop column sid, drop column carried, drop column merged_into, drop column cancelled_at, drop column fault,
+    drop column attempts, drop column tries, drop column handed_over,
+    drop column polls, drop column renewals, drop column resend,
+    drop column sid, drop column carried,
+    drop column merged_into, drop column cancelled_at, drop column fault,
     add constraint messages_state_check check (state in ('pending', 'sending', 'delivered', 'failed'));
 create index messages_pending on oms.messages (id) where state in ('pending', 'sending');
 """

@@ -33,7 +33,7 @@ create table ops.incidents (
     queue text references oms.queues,  -- null: about the whole floor
     subject text,                      -- what within the rule, as a host's name
     state text not null check (state in ('pending', 'open', 'acknowledged', 'resolved')),
-    reference text,                    -- short, as K7; given when it opens, free again some time after its end
+    reference text,                    -- short, as K7; given when it opens, free some time after its end
     facts jsonb not null default '{}', -- what the rule said last
     worst double precision not null default 0,
     late_jobs int not null default 0,
