@@ -56,7 +56,8 @@ where made.message_id = message.id;
 drop index oms.messages_pending;
 -- Each index is named after its reader.
 create index messages_due on oms.messages (page, due_at, id) where state = 'pending';
-create index messages_expiring on oms.messages (expires_at) where state = 'pending' and expires_at is not null;
+create index messages_expiring on oms.messages (expires_at)
+    where state = 'pending' and expires_at is not null;
 create index messages_leased on oms.messages (lease_until) where state = 'sending';
 create index messages_asked on oms.messages (page, due_at, id)
     where state in ('unknown', 'accepted', 'sent');
