@@ -18,8 +18,11 @@ class Verdict:
     words: str
 
 
-def verdict(board: Board, zone: tzinfo | None = None) -> Verdict:
-    """What the board comes to; times are told in `zone` (None: that of this machine)."""
+def verdict(board: Board, zone: tzinfo | None = None, incidents: int = 0) -> Verdict:
+    """What the board comes to, with so many incidents that are not over.
+
+    Times are told in `zone` (None: that of this machine).
+    """
     if board.silent is None:
         return Verdict("unknown", "Cannot tell: the watch has never been heard. Is `hms ops run` up?")
     if board.blind:
@@ -30,7 +33,7 @@ def verdict(board: Board, zone: tzinfo | None = None) -> Verdict:
         found = [card for card in board.cards if card.light == light]
         if found:
             return Verdict(light, tell(found, zone))
-    return _holding(board.cards, zone)
+    return _holding(board.cards, zone, incidents)
 
 
 def queue_verdict(card: Card, zone: tzinfo | None = None) -> str:
@@ -66,11 +69,13 @@ def _unknown(cards: Sequence[Card], _: tzinfo | None) -> str:
     return f"Cannot tell: {_named(cards)} {_has(len(cards))} not been measured lately."
 
 
-def _holding(cards: Sequence[Card], zone: tzinfo | None) -> Verdict:
+def _holding(cards: Sequence[Card], zone: tzinfo | None, incidents: int) -> Verdict:
     open_ones = [card for card in cards if card.open]
     paused = [card for card in cards if card.paused_at is not None]
     everything = "The queue holds" if len(cards) == 1 else f"All {len(cards)} queues hold"
     held = f"; {_named(paused)} {_is(len(paused))} paused" if paused else ""
+    if incidents:
+        held += f"; {incidents:,} incident{'s' if incidents > 1 else ''} {_is(incidents)} not over"
     if not open_ones:
         return Verdict("holds" if not paused else "paused", f"{everything}{held}. Nothing is waiting.")
     busiest = max(open_ones, key=lambda card: card.open)

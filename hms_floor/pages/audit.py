@@ -38,7 +38,9 @@ async def audit(request: Request) -> None:
             nothing("Nothing was changed.")
             return
         rows = [_row(entry) for entry in found["entries"]]
-        plain.table(_HEADERS, rows, numbers=("Answer",), caption="Changes, newest first")
+        plain.table(
+            _HEADERS, rows, numbers=("Answer",), wide=("Why", "Detail"), caption="Changes, newest first"
+        )
         if found["next"]:
             ui.link("Older", f"/floor/audit?{urlencode({**wanted, 'cursor': found['next']})}")
 

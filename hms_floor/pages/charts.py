@@ -91,7 +91,7 @@ def bars(
             "type": "category",
             "data": list(categories),
             "axisLine": {"lineStyle": {"color": _INK}},
-            "axisLabel": {"color": _INK},
+            "axisLabel": {"color": _INK, "fontSize": 11, **({"interval": 0} if len(categories) < 10 else {})},
         },
         "yAxis": {
             "type": "value",

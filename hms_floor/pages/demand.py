@@ -14,6 +14,8 @@ from hms_floor.pages.charts import Points
 MOST_JOBS = 20_000
 #: How many steps the demand is drawn with, at most.
 STEPS = 200
+#: Capacity is drawn this far ahead, whatever is due.
+NEAR_MILLISECONDS = 300_000.0
 
 _DUE = """
 select max(sla) as at, max(place) as jobs
@@ -43,13 +45,17 @@ def lines(demand: Sequence[tuple[datetime, int]], card: Card, now: datetime) -> 
         return (), ()
     start = 1000 * now.timestamp()
     late = max((jobs for at, jobs in demand if at <= now), default=0)
-    ahead = [(1000 * at.timestamp(), float(jobs)) for at, jobs in demand if at > now]
-    needed = [(start, float(late)), *ahead]
-    if card.done_at is None or card.done_at <= now:
+    needed = [
+        (start, float(late)),
+        *((1000 * at.timestamp(), float(jobs)) for at, jobs in demand if at > now),
+    ]
+    end = start if card.done_at is None else 1000 * card.done_at.timestamp()
+    # What is done long after the last deadline would press the demand into a corner.
+    last = max(needed[-1][0], min(end, start + 4 * max(needed[-1][0] - start, NEAR_MILLISECONDS)))
+    needed.append((last, needed[-1][1]))
+    if end <= start:
         return needed, ()
-    end, whole = 1000 * card.done_at.timestamp(), float(card.open)
-    last = max(needed[-1][0], start + 60_000)
+    whole = float(card.open)
     if end > last:
-        # As far as the demand is drawn, and no further.
         return needed, [(start, 0.0), (last, round(whole * (last - start) / (end - start), 1))]
     return needed, [(start, 0.0), (end, whole), (last, whole)]

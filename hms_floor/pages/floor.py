@@ -94,7 +94,7 @@ class _Headline:
         """Show what the newest view comes to, or that there is none."""
         if view is None:
             return
-        found = verdict.verdict(view.board)
+        found = verdict.verdict(view.board, incidents=len(view.incidents))
         if age is not None and age > OLD_SECONDS:
             found = verdict.Verdict("unknown", f"Cannot tell: the ledger has not answered for {age:,.0f} s.")
         put(self.words, found.words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -63,6 +62,7 @@ async def incidents(request: Request) -> None:
             plain.table(
                 ("Incident", "State", "What", "Since", "In hand", "Over"),
                 [_listed(incident) for incident in found],
+                wide=("What",),
                 caption="Incidents, newest first",
             )
 
@@ -136,7 +136,7 @@ def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
                         ui.label(name)
                     with ui.element("dd"):
                         ui.label(str(value))
-    with ui.element("div").classes("grid"):
+    with ui.element("div").classes("pair two"):
         with ui.element("section").classes("card"):
             with ui.element("h2"):
                 ui.label("What happened")
@@ -144,7 +144,9 @@ def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
                 (_clock(line["at"]) or "", line["kind"], line["who"] or "", _detail(line["detail"]))
                 for line in reversed(document["timeline"])
             ]
-            plain.table(("At", "What", "Who", "Detail"), rows, caption="History, newest first")
+            plain.table(
+                ("At", "What", "Who", "Detail"), rows, wide=("Detail",), caption="History, newest first"
+            )
         if document.get("texts"):
             with ui.element("section").classes("card"):
                 with ui.element("h2"):
@@ -153,7 +155,9 @@ def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
                     (_clock(text["createdAt"]) or "", text["to"], text["body"] or "", text["fate"])
                     for text in document["texts"]
                 ]
-                plain.table(("At", "To", "Text", "Fate"), texts, caption="Texts, newest first")
+                plain.table(
+                    ("At", "To", "Text", "Fate"), texts, wide=("Text",), caption="Texts, newest first"
+                )
         if document["jobs"]:
             with ui.element("section").classes("card"):
                 with ui.element("h2"):
@@ -209,6 +213,7 @@ async def _silences(visitor: Visitor) -> None:
             )
             for silence in found
         ],
+        wide=("Why",),
         caption="Silences that hold or are to come",
     )
 
@@ -283,7 +288,7 @@ def _by(who: str | None, when: str | None) -> str | None:
 
 
 def _detail(detail: Mapping[str, Any] | None) -> str:
-    return json.dumps(detail, ensure_ascii=False) if detail else ""
+    return ", ".join(f"{name} {value}" for name, value in (detail or {}).items())
 
 
 def _clock(moment: str | None) -> str | None:

@@ -83,7 +83,16 @@ def _show(
         ui.html(_drawing(document), sanitize=False).classes("scroll")
         with ui.expansion("Every line of the diary").classes("wide"):
             ui.html(_diary(document["timeline"]), sanitize=False).classes("scroll")
-    with ui.element("div").classes("grid"):
+    if texts:
+        with ui.element("section").classes("card"):
+            with ui.element("h2"):
+                ui.label("Texts to the applicant")
+            rows = [
+                (_clock(text["createdAt"]) or "", text["to"], text["body"], text["fate"]) for text in texts
+            ]
+            headers = ("At", "To", "Text", "Fate")
+            plain.table(headers, rows, wide=("Text",), caption="Texts, newest first")
+    with ui.element("div").classes("pair two"):
         for title, value in (("Payload", document["payload"]), ("Results", document["results"])):
             with ui.element("section").classes("card"):
                 with ui.element("h2"):
@@ -91,14 +100,6 @@ def _show(
                 if not visitor.may(Role.OPERATOR, Role.MANAGER):
                     ui.label("Your badge does not show values.").classes("faint")
                 _json(value)
-        if texts:
-            with ui.element("section").classes("card"):
-                with ui.element("h2"):
-                    ui.label("Texts to the applicant")
-                rows = [
-                    (str(_clock(text["createdAt"])), text["to"], text["body"], text["fate"]) for text in texts
-                ]
-                plain.table(("At", "To", "Text", "Fate"), rows, caption="Texts, newest first")
         if document["error"]:
             with ui.element("section").classes("card"):
                 with ui.element("h2"):

@@ -19,17 +19,29 @@ Cell = str | Link
 
 
 def table(
-    headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, numbers: Sequence[str] = (), caption: str
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    numbers: Sequence[str] = (),
+    wide: Sequence[str] = (),
+    caption: str,
 ) -> None:
-    """Show a table; the columns named in `numbers` are set to the right."""
-    ui.html(markup(headers, rows, numbers=numbers, caption=caption), sanitize=False).classes("scroll")
+    """Show a table; the columns named in `numbers` are set to the right, those in `wide` hold sentences."""
+    shown = markup(headers, rows, numbers=numbers, wide=wide, caption=caption)
+    ui.html(shown, sanitize=False).classes("scroll")
 
 
 def markup(
-    headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, numbers: Sequence[str] = (), caption: str
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    numbers: Sequence[str] = (),
+    wide: Sequence[str] = (),
+    caption: str,
 ) -> str:
     """The same as HTML; whatever the cells hold is text in it."""
-    right = [' class="number"' if header in numbers else "" for header in headers]
+    kinds = {**dict.fromkeys(numbers, ' class="number"'), **dict.fromkeys(wide, ' class="wide"')}
+    right = [kinds.get(header, "") for header in headers]
     head = "".join(
         f'<th scope="col"{kind}>{escape(header)}</th>' for header, kind in zip(headers, right, strict=True)
     )

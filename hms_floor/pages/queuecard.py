@@ -23,7 +23,8 @@ class QueueCard:
         self._was = "unknown"
         self._late_wait = False
         self._numbers: dict[str, ui.label] = {}
-        with ui.element("section").classes("card queue").props(f'aria-label="Queue {name}"'):
+        self.box = ui.element("section").classes("card queue unknown").props(f'aria-label="Queue {name}"')
+        with self.box:
             with ui.element("div").classes("spread"):
                 with ui.element("h2"):
                     ui.link(name, f"/floor/queues/{name}")
@@ -48,7 +49,8 @@ class QueueCard:
         put(self.words, verdict.queue_verdict(card))
         put(self.light, board.WORDS[card.light])
         if card.light != self._was:
-            self.light.classes(remove=self._was, add=card.light)
+            for element in (self.light, self.box):
+                element.classes(remove=self._was, add=card.light)
             self._was = card.light
         if self._late_wait != _waits_too_long(card):
             self._late_wait = not self._late_wait

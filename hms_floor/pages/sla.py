@@ -136,7 +136,7 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
             for miss in worst
         ]
         headers = ("Job", "Queue", "Status", "Deadline", "Late by", "Cause", "Its time went into")
-        plain.table(headers, rows, caption="The worst misses with their cause")
+        plain.table(headers, rows, wide=("Its time went into",), caption="The worst misses with their cause")
 
 
 async def _promised(ask: Any) -> None:

@@ -42,7 +42,7 @@ async def workers(request: Request) -> None:
             if found:
                 rows = [_row(worker) for worker in found]
                 numbers = ("Slots", "Processor", "Memory")
-                plain.table(_HEADERS, rows, numbers=numbers, caption="Live workers")
+                plain.table(_HEADERS, rows, numbers=numbers, wide=("Holds",), caption="Live workers")
             else:
                 nothing("No worker is there: start one with `celery -A workers worker`, or `hms up`.")
 
