@@ -16,7 +16,7 @@ COMMANDS = {
     "worker": ("hms_floor.cli.worker:worker", "See who works, and on what."),
     "sla": (
         "hms_floor.cli.sla:sla",
-        "Read and set what a queue has promised; how it was kept, what will break.",
+        "Set what queues promise; see how it was kept and what will break.",
     ),
     "incident": ("hms_floor.cli.incident:incident", "See what is wrong; acknowledge, resolve, silence it."),
     "oncall": ("hms_floor.cli.oncall:oncall", "See and set who is texted about it."),

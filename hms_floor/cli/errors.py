@@ -83,8 +83,11 @@ def listed(heading: str, faults: tuple[str, ...] | list[str]) -> str:
 
 def _of_door(error: problems.DoorError) -> Failure:
     told = str(error)
-    if isinstance(error, problems.NoBadge | problems.Refused):
-        return NotAllowed(told)
+    if isinstance(error, problems.Refused):
+        return NotAllowed(f"{told}; HMS_BADGE holds the badge to show, `hms badge issue` makes one")
+    if isinstance(error, problems.NoBadge):
+        # Where none was found, the message says how to come by one.
+        return NotAllowed(f"{told}; {_OTHER_BADGE}" if error.status else told)
     if isinstance(error, problems.NotFound):
         hint = next((hint for start, hint in _WHERE.items() if told.startswith(start)), None)
         return NotFound(f"{told}; {hint}" if hint else told)
@@ -96,12 +99,16 @@ def _of_door(error: problems.DoorError) -> Failure:
     return Failure(told)
 
 
+_OTHER_BADGE = "put another one into HMS_BADGE, `hms badge issue` makes it"
 #: What to look at where something is not there.
 _WHERE = {
     "there is no job-": "`hms job list` shows the jobs",
     "there is no queue": "`hms queue list` shows how they stand",
     "there is no cycle": "`hms cycle list` shows the cycles",
     "no cycle has been run": "`hms cycle run FILE` runs one",
+    "there is no incident": "`hms incident list --all` shows them",
+    "there is no silence": "`hms incident silences` shows them",
+    "there is no rule": "`hms ops rules` shows what each compares with",
 }
 
 

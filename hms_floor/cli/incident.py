@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import click
 from rich.text import Text
 
-from hms_floor.cli import arguments, door, show, tables
+from hms_floor.cli import door, show, silencing, tables
 from hms_oms.reading import document
 from hms_ops.answers import Incident, IncidentInFull
 
 _STATES = ("pending", "open", "acknowledged", "resolved")
 _STYLES = {"open": "bold red", "acknowledged": "yellow", "resolved": "green", "pending": "dim"}
+#: What became of a text, where it is more than a word about to change.
+_FATES = {"delivered": "green", "sent": "green", "failed": "bold red", "undelivered": "bold red"}
+_FATES |= {"expired": "bold red", "unconfirmed": "yellow", "unknown": "yellow"}
 #: Late jobs that are named one by one.
 _NAMED = 20
+_REFERENCE = re.compile(r"#?([1-9][0-9]{0,17}|[A-Za-z][A-Za-z0-9]{0,9})")
+
+
+class Reference(click.ParamType[str]):
+    """`K7`, `#K7` as it stands in a text, or the number of an incident."""
+
+    name = "reference"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read what an incident is called."""
+        found = _REFERENCE.fullmatch(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} names no incident (write K7, or its number)", param, ctx)
+        return found[1]
 
 
 @click.group()
 def incident() -> None:
-    """See what is wrong; acknowledge, resolve and silence it."""
+    """See what is wrong; acknowledge, resolve, silence it."""
+
+
+for _command in (silencing.silence, silencing.list_silences, silencing.unsilence):
+    incident.add_command(_command)
 
 
 @incident.command("list")
@@ -42,19 +66,23 @@ def list_incidents(
         show.print_json([document(each) for each in found])
         return
     if not found:
-        show.lines("Nothing is wrong." if not everything else "Nothing was ever wrong.")
+        place = f" in {queue}" if queue else ""
+        if states:
+            show.lines(f"No incident{place} is {' or '.join(states)}.")
+        else:
+            show.lines(f"Nothing was ever wrong{place}." if everything else f"Nothing is wrong{place}.")
         return
     now = door.clock()
+    headers = ["incident", "state", "what", "since", "over", "in hand"]
     rows = [_row(each, now) for each in found]
-    show.lines(
-        tables.table(
-            ["incident", "state", "what", "since", "in hand"], rows, wide=["what"], spare=["in hand"]
-        )
-    )
+    if not any(each.resolved_at for each in found):
+        headers.remove("over")
+        rows = [[*row[:4], row[5]] for row in rows]
+    show.lines(tables.table(headers, rows, wide=["what"], spare=["in hand"]))
 
 
 @incident.command("show")
-@click.argument("reference")
+@click.argument("reference", type=Reference())
 @show.json_option
 def show_incident(reference: str, as_json: bool) -> None:
     """Tell everything about one incident, by its reference (K7) or number.
@@ -62,7 +90,7 @@ def show_incident(reference: str, as_json: bool) -> None:
     \b
     Example:  hms incident show K7
     """
-    found = door.ops().incident(_plain(reference))
+    found = door.ops().incident(reference)
     if as_json:
         show.print_json(document(found))
         return
@@ -70,7 +98,7 @@ def show_incident(reference: str, as_json: bool) -> None:
 
 
 @incident.command("ack")
-@click.argument("reference")
+@click.argument("reference", type=Reference())
 @click.option("--reason", metavar="TEXT", help="What is being done, for its history.")
 @show.json_option
 def ack(reference: str, reason: str | None, as_json: bool) -> None:
@@ -79,19 +107,19 @@ def ack(reference: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms incident ack K7 --reason "two more workers are coming"
     """
-    found = door.ops().acknowledge(_plain(reference), reason=reason)
+    found = door.ops().acknowledge(reference, reason=reason)
     if as_json:
         show.print_json(document(found))
         return
     until = ""
-    if found.state == "acknowledged" and found.ack_expires_at:
+    if found.ack_expires_at:
         when = show.local(found.ack_expires_at, door.clock())
         until = f" Unless it is over by {when}, people are texted again."
     show.lines(f"{_name(found)} is {found.state}.{until}")
 
 
 @incident.command("resolve")
-@click.argument("reference")
+@click.argument("reference", type=Reference())
 @click.option("--reason", metavar="TEXT", help="Why it is over, for its history.")
 @show.json_option
 def resolve(reference: str, reason: str | None, as_json: bool) -> None:
@@ -100,88 +128,11 @@ def resolve(reference: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms incident resolve K7
     """
-    found = door.ops().resolve(_plain(reference), reason=reason)
+    found = door.ops().resolve(reference, reason=reason)
     if as_json:
         show.print_json(document(found))
     else:
-        show.lines(f"{_name(found)} is {found.state}.")
-
-
-@incident.command("silence")
-@click.option("--queue", metavar="QUEUE", help="Only in this queue.")
-@click.option("--rule", metavar="RULE", help="Only this rule, as `hms ops rules` names it.")
-@click.option("--for", "length", required=True, metavar="LENGTH", help="For how long: 30m, 2h, 1d.")
-@click.option("--from", "since", metavar="TIME", help="Begin then, not now: 18:00, or in 2h.")
-@click.option("--reason", required=True, metavar="TEXT", help="Why.")
-@show.json_option
-def silence(
-    queue: str | None, rule: str | None, length: str, since: str | None, reason: str, as_json: bool
-) -> None:
-    """Have new incidents call nobody for a while; they open and are shown all the same.
-
-    One that is still open when the silence ends calls then.
-
-    \b
-    Example:  hms incident silence --queue farm-grant --for 2h --reason "moving the servers"
-    """
-    now = door.clock()
-    begins = arguments.future(since, now, "--from") if since else None
-    ends = (begins or now) + arguments.Length().convert(length, None, None)
-    found = door.ops().silence(ends, reason=reason, rule=rule, queue=queue, since=begins)
-    if as_json:
-        show.print_json(document(found))
-        return
-    what = f"{found.rule or 'every rule'} in {found.queue or 'every queue'}"
-    show.lines(f"Silence {found.id}: {what} until {show.moment(found.ends_at, now)}.")
-
-
-@incident.command("silences")
-@show.json_option
-def list_silences(as_json: bool) -> None:
-    """List the silences that hold or are to come.
-
-    \b
-    Example:  hms incident silences
-    """
-    found = door.ops().silences()
-    if as_json:
-        show.print_json([document(each) for each in found])
-        return
-    if not found:
-        show.lines("Nothing is silenced.")
-        return
-    now = door.clock()
-    rows = [
-        (
-            str(each.id),
-            each.rule or "every rule",
-            each.queue or "every queue",
-            show.moment(each.starts_at, now),
-            show.moment(each.ends_at, now),
-            each.set_by,
-            each.reason,
-        )
-        for each in found
-    ]
-    headers = ["silence", "rule", "queue", "from", "until", "set by", "reason"]
-    show.lines(tables.table(headers, rows, right=["silence"], wide=["reason"], spare=["from", "set by"]))
-
-
-@incident.command("unsilence")
-@click.argument("silence", type=int)
-@click.option("--reason", metavar="TEXT", help="Why.")
-@show.json_option
-def unsilence(silence: int, reason: str | None, as_json: bool) -> None:
-    """End a silence before its time, by its number.
-
-    \b
-    Example:  hms incident unsilence 3
-    """
-    found = door.ops().end_silence(silence, reason=reason)
-    if as_json:
-        show.print_json(document(found))
-    else:
-        show.lines(f"Silence {found.id} has ended.")
+        show.lines(f"{_name(found)} is {found.state}. Those who were texted about it are told.")
 
 
 def _row(each: Incident, now: datetime) -> list[str | Text]:
@@ -190,39 +141,64 @@ def _row(each: Incident, now: datetime) -> list[str | Text]:
         Text(each.state, style=_STYLES[each.state]),
         each.sentence,
         show.relative(each.active_at, now),
+        show.relative(each.resolved_at, now) if each.resolved_at else "",
         each.acknowledged_by or "",
     ]
 
 
 def _show(found: IncidentInFull, now: datetime) -> None:
-    facts: list[tuple[str, str | Text]] = [
-        ("state", Text(found.state, style=_STYLES[found.state])),
-        ("what", found.sentence),
-        ("rule", f"{found.rule}: {found.title}"),
-        ("holds since", show.moment(found.active_at, now)),
-        ("opened", show.moment(found.opened_at, now)),
-        ("in hand", _by(found.acknowledged_by, found.acknowledged_at, now)),
-        ("over", _by(found.resolved_by, found.resolved_at, now)),
-        ("late jobs", f"{found.late_jobs:,}" if found.late_jobs else ""),
-        ("reopened", f"{found.reopened} times" if found.reopened else ""),
-        ("flapping", "yes: no more texts until it is steady" if found.flapping else ""),
-        ("silenced", "yes" if found.silenced else ""),
-    ]
-    show.lines(Text(_name(found), style="bold"), tables.facts(fact for fact in facts if str(fact[1])))
-    rows = [
+    show.lines(
+        show.heading(_name(found)),
+        tables.facts((name, value) for name, value in _facts(found, now) if str(value)),
+    )
+    happened = [
         (show.local(line.at, now), line.kind, line.who or "", _detail(line.detail)) for line in found.timeline
     ]
-    show.lines("", tables.table(["at", "what happened", "who", "detail"], rows, wide=["detail"]))
+    if happened:
+        show.lines("", tables.table(["at", "what happened", "who", "detail"], happened, wide=["detail"]))
+    if found.texts:
+        texts = [
+            (
+                show.local(text.created_at, now),
+                text.to,
+                Text(text.fate, style=_FATES.get(text.fate, "")),
+                text.body,
+            )
+            for text in reversed(found.texts)
+        ]
+        show.lines("", tables.table(["at", "texted to", "fate", "text"], texts, wide=["text"]))
     if found.jobs:
         more = found.late_jobs - min(len(found.jobs), _NAMED)
         named = " ".join(found.jobs[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
         show.lines(f"\nLate jobs: {named}")
 
 
-def _detail(detail: object) -> str:
-    if not isinstance(detail, dict):
-        return ""
-    return ", ".join(f"{name} {value}" for name, value in detail.items() if value is not None)
+def _facts(found: IncidentInFull, now: datetime) -> Iterator[tuple[str, str | Text]]:
+    yield "state", Text(found.state, style=_STYLES[found.state])
+    yield "what", found.sentence
+    yield "rule", f"{found.rule}: {found.title}"
+    yield "holds since" if found.state != "resolved" else "held since", show.moment(found.active_at, now)
+    yield "opened", show.moment(found.opened_at, now)
+    yield "in hand", _by(found.acknowledged_by, found.acknowledged_at, now)
+    if found.state == "acknowledged" and found.ack_expires_at:
+        yield "texts again", f"{show.moment(found.ack_expires_at, now)}, unless it is over"
+    yield "over", _by(found.resolved_by, found.resolved_at, now)
+    yield "late jobs", f"{found.late_jobs:,}" if found.late_jobs else ""
+    if found.reopened:
+        yield "reopened", "once" if found.reopened == 1 else f"{found.reopened} times"
+    yield "flapping", "yes: no more texts until it is steady" if found.flapping else ""
+    yield "silenced", "yes: it calls when the silence ends" if found.silenced else ""
+
+
+def _detail(detail: Mapping[str, Any] | None) -> str:
+    """What a line of the history says beside its kind; the number of the call only from the second on."""
+    told = []
+    for name, value in (detail or {}).items():
+        if name == "reason":
+            told.append(str(value))
+        elif value is not None and (name, value) != ("call", 1):
+            told.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(told)
 
 
 def _name(found: Incident) -> str:
@@ -233,8 +209,3 @@ def _by(who: str | None, when: datetime | None, now: datetime) -> str:
     if when is None:
         return ""
     return f"{show.moment(when, now)}{f' by {who}' if who else ''}"
-
-
-def _plain(reference: str) -> str:
-    """A reference as it stands in a text: `#K7` is K7."""
-    return reference.strip().removeprefix("#")

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator
+from datetime import time
 from typing import IO, Any
 
 import click
+from rich.text import Text
 
 from hms_floor.cli import door, show, tables
-from hms_floor.cli.errors import WrongCall
+from hms_floor.cli.errors import WrongCall, listed
+from hms_oms.problems import Invalid
 from hms_oms.reading import document
+from hms_ops.answers import OnCall
 
 
 @click.group()
 def oncall() -> None:
-    """See and set who is called about incidents."""
+    """See and set who is texted about it."""
 
 
 @oncall.command("list")
 @show.json_option
 def list_oncall(as_json: bool) -> None:
-    """Tell who is called now, step by step, and who set it so.
+    """Tell who is texted now, step by step, and who set it so.
 
     \b
     Example:  hms oncall list
@@ -30,21 +35,16 @@ def list_oncall(as_json: bool) -> None:
     if as_json:
         show.print_json(document(found))
         return
-    if not found.now:
-        show.lines("Nobody is called: set a document with `hms oncall set FILE`.")
-        return
-    phones: dict[str, str] = dict(found.document.get("recipients", {}))
-    rows = [
-        (f"after {rung.after_minutes:g} min", name, phones.get(name, ""))
-        for rung in found.now
-        for name in rung.recipients
-    ]
-    show.lines(tables.table(["when", "who", "phone"], rows))
-    if found.set_at is None:
-        show.lines("\nThis holds until somebody sets a document: `hms oncall set FILE`.")
+    show.lines(tables.table(["when", "who", "phone"], _rungs(found)), "")
+    if found.set_at is not None:
+        why = f": {found.reason}" if found.reason else "."
+        show.lines(f"Set by {found.set_by} {show.relative(found.set_at, door.clock())}{why}")
+        show.lines(f"Shifts, and the times in texts, are those of {found.document['timezone']}.")
+    elif _texts_leave():
+        warning = "Nobody is texted: nobody has said yet who is on call. Do it with: hms oncall set FILE"
+        show.lines(Text(warning, style="bold red"))
     else:
-        why = f": {found.reason}" if found.reason else ""
-        show.lines(f"\nSet by {found.set_by} {show.relative(found.set_at, door.clock())}{why}")
+        show.lines("This holds until somebody sets a document: hms oncall set FILE")
 
 
 @oncall.command("set")
@@ -59,19 +59,45 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms oncall set on-call.toml --reason "Ada is on leave"
     """
-    found = door.ops().set_oncall(_read(file), reason=reason)
+    try:
+        found = door.ops().set_oncall(_read(file), reason=reason)
+    except Invalid as error:
+        faults = [f"{field.removeprefix('document.')}: {why}" for field, why in error.faults] or [str(error)]
+        raise WrongCall(listed(f"{file.name} cannot be put in force", faults)) from None
     if as_json:
         show.print_json(document(found))
         return
-    names = [name for rung in found.now for name in rung.recipients]
-    show.lines(f"In force. Now on call: {', '.join(dict.fromkeys(names)) or 'nobody'}.")
+    show.lines("In force from now on. Now on call:", tables.table(["when", "who", "phone"], _rungs(found)))
+
+
+def _rungs(found: OnCall) -> Iterator[tuple[str, str | Text, str]]:
+    """Each step, and who is on it now."""
+    phones = dict(found.document.get("recipients", {}))
+    for rung in found.now:
+        when = f"after {rung.after_minutes:g} min" if rung.after_minutes else "at once"
+        for name in rung.recipients:
+            yield when, name, phones.get(name, "")
+        if not rung.recipients:
+            yield when, Text("nobody: no shift covers this hour", style="yellow"), ""
+
+
+def _texts_leave() -> bool:
+    """Whether the watch says that texts do not stay on its machine, so that nobody is called by default."""
+    beats = door.ops().status().beats
+    return any(beat.detail.get("sender_is_local") is False for beat in beats)
 
 
 def _read(file: IO[bytes]) -> dict[str, Any]:
+    """The document in a file. Raises WrongCall."""
     try:
         text = file.read().decode()
-        found: Any = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except ValueError as error:
-        raise WrongCall(f"{file.name} cannot be read: {error}") from None
-    assert isinstance(found, dict)
-    return found
+        found = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        # TOML has times and numbers that JSON does not have.
+        told: dict[str, Any] = json.loads(json.dumps(found, default=_plain, allow_nan=False))
+    except (ValueError, RecursionError) as error:
+        raise WrongCall(f"{file.name} is neither TOML nor JSON: {error}") from None
+    return told
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat("minutes") if isinstance(value, time) else str(value)

@@ -14,7 +14,7 @@ from hms_oms.reading import document
 
 @click.group()
 def sla() -> None:
-    """Read and set how many minutes a queue has for a job."""
+    """Set what queues promise; see how it was kept and what will break."""
 
 
 for _command in (promises.report, promises.at_risk):

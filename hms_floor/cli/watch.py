@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
 import click
 from rich.text import Text
 
 from hms_floor.cli import door, show, tables
 from hms_floor.cli.errors import ERROR
 from hms_oms.reading import document
+from hms_ops.answers import Pulse, Threshold
+
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+class Phone(click.ParamType[str]):
+    """A phone with its country, written with or without spaces."""
+
+    name = "phone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a phone as people write it."""
+        found = re.sub(r"[\s().-]", "", str(value))
+        if not _PHONE.fullmatch(found):
+            self.fail(f"{value!r} is not a phone with its country (write +12025550143)", param, ctx)
+        return found
+
+
+class Value(click.ParamType[Any]):
+    """A number from 0 up, or `default`, which is read as None."""
+
+    name = "number|default"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """Read a threshold."""
+        if str(value).lower() == "default":
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf:
+            self.fail(f"{value!r} is neither a number from 0 up nor default", param, ctx)
+        return number
 
 
 @click.command("status")
@@ -23,84 +62,132 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         show.print_json(document(found))
     else:
-        rows: list[tuple[str, str | Text, str | Text, str]] = []
-        for beat in found.beats:
-            word = Text("silent", style="bold red") if beat.stale else Text("alive", style="green")
-            age = "never heard" if beat.age_seconds is None else f"{beat.age_seconds:.1f} s ago"
-            detail = ", ".join(f"{name} {value}" for name, value in beat.detail.items() if value is not None)
-            rows.append((beat.name, word, age, detail))
-        show.lines(tables.table(["duty", "state", "last beat", "detail"], rows, wide=["detail"]))
+        rows = [(_DUTIES.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in found.beats]
+        show.lines(tables.table(["duty", "state", "last beat", "it says"], rows, wide=["it says"]))
         if not found.ok:
-            show.lines("\nNobody is called while it is silent: start it with `hms ops run` (`hms up` does).")
+            show.lines("\nWhile one is silent nobody is called: start it with `hms ops run` (`hms up` does).")
     ctx.exit(0 if found.ok else ERROR)
 
 
 @click.command("test-page")
-@click.argument("phone")
-def test_page(phone: str) -> None:
-    """Have a text that says it is a test sent to PHONE (+12025550143).
+@click.argument("phone", type=Phone())
+@show.json_option
+def test_page(phone: str, as_json: bool) -> None:
+    """Have a text that says it is a test sent to PHONE.
 
     \b
     Example:  hms ops test-page +12025550143
     """
     token = door.ops().test_page(phone)
-    show.lines(f"On its way to {phone} ({token}).")
+    if as_json:
+        show.print_json({"to": phone, "token": token})
+        return
+    show.lines(f"A test is on its way to {phone}; nothing else is to arrive there ({token}).")
 
 
 @click.command("rules")
 @click.option("--queue", metavar="QUEUE", help="As they hold in this queue.")
 @show.json_option
 def rules(queue: str | None, as_json: bool) -> None:
-    """List what each rule compares with, and who changed it.
+    """List what each rule compares with, and who has changed it.
 
     \b
     Example:  hms ops rules
     """
+    if queue is not None:
+        door.oms().sla(queue)
     found = [each for each in door.ops().thresholds() if queue is None or each.queue in (None, queue)]
     if as_json:
         show.print_json([document(each) for each in found])
         return
-    rows = [
-        (
-            each.rule,
-            each.parameter,
-            each.queue or "every queue",
-            f"{each.value:g}",
-            f"{each.default:g}" if each.value != each.default else "",
-            each.set_by or "",
-            each.reason or "",
+    named = list(dict.fromkeys(each.rule for each in found))
+    common = [name for name in _parameters(found, named[0]) if _everywhere(found, named, name)]
+    in_force = {(each.rule, each.parameter): each.value for each in found if each.queue in (None, queue)}
+    rows = []
+    for rule in named:
+        own = [name for name in _parameters(found, rule) if name not in common]
+        compares = ", ".join(f"{name} {in_force[rule, name]:g}" for name in own)
+        rows.append((rule, compares, *(f"{in_force[rule, name]:g}" for name in common)))
+    spare = [*reversed(common)]
+    show.lines(tables.table(["rule", "compares with", *common], rows, right=common, spare=spare))
+    changed = [each for each in found if each.set_by]
+    if changed:
+        headers = ["changed", "queue", "value", "default", "set by", "reason"]
+        table = tables.table(
+            headers,
+            [_change(each) for each in changed],
+            right=["value", "default"],
+            wide=["reason"],
+            spare=["set by"],
         )
-        for each in found
-    ]
-    headers = ["rule", "parameter", "queue", "value", "default", "set by", "reason"]
-    show.lines(tables.table(headers, rows, right=["value", "default"], wide=["reason"], spare=["reason"]))
+        show.lines("", table)
 
 
 @click.command("rule")
 @click.argument("name")
 @click.argument("parameter")
-@click.argument("value")
+@click.argument("value", type=Value())
 @click.option("--queue", metavar="QUEUE", help="Only in this queue.")
 @click.option("--reason", metavar="TEXT", help="Why, for the history.")
 @show.json_option
-def rule(name: str, parameter: str, value: str, queue: str | None, reason: str | None, as_json: bool) -> None:
+def rule(
+    name: str, parameter: str, value: float | None, queue: str | None, reason: str | None, as_json: bool
+) -> None:
     """Change what rule NAME compares with, from the next look on; VALUE `default` takes it back.
 
     \b
     Example:  hms ops rule stalled minutes 10 --queue farm-grant
     """
-    number = None if value == "default" else _number(value)
-    found = door.ops().set_threshold(name, parameter, number, queue=queue, reason=reason)
+    found = door.ops().set_threshold(name, parameter, value, queue=queue, reason=reason)
     if as_json:
         show.print_json(document(found))
-    else:
-        show.lines(f"{found.rule} {found.parameter} in {found.queue or 'every queue'}: {found.value:g}.")
+        return
+    where = f"in {found.queue}" if found.queue else "in every queue without a value of its own"
+    default = "" if found.value == found.default else f" (default {found.default:g})"
+    show.lines(f"{found.rule}: {found.parameter} is {found.value:g}{default} {where}, from the next look on.")
 
 
-def _number(value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise click.BadParameter(
-            f"{value!r} is neither a number nor `default`.", param_hint="VALUE"
-        ) from None
+_DUTIES = {"ops": "watch", "pager": "pager"}
+
+
+def _life(beat: Pulse) -> tuple[Text, str]:
+    word = Text("silent", style="bold red") if beat.stale else Text("alive", style="green")
+    age = "never heard" if beat.age_seconds is None else f"{beat.age_seconds:.1f} s ago"
+    return word, age
+
+
+def _said(beat: Pulse) -> Text:
+    """What a duty says of itself, in words."""
+    told = Text(", ").join(_sentences(beat))
+    return told if told.plain or beat.age_seconds is None else Text("all is well")
+
+
+def _sentences(beat: Pulse) -> Iterator[Text]:
+    detail = beat.detail
+    if detail.get("failed_rules"):
+        yield Text(f"cannot judge: {', '.join(detail['failed_rules'])}", style="bold red")
+    if detail.get("fault"):
+        yield Text(str(detail["fault"]), style="bold red")
+    if detail.get("sender") == "log":
+        yield Text("texts stay on this machine, in handset.log")
+    elif detail.get("sender"):
+        yield Text(f"texts go out by {detail['sender']}")
+
+
+def _parameters(found: list[Threshold], rule: str) -> list[str]:
+    return list(dict.fromkeys(each.parameter for each in found if each.rule == rule))
+
+
+def _everywhere(found: list[Threshold], named: list[str], parameter: str) -> bool:
+    return all(parameter in _parameters(found, rule) for rule in named)
+
+
+def _change(each: Threshold) -> tuple[str, ...]:
+    return (
+        f"{each.rule} {each.parameter}",
+        each.queue or "every queue",
+        f"{each.value:g}",
+        f"{each.default:g}",
+        each.set_by or "",
+        each.reason or "",
+    )
