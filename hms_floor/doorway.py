@@ -10,7 +10,7 @@ from hms_oms import settings
 
 @click.group()
 def floor() -> None:
-    """The door: the HTTP API and the operations floor, for people and programs with a badge."""
+    """The door: the HTTP API and the pages, for those with a badge."""
 
 
 @floor.command("link")

@@ -32,7 +32,7 @@ def run_act() -> None:
 
 @click.group()
 def ops() -> None:
-    """The watch, which calls people, and the delivery of texts."""
+    """The watch, which calls people; its state, its rules, test pages."""
 
 
 @ops.command("run")

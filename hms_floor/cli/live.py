@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import click
@@ -13,21 +15,28 @@ from rich.live import Live
 from rich.text import Text
 
 from hms_floor.cli import door, show, tables
+from hms_floor.cli.chart import Chart
+from hms_floor.cli.errors import INTERRUPTED
 from hms_oms.answers import Queue
-from hms_ops.answers import Metric
+from hms_oms.problems import TooMany, Unavailable
+from hms_oms.reading import stamp
+from hms_ops.answers import STALE_SECONDS, Metric
 
-#: Bars of the little history, one a second.
-_HISTORY = 60
-_BARS = " ▁▂▃▄▅▆▇█"
+#: How often the screen is drawn, so that the age of what it shows is seen to grow.
+DRAWN_PER_SECOND = 2
+#: How often SLA and pauses are asked for, in seconds: they are no measurements.
+ASKED_SECONDS = 5.0
 
 Key = tuple[str, str | None]
+Values = Mapping[Key, Metric]
 
 
 @click.command("watch")
 @click.argument("queue")
 @click.option("--once", is_flag=True, help="Show it once, and end.")
 @show.json_option
-def watch(queue: str, once: bool, as_json: bool) -> None:
+@click.pass_context
+def watch(ctx: click.Context, queue: str, once: bool, as_json: bool) -> None:
     """Watch QUEUE until Ctrl-C: length, waits, pace, and what will be late.
 
     Without a terminal, or with --json, each change is a line.
@@ -35,131 +44,160 @@ def watch(queue: str, once: bool, as_json: bool) -> None:
     \b
     Example:  hms queue watch farm-grant
     """
-    present = _known(queue)
+    screen = Screen(queue)
     frames = _frames(queue)
-    if once:
-        frames = itertools.islice(frames, 1)
-    if as_json:
-        for values in frames:
-            show.print_json(_document(values), indent=None)
-    elif once or not sys.stdout.isatty():
-        for values in frames:
-            show.lines(_line(queue, values))
-    else:
-        _live(present, frames)
+    try:
+        if as_json:
+            for values in frames:
+                show.print_json(_document(queue, values), indent=None)
+                if once:
+                    return
+        elif once:
+            screen.take(next(frames))
+            show.lines(screen)
+        elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+            with Live(get_renderable=lambda: screen, console=show.out(), refresh_per_second=DRAWN_PER_SECOND):
+                for values in frames:
+                    screen.take(values)
+        else:
+            for values in frames:
+                show.lines(_line(queue, values))
+    except KeyboardInterrupt:
+        ctx.exit(INTERRUPTED)
 
 
-def _known(queue: str) -> Queue:
-    """The queue, as it stands. Raises NotFound."""
-    door.oms().sla(queue)
-    return next(each for each in door.oms().queues() if each.name == queue)
-
-
-def _frames(queue: str) -> Iterator[Mapping[Key, Metric]]:
+def _frames(queue: str) -> Iterator[Values]:
     """The newest value of each metric of a queue, again whenever some have changed together."""
     values: dict[Key, Metric] = {}
     for metrics in door.ops().frames(queue):
-        values.update({(metric.name, metric.subject): metric for metric in metrics})
+        values = {**values, **{(metric.name, metric.subject): metric for metric in metrics}}
         yield values
 
 
-def _live(queue: Queue, frames: Iterator[Mapping[Key, Metric]]) -> None:
-    history: list[float] = []
-    with Live(console=show.out(), auto_refresh=False) as live:
-        for values in frames:
-            history = [*history, _length(values)][-_HISTORY:]
-            live.update(_screen(queue, values, history), refresh=True)
+class Screen:
+    """What is seen of a queue; drawn again and again, by another thread than the one that `take`s."""
+
+    def __init__(self, name: str) -> None:
+        """Raises NotFound where there is no such queue."""
+        door.oms().sla(name)
+        self._name = name
+        self._queue: Queue | None = None
+        self._asked = self._began = time.monotonic()
+        self._clock = door.clock()
+        self._values: Values = {}
+        self._chart = Chart("open jobs")
+        self._ask()
+
+    def take(self, values: Values) -> None:
+        """Show these values from now on."""
+        if time.monotonic() - self._asked > ASKED_SECONDS:
+            self._ask()
+        length, at = _length(values), _at(values)
+        if length is not None and at is not None:
+            self._chart.add(at, length)
+        self._values = values
+
+    def __rich__(self) -> RenderableType:
+        """The queue as it stands, and how old that is."""
+        at, now = _at(self._values), self._clock + timedelta(seconds=time.monotonic() - self._began)
+        parts: list[RenderableType] = [show.heading(self._name)]
+        if at is None:
+            silent = "Nothing was ever measured: see with `hms ops status` whether the watch is alive."
+            return Group(*parts, Text(silent, style="yellow"))
+        parts += [tables.facts(self._facts(self._values, at, now)), *self._chart.lines()]
+        if now - at > timedelta(seconds=STALE_SECONDS):
+            old = f"Nothing new for {show.about(now - at)}: see with `hms ops status` whether the watch is alive."
+            parts.append(Text(old, style="bold red"))
+        return Group(*parts)
+
+    def _ask(self) -> None:
+        """Look at what is set for the queue; keep what is known while the door is away."""
+        self._asked = time.monotonic()
+        with suppress(Unavailable, TooMany):
+            self._queue = next((each for each in door.oms().queues() if each.name == self._name), self._queue)
+
+    def _facts(self, values: Values, at: datetime, now: datetime) -> Iterator[tuple[str, str | Text]]:
+        queue = self._queue
+        if queue is not None and queue.paused_at:
+            why = f": {queue.pause_reason}" if queue.pause_reason else ""
+            paused = f"since {show.moment(queue.paused_at, now)} by {queue.paused_by}{why}"
+            yield "paused", Text(paused, style="bold yellow")
+        states = {"backlog": "backlog", "delayed": "delayed", "window": "window in front of the workers"}
+        lengths = (f"{_number(values, 'queue.length', state)} {name}" for state, name in states.items())
+        yield "waiting", ", ".join(lengths)
+        yield "running", _number(values, "queue.length", "running")
+        waits = {"mean": "queue.waitTime", "p95": "queue.waitTime.p95", "oldest": "queue.oldestAge"}
+        sla = f" (SLA {show.minutes(queue.sla_minutes)})" if queue and queue.sla_minutes else ""
+        yield "wait", ", ".join(f"{what} {_seconds(values, name)}" for what, name in waits.items()) + sla
+        yield "pace", f"{_pace(values)}, all done in {_seconds(values, 'forecast.doneIn')}"
+        yield "late", _alarming(values, "sla.breached", "bold red")
+        yield "will be late", _alarming(values, "sla.atRisk", "bold yellow")
+        slots = f" with {queue.slots:,} slots" if queue else ""
+        needed = _value(values, "forecast.slotsNeeded")
+        more = f"; {needed:,.0f} slots would hold every promise" if needed else ""
+        yield "workers", f"{_number(values, 'worker.online')}{slots}{more}"
+        yield "as of", f"{show.local(at, now)}, waits from the {_source(values)}"
 
 
-def _screen(queue: Queue, values: Mapping[Key, Metric], history: list[float]) -> RenderableType:
-    now = max(metric.at for metric in values.values())
-    lengths = [
-        f"{_number(values, 'queue.length', state)} {where}"
-        for state, where in (
-            ("backlog", "in the backlog"),
-            ("delayed", "delayed"),
-            ("window", "in the window"),
-        )
-    ]
-    waits = [
-        f"{what} {_seconds(values, name)}"
-        for what, name in (
-            ("mean", "queue.waitTime"),
-            ("p95", "queue.waitTime.p95"),
-            ("oldest", "queue.oldestAge"),
-        )
-    ]
-    needed = _number(values, "forecast.slotsNeeded")
-    facts: list[tuple[str, str | Text]] = [
-        ("waiting", ", ".join(lengths)),
-        ("running", _number(values, "queue.length", "running")),
-        ("wait", ", ".join(waits)),
-        ("SLA", show.minutes(queue.sla_minutes) if queue.sla_minutes else "none"),
-        ("pace", _pace(values)),
-        ("done in", _seconds(values, "forecast.doneIn")),
-        ("late", _alarming(values, "sla.breached", "bold red")),
-        ("will be late", _alarming(values, "sla.atRisk", "bold yellow")),
-        ("workers", f"{_number(values, 'worker.online')} with {queue.slots} slots; slots needed: {needed}"),
-        ("source", f"{_source(values)}, {now.astimezone():%H:%M:%S %Z}"),
-    ]
-    return Group(Text(queue.name, style="bold"), tables.facts(facts), Text(_spark(history), style="cyan"))
-
-
-def _line(queue: str, values: Mapping[Key, Metric]) -> str:
-    now = max(metric.at for metric in values.values())
+def _line(queue: str, values: Values) -> str:
+    at = _at(values)
+    if at is None:
+        return f"{queue}: nothing was ever measured; is the watch alive (`hms ops status`)?"
+    length = _length(values)
     parts = [
-        f"{_length(values):,.0f} open",
+        "no data" if length is None else f"{length:,.0f} open",
         f"mean wait {_seconds(values, 'queue.waitTime')}",
         f"{_number(values, 'sla.breached')} late",
-        f"{_number(values, 'sla.atRisk')} will be",
+        f"{_number(values, 'sla.atRisk')} will be late",
         _pace(values),
     ]
-    return f"{now.astimezone():%H:%M:%S} {queue}: {', '.join(parts)}"
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z} {queue}: {', '.join(parts)}"
 
 
-def _document(values: Mapping[Key, Metric]) -> dict[str, object]:
-    now: datetime = max(metric.at for metric in values.values())
+def _document(queue: str, values: Values) -> dict[str, object]:
+    at = _at(values)
     named = {
         name if subject is None else f"{name}[{subject}]": metric.value
-        for (name, subject), metric in sorted(values.items(), key=str)
+        for (name, subject), metric in sorted(values.items(), key=lambda each: (each[0][0], each[0][1] or ""))
     }
-    return {"at": now.isoformat(), **named}
+    return {"queue": queue, "at": None if at is None else stamp(at), "metrics": named}
 
 
-def _length(values: Mapping[Key, Metric]) -> float:
-    return sum(metric.value or 0 for (name, _), metric in values.items() if name == "queue.length")
+def _at(values: Values) -> datetime | None:
+    return max((metric.at for metric in values.values()), default=None)
 
 
-def _value(values: Mapping[Key, Metric], name: str, subject: str | None = None) -> float | None:
+def _length(values: Values) -> float | None:
+    found = [metric.value for (name, _), metric in values.items() if name == "queue.length"]
+    known = [value for value in found if value is not None]
+    return sum(known) if known else None
+
+
+def _value(values: Values, name: str, subject: str | None = None) -> float | None:
     metric = values.get((name, subject))
     return None if metric is None else metric.value
 
 
-def _number(values: Mapping[Key, Metric], name: str, subject: str | None = None) -> str:
+def _number(values: Values, name: str, subject: str | None = None) -> str:
     value = _value(values, name, subject)
     return "no data" if value is None else f"{value:,.0f}"
 
 
-def _seconds(values: Mapping[Key, Metric], name: str) -> str:
+def _seconds(values: Values, name: str) -> str:
     value = _value(values, name)
     return "no data" if value is None else show.span(timedelta(seconds=value))
 
 
-def _pace(values: Mapping[Key, Metric]) -> str:
+def _pace(values: Values) -> str:
     value = _value(values, "queue.throughput")
     return "no data" if value is None else f"{60 * value:,.0f} a minute"
 
 
-def _alarming(values: Mapping[Key, Metric], name: str, style: str) -> Text:
+def _alarming(values: Values, name: str, style: str) -> Text:
     value = _value(values, name)
-    return Text("no data") if value is None else show.count(int(value), style)
+    return Text("no data", style="dim") if value is None else show.count(int(value), style)
 
 
-def _source(values: Mapping[Key, Metric]) -> str:
+def _source(values: Values) -> str:
     metric = values.get(("queue.waitTime", None))
-    return "no data" if metric is None else f"waits from the {metric.source}"
-
-
-def _spark(history: list[float]) -> str:
-    top = max([*history, 1.0])
-    return "".join(_BARS[min(8, round(8 * value / top))] for value in history) if show.unicode() else ""
+    return "ledger" if metric is None else metric.source
