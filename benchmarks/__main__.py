@@ -16,7 +16,19 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from benchmarks import accepting, command_line, door, events, forecast, idle, latency, million, paging, steps
+from benchmarks import (
+    accepting,
+    command_line,
+    door,
+    events,
+    forecast,
+    idle,
+    latency,
+    million,
+    pages,
+    paging,
+    steps,
+)
 from benchmarks.results import Result, table
 from benchmarks.sides import BareSide, DurableSide, ProductSide
 from hms_floor import embedded
@@ -31,6 +43,7 @@ NAMES = (
     "idle",
     "events",
     "forecast",
+    "pages",
     "paging",
     "door",
 )
@@ -83,6 +96,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += events.measure(folder, 100_000 if quick else 1_000_000)
     if "forecast" in only:
         results += forecast.measure(40 if quick else 300)
+    if "pages" in only:
+        results += pages.measure(folder, quick)
     if "paging" in only:
         results += paging.measure(folder, 200_000, 10 if quick else 30)
     return results

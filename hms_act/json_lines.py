@@ -13,6 +13,8 @@ from hms_oms.recipes import Recipe
 
 #: A longer line is refused, in bytes.
 LONGEST_LINE = 100_000
+#: How deep arrays and objects may stand in each other: what is deeper, many a reader of it cannot take.
+MOST_DEPTH = 64
 
 
 def read(stream: IO[bytes], recipe: Recipe) -> Iterator[Row | Refusal]:
@@ -37,6 +39,8 @@ def _row(number: int, line: bytes, recipe: Recipe) -> Row | Refusal:
         return Refusal(number, "line", "holds a NUL character")
     if not isinstance(payload, dict):
         return Refusal(number, "line", "is not a JSON object")
+    if line.count(b"[") + line.count(b"{") > MOST_DEPTH and _is_deeper(payload, MOST_DEPTH):
+        return Refusal(number, "line", f"is nested deeper than {MOST_DEPTH} levels")
     try:
         accept.check(recipe, payload)
     except RequestRejected as error:
@@ -56,6 +60,13 @@ def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
         while line and not line.endswith(b"\n"):
             line = stream.readline(LONGEST_LINE)
         yield number, None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    held = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in held)
 
 
 def _refuse(word: str) -> Any:

@@ -27,6 +27,8 @@ def link() -> None:
     from hms_floor import entrance
 
     configured = settings.load()
+    if configured.badge_jwks is not None:
+        raise Failure("HMS_BADGE_JWKS is set: badges come from the identity provider, and links from nobody")
     url = configured.floor_url
     if url is None:
         raise Failure(f"no floor is running in {configured.home}: start one with `hms up` or `hms floor run`")

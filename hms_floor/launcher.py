@@ -75,7 +75,8 @@ def run(
                 "broker_url": broker_url,
                 "floor_url": f"http://{_reachable(settings.floor_host)}:{settings.floor_port}",
             }
-            badges.local(home, settings)
+            if settings.badge_jwks is None:
+                badges.local(home, settings)
             programs.write_private(home / SERVERS_FILE, json.dumps(urls))
             wanted = (floor or whole_floor)(settings, database_url, broker_url, say)
             for program in wanted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
@@ -15,10 +16,27 @@ Bare = psycopg2.extensions.connection
 #: Errors that mean the server or the way to it is gone, not that the statement was wrong.
 GONE = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
+#: What a server says that shuts down, starts up, or lets nobody in: admin and crash shutdown, cannot connect
+#: now, too many connections.
+_AWAY = frozenset({"57P01", "57P02", "57P03", "53300"})
+
+#: A server that went away without a word is given up after half a minute, not after a quarter of an hour.
+_NOTICES_SILENCE: Mapping[str, Any] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
 
 def is_gone(error: BaseException) -> bool:
     """Whether the server is gone; psycopg2 says so by a bare DatabaseError where it died without a word."""
-    return isinstance(error, GONE) or type(error) is psycopg2.DatabaseError
+    if type(error) is psycopg2.DatabaseError or isinstance(error, psycopg2.InterfaceError):
+        return True
+    # Deadlocks, time-outs and a full disk are operational errors, too, of a server that is there.
+    return isinstance(error, psycopg2.OperationalError) and (
+        error.pgcode is None or error.pgcode in _AWAY or error.pgcode.startswith("08")
+    )
 
 
 @functools.cache
@@ -29,7 +47,9 @@ def engine(url: str) -> Engine:
         pool_size=5,
         max_overflow=10,
         pool_pre_ping=True,
-        connect_args={"application_name": "hms", "connect_timeout": 5},
+        # What is in an error goes into a log: the values of a statement are somebody's data.
+        hide_parameters=True,
+        connect_args={"application_name": "hms", "connect_timeout": 5, **_NOTICES_SILENCE},
     )
 
 
@@ -44,9 +64,7 @@ def connect(url: str, name: str, *, autocommit: bool = True, wait_for_disk: bool
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
         application_name=name,
         connect_timeout=5,
-        keepalives_idle=30,
-        keepalives_interval=5,
-        keepalives_count=3,
+        **_NOTICES_SILENCE,
         **options,
     )
     connection.autocommit = autocommit

@@ -89,6 +89,12 @@ def count(connection: Connection, wanted: Filter) -> int:
     return connection.scalar(select(func.count()).select_from(jobs).where(*wanted.clauses())) or 0
 
 
+def exceeds(connection: Connection, wanted: Filter, most: int) -> bool:
+    """Whether a filter means more than `most` jobs; no more of them are looked at."""
+    beyond = select(jobs.c.id).where(*wanted.clauses()).offset(most).limit(1)
+    return connection.scalar(beyond) is not None
+
+
 def diary(connection: Connection, job: int) -> list[Event]:
     """What happened to a job, oldest first."""
     columns = [job_events.c[field.name] for field in fields(Event)]

@@ -67,7 +67,7 @@ class Settings:
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
     #: Texts to applicants that go out in a second, where they leave this machine; pages have no such limit.
-    texts_per_second: float = 10.0
+    texts_per_second: float = 1.0
     log_level: str = "WARNING"
     #: How long the history of metrics is kept, in days.
     samples_days: int = 90
@@ -301,3 +301,5 @@ def configure_logging(settings: Settings, program: str) -> None:
         level=settings.log_level,
         format=f"%(asctime)s {program} %(levelname)s %(message)s",
     )
+    # It tells every address that it asks, and those hold what people look for, or a secret.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
+
+#: A measurement that was not renewed for so long, in seconds, is stale: nobody measures any more.
+STALE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,10 @@ class Metric:
     at: datetime
     source: str
     subject: str | None = None
+
+    def stale(self, now: datetime) -> bool:
+        """Whether it is too old at `now`, by the ledger's clock, to be taken for what is."""
+        return now - self.at > timedelta(seconds=STALE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,38 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A text and what became of it: its state, or its `fate` where it was merged into another one.
+
+    Badges that may not see payloads find phones, and what applicants were told, masked.
+    """
+
+    id: int
+    kind: str
+    page: bool
+    incident: int | None
+    job: str | None
+    reference: str | None
+    to: str
+    body: str
+    state: str
+    fate: str
+    merged_into: int | None
+    attempts: int
+    resend: bool
+    sid: str | None
+    fault: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentInFull(Incident):
-    """One incident with all that happened to it, and the first jobs that were late in it."""
+    """One incident with all that happened to it, the first jobs that were late in it, and its last texts."""
 
     timeline: tuple[Happening, ...]
     jobs: tuple[str, ...]
+    texts: tuple[Text, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +136,7 @@ class Rung:
 class OnCall:
     """The document of who is called in which order, who set it when and why, and who is on call `now`.
 
-    Badges that may not see phones find `***` for each.
+    Badges that may not see phones find the last four digits of each.
     """
 
     document: Mapping[str, Any]
@@ -188,3 +222,27 @@ class SlaReport:
     queues: Mapping[str, Tally]
     days: Mapping[date, Tally]
     worst: tuple[Miss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A metric over the step of time that begins at `at`: the mean of its samples, the least and the most."""
+
+    at: datetime
+    subject: str | None
+    value: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How a metric went, by steps of `step` seconds; those without data are missing."""
+
+    name: str
+    queue: str | None
+    unit: str
+    since: datetime
+    until: datetime
+    step: int
+    points: tuple[Point, ...]

@@ -14,7 +14,19 @@ from hms_oms import frames
 from hms_oms.problems import TooMany, Unavailable
 from hms_oms.reading import record, stamp
 from hms_oms.wire import Client, jitter, path
-from hms_ops.answers import Incident, IncidentInFull, Metric, OnCall, Silence, SlaReport, Status, Threshold
+from hms_ops.answers import (
+    History,
+    Incident,
+    IncidentInFull,
+    Metric,
+    OnCall,
+    Silence,
+    SlaReport,
+    Status,
+    Tally,
+    Text,
+    Threshold,
+)
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
 SILENCE_SECONDS = 45.0
@@ -92,7 +104,7 @@ class OpsClient(Client):
         return (record(Incident, each) for each in itertools.islice(found, limit))
 
     def incident(self, ref: str | int) -> IncidentInFull:
-        """One incident with its history, by its number or its reference. Raises NotFound."""
+        """One incident with its history and texts, by its number or its reference. Raises NotFound."""
         return record(IncidentInFull, self._wire.get(path("incidents", ref)))
 
     def acknowledge(self, ref: str | int, *, reason: str | None = None) -> Incident:
@@ -156,21 +168,57 @@ class OpsClient(Client):
         return record(Status, self._wire.get("/ops"))
 
     def sla_report(
-        self, since: date | None = None, until: date | None = None, *, week: bool = False
+        self,
+        since: date | None = None,
+        until: date | None = None,
+        *,
+        week: bool = False,
+        zone: str | None = None,
     ) -> SlaReport:
         """How promises were kept from `since` on and before `until`, by default over the last seven days.
 
-        Both may be days or times. With `week` it is the week of `since`, or this one.
+        Both may be days or times. With `week` it is the week of `since`, or this one. Days are those of
+        `zone`, by default that of the on-call document.
         """
-        query = {"from": _day(since), "to": _day(until), "week": "true" if week else None}
+        query = {"from": _day(since), "to": _day(until), "week": "true" if week else None, "zone": zone}
         return record(SlaReport, self._wire.get("/sla/report", **query))
 
-    def send_sms(self, phone: str, text: str) -> str:
+    def sla_days(
+        self, queue: str | None = None, days: int = 14, *, zone: str | None = None
+    ) -> Mapping[date, Tally]:
+        """How promises were kept day by day in a queue, or in all; today is the last."""
+        found = self._wire.get("/sla/days", queue=queue, days=days, zone=zone)["days"]
+        return {date.fromisoformat(day): record(Tally, each) for day, each in found.items()}
+
+    def history(
+        self,
+        name: str,
+        queue: str | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        *,
+        step: int | None = None,
+        zone: str | None = None,
+    ) -> History:
+        """How a metric went, by steps of `step` seconds: over the last seven days in some hundred steps."""
+        query = {"queue": queue, "from": _day(since), "to": _day(until), "step": step, "zone": zone}
+        return record(History, self._wire.get("/history", name=name, **query))
+
+    def texts(
+        self, *, incident: str | int | None = None, job: str | None = None, limit: int = 50
+    ) -> list[Text]:
+        """The last texts about an incident, to the applicant of a job, or all; the newest first."""
+        found = self._wire.get("/texts", incident=incident, job=job, limit=limit)
+        return [record(Text, each) for each in found["texts"]]
+
+    def send_sms(self, phone: str, text: str, *, key: str | None = None) -> str:
         """Have a text sent, which waits in the outbox like every other; return its token.
 
-        Raises TooMany where a phone gets too many.
+        With a `key` it is one text however often it is asked for, so that it can be tried again. Raises
+        TooMany where a phone gets too many.
         """
-        return str(self._wire.post("/texts", {"to": phone, "text": text})["token"])
+        document = {"to": phone, "text": text} | ({"key": key} if key else {})
+        return str(self._wire.post("/texts", document, safe=key is not None)["token"])
 
     def test_page(self, phone: str) -> str:
         """Have a page sent that only shows that pages arrive; return its token."""

@@ -6,18 +6,29 @@ thread, the delivery of texts ("pager") in a second one. Of any number of proces
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
+import psycopg2
+
 from hms_oms import database, duty, outbox
+from hms_oms.database import Bare
 from hms_oms.duty import Stop
 from hms_oms.settings import Settings
 from hms_ops import pulse, senders
-from hms_ops.delivery import Delivery
+from hms_ops.delivery import Beat, Delivery
 from hms_ops.measure import Measure
 from hms_ops.receiver import Receiver
+from hms_ops.senders import Sender
 from hms_ops.watch import Watch
+
+log = logging.getLogger(__name__)
+
+#: How long a process that is told to stop waits for the answers to what it is just handing over, in seconds.
+LAST_SECONDS = 5.0
 
 
 def run(settings: Settings) -> None:
@@ -43,16 +54,7 @@ def run(settings: Settings) -> None:
         )
 
     with duty.stop_on_signals() as stop:
-        pager = _Beside(
-            stop,
-            lambda: duty.serve(
-                "pager",
-                database_url,
-                [outbox.CHANNEL],
-                lambda connection: Delivery(connection, sender, beat),
-                stop,
-            ),
-        )
+        pager = _Beside(stop, lambda: _deliver(database_url, sender, beat, stop))
         receiver.start()
         pager.start()
         try:
@@ -63,6 +65,32 @@ def run(settings: Settings) -> None:
             receiver.stop()
     if pager.error is not None:
         raise pager.error
+
+
+def _deliver(database_url: str, sender: Sender, beat: Beat, stop: Stop) -> None:
+    """Deliver until asked to stop.
+
+    It is one delivery, whatever becomes of its connection: what is in the air when the database goes away, or
+    when the process is told to stop, would otherwise be `unknown` for as long as its lease lasts.
+    """
+    delivery: Delivery | None = None
+
+    def take_up(connection: Bare) -> Delivery:
+        nonlocal delivery
+        if delivery is None:
+            delivery = Delivery(connection, sender, beat)
+        delivery.connection = connection
+        return delivery
+
+    duty.serve("pager", database_url, [outbox.CHANNEL], take_up, stop)
+    if delivery is None or not delivery.flights.any:
+        return
+    try:
+        with closing(database.connect(database_url, "hms pager last")) as connection:
+            # Somebody else may lead by now: the fences see to it that each records what is its own.
+            take_up(connection).flights.land(LAST_SECONDS)
+    except psycopg2.Error as error:
+        log.warning("pager: the last answers are not recorded: %s", type(error).__name__)
 
 
 class _Beside(threading.Thread):

@@ -7,7 +7,8 @@ again. Each of these calls people anew, unless a silence covers it (the call the
 or it flaps: with `flap_changes` openings and endings within `flap_seconds` it says so once, and is quiet
 until nothing has changed for `reopen_seconds`.
 
-What was not looked at is not known. A rule that could not judge leaves its incidents as they are. When the
+What was not looked at is not known. A rule that could not judge leaves its incidents as they are, and so does
+one that lacks the data about a queue, as a forecast does after a new start. When the
 watch was away, the time between does not count for pending ones, except that the ledger knows since when jobs
 are late. A breach that began and ended while the watch was away calls nobody: it is in the SLA report.
 
@@ -26,7 +27,7 @@ from sqlalchemy import Connection
 
 from hms_oms import outbox
 from hms_ops import incident_rows, references, silences
-from hms_ops.findings import Finding
+from hms_ops.findings import Finding, Key
 from hms_ops.incident_rows import Incident
 from hms_ops.silences import Silence
 from hms_ops.thresholds import Thresholds
@@ -36,8 +37,6 @@ AWAY = timedelta(seconds=10)
 #: What had held for longer than this when the watch came back is marked as detected late.
 LONG_HELD = timedelta(minutes=1)
 
-Key = tuple[str, str | None, str | None]
-
 
 def observe(
     connection: Connection,
@@ -46,20 +45,21 @@ def observe(
     limits: Thresholds,
     *,
     judged: Collection[str],
+    unknown: Collection[Key] = (),
     looked_before: datetime | None = None,
 ) -> None:
-    """Move the incidents of the rules that were `judged` in a look at `now`.
+    """Move the incidents of the rules that were `judged` in a look at `now`, but not the `unknown` ones.
 
     `looked_before` is when the watch last looked, None if that is not known.
     """
     look = _Look(connection, now, limits, silences.active(connection, now), looked_before)
     holding = {finding.key: finding for finding in findings}
-    current, ended = look.known(judged)
+    current, ended = look.known(judged, unknown)
     # In one order everywhere: evaluators that race wait for each other in turn, and never in a circle.
     fresh = [holding[key] for key in sorted(holding, key=str) if key not in current]
     begun = [look.begin(finding, ended.get(finding.key)) for finding in fresh]
     if any(begun):
-        current, ended = look.known(judged)
+        current, ended = look.known(judged, unknown)
     for incident in ended.values():
         look.rest(incident, holds=incident.key in holding)
     held = []
@@ -79,10 +79,16 @@ class _Look:
     silences: Sequence[Silence]
     looked_before: datetime | None
 
-    def known(self, judged: Collection[str]) -> tuple[Mapping[Key, Incident], Mapping[Key, Incident]]:
+    def known(
+        self, judged: Collection[str], unknown: Collection[Key]
+    ) -> tuple[Mapping[Key, Incident], Mapping[Key, Incident]]:
         """The incident of each key that is not resolved, and the newest that is and may be reopened."""
         since = self.now - timedelta(seconds=self.limits.largest("reopen_seconds"))
-        known = [one for one in incident_rows.hold_recent(self.connection, since) if one.rule in judged]
+        known = [
+            one
+            for one in incident_rows.hold_recent(self.connection, since)
+            if one.rule in judged and one.key not in unknown
+        ]
         return (
             {one.key: one for one in known if one.state != "resolved"},
             {one.key: one for one in known if one.state == "resolved"},

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+#: A rule, the queue that it is about (None: the whole floor), and a subject within it.
+Key = tuple[str, str | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -24,6 +27,6 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, str | None, str | None]:
+    def key(self) -> Key:
         """What makes two findings the same incident."""
         return self.rule, self.queue, self.subject

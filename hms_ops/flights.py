@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
+
+from hms_oms import database
 
 T = TypeVar("T")
 
@@ -35,15 +38,26 @@ class Flights:
         def fly() -> None:
             self._landed.put((lane, partial(then, work())))
 
-        # A daemon thread: a process that is told to stop does not wait for the provider.
+        # A daemon thread: a process that is told to stop waits for the provider no longer than it says.
         threading.Thread(target=fly, name=f"hms {lane}", daemon=True).start()
 
-    def land(self) -> None:
-        """Do what follows from the requests that have ended."""
-        while True:
+    def land(self, seconds: float = 0.0) -> None:
+        """Do what follows from the requests that have ended, and from those that end within so many seconds.
+
+        Where the database is gone, what could not be done is left for the next time.
+        """
+        until = time.monotonic() + seconds
+        while self.any:
             try:
-                lane, then = self._landed.get_nowait()
+                landed = self._landed.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 return
+            lane, then = landed
             self._airborne[lane] -= 1
-            then()
+            try:
+                then()
+            except Exception as error:
+                if database.is_gone(error):
+                    self._airborne[lane] += 1
+                    self._landed.put(landed)
+                raise

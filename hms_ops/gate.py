@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 #: How long a provider that does not take our credentials is left alone, in seconds.
 MISCONFIGURED_SECONDS = 30.0
+#: However long a provider wants to be left alone, a page tries again after this.
+PAGE_SECONDS = 60.0
 
 
 class Gate:
@@ -40,7 +42,9 @@ class Gate:
         elif result is not Result.UNKNOWN:
             self._failures = 0
         if result is Result.BUSY:
-            self._pages_from = max(self._pages_from, now + patience(outcome, self._failures))
+            alone = patience(outcome, self._failures)
+            self._texts_from = max(self._texts_from, now + alone)
+            self._pages_from = max(self._pages_from, now + min(alone, PAGE_SECONDS))
         elif result is Result.MISCONFIGURED:
             if self.fault is None:
                 log.critical(

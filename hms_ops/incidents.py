@@ -70,7 +70,12 @@ def history(connection: Connection, incident: int) -> list[Event]:
 
 
 def acknowledge(
-    connection: Connection, incident: int | str, who: str, now: datetime, limits: Thresholds
+    connection: Connection,
+    incident: int | str,
+    who: str,
+    now: datetime,
+    limits: Thresholds,
+    reason: str | None = None,
 ) -> Incident:
     """Somebody has it in hand: texts not yet sent are cancelled. Raises UnknownIncident.
 
@@ -86,6 +91,7 @@ def acknowledge(
         now,
         "acknowledged",
         who,
+        {"reason": reason} if reason else None,
         state="acknowledged",
         acknowledged_at=now,
         acknowledged_by=who,

@@ -3,11 +3,12 @@
 A call climbs the steps of the on-call document: each is due so long after the call began, and at once where
 nobody on the step before can be reached: their texts failed for good, they want none, or nobody has the
 shift. Each person gets one text for each step of each call: its token says so, however often this runs. Who
-comes on shift while a call is open is texted, too.
+comes on shift while a call is open, or is given another phone, is texted, too.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -113,7 +114,7 @@ class _Look:
             if recipient.phone in self.unwilling:
                 self._note_once(incident, "opted out", recipient.name)
                 continue
-            token = f"page:{incident.id}:{incident.page_seq}:{number}:{recipient.name}"
+            token = self._token(incident, number, recipient)
             if token not in self.fates:
                 body = (wording.flapping if incident.flapping else wording.page)(incident, self.zone)
                 self._put(incident, token, kind, recipient, body)
@@ -121,6 +122,15 @@ class _Look:
                 self.fates[token] = "pending"
             reached = reached or self.fates[token] not in UNREACHED
         return reached
+
+    def _token(self, incident: Incident, number: int, recipient: Recipient) -> str:
+        """What names the text of this call and step to a person, under the phone of this person by now."""
+        for change in itertools.count():
+            step = f"{number}.{change}" if change else str(number)
+            token = f"page:{incident.id}:{incident.page_seq}:{step}:{recipient.name}"
+            if self.phones.setdefault(token, recipient.phone) == recipient.phone:
+                return token
+        raise AssertionError("there is always a next one")
 
     def _put(self, incident: Incident, token: str, kind: str, recipient: Recipient, body: str) -> None:
         outbox.put_page(

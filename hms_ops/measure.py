@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,10 @@ class Measure:
         self._paces: dict[str, Pace] = {}
         self._ahead: dict[str, Forecast | None] = {}
         self._left: dict[str, int] = {}
+        self._unsent: tuple[int, datetime | None] | None = None
+        # Queues in which nothing could be done, and since when it can again.
+        self._unable: set[str] = set()
+        self._able_since: dict[str, datetime] = {}
         self._began: float | None = None
         self._last: float | None = None
         self._looked: datetime | None = None
@@ -69,7 +74,9 @@ class Measure:
         ).mappings()
         queues = [self._queue(dict(row), workers, now, count) for row in rows]
         self._counted_at = count.at
-        unsent, unsent_since = _outbox(connection, now)
+        if heavy or self._unsent is None:
+            self._unsent = _outbox(connection, now)
+        unsent, unsent_since = self._unsent
         looked_before, self._looked = self._looked, now
         return Picture(
             now=now,
@@ -131,7 +138,7 @@ class Measure:
             self._look_ahead(row, standing, hands, now)
         ahead = self._ahead.get(name)
         known = self._diary.caught_up
-        return QueueSeen(
+        queue = QueueSeen(
             name=name,
             sla_minutes=row["sla_minutes"],
             waiting=standing.waiting,
@@ -159,6 +166,16 @@ class Measure:
             ended_today=day.ended,
             on_time_today=day.on_time,
         )
+        return replace(queue, able_since=self._since_able(queue, now))
+
+    def _since_able(self, queue: QueueSeen, now: datetime) -> datetime | None:
+        """Since when its work can be done again, where it was seen that it could not."""
+        if not queue.able:
+            self._unable.add(queue.name)
+        elif queue.name in self._unable:
+            self._unable.remove(queue.name)
+            self._able_since[queue.name] = now
+        return self._able_since.get(queue.name)
 
     def _look_ahead(self, row: Mapping[str, Any], standing: Standing, slots: int, now: datetime) -> None:
         name, paused, limit = row["name"], row["paused_at"] is not None, row["starts_per_minute"]
@@ -205,12 +222,6 @@ def _hosts(workers: Sequence[Worker]) -> list[HostSeen]:
 
 
 def _outbox(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
-    """How many texts wait to be sent though they may go, and since when the oldest of them."""
-    row = connection.execute(
-        text(
-            "select count(*) as unsent, min(greatest(created_at, not_before)) as since from oms.messages"
-            " where state in ('pending', 'sending', 'unknown') and not_before <= :now"
-        ),
-        {"now": now},
-    ).one()
+    """How many texts wait to be sent though they may go, and since when the oldest of them stands."""
+    row = connection.exec_driver_sql(statement("measure_outbox"), {"now": now}).one()
     return row.unsent, row.since

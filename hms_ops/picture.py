@@ -80,7 +80,8 @@ class QueueSeen:
     `oldest_queued` since when one has stood in the window. `at_risk` counts open jobs that the forecast has
     late. `finished` steps and `failed` steps are those of the last five minutes; `last_finished` is when a
     step of this queue was last finished, as far as is known. `rate` is jobs done with this queue per second,
-    while it had work.
+    while it had work. `able_since` is since when its work can be done again, after a pause or a time without
+    workers or work; None where none was seen.
     """
 
     name: str
@@ -112,6 +113,12 @@ class QueueSeen:
     #: met their deadline.
     ended_today: int | None = None
     on_time_today: int | None = None
+    able_since: datetime | None = None
+
+    @property
+    def able(self) -> bool:
+        """Whether there is work to begin, and somebody who may."""
+        return bool(self.waiting + self.queued and self.workers and self.paused_at is None)
 
     @property
     def open(self) -> int:

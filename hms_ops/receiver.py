@@ -27,6 +27,8 @@ BACKOFF_SECONDS = (0.2, 5.0)
 SILENCE_SECONDS = 60.0
 #: How often the thread looks whether it is to end, in seconds.
 LOOK_SECONDS = 0.5
+#: How long the end of the thread is waited for, in seconds: it looks more often, unless the broker is frozen.
+LAST_SECONDS = 3.0
 #: How long the queue of a receiver that was killed is remembered in the broker, in seconds.
 EXPIRE_SECONDS = 60.0
 #: Errors that mean the broker or the way to it is gone.
@@ -59,10 +61,10 @@ class Receiver:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, and return when the thread has ended."""
+        """Stop listening, and return when the thread has ended; one whose broker is frozen is left behind."""
         self._over.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(LAST_SECONDS)
 
     def drain(self) -> Heard:
         """What was heard since this was last asked."""

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_oms import database
 from hms_ops import episodes, ladder, late_jobs, metrics, pulse, samples, thresholds
-from hms_ops.findings import Finding
+from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture
 from hms_ops.rules import RULES
 from hms_ops.thresholds import Thresholds
@@ -79,10 +79,16 @@ class Watch:
         picture = self.measure.look(connection, heavy=self._heavy())
         looked_before = picture.looked_before or _last_beat(connection)
         limits = thresholds.limits(connection)
-        findings, failed = judge(picture, limits)
+        findings, unknown, failed = judge(picture, limits)
         judged = {rule.name for rule in RULES} - failed
         episodes.observe(
-            connection, picture.now, findings, limits, judged=judged, looked_before=looked_before
+            connection,
+            picture.now,
+            findings,
+            limits,
+            judged=judged,
+            unknown=unknown,
+            looked_before=looked_before,
         )
         ladder.page(connection, picture.now, self.sender_is_local)
         detail = {"failed_rules": sorted(failed), "sender_is_local": self.sender_is_local}
@@ -90,18 +96,22 @@ class Watch:
         return picture
 
 
-def judge(picture: Picture, limits: Thresholds) -> tuple[list[Finding], set[str]]:
-    """What all rules find in a picture, and the names of those that failed to judge it."""
+def judge(picture: Picture, limits: Thresholds) -> tuple[list[Finding], set[Key], set[str]]:
+    """What all rules find in a picture, what they cannot tell, and the names of those that failed."""
     found: list[Finding] = []
+    unknown: set[Key] = set()
     failed = set()
     for rule in RULES:
         try:
-            found += rule.judge(picture, limits.of(rule.name))
+            findings, untold = rule.judge(picture, limits.of(rule.name)), rule.unknown(picture)
         except Exception:
             # One rule that is broken must not blind the others; its incidents stay as they are.
             log.exception("rule %s failed", rule.name)
             failed.add(rule.name)
-    return found, failed
+        else:
+            found += findings
+            unknown.update(untold)
+    return found, unknown, failed
 
 
 class _Every:

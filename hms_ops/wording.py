@@ -77,8 +77,9 @@ def test_page(now: datetime, zone: tzinfo) -> str:
 
 
 def sentence(incident: Incident, zone: tzinfo) -> str:
-    """What is wrong, for a screen: where and what, without its reference."""
-    return f"{_place(incident)}: {phrase(incident, zone)}."
+    """What is wrong, for a screen: where and what, without its reference; of what is over, how bad it was."""
+    was = _WAS.get(incident.rule) if incident.state == "resolved" else None
+    return f"{_place(incident)}: {was(incident) if was else phrase(incident, zone)}."
 
 
 def title(rule: str) -> str:
@@ -169,6 +170,33 @@ _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
     "busy-host": _busy_host,
     "outbox": _outbox,
     "behind": _behind,
+}
+
+
+def _was_late(over: Incident) -> str:
+    # The list is written after the look that opened the incident, which may have been the only one.
+    jobs = _count(max(over.late_jobs, over.facts["late_jobs"]), "job was", "jobs were")
+    return f"{jobs} late, the worst by {span(over.worst)}"
+
+
+def _was_behind(over: Incident) -> str:
+    deaf = "events_at" in over.facts
+    return f"the watch did not {'hear the workers' if deaf else 'look'} for {span(over.worst)}"
+
+
+#: What is said of an incident that is over: its facts are those of the last look, `worst` is of all of them.
+_WAS: Mapping[str, Callable[[Incident], str]] = {
+    "late": _was_late,
+    "slow": lambda over: (
+        f"jobs waited {span(over.worst)} on average, SLA {span(60 * over.facts['sla_minutes'])}"
+    ),
+    "forecast": lambda over: f"up to {_count(int(over.worst), 'job was', 'jobs were')} going to be late",
+    "stalled": lambda over: f"no step finished for {span(over.worst)}",
+    "no-worker": lambda over: f"no worker for {_count(int(over.worst), 'job', 'jobs')}",
+    "failing": lambda over: f"up to {over.worst:.0f} % of the steps failed",
+    "busy-host": lambda over: f"CPU was at up to {over.worst:.0f} %",
+    "outbox": lambda over: f"texts were not sent for {span(over.worst)}",
+    "behind": _was_behind,
 }
 
 

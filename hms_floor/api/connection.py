@@ -7,12 +7,14 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from hms_floor.api.problems import MEDIA_TYPE, Problem
+from hms_floor.api.problems import MEDIA_TYPE, Problem, busy
 
 #: A head must be there after this long, in seconds ...
 HEAD_SECONDS = 10.0
 #: ... and be no larger than this, in bytes.
 MOST_HEAD = 32768
+#: Connections at the same time, more than may watch and wait; further ones are told to come again.
+MOST_CONNECTIONS = 2500
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -54,6 +56,9 @@ class GuardedConnection(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD:
             self._refuse(Problem(431, f"the head of the request is larger than {MOST_HEAD:,} bytes"))
             raise ValueError("the head is too large")
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._refuse(busy(f"there are {MOST_CONNECTIONS:,} connections already"))
+            raise ValueError("there are too many connections")
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- uvicorn's signature
@@ -78,8 +83,9 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         body = bytes(problem.response().body)
+        more = "".join(f"{name}: {value}\r\n" for name, value in (problem.headers or {}).items())
         head = (
-            f"HTTP/1.1 {problem.status_code} {problem.document()['title']}\r\n"
+            f"HTTP/1.1 {problem.status_code} {problem.document()['title']}\r\n{more}"
             f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode("ascii") + body)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from starlette.concurrency import run_in_threadpool
 
 from hms_floor import badges
@@ -48,6 +48,7 @@ class Door:
     def __init__(self, settings: Settings, engine: Engine, recipes: Recipes) -> None:
         self.settings = settings
         self.engine = engine
+        event.listen(engine, "connect", _limit)
         self.recipes = recipes
         self.gate = Gate(badges.checker(settings), self._revoked)
         self.rates = Rates(settings.floor_rate)
@@ -61,14 +62,14 @@ class Door:
     def reading(self) -> Iterator[Connection]:
         """A connection on which everything is read at one moment."""
         with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-            _limit(connection, STATEMENT_SECONDS)
             yield connection
 
     @contextmanager
     def writing(self, seconds: int = STATEMENT_SECONDS) -> Iterator[Connection]:
         """A connection whose changes are committed when the block ends well."""
         with self.engine.begin() as connection:
-            _limit(connection, seconds)
+            if seconds != STATEMENT_SECONDS:
+                connection.exec_driver_sql(f"set local statement_timeout = '{seconds:d}s'")
             yield connection
 
     async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
@@ -96,8 +97,10 @@ class Door:
             return register.revoked(connection)
 
 
-def _limit(connection: Connection, seconds: int) -> None:
-    connection.exec_driver_sql(f"set local statement_timeout = '{seconds:d}s'")
+def _limit(connection: Bare, _: object) -> None:
+    """Have no statement of a new connection go on for ever, whoever runs it."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"set statement_timeout = '{STATEMENT_SECONDS:d}s'")
 
 
 async def _door(request: Request) -> Door:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import StringConstraints
+from sqlalchemy import Connection
 
 from hms_floor.api.access import Caller
-from hms_floor.api.problems import Problem
+from hms_floor.api.problems import Problem, unprocessable
+from hms_oms import jobs
 from hms_oms.jobs import Filter
 from hms_oms.states import OPEN
 
+#: There is no index of what payloads hold: by their fields so many jobs are looked through, and no more.
+MOST_LOOKED_THROUGH = 1_000_000
 #: What `status=open` stands for.
 _OPEN = "open"
 
@@ -46,6 +51,15 @@ def of(
         created_from=created_from,
         created_to=created_to,
     )
+
+
+def require_narrow(connection: Connection, wanted: Filter) -> None:
+    """Raise Problem where too many jobs would have to be looked through for what their payloads hold."""
+    if wanted.payload and jobs.exceeds(
+        connection, dataclasses.replace(wanted, payload=()), MOST_LOOKED_THROUGH
+    ):
+        told = f"is looked for in {MOST_LOOKED_THROUGH:,} jobs at most: name a batch, a queue or a time, too"
+        raise unprocessable(("payload", told))
 
 
 def pair(written: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ class Gate:
         self._known: dict[str, Badge] = {}
         self._taken_back: frozenset[str] = frozenset()
         self._looked = float("-inf")
-        self._turn = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
     async def admit(self, header: str | None) -> Badge:
         """The badge in an Authorization header. Raises Problem where there is none that holds."""
@@ -58,11 +58,18 @@ class Gate:
     async def _refresh(self) -> None:
         if time.monotonic() - self._looked < REVOCATION_SECONDS:
             return
-        async with self._turn:
-            now = time.monotonic()
-            if now - self._looked >= REVOCATION_SECONDS:
-                self._taken_back = await run_in_threadpool(self._revoked)
-                self._looked = now
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        # Where the register cannot be read, all who came meanwhile hear so at once, not one after the other.
+        await asyncio.shield(self._looking)
+
+    async def _look(self) -> None:
+        began = time.monotonic()
+        try:
+            self._taken_back = await run_in_threadpool(self._revoked)
+            self._looked = began
+        finally:
+            self._looking = None
 
 
 def _unauthorized(detail: str, error: str | None = None) -> Problem:

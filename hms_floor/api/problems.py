@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 #: The field and the reason of one fault.
 Fault = tuple[str, str]
+#: So many faults are told one by one.
+MOST_FAULTS = 100
 _UNKNOWN = (
     UnknownJob,
     UnknownQueue,
@@ -103,16 +106,13 @@ def of(error: Exception) -> Problem:
     found = _of_ours(error) if isinstance(error, HmsError) else _of_database(error)
     if found is not None:
         return found
-    if isinstance(error, ResponseValidationError):
-        log.error("an answer does not fit its document: %s", error.errors())
-    else:
-        log.error("a request failed", exc_info=error)
+    log.error("a request failed: %s", _told(error))
     return Problem(500, "something went wrong here; the log of the server has the reason")
 
 
 def _of_fields(error: RequestValidationError) -> Problem:
     faults = []
-    for each in error.errors():
+    for each in error.errors()[:MOST_FAULTS]:
         place = [str(part) for part in each["loc"]]
         if each["type"] == "json_invalid":
             return Problem(400, f"the body is not JSON: {each.get('ctx', {}).get('error', 'unreadable')}")
@@ -144,7 +144,7 @@ def _of_ours(error: HmsError) -> Problem | None:
 
 
 def _of_database(error: Exception) -> Problem | None:
-    cause = (error.orig if isinstance(error, DBAPIError) else error) or error
+    cause = _cause(error)
     if isinstance(error, PoolTimeout):
         return busy("the database is busy: no connection was free in time")
     if isinstance(cause, sql.QueryCanceled):
@@ -152,7 +152,7 @@ def _of_database(error: Exception) -> Problem | None:
     if isinstance(cause, sql.SerializationFailure | sql.DeadlockDetected):
         return busy("somebody else changed the same at the same time: try again")
     if isinstance(cause, sql.UndefinedTable | sql.UndefinedColumn | sql.UndefinedFunction):
-        log.error("the database is not at the revision that this version needs", exc_info=error)
+        log.error("the database is not at the revision that this version needs: %s", _told(error))
         return busy("the database is not at the revision that this version needs", 30)
     if isinstance(cause, psycopg2.DataError):
         return Problem(422, "a value is none that the ledger can keep")
@@ -160,6 +160,30 @@ def _of_database(error: Exception) -> Problem | None:
         log.warning("the database is away: %s", type(cause).__name__)
         return busy("the database does not answer", 5)
     return None
+
+
+def hits_all(error: Exception) -> bool:
+    """Whether any other request would have failed as well: the ledger is away, busy, or held by somebody."""
+    cause = _cause(error)
+    if isinstance(cause, sql.SerializationFailure | sql.DeadlockDetected):
+        return False
+    return isinstance(error, PoolTimeout) or (isinstance(cause, psycopg2.Error) and database.is_gone(cause))
+
+
+def _cause(error: Exception) -> BaseException:
+    return (error.orig if isinstance(error, DBAPIError) else error) or error
+
+
+def _told(error: Exception) -> str:
+    """An error for the log: where it came from and of what kind, without any value that it quotes."""
+    cause, where = _cause(error), "".join(traceback.format_tb(error.__traceback__))
+    if isinstance(error, ResponseValidationError):
+        faults = [(each["loc"], each["type"]) for each in error.errors()[:MOST_FAULTS]]
+        return f"the answer does not fit its document: {faults}"
+    if isinstance(cause, psycopg2.Error):
+        # Behind its first line, the database quotes rows.
+        return f"{type(cause).__name__}: {cause.diag.message_primary}\n{where}"
+    return f"{type(error).__name__}: {error}\n{where}"
 
 
 def _detail(error: HTTPException) -> str:

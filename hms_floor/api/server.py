@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from hms_floor.api.connection import GuardedConnection
+from hms_floor.api.connection import MOST_CONNECTIONS, GuardedConnection
 from hms_floor.api.door import Door
 from hms_oms.errors import ConfigError
 from hms_oms.settings import Settings
 
-#: Connections at the same time; further ones are told to come again.
-MOST_CONNECTIONS = 2000
+#: Files that are open besides: the ledger's connections, logs, uploads.
+OTHER_FILES = 200
 #: How long a connection may rest between two requests, in seconds.
 REST_SECONDS = 20
 #: What is being answered gets this long when the door closes, in seconds.
@@ -32,6 +33,7 @@ class _Server(uvicorn.Server):
 
 def serve(app: FastAPI, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError where the port is taken."""
+    _allow_files(MOST_CONNECTIONS + OTHER_FILES)
     listening = _listen(settings.floor_host, settings.floor_port)
     options: dict[str, Any] = {}
     if settings.floor_proxies:
@@ -43,13 +45,20 @@ def serve(app: FastAPI, settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=REST_SECONDS,
         timeout_graceful_shutdown=CLOSE_SECONDS,
         **({"proxy_headers": False} | options),
     )
     with listening:
         _Server(config).run(sockets=[listening])
+
+
+def _allow_files(wanted: int) -> None:
+    """Have room for all connections, as far as the system allows: often no more than 1,024 are set."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

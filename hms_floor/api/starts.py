@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, RowMapping, and_, or_, select
 from starlette.concurrency import run_in_threadpool
 
 from hms_act import accept
+from hms_floor.api import problems
 from hms_floor.api.access import Caller
 from hms_floor.api.problems import unprocessable
 from hms_oms import audit, health, ledger, registry, sla
@@ -97,7 +98,7 @@ class Starts:
     async def _accept_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-            if not await self._settle(batch) and len(batch) > 1:
+            if not await self._settle(batch):
                 # Find out whose request breaks the batch; the others shall not suffer for it.
                 for each in batch:
                     await self._settle([each])
@@ -107,9 +108,12 @@ class Starts:
         try:
             answers = await run_in_threadpool(self._accept, [request for request, _ in batch])
         except Exception as error:  # noqa: BLE001 -- handed to the one whose request it was
-            if len(batch) == 1 and not batch[0][1].done():
-                batch[0][1].set_exception(error)
-            return False
+            if len(batch) > 1 and not problems.hits_all(error):
+                return False
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return True
         for (_, future), answer in zip(batch, answers, strict=True):
             if not future.done():
                 future.set_result(answer)

@@ -46,6 +46,8 @@ class Line:
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._listener: asyncio.Task[None] | None = None
+        #: So many stand in line now.
+        self.waiting = 0
 
     def open(self) -> None:
         """Begin to listen."""
@@ -75,7 +77,11 @@ class Line:
         self._places[queue].append(place)
         self._serve(queue)
         ends: set[asyncio.Future[Any]] = {place.answer, gone}
-        await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self.waiting += 1
+        try:
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.waiting -= 1
         place.leaving = True
         if place in self._places[queue]:
             self._places[queue].remove(place)
@@ -140,7 +146,9 @@ class Line:
 
     async def _hear(self, connection: Bare) -> None:
         loop, news = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(connection.fileno(), news.set)
+        # A lost connection does not tell its number any more, and the next one may well get the same.
+        line = connection.fileno()
+        loop.add_reader(line, news.set)
         try:
             while True:
                 try:
@@ -155,7 +163,7 @@ class Line:
                     connection.notifies.clear()
                 self._serve_some(queues)
         finally:
-            loop.remove_reader(connection.fileno())
+            loop.remove_reader(line)
 
     async def _look_around(self, seconds: float) -> None:
         self._serve_some(set(self._places))

@@ -56,14 +56,24 @@ def watch(ctx: click.Context, queue: str, once: bool, as_json: bool) -> None:
             screen.take(next(frames))
             show.lines(screen)
         elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-            with Live(get_renderable=lambda: screen, console=show.out(), refresh_per_second=DRAWN_PER_SECOND):
-                for values in frames:
-                    screen.take(values)
+            _live(screen, frames)
         else:
             for values in frames:
                 show.lines(_line(queue, values))
     except KeyboardInterrupt:
         ctx.exit(INTERRUPTED)
+
+
+def _live(screen: Screen, frames: Iterator[Values]) -> None:
+    # Rich's stand-in for standard output has no encoding: everything would be drawn in ASCII.
+    with Live(
+        get_renderable=lambda: screen,
+        console=show.out(),
+        refresh_per_second=DRAWN_PER_SECOND,
+        redirect_stdout=False,
+    ):
+        for values in frames:
+            screen.take(values)
 
 
 def _frames(queue: str) -> Iterator[Values]:
@@ -102,11 +112,11 @@ class Screen:
         at, now = _at(self._values), self._clock + timedelta(seconds=time.monotonic() - self._began)
         parts: list[RenderableType] = [show.heading(self._name)]
         if at is None:
-            silent = "Nothing was ever measured: see with `hms ops status` whether the watch is alive."
+            silent = "Nothing was ever measured: is the watch alive (`hms ops status`)?"
             return Group(*parts, Text(silent, style="yellow"))
         parts += [tables.facts(self._facts(self._values, at, now)), *self._chart.lines()]
         if now - at > timedelta(seconds=STALE_SECONDS):
-            old = f"Nothing new for {show.about(now - at)}: see with `hms ops status` whether the watch is alive."
+            old = f"Nothing new for {show.about(now - at)}: is the watch alive (`hms ops status`)?"
             parts.append(Text(old, style="bold red"))
         return Group(*parts)
 
@@ -122,14 +132,19 @@ class Screen:
             why = f": {queue.pause_reason}" if queue.pause_reason else ""
             paused = f"since {show.moment(queue.paused_at, now)} by {queue.paused_by}{why}"
             yield "paused", Text(paused, style="bold yellow")
-        states = {"backlog": "backlog", "delayed": "delayed", "window": "window in front of the workers"}
+        states = {"backlog": "in the backlog", "delayed": "delayed", "window": "in the window"}
         lengths = (f"{_number(values, 'queue.length', state)} {name}" for state, name in states.items())
         yield "waiting", ", ".join(lengths)
         yield "running", _number(values, "queue.length", "running")
         waits = {"mean": "queue.waitTime", "p95": "queue.waitTime.p95", "oldest": "queue.oldestAge"}
-        sla = f" (SLA {show.minutes(queue.sla_minutes)})" if queue and queue.sla_minutes else ""
-        yield "wait", ", ".join(f"{what} {_seconds(values, name)}" for what, name in waits.items()) + sla
-        yield "pace", f"{_pace(values)}, all done in {_seconds(values, 'forecast.doneIn')}"
+        known = {what: name for what, name in waits.items() if _value(values, name) is not None}
+        yield (
+            "wait",
+            ", ".join(f"{what} {_seconds(values, name)}" for what, name in known.items()) or "no data",
+        )
+        yield "SLA", show.minutes(queue.sla_minutes) if queue and queue.sla_minutes else ""
+        done = _value(values, "forecast.doneIn")
+        yield "pace", _pace(values) + (f", all done in {show.about(timedelta(seconds=done))}" if done else "")
         yield "late", _alarming(values, "sla.breached", "bold red")
         yield "will be late", _alarming(values, "sla.atRisk", "bold yellow")
         slots = f" with {queue.slots:,} slots" if queue else ""

@@ -63,7 +63,7 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
         found = door.ops().set_oncall(_read(file), reason=reason)
     except Invalid as error:
         faults = [f"{field.removeprefix('document.')}: {why}" for field, why in error.faults] or [str(error)]
-        raise WrongCall(listed(f"{file.name} cannot be put in force", faults)) from None
+        raise WrongCall(listed(f"{_named(file)} cannot be put in force", faults)) from None
     if as_json:
         show.print_json(document(found))
         return
@@ -95,8 +95,12 @@ def _read(file: IO[bytes]) -> dict[str, Any]:
         # TOML has times and numbers that JSON does not have.
         told: dict[str, Any] = json.loads(json.dumps(found, default=_plain, allow_nan=False))
     except (ValueError, RecursionError) as error:
-        raise WrongCall(f"{file.name} is neither TOML nor JSON: {error}") from None
+        raise WrongCall(f"{_named(file)} is neither TOML nor JSON: {error}") from None
     return told
+
+
+def _named(file: IO[bytes]) -> str:
+    return "standard input" if file.name == "<stdin>" else file.name
 
 
 def _plain(value: Any) -> str:

@@ -141,25 +141,25 @@ def _row(name: str, tally: Tally) -> list[str | Text]:
         show.count(tally.late, show.STYLES["late"]),
         show.count(tally.failed, show.STYLES["failed"]),
         show.count(tally.open_late, show.STYLES["late"]),
-        *("" if seconds is None else show.about(timedelta(seconds=seconds)) for seconds in spans),
+        *("" if seconds is None else _about(seconds) for seconds in spans),
     ]
 
 
 def _miss(miss: Miss, now: datetime) -> list[str | Text]:
-    whole = sum(miss.spent.values())
-    late = Text(show.about(timedelta(seconds=miss.late_seconds)), style=show.STYLES["late"])
+    spent, whole = miss.spent[miss.cause], sum(miss.spent.values())
+    late = Text(_about(miss.late_seconds), style=show.STYLES["late"])
     return [
         miss.job,
         miss.queue,
         show.status(miss.status),
         show.local(miss.deadline, now),
         late if miss.late_seconds else Text("-", style="dim"),
-        f"{miss.cause}, {show.share(round(miss.spent[miss.cause]), round(whole))} of {_span(whole)}",
+        f"{miss.cause} ({_about(spent)} of {_about(whole)})",
     ]
 
 
-def _span(seconds: float) -> str:
-    return show.span(timedelta(seconds=seconds))
+def _about(seconds: float) -> str:
+    return show.about(timedelta(seconds=seconds))
 
 
 def _judged(tally: Tally) -> int:

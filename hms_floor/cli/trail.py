@@ -30,8 +30,8 @@ def audit(
 ) -> None:
     """See who has changed what, when and why.
 
-    Newest first, with what was attempted and refused. It is what came through the door; what daemons do is
-    in the timelines of jobs and incidents.
+    Newest first; what was refused has the answer's number behind it. It is what came through the door: what
+    daemons do is in the timelines of jobs and incidents.
 
     \b
     Example:  hms audit --subject farm-grant --since 1d
@@ -51,18 +51,16 @@ def audit(
         (
             show.local(entry.at, now),
             entry.actor,
-            entry.action,
+            Text(f"{entry.action} ({entry.status})", style="red") if entry.status >= 400 else entry.action,
             entry.subject or "",
-            Text(str(entry.status), style="red" if entry.status >= 400 else ""),
             _detail(entry.detail),
             entry.source or "",
             entry.reason or "",
         )
         for entry in found
     ]
-    headers = ["at", "who", "what", "on", "answer", "detail", "from", "why"]
-    spare = ["from", "detail", "why", "answer"]
-    show.lines(tables.table(headers, rows, right=["answer"], wide=["why", "detail"], spare=spare))
+    headers = ["at", "who", "what", "on", "detail", "from", "why"]
+    show.lines(tables.table(headers, rows, wide=["why", "detail"], spare=["from", "detail", "why"]))
 
 
 def _before(now: datetime, length: timedelta | None) -> datetime | None:

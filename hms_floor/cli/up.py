@@ -96,7 +96,9 @@ def _sample_cycle(configured: Settings, applications: int, once: bool) -> int | 
 def _clients(configured: Settings) -> tuple[ActClient, OmsClient]:
     """Clients of the door that has just opened, whatever other door the environment names."""
     url = settings.load().floor_url
-    badge = (configured.home / BADGE_FILE).read_text(encoding="ascii").strip()
+    badge = configured.badge
+    if configured.badge_jwks is None:
+        badge = (configured.home / BADGE_FILE).read_text(encoding="ascii").strip()
     return ActClient(url, badge), OmsClient(url, badge)
 
 
@@ -119,11 +121,11 @@ def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
     ]
     show.lines(Text("\nWhat to try next, in another terminal in this folder", style="bold"))
     show.lines(tables.facts((f"  {words}", Text(what, style="dim")) for words, what in tries))
-    code = entrance.make_code(configured.home, time.time())
     url = settings.load().floor_url
-    show.lines(
-        f"\nThe operations floor: {url}/enter?code={code}  (once, within 15 minutes; `{hms} floor link`)"
-    )
+    if configured.badge_jwks is None:
+        code = entrance.make_code(configured.home, time.time())
+        url = f"{url}/enter?code={code}  (once, within 15 minutes; `{hms} floor link`)"
+    show.lines(f"\nThe operations floor: {url}")
     texts = configured.home / "handset.log"
     show.lines(f"\nTexts to applicants are in {texts}. Ctrl-C stops everything; the ledger is kept.")
 

@@ -13,8 +13,8 @@ from starlette.requests import Request
 
 from hms_floor.pages import plain
 from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import frame, nothing
-from hms_floor.pages.plain import Link
+from hms_floor.pages.frame import frame, go, nothing
+from hms_floor.pages.plain import Link, link
 
 PAGE = 100
 _HEADERS = ("At", "Who", "What", "On", "Why", "Answer", "From", "Detail")
@@ -42,13 +42,13 @@ async def audit(request: Request) -> None:
             _HEADERS, rows, numbers=("Answer",), wide=("Why", "Detail"), caption="Changes, newest first"
         )
         if found["next"]:
-            ui.link("Older", f"/floor/audit?{urlencode({**wanted, 'cursor': found['next']})}")
+            link("Older", f"/floor/audit?{urlencode({**wanted, 'cursor': found['next']})}")
 
 
 def _filters(wanted: Mapping[str, str]) -> None:
     def search() -> None:
         given = {"actor": who.value, "subject": subject.value}
-        ui.navigate.to(f"/floor/audit?{urlencode({name: value for name, value in given.items() if value})}")
+        go(f"/floor/audit?{urlencode({name: value for name, value in given.items() if value})}")
 
     with ui.element("div").classes("row"):
         who = ui.input("Who (/)", value=wanted.get("actor", "")).classes("search")

@@ -13,8 +13,8 @@ from hms_floor.badges import Role
 from hms_floor.cli import show
 from hms_floor.pages import dropping, plain
 from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import frame, nothing, tell
-from hms_floor.pages.plain import Link
+from hms_floor.pages.frame import frame, go, nothing, tell
+from hms_floor.pages.plain import Link, link
 from hms_floor.pages.session import Visitor
 
 #: How often a running cycle is looked at, in seconds.
@@ -30,14 +30,15 @@ REFUSED_SHOWN = 50
 async def cycles(request: Request) -> None:
     """The page of all cycles."""
     with frame(request, "Cycles") as visitor:
-        if visitor.may(Role.OPERATOR, Role.MANAGER):
+        may_start = visitor.may(Role.OPERATOR, Role.MANAGER)
+        if may_start:
             with ui.element("section").classes("card"):
                 with ui.element("h1"):
                     ui.label("Run daily cycle")
                 recipes = (await visitor.ask.get("/recipes"))["recipes"]
                 _start(visitor, sorted((recipe["type"] for recipe in recipes), key=_daily_first))
         with ui.element("section").classes("card"):
-            with ui.element("h2"):
+            with ui.element("h2" if may_start else "h1"):
                 ui.label("Cycles so far")
             found = (await visitor.ask.get("/cycles", limit=50))["cycles"]
             if not found:
@@ -65,7 +66,7 @@ async def cycle(request: Request, number: str) -> None:
             with ui.element("div").classes("spread"):
                 with ui.element("h1"):
                     ui.label(f"Cycle {found['batch']}: {found['name']}")
-                ui.link("Its jobs", f"/floor/jobs?batch={found['batch']}")
+                link("Its jobs", f"/floor/jobs?batch={found['batch']}")
             begun = datetime.fromisoformat(found["createdAt"]).astimezone()
             told = f"{found['type']}, begun {begun:%Y-%m-%d %H:%M:%S %Z} by {found['requestedBy']}"
             ui.label(told).classes("faint")
@@ -120,7 +121,7 @@ def _start(visitor: Visitor, types: list[str]) -> None:
             tell(refused)
             return
         if not answer["refusedRows"]:
-            ui.navigate.to(f"/floor/cycles/{answer['batch']}")
+            go(f"/floor/cycles/{answer['batch']}")
             return
         told.set_text("")
         refused_box.clear()
@@ -154,7 +155,7 @@ def _refused(answer: Mapping[str, Any]) -> None:
         numbers=("Line",),
         caption="Refused rows",
     )
-    ui.link("Watch the cycle", f"/floor/cycles/{answer['batch']}").classes("title")
+    link("Watch the cycle", f"/floor/cycles/{answer['batch']}").classes("title")
 
 
 def _listed(cycle: Mapping[str, Any]) -> tuple[plain.Cell, ...]:

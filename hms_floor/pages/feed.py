@@ -1,4 +1,4 @@
-"""The feed: one thread reads the board once a second while anybody looks, and every page shows that one.
+"""The feed: one thread reads the board twice a second while anybody looks, and every page shows that one.
 
 The last five minutes are kept beside it for the short charts, begun from what the ledger has of them; the
 last day is read from the ledger's samples once a minute.
@@ -28,7 +28,7 @@ from hms_ops.incidents import Incident
 log = logging.getLogger(__name__)
 
 #: How often the board is read, in seconds ...
-EVERY_SECONDS = 1.0
+EVERY_SECONDS = 0.5
 #: ... and what changes less, or costs more.
 SLOW_SECONDS = 10.0
 DAY_SECONDS = 60.0

@@ -14,7 +14,8 @@ from hms_floor.board import Board
 from hms_floor.pages import feed, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.feed import View
-from hms_floor.pages.frame import done, frame, nothing, tell
+from hms_floor.pages.frame import done, frame, go, nothing, tell
+from hms_floor.pages.plain import link
 from hms_floor.pages.queuecard import QueueCard
 from hms_floor.pages.session import Visitor
 from hms_floor.pages.words import put
@@ -22,7 +23,7 @@ from hms_ops import wording
 from hms_ops.incidents import Incident
 
 #: How often a page looks whether there is something new, in seconds.
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 #: How often its charts are drawn anew, in seconds.
 DRAW_SECONDS = 5.0
 #: Nothing newer than this, in seconds: the page says that it cannot tell.
@@ -43,9 +44,7 @@ async def floor(request: Request) -> None:
             texts = _Section("Last texts")
         if visitor.may(Role.OPERATOR, Role.MANAGER):
             with headline.actions:
-                ui.button(
-                    "Run daily cycle", icon="play_arrow", on_click=lambda: ui.navigate.to("/floor/cycles")
-                )
+                ui.button("Run daily cycle", icon="play_arrow", on_click=lambda: go("/floor/cycles"))
     cards: dict[str, QueueCard] = {}
     seen = 0
     drawn: datetime | None = None
@@ -113,7 +112,7 @@ class _Section:
         with ui.element("section").classes("card").props(f'aria-label="{title}"'):
             with ui.element("h2"):
                 if target:
-                    ui.link(title, target)
+                    link(title, target)
                 else:
                     ui.label(title)
             self.body = ui.element("div")
@@ -153,9 +152,7 @@ class _Wrong:
         for incident in incidents:
             with ui.element("div").classes("incident"):
                 with ui.element("div").classes("row"):
-                    ui.link(f"#{incident.reference}", f"/floor/incidents/{incident.reference}").classes(
-                        "title"
-                    )
+                    link(f"#{incident.reference}", f"/floor/incidents/{incident.reference}").classes("title")
                     light = "broken" if incident.state == "open" else "risk"
                     ui.label(incident.state).classes(f"light {light}")
                 self._told[incident.id] = ui.label("")
@@ -198,7 +195,7 @@ class _Crew:
                 bar = ui.linear_progress(0, show_value=False).props(f'aria-label="Load of {name}"')
                 self._bars[name] = (bar, ui.label("").classes("number"))
         if more > 0:
-            ui.link(f"{more:,} more", "/floor/workers")
+            link(f"{more:,} more", "/floor/workers")
 
 
 def _acknowledge_button(incident: Incident, visitor: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from hms_floor.badges import Role
 from hms_floor.pages import session
 from hms_floor.pages.asking import Refused
+from hms_floor.pages.plain import link
 from hms_floor.pages.session import Visitor
 
 THEME_COOKIE = "hms_theme"
@@ -54,14 +56,14 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
     ui.add_body_html(f"<script>{_sheet('keys.js')}{_sheet('gone.js')}</script>")
     path = request.url.path
     with ui.header(elevated=False).classes("bar"), ui.element("nav").props('aria-label="Pages"'):
-        ui.link("Operations floor", "/floor/").classes("brand")
+        link("Operations floor", "/floor/").classes("brand")
         for target, name, key in LINKS:
             if name == "Audit" and not visitor.may(*AUDITORS):
                 continue
             here = path == target or (target != "/floor/" and path.startswith(target))
-            link = ui.link(name, target).classes("here" if here else "").props(f'data-key="{key}"')
+            place = link(name, target).classes("here" if here else "").props(f'data-key="{key}"')
             if here:
-                link.props('aria-current="page"')
+                place.props('aria-current="page"')
         ui.space()
         _theme_button(dark, theme)
         keys = ui.button(icon="help_outline", on_click=_help().open).classes("help-button")
@@ -71,8 +73,13 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
             ui.label(visitor.badge.actor).tooltip(f"Roles: {roles}")
             ui.html('<button class="leave">Sign out</button>', sanitize=False)
     _watch_badge(visitor, session.sign_in_path(request))
-    with ui.element("main").classes("page"):
+    with ui.element("div").classes("page"):
         yield visitor
+
+
+def go(address: str) -> None:
+    """Lead the reader to an address of this site; NiceGUI itself would look for it below the pages only."""
+    ui.run_javascript(f"location.assign({json.dumps(address)})")
 
 
 def tell(refused: Refused) -> None:
@@ -98,7 +105,7 @@ def _watch_badge(visitor: Visitor, sign_in: str) -> None:
         if await visitor.holds():
             return
         timer.deactivate()
-        ui.navigate.to(sign_in)
+        go(sign_in)
         ui.timer(GOODBYE_SECONDS, client.delete, once=True)
 
     timer = ui.timer(BADGE_SECONDS, look, immediate=False)

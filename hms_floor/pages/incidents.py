@@ -13,7 +13,7 @@ from hms_floor.badges import Role
 from hms_floor.pages import plain
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import done, frame, nothing, tell
-from hms_floor.pages.plain import Link
+from hms_floor.pages.plain import Link, link
 from hms_floor.pages.session import Visitor
 
 #: How often they are looked at, in seconds.
@@ -164,7 +164,7 @@ def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
                     ui.label("Late jobs")
                 with ui.element("div").classes("row"):
                     for job in document["jobs"][:JOBS_SHOWN]:
-                        ui.link(job, f"/floor/jobs/{job}").classes("number")
+                        link(job, f"/floor/jobs/{job}").classes("number")
                 more = document["lateJobs"] - min(len(document["jobs"]), JOBS_SHOWN)
                 if more > 0:
                     ui.label(f"and {more:,} more").classes("faint")

@@ -17,6 +17,7 @@ from hms_floor.pages import beside, plain, waterfall
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
 from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.plain import link
 from hms_floor.pages.session import Visitor
 from hms_oms.tickets import Ticket, job_number
 
@@ -132,7 +133,7 @@ def _facts(document: Mapping[str, Any]) -> None:
                     ui.label(name)
                 with ui.element("dd"):
                     if name in links:
-                        ui.link(str(value), links[name])
+                        link(str(value), links[name])
                     else:
                         late = name == "Deadline" and "late" in str(value)
                         ui.label(str(value)).classes("late" if late else "")

@@ -20,6 +20,9 @@ _CELLS = {
     "slack": '<span :class="{late: props.row.short}">{{ props.value }}</span>',
     "deadline": '<span :class="{late: props.row.late}">{{ props.value }}</span>',
 }
+#: Boxes that say what they choose.
+_CHOOSE_ALL = '<q-checkbox v-model="props.selected" dense aria-label="Choose all that are shown" />'
+_CHOOSE = '<q-checkbox v-model="props.selected" dense :aria-label="`Choose ${props.row.id}`" />'
 
 
 def column(name: str, label: str, *, number: bool = False) -> dict[str, Any]:
@@ -41,7 +44,7 @@ class JobTable:
         with ui.element("div").classes("row") as self.bar:
             self.told = ui.label("").classes("faint").props('aria-live="polite"')
             for name in offered:
-                deed_button(name, visitor, self._chosen, "the chosen jobs", then)
+                deed_button(name, visitor, self._chosen, "the chosen jobs", self._after(then))
         self.bar.set_visibility(False)
         self.table = ui.table(
             columns=[dict(each) for each in columns],
@@ -53,6 +56,9 @@ class JobTable:
         self.table.props('flat dense hide-pagination :pagination="{rowsPerPage: 0}" separator="horizontal"')
         for name, inside in _CELLS.items():
             self.table.add_slot(f"body-cell-{name}", f'<q-td :props="props">{inside}</q-td>')
+        if offered:
+            self.table.add_slot("header-selection", _CHOOSE_ALL)
+            self.table.add_slot("body-selection", _CHOOSE)
         self._rows: list[Row] = []
 
     @property
@@ -72,6 +78,14 @@ class JobTable:
         self.table.selected.clear()
         self.table.update()
         self.bar.set_visibility(False)
+
+    def _after(self, then: Callable[[], Any]) -> Callable[[], Any]:
+        def go_on() -> Any:
+            # What is chosen keeps the rows from moving.
+            self.clear_choice()
+            return then()
+
+        return go_on
 
     def _on_select(self) -> None:
         number = len(self.table.selected)

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from hms_floor.cli import show
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
-from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.frame import frame, go, nothing
 from hms_floor.pages.joblist import JobTable, column
+from hms_floor.pages.plain import link
 from hms_floor.pages.session import Visitor
 
 #: Jobs on one page.
@@ -55,10 +56,10 @@ def _filters(wanted: Mapping[str, str]) -> None:
         found = {name: str(field.value).strip() for name, field in fields.items() if field.value}
         job = re.fullmatch(r"(?:job-)?([0-9]+)", found.get("search", ""))
         if job:
-            ui.navigate.to(f"/floor/jobs/job-{job[1]}")
+            go(f"/floor/jobs/job-{job[1]}")
             return
         found.pop("search", None)
-        ui.navigate.to(f"/floor/jobs?{urlencode(found)}")
+        go(f"/floor/jobs?{urlencode(found)}")
 
     with ui.element("div").classes("row"):
         fields["search"] = ui.input("Job number (/)").classes("search")
@@ -101,9 +102,9 @@ async def _results(wanted: Mapping[str, str], visitor: Visitor) -> None:
     with ui.element("div").classes("row"):
         if wanted.get("cursor"):
             first = {name: value for name, value in wanted.items() if name != "cursor"}
-            ui.link("Newest", f"/floor/jobs?{urlencode(first)}")
+            link("Newest", f"/floor/jobs?{urlencode(first)}")
         if answer["next"]:
-            ui.link("Older", f"/floor/jobs?{urlencode({**wanted, 'cursor': answer['next']})}")
+            link("Older", f"/floor/jobs?{urlencode({**wanted, 'cursor': answer['next']})}")
 
 
 def _filter(wanted: Mapping[str, str]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
         app,
         mount_path=PATH,
         title="Operations floor",
+        language="en-US",
         tailwind=False,
         binding_refresh_interval=None,
         show_welcome_message=False,

@@ -1,4 +1,4 @@
-"""Plain tables: text in cells, escaped here; some cells are links."""
+"""Plain links, and plain tables: text in cells, escaped here; some cells are links."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ from collections.abc import Sequence
 from html import escape
 
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+
+class _Anchor(TextElement):
+    def __init__(self, words: str, target: str) -> None:
+        super().__init__(tag="a", text=words)
+        self._props["href"] = target
+
+
+def link(words: str, target: str) -> ui.element:
+    """A link to an address of this site; NiceGUI's own ones lead nowhere but below the pages."""
+    return _Anchor(words, target)
 
 
 class Link:

@@ -18,6 +18,7 @@ from hms_floor.pages.asking import Refused
 from hms_floor.pages.feed import View
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.joblist import JobTable, column
+from hms_floor.pages.plain import link
 from hms_floor.pages.queuecharts import QueueCharts
 from hms_floor.pages.queuedeeds import Buttons
 from hms_floor.pages.words import put
@@ -62,7 +63,7 @@ async def queue(request: Request, name: str) -> None:
             with ui.element("div").classes("spread"):
                 with ui.element("h2"):
                     ui.label("Next to run")
-                ui.link("All open jobs of this queue", f"/floor/jobs?queue={name}&status=open")
+                link("All open jobs of this queue", f"/floor/jobs?queue={name}&status=open")
             empty = ui.label("The backlog is empty.").classes("nothing")
             table = JobTable(
                 _COLUMNS, visitor, ("promote", "priority", "move", "cancel"), lambda: refresh_order()

@@ -9,6 +9,7 @@ from nicegui import ui
 from hms_floor import board, verdict
 from hms_floor.board import Card
 from hms_floor.pages import charts, feed, past, words
+from hms_floor.pages.plain import link
 from hms_floor.pages.words import put
 
 #: Points of a chart that are further apart than this many steps have a gap between them.
@@ -27,7 +28,7 @@ class QueueCard:
         with self.box:
             with ui.element("div").classes("spread"):
                 with ui.element("h2"):
-                    ui.link(name, f"/floor/queues/{name}")
+                    link(name, f"/floor/queues/{name}")
                 self.light = ui.label("").classes("light unknown")
             self.words = ui.label("").classes("faint told")
             with ui.element("dl").classes("figures"):

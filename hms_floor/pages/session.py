@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -21,8 +22,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from hms_floor import badges, entrance
 from hms_floor.api.gate import Gate
 from hms_floor.api.problems import Problem
-from hms_floor.badges import Badge, Role
+from hms_floor.badges import Badge, Issued, Role
 from hms_floor.pages.asking import Asking
+from hms_oms import audit
+from hms_oms import badges as register
+from hms_oms.audit import Act
 from hms_oms.settings import Settings
 
 COOKIE = "hms_badge"
@@ -61,17 +65,11 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
         where = _safe(request.query_params.get("next"))
         if code is None:
             return _form(where)
+        if settings.badge_jwks is not None:
+            return _form(where, "There are no links here: badges come from the identity provider.", 403)
         if not await run_in_threadpool(entrance.use_code, settings.home, code, time.time()):
             return _form(where, "This link has been used already, or has ended. Sign in with a badge.", 403)
-        issued = await run_in_threadpool(
-            lambda: badges.issue(
-                settings,
-                actor=badges.login_name(),
-                roles=tuple(Role),
-                queues=[badges.ANY_QUEUE],
-                hours=LINK_HOURS,
-            )
-        )
+        issued = await run_in_threadpool(_issue, app, settings, request)
         return _let_in(request, issued.token, issued.badge, where)
 
     async def show_badge(request: Request) -> Response:
@@ -130,10 +128,11 @@ def sign_in_path(request: Request) -> str:
 
 def from_here(request: HTTPConnection) -> bool:
     """Whether a request comes from a page of ours, as the browser tells it."""
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None and site not in ("same-origin", "none"):
         return False
+    if origin == "null":  # a form of a page that tells nobody where it is, as ours
+        return site == "same-origin"
     return origin is None or urlsplit(origin).netloc == request.url.netloc
 
 
@@ -141,6 +140,31 @@ def _gate(app: FastAPI) -> Gate:
     """The guard of the door, which pages share."""
     found: Gate = app.state.door.gate
     return found
+
+
+def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
+    """The badge of whoever came by the link: it stands on the register and in the trail."""
+    issued = badges.issue(
+        settings,
+        actor=badges.login_name(),
+        roles=tuple(Role),
+        queues=[badges.ANY_QUEUE],
+        hours=LINK_HOURS,
+    )
+    badge, source = issued.badge, request.client.host if request.client else None
+    with app.state.door.writing() as connection:
+        register.register(
+            connection,
+            jti=badge.jti,
+            actor=badge.actor,
+            roles=sorted(badge.roles),
+            queues=badge.queues,
+            issued_by=badge.actor,
+            expires_at=datetime.fromtimestamp(int(badge.expires_at), UTC),
+        )
+        act = Act(badge.actor, [], "GET /enter", badge.jti, 303, source, "a one-time link")
+        audit.write(connection, [act])
+    return issued
 
 
 def _let_in(request: Request, token: str, badge: Badge, where: str) -> Response:

@@ -17,7 +17,7 @@ from hms_floor.cli import show
 from hms_floor.pages import charts, plain, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, nothing
-from hms_floor.pages.plain import Link
+from hms_floor.pages.plain import Link, link
 
 #: How many weeks the charts reach back, and how many days.
 WEEKS = 8
@@ -47,8 +47,8 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
                 with ui.element("h1"):
                     ui.label(f"Week of {_day(since)}")
                 with ui.element("div").classes("row"):
-                    ui.link("Week before", _path(_day(since - timedelta(days=4)), queue))
-                    ui.link("This week", _path("", queue))
+                    link("Week before", _path(_day(since - timedelta(days=4)), queue))
+                    link("This week", _path("", queue))
                     ui.button("CSV", icon="download", on_click=lambda: _download(report)).props(
                         "outline dense"
                     )

@@ -6,6 +6,14 @@ with answer as (
         %(sids)s::text[], %(http_statuses)s::smallint[], %(codes)s::text[], %(faults)s::text[], %(delays)s::float8[]
     ) as answer (id, fence, state, outcome, sid, http_status, code, fault, delay)
 ),
+-- In one order everywhere: whoever takes pages back does it in this one, too.
+locked as (
+    select id
+    from oms.messages
+    where id = any(%(messages)s::bigint[]) or merged_into = any(%(messages)s::bigint[])
+    order by id
+    for update
+),
 closed as (
     update oms.message_attempts as attempt
     set
@@ -39,6 +47,7 @@ moved as (
         fault = answer.fault,
         finished_at = case when answer.state = any(%(ended)s::text[]) then oms.now() end
     from answer
+    join locked on locked.id = answer.id
     where message.id = answer.id and message.fence = answer.fence and message.state = 'sending'
     returning message.id, message.state, message.handed_over
 ),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from hms_ops.findings import Finding
+from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture
 from hms_ops.rules import behind, busy_host, failing, forecast, late, no_worker, outbox, slow, stalled
 from hms_ops.rules.limits import Limits
@@ -22,17 +22,20 @@ __all__ = ["RULES", "Limits", "Rule"]
 class Rule:
     """A rule: `judge` says where it holds in a picture, by the thresholds in force.
 
-    `defaults` are the rule's own thresholds, and those common to all rules that it knows better.
+    `defaults` are the rule's own thresholds, and those common to all rules that it knows better. `unknown`
+    names what it cannot judge in a picture for want of data: there it neither holds nor is clear.
     """
 
     name: str
     title: str
     defaults: Mapping[str, float]
     judge: Callable[[Picture, Limits], list[Finding]]
+    unknown: Callable[[Picture], list[Key]] = lambda _: []
 
 
 def _rule(module: ModuleType) -> Rule:
-    return Rule(module.NAME, module.TITLE, module.DEFAULTS, module.judge)
+    more = {"unknown": module.unknown} if hasattr(module, "unknown") else {}
+    return Rule(module.NAME, module.TITLE, module.DEFAULTS, module.judge, **more)
 
 
 #: All rules; those that say that a promise is broken come first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hms_ops.findings import Finding
+from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture
 from hms_ops.rules.limits import Limits
 
@@ -21,6 +21,11 @@ EVENTS = "events"
 def judge(picture: Picture, limits: Limits) -> list[Finding]:
     """The watch if it looked too long ago, and its hearing; the value is the time between in seconds."""
     return [*_looks(picture, limits("seconds", None)), *_events(picture, limits("silent_seconds", None))]
+
+
+def unknown(picture: Picture) -> list[Key]:
+    """The hearing, while nothing was heard since the start."""
+    return [(NAME, None, EVENTS)] if picture.events_at is None and _heard_of(picture) else []
 
 
 def _looks(picture: Picture, seconds: float) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hms_ops.findings import Finding
+from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture
 from hms_ops.rules.limits import Limits
 
@@ -28,3 +28,10 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
             facts = {"succeeded_percent": succeeded, "failed": queue.failed, "steps": steps}
             found.append(Finding(NAME, queue.name, 100 - succeeded, facts=facts))
     return found
+
+
+def unknown(picture: Picture) -> list[Key]:
+    """Queues whose last five minutes have not been read yet."""
+    return [
+        (NAME, queue.name, None) for queue in picture.queues if queue.finished is None or queue.failed is None
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hms_ops.findings import Finding
+from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture, QueueSeen
 from hms_ops.rules.limits import Limits
 
@@ -21,6 +21,16 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
     """
     found = (_judge(queue, limits) for queue in picture.queues)
     return [finding for finding in found if finding is not None]
+
+
+def unknown(picture: Picture) -> list[Key]:
+    """Queues with work whose pace is not known: after a new start, until enough jobs are finished."""
+    return [
+        (NAME, queue.name, None)
+        for queue in picture.queues
+        if queue.waiting + queue.queued + queue.running
+        and (queue.forecast is None or not queue.forecast.trusted)
+    ]
 
 
 def _judge(queue: QueueSeen, limits: Limits) -> Finding | None:

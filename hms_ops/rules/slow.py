@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hms_ops.findings import Finding
+from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture, QueueSeen
 from hms_ops.rules.limits import Limits
 
@@ -18,6 +18,11 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
     """Queues whose mean wait is above the SLA; the value is the mean wait in seconds."""
     found = (_judge(queue, limits) for queue in picture.queues)
     return [finding for finding in found if finding is not None]
+
+
+def unknown(picture: Picture) -> list[Key]:
+    """Queues whose last five minutes have not been read yet."""
+    return [(NAME, queue.name, None) for queue in picture.queues if queue.waits is None]
 
 
 def _judge(queue: QueueSeen, limits: Limits) -> Finding | None:

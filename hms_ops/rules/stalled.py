@@ -18,13 +18,13 @@ DEFAULTS: Mapping[str, float] = {"for_seconds": 10, "minutes": 5}
 def judge(picture: Picture, limits: Limits) -> list[Finding]:
     """Queues that stand still; the value is for how many seconds.
 
-    The clock starts with the last step finished or with the oldest work that waits, whichever is later, so
-    work that has just arrived is given its time.
+    The clock starts with the last step finished, with the oldest work that waits, or with the end of a pause
+    or of a time without workers, whichever is latest, so work that may just have begun is given its time.
     """
     found = []
     for queue in picture.queues:
         since = max(_since(queue), default=None)
-        if since is None or not _should_move(queue):
+        if since is None or not queue.able:
             continue
         stood = picture.now - since
         if stood > timedelta(minutes=limits("minutes", queue.name)):
@@ -39,11 +39,7 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
     return found
 
 
-def _should_move(queue: QueueSeen) -> bool:
-    return bool(queue.waiting + queue.queued and queue.workers and queue.paused_at is None)
-
-
 def _since(queue: QueueSeen) -> list[datetime]:
     waits = [moment for moment in (queue.oldest_waiting, queue.oldest_queued) if moment is not None]
-    finished = [] if queue.last_finished is None else [queue.last_finished]
-    return [min(waits), *finished] if waits else []
+    begun = [moment for moment in (queue.last_finished, queue.able_since) if moment is not None]
+    return [min(waits), *begun] if waits else []

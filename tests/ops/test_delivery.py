@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from hms_oms import database as door
 from hms_oms import handover, health, outbox
-from hms_oms.parcels import Dispatch, Parcel
+from hms_oms.parcels import Answer, Dispatch, Parcel
 from hms_ops import delivery as pager
 from hms_ops import reconcile
 from hms_ops.delivery import Delivery
@@ -106,6 +106,16 @@ def row(engine: sa.Engine, message: int) -> Any:
     """A text as it stands."""
     with engine.connect() as connection:
         return connection.execute(sa.text("select * from oms.messages where id = :id"), {"id": message}).one()
+
+
+def waits(engine: sa.Engine, name: str) -> bool:
+    """Whether a connection of this name waits for a lock."""
+    query = (
+        "select count(*) from pg_stat_activity where application_name = :name"
+        " and wait_event_type = 'Lock' and datname = current_database()"
+    )
+    with engine.connect() as connection:
+        return bool(connection.scalar(sa.text(query), {"name": name}))
 
 
 def states(engine: sa.Engine) -> list[str]:
@@ -628,6 +638,34 @@ def test_the_throttle_holds_back_and_lets_go(
     forward(timedelta(seconds=61))
     reach(delivery, engine, second, "accepted")
     assert len(bodies(provider)) == 2
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["held back", "not sent"])
+def test_pages_are_locked_in_one_order(database: str, engine: sa.Engine, bare: Bare, answered: bool) -> None:
+    """Whoever takes pages back and the pager that puts them off wait for each other, never in a circle."""
+    ids = [page(engine, f"HMS #K{number} late.", reference=f"K{number}") for number in (7, 8)]
+    contender = door.connect(database, "contender")
+    if answered:
+        taken = handover.begin(contender, [Parcel(ids[1], 0, [(ids[0], 0)], "HMS: 2 incidents")], "twilio")
+        lost = [Answer(text.id, text.fence, "pending", "not sent") for text in taken]
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    def put_off() -> None:
+        if answered:
+            assert handover.answered(contender, lost) == {ids[1]: "pending"}
+        else:
+            handover.hold(contender, {ids[1]: later, ids[0]: later})
+
+    with engine.begin() as connection:
+        lock = sa.text("select id from oms.messages where id = :id for update")
+        connection.execute(lock, {"id": ids[0]})
+        pager_ = threading.Thread(target=put_off, daemon=True)
+        pager_.start()
+        wait_until(lambda: waits(engine, "contender"), "the pager to wait for a lock")
+        connection.execute(lock, {"id": ids[1]})
+    pager_.join(20)
+    assert states(engine) == ["pending", "pending"]
+    contender.close()
 
 
 def test_a_page_does_not_wait_behind_texts_to_applicants(

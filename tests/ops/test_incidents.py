@@ -141,6 +141,28 @@ def test_two_evaluators_open_one_incident(engine: sa.Engine) -> None:
 
 
 @pytest.mark.usefixtures("called")
+def test_who_is_given_another_phone_is_texted_there(engine: sa.Engine) -> None:
+    """A wrong number that is put right reaches its owner in the same call, and nobody is texted twice."""
+    with engine.begin() as connection:
+        observe(connection, "shop")
+    fail(engine, "failed")
+    with engine.begin() as connection:
+        observe(connection, "shop")
+    assert texts(engine) == [("page", "ada"), ("page", "grace")]
+    moved = {**ON_CALL, "recipients": {**PHONES, "ada": "+12025550199"}}
+    for document in (moved, {**moved, "timezone": "UTC"}):
+        with engine.begin() as connection:
+            oncall.set_document(connection, document, "test", None)
+            for _ in range(2):
+                observe(connection, "shop")
+    assert texts(engine) == [("page", "ada"), ("page", "grace"), ("page", "+12025550199")]
+    with engine.begin() as connection:
+        incidents.resolve(connection, "K5", "boss", None, clock(connection))
+        ladder.page(connection, clock(connection), True)
+    assert texts(engine)[3:] == []
+
+
+@pytest.mark.usefixtures("called")
 def test_an_acknowledgement_that_races_the_ladder_wins(engine: sa.Engine) -> None:
     """The page that a look has just put into the outbox is taken back by the acknowledgement behind it."""
 

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms import outbox
+from hms_ops import daemon
 from tests.conftest import Crew, wait_until
 from tests.provider import faults
 from tests.provider.driver import Provider
@@ -125,6 +126,10 @@ class Ops:
         """When the stand-by last asked for the lead."""
         query = "select max(query_start) from pg_stat_activity where application_name = 'hms pager standby'"
         return self._scalar(sa.text(query + " and datname = current_database()"))
+
+    def state(self) -> str:
+        """How far the page is by the ledger."""
+        return str(self._scalar(sa.text(f"select state from oms.messages where token = '{PHONE}'")))
 
     def _accepted(self) -> bool:
         return bool(self._scalar(sa.text("select bool_and(state = 'accepted') from oms.messages")))
@@ -259,6 +264,47 @@ def test_killed_while_it_asks(ops: Ops) -> None:
     ops.provider.release(hang_up=True)
     ops.leads("second")
     ops.delivered(BODY)
+
+
+def test_told_to_stop_before_the_answer(ops: Ops) -> None:
+    """Whoever is told to stop waits a moment for the answer, while another one leads, and records it."""
+    first = ops.pair()
+    ops.provider.fault(faults.held(accepted=True))
+    ops.page()
+    ops.held()
+    first.terminate()
+    ops.leads("second")
+    ops.provider.release()
+    assert first.wait(20) == 0
+    assert ops.state() == "accepted"
+    ops.delivered(BODY)
+
+
+def test_stopped_though_no_answer_comes(ops: Ops) -> None:
+    """The wait has an end; what was in the air is found by the next one when its lease is over."""
+    first = ops.pair()
+    ops.provider.fault(faults.held(accepted=True))
+    ops.page()
+    ops.held()
+    first.terminate()
+    assert first.wait(daemon.LAST_SECONDS + 15) == 0
+    assert ops.state() == "sending"
+    ops.leads("second")
+    ops.forward(LEASE)
+    ops.delivered(BODY)
+
+
+def test_the_answer_outlives_the_connection(ops: Ops) -> None:
+    """The database goes away while a request is in the air: its answer is recorded when it is back."""
+    ops.start("first")
+    ops.leads("first")
+    ops.provider.fault(faults.held(accepted=True))
+    ops.page()
+    ops.held()
+    ops.cut()
+    wait_until(lambda: "pager: the database is away" in ops.crew.said("first"), "the pager to notice")
+    ops.provider.release()
+    wait_until(lambda: ops.state() == "accepted", "the answer to be recorded")
 
 
 def test_two_daemons(ops: Ops) -> None:

@@ -343,6 +343,88 @@ def test_an_empty_floor_has_no_data(engine: sa.Engine, shop: Recipe) -> None:
     assert (picture.hosts, picture.workers, picture.events_at, picture.unsent_since) == ([], 0, None, None)
 
 
+def write(engine: sa.Engine, token: str, *, page: bool, **more: object) -> None:
+    """Write a text into the outbox as it would stand there, written five minutes ago."""
+    row = {"state": "pending", "tries": 0, "due": -300, "lease": None, **more}
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into oms.messages (token, page, kind, recipient, body, state, tries, lease_until,"
+                " created_at, not_before, due_at)"
+                " select :token, :page, 'page', '+12025550142', 'text', :state, :tries,"
+                " oms.now() + make_interval(secs => cast(:lease as float8)), written.at, written.at,"
+                " oms.now() + make_interval(secs => :due)"
+                " from (select oms.now() - interval '5 minutes' as at) as written"
+            ),
+            {"token": token, "page": page, **row},
+        )
+
+
+def unsent(engine: sa.Engine) -> tuple[int, float | None]:
+    """How many texts do not leave the outbox, and for how many seconds the oldest has not."""
+    picture = look(engine, Measure(engine, None))
+    since = picture.unsent_since
+    return picture.unsent, None if since is None else round((picture.now - since).total_seconds())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ({"page": True}, (1, 300)),
+        ({"page": True, "due": 600}, (0, None)),
+        ({"page": True, "due": 10, "tries": 2}, (1, 300)),
+        ({"page": True, "state": "sending", "lease": 30}, (1, 300)),
+        ({"page": True, "state": "unknown"}, (1, 300)),
+        ({"page": True, "state": "accepted"}, (0, None)),
+        ({"page": False}, (1, 300)),
+    ],
+    ids=["due", "throttled", "failing", "being sent", "unknown", "gone", "applicant"],
+)
+def test_what_stands_in_the_outbox(
+    engine: sa.Engine, shop: Recipe, text: dict[str, object], expected: tuple[int, float | None]
+) -> None:
+    """A text stands since it might have gone; one that its phone's throttle holds back may not go yet."""
+    write(engine, "one", **text)  # type: ignore[arg-type]
+    assert unsent(engine) == expected
+
+
+def test_texts_to_applicants_stand_only_when_none_of_them_goes(
+    engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """At their own rate a morning's texts take minutes: while some go, the others wait for their turn."""
+    for token in ("sent", "waits"):
+        write(engine, token, page=False)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "insert into oms.message_attempts (message_id, number, sender, outcome)"
+            " select id, 1, 'twilio', 'accepted' from oms.messages where token = 'sent'"
+        )
+        connection.exec_driver_sql("update oms.messages set state = 'accepted' where token = 'sent'")
+    assert unsent(engine) == (1, 0)
+    forward(timedelta(seconds=150))
+    assert unsent(engine) == (1, 150)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.message_attempts set outcome = 'not sent'")
+    assert unsent(engine) == (1, 450)
+
+
+def test_when_work_can_be_done_again(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """What a new watch finds able was so for who knows how long; the end of a pause is seen and noted."""
+    accept_orders(engine, shop, 3)
+    presence.beat(bare, presence.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
+    measuring = Measure(engine, None)
+    assert (seen(engine, measuring).able, seen(engine, measuring).able_since) == (True, None)
+    with engine.begin() as connection:
+        control.pause(connection, "shop", who="test", reason=None)
+    assert not seen(engine, measuring).able
+    with engine.begin() as connection:
+        control.resume(connection, "shop")
+    resumed = look(engine, measuring)
+    [queue] = [one for one in resumed.queues if one.name == "shop"]
+    assert (queue.able, queue.able_since) == (True, resumed.now)
+    assert seen(engine, measuring).able_since == resumed.now
+
+
 def test_too_much_to_look_up_is_left_to_the_sweep(
     engine: sa.Engine, bare: Bare, shop: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,40 @@ def test_work_that_has_just_arrived_has_not_stalled() -> None:
     assert only(judge("stalled", replace(night, last_finished=None))).value == 900.0
 
 
+def test_work_that_can_be_done_again_is_given_its_time() -> None:
+    """After a pause, or a time without workers, the five minutes begin anew."""
+    assert judge("stalled", replace(STUCK, able_since=ago(300))) == []
+    assert only(judge("stalled", replace(STUCK, able_since=ago(301)))).value == 301.0
+
+
+@pytest.mark.parametrize(
+    ("name", "queue", "known"),
+    [
+        ("forecast", {}, True),
+        ("forecast", {"waiting": 1}, False),
+        ("forecast", {"waiting": 1, "forecast": replace(BREACH, trusted=False)}, False),
+        ("forecast", {"waiting": 1, "forecast": BREACH}, True),
+        ("slow", {}, False),
+        ("slow", {"waits": waiting(1.0)}, True),
+        ("failing", {"finished": 3}, False),
+        ("failing", {"finished": 3, "failed": 0}, True),
+        ("late", {}, True),
+    ],
+)
+def test_what_a_rule_cannot_tell(name: str, queue: dict[str, Any], known: bool) -> None:
+    """Without the data that a rule needs it says so: nothing found is not all well."""
+    unknown = BY_NAME[name].unknown(Picture(NOW, [QueueSeen("farm-grant", 10, **queue)]))
+    assert unknown == ([] if known else [(name, "farm-grant", None)])
+
+
+def test_a_watch_that_has_heard_nothing_yet_cannot_tell_whether_it_is_deaf() -> None:
+    """After a new start the workers are not heard at once."""
+    busy = QueueSeen("farm-grant", 10, running=1, workers=1)
+    assert BY_NAME["behind"].unknown(Picture(NOW, [busy])) == [("behind", None, "events")]
+    assert BY_NAME["behind"].unknown(Picture(NOW, [busy], events_at=ago(100))) == []
+    assert BY_NAME["behind"].unknown(Picture(NOW)) == []
+
+
 @pytest.mark.parametrize(
     "change",
     [{"paused_at": ago(1000)}, {"workers": 0}, {"waiting": 0, "queued": 0}],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from hms_oms import broker as redis_door
 from hms_oms.recipes import Recipe
 from hms_ops import heard
 from hms_ops.heard import Ear, Heard
-from hms_ops.receiver import Receiver
+from hms_ops.receiver import LAST_SECONDS, Receiver
 from tests.conftest import Crew, wait_until
 from tests.workers.test_running import ended, order
 
@@ -180,6 +181,18 @@ def test_a_killed_connection_is_made_anew(broker: str, receiver: Receiver) -> No
 
     wait_until(heard_again, "an event after the new subscription")
     client.close()
+
+
+def test_a_frozen_broker_keeps_nobody_from_stopping() -> None:
+    """A broker that takes the connection and says nothing holds up the end of the process only briefly."""
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        receiver = Receiver(f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
+        receiver.start()
+        connection, _ = frozen.accept()
+        began = time.monotonic()
+        receiver.stop()
+        assert time.monotonic() - began < 2 * LAST_SECONDS
+        connection.close()
 
 
 def test_a_restart_of_the_broker_is_survived(tmp_path: Path) -> None:

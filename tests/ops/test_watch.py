@@ -92,7 +92,7 @@ def test_a_broken_rule_blinds_no_other(
     monkeypatch.setattr(watch, "RULES", changed)
     seen = Picture(START, [QueueSeen("shop", 10.0, waiting=1, late=1, late_since=START)])
     with engine.connect() as connection:
-        found, failed = judge(seen, thresholds.limits(connection))
+        found, _, failed = judge(seen, thresholds.limits(connection))
     assert [one.rule for one in found] == ["late", "no-worker"]
     assert failed == {"slow"}
     assert "rule slow failed" in caplog.text

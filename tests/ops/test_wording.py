@@ -102,6 +102,26 @@ def test_each_rule_has_its_words(rule: str, says: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "worst", "says"),
+    [
+        ("late", 240.0, "farm-grant: 412 jobs were late, the worst by 4 min."),
+        ("slow", 900.0, "farm-grant: jobs waited 15 min on average, SLA 10 min."),
+        ("forecast", 40, "farm-grant: up to 40 jobs were going to be late."),
+        ("stalled", 420.0, "farm-grant: no step finished for 7 min."),
+        ("no-worker", 1, "pens: no worker for 1 job."),
+        ("failing", 66.7, "farm-grant: up to 67 % of the steps failed."),
+        ("busy-host", 97.4, "barn: CPU was at up to 97 %."),
+        ("outbox", 180.0, "floor: texts were not sent for 3 min."),
+        ("behind", 2400.0, "floor: the watch did not look for 40 min."),
+    ],
+)
+def test_what_is_over_is_told_at_its_worst(rule: str, worst: float, says: str) -> None:
+    """On a screen, not what the last look saw of it."""
+    over = incident(rule, state="resolved", worst=worst, late_jobs=412)
+    assert wording.sentence(over, CHICAGO) == says
+
+
 def test_every_rule_is_tried() -> None:
     """A new rule needs words, too."""
     assert set(FOUND) == {rule.name for rule in RULES}

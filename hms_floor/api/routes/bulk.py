@@ -105,6 +105,7 @@ def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> 
     with door.reading() as connection:
         for queue in filter(None, (meant.queue, wanted.queue if wanted.action == "move" else None)):
             control.require_queue(connection, queue)
+        filters.require_narrow(connection, meant)
         census = control.census(connection, meant)
     came.matched = sum(census.values())
     _foresee(wanted, Counter(census), came)

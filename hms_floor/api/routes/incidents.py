@@ -65,7 +65,7 @@ def acknowledge(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | Non
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
         limits, now = thresholds.limits(connection), health.clock(connection)
-        found = incidents.acknowledge(connection, incident, who.actor, now, limits)
+        found = incidents.acknowledge(connection, incident, who.actor, now, limits, reason)
         if found.state != "acknowledged":
             raise Problem(409, f"{found.name} is {found.state}: there is nothing to take on")
         audit.write(connection, [who.act(found.name, reason=reason)])

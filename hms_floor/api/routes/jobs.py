@@ -88,6 +88,7 @@ def find(
     with door.reading() as connection:
         if queue is not None:
             control.require_queue(connection, queue)
+        filters.require_narrow(connection, wanted)
         found = jobs.find(connection, wanted, limit=limit, after=cursor)
         total = jobs.count(connection, wanted) if count else None
     more = str(found[-1].id) if len(found) == limit else None

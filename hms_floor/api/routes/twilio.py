@@ -19,6 +19,9 @@ from hms_ops import callbacks, replies
 
 router = APIRouter(route_class=Guarded, include_in_schema=False)
 
+#: What is asked without a badge costs little until its signature is known to be right.
+MOST_FIELDS = 200
+
 #: What the address of a status callback says: the numbers of the text and of its attempt.
 Number = Annotated[str | None, Query()]
 
@@ -64,7 +67,11 @@ async def _signed(request: Request, door: Door) -> dict[str, str]:
     token, public_url = door.settings.twilio_auth_token, door.settings.public_url
     if not token or not public_url:
         raise Problem(404, "no provider of texts is set up here: it takes its token and HMS_PUBLIC_URL")
-    fields = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        fields = parse_qsl(body, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise Problem(400, f"the form has more than {MOST_FIELDS} fields") from None
     target = request.scope["raw_path"].decode("latin-1")
     if request.scope["query_string"]:
         target += "?" + request.scope["query_string"].decode("latin-1")

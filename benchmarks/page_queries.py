@@ -1,0 +1,118 @@
+"""What pages ask of the ledger: each question timed, on a ledger of many jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from statistics import median
+
+import sqlalchemy as sa
+
+from benchmarks.results import Result
+from benchmarks.rounds import say
+from hms_floor import board
+from hms_floor.cli import case
+from hms_floor.pages import demand, past
+from hms_oms import health, jobs, outbox, presence
+from hms_ops import attainment, incidents, misses
+
+BAR = 50.0
+QUEUE = "farm-grant"
+
+_JOBS = """
+insert into oms.jobs (type, recipe_id, steps, queue, status, sla, sla_minutes, payload, requested_by,
+    priority, created_at, since, finished_at, outcome, key)
+select 'farm:grant:v1', id, '{validate,inspect,notify}', 'farm-grant',
+    case when n <= :open then 'waiting' else 'done' end,
+    case when n <= :open then oms.now() + interval '1 day' + n * interval '1 second'
+        else at + interval '1 hour' end,
+    60, '{"appId": 1, "countyFips": "19153"}', 'bench', 0, at, at,
+    case when n > :open then at + interval '59 minutes' end, 'assigned', 'bench-' || n
+from oms.recipes, generate_series(1, :jobs) as n,
+    lateral (select oms.now() - interval '1 hour' - n * interval '8 seconds' as at) as times
+where type = 'farm:grant:v1'
+"""
+_TEXTS = """
+insert into oms.messages (token, job_id, kind, recipient, body, state, created_at, finished_at)
+select 'bench-' || id, id, 'grant', '+12025550143', 'Farm grant: assigned.', 'delivered', finished_at,
+    finished_at
+from oms.jobs where finished_at is not null
+"""
+_SAMPLES = """
+insert into ops.samples (at, name, queue, subject, value)
+select date_trunc('minute', oms.now()) - n * interval '1 minute', name, 'farm-grant', subject, n % 100
+from generate_series(1, :minutes) as n,
+    (values ('queue.length', 'backlog'), ('queue.length', 'delayed'), ('queue.length', 'window'),
+        ('queue.length', 'running'), ('queue.waitTime', ''), ('queue.waitTime.p95', ''),
+        ('queue.throughput', ''), ('sla.breached', '')) as kept (name, subject)
+on conflict do nothing
+"""
+
+
+def fill(engine: sa.Engine, number: int, still_open: int) -> None:
+    """Put so many jobs into the ledger, some of them open, with their texts; all others are gone."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("truncate oms.jobs restart identity cascade")
+        connection.execute(sa.text(_JOBS), {"jobs": number, "open": still_open})
+        connection.exec_driver_sql(_TEXTS)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("vacuum analyze oms.jobs, oms.messages")
+
+
+def measure(engine: sa.Engine, number: int) -> Result:
+    """The slowest of all that pages ask of a ledger of so many jobs, a tenth of them open."""
+    fill(engine, number, number // 10)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(_SAMPLES), {"minutes": 40_000})
+        connection.exec_driver_sql("vacuum analyze ops.samples")
+    spent = {}
+    with engine.connect() as connection:
+        for name, ask in _questions(connection, number).items():
+            ask()
+            spent[name] = 1000 * median(_timed(ask) for _ in range(5))
+    say(f"pages: asked {len(spent)} questions of {number:,} jobs")
+    slowest = sorted(spent, key=lambda name: spent[name], reverse=True)
+    return Result(
+        "page-query",
+        f"the slowest of what pages ask, {number:,} jobs",
+        spent[slowest[0]],
+        "ms",
+        BAR,
+        at_most=True,
+        note="; ".join(f"{name} {spent[name]:.1f}" for name in slowest[:4]),
+        detail={name: round(spent[name], 2) for name in slowest},
+    )
+
+
+def _timed(ask: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    ask()
+    return time.perf_counter() - began
+
+
+def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[], object]]:
+    now = health.clock(connection)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    day, week = now - timedelta(days=1), attainment.week(now, UTC)
+    every, queue, job = jobs.Filter(), jobs.Filter(queue=QUEUE), number - 7
+    return {
+        "board": lambda: board.read(connection),
+        "incidents": lambda: incidents.find(connection, limit=20),
+        "pages": lambda: outbox.last_pages(connection, 5),
+        "texts today": lambda: outbox.to_applicants(connection, midnight),
+        "a queue's day": lambda: past.points(connection, QUEUE, day, now, 600),
+        "demand": lambda: demand.due(connection, QUEUE, number // 10),
+        "peek": lambda: jobs.peek(connection, QUEUE, 100),
+        "jobs": lambda: jobs.find(connection, every, limit=50),
+        "jobs counted": lambda: jobs.count(connection, every),
+        "jobs of a queue": lambda: jobs.find(connection, queue, limit=50),
+        "job": lambda: (jobs.get(connection, job), jobs.diary(connection, job)),
+        "explain": lambda: case.read(connection, job),
+        "texts of a job": lambda: outbox.texts_of(connection, job=job, limit=50),
+        "workers": lambda: presence.live(connection),
+        "week": lambda: attainment.report(connection, *week, UTC),
+        "eight weeks": lambda: attainment.by_day(connection, None, 56, UTC),
+        "lateness": lambda: attainment.lateness(connection, None, *week),
+        "misses": lambda: misses.worst(connection, *week),
+    }

@@ -1,0 +1,51 @@
+"""Open pages without a screen: they take what the floor sends to a browser, and throw it away."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from urllib.parse import urlencode
+
+import aiohttp
+import socketio
+
+_CLIENT = re.compile(r"client_id.{1,4}?([0-9a-f-]{36})")
+
+
+async def _watch(url: str, badge: str, heard: list[int]) -> None:
+    headers = {"Cookie": f"hms_badge={badge}", "Origin": url}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(f"{url}/floor/") as answer,
+    ):
+        page = await answer.text()
+    found = _CLIENT.search(page)
+    assert found is not None, "the page does not say how to speak to it"
+    query = {"client_id": found[1], "next_message_id": 0, "implicit_handshake": "true", "document_id": "d"}
+    line = socketio.AsyncClient(reconnection=False)
+
+    @line.on("*")  # type: ignore[untyped-decorator]
+    async def _(*said: object) -> None:
+        heard[0] += len(str(said))
+
+    await line.connect(
+        f"{url}/?{urlencode(query | {'tab_id': found[1]})}",
+        headers=headers,
+        transports=["websocket"],
+        socketio_path="/floor/_nicegui_ws/socket.io",
+    )
+    await line.wait()
+
+
+async def _main(url: str, badge: str, count: int) -> None:
+    heard = [0]
+    watching = [asyncio.create_task(_watch(url, badge, heard)) for _ in range(count)]
+    while not any(each.done() for each in watching):
+        await asyncio.sleep(1)
+        print(heard[0], flush=True)
+    await asyncio.gather(*watching)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -1,0 +1,577 @@
+"""The verbs about incidents, on call, the watch, promises and the audit trail, at a real door."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner, Result
+
+from hms_floor import embedded
+from hms_floor.cli import door as doors
+from hms_floor.cli import main
+from hms_floor.cli.chart import Chart
+from hms_oms import database as ledger_door
+from hms_oms import health, outbox, recipes, registry
+from hms_ops import answers, client, episodes, ladder, metrics, oncall, pulse, thresholds
+from hms_ops.findings import Finding
+from hms_ops.picture import Forecast, Picture, QueueSeen, Waits
+from tests.conftest import RECIPES, admin, sibling
+from tests.door import OpenDoor, standing
+
+PHONE = "+12025550142"
+ROTA = f"""
+timezone = "America/Chicago"
+recipients = {{ ada = "{PHONE}", grace = "+1 202 555 0143" }}
+[[shifts]]
+name = "rare"
+days = ["mon"]
+from = 07:00:00
+until = "07:01"
+recipient = "grace"
+[[steps]]
+after_minutes = 0
+notify = ["ada"]
+[[steps]]
+after_minutes = 10
+notify = ["ada", "grace"]
+"""
+#: TRUNCATE fires no trigger of rows, so that even what is append-only can be emptied.
+EMPTY = """
+truncate oms.jobs, oms.job_events, oms.audit, oms.messages, ops.incidents, ops.incident_events,
+    ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds, ops.metrics, ops.beats
+    restart identity cascade;
+update oms.queues set paused_at = null, paused_by = null, pause_reason = null;
+"""
+
+Hms = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def standing_door(
+    servers: embedded.Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenDoor]:
+    """A door on a ledger that the module's tests share, with the recipes of the test shop."""
+    name = f"hms_cli_{uuid.uuid4().hex[:12]}"
+    admin(servers, f"create database {name} template {template} strategy file_copy")
+    url = sibling(servers, name)
+    with ledger_door.engine(url).begin() as connection:
+        for recipe in recipes.load_folder(RECIPES).values():
+            registry.register(connection, recipe)
+    with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("home")) as found:
+        yield found
+    ledger_door.engine(url).dispose()
+    admin(servers, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def engine(standing_door: OpenDoor) -> sa.Engine:
+    """The module's ledger, with nothing but queues and recipes in it."""
+    assert standing_door.settings.database_url is not None
+    found = ledger_door.engine(standing_door.settings.database_url)
+    with found.begin() as connection:
+        connection.exec_driver_sql(EMPTY)
+    return found
+
+
+@pytest.fixture
+def hms(standing_door: OpenDoor, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hms]:
+    """Call `hms` with the badge of the home, or with one of these `roles`."""
+    for name in [name for name in os.environ if name.startswith("HMS_")]:
+        monkeypatch.delenv(name)
+
+    def call(*words: str, roles: tuple[str, ...] = (), feed: str | None = None, **more: str | None) -> Result:
+        badge: dict[str, str | None] = {"HMS_BADGE": standing_door.badge(*roles)} if roles else {}
+        forget()
+        # As wide as the widest table: what is left out on a narrow screen has tests of its own.
+        environment = {"COLUMNS": "240", **standing_door.found, **badge, **more}
+        answer = CliRunner().invoke(main, words, input=feed, env=environment, prog_name="hms")
+        assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
+        return answer
+
+    yield call
+    forget()
+
+
+def forget() -> None:
+    """Each call finds its door and badge anew, as each process does."""
+    for cached in (doors.act, doors.oms, doors.ops):
+        cached.cache_clear()
+
+
+def look(engine: sa.Engine, *findings: Finding, after: timedelta = timedelta()) -> None:
+    """Be the watch: one look, `after` a while, at which these rules hold; texts wait in the outbox."""
+    with engine.begin() as connection:
+        now = health.clock(connection) + after
+        limits = thresholds.limits(connection)
+        judged = ["late", "slow"]
+        episodes.observe(connection, now, findings, limits, judged=judged, looked_before=now)
+        ladder.page(connection, now, True)
+
+
+def late(engine: sa.Engine, jobs: int = 764, seconds: float = 240.0) -> str:
+    """So many jobs of the shop are late: an open incident, by its reference."""
+    with engine.connect() as connection:
+        since = health.clock(connection) - timedelta(seconds=seconds)
+    facts = {"late": jobs, "late_since": since.isoformat()}
+    look(engine, Finding("late", "shop", seconds, late_jobs=jobs, facts=facts))
+    with engine.begin() as connection:
+        connection.execute(sa.text("update ops.incidents set late_jobs = :jobs"), {"jobs": jobs})
+        return str(connection.scalar(sa.text("select reference from ops.incidents")))
+
+
+def measure(engine: sa.Engine, age: float = 0.0, **seen: Any) -> None:
+    """Be the watch: publish the metrics of the shop's queue, as they were `age` seconds ago."""
+    with engine.begin() as connection:
+        now = health.clock(connection) - timedelta(seconds=age)
+        queue = QueueSeen(name="shop", sla_minutes=30, workers=2, slots=8, **seen)
+        metrics.publish(connection, Picture(now=now, queues=[queue], workers=2, counted_at=now))
+
+
+def beat(engine: sa.Engine, name: str, **detail: Any) -> None:
+    """Be a duty that says that it is there."""
+    with engine.begin() as connection:
+        pulse.beat(connection, name, detail)
+
+
+def told(answer: Result, code: int = 0) -> str:
+    """What a call printed, which ended with this code."""
+    assert answer.exit_code == code, answer.output
+    return answer.output
+
+
+def read(answer: Result, code: int = 0) -> Any:
+    """The JSON that a call printed."""
+    assert answer.exit_code == code, answer.output
+    return json.loads(answer.stdout)
+
+
+def test_incidents_are_listed(hms: Hms, engine: sa.Engine) -> None:
+    """What is wrong stands in a table, and where nothing is that is said."""
+    assert told(hms("incident", "list")) == "Nothing is wrong.\n"
+    assert told(hms("incident", "list", "--all", "--queue", "shop")) == "Nothing was ever wrong in shop.\n"
+    assert told(hms("incident", "list", "--state", "open")) == "No incident is open.\n"
+    reference = late(engine)
+    page = told(hms("incident", "list"))
+    assert f"#{reference}" in page
+    assert "shop: 764 jobs late since" in page
+    [listed] = read(hms("incident", "list", "--json"))
+    assert (listed["reference"], listed["state"], listed["lateJobs"]) == (reference, "open", 764)
+    assert read(hms("incident", "list", "--state", "resolved", "--json")) == []
+    assert read(hms("incident", "list", "--queue", "returns", "--json")) == []
+
+
+def test_an_incident_that_is_over_tells_its_worst(hms: Hms, engine: sa.Engine) -> None:
+    """Not what the last look saw of it, when one job was left."""
+    late(engine)
+    late(engine, jobs=1, seconds=3.0)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update ops.incidents set late_jobs = 764")
+    look(engine)
+    look(engine, after=timedelta(seconds=61))
+    assert told(hms("incident", "list")) == "Nothing is wrong.\n"
+    page = told(hms("incident", "list", "--all"))
+    assert "shop: 764 jobs were late, the worst by 4 min." in page
+    assert "over" in page
+
+
+def test_an_incident_is_shown_with_what_was_done_and_texted(hms: Hms, engine: sa.Engine) -> None:
+    """Its history, the reason that somebody gave, the texts with their fate, and its jobs."""
+    reference = late(engine)
+    acked = told(hms("incident", "ack", f"#{reference.lower()}", "--reason", "two more workers"))
+    assert f"#{reference} is acknowledged. Unless it is over by " in acked
+    page = told(hms("incident", "show", reference))
+    for word in ("764", "acknowledged", "two more workers", "texts again", "cancelled", f"ACK {reference}."):
+        assert word in page
+    found = read(hms("incident", "show", reference, "--json"))
+    assert [line["kind"] for line in found["timeline"]] == ["opened", "paged", "acknowledged"]
+    assert [text["to"] for text in found["texts"]] == [oncall.DEFAULT["recipients"]["on-call"]]
+    assert read(hms("incident", "ack", reference, "--json"))["state"] == "acknowledged"
+    assert "is resolved" in told(hms("incident", "resolve", reference, "--reason", "mended"))
+    again = hms("incident", "ack", reference)
+    assert "there is nothing to take on" in told(again, 1)
+
+
+def test_phones_are_masked_for_a_viewer(hms: Hms, engine: sa.Engine) -> None:
+    """A viewer sees the last four digits of whom is called and who was; a manager all of them."""
+    told(hms("oncall", "set", "-", feed=ROTA))
+    reference = late(engine)
+    for words in (["oncall", "list"], ["incident", "show", reference]):
+        assert PHONE in told(hms(*words, roles=("manager",)))
+        for masked in (hms(*words, roles=("viewer",)), hms(*words, "--json", roles=("viewer",))):
+            assert PHONE not in told(masked)
+            assert "***0142" in masked.output
+
+
+def test_silences_are_made_listed_and_ended(hms: Hms) -> None:
+    """From now on, or later; with what they cover and until when."""
+    assert "Nothing is silenced" in told(hms("incident", "silences"))
+    words = ["incident", "silence", "--reason", "moving the servers", "--for", "2h"]
+    made = told(hms(*words, "--queue", "shop", "--rule", "slow"))
+    assert made.startswith("Silence 1: slow in shop until ")
+    assert "hms incident unsilence 1" in made
+    assert "every rule in every queue from" in told(hms(*words, "--from", "+1d"))
+    assert read(hms(*words, "--json"))["reason"] == "moving the servers"
+    assert "moving the servers" in told(hms("incident", "silences"))
+    assert [each["rule"] for each in read(hms("incident", "silences", "--json"))].count("slow") == 1
+    assert told(hms("incident", "unsilence", "1", "--reason", "done")) == "Silence 1 has ended.\n"
+    assert read(hms("incident", "unsilence", "2", "--json"))["endedAt"]
+    assert len(read(hms("incident", "silences", "--json"))) == 1
+
+
+def test_the_on_call_document_is_set_and_read(hms: Hms, engine: sa.Engine, tmp_path: Path) -> None:
+    """As TOML, with hours as TOML writes them, or as JSON; the default says that it is one."""
+    assert "until somebody sets a document" in told(hms("oncall", "list"))
+    beat(engine, "ops", sender_is_local=False)
+    assert "Nobody is texted" in told(hms("oncall", "list"))
+    file = tmp_path / "rota.toml"
+    file.write_text(ROTA)
+    put = told(hms("oncall", "set", str(file), "--reason", "Ada is back"))
+    assert "at once" in put
+    assert "after 10 min" in put
+    page = told(hms("oncall", "list"))
+    assert "Ada is back" in page
+    assert "America/Chicago" in page
+    found = read(hms("oncall", "list", "--json"))
+    assert found["now"][0] == {"afterMinutes": 0, "recipients": ["ada"]}
+    [shift] = found["document"]["shifts"]
+    with engine.connect() as connection:
+        shift["days"] = [oncall.DAYS[(health.clock(connection).weekday() + 3) % 7]]
+    found["document"]["steps"] = [{"after_minutes": 0, "notify": ["shift:rare"]}]
+    as_json = json.dumps(found["document"])
+    assert read(hms("oncall", "set", "-", "--json", feed=as_json))["reason"] is None
+    assert "no shift covers this hour" in told(hms("oncall", "list"))
+
+
+def test_the_state_of_the_watch_is_told_in_words(hms: Hms, engine: sa.Engine) -> None:
+    """Silent with exit code 1; alive with what it says of itself."""
+    silent = told(hms("ops", "status"), 1)
+    assert "never heard" in silent
+    assert "hms ops run" in silent
+    assert read(hms("ops", "status", "--json"), 1)["ok"] is False
+    beat(engine, "ops", failed_rules=[], sender_is_local=True)
+    beat(engine, "pager", sender="log", fault=None)
+    page = told(hms("ops", "status"))
+    assert "all is well" in page
+    assert "handset.log" in page
+    assert "[]" not in page
+    beat(engine, "ops", failed_rules=["slow"], sender_is_local=False)
+    beat(engine, "pager", sender="twilio", fault="the account is suspended")
+    page = told(hms("ops", "status"))
+    for words in ("cannot judge: slow", "the account is suspended", "texts go out by twilio"):
+        assert words in page
+
+
+def test_a_test_page_is_put_into_the_outbox(hms: Hms, engine: sa.Engine) -> None:
+    """However the phone is written, as long as it has its country."""
+    assert f"on its way to {PHONE}" in told(hms("ops", "test-page", "+1 (202) 555-0142"))
+    token = read(hms("ops", "test-page", PHONE, "--json"))["token"]
+    with engine.connect() as connection:
+        found = outbox.last_pages(connection, 5)
+    assert [(text.kind, text.recipient) for text in found] == [("test", PHONE)] * 2
+    assert token.startswith("test:")
+
+
+def test_thresholds_are_listed_and_changed(hms: Hms) -> None:
+    """One line a rule, and one for each change, with who made it and why; `default` takes it back."""
+    page = told(hms("ops", "rules"))
+    assert "percent 80, steps 20" in page
+    assert "set by" not in page
+    words = ["ops", "rule", "stalled", "minutes"]
+    changed = told(hms(*words, "10", "--queue", "shop", "--reason", "long steps"))
+    assert changed.startswith("stalled: minutes is 10 (default 5) in shop")
+    assert "minutes 10" in told(hms("ops", "rules", "--queue", "shop"))
+    assert "minutes 5" in told(hms("ops", "rules", "--queue", "returns"))
+    page = told(hms("ops", "rules"))
+    assert "minutes 5" in page
+    assert "long steps" in page
+    assert read(hms(*words, "default", "--queue", "shop", "--json"))["value"] == 5
+    assert {each["rule"] for each in read(hms("ops", "rules", "--json"))} >= {"late", "forecast", "behind"}
+    narrow = told(hms("ops", "rules", COLUMNS="80"))
+    assert max(map(len, narrow.splitlines())) <= 80
+
+
+def test_the_report_tells_shares_and_the_worst_misses(hms: Hms, engine: sa.Engine) -> None:
+    """On time, late and failed by queue and day, and where the time of the worst ones went."""
+    assert "No job was due" in told(hms("sla", "report"))
+    with engine.begin() as connection:
+        for minutes in (-3, 5):
+            connection.execute(sa.text(_ENDED), {"minutes": minutes})
+    page = told(hms("sla", "report"))
+    assert "50.0 %" in page
+    assert "waited (" in page
+    found = read(hms("sla", "report", "--week", "--json"))
+    assert (found["whole"]["onTime"], found["whole"]["late"], found["zone"]) == (1, 1, "UTC")
+    assert [miss["cause"] for miss in found["worst"]] == ["waited"]
+    assert "No job was due" in told(hms("sla", "report", "--from", "2026-01-05", "--to", "2026-01-06"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "code", "says"),
+    [
+        ({"waiting": 9, "late": 3, "at_risk": 4}, 5, "3             4"),
+        ({"waiting": 9, "at_risk": 4}, 5, "0             4"),
+        ({"waiting": 9, "at_risk": 0}, 0, "Every queue holds."),
+        ({}, 0, "Every queue holds."),
+        ({"waiting": 9}, 0, "Too little has been seen of shop to tell"),
+        ({"waiting": 9, "late": 3, "age": 60.0}, 1, "nobody measures"),
+        (None, 1, "nobody measures"),
+    ],
+)
+def test_what_is_at_risk_has_exit_code_5(
+    hms: Hms, engine: sa.Engine, seen: dict[str, Any] | None, code: int, says: str
+) -> None:
+    """5 where a promise is broken or will be; what is old or was never measured is not taken for all well."""
+    if seen is not None:
+        measure(engine, **seen)
+    assert says in told(hms("sla", "at-risk"), code)
+    found = read(hms("sla", "at-risk", "--json"), code)
+    assert found == [] or found[0]["queue"] == "shop"
+
+
+def test_a_queue_is_watched_once(hms: Hms, engine: sa.Engine) -> None:
+    """Length, waits, pace and what will be late; old numbers are said to be old, and pauses are told."""
+    assert "Nothing was ever measured" in told(hms("queue", "watch", "shop", "--once"))
+    assert read(hms("queue", "watch", "shop", "--once", "--json"))["at"] is None
+    waits = Waits(mean=12.0, p50=10.0, p95=61.0, p99=70.0, begun=7, source="events")
+    measure(
+        engine, waiting=1200, running=8, late=3, at_risk=4, waits=waits, left=600, forecast=_ahead(engine)
+    )
+    told(hms("queue", "pause", "shop", "--reason", "the roster is being changed"))
+    page = told(hms("queue", "watch", "shop", "--once"))
+    for words in (
+        "1,200 in the backlog",
+        "mean 12.0 s, p95 1 min 1 s",
+        "120 a minute, all done in 10 min",
+        "12 slots would hold",
+        "waits from the events",
+        "the roster is being changed",
+    ):
+        assert words in page
+    assert "Nothing new" not in page
+    document = read(hms("queue", "watch", "shop", "--once", "--json"))
+    assert (document["queue"], document["metrics"]["queue.length[backlog]"]) == ("shop", 1200)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update ops.metrics set at = at - interval '5 minutes'")
+    assert "Nothing new for 5 min" in told(hms("queue", "watch", "shop", "--once"))
+
+
+def test_watching_tells_each_change_until_ctrl_c(standing_door: OpenDoor, engine: sa.Engine) -> None:
+    """Without a terminal a change is a line; Ctrl-C ends it without a word, with exit code 130."""
+    measure(engine, waiting=7)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hms_floor", "queue", "watch", "shop"],
+        env=standing_door.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert "shop: 7 open" in process.stdout.readline()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update ops.metrics set at = at - interval '2 seconds'")
+    measure(engine, waiting=8)
+    assert any("shop: 8 open" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    assert (process.wait(10), process.stderr.read() if process.stderr else "") == (130, "")
+    process.stdout.close()
+
+
+def test_the_chart_has_a_bar_a_second(engine: sa.Engine) -> None:
+    """What was not told of a second is what it was before; the highest bar is as high as the chart."""
+    with engine.connect() as connection:
+        now = health.clock(connection).replace(microsecond=0)
+    chart = Chart("open jobs")
+    assert chart.lines() == []
+    for second, value in ((0, 4.0), (0, 8.0), (3, 0.0), (500, 1.0)):
+        chart.add(now + timedelta(seconds=second), value)
+        if second == 3:
+            *bars, what = chart.lines()
+            assert [len(line.plain) for line in bars] == [4, 4, 4, 4]
+            assert what.plain == "open jobs in the last 4 s: 0 to 8"
+    assert "in the last 60 s: 0 to 1" in chart.lines()[-1].plain
+
+
+def test_the_trail_tells_who_changed_what_and_why(hms: Hms, engine: sa.Engine) -> None:
+    """Newest first, refused attempts with the number of the answer; filters narrow it down."""
+    assert told(hms("audit")) == "Nothing was changed yet.\n"
+    told(hms("ops", "rule", "stalled", "minutes", "10", "--reason", "long steps"))
+    told(hms("incident", "ack", "K7"), 4)
+    page = told(hms("audit"))
+    for words in ("stalled.minutes", "long steps", "value 10", "POST /incidents/{id}/ack (404)"):
+        assert words in page
+    assert len(read(hms("audit", "--json", "--limit", "1"))) == 1
+    assert len(read(hms("audit", "--json", "--subject", "stalled.minutes", "--since", "1h"))) == 1
+    assert len(read(hms("audit", "--json", "--since", "999999d"))) == 2
+    assert told(hms("audit", "--actor", "nobody")) == "Nothing was changed that fits.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ("incident show K9", 4, "`hms incident list --all` shows them"),
+        ("incident ack 99", 4, "`hms incident list --all` shows them"),
+        ("incident show a/b", 2, "write K7, or its number"),
+        ("incident list --queue nowhere", 4, "`hms queue list`"),
+        ("incident list --state lost", 2, "acknowledged"),
+        ("incident silence --for 2x --reason x", 2, "'--for'"),
+        ("incident silence --for 9999999d --reason x", 2, "nothing lasts that long"),
+        ("incident silence --for 2h --from yesterday --reason x", 2, "or +10m"),
+        ("incident silence --for 2h --rule none --reason x", 4, "known are late"),
+        ("incident silence --for 2h", 2, "--reason"),
+        ("incident unsilence 99", 4, "`hms incident silences` shows them"),
+        ("oncall set nowhere.toml", 2, "nowhere.toml"),
+        ("ops test-page 555", 2, "write +12025550143"),
+        ("ops rule none minutes 3", 4, "known are late"),
+        ("ops rule stalled none 3", 4, "it has for_seconds"),
+        ("ops rule stalled minutes nan", 2, "a number from 0 up nor default"),
+        ("ops rules --queue nowhere", 4, "`hms queue list`"),
+        ("queue watch nowhere --once", 4, "`hms queue list`"),
+        ("sla report --from 2026-13-01", 2, "%Y-%m-%d"),
+        ("sla report --from 2026-11-24 --to 2026-11-20", 2, "before it begins"),
+        ("sla report --week --to 2026-11-20", 2, "--from"),
+        ("audit --since 5x", 2, "write 90s"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_its_code(hms: Hms, words: str, code: int, says: str) -> None:
+    """2 for a wrong call, 4 for what is not there, and a sentence with what would be right."""
+    assert says in told(hms(*words.split()), code)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "neither TOML nor JSON"),
+        ("a = [", "neither TOML nor JSON"),
+        ('{"a": NaN}', "neither TOML nor JSON"),
+        ("a = nan", "neither TOML nor JSON"),
+        ('{"a":' + "[" * 100_000, "neither TOML nor JSON"),
+        ("a = 1", "'steps' is a required property"),
+        (ROTA.replace("+1 202 555 0143", "555"), "recipients.grace: '555' is not a phone number"),
+    ],
+)
+def test_a_faulty_on_call_document_is_told_by_its_fields(
+    hms: Hms, tmp_path: Path, text: str, says: str
+) -> None:
+    """What cannot be read and what contradicts itself is refused, and nothing is put in force."""
+    file = tmp_path / "rota"
+    file.write_text(text)
+    refused = told(hms("oncall", "set", str(file)), 2)
+    assert says in refused
+    assert "rota" in refused
+    assert read(hms("oncall", "list", "--json"))["setAt"] is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "incident ack K7",
+        "incident resolve K7",
+        "incident silence --for 1h --reason x",
+        "incident unsilence 1",
+        f"ops test-page {PHONE}",
+        "ops rule stalled minutes 5",
+        "audit",
+    ],
+)
+def test_a_viewer_may_look_and_no_more(hms: Hms, words: str) -> None:
+    """A badge that does not allow it: exit code 3, with the roles that would, and where badges come from."""
+    refused = told(hms(*words.split(), roles=("viewer",)), 3)
+    assert "manager" in refused
+    assert "hms badge issue" in refused
+
+
+def test_without_a_badge_or_a_floor_the_way_out_is_told(hms: Hms, tmp_path: Path) -> None:
+    """3 without a badge or with a bad one, 1 where no door is known or none answers."""
+    empty = str(tmp_path)
+    for words in ("incident list", "oncall list", "ops status", "sla at-risk", "queue watch shop", "audit"):
+        call = words.split()
+        assert "`hms up`" in told(hms(*call, HMS_URL=None, HMS_HOME=empty), 1)
+        assert "HMS_BADGE" in told(hms(*call, HMS_HOME=empty), 3)
+        assert "hms badge issue" in told(hms(*call, HMS_BADGE="x.y.z"), 3)
+    away = told(hms("incident", "list", HMS_URL="http://127.0.0.1:1", HMS_BADGE="x.y.z"), 1)
+    assert "cannot be reached" in away
+    assert "hms up" in away
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "found"),
+    [
+        (["incident"], "sil", {"silence", "silences"}),
+        (["oncall"], "", {"list", "set"}),
+        (["ops"], "", {"run", "status", "test-page", "rules", "rule"}),
+        (["sla"], "", {"set", "list", "history", "report", "at-risk"}),
+        (["queue"], "wat", {"watch"}),
+        (["incident", "list", "--state"], "re", {"resolved"}),
+        (["audit"], "--su", {"--subject"}),
+    ],
+)
+def test_tab_completes_the_verbs(words: list[str], begun: str, found: set[str]) -> None:
+    """As for the other nouns, options and their choices too."""
+    shell = ShellComplete(main, {}, "hms", "_HMS_COMPLETE")
+    assert {item.value for item in shell.get_completions(words, begun)} == found
+
+
+def test_the_verbs_load_no_driver_and_no_task_queue() -> None:
+    """What only speaks to the door starts without the database, Redis, Celery and the server."""
+    program = (
+        "import sys\n"
+        "from hms_floor.cli import incident, live, oncall, promises, trail, watch\n"
+        "heavy = {'celery', 'kombu', 'sqlalchemy', 'psycopg2', 'redis', 'fastapi', 'jsonschema'}\n"
+        "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_what_is_stale_is_so_for_the_watch_too() -> None:
+    """The clients name the age without loading the ledger."""
+    assert answers.STALE_SECONDS == metrics.STALE_SECONDS
+
+
+def test_texts_history_and_days_are_read_by_the_client(standing_door: OpenDoor, engine: sa.Engine) -> None:
+    """A text with a key is one text; days and the history of a metric come as records."""
+    with client.OpsClient(standing_door.url, standing_door.badge("manager")) as ops:
+        sent = ops.send_sms(PHONE, "hello", key="one")
+        assert ops.send_sms(PHONE, "hello", key="one") == sent
+        [text] = ops.texts(limit=5)
+        assert (text.kind, text.to, text.body, text.fate) == ("message", PHONE, "hello", "pending")
+        reference = late(engine)
+        assert [each.reference for each in ops.texts(incident=reference)] == [reference]
+        assert len(ops.sla_days("shop", 3, zone="America/Chicago")) == 3
+        found = ops.history("queue.waitTime", "shop", step=3600, zone="America/Chicago")
+        assert (found.name, found.unit, found.step, found.points) == ("queue.waitTime", "seconds", 3600, ())
+
+
+def _ahead(engine: sa.Engine) -> Forecast:
+    with engine.connect() as connection:
+        now = health.clock(connection)
+    return Forecast(
+        late=4,
+        first_late=now + timedelta(minutes=1),
+        deadline=None,
+        done_at=now + timedelta(minutes=10, seconds=5),
+        rate=2.0,
+        slots_needed=12,
+        trusted=True,
+    )
+
+
+_ENDED = """
+insert into oms.jobs (type, recipe_id, steps, queue, status, sla, sla_minutes, payload, requested_by,
+    created_at, finished_at)
+select type, id, '{pick,pack,send}', 'shop', 'done', oms.now() + make_interval(mins => :minutes), 10, '{}',
+    'ann', oms.now() - interval '10 minutes', oms.now()
+from oms.recipes where type = 'shop:order:v1'
+"""

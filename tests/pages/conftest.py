@@ -1,0 +1,155 @@
+"""A whole floor in real processes, and Chromium to look at it; skipped aloud where there is no Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from hms_floor import badges, entrance
+from hms_floor.badges import Role
+from hms_oms.settings import Settings
+from tests.conftest import wait_until
+from tests.door import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+#: Nothing of the browser's own goes out, and it runs as root in a container, too.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+#: A window without transitions, in which a colour is what it will be at once.
+CALM: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+
+
+@dataclass
+class Floor:
+    """A floor that `hms up` keeps running."""
+
+    url: str
+    home: Path
+    process: subprocess.Popen[bytes]
+    client: httpx.Client = field(repr=False)
+
+    def link(self) -> str:
+        """A one-time link to sign in with."""
+        return f"{self.url}/enter?code={entrance.make_code(self.home, time.time())}"
+
+    def badge(self, *roles: Role) -> tuple[str, str]:
+        """A badge with these roles, and its number."""
+        issued = badges.issue(Settings(home=self.home), actor="lee", roles=roles, queues=[], hours=1)
+        return issued.token, issued.badge.jti
+
+    def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """Ask the door with the badge of whoever started the floor; it must do it."""
+        if body is not None:
+            options["json"] = body
+        answer = self.client.request(method, path, **options)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def cycle(self, rows: int, sla_minutes: float) -> int:
+        """Start a cycle of so many jobs by the door, and return its number."""
+        first = time.time_ns() // 1_000_000 % 10_000_000 * 100
+        content = "\n".join([HEAD, *(row(first + number) for number in range(rows))])
+        headers = {"Content-Type": "text/csv"}
+        path = f"/cycles?jobType=farm:grant:v1&name=test.csv&slaMinutes={sla_minutes}"
+        return int(self.ask("POST", path, content=content, headers=headers)["batch"])
+
+
+HEAD = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on"
+
+
+def row(number: int) -> str:
+    """A line of an application that will be granted."""
+    return f"{number},Ada Byron,541-555-0168,41069,rice,100,5000,2026-01-29"
+
+
+def start(home: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start `hms up` in a process of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
+    settings = {"HMS_HOME": str(home), "HMS_WORKERS": "1", "HMS_FLOOR_RATE": "100000"}
+    with (home.parent / "up.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "hms_floor", "up"],
+            env={**kept, **settings, **environment},
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here: the pages were not looked at (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
+    """A floor for all tests: to start one takes a while."""
+    home = tmp_path_factory.mktemp("up") / "home"
+    port = free_port()
+    process = start(home, HMS_FLOOR_PORT=str(port))
+    url = f"http://127.0.0.1:{port}"
+    client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+
+    def ready() -> bool:
+        log = (home.parent / "up.log").read_text()
+        assert process.poll() is None, log
+        return "the floor is up" in log
+
+    try:
+        wait_until(ready, "the floor to be up", 90)
+        client.headers["Authorization"] = f"Bearer {(home / 'badge').read_text().strip()}"
+        yield Floor(url, home, process, client)
+    finally:
+        client.close()
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+@pytest.fixture
+def visit(browser: Browser, floor: Floor) -> Iterator[Callable[..., Page]]:
+    """Open a page of the floor: as its manager, or with a badge of some roles."""
+    contexts: list[BrowserContext] = []
+
+    def go(path: str, *roles: Role, badge: str | None = None, **options: Any) -> Page:
+        context = browser.new_context(**{**CALM, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        if roles or badge:
+            token = badge or floor.badge(*roles)[0]
+            context.add_cookies([{"name": "hms_badge", "value": token, "url": floor.url}])
+        else:
+            page.goto(floor.link())
+        page.goto(floor.url + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()

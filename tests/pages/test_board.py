@@ -1,0 +1,136 @@
+"""The board and what charts are drawn from, read from a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from hms_floor import board
+from hms_floor.board import Card
+from hms_floor.pages import demand, past
+from hms_oms import outbox
+from hms_oms.recipes import Recipe
+from hms_ops import metrics, pulse, samples
+from hms_ops.picture import Forecast, Picture, QueueSeen, Waits
+
+Forward = Callable[[timedelta], None]
+
+
+def seen(now: datetime) -> Picture:
+    """What the watch has seen of a queue that will be late."""
+    waits = Waits(61.5, 50.0, 90.0, 99.0, 12, "events")
+    ahead = Forecast(7, now + timedelta(seconds=60), None, now + timedelta(seconds=300), 0.5, 24)
+    queue = QueueSeen(
+        "shop", 30.0, waiting=40, delayed=2, queued=3, running=5, late=1, at_risk=7, waits=waits
+    )
+    fields = {name: getattr(queue, name) for name in queue.__slots__}
+    return Picture(now, [QueueSeen(**{**fields, "forecast": ahead, "left": 60})], counted_at=now)
+
+
+def clock(engine: sa.Engine) -> datetime:
+    """The ledger's time."""
+    with engine.connect() as connection:
+        found: datetime = connection.execute(sa.text("select oms.now()")).scalar_one()
+        return found
+
+
+def test_a_card_has_what_the_watch_has_measured(engine: sa.Engine, shop: Recipe, forward: Forward) -> None:
+    """With its forecast as moments; what is stale is no data, and the light says so."""
+    now = clock(engine)
+    with engine.begin() as connection:
+        metrics.publish(connection, seen(now))
+        pulse.beat(connection, "ops", {})
+    with engine.connect() as connection:
+        found = board.read(connection)
+    [card] = [card for card in found.cards if card.name == shop.steps[0].queue]
+    assert (card.open, card.waiting, card.running, card.late, card.at_risk) == (50, 45, 5, 1, 7)
+    assert (card.wait_mean, card.slots_needed, card.light) == (61.5, 24, "broken")
+    assert card.done_at == now + timedelta(seconds=300)
+    assert card.late_from == now + timedelta(seconds=60)
+    assert not found.blind
+    forward(timedelta(seconds=60))
+    with engine.connect() as connection:
+        later = board.read(connection)
+    [card] = [card for card in later.cards if card.name == "shop"]
+    assert (card.light, card.wait_mean, later.blind) == ("unknown", None, True)
+
+
+def test_the_last_deadline_is_that_of_an_open_job(engine: sa.Engine, shop: Recipe) -> None:
+    """And how many are due by when comes from the open jobs alone."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(JOBS)
+    with engine.connect() as connection:
+        [card] = [card for card in board.read(connection).cards if card.name == "shop"]
+        due = demand.due(connection, "shop", 3)
+    assert card.last_due == datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+    assert [jobs for _, jobs in due] == [1, 2, 3]
+    assert due[-1][0] == card.last_due
+
+
+JOBS = """
+insert into oms.jobs
+    (type, recipe_id, steps, queue, payload, sla, sla_minutes, requested_by, status, finished_at)
+select 'shop:order:v1', id, '{pick,pack}', 'shop', '{}',
+    timestamptz '2026-11-23T12:00Z' + n * interval '10 minutes',
+    30, 'ann', case when n < 4 then 'waiting' else 'done' end, case when n < 4 then null else oms.now() end
+from oms.recipes, generate_series(1, 5) as n
+where type = 'shop:order:v1'
+"""
+
+
+def test_the_past_of_a_queue_comes_from_its_samples(
+    engine: sa.Engine, shop: Recipe, forward: Forward
+) -> None:
+    """Lengths are added up over the states, and a step without data is a gap in the line."""
+    began = clock(engine)
+    for _ in range(3):
+        now = clock(engine)
+        with engine.begin() as connection:
+            metrics.publish(connection, seen(now))
+            samples.keep(connection, now)
+        forward(timedelta(minutes=1))
+    forward(timedelta(minutes=10))
+    with engine.begin() as connection:
+        now = clock(engine)
+        metrics.publish(connection, seen(now))
+        samples.keep(connection, now)
+        since = began - timedelta(minutes=1)
+        points = past.points(connection, "shop", since, now + timedelta(minutes=1), 60)
+    assert [(point.open, point.wait, point.late) for point in points] == [(50.0, 61.5, 1.0)] * 4
+    line = past.line(points, lambda point: point.open, 150.0)
+    assert [value for _, value in line] == [50.0, 50.0, 50.0, None, 50.0]
+
+
+def test_capacity_is_drawn_as_far_as_the_demand() -> None:
+    """The demand goes up at each deadline, what is done in a line to the last job."""
+    now = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    due = [(now - timedelta(minutes=1), 5), (now + timedelta(minutes=10), 20)]
+    needed, done = demand.lines(due, Card("a", backlog=20, done_at=now + timedelta(minutes=5)), now)
+    start, end = 1000 * now.timestamp(), 1000 * due[1][0].timestamp()
+    assert list(needed) == [(start, 5.0), (end, 20.0), (end, 20.0)]
+    assert list(done) == [(start, 0.0), (start + 300_000, 20.0), (end, 20.0)]
+    assert demand.lines([], Card("a"), now) == ((), ())
+
+
+def test_texts_to_applicants_are_counted_and_pages_are_shown(engine: sa.Engine, bare: object) -> None:
+    """They are told apart, and counted from a moment on."""
+    with engine.begin() as connection:
+        for number in range(3):
+            outbox.put_page(
+                connection,
+                token=f"page-{number}",
+                incident=None,
+                kind="late",
+                reference="K7",
+                recipient="+12025550143",
+                body=f"page {number}",
+            )
+        outbox.put(bare, token="t", job=None, kind="grant", recipient="+12025550144", body="granted")  # type: ignore[arg-type]
+        bare.commit()  # type: ignore[attr-defined]
+    with engine.connect() as connection:
+        now = clock(engine)
+        assert [text.body for text in outbox.last_pages(connection, 2)] == ["page 2", "page 1"]
+        assert outbox.to_applicants(connection, now - timedelta(hours=1))[0] == 1
+        assert outbox.to_applicants(connection, now + timedelta(hours=1)) == (0, None)

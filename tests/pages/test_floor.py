@@ -1,0 +1,140 @@
+"""The floor at work: real processes, a browser, and a manager in front of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from hms_floor.badges import Role
+from tests.conftest import wait_until
+from tests.pages.conftest import HEAD, Floor, row
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def _open_queue(floor: Floor) -> None:
+    """Each test finds the queue open, without limits, and empty."""
+    floor.ask("POST", "/queues/farm-grant/resume", {})
+    floor.ask("POST", "/queues/farm-grant/limit", {"window": None, "startsPerMinute": None})
+    wait_until(lambda: not floor.ask("GET", "/jobs?status=open")["jobs"], "the queue to be empty", 60)
+
+
+def test_a_cycle_is_run_from_a_file_and_its_report_read(visit: Visit) -> None:
+    """What is refused is told line by line, and the rest is watched to its end."""
+    page = visit("/floor/")
+    page.get_by_role("button", name="Run daily cycle").click()
+    rows = [HEAD, *(row(number) for number in range(1, 41)), "x,,,,,,,"]
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a file").click()
+    file: Any = {"name": "morning.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
+    chooser.value.set_files(file)
+    expect(page.get_by_role("heading", name="1 row was refused")).to_be_visible()
+    expect(page.get_by_label("Refused rows").get_by_role("cell", name="42")).not_to_have_count(0)
+    page.get_by_role("link", name="Watch the cycle").click()
+    expect(page.get_by_text("40 of 40 jobs have ended")).to_be_visible()
+    expect(page.get_by_label("Jobs by outcome").get_by_role("row", name="assigned")).to_contain_text("40")
+
+
+def test_the_light_turns_amber_and_red_and_green_again(visit: Visit, floor: Floor) -> None:
+    """A throttled queue is at risk, then broken; its incident is taken in hand; in the end it holds again."""
+    page = visit("/floor/", Role.ONCALL)
+    verdict = page.get_by_label("Verdict")
+    expect(verdict.get_by_text(re.compile("^Holds$|^Idle$"))).to_be_visible()
+    floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": 180})
+    floor.cycle(160, 0.2)
+    expect(verdict.get_by_text("At risk")).to_be_visible()
+    expect(verdict.get_by_role("heading")).to_contain_text("of farm-grant will be late from")
+    expect(verdict.get_by_text("Broken")).to_be_visible(timeout=25_000)
+    expect(page.get_by_label("Queue farm-grant").get_by_text("Broken")).to_be_visible()
+    late = page.locator(".incident").filter(has_text="late since")
+    late.get_by_role("button", name="Acknowledge").click()
+    expect(late.get_by_text("lee has it in hand.")).to_be_visible()
+    expect(page.get_by_label("Last texts").get_by_text("late since").first).to_be_visible()
+    floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": None})
+    expect(verdict.get_by_text("Holds")).to_be_visible(timeout=30_000)
+
+
+def test_a_promoted_job_runs_next(visit: Visit, floor: Floor) -> None:
+    """A paused queue is put in another order by hand, and goes on in that order."""
+    page = visit("/floor/queues/farm-grant")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("dialog").get_by_label("Why?").fill("county fair")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused by").first).to_contain_text("(county fair)")
+    floor.ask("POST", "/queues/farm-grant/limit", {"window": 1})
+    batch = floor.cycle(5, 10)
+    rows = page.locator(".jobs tbody tr")
+    expect(rows).to_have_count(5)
+    last = rows.nth(4).get_by_role("link").inner_text()
+    rows.nth(4).get_by_role("checkbox").click()
+    page.get_by_role("button", name="Promote").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("1 job will change.")).to_be_visible()
+    dialog.get_by_role("button", name="Promote").click()
+    expect(rows.nth(0).get_by_role("link")).to_have_text(last)
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("The backlog is empty.")).to_be_visible()
+    began = {}
+    for job in floor.ask("GET", f"/jobs?batch={batch}")["jobs"]:
+        timeline = floor.ask("GET", f"/jobs/{job['id']}")["timeline"]
+        began[job["id"]] = next(line["at"] for line in timeline if line["fact"] == "claimed")
+    assert min(began, key=lambda job: began[job]) == last
+
+
+def test_an_sla_is_changed_after_its_preview(visit: Visit, floor: Floor) -> None:
+    """The preview says what would become of the open jobs; what is set is kept with its reason."""
+    page = visit("/floor/queues/farm-grant")
+    page.get_by_role("button", name="SLA").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Minutes").fill("45")
+    dialog.get_by_label("Why?").fill("shorter days")
+    dialog.get_by_role("button", name="Preview").click()
+    expect(dialog.get_by_text(re.compile(r"From [\d.]+ (min|h) to 45 min\."))).to_be_visible()
+    dialog.get_by_role("button", name="Set").click()
+    expect(page.get_by_text("farm-grant has 45 min from now on.")).to_be_visible()
+    assert floor.ask("GET", "/queues/farm-grant/sla")["history"][0]["reason"] == "shorter days"
+    page.goto(f"{floor.url}/floor/sla")
+    expect(page.get_by_role("row", name="shorter days")).to_be_visible()
+
+
+def test_a_role_is_offered_what_it_may_do(visit: Visit, floor: Floor) -> None:
+    """A viewer changes nothing and sees no values; an operator starts and cancels; a manager does all."""
+    batch = floor.cycle(1, 10)
+    job = floor.ask("GET", f"/jobs?batch={batch}")["jobs"][0]["id"]
+    page = visit(f"/floor/jobs/{job}", Role.VIEWER)
+    expect(page.get_by_text("Your badge does not show values.").first).to_be_visible()
+    expect(page.get_by_text("Ada Byron")).to_have_count(0)
+    offered: dict[str, set[str]] = {}
+    for role in (Role.VIEWER, Role.ONCALL, Role.OPERATOR, Role.MANAGER):
+        page = visit("/floor/", role)
+        offered[role] = set(page.get_by_role("main").get_by_role("button").all_inner_texts())
+        for path in ("queues/farm-grant", "cycles", "incidents", "jobs"):
+            page.goto(f"{floor.url}/floor/{path}")
+            expect(page.locator("h1")).to_be_visible()
+            offered[role] |= set(page.get_by_role("main").get_by_role("button").all_inner_texts())
+        audits = page.get_by_role("link", name="Audit").count()
+        assert audits == (1 if role == Role.MANAGER else 0)
+    words = {role: {text.split("\n")[-1] for text in texts if text} for role, texts in offered.items()}
+    looking = {"What the rules compare with", "Search", "5 minutes", "24 hours", "keyboard_arrow_down"}
+    assert words[Role.VIEWER] - looking == set()
+    assert words[Role.ONCALL] - looking <= {"Acknowledge"}
+    assert {"Run daily cycle", "Choose a file", "Retry", "Cancel"} == words[Role.OPERATOR] - looking
+    assert {"Pause", "Limits", "SLA", "Silence"} <= words[Role.MANAGER]
+
+
+def test_a_badge_that_is_taken_back_ends_an_open_page(visit: Visit, floor: Floor) -> None:
+    """Within some seconds its reader stands at the door, and is brought back there after signing in."""
+    token, number = floor.badge(Role.VIEWER)
+    page = visit("/floor/", badge=token)
+    expect(page.get_by_label("Queue farm-grant")).to_be_visible()
+    floor.ask("POST", f"/badges/{number}/revoke", {})
+    expect(page).to_have_url(re.compile(r"/enter\?next=/floor/"))
+    page.get_by_label("Badge").fill(floor.badge(Role.VIEWER)[0])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/floor/$"))

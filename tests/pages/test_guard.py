@@ -1,0 +1,190 @@
+"""Who gets in: the guard before the pages and their line, the one-time link, the cookie, the way out."""
+
+from __future__ import annotations
+
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import nicegui
+import pytest
+
+from hms_floor import embedded, entrance
+from hms_oms import database as database_door
+from hms_oms import recipes, registry
+from tests.conftest import RECIPES, admin, sibling
+from tests.door import OpenDoor, standing
+
+LINE = "/floor/_nicegui_ws/socket.io/?EIO=4&transport="
+
+
+@pytest.fixture(scope="module")
+def door(
+    servers: embedded.Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenDoor]:
+    """A door with pages, for all tests of this module."""
+    name = f"hms_pages_{uuid.uuid4().hex[:12]}"
+    admin(servers, f"create database {name} template {template}")
+    url = sibling(servers, name)
+    with database_door.engine(url).begin() as connection:
+        for recipe in recipes.load_folder(RECIPES).values():
+            registry.register(connection, recipe)
+    with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("door") / "home") as opened:
+        yield opened
+    database_door.engine(url).dispose()
+    admin(servers, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def client(door: OpenDoor) -> Iterator[httpx.Client]:
+    """A browser without eyes: it keeps cookies and follows nothing."""
+    with httpx.Client(base_url=door.url, trust_env=False, timeout=20) as found:
+        yield found
+
+
+def sign_in(door: OpenDoor, client: httpx.Client, *roles: str) -> str:
+    """Show a badge at the form; returns it."""
+    badge = door.badge(*(roles or ("viewer",)))
+    assert client.post("/enter", data={"badge": badge, "next": "/floor/"}).status_code == 303
+    return badge
+
+
+def handshake(door: OpenDoor, **headers: str) -> str:
+    """Ask for a websocket of the pages, and return the status line of the answer."""
+    host, _, port = door.url.removeprefix("http://").partition(":")
+    sent = {
+        "Host": f"{host}:{port}",
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+    with socket.create_connection((host, int(port)), timeout=20) as line:
+        line.sendall(f"GET {LINE}websocket HTTP/1.1\r\n{lines}\r\n".encode())
+        return line.makefile("rb").readline().decode()
+
+
+@pytest.mark.parametrize("path", ["/floor/", "/floor/jobs?status=open", "/floor/queues/shop", "/floor/no"])
+def test_a_page_without_a_badge_leads_to_the_way_in(client: httpx.Client, path: str) -> None:
+    """It comes back to the same page afterwards, and nothing of the page is told before."""
+    answer = client.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/enter?next=/floor/")
+    assert answer.content == b""
+    client.cookies.set("hms_badge", "no.badge.atall")
+    assert client.get(path).status_code == 303
+
+
+def test_the_line_of_a_page_is_for_our_own_pages_with_a_badge(door: OpenDoor, client: httpx.Client) -> None:
+    """Without a badge, or from another site, neither a websocket nor polling gets a line."""
+    badge = sign_in(door, client)
+    cookie, host = f"hms_badge={badge}", door.url.removeprefix("http://")
+    assert " 403 " in handshake(door)
+    assert " 403 " in handshake(door, Origin=door.url)
+    assert " 403 " in handshake(door, Cookie=cookie, Origin="http://evil.example")
+    assert " 403 " in handshake(door, Cookie=cookie, Origin="null")
+    assert " 403 " in handshake(door, Cookie=cookie, Origin=door.url, Sec_Fetch_Site="cross-site")
+    assert " 403 " in handshake(door, Cookie="hms_badge=x.y.z", Origin=door.url)
+    assert " 101 " in handshake(door, Cookie=cookie, Origin=f"http://{host}")
+    client.cookies.clear()
+    assert client.get(f"{LINE}polling").status_code == 403
+    client.cookies.set("hms_badge", badge)
+    assert client.get(f"{LINE}polling", headers={"Origin": "http://evil.example"}).status_code == 403
+    assert client.get(f"{LINE}polling", headers={"Origin": door.url}).status_code == 200
+
+
+def test_a_file_from_another_site_is_refused(door: OpenDoor, client: httpx.Client) -> None:
+    """Whatever writes to a page must come from a page of ours, even with the cookie."""
+    sign_in(door, client, "manager")
+    place = f"/floor/_nicegui/client/{uuid.uuid4()}/upload/7"
+    assert client.post(place, files={"a": b"x"}, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert client.post(place, files={"a": b"x"}, headers={"Sec-Fetch-Site": "same-site"}).status_code == 403
+    assert client.post(place, files={"a": b"x"}, headers={"Origin": door.url}).status_code == 404
+
+
+def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(door: OpenDoor, client: httpx.Client) -> None:
+    """HttpOnly, SameSite=Strict, as long as the badge holds; Secure where the door is behind TLS."""
+    answer = client.post("/enter", data={"badge": door.badge("viewer"), "next": "/floor/jobs"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/floor/jobs")
+    flags = answer.headers["set-cookie"].lower()
+    assert "httponly" in flags
+    assert "samesite=strict" in flags
+    assert "secure" not in flags
+    assert 3000 < int(flags.partition("max-age=")[2].partition(";")[0]) <= 3600
+    assert client.get("/here").status_code == 204
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["https://evil.example/", "//evil.example", "/floor/\\evil", "/floor/\r\nX: y", "/leave", "floor", ""],
+)
+def test_nobody_is_led_elsewhere(door: OpenDoor, client: httpx.Client, where: str) -> None:
+    """Whatever an address asks for, signing in leads to the floor."""
+    answer = client.post("/enter", data={"badge": door.badge("viewer"), "next": where})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/floor/")
+    code = entrance.make_code(door.settings.home, time.time())
+    answer = client.get("/enter", params={"code": code, "next": where})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/floor/")
+
+
+def test_a_link_is_good_once_and_not_for_ever(door: OpenDoor, client: httpx.Client) -> None:
+    """Used, wrong or ended it says so, and sets no cookie."""
+    code = entrance.make_code(door.settings.home, time.time())
+    assert client.get("/enter", params={"code": "wrong"}).status_code == 403
+    assert client.get("/enter", params={"code": code}).status_code == 303
+    client.cookies.clear()
+    used = client.get("/enter", params={"code": code})
+    assert used.status_code == 403
+    assert "has been used already, or has ended" in used.text
+    assert "set-cookie" not in used.headers
+    ended = entrance.make_code(door.settings.home, time.time() - entrance.SECONDS - 1)
+    assert client.get("/enter", params={"code": ended}).status_code == 403
+
+
+def test_a_wrong_badge_and_a_form_from_elsewhere_are_refused(door: OpenDoor, client: httpx.Client) -> None:
+    """The reason is told as text, never as markup."""
+    answer = client.post("/enter", data={"badge": "<script>", "next": '"><script>'})
+    assert answer.status_code == 403
+    assert "<script" not in answer.text
+    badge = {"badge": door.badge("viewer")}
+    assert client.post("/enter", data=badge, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert client.post("/enter", data=badge, headers={"Origin": "null"}).status_code == 403
+    own = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/enter", data=badge, headers=own).status_code == 303
+
+
+def test_whoever_signs_out_is_out(door: OpenDoor, client: httpx.Client) -> None:
+    """The cookie is gone, and other sites cannot have it removed."""
+    sign_in(door, client)
+    assert client.post("/leave", headers={"Origin": "http://evil.example"}).status_code == 403
+    assert client.get("/here").status_code == 204
+    assert client.post("/leave").headers["location"] == "/enter"
+    assert client.get("/here").status_code == 403
+    assert client.get("/floor/").status_code == 303
+
+
+def test_a_page_says_what_it_may_load(door: OpenDoor, client: httpx.Client) -> None:
+    """Nothing from elsewhere, no frame around it; assets are the same for all and may be kept."""
+    sign_in(door, client)
+    page = client.get("/floor/")
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    for rule in ("default-src 'self'", "frame-ancestors 'none'", "object-src 'none'", "base-uri 'none'"):
+        assert rule in policy
+    assert page.headers["x-frame-options"] == "DENY"
+    assert "no-store" in page.headers["cache-control"]
+    assert "//" not in page.text.partition("<body>")[0].replace("http://www.w3.org", "").replace("*/", "")
+    client.cookies.clear()
+    asset = client.get(f"/floor/_nicegui/{nicegui.__version__}/static/nicegui.js")
+    assert asset.status_code == 200
+    assert "max-age" in asset.headers["cache-control"]
+
+
+def test_a_jobs_task_is_found_in_flower_where_there_is_one(door: OpenDoor, client: httpx.Client) -> None:
+    """Here there is none, and what is no ticket leads nowhere."""
+    assert client.get("/flower-link/job-7.1.pick").status_code == 404
+    assert client.get("/flower-link/evil").status_code == 404

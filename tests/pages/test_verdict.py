@@ -1,0 +1,106 @@
+"""The verdict: one sentence that an operations manager can act on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hms_floor.board import Board, Card, Hand
+from hms_floor.verdict import Verdict, queue_verdict, verdict
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+CREW = [Hand("w@vm", "vm", 3, 8)]
+
+
+def board(*cards: Card, silent: float | None = 1.0) -> Board:
+    """A board at half past ten."""
+    return Board(NOW, cards, silent, CREW, [("vm", 20.0)], 0)
+
+
+def at(hour: int, minute: int) -> datetime:
+    """A moment of that day."""
+    return NOW.replace(hour=hour, minute=minute)
+
+
+BUSY = Card("farm-grant", backlog=1200, delayed=4, running=8, done_at=at(11, 42), last_due=at(12, 0))
+RISK = Card(
+    "farm-grant", backlog=900, at_risk=412, late_from=at(10, 42), workers=2, slots=16, slots_needed=30
+)
+LATE = Card(
+    "farm-grant", backlog=900, late=1, at_risk=20, done_at=at(11, 0), workers=2, slots=16, slots_needed=9
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "light", "words"),
+    [
+        (
+            board(BUSY, Card("b"), Card("c")),
+            "holds",
+            "All 3 queues hold. farm-grant: 1,204 waiting, 8 running, the last one done by 11:42, due 12:00.",
+        ),
+        (
+            board(RISK, Card("b")),
+            "risk",
+            (
+                "412 jobs of farm-grant will be late from 10:42 on;"
+                " 2 more workers (14 slots) would hold what can be held."
+            ),
+        ),
+        (
+            board(LATE, RISK),
+            "broken",
+            "1 job of farm-grant is late, 20 more will be, the last one done by 11:00.",
+        ),
+        (board(Card("a")), "holds", "The queue holds. Nothing is waiting."),
+        (board(), "idle", "There is no queue yet."),
+        (board(BUSY, silent=40), "unknown", "Cannot tell: the watch has been silent for 40 s."),
+        (
+            board(BUSY, silent=None),
+            "unknown",
+            "Cannot tell: the watch has never been heard. Is `hms ops run` up?",
+        ),
+        (
+            board(BUSY, Card("b", fresh=False)),
+            "unknown",
+            "Cannot tell: b has not been measured lately.",
+        ),
+        (
+            board(Card("a", paused_at=NOW), Card("b")),
+            "paused",
+            "All 2 queues hold; a is paused. Nothing is waiting.",
+        ),
+    ],
+)
+def test_the_worst_is_told_first_and_what_would_help(seen: Board, light: str, words: str) -> None:
+    """Broken before at risk before unknown before what holds."""
+    assert verdict(seen, UTC) == Verdict(light, words)
+
+
+def test_why_more_slots_would_not_help_is_told() -> None:
+    """A paused queue, one without workers, and one that may start no more than so many a minute."""
+    late = {"backlog": 5, "late": 5}
+    told = [
+        queue_verdict(Card("a", **late, paused_at=NOW), UTC),  # type: ignore[arg-type]
+        queue_verdict(Card("a", **late), UTC),
+        queue_verdict(Card("a", **late, workers=1, slots=8, starts_per_minute=60), UTC),
+    ]
+    assert told == [
+        "5 jobs of a are late; the queue is paused.",
+        "5 jobs of a are late; no worker is there for it.",
+        "5 jobs of a are late; it may start no more than 60 jobs a minute.",
+    ]
+
+
+def test_a_paused_queue_says_who_has_paused_it_and_why() -> None:
+    """With the time, for who comes after lunch."""
+    paused = Card("a", paused_at=NOW - timedelta(minutes=30), paused_by="ann", pause_reason="fair")
+    assert queue_verdict(paused, UTC) == "Paused by ann at 10:00 (fair)."
+
+
+def test_incidents_that_are_not_over_are_not_forgotten() -> None:
+    """What is measured may be well again before an incident is."""
+    assert verdict(board(Card("a")), UTC, incidents=2).words == (
+        "The queue holds; 2 incidents are not over. Nothing is waiting."
+    )
