@@ -4,6 +4,7 @@
 # make bench     measure against bare Celery, side by side
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
+# make screenshots   the pages of a seeded day into docs/images (needs chromium)
 # make help      this text
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ SEED ?= 7
 TEXTS ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench chaos clean
+.PHONY: screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -51,6 +52,9 @@ bench: setup
 chaos: setup
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
+
+screenshots: setup
+	$(BIN)/python -m tests.pages.screenshots
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, timedelta
 from statistics import median
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +21,17 @@ from hms_ops import attainment, incidents, misses
 
 BAR = 50.0
 QUEUE = "farm-grant"
+#: What all jobs are about; 3,000 of them end in a day.
+PAYLOAD: dict[str, Any] = {
+    "appId": 1,
+    "name": "Ada Byron",
+    "phone": "541-555-0168",
+    "countyFips": "41069",
+    "crop": "rice",
+    "acres": 100,
+    "amountRequested": 5000,
+    "submittedOn": "2026-01-29",
+}
 
 _JOBS = """
 insert into oms.jobs (type, recipe_id, steps, queue, status, sla, sla_minutes, payload, requested_by,
@@ -27,10 +40,10 @@ select 'farm:grant:v1', id, '{validate,inspect,notify}', 'farm-grant',
     case when n <= :open then 'waiting' else 'done' end,
     case when n <= :open then oms.now() + interval '1 day' + n * interval '1 second'
         else at + interval '1 hour' end,
-    60, '{"appId": 1, "countyFips": "19153"}', 'bench', 0, at, at,
+    60, cast(:payload as jsonb), 'bench', 0, at, at,
     case when n > :open then at + interval '59 minutes' end, 'assigned', 'bench-' || n
 from oms.recipes, generate_series(1, :jobs) as n,
-    lateral (select oms.now() - interval '1 hour' - n * interval '8 seconds' as at) as times
+    lateral (select oms.now() - interval '1 hour' - n * interval '28.8 seconds' as at) as times
 where type = 'farm:grant:v1'
 """
 _TEXTS = """
@@ -54,7 +67,9 @@ def fill(engine: sa.Engine, number: int, still_open: int) -> None:
     """Put so many jobs into the ledger, some of them open, with their texts; all others are gone."""
     with engine.begin() as connection:
         connection.exec_driver_sql("truncate oms.jobs restart identity cascade")
-        connection.execute(sa.text(_JOBS), {"jobs": number, "open": still_open})
+        connection.execute(
+            sa.text(_JOBS), {"jobs": number, "open": still_open, "payload": json.dumps(PAYLOAD)}
+        )
         connection.exec_driver_sql(_TEXTS)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze oms.jobs, oms.messages")
@@ -94,7 +109,7 @@ def _timed(ask: Callable[[], object]) -> float:
 def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[], object]]:
     now = health.clock(connection)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    day, week = now - timedelta(days=1), attainment.week(now, UTC)
+    day, week = now - timedelta(days=1), attainment.week(now - timedelta(days=7), UTC)
     every, queue, job = jobs.Filter(), jobs.Filter(queue=QUEUE), number - 7
     return {
         "board": lambda: board.read(connection),

@@ -37,6 +37,8 @@ MOST_HOURS = 8784.0
 ANY_QUEUE = "*"
 #: The longest token that is looked at.
 LONGEST = 8192
+#: How long a provider may take to give its keys, and how long it is left alone after it has not; in seconds.
+PROVIDER_SECONDS = 5.0
 
 
 class Role(StrEnum):
@@ -177,7 +179,9 @@ class _ByProvider:
 
     def __init__(self, settings: Settings, source: str) -> None:
         self._settings, self._source = settings, source
-        self._remote = jwt.PyJWKClient(source, timeout=5) if urlsplit(source).scheme == "https" else None
+        remote = urlsplit(source).scheme == "https"
+        self._remote = jwt.PyJWKClient(source, timeout=int(PROVIDER_SECONDS)) if remote else None
+        self._silent_until = float("-inf")
         self._file: tuple[float, jwt.PyJWKSet] | None = None
         self._door = threading.Lock()
 
@@ -194,10 +198,21 @@ class _ByProvider:
     def _signing_key(self, token: str) -> jwt.PyJWK:
         kid = jwt.get_unverified_header(token).get("kid")
         if self._remote is not None:
-            return self._remote.get_signing_key(str(kid))
+            return self._fetched(self._remote, str(kid))
         keys = self._kept().keys
         [named] = [each for each in keys if each.key_id == kid] if kid is not None else keys
         return named
+
+    def _fetched(self, remote: jwt.PyJWKClient, kid: str) -> jwt.PyJWK:
+        with self._door:
+            if time.monotonic() < self._silent_until:
+                # Whoever shows any token at all shall not keep all our threads waiting for the provider.
+                raise jwt.PyJWKClientError("the provider has not answered a moment ago")
+            try:
+                return remote.get_signing_key(kid)
+            except jwt.PyJWKClientConnectionError:
+                self._silent_until = time.monotonic() + PROVIDER_SECONDS
+                raise
 
     def _kept(self) -> jwt.PyJWKSet:
         path = Path(self._source)

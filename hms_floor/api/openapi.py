@@ -91,6 +91,9 @@ def _complete(app: FastAPI, recipes: Recipes) -> dict[str, Any]:
     for parameter in found["paths"]["/cycles"]["post"]["parameters"]:
         if parameter["name"] == "jobType":
             parameter["schema"] = {"type": "string", "enum": sorted(recipes)}
+    queues = sorted({queue for recipe in recipes.values() for queue in recipe.queues})
+    for name in ("Move", "BulkMove"):
+        schemas[name]["properties"]["queue"]["enum"] = queues
     _describe_payloads(schemas, recipes)
     return found
 

@@ -13,6 +13,8 @@ Points = Sequence[tuple[float, float | None]]
 BLUE, ORANGE, GREEN, RED, GREY = "#3d8bd4", "#e08a1e", "#2f9e66", "#d9534a", "#8b97a3"
 #: Readable on both papers.
 _INK = "#76828e"
+#: Below this a time axis tells seconds, too.
+SHORT_MILLISECONDS = 240_000.0
 
 
 def lines(
@@ -62,7 +64,11 @@ def lines(
             **({"min": reach[0], "max": reach[1]} if reach else {}),
             "splitNumber": 2 if small else 6,
             "axisLine": {"lineStyle": {"color": _INK}},
-            "axisLabel": {"color": _INK, "hideOverlap": True, "formatter": "{HH}:{mm}"},
+            "axisLabel": {
+                "color": _INK,
+                "hideOverlap": True,
+                "formatter": _clock(reach),
+            },
             "splitLine": {"show": False},
         },
         "yAxis": {
@@ -91,7 +97,7 @@ def bars(
             "type": "category",
             "data": list(categories),
             "axisLine": {"lineStyle": {"color": _INK}},
-            "axisLabel": {"color": _INK, "fontSize": 11, **({"interval": 0} if len(categories) < 10 else {})},
+            "axisLabel": {"color": _INK, "fontSize": 11, **({"interval": 0} if len(categories) < 8 else {})},
         },
         "yAxis": {
             "type": "value",
@@ -126,6 +132,12 @@ def replace(chart: ui.echart, options: dict[str, Any]) -> None:
     chart.options.clear()
     chart.options.update(options)
     chart.update()
+
+
+def _clock(reach: tuple[float, float] | None) -> str:
+    """How a time axis tells its marks apart."""
+    short = reach is not None and reach[1] - reach[0] < SHORT_MILLISECONDS
+    return "{HH}:{mm}:{ss}" if short else "{HH}:{mm}"
 
 
 #: How values on an axis are told.

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
-from hms_floor.pages import plain
+from hms_floor.pages import plain, silences
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import done, frame, nothing, tell
 from hms_floor.pages.plain import Link, link
 from hms_floor.pages.session import Visitor
+from hms_floor.pages.silences import clock
 
 #: How often they are looked at, in seconds.
 LOOK_SECONDS = 2.0
@@ -37,14 +37,14 @@ async def incidents(request: Request) -> None:
                     ui.label("Silences")
                 if visitor.may(Role.MANAGER):
                     ui.button(
-                        "Silence", icon="notifications_off", on_click=lambda: _ask_silence(visitor)
+                        "Silence", icon="notifications_off", on_click=lambda: silences.ask(visitor)
                     ).props("outline dense")
-            await _silences(visitor)
+            await silences.show(visitor)
         with (
             ui.element("section").classes("card"),
             ui.expansion("What the rules compare with").classes("wide"),
         ):
-            await _thresholds(visitor)
+            await silences.thresholds(visitor)
     seen: object = None
 
     async def refresh() -> None:
@@ -119,10 +119,10 @@ def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
         facts = {
             "Rule": f"{document['rule']}: {document['title']}",
             "Queue": document["queue"],
-            "Holds since": _clock(document["activeAt"]),
-            "Opened": _clock(document["openedAt"]),
+            "Holds since": clock(document["activeAt"]),
+            "Opened": clock(document["openedAt"]),
             "In hand": _by(document["acknowledgedBy"], document["acknowledgedAt"]),
-            "Pages again": _clock(document["ackExpiresAt"]) if document["state"] == "acknowledged" else None,
+            "Pages again": clock(document["ackExpiresAt"]) if document["state"] == "acknowledged" else None,
             "Over": _by(document["resolvedBy"], document["resolvedAt"]),
             "Late jobs": f"{document['lateJobs']:,}" if document["lateJobs"] else None,
             "Reopened": f"{document['reopened']} times" if document["reopened"] else None,
@@ -141,7 +141,7 @@ def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
             with ui.element("h2"):
                 ui.label("What happened")
             rows = [
-                (_clock(line["at"]) or "", line["kind"], line["who"] or "", _detail(line["detail"]))
+                (clock(line["at"]) or "", line["kind"], line["who"] or "", _detail(line["detail"]))
                 for line in reversed(document["timeline"])
             ]
             plain.table(
@@ -152,7 +152,7 @@ def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
                 with ui.element("h2"):
                     ui.label("Texts about it")
                 texts = [
-                    (_clock(text["createdAt"]) or "", text["to"], text["body"] or "", text["fate"])
+                    (clock(text["createdAt"]) or "", text["to"], text["body"] or "", text["fate"])
                     for text in document["texts"]
                 ]
                 plain.table(
@@ -195,85 +195,14 @@ def _deed(title: str, verb: str, effect: str, document: Mapping[str, Any], visit
     ui.button(title, on_click=ask).props("outline dense")
 
 
-async def _silences(visitor: Visitor) -> None:
-    found = (await visitor.ask.get("/silences"))["silences"]
-    if not found:
-        nothing("Nothing is silenced: every new incident calls somebody.")
-        return
-    plain.table(
-        ("Rule", "Queue", "From", "Until", "Why", "By"),
-        [
-            (
-                silence["rule"] or "every rule",
-                silence["queue"] or "every queue",
-                _clock(silence["startsAt"]) or "",
-                _clock(silence["endsAt"]) or "",
-                silence["reason"],
-                silence["setBy"],
-            )
-            for silence in found
-        ],
-        wide=("Why",),
-        caption="Silences that hold or are to come",
-    )
-
-
-def _ask_silence(visitor: Visitor) -> None:
-    with ui.dialog() as dialog, ui.card().classes("ask"):
-        ui.label("Silence").classes("title")
-        ui.label("New incidents open and are shown, but call nobody until it ends.").classes("faint")
-        queue = ui.input("Queue (empty: every one)").props("outlined dense")
-        rule = ui.input("Rule (empty: every one)").props("outlined dense")
-        minutes = ui.number("For how many minutes", value=60, min=1, max=10080).props("outlined dense")
-        reason = ui.input("Why?").props("outlined dense")
-
-        async def act() -> None:
-            until = datetime.now(UTC) + timedelta(minutes=minutes.value or 0)
-            body = {"endsAt": until.isoformat(), "reason": reason.value or ""}
-            body |= {"queue": queue.value} if queue.value else {}
-            body |= {"rule": rule.value} if rule.value else {}
-            try:
-                await visitor.ask.post("/silences", body)
-            except Refused as refused:
-                tell(refused)
-                return
-            dialog.close()
-            ui.navigate.reload()
-
-        with ui.element("div").classes("row"):
-            ui.button("Silence", on_click=act)
-            ui.button("Leave it", on_click=dialog.close).props("flat")
-    dialog.open()
-
-
-async def _thresholds(visitor: Visitor) -> None:
-    found = (await visitor.ask.get("/thresholds"))["thresholds"]
-    plain.table(
-        ("Rule", "Parameter", "Queue", "Value", "Default", "Set by"),
-        [
-            (
-                each["rule"],
-                each["parameter"],
-                each["queue"] or "every queue",
-                f"{each['value']:g}",
-                f"{each['default']:g}",
-                each["setBy"] or "",
-            )
-            for each in found
-        ],
-        numbers=("Value", "Default"),
-        caption="Thresholds in force",
-    )
-
-
 def _listed(document: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
     return (
         Link(_name(document), f"/floor/incidents/{document['id']}"),
         document["state"],
         document["sentence"],
-        _clock(document["activeAt"]) or "",
+        clock(document["activeAt"]) or "",
         document["acknowledgedBy"] or "",
-        _clock(document["resolvedAt"]) or "",
+        clock(document["resolvedAt"]) or "",
     )
 
 
@@ -284,12 +213,8 @@ def _name(document: Mapping[str, Any]) -> str:
 def _by(who: str | None, when: str | None) -> str | None:
     if when is None:
         return None
-    return f"{who}, {_clock(when)}" if who else _clock(when)
+    return f"{who}, {clock(when)}" if who else clock(when)
 
 
 def _detail(detail: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {value}" for name, value in (detail or {}).items())
-
-
-def _clock(moment: str | None) -> str | None:
-    return None if moment is None else f"{datetime.fromisoformat(moment).astimezone():%m-%d %H:%M:%S}"

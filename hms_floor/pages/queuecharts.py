@@ -85,6 +85,10 @@ class QueueCharts:
         demand = await run.io_bound(feed.due, self._name, self._card.open)
         needed, done = demands.lines(demand or (), self._card, view.board.now)
         drawn = charts.lines(
-            {"due": needed, "done": done}, (charts.BLUE, charts.GREEN), unit="jobs", steps=("due",)
+            {"due": needed, "done": done},
+            (charts.BLUE, charts.GREEN),
+            unit="jobs",
+            reach=(needed[0][0], needed[-1][0]) if needed else feed.reach(),
+            steps=("due",),
         )
         charts.replace(self._charts["demand"], drawn)

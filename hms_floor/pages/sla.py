@@ -109,7 +109,10 @@ def _drawing(title: str, where: str, drawn: dict[str, Any], told: str) -> None:
 
 
 def _below(seconds: float | None) -> str:
-    return "more" if seconds is None else f"< {show.about(timedelta(seconds=seconds))}"
+    """A bucket's name that fits below its bar: `<5m`, `<4h`."""
+    if seconds is None:
+        return "more"
+    return f"<{seconds / 3600:g}h" if seconds >= 3600 else f"<{seconds / 60:g}m"
 
 
 def _misses(worst: list[Mapping[str, Any]]) -> None:

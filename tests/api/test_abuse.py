@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
+import httpx
 import pytest
+import sqlalchemy as sa
 
+from hms_floor.api import problems
+from hms_floor.api.connection import MOST_CONNECTIONS
+from hms_floor.api.routes.reservations import MOST_WAITING
 from hms_floor.badges import Role
-from tests.api.conftest import Door, receive_all
+from hms_oms.database import engine as engine_of
+from tests.api.conftest import Door, faults, receive_all
 from tests.conftest import wait_until
 
 
@@ -123,6 +131,26 @@ def test_what_is_no_request_is_told_so(door: Door, body: bytes) -> None:
     assert "Traceback" not in answer.text
 
 
+def test_a_line_of_a_file_is_not_descended_into_either(door: Door) -> None:
+    """It is refused, and nobody's list of jobs holds what cannot be shown."""
+    deep = '{"number": 1, "deep": ' + "[" * 64 + "]" * 64 + "}"
+    fits = '{"number": 2, "deep": ' + "[" * 63 + "]" * 63 + "}"
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = door.ask("POST", "/cycles?jobType=shop:order:v1", content=f"{deep}\n{fits}", headers=headers)
+    assert answer.json()["refusedRows"] == [
+        {"line": 1, "field": "line", "reason": "is nested deeper than 64 levels"}
+    ]
+    for role in (Role.VIEWER, Role.OPERATOR):
+        assert [job["key"] for job in door.get("/jobs", role)["jobs"]] == ["2"]
+
+
+def test_no_more_faults_are_told_than_anybody_reads(door: Door) -> None:
+    """A megabyte of wrong fields is no larger an answer."""
+    answer = door.ask("POST", "/jobs", {f"a{number}": 1 for number in range(50_000)})
+    assert len(faults(answer)) == 100
+    assert len(answer.content) < 20_000
+
+
 def test_another_kind_of_body_is_refused(door: Door) -> None:
     """JSON is asked for, and said so."""
     headers = {"Content-Type": "text/plain", "Authorization": f"Bearer {door.badge()}"}
@@ -193,6 +221,61 @@ def test_heads_that_are_too_large_or_none_at_all(door: Door) -> None:
         assert status(door.send(junk + b"\r\n\r\n")) == 400
     split = b"POST /jobs HTTP/1.1\r\nHost: door\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert status(door.send(split + b"0\r\n\r\n")) == 400
+
+
+def test_agents_who_wait_leave_room_for_the_others(door: Door) -> None:
+    """A thousand may wait at a process; the next is told so, and others are served."""
+    badge = door.badge(Role.AGENT, actor="desk")
+    head = f"POST /queues/returns-desk/reserve HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {badge}\r\n"
+    head += 'Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{"wait": 30}'
+    with ExitStack() as lines:
+        for _ in range(MOST_WAITING):
+            lines.enter_context(door.connect()).sendall(head.encode())
+        answer = wait_until(lambda: _refused(door), "the line to be full")
+        assert int(answer.headers["retry-after"]) > 0
+        assert door.get("/queues")["queues"]
+
+
+def _refused(door: Door) -> httpx.Response | None:
+    answer = door.ask("POST", "/queues/returns-desk/reserve", {"wait": 0.001})
+    return answer if answer.status_code == 503 else None
+
+
+def test_more_connections_than_there_is_room_for(door: Door) -> None:
+    """The next one is told so in the form that all problems have, and is served when there is room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MOST_CONNECTIONS + 500)), hard))
+    door.client.close()
+    door.client = httpx.Client(base_url=door.url, timeout=60.0)
+    with ExitStack() as lines:
+        for _ in range(MOST_CONNECTIONS):
+            lines.enter_context(door.connect())
+        answer = door.send(b"GET /healthz HTTP/1.1\r\nHost: door\r\n\r\n")
+        assert status(answer) == 503
+        assert b"application/problem+json" in answer
+        assert b"Retry-After: " in answer
+    wait_until(door.lives, "room")
+
+
+def test_what_is_looked_for_stands_in_no_log(door: Door, order: Callable[..., str]) -> None:
+    """A page asks the door in its reader's name, and nobody writes down what for."""
+    order(1, phone="515-555-0142")
+    headers = {"Cookie": f"hms_badge={door.badge(Role.OPERATOR)}"}
+    answer = door.client.get("/floor/jobs", params={"payload": "phone=515-555-0142"}, headers=headers)
+    assert "job-1" in answer.text
+    assert "0142" not in (door.settings.home / "floor.log").read_text()
+
+
+def test_an_error_in_the_log_quotes_nobody(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the values of a statement nor the row that the database names."""
+    query = sa.text("insert into oms.badges (jti, actor, roles) values (:jti, :actor, null)")
+    values = {"jti": "1", "actor": "Ann Lee"}
+    with engine_of(database).connect() as connection, pytest.raises(sa.exc.IntegrityError) as raised:
+        connection.execute(query, values)
+    assert problems.of(raised.value).status_code == 500
+    assert "NotNullViolation" in caplog.text
+    assert "test_abuse" in caplog.text
+    assert "Ann Lee" not in caplog.text
 
 
 def test_every_answer_is_safe_and_tells_nothing_of_the_server(door: Door) -> None:

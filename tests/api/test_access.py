@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+import os
+import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +25,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.routing import APIRoute
 
-from hms_floor import badges
+from hms_floor import badges, entrance
 from hms_floor.api.app import ROUTERS
+from hms_floor.api.gate import Gate
 from hms_floor.api.roles import OPEN, TABLE, markdown
 from hms_floor.badges import Role
+from hms_oms.settings import Settings
 from tests.api.conftest import Door
 from tests.conftest import wait_until
 
@@ -227,6 +236,104 @@ def test_badges_of_an_identity_provider(
         "GET", "/me", badge=jwt.encode(claims, provider["rsa"], algorithm="RS256", headers={"kid": "r"})
     )
     assert answer.json()["actor"] == "bob"
+
+
+def test_no_route_opens_for_a_badge_signed_with_what_everybody_knows(
+    strangers_door: Door, provider: dict[str, Any], engine: sa.Engine
+) -> None:
+    """Every guarded route, for no algorithm at all and for an HMAC with the provider's public key: 401."""
+    claims: dict[str, Any] = {"iss": "https://id.example.gov", "aud": "hms", "sub": "eve", "jti": "eve-2"}
+    claims |= {"roles": [role.value for role in Role], "queues": ["*"], "exp": int(time.time()) + 600}
+    good = jwt.encode(claims, provider["rsa"], algorithm="RS256", headers={"kid": "r"})
+    assert strangers_door.ask("GET", "/me", badge=good).status_code == 200
+    forged = [
+        jwt.encode(claims, None, algorithm="none", headers={"kid": "r"}),  # type: ignore[arg-type]
+        *(_hs256(claims, secret) for secret in (provider["public"], provider["jwk"])),
+    ]
+    for action in GUARDED:
+        method, path = place(action)
+        for badge in forged:
+            answer = strangers_door.ask(method, path, None if method == "GET" else {}, badge=badge)
+            assert answer.status_code == 401, action
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select count(*) from oms.audit")) == 0
+
+
+def test_a_provider_without_an_answer_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    """Whoever shows made-up badges cannot have the door ask it, and wait for it, each time."""
+    asked: list[bool] = []
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        address = f"https://127.0.0.1:{provider.getsockname()[1]}/keys"
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    provider.accept()[0].close()
+                    asked.append(True)
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        checker = badges.checker(Settings(home=tmp_path, badge_jwks=address))
+        made_up = jwt.encode({"sub": "eve"}, b"x" * 32, algorithm="HS256", headers={"kid": "x"})
+        for _ in range(5):
+            with pytest.raises(badges.BadgeRefused):
+                checker.check(made_up)
+        assert len(asked) == 1
+        provider.shutdown(socket.SHUT_RDWR)
+
+
+def test_where_a_provider_issues_badges_there_are_no_links(strangers_door: Door) -> None:
+    """Neither is one made, nor does one that was made before let anybody in; both say why."""
+    home = strangers_door.settings.home
+    code = entrance.make_code(home, time.time())
+    answer = strangers_door.client.get("/enter", params={"code": code})
+    assert (answer.status_code, "identity provider" in answer.text) == (403, True)
+    done = subprocess.run(
+        [sys.executable, "-m", "hms_floor", "floor", "link"],
+        env=os.environ | {"HMS_HOME": str(home), "HMS_BADGE_JWKS": str(home / "floor.log")},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "HMS_BADGE_JWKS" in done.stderr) == (1, True)
+
+
+def test_who_comes_by_a_link_is_on_the_register_and_in_the_trail(door: Door) -> None:
+    """Such a badge may do everything: it is known, and can be taken back."""
+    answer = door.client.get("/enter", params={"code": entrance.make_code(door.settings.home, time.time())})
+    door.client.cookies.clear()
+    assert answer.status_code == 303
+    [entry], [registered] = door.get("/audit")["entries"], door.get("/badges")["badges"]
+    assert (entry["action"], entry["subject"], entry["source"]) == (
+        "GET /enter",
+        registered["jti"],
+        "127.0.0.1",
+    )
+    token = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
+    assert door.ask("GET", "/me", badge=token).json()["jti"] == registered["jti"]
+
+
+def test_where_the_register_cannot_be_read_all_hear_so_together() -> None:
+    """It is asked once for all who came meanwhile, not once for each, one after the other."""
+    asked, go_on = [], threading.Event()
+
+    def revoked() -> frozenset[str]:
+        asked.append(True)
+        go_on.wait(10)
+        raise OSError("the ledger is away")
+
+    class Believer:
+        def check(self, token: str) -> badges.Badge:
+            return badges.Badge("ann", frozenset(Role), (), token, time.time() + 60)
+
+    async def come() -> list[Any]:
+        gate = Gate(Believer(), revoked)
+        callers = [asyncio.create_task(gate.admit(f"Bearer {number}")) for number in range(5)]
+        while len(gate._known) < 5 or not asked:
+            await asyncio.sleep(0.01)
+        go_on.set()
+        return await asyncio.gather(*callers, return_exceptions=True)
+
+    assert [type(each) for each in asyncio.run(come())] == 5 * [OSError]
+    assert len(asked) == 1
 
 
 def _hs256(claims: dict[str, Any], secret: bytes) -> str:

@@ -199,6 +199,42 @@ def test_agents_wait_in_line_and_each_job_goes_to_one(door: Door, bare: Bare) ->
     assert sorted(each["jobId"] for _, each in found) == sorted(made)
 
 
+def test_agents_are_served_at_once_after_the_listener_has_lost_its_connection(
+    door: Door, bare: Bare, engine: sa.Engine
+) -> None:
+    """It listens again, and hears: nobody waits for the look that is taken every two seconds."""
+    listeners = "select pid from pg_stat_activity where application_name = 'hms floor listener'"
+
+    def pids() -> set[int]:
+        with engine.connect() as connection:
+            here = sa.text(f"{listeners} and datname = current_database()")
+            return set(connection.scalars(here))
+
+    before = pids()
+    with engine.connect() as connection:
+        for pid in before:
+            connection.execute(sa.text("select pg_terminate_backend(:pid)"), {"pid": pid})
+    wait_until(lambda: len(pids() - before) == len(before), "the doors to listen again", 10.0)
+    badge, took = door.badge(Role.AGENT), []
+    for _ in range(3):
+        answers: list[float] = []
+
+        def reserve(answers: list[float] = answers) -> None:
+            body = {"wait": 10}
+            assert door.ask("POST", "/queues/returns-desk/reserve", body, badge=badge).status_code == 200
+            answers.append(time.monotonic())
+
+        waiting = threading.Thread(target=reserve)
+        waiting.start()
+        for _ in range(10):  # meanwhile the agent has come to stand in line
+            assert door.get("/queues")["queues"]
+        hand_over(door, bare)
+        came = time.monotonic()
+        waiting.join()
+        took.append(answers[0] - came)
+    assert sorted(took)[1] < 0.5
+
+
 def test_a_job_that_comes_for_an_agent_who_has_gone_is_there_for_the_next(door: Door, bare: Bare) -> None:
     """Whoever hangs up while waiting holds nothing."""
     badge = door.badge(Role.AGENT, queues=["returns-desk"])

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.badges import Role
-from hms_oms import jobs, ledger
+from hms_floor import badges
+from hms_floor.api import filters, starts
+from hms_floor.api.access import Caller
+from hms_floor.api.door import Door as TheDoor
+from hms_floor.api.problems import Problem
+from hms_floor.badges import Badge, Role
+from hms_oms import database as database_door
+from hms_oms import jobs, ledger, recipes
 from hms_oms.database import Bare
+from hms_oms.settings import Settings
 from hms_oms.tickets import Ticket
 from tests.api.conftest import Door, faults
+from tests.conftest import RECIPES
 
 Place = Callable[..., str]
 
@@ -124,6 +135,58 @@ def test_jobs_are_filtered_by_all_that_is_asked(door: Door, order: Place, engine
     assert found(createdTo=edge) == [made[1], made[0]]
     assert door.ask("GET", "/jobs?queue=nowhere").status_code == 404
     assert set(faults(door.ask("GET", "/jobs?statsu=failed"))) == {"statsu"}
+
+
+def test_payloads_are_not_looked_through_without_end(
+    door: Door, order: Place, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no index of what they hold: what else is asked must leave few enough jobs."""
+    for number in range(1, 4):
+        order(number)
+    monkeypatch.setattr(filters, "MOST_LOOKED_THROUGH", 2)
+    wide = jobs.Filter(queue="shop", payload=(("number", "1"),))
+    with engine.connect() as connection:
+        with pytest.raises(Problem) as refused:
+            filters.require_narrow(connection, wide)
+        assert refused.value.status_code == 422
+        filters.require_narrow(connection, replace(wide, payload=()))
+        filters.require_narrow(connection, replace(wide, queue="returns"))
+        assert not jobs.exceeds(connection, jobs.Filter(queue="shop"), 3)
+
+
+def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> None:
+    """Starts that came together hear so together: it is not tried again for each of them."""
+    away, tried = sa.create_engine("postgresql+psycopg2://127.0.0.1:1/away"), []
+    sa.event.listen(away, "do_connect", lambda *_: tried.append(True))
+    recipe = recipes.load_folder(RECIPES)["shop:order:v1"]
+    caller = Caller(Badge("ann", frozenset(Role), (), "1", 0.0), "POST /jobs", None)
+
+    def request(number: int) -> starts.Request:
+        more: dict[str, Any] = {"key": None, "sla_minutes": None, "priority": 0, "ready_at": None}
+        return starts.request(recipe, {"number": number}, caller=caller, **more)
+
+    async def start_all() -> list[Any]:
+        door = starts.Starts(away)
+        return await asyncio.gather(
+            *(door.start(request(number)) for number in range(1, 21)), return_exceptions=True
+        )
+
+    assert {type(each) for each in asyncio.run(start_all())} == {sa.exc.OperationalError}
+    assert len(tried) == 1
+
+
+def test_no_statement_goes_on_for_ever(database: str, tmp_path: Path) -> None:
+    """Whoever runs it: each connection of the door has a limit."""
+    engine = sa.create_engine(database_door.engine(database).url)
+    badges.make_key(tmp_path)
+
+    async def open_door() -> None:
+        TheDoor(Settings(home=tmp_path, database_url=database, broker_url="redis://nowhere"), engine, {})
+
+    asyncio.run(open_door())
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("show statement_timeout")) == "15s"
+    engine.dispose()
 
 
 def test_payloads_are_masked_for_those_who_may_not_see_them(door: Door, order: Place, bare: Bare) -> None:

@@ -181,3 +181,9 @@ def test_where_no_provider_is_set_up_there_is_nothing(open_door: Callable[..., D
     for target in ("/twilio/reply", "/twilio/status?n=1&a=1"):
         assert call(door, target, form).status_code == 404
         assert call(door, target, form, signed_for=door.url + target, token="").status_code == 404
+
+
+def test_a_form_of_very_many_fields_is_not_taken_apart(door: Door) -> None:
+    """Nobody knows yet who has sent it."""
+    form = {f"a{number}": "" for number in range(1000)}
+    assert call(door, "/twilio/reply", form).status_code == 400

@@ -130,6 +130,18 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         yield start
 
 
+def test_where_a_provider_issues_badges_the_launcher_makes_none(
+    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """The floor starts all the same, and nothing in its home opens a door."""
+    keys = tmp_path / "jwks.json"
+    keys.write_text('{"keys": []}')
+    process = launch(TINY_FLOOR, str(tmp_path), "lambda: 0", HMS_BADGE_JWKS=str(keys), **NOWHERE)
+    assert process.wait(30) == 0, (tmp_path / "said").read_text()
+    assert not (tmp_path / "badge").exists()
+    assert not (tmp_path / "badge.key").exists()
+
+
 def test_a_program_that_dies_is_started_again(tmp_path: Path, keeper: Supervisor, said: list[str]) -> None:
     """Each end is told with its cause, the pauses double, and the record follows."""
     keeper.keep(tiny(tmp_path, "act"))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -101,6 +102,18 @@ def test_an_sla_is_changed_after_its_preview(visit: Visit, floor: Floor) -> None
     assert floor.ask("GET", "/queues/farm-grant/sla")["history"][0]["reason"] == "shorter days"
     page.goto(f"{floor.url}/floor/sla")
     expect(page.get_by_role("row", name="shorter days")).to_be_visible()
+
+
+def test_a_step_leads_to_its_task_in_flower(visit: Visit, floor: Floor) -> None:
+    """From the waterfall of a job, by its ticket; Flower itself asks who is there."""
+    batch = floor.cycle(1, 10)
+    job = floor.ask("GET", f"/jobs?batch={batch}")["jobs"][0]["id"]
+    page = visit(f"/floor/jobs/{job}")
+    link = page.get_by_role("link", name="Flower").first
+    expect(link).to_have_attribute("href", f"/flower-link/{job}.1.validate")
+    there = floor.client.get(f"/flower-link/{job}.1.validate").headers["location"]
+    assert re.fullmatch(rf"http://127\.0\.0\.1:\d+/task/{job}\.1\.validate", there)
+    assert httpx.get(there, trust_env=False).status_code == 401
 
 
 def test_a_role_is_offered_what_it_may_do(visit: Visit, floor: Floor) -> None:
