@@ -34,7 +34,7 @@ run: setup
 	@$(BIN)/hms up --sample $(SAMPLE) $(if $(ONCE),--once)
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 3
 
 check: setup
 	$(BIN)/ruff check .

@@ -33,6 +33,8 @@ KEY_BYTES = 32
 LEEWAY_SECONDS = 10.0
 #: The longest that a badge may hold, in hours: a year.
 MOST_HOURS = 8784.0
+#: The badge of this machine is made anew when it holds for less than this, in seconds.
+KEPT_SECONDS = 30 * 86400.0
 #: What stands for every queue in a badge.
 ANY_QUEUE = "*"
 #: The longest token that is looked at.
@@ -149,8 +151,12 @@ def local(home: Path, settings: Settings | None = None) -> str:
     It may do everything, on every queue: whoever can read it can read the key beside it.
     """
     make_key(home)
+    configured = settings or Settings(home=home)
+    kept = _kept(home, configured)
+    if kept is not None:
+        return kept
     found = issue(
-        settings or Settings(home=home),
+        configured,
         actor=login_name(),
         roles=tuple(Role),
         queues=[ANY_QUEUE],
@@ -158,6 +164,16 @@ def local(home: Path, settings: Settings | None = None) -> str:
     )
     write_private(home / BADGE_FILE, found.token)
     return found.token
+
+
+def _kept(home: Path, settings: Settings) -> str | None:
+    """The badge that is there already, if it will hold for a while yet: one is enough."""
+    try:
+        token = (home / BADGE_FILE).read_text(encoding="ascii").strip()
+        badge = checker(settings).check(token)
+    except (OSError, UnicodeDecodeError, BadgeRefused):
+        return None
+    return token if badge.expires_at > time.time() + KEPT_SECONDS else None
 
 
 class _ByOurKey:

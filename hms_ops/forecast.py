@@ -30,6 +30,8 @@ Histogram = Sequence[tuple[datetime, int]]
 #: it breaks a promise, and not while it is harmless.
 PAUSE_SECONDS = 600.0
 
+#: The resolution of a clock: a moment may be cut by so much, in seconds.
+_CLOCK_SECONDS = 1e-6
 #: Below the resolution of a clock: a job that is done at its deadline is on time, whatever floats make of it.
 _ROUNDING = 1e-6
 
@@ -168,7 +170,7 @@ def _late(histogram: Histogram, rate: float, start: datetime, now: datetime) -> 
 
 def _on_time(before: int, jobs: int, rate: float, seconds: float) -> int:
     """How many of `jobs` in line behind `before` others are done within `seconds`."""
-    return min(jobs, max(0, math.floor(seconds * rate + _ROUNDING) - before))
+    return min(jobs, max(0, math.floor((seconds + _CLOCK_SECONDS) * rate + _ROUNDING) - before))
 
 
 def _slots(histogram: Histogram, per_slot: float, start: datetime) -> tuple[int | None, datetime | None]:

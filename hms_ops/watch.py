@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 #: How often the watch looks when no deadline comes earlier, in seconds ...
 LOOK_SECONDS = 0.5
 #: ... how often it measures what costs more ...
-HEAVY_SECONDS = 2.0
+HEAVY_SECONDS = 1.0
 #: ... and how often late jobs are looked for from the beginning.
 WHOLE_SECONDS = 60.0
 #: A look comes so long after a deadline, in seconds: then it has passed.

@@ -9,6 +9,8 @@ import nicegui
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,7 +66,12 @@ class _Guard:
         if connection.url.path.startswith(_ASSETS):
             await self._app(scope, receive, _with_policy(send))
             return
-        visitor = await session.admit(self._door, connection)
+        try:
+            visitor = await session.admit(self._door, connection)
+        except (DBAPIError, PoolTimeout):
+            # Whoever is signed in stays so: the ledger is away, not the badge.
+            await _away(scope, receive, send)
+            return
         says = _speaks(connection) or scope.get("method", "GET") not in ("GET", "HEAD")
         refused = visitor is None or (says and not session.from_here(connection))
         if scope["type"] == "websocket" and refused:
@@ -77,6 +84,15 @@ class _Guard:
         else:
             scope.setdefault("state", {})["visitor"] = visitor
             await self._app(scope, receive, _with_policy(send))
+
+
+async def _away(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1013})
+        return
+    headers = {"Retry-After": "5", "Refresh": "5"}
+    told = "The ledger does not answer. This page comes back by itself when it does."
+    await PlainTextResponse(told, 503, headers)(scope, receive, send)
 
 
 def _speaks(connection: HTTPConnection) -> bool:

@@ -352,3 +352,12 @@ def test_breaches_are_announced_in_time_and_not_in_vain() -> None:
     assert sum(not breach.announced for breach in breaches) <= 1
     assert sum(record.false_alarms for record in records) <= 1
     assert replayed.replay(501) == records[1]
+
+
+def test_a_quote_that_a_clock_cuts_is_kept_all_the_same() -> None:
+    """Twelve jobs at three and a half a second end between two microseconds."""
+    crew = Capacity(7, 0.5)
+    line = due((0, 11))
+    promise = quote(line, crew, NOW)
+    assert promise is not None
+    assert forecast([*line, (promise, 1)], crew, NOW).late == forecast(line, crew, NOW).late
