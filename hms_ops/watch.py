@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 #: How often the watch looks when no deadline comes earlier, in seconds ...
 LOOK_SECONDS = 0.5
-#: ... how often it measures what costs more ...
+#: ... how often it measures what costs more, and how often while nothing is open ...
 HEAVY_SECONDS = 1.0
+IDLE_SECONDS = 4.0
 #: ... and how often late jobs are looked for from the beginning.
 WHOLE_SECONDS = 60.0
 #: A look comes so long after a deadline, in seconds: then it has passed.
@@ -55,6 +56,8 @@ class Watch:
         self.sender_is_local = sender_is_local
         self.samples_days = samples_days
         self._heavy = _Every(HEAVY_SECONDS)
+        self._idle = _Every(IDLE_SECONDS)
+        self._open = True
         self._whole = _Every(WHOLE_SECONDS)
 
     def turn(self) -> float:
@@ -76,7 +79,12 @@ class Watch:
 
     def _look(self, connection: Connection) -> Picture:
         """Look, judge, move the incidents and call people."""
-        picture = self.measure.look(connection, heavy=self._heavy())
+        heavy = self._heavy() if self._open else self._idle()
+        picture = self.measure.look(connection, heavy)
+        # The earliest deadline of each queue is known at every look: there is one as soon as a job is open.
+        was_open, self._open = self._open, any(queue.next_sla or queue.open for queue in picture.queues)
+        if self._open and not was_open and not heavy:
+            picture = self.measure.look(connection, True)
         looked_before = picture.looked_before or _last_beat(connection)
         limits = thresholds.limits(connection)
         findings, unknown, failed = judge(picture, limits)
