@@ -24,8 +24,9 @@ from hms_ops.thresholds import Thresholds
 
 log = logging.getLogger(__name__)
 
-#: How often the watch looks when no deadline comes earlier, in seconds ...
+#: How often the watch looks when no deadline comes earlier, and while nothing is open, in seconds ...
 LOOK_SECONDS = 0.5
+QUIET_SECONDS = 1.0
 #: ... how often it measures what costs more, and how often while nothing is open ...
 HEAVY_SECONDS = 1.0
 IDLE_SECONDS = 4.0
@@ -75,7 +76,8 @@ class Watch:
             if error.orig is not None and database.is_gone(error.orig):
                 raise error.orig from error
             raise
-        return max(0.0, began + _until_next(picture) - time.monotonic())
+        seconds = _until_next(picture) if self._open else QUIET_SECONDS
+        return max(0.0, began + seconds - time.monotonic())
 
     def _look(self, connection: Connection) -> Picture:
         """Look, judge, move the incidents and call people."""
