@@ -77,7 +77,7 @@ def database(servers: embedded.Servers, template: str) -> Iterator[str]:
     url = sibling(servers, name)
     yield url
     door.engine(url).dispose()
-    wait_until(lambda: _dropped(servers, name), f"the end of database {name}")
+    drop(servers, name)
 
 
 @pytest.fixture
@@ -227,6 +227,11 @@ def admin(servers: embedded.Servers, statement: str) -> None:
         connection.cursor().execute(statement)
     finally:
         connection.close()
+
+
+def drop(servers: embedded.Servers, name: str) -> None:
+    """Remove a database with whoever is connected to it, and wait for autovacuum where that is in it."""
+    wait_until(lambda: _dropped(servers, name), f"the end of database {name}")
 
 
 def _dropped(servers: embedded.Servers, name: str) -> bool:

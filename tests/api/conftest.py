@@ -19,7 +19,7 @@ from hms_floor.badges import Role
 from hms_oms import database as database_door
 from hms_oms import recipes, registry
 from hms_oms.settings import Settings
-from tests.conftest import RECIPES, Crew, admin, sibling, wait_until
+from tests.conftest import RECIPES, Crew, admin, drop, sibling, wait_until
 
 ALL = tuple(Role)
 
@@ -110,7 +110,7 @@ def floor_database(servers: embedded.Servers, template: str) -> Iterator[str]:
             registry.register(connection, recipe)
     yield url
     database_door.engine(url).dispose()
-    admin(servers, f"drop database {name} with (force)")
+    drop(servers, name)
 
 
 @pytest.fixture(scope="module")

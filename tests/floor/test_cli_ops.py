@@ -27,7 +27,7 @@ from hms_oms import health, outbox, recipes, registry
 from hms_ops import answers, client, episodes, ladder, metrics, oncall, pulse, thresholds
 from hms_ops.findings import Finding
 from hms_ops.picture import Forecast, Picture, QueueSeen, Waits
-from tests.conftest import RECIPES, admin, sibling
+from tests.conftest import RECIPES, admin, drop, sibling
 from tests.door import OpenDoor, standing
 
 PHONE = "+12025550142"
@@ -72,7 +72,7 @@ def standing_door(
     with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("home")) as found:
         yield found
     ledger_door.engine(url).dispose()
-    admin(servers, f"drop database {name} with (force)")
+    drop(servers, name)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from hms_floor import embedded, entrance
 from hms_oms import database as database_door
 from hms_oms import recipes, registry
-from tests.conftest import RECIPES, admin, sibling
+from tests.conftest import RECIPES, admin, drop, sibling
 from tests.door import OpenDoor, standing
 
 LINE = "/floor/_nicegui_ws/socket.io/?EIO=4&transport="
@@ -34,7 +34,7 @@ def door(
     with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("door") / "home") as opened:
         yield opened
     database_door.engine(url).dispose()
-    admin(servers, f"drop database {name} with (force)")
+    drop(servers, name)
 
 
 @pytest.fixture
