@@ -1,6 +1,6 @@
 # make run       set everything up and run a daily cycle of 3,000 farm-grant applications (Ctrl-C ends it)
 # make test      set everything up and pass the tests
-# make check     lint, format, types, import contracts
+# make check     lint, format, types, import contracts; the wheel installed and a cycle run far from here
 # make bench     measure against bare Celery, side by side
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
@@ -41,6 +41,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.packaging
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from celery import Celery
 from sqlalchemy import Engine
 
-from hms_oms import broker, database, duty, ledger, publishing, registry
+from hms_oms import broker, celery_settings, database, duty, ledger, publishing, registry
 from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.records import Taken
@@ -106,7 +106,7 @@ class Pace:
 def make_app(broker_url: str) -> Celery:
     """A Celery application that only publishes."""
     app = Celery("hms_act", set_as_current=False)
-    app.config_from_object("celeryconfig")
+    app.config_from_object(celery_settings.load())
     app.conf.broker_url = broker_url
     return app
 

