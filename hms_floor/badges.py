@@ -96,7 +96,7 @@ def checker(settings: Settings) -> Checker:
     """What checks badges under these settings. Raises NoKey where the key of our own is unusable."""
     if settings.badge_jwks is not None:
         return _ByProvider(settings, settings.badge_jwks)
-    return _ByOurKey(settings, key(settings.home))
+    return _ByOurKey(settings, signing_key(settings))
 
 
 def make_key(home: Path) -> bytes:
@@ -108,8 +108,13 @@ def make_key(home: Path) -> bytes:
     return key(home)
 
 
+def signing_key(settings: Settings) -> bytes:
+    """The key of these settings: HMS_BADGE_KEY, else the one in their home. Raises NoKey."""
+    return settings.badge_key.encode() if settings.badge_key is not None else key(settings.home)
+
+
 def key(home: Path) -> bytes:
-    """The key of our own. Raises NoKey where it is missing, too short, or open to others."""
+    """The key in `home`. Raises NoKey where it is missing, too short, or open to others."""
     path = home / KEY_FILE
     try:
         found = path.read_text(encoding="ascii").strip().encode()
@@ -142,7 +147,7 @@ def issue(
         "nbf": int(now),
         "exp": int(badge.expires_at),
     }
-    return Issued(badge, jwt.encode(claims, key(settings.home), algorithm="HS256"))
+    return Issued(badge, jwt.encode(claims, signing_key(settings), algorithm="HS256"))
 
 
 def local(home: Path, settings: Settings | None = None) -> str:
@@ -150,8 +155,9 @@ def local(home: Path, settings: Settings | None = None) -> str:
 
     It may do everything, on every queue: whoever can read it can read the key beside it.
     """
-    make_key(home)
     configured = settings or Settings(home=home)
+    if configured.badge_key is None:
+        make_key(home)
     kept = _kept(home, configured)
     if kept is not None:
         return kept

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import redis
 
+from hms_oms import server_urls
 from hms_oms.publishing import PRIORITY_STEPS
 
 #: How kombu joins a queue's name and a priority step into the key of a list.
@@ -14,10 +15,8 @@ _SEPARATOR = "\x06\x16"
 
 
 def client(url: str) -> redis.Redis:
-    """A client of one's own. `redis+socket://` is kombu's word for redis-py's `unix://`."""
-    return redis.Redis.from_url(
-        url.replace("redis+socket://", "unix://", 1), socket_timeout=5, socket_connect_timeout=5
-    )
+    """A new client, with time-outs of five seconds."""
+    return redis.Redis.from_url(server_urls.plain(url), socket_timeout=5, socket_connect_timeout=5)
 
 
 def keys(queue: str) -> list[str]:

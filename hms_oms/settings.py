@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hms_oms import environment, server_urls
 from hms_oms.errors import ConfigError
 
 #: Where the launcher writes down the addresses of the servers it started (mode 0600).
@@ -54,6 +55,8 @@ class Settings:
     floor_rate: int = 1000
     #: The keys of an identity provider, a file or an https URL; None: badges are signed with our own key.
     badge_jwks: str | None = None
+    #: The key that badges are signed with; None: the one in `home`, which is made where it is missing.
+    badge_key: str | None = field(default=None, repr=False)
     badge_issuer: str = "hms"
     badge_audience: str = "hms"
     #: Who hands texts over; None: twilio where its credentials are set, else the log.
@@ -99,9 +102,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """
     faults: list[str] = []
     values: dict[str, Any] = {}
-    for name, text in sorted(environ.items()):
-        if not name.startswith("HMS_"):
-            continue
+    named = environment.named(environ, _SECRETS, faults)
+    for name, text in sorted(named.items()):
         if name not in _KNOWN:
             faults.append(f"{name} is not a setting{_suggestion(name)}")
             continue
@@ -248,8 +250,8 @@ def _matching(pattern: str, what: str, *, secret: bool = False) -> Callable[[str
 
 _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_HOME": ("home", _path),
-    "HMS_DATABASE_URL": ("database_url", _url("postgresql", "postgres", "postgresql+psycopg2")),
-    "HMS_BROKER_URL": ("broker_url", _url("redis", "rediss", "redis+socket")),
+    "HMS_DATABASE_URL": ("database_url", server_urls.database),
+    "HMS_BROKER_URL": ("broker_url", server_urls.broker),
     "HMS_URL": ("url", _url("http", "https")),
     "HMS_BADGE": ("badge", _badge),
     "HMS_RECIPES": ("recipes", _existing_folder),
@@ -262,6 +264,10 @@ _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_FLOOR_PROXIES": ("floor_proxies", _words),
     "HMS_FLOOR_RATE": ("floor_rate", _number(1, 1_000_000)),
     "HMS_BADGE_JWKS": ("badge_jwks", _jwks),
+    "HMS_BADGE_KEY": (
+        "badge_key",
+        _matching("[!-~]{32,}", "one word of at least 32 characters", secret=True),
+    ),
     "HMS_BADGE_ISSUER": ("badge_issuer", _words),
     "HMS_BADGE_AUDIENCE": ("badge_audience", _words),
     "HMS_SENDER": ("sender", _one_of(*SENDERS)),
@@ -288,6 +294,18 @@ _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_SAMPLES_DAYS": ("samples_days", _number(1, 3650)),
     "HMS_LOG_LEVEL": ("log_level", _one_of(*LOG_LEVELS, fold=str.upper)),
 }
+
+#: What may also come from a file, named by the setting's name and _FILE.
+_SECRETS = (
+    "HMS_DATABASE_URL",
+    "HMS_BROKER_URL",
+    "HMS_BADGE",
+    "HMS_BADGE_KEY",
+    "HMS_TWILIO_ACCOUNT_SID",
+    "HMS_TWILIO_AUTH_TOKEN",
+    "HMS_WEBHOOK_URL",
+    "HMS_WEBHOOK_SECRET",
+)
 
 _NEEDS = {
     "twilio": ("HMS_TWILIO_ACCOUNT_SID", "HMS_TWILIO_AUTH_TOKEN", "HMS_TWILIO_FROM"),

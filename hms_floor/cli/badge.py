@@ -55,7 +55,8 @@ def issue(
     Example:  hms badge issue --actor manager@example.gov --role manager --hours 8
     """
     configured = settings.load()
-    badges.make_key(configured.home)
+    if configured.badge_key is None:
+        badges.make_key(configured.home)
     issued = badges.issue(
         configured, actor=actor, roles=[Role(role) for role in roles], queues=queues, hours=hours
     )

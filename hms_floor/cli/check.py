@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hms_floor.cli import errors, ledger, show, tables
-from hms_floor.cli.masking import masked
 from hms_oms import broker, health, migrate, presence, recipes, settings
 from hms_oms.errors import ConfigError
 from hms_oms.recipes import Recipe, Recipes
+from hms_oms.server_urls import masked
 from hms_oms.settings import Settings
 from workers import modules
 

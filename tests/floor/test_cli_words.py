@@ -11,8 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from hms_floor.cli import COMMANDS, arguments, main, masking, request, show
-from hms_oms import control, recipes, settings
+from hms_floor.cli import COMMANDS, arguments, main, request, show
+from hms_oms import control, recipes, server_urls, settings
 from hms_oms.answers import JobType
 from hms_oms.errors import RequestRejected
 
@@ -208,16 +208,16 @@ def test_what_is_shown_cannot_steer_the_terminal() -> None:
 )
 def test_a_password_is_never_shown(url: str) -> None:
     """However oddly a URL is written, the eye gets no part of its password."""
-    shown = masking.masked(url)
+    shown = server_urls.masked(url)
     assert "hun" not in shown
     assert "ter2" not in shown
-    assert masking.MASK in shown
+    assert server_urls.MASK in shown
 
 
 def test_a_url_without_a_password_is_shown_whole() -> None:
     """There is nothing to hide in the address of a private server."""
     for url in ("postgresql://hms@/hms?host=/tmp/run/postgres", "redis+socket:///tmp/run/redis.sock"):
-        assert masking.masked(url) == url
+        assert server_urls.masked(url) == url
 
 
 def test_a_request_is_read_by_the_kinds_of_its_recipe(grant: JobType) -> None:
