@@ -3,6 +3,8 @@
 A job is marked queued in a transaction that is committed before its message is published. If the
 dispatcher dies in between, the message is missing, recovery notices that nobody holds the ticket and
 puts the job back: nothing is lost, and a late twin of the message would carry a stale attempt.
+
+While Redis takes no writes, no job is taken: all stay in the ledger, in their order, and the ledger says why.
 """
 
 from __future__ import annotations
@@ -14,17 +16,23 @@ from collections.abc import Mapping, Sequence
 from celery import Celery
 from sqlalchemy import Engine
 
-from hms_oms import broker, celery_settings, database, duty, ledger, publishing, registry
+from hms_act.broker_watch import BrokerWatch
+from hms_oms import broker, broker_state, celery_settings, database, duty, ledger, publishing, registry
 from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.records import Taken
 from hms_oms.recovery import SWEEP_SECONDS, Recovery
+from hms_oms.refusals import Refusal
 from hms_oms.windows import charge, windows
 
 #: While a window is full and the backlog has more, it is looked at this often, in seconds ...
 BUSY_SECONDS = 0.02
 #: ... and otherwise this often, should a notification have been missed.
 IDLE_SECONDS = 1.0
+#: How often the dispatcher reports to the ledger that it is at work, in seconds; a change at once.
+REPORT_SECONDS = 2.0
+#: A publish that Redis does not take in so many seconds has failed.
+PUBLISH_SECONDS = 3
 
 
 class Dispatcher:
@@ -32,21 +40,29 @@ class Dispatcher:
 
     least_seconds = 0.002
 
-    def __init__(self, app: Celery, engine: Engine, connection: Bare, recovery: Recovery) -> None:
+    def __init__(
+        self, app: Celery, engine: Engine, connection: Bare, recovery: Recovery, broker_watch: BrokerWatch
+    ) -> None:
         self.app = app
         self.engine = engine
         self.connection = connection
         self.recovery = recovery
+        self.broker_watch = broker_watch
         self._swept = 0.0
+        self._reported = float("-inf")
+        self._refusal: Refusal | None = None
         self._recipes: Mapping[int, Recipe] = {}
         self._pace: dict[str, Pace] = {}
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
+        self._report()
         if time.monotonic() - self._swept >= SWEEP_SECONDS:
             self._swept = time.monotonic()
-            self.recovery.sweep()
+            self.recovery.sweep(messages=self._refusal is None)
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
+        if self._refusal is not None:
+            return seconds
         for window in windows(self.connection):
             pace = self._pace.setdefault(window.queue, Pace())
             room = window.room(pace.per_second(time.monotonic()))
@@ -59,6 +75,13 @@ class Dispatcher:
             if window.backlog and (window.slots or window.size):
                 seconds = BUSY_SECONDS
         return seconds
+
+    def _report(self) -> None:
+        """Tell the ledger that the dispatcher is at work, and whether Redis takes what it publishes."""
+        refusal, now = self.broker_watch.refusal, time.monotonic()
+        if refusal != self._refusal or now - self._reported >= REPORT_SECONDS:
+            broker_state.report(self.connection, refusal)
+            self._refusal, self._reported = refusal, now
 
     def publish(self, queue: str, taken: Sequence[Taken]) -> None:
         """Publish the chains of jobs that have just been marked queued in `queue`, in one batch.
@@ -108,6 +131,8 @@ def make_app(broker_url: str) -> Celery:
     app = Celery("hms_act", set_as_current=False)
     app.config_from_object(celery_settings.load())
     app.conf.broker_url = broker_url
+    options = app.conf.broker_transport_options
+    app.conf.broker_transport_options = {**options, "socket_timeout": PUBLISH_SECONDS}
     return app
 
 
@@ -115,13 +140,15 @@ def run(database_url: str, broker_url: str) -> None:
     """The daemon: lead or stand by until SIGTERM."""
     app = make_app(broker_url)
     engine = database.engine(database_url)
+    broker_watch = BrokerWatch(broker_url)
+    broker_watch.start()
     with duty.stop_on_signals() as stop:
         duty.serve(
             "act",
             database_url,
             ["oms_backlog"],
             lambda connection: Dispatcher(
-                app, engine, connection, Recovery(connection, broker.client(broker_url))
+                app, engine, connection, Recovery(connection, broker.client(broker_url)), broker_watch
             ),
             stop,
         )

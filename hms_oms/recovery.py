@@ -51,19 +51,26 @@ class Recovery:
         self._forgot = -FORGET_EVERY_SECONDS
         self._missing: dict[Ticket, float] = {}
 
-    def sweep(self) -> int:
-        """Find what is lost and take it back; return how many jobs that were."""
+    def sweep(self, *, messages: bool = True) -> int:
+        """Find what is lost and take it back; return how many jobs that were.
+
+        Without `messages` nothing is asked of Redis, which is known not to answer, or not as it should.
+        """
         now = time.monotonic()
         if now - self._forgot > FORGET_EVERY_SECONDS:
             presence.forget(self.connection)
             self._forgot = now
         judge = now - self._began > HEARING_SECONDS
         gone, expired = self._orphans(judge)
+        if not messages:
+            self._missing.clear()
         return (
             lose(self.connection, gone, "the worker is gone")
             # After an absence of the database, reports of steps past their lease may be on their way.
             + lose(self.connection, expired if judge else [], "the lease has run out")
-            + lose(self.connection, self._without_message(now, judge), "the message is gone")
+            + lose(
+                self.connection, self._without_message(now, judge) if messages else [], "the message is gone"
+            )
         )
 
     def _orphans(self, judge_workers: bool) -> tuple[list[Ticket], list[Ticket]]:

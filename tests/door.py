@@ -89,7 +89,7 @@ def free_port() -> int:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        return httpx.get(f"{url}/livez", trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 

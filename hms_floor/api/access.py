@@ -26,6 +26,9 @@ class Threshold(Protocol):
     gate: Gate
     rates: Rates
 
+    def require_ledger(self) -> None:
+        """Raise Problem while PostgreSQL is silent."""
+
     async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
         """Keep that somebody with a badge has tried a change in vain."""
 
@@ -94,6 +97,7 @@ class Guarded(APIRoute):
             source = request.client.host if request.client else None
             try:
                 if roles:
+                    door.require_ledger()
                     caller = Caller(await _admitted(door, request, source), action, source)
                     request.state.caller = caller
                     door.rates.take(caller.badge.jti)

@@ -73,6 +73,7 @@ def make(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         door.line.open()
+        door.observer.start()
         yield
         door.feed.close()
         await door.line.close()

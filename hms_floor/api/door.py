@@ -17,9 +17,10 @@ from hms_floor.api.access import Caller
 from hms_floor.api.feed import Feed, Found
 from hms_floor.api.gate import Gate
 from hms_floor.api.limits import Rates
-from hms_floor.api.problems import Problem
+from hms_floor.api.problems import Problem, busy
 from hms_floor.api.starts import Starts
 from hms_floor.api.waiting import Line
+from hms_floor.observer import Observer
 from hms_oms import audit, health, ledger
 from hms_oms import badges as register
 from hms_oms.database import Bare
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 #: How long one statement may take, in seconds; those of a bulk change may take longer.
 STATEMENT_SECONDS = 15
 BULK_SECONDS = 120
+#: PostgreSQL has said nothing for so many seconds: nobody is let in to wait for it.
+SILENCE_SECONDS = 5.0
 #: So many files are taken in at the same time.
 MOST_UPLOADS = 4
 
@@ -55,6 +58,7 @@ class Door:
         self.starts = Starts(engine)
         self.line = Line(settings.servers()[0], engine)
         self.feed = Feed(self._measured)
+        self.observer = Observer(*settings.servers(), engine)
         #: Places for files that come in at the same time: each keeps a thread and a connection busy.
         self.uploads = asyncio.Semaphore(MOST_UPLOADS)
 
@@ -71,6 +75,12 @@ class Door:
             if seconds != STATEMENT_SECONDS:
                 connection.exec_driver_sql(f"set local statement_timeout = '{seconds:d}s'")
             yield connection
+
+    def require_ledger(self) -> None:
+        """Raise Problem while PostgreSQL is silent: a request would hang, and its thread with it."""
+        seconds = self.observer.waited_for_postgresql()
+        if seconds > SILENCE_SECONDS:
+            raise busy(f"PostgreSQL has not answered for {seconds:.0f} s", 5)
 
     async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
         """Keep that somebody with a badge has tried a change in vain."""

@@ -20,9 +20,9 @@ from starlette.responses import Response
 
 from hms_act.intake import UnreadableFile
 from hms_floor import badges
-from hms_oms import database
 from hms_oms.batches import UnknownBatch
 from hms_oms.errors import HmsError, RequestRejected, SchemaOutdated, UnknownJob, UnknownJobType, UnknownQueue
+from hms_oms.refusals import SILENT, of_postgresql
 from hms_oms.reservations import LeaseLost
 from hms_ops.incidents import UnknownIncident
 from hms_ops.oncall import DocumentRejected
@@ -156,18 +156,21 @@ def _of_database(error: Exception) -> Problem | None:
         return busy("the database is not at the revision that this version needs", 30)
     if isinstance(cause, psycopg2.DataError):
         return Problem(422, "a value is none that the ledger can keep")
-    if isinstance(cause, psycopg2.Error) and database.is_gone(cause):
-        log.warning("the database is away: %s", type(cause).__name__)
+    refusal = of_postgresql(error)
+    if refusal is None:
+        return None
+    log.warning("PostgreSQL %s (%s)", refusal.words, type(cause).__name__)
+    if refusal == SILENT:
         return busy("the database does not answer", 5)
-    return None
+    return busy(f"PostgreSQL {refusal.words}; nothing was changed", 5)
 
 
 def hits_all(error: Exception) -> bool:
     """Whether any other request would have failed as well: the ledger is away, busy, or held by somebody."""
     cause = _cause(error)
-    if isinstance(cause, sql.SerializationFailure | sql.DeadlockDetected):
+    if isinstance(cause, sql.SerializationFailure | sql.DeadlockDetected | sql.QueryCanceled):
         return False
-    return isinstance(error, PoolTimeout) or (isinstance(cause, psycopg2.Error) and database.is_gone(cause))
+    return isinstance(error, PoolTimeout) or of_postgresql(cause) is not None
 
 
 def _cause(error: Exception) -> BaseException:

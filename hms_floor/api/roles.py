@@ -81,6 +81,7 @@ TABLE: Mapping[str, Roles] = {
     "POST /badges/{jti}/revoke": ADMINS,
     "GET /me": ANYBODY,
     "GET /openapi.json": ANYBODY,
+    "GET /livez": OPEN,
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
 }

@@ -64,7 +64,7 @@ class Door:
 
     def lives(self) -> bool:
         """Whether the server is up and answers."""
-        return self.process.poll() is None and self.client.get("/healthz").status_code == 200
+        return self.process.poll() is None and self.client.get("/livez").status_code == 200
 
 
 def receive_all(line: socket.socket) -> bytes:

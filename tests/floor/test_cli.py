@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from hms_act import cycle
 from hms_floor.cli import db
-from hms_oms import batches, jobs, ledger, presence, recipes, settings
+from hms_oms import batches, broker_state, jobs, ledger, presence, recipes, settings
 from hms_oms import database as door
 from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
@@ -352,9 +352,10 @@ def test_check_tells_what_does_not_answer(hms: Hms, queue: str) -> None:
     assert "✗ fail" in page
 
 
-def test_check_finds_a_leader_and_live_hands(hms: Hms, database: str, grant: Recipe) -> None:
-    """Who leads is known by the name of its connection, who works by its beat."""
-    leader = door.connect(database, "hms act leader")
+def test_check_finds_a_dispatcher_and_live_workers(hms: Hms, database: str, grant: Recipe) -> None:
+    """The dispatcher is known by its report, a worker by its heartbeat."""
+    leader = door.connect(database, "test")
+    broker_state.report(leader, None)
     steps = [step.run for step in grant.steps]
     beat = presence.Beat("w@h/1", "w@h", "h", 1, "threads", 8, ["farm-grant"], steps, [], 1.0, 1 << 20)
     presence.beat(leader, beat)

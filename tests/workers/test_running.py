@@ -70,6 +70,7 @@ def test_every_way_a_step_can_end(crew: Crew, engine: sa.Engine, shop: Recipe, p
 
 def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, broker: str) -> None:
     """While jobs stand in the window, no key of Redis holds a word of their payload."""
+    from hms_act.broker_watch import BrokerWatch
     from hms_act.dispatcher import Dispatcher, make_app
     from hms_oms import control, database
     from hms_oms.recovery import Recovery
@@ -80,7 +81,7 @@ def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, b
         order(engine, shop, number + 1, name="Ermintrude Quux", phone="+12025550123")
     bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
     client = redis_door.client(broker)
-    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client)).turn()
+    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client), BrokerWatch(broker)).turn()
     bare.close()
 
     assert len(redis_door.tickets(client, ["shop"])) == 20
@@ -106,6 +107,7 @@ def test_a_moved_job_runs_where_it_was_moved(
     crew: Crew, engine: sa.Engine, shop: Recipe, broker: str
 ) -> None:
     """The message goes into the queue that the ledger says, not the one of the recipe."""
+    from hms_act.broker_watch import BrokerWatch
     from hms_act.dispatcher import Dispatcher, make_app
     from hms_oms import control, database
     from hms_oms.recovery import Recovery
@@ -117,7 +119,7 @@ def test_a_moved_job_runs_where_it_was_moved(
     bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
     client = redis_door.client(broker)
     client.lpush("returns", b"not a message of ours")
-    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client)).turn()
+    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client), BrokerWatch(broker)).turn()
     bare.close()
     assert redis_door.tickets(client, ["shop"]) == set()
     assert f"job-{job}.1.pick" in redis_door.tickets(client, ["returns"])

@@ -71,12 +71,22 @@ class Me(Answer):
     now: Moment
 
 
+class Part(Answer):
+    """One part of the installation: its light (ok, warn, bad, unknown), a sentence, and since when."""
+
+    name: str
+    light: str
+    words: str
+    since: Moment | None
+
+
 class Health(Answer):
-    """Signs of life of the door, its database and the daemons that must not fall silent."""
+    """How the installation stands; `failing` names the parts that people must be called for."""
 
     status: str
     database: str
-    ops: list[Json]
+    failing: list[str]
+    parts: list[Part]
 
 
 class Ready(Answer):

@@ -1,49 +1,73 @@
-"""Signs of life, for those who watch over processes: no badge is asked for, and nothing is told but life."""
+"""Signs of life, for those who watch over processes: no badge is asked for, and no name is told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Response
-from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api.access import Guarded
 from hms_floor.api.answers import trust as answers
 from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.problems import busy
 from hms_oms import migrate
-from hms_ops import pulse
+from hms_ops import health
 
 router = APIRouter(route_class=Guarded, tags=["life"])
 
 
+@router.get("/livez", response_model=answers.Ready)
+async def alive() -> dict[str, Any]:
+    """Whether this process answers; it asks nothing of any other."""
+    return {"status": "ok"}
+
+
 @router.get("/healthz", response_model=answers.Health)
-def alive(door: TheDoor, response: Response) -> dict[str, Any]:
-    """Whether the door lives, its database answers (503 where it does not), and the watch beats."""
-    beats = _beats(door)
-    response.status_code = 503 if beats is None else 200
+async def healthy(door: TheDoor, response: Response) -> dict[str, Any]:
+    """How the installation stands, part by part; 503 if a part has failed that people must be called for."""
+    parts = await _parts(door)
+    failing = [part for part in parts if part.vital]
+    response.status_code = 503 if failing else 200
+    postgresql = next(part for part in parts if part.name == "PostgreSQL")
     return {
-        "status": "failing" if beats is None else "ok",
-        "database": "away" if beats is None else "ok",
-        "ops": [{"name": each.name, "ageSeconds": each.age, "stale": each.stale} for each in beats or ()],
+        "status": "failing" if failing else "ok",
+        "database": "ok" if postgresql.light == health.OK else "away",
+        "failing": [part.name for part in failing],
+        "parts": [
+            {"name": part.name, "light": part.light, "words": _without_names(part), "since": part.since}
+            for part in parts
+        ],
     }
 
 
 @router.get("/readyz", response_model=answers.Ready)
-def ready(door: TheDoor) -> dict[str, Any]:
-    """Whether requests may come: the database is at the revision that this version needs."""
-    with door.reading() as connection:
-        found, needed = migrate.applied(connection), migrate.needed()
+async def ready(door: TheDoor) -> dict[str, Any]:
+    """Whether requests may come: PostgreSQL answers, at the revision that this version needs."""
+    postgresql = (await _parts(door))[0]
+    if postgresql.light == health.BAD:
+        raise busy(postgresql.words, 5)
+    found, needed = await run_in_threadpool(_revision, door), migrate.needed()
     if found != needed:
         raise busy(f"the database is at revision {found or 'none'}, this version needs {needed}", 30)
     return {"status": "ok"}
 
 
-def _beats(door: Door) -> Sequence[pulse.Pulse] | None:
-    """The programs that must not fall silent; None where the database does not answer."""
-    try:
-        with door.reading() as connection:
-            return pulse.status(connection)
-    except SQLAlchemyError:
-        return None
+async def _parts(door: Door) -> list[health.Part]:
+    """How each part stands; right after the start the first answers are awaited, on no thread."""
+    while not door.observer.looked:
+        await asyncio.sleep(0.02)
+    return door.observer.parts()
+
+
+def _revision(door: Door) -> str | None:
+    with door.reading() as connection:
+        return migrate.applied(connection)
+
+
+def _without_names(part: health.Part) -> str:
+    """What anybody may read: who is on call is nobody's business outside."""
+    if part.name != "on call" or part.light == health.OK:
+        return part.words
+    return part.words.partition(":")[0]

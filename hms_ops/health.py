@@ -1,0 +1,213 @@
+"""The health of the whole installation: one judgement over observed facts, for pages, probes and commands.
+
+`judge` is pure. `read` takes from the ledger what only the ledger knows; whether the servers answer is
+observed by whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from sqlalchemy import Connection
+
+from hms_oms import broker_state, presence
+from hms_oms import health as signs
+from hms_oms.broker_state import BrokerState
+from hms_oms.refusals import SILENT, Refusal
+from hms_ops import oncall, pulse, rota, unreached
+from hms_ops.pulse import STALE_SECONDS, Pulse
+from hms_ops.unreached import OpenIncident
+
+#: The lights of a part: it works; somebody should look at it; it does not do its work; nobody can tell.
+OK, WARN, BAD, UNKNOWN = "ok", "warn", "bad", "unknown"
+#: Parts without which nothing is handed out, watched or told: then an outside watcher has to call people.
+VITAL = ("PostgreSQL", "Redis", "dispatcher", "watch", "pager", "incidents")
+#: Facts of the ledger that are older than this, in seconds, say nothing about now.
+OLD_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Whether a server does its work: why not, and since when; no refusal means that it does."""
+
+    refusal: Refusal | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the ledger says, read at `now`; `doubt` is why a text would reach nobody."""
+
+    now: datetime
+    broker: BrokerState | None
+    watch: Pulse
+    pager: Pulse
+    workers: int
+    incidents: Sequence[OpenIncident]
+    doubt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a judgement rests on. `redis` and `ledger` are None where nobody could look.
+
+    `age` is how old `ledger` is, in seconds.
+    """
+
+    postgresql: Seen
+    redis: Seen | None
+    ledger: Ledger | None
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the installation: its light, and one sentence without a full stop."""
+
+    name: str
+    light: str
+    words: str
+    since: datetime | None = None
+
+    @property
+    def vital(self) -> bool:
+        """Whether this is a failure that the installation cannot tell anybody of by itself."""
+        return self.light == BAD and self.name in VITAL
+
+
+def read(connection: Connection) -> Ledger:
+    """What the ledger says of everybody's health."""
+    pulses = {each.name: each for each in pulse.status(connection)}
+    now = signs.clock(connection)
+    document = oncall.in_force(connection)
+    local = pulses["ops"].detail.get("sender_is_local") is not False
+    return Ledger(
+        now,
+        broker_state.read(connection),
+        pulses["ops"],
+        pulses["pager"],
+        len(presence.live(connection)),
+        unreached.live(connection),
+        rota.doubt(document.document if document else None, now, sender_is_local=local),
+    )
+
+
+def judge(facts: Facts, zone: tzinfo | None = None) -> list[Part]:
+    """Every part with its light, in the order in which one depends on another; times are told in `zone`."""
+    parts = [_server("PostgreSQL", facts.postgresql, zone)]
+    ledger = facts.ledger
+    if ledger is None or facts.age > OLD_SECONDS or facts.postgresql.refusal == SILENT:
+        parts.append(_redis(facts.redis, None, zone))
+        names = ("dispatcher", "watch", "pager", "workers", "on call", "incidents")
+        return [*parts, *(Part(name, UNKNOWN, "cannot tell: the ledger does not answer") for name in names)]
+    parts.append(_redis(facts.redis, ledger.broker, zone))
+    parts.append(_dispatcher(ledger.broker))
+    parts.append(_program("watch", ledger.watch))
+    parts.append(_program("pager", ledger.pager))
+    parts.append(_workers(ledger.workers))
+    parts.append(
+        Part("on call", OK, "a text would reach somebody")
+        if ledger.doubt is None
+        else Part("on call", WARN, ledger.doubt)
+    )
+    parts.append(_incidents(ledger.incidents))
+    return parts
+
+
+def troubles(parts: Sequence[Part]) -> list[Part]:
+    """What is not well, the worst first; what nobody can tell is left out if its cause is named."""
+    order = {BAD: 0, WARN: 1, UNKNOWN: 2}
+    named = [part for part in parts if part.light in (BAD, WARN)] or parts
+    return sorted((part for part in named if part.light != OK), key=lambda part: order[part.light])
+
+
+def _server(name: str, seen: Seen, zone: tzinfo | None) -> Part:
+    if seen.refusal is None:
+        return Part(name, OK, f"{name} answers and takes writes")
+    return Part(name, BAD, f"{name} {seen.refusal.words}{_since(seen.since, zone)}", seen.since)
+
+
+def _redis(seen: Seen | None, reported: BrokerState | None, zone: tzinfo | None) -> Part:
+    """Redis as it is seen from here, and as the dispatcher has it, who is the one to publish."""
+    refusal = reported.refusal if reported is not None and reported.age <= STALE_SECONDS else None
+    if reported is not None and refusal is not None:
+        since = reported.refused_since
+        here = " (here it answers)" if seen is not None and seen.refusal is None else ""
+        words = f"cannot hand out: Redis {refusal.words}{_since(since, zone)}{here}"
+        return Part("Redis", BAD, words, since)
+    if seen is None:
+        return Part("Redis", UNKNOWN if reported is None else OK, "Redis was not asked from here")
+    if seen.refusal is not None:
+        words = f"cannot hand out: Redis {seen.refusal.words}{_since(seen.since, zone)}"
+        return Part("Redis", BAD, words, seen.since)
+    return Part("Redis", OK, "Redis answers and takes writes")
+
+
+def _dispatcher(reported: BrokerState | None) -> Part:
+    if reported is None:
+        return Part("dispatcher", BAD, "no dispatcher has ever been heard: jobs are not handed out")
+    if reported.age > STALE_SECONDS:
+        words = f"the dispatcher has been silent for {span(reported.age)}: jobs are not handed out"
+        return Part("dispatcher", BAD, words)
+    return Part("dispatcher", OK, f"the dispatcher was heard {span(reported.age)} ago")
+
+
+def _program(name: str, heard: Pulse) -> Part:
+    does = "nobody is called" if name == "watch" else "no text goes out"
+    if heard.age is None:
+        return Part(name, BAD, f"no {name} has ever been heard: {does}")
+    if heard.stale:
+        return Part(name, BAD, f"the {name} has been silent for {span(heard.age)}: {does}", heard.at)
+    faults = list(_faults(heard))
+    if faults:
+        return Part(name, BAD if name == "pager" else WARN, f"the {name}: {'; '.join(faults)}")
+    return Part(name, OK, f"the {name} was heard {span(heard.age)} ago")
+
+
+def _faults(heard: Pulse) -> Iterator[str]:
+    failed = heard.detail.get("failed_rules")
+    if failed:
+        yield f"cannot judge {', '.join(failed)}"
+    if heard.detail.get("fault"):
+        yield str(heard.detail["fault"])
+
+
+def _workers(number: int) -> Part:
+    if not number:
+        return Part("workers", WARN, "no worker is live")
+    return Part("workers", OK, f"{number} {'worker is' if number == 1 else 'workers are'} live")
+
+
+def _incidents(open_ones: Sequence[OpenIncident]) -> Part:
+    missed = [each.name for each in open_ones if each.unreached]
+    if missed:
+        return Part("incidents", BAD, f"{_listed(missed)} reached nobody")
+    unattended = [each.name for each in open_ones if each.state == "open"]
+    if unattended:
+        return Part("incidents", WARN, f"{_listed(unattended)} {_are(unattended)} open and not acknowledged")
+    if open_ones:
+        names = [each.name for each in open_ones]
+        return Part("incidents", WARN, f"{_listed(names)} {_are(names)} acknowledged and not over")
+    return Part("incidents", OK, "no incident is open")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def span(seconds: float) -> str:
+    """How long, in one unit, as `40 s`."""
+    if seconds < 120:
+        return f"{max(0.0, seconds):,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.0f} h"
+
+
+def _since(moment: datetime | None, zone: tzinfo | None) -> str:
+    return "" if moment is None else f" since {moment.astimezone(zone):%H:%M}"

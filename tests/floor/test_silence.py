@@ -1,0 +1,321 @@
+"""Silence and refusal of the real servers: frozen, out of memory, turned replica, read-only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import redis
+
+from hms_act.broker_watch import BrokerWatch
+from hms_floor import embedded
+from hms_oms import broker, database, migrate, probing, recipes, registry
+from tests.conftest import RECIPES, wait_until
+from tests.door import OpenDoor, standing
+
+Frozen = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Servers]:
+    """Servers of this module alone, migrated: they are frozen and filled, and nobody else may notice."""
+    with embedded.serving(tmp_path_factory.mktemp("own"), fast=True) as running:
+        assert running.database_url is not None
+        migrate.upgrade(running.database_url)
+        with database.engine(running.database_url).begin() as connection:
+            for recipe in recipes.load_folder(RECIPES).values():
+                registry.register(connection, recipe)
+        yield running
+        database.engine(running.database_url).dispose()
+
+
+@pytest.fixture
+def urls(own: embedded.Servers) -> tuple[str, str]:
+    """The database and broker URL."""
+    assert own.database_url is not None
+    assert own.broker_url is not None
+    return own.database_url, own.broker_url
+
+
+@pytest.fixture
+def store(urls: tuple[str, str]) -> Iterator[redis.Redis]:
+    """This module's Redis, put right again afterwards."""
+    client = broker.client(urls[1])
+    yield client
+    client.config_set("maxmemory", 0)
+    client.replicaof("NO", "ONE")
+    client.close()
+
+
+@pytest.fixture
+def read_only(urls: tuple[str, str]) -> Iterator[Callable[[], None]]:
+    """Turn the ledger read-only for every new connection, and end the old ones."""
+
+    def turn(value: str = "on") -> None:
+        with closing(database.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
+            cursor.execute("set default_transaction_read_only = off")
+            cursor.execute(f"alter database hms set default_transaction_read_only = {value}")
+            cursor.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+
+    yield turn
+    turn("off")
+
+
+@contextmanager
+def frozen(own: embedded.Servers, name: str) -> Iterator[None]:
+    """Stop every process of a server for as long as the block lasts."""
+    (server,) = [each for each in own.processes if each.program.name == name]
+    family = _family(server.process.pid)
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in family:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _family(pid: int) -> list[int]:
+    import psutil
+
+    process = psutil.Process(pid)
+    return [pid, *(child.pid for child in process.children(recursive=True))]
+
+
+@pytest.fixture(scope="module")
+def door(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenDoor]:
+    """The API on this module's servers."""
+    assert own.database_url is not None
+    assert own.broker_url is not None
+    with standing(own.database_url, own.broker_url, tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+def health(door: OpenDoor) -> tuple[int, dict[str, Any]]:
+    """What /healthz says: its status, and each part by name."""
+    answer = httpx.get(f"{door.url}/healthz", trust_env=False, timeout=4.0)
+    return answer.status_code, {part["name"]: part for part in answer.json()["parts"]}
+
+
+def told(door: OpenDoor, name: str, words: str, seconds: float = 15.0) -> None:
+    """Wait until /healthz says these words of a part, with 503."""
+
+    def look() -> bool:
+        status, parts = health(door)
+        return status == 503 and words in parts[name]["words"]
+
+    wait_until(look, f"/healthz to say of {name}: {words}", seconds)
+
+
+def order(door: OpenDoor, number: int) -> httpx.Response:
+    """Ask for a job."""
+    return httpx.post(
+        f"{door.url}/jobs",
+        json={"jobType": "shop:order:v1", "payload": {"number": number}},
+        headers={"Authorization": f"Bearer {door.badge('manager', 'operator')}"},
+        trust_env=False,
+        timeout=10.0,
+    )
+
+
+def test_a_server_that_is_well_refuses_nothing(urls: tuple[str, str]) -> None:
+    """A write passes, and leaves nothing behind."""
+    assert probing.redis_refusal(probing.redis_client(urls[1])) is None
+    with closing(database.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
+        assert probing.postgresql_refusal(connection) is None
+        cursor.execute("select count(*) from oms.write_probe")
+        assert cursor.fetchone() == (0,)
+
+
+def test_redis_out_of_memory_and_as_a_replica_is_named(store: redis.Redis, urls: tuple[str, str]) -> None:
+    """Both answer reads; both are told by what a write gets."""
+    client = probing.redis_client(urls[1])
+    store.config_set("maxmemory", 1)
+    refusal = probing.redis_refusal(client)
+    assert refusal is not None
+    assert (refusal.kind, "out of memory" in refusal.words) == ("out-of-memory", True)
+    store.config_set("maxmemory", 0)
+    store.replicaof("127.0.0.1", "1")
+    refusal = probing.redis_refusal(client)
+    assert refusal is not None
+    assert refusal.kind == "read-only"
+
+
+def test_a_frozen_redis_is_silent_within_the_time_out(own: embedded.Servers, urls: tuple[str, str]) -> None:
+    """The question is given up, not repeated."""
+    watch = BrokerWatch(urls[1])
+    with frozen(own, "redis"):
+        began = time.monotonic()
+        refusal = watch.look()
+        assert time.monotonic() - began < probing.PATIENCE_SECONDS + 1
+    assert refusal is not None
+    assert refusal.words == "does not answer"
+    assert watch.look() is None
+
+
+@pytest.mark.parametrize("code", ["53100", "25006", "53200", "58030"])
+def test_what_postgresql_refuses_is_named(urls: tuple[str, str], code: str) -> None:
+    """A full disk, a replica, no memory, a broken disk: each by its own words."""
+    with closing(database.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            f"create function pg_temp.fail() returns trigger language plpgsql as"
+            f" $$begin raise exception 'no' using errcode = '{code}'; end$$"
+        )
+        cursor.execute("create trigger fail before insert on oms.write_probe execute function pg_temp.fail()")
+        try:
+            refusal = probing.postgresql_refusal(connection)
+        finally:
+            cursor.execute("drop trigger fail on oms.write_probe")
+        assert refusal is not None
+        assert refusal.kind in ("no-space", "read-only", "out-of-memory", "broken-disk")
+        assert probing.postgresql_refusal(connection) is None
+
+
+def test_healthz_names_a_frozen_redis_and_takes_jobs_all_the_same(
+    own: embedded.Servers, door: OpenDoor
+) -> None:
+    """The ledger is the queue: what is accepted meanwhile stays accepted."""
+    with frozen(own, "redis"):
+        told(door, "Redis", "cannot hand out: Redis does not answer since ")
+        assert order(door, 1).status_code == 201
+    wait_until(lambda: health(door)[1]["Redis"]["light"] == "ok", "Redis to be well again")
+
+
+def test_healthz_names_a_frozen_postgresql_without_waiting_for_it(
+    own: embedded.Servers, door: OpenDoor
+) -> None:
+    """It answers at once; whoever wants something of the ledger is told soon, with the cause."""
+    assert httpx.get(f"{door.url}/readyz", trust_env=False).status_code == 200
+    with frozen(own, "postgres"):
+        told(door, "PostgreSQL", "PostgreSQL does not answer since ")
+        began = time.monotonic()
+        health(door)
+        assert httpx.get(f"{door.url}/readyz", trust_env=False).status_code == 503
+        assert httpx.get(f"{door.url}/livez", trust_env=False).status_code == 200
+        assert time.monotonic() - began < 1
+        wait_until(lambda: order(door, 2).status_code == 503, "a request to be turned away")
+    wait_until(lambda: health(door)[1]["PostgreSQL"]["light"] == "ok", "PostgreSQL to be well again")
+
+
+def test_a_ledger_that_is_read_only_is_503_with_the_cause(
+    door: OpenDoor, read_only: Callable[..., None]
+) -> None:
+    """Not 500: starting, steering and setting alike; nothing is half done."""
+    read_only()
+    told(door, "PostgreSQL", "read-only")
+    head = {"Authorization": f"Bearer {door.badge('manager', 'operator', 'admin')}"}
+    for method, path, body in (
+        ("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": 3}}),
+        ("POST", "/queues/shop/pause", {"reason": "test"}),
+        ("PUT", "/queues/shop/sla", {"minutes": 5}),
+        (
+            "PUT",
+            "/oncall",
+            {
+                "document": {
+                    "timezone": "UTC",
+                    "recipients": {"a": "+12025550143"},
+                    "steps": [{"after_minutes": 0, "notify": ["a"]}],
+                }
+            },
+        ),
+        ("POST", "/badges", {"actor": "x@example.gov", "roles": ["viewer"]}),
+    ):
+        answer = httpx.request(method, door.url + path, json=body, headers=head, trust_env=False)
+        assert (answer.status_code, "read-only" in answer.text) == (503, True), (path, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+    read_only("off")
+    wait_until(lambda: order(door, 3).status_code == 201, "jobs to be accepted again")
+
+
+def check(door: OpenDoor, **more: str) -> tuple[int, dict[str, Any], float]:
+    """Run `hms check`: its exit code, its findings by name, and how long it took."""
+    urls = {"HMS_DATABASE_URL": door.settings.database_url, "HMS_BROKER_URL": door.settings.broker_url}
+    environment = {**door.environment(), **{key: url or "" for key, url in urls.items()}, **more}
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "hms_floor", "check", "--json"],
+        env={**environment, "HMS_RECIPES": str(RECIPES)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    found = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    return done.returncode, found, time.monotonic() - began
+
+
+def test_check_names_what_refuses(own: embedded.Servers, door: OpenDoor, store: redis.Redis) -> None:
+    """Out of memory, turned replica, frozen: each in words, with what to do, and exit code 1."""
+    store.config_set("maxmemory", 1)
+    code, found, _ = check(door)
+    assert (code, found["Redis"]["light"]) == (1, "bad")
+    assert "out of memory" in found["Redis"]["detail"]
+    assert "memory" in found["Redis"]["advice"]
+    assert found["PostgreSQL"]["light"] == "ok"
+    store.config_set("maxmemory", 0)
+    store.replicaof("127.0.0.1", "1")
+    _, found, _ = check(door)
+    assert "replica" in found["Redis"]["detail"]
+    store.replicaof("NO", "ONE")
+    with frozen(own, "redis"), frozen(own, "postgres"):
+        code, found, seconds = check(door)
+    assert code == 1
+    assert seconds < 12
+    for name in ("Redis", "PostgreSQL"):
+        assert "does not answer" in found[name]["detail"]
+    assert found["API"]["light"] == "bad"
+
+
+def test_check_names_a_read_only_ledger(door: OpenDoor, read_only: Callable[..., None]) -> None:
+    """It answers every question, and takes nothing."""
+    read_only()
+    code, found, _ = check(door)
+    assert code == 1
+    assert "read-only" in found["PostgreSQL"]["detail"]
+
+
+def test_check_asks_the_api_with_the_badge(door: OpenDoor) -> None:
+    """Whether it answers, whether it takes the badge; nobody at the address is a failure."""
+    _, found, _ = check(door)
+    assert found["API"]["light"] in ("ok", "warn")
+    assert "badge of " in found["API"]["detail"]
+    code, found, _ = check(door, HMS_BADGE="not.a.badge")
+    assert (code, found["API"]["light"]) == (1, "bad")
+    code, found, _ = check(door, HMS_URL="http://127.0.0.1:1")
+    assert (code, found["API"]["light"]) == (1, "bad")
+    assert "cannot be reached" in found["API"]["detail"]
+
+
+def test_check_lists_open_incidents(door: OpenDoor, urls: tuple[str, str]) -> None:
+    """One that reached nobody, and one that somebody has acknowledged: the first is a failure."""
+    with database.engine(urls[0]).begin() as connection:
+        connection.exec_driver_sql(INCIDENTS)
+    code, found, _ = check(door)
+    assert code == 1
+    assert (found["incident #K7"]["light"], found["incident #K8"]["light"]) == ("bad", "warn")
+    assert "reached nobody" in found["incident #K7"]["detail"]
+    told(door, "incidents", "#K7 reached nobody")
+    with database.engine(urls[0]).begin() as connection:
+        connection.exec_driver_sql("truncate ops.incidents cascade")
+
+
+INCIDENTS = """
+insert into ops.incidents (
+    rule, queue, state, reference, active_at, last_true_at, opened_at, page_from, acknowledged_by
+) values
+    ('late', 'shop', 'open', 'K7', oms.now(), oms.now(), oms.now(), oms.now() - interval '1 minute', null),
+    ('slow', 'shop', 'acknowledged', 'K8', oms.now(), oms.now(), oms.now(), oms.now(), 'ann')
+"""
