@@ -50,9 +50,9 @@ class OmsClient(Client):
         """One job with its timeline. Raises NotFound."""
         return record(JobInFull, self._wire.get(path("jobs", job)))
 
-    def explain(self, job: str) -> Explained:
+    def explain(self, job: str, *, zone: str | None = None) -> Explained:
         """Why a job is where it is, and what would get it further. Raises NotFound."""
-        return record(Explained, self._wire.get(path("jobs", job, "explain")))
+        return record(Explained, self._wire.get(path("jobs", job, "explain"), zone=zone))
 
     def queues(self) -> list[Queue]:
         """Every queue as it stands now, by name."""

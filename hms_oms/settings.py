@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from hms_oms import environment, server_urls
+from hms_oms import clock, environment, server_urls
 from hms_oms.errors import ConfigError
 
 #: Where the launcher writes down the addresses of the servers it started (mode 0600).
@@ -36,6 +37,8 @@ class Settings:
     home: Path = field(default_factory=lambda: Path(".hms").resolve())
     database_url: str | None = field(default=None, repr=False)
     broker_url: str | None = field(default=None, repr=False)
+    #: The office's time zone, whose days and clock everything is told in; None: this machine's.
+    timezone: str | None = None
     #: The door that the clients and the command line speak to, and the badge that they show there.
     url: str | None = field(default=None, repr=False)
     badge: str | None = field(default=None, repr=False)
@@ -79,6 +82,11 @@ class Settings:
     def sender_name(self) -> str:
         """Who hands texts over: log, twilio or webhook."""
         return self.sender or ("twilio" if self.twilio_account_sid else "log")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The office's time zone: as set, else this machine's if that has a name, else UTC."""
+        return clock.zone(self.timezone or clock.machine_zone())
 
     def servers(self) -> tuple[str, str]:
         """The database and broker URL. Raises ConfigError where there are none to talk to."""
@@ -179,6 +187,10 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _zone(text: str) -> str:
+    return clock.zone(text).key
+
+
 def _number(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
@@ -252,6 +264,7 @@ _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_HOME": ("home", _path),
     "HMS_DATABASE_URL": ("database_url", server_urls.database),
     "HMS_BROKER_URL": ("broker_url", server_urls.broker),
+    "HMS_TIMEZONE": ("timezone", _zone),
     "HMS_URL": ("url", _url("http", "https")),
     "HMS_BADGE": ("badge", _badge),
     "HMS_RECIPES": ("recipes", _existing_folder),

@@ -56,7 +56,7 @@ class NewBadge:
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """What a badge says of its bearer, and what time the ledger has `now`."""
+    """What a badge says of its bearer, what time the ledger has `now`, and the office's time zone."""
 
     actor: str
     roles: tuple[str, ...]
@@ -64,3 +64,4 @@ class Me:
     jti: str
     expires_at: datetime
     now: datetime
+    timezone: str

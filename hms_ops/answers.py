@@ -136,13 +136,14 @@ class Rung:
 class OnCall:
     """The document of who is called in which order, who set it when and why, and who is on call `now`.
 
-    Badges that may not see phones find the last four digits of each.
+    Shifts follow the clock of `zone`. Badges that may not see phones find the last four digits of each.
     """
 
     document: Mapping[str, Any]
     set_by: str | None
     set_at: datetime | None
     reason: str | None
+    zone: str
     now: tuple[Rung, ...]
 
 

@@ -11,12 +11,13 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from hms_oms import health
+from hms_oms.clock import midnight
 
 #: The upper bounds of the buckets of lateness, in seconds; the last bucket has none.
 BOUNDS = (60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
@@ -76,7 +77,7 @@ def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     """The ISO week of `moment` in a time zone: from Monday's start until the next Monday's."""
     today = moment.astimezone(zone).date()
     monday = today - timedelta(days=today.weekday())
-    return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
+    return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
 
 
 def report(connection: Connection, since: datetime, until: datetime, zone: tzinfo) -> Attainment:
@@ -87,7 +88,7 @@ def report(connection: Connection, since: datetime, until: datetime, zone: tzinf
 def by_day(connection: Connection, queue: str | None, days: int, zone: tzinfo) -> Mapping[date, Tally]:
     """The last `days` days of a queue (None: of all), today among them, oldest first."""
     today = health.clock(connection).astimezone(zone).date()
-    since, until = (_midnight(today + timedelta(days=ahead), zone) for ahead in (1 - days, 1))
+    since, until = (midnight(today + timedelta(days=ahead), zone) for ahead in (1 - days, 1))
     return _report(connection, since, until, zone, queue).days
 
 
@@ -112,14 +113,14 @@ def _report(
 ) -> Attainment:
     first = since.astimezone(zone).date()
     every = (first + timedelta(days=ahead) for ahead in itertools.count())
-    days = list(itertools.takewhile(lambda day: _midnight(day, zone) < until, every))
+    days = list(itertools.takewhile(lambda day: midnight(day, zone) < until, every))
     rows = connection.exec_driver_sql(
         statement("attainment"),
         {
             "queue": queue,
             "since": since,
             "until": until,
-            "midnights": [_midnight(day, zone) for day in days],
+            "midnights": [midnight(day, zone) for day in days],
         },
     )
     tallies: dict[tuple[str | None, int | None], Tally] = {
@@ -139,7 +140,3 @@ def _report(
         queues={name: tally for (name, _), tally in tallies.items() if name is not None},
         days={day: tallies.get((None, place), Tally()) for place, day in enumerate(days, start=1)},
     )
-
-
-def _midnight(day: date, zone: tzinfo) -> datetime:
-    return datetime.combine(day, time(), zone)

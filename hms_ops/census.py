@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from sqlalchemy import Connection, Engine
 
-from hms_oms import registry
+from hms_oms import clock, registry
 from hms_ops.attainment import statement
 from hms_ops.forecast import Histogram
 from hms_ops.window import GAMMA, LEAST, Sketch
@@ -49,7 +49,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What ended in one queue since midnight UTC, and when a job was last done (within two days)."""
+    """What ended in one queue on the office's day, and when a job was last done (within two days)."""
 
     ended: int = 0
     on_time: int = 0
@@ -90,8 +90,9 @@ class Count:
 class Census:
     """Counts on a connection of its own, in a thread, so that no look has to wait for a long count."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, office: tzinfo) -> None:
         self._engine = engine
+        self._office = office
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="census")
         self._counting: Future[Count] | None = None
         self._latest: Count | None = None
@@ -121,7 +122,7 @@ class Census:
             if before is not None and not self._day.due:
                 return replace(before, at=now, standings=found)
             with self._day.spending():
-                return Count(now, found, _days(connection, now), _agents(connection))
+                return Count(now, found, _days(connection, now, self._office), _agents(connection))
 
 
 def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
@@ -145,8 +146,8 @@ def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
 _BY_QUEUE, _BY_DEADLINE = 0b11, 0b01
 
 
-def _days(connection: Connection, now: datetime) -> Mapping[str, Day]:
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+def _days(connection: Connection, now: datetime, office: tzinfo) -> Mapping[str, Day]:
+    midnight, _ = clock.day_of(now, office)
     rows = connection.exec_driver_sql(statement("measure_day"), {"midnight": midnight})
     return {row.queue: Day(row.ended, row.on_time, row.last_finished) for row in rows}
 

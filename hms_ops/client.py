@@ -96,16 +96,18 @@ class OpsClient(Client):
                     callback(metric)
 
     def incidents(
-        self, *states: str, queue: str | None = None, limit: int | None = None
+        self, *states: str, queue: str | None = None, limit: int | None = None, zone: str | None = None
     ) -> Iterator[Incident]:
         """The incidents in these states (all without any), newest first."""
         size = PAGE if limit is None else max(min(limit, PAGE), 1)
-        found = self._wire.pages("/incidents", "incidents", state=list(states), queue=queue, limit=size)
+        found = self._wire.pages(
+            "/incidents", "incidents", state=list(states), queue=queue, limit=size, zone=zone
+        )
         return (record(Incident, each) for each in itertools.islice(found, limit))
 
-    def incident(self, ref: str | int) -> IncidentInFull:
+    def incident(self, ref: str | int, *, zone: str | None = None) -> IncidentInFull:
         """One incident with its history and texts, by its number or its reference. Raises NotFound."""
-        return record(IncidentInFull, self._wire.get(path("incidents", ref)))
+        return record(IncidentInFull, self._wire.get(path("incidents", ref), zone=zone))
 
     def acknowledge(self, ref: str | int, *, reason: str | None = None) -> Incident:
         """Say that somebody is at it: nobody else is called for a while."""

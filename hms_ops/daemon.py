@@ -48,9 +48,10 @@ def run(settings: Settings) -> None:
     def watch() -> Watch:
         return Watch(
             engine,
-            Measure(engine, receiver),
+            Measure(engine, receiver, office=settings.zone),
             sender_is_local=sender.local,
             samples_days=settings.samples_days,
+            office=settings.zone,
         )
 
     with duty.stop_on_signals() as stop:

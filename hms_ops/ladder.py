@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, select, text
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select, text
 from hms_oms import outbox
 from hms_ops import incident_rows, oncall, wording
 from hms_ops.incident_rows import ROWS, Incident
-from hms_ops.oncall import Document, Recipient, Step
+from hms_ops.oncall import Recipient, Step
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ UNSETTLED = ("pending", "sending")
 MAYBE_READ = ("unknown", "accepted", "sent", "delivered", "unconfirmed")
 
 
-def page(connection: Connection, now: datetime, sender_is_local: bool) -> None:
-    """Put the texts that are due at `now` into the outbox, in the caller's transaction.
+def page(connection: Connection, now: datetime, sender_is_local: bool, office: tzinfo) -> None:
+    """Put the texts due at `now` into the outbox, in the caller's transaction; times are those of `office`.
 
     Where nobody has set an on-call document, the local log gets them under a fictional number; a real sender
     calls nobody, and the history and the log say so.
@@ -42,8 +42,8 @@ def page(connection: Connection, now: datetime, sender_is_local: bool) -> None:
         return
     found = oncall.in_force(connection)
     document = found.document if found else oncall.DEFAULT
-    steps = oncall.on_call(document, now) if found or sender_is_local else []
-    look = _Look(connection, now, document, steps, [one.id for one in (*called, *over)])
+    steps = oncall.on_call(document, now, office) if found or sender_is_local else []
+    look = _Look(connection, now, office, steps, [one.id for one in (*called, *over)])
     for incident in called:
         look.climb(incident)
     for incident in over:
@@ -57,13 +57,13 @@ class _Look:
         self,
         connection: Connection,
         now: datetime,
-        document: Document,
+        zone: tzinfo,
         steps: Sequence[Step],
         incidents: Sequence[int],
     ) -> None:
         self.connection = connection
         self.now = now
-        self.zone = oncall.zone(document)
+        self.zone = zone
         self.steps = steps
         rows = connection.execute(text(_TEXTS), {"incidents": incidents}).all()
         self.fates: dict[str, str] = {row.token: row.fate for row in rows}

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -37,12 +37,12 @@ HEARING_LOOKS = 20
 
 
 class Measure:
-    """Looks at the floor again and again; `receiver` None: the ledger alone is asked."""
+    """Looks at the floor again and again, by the days of `office`; without `receiver` by the ledger alone."""
 
-    def __init__(self, engine: Engine, receiver: Receiver | None) -> None:
+    def __init__(self, engine: Engine, receiver: Receiver | None, *, office: tzinfo = UTC) -> None:
         self._receiver = receiver
         self._diary = Diary(0.0 if receiver is None else HEARING_SECONDS)
-        self._census = Census(engine)
+        self._census = Census(engine, office)
         self._counted_at: datetime | None = None
         self._tallies: dict[str, Tally] = {}
         self._paces: dict[str, Pace] = {}

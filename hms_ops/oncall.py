@@ -1,7 +1,9 @@
 """On call: who is texted about an incident, in which order; the writer of ops.oncall.
 
-A document names recipients with their phones, the steps of the ladder, weekly shifts, and the time zone that
-shifts and texts are in. The newest document is in force. `docs/on-call.toml` is an example.
+A document names recipients with their phones, the steps of the ladder, and weekly shifts. Shifts follow the
+clock on the wall, in the document's time zone if it names one, else in the office's: on a day whose clocks go
+forward or back a shift is shorter or longer, and no moment between two shifts that meet is left out. The
+newest document is in force. `docs/on-call.toml` is an example.
 """
 
 from __future__ import annotations
@@ -9,9 +11,8 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from jsonschema import Draft202012Validator
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
+from hms_oms import clock
 from hms_oms.errors import RequestRejected
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -29,7 +31,6 @@ Document = Mapping[str, Any]
 
 #: Who is called where nobody has said so: a number of the range kept for fiction, for the local log alone.
 DEFAULT: Document = {
-    "timezone": "UTC",
     "recipients": {"on-call": "+12025550100"},
     "shifts": [],
     "steps": [{"after_minutes": 0, "notify": ["on-call"]}],
@@ -109,22 +110,22 @@ def in_force(connection: Connection) -> OnCall | None:
     return OnCall(**found) if found else None
 
 
-def on_call(document: Document, now: datetime) -> list[Step]:
+def on_call(document: Document, now: datetime, office: tzinfo) -> list[Step]:
     """The ladder at `now`: who is on each step, nobody twice on one."""
     return [
-        Step(timedelta(minutes=step["after_minutes"]), _recipients(document, step["notify"], now))
+        Step(timedelta(minutes=step["after_minutes"]), _recipients(document, step["notify"], now, office))
         for step in document["steps"]
     ]
 
 
-def zone(document: Document) -> ZoneInfo:
-    """The time zone that people read times in."""
-    return ZoneInfo(document["timezone"])
+def zone(document: Document, office: tzinfo) -> tzinfo:
+    """The time zone that shifts are in: the document's, if it names one."""
+    return clock.zone(document["timezone"]) if "timezone" in document else office
 
 
-def on_shift(document: Document, name: str, now: datetime) -> list[str]:
-    """The recipients who have the shift `name` at `now`, by the clock on the wall of the document's zone."""
-    here = now.astimezone(zone(document))
+def on_shift(document: Document, name: str, now: datetime, office: tzinfo) -> list[str]:
+    """The recipients who have the shift `name` at `now`, by the clock on the wall."""
+    here = now.astimezone(zone(document, office))
     return [
         shift["recipient"]
         for shift in document["shifts"]
@@ -132,21 +133,23 @@ def on_shift(document: Document, name: str, now: datetime) -> list[str]:
     ]
 
 
-def _covers(shift: Mapping[str, Any], weekday: int, clock: time) -> bool:
+def _covers(shift: Mapping[str, Any], weekday: int, hour: time) -> bool:
     begins, ends = time.fromisoformat(shift["from"]), time.fromisoformat(shift["until"])
     days = {DAYS.index(day) for day in shift["days"]}
     if begins < ends:
-        return weekday in days and begins <= clock < ends
+        return weekday in days and begins <= hour < ends
     # It crosses midnight: its second part belongs to the day on which it began.
-    return (weekday in days and clock >= begins) or ((weekday - 1) % 7 in days and clock < ends)
+    return (weekday in days and hour >= begins) or ((weekday - 1) % 7 in days and hour < ends)
 
 
-def _recipients(document: Document, notify: Sequence[str], now: datetime) -> tuple[Recipient, ...]:
+def _recipients(
+    document: Document, notify: Sequence[str], now: datetime, office: tzinfo
+) -> tuple[Recipient, ...]:
     names = [
         name
         for entry in notify
         for name in (
-            on_shift(document, entry.removeprefix(SHIFT), now) if entry.startswith(SHIFT) else [entry]
+            on_shift(document, entry.removeprefix(SHIFT), now, office) if entry.startswith(SHIFT) else [entry]
         )
     ]
     by_phone = {document["recipients"][name]: name for name in reversed(names)}
@@ -160,9 +163,9 @@ def _recipients(document: Document, notify: Sequence[str], now: datetime) -> tup
 def _contradictions(document: Document) -> Iterator[tuple[str, str]]:
     """What a document of the right shape may still have wrong."""
     try:
-        ZoneInfo(document["timezone"])
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield "timezone", f"{document['timezone']!r} is not a time zone, as America/Chicago is"
+        clock.zone(document.get("timezone", "UTC"))
+    except ValueError as error:
+        yield "timezone", str(error)
     recipients = document["recipients"]
     for name, phone in recipients.items():
         if name.startswith(SHIFT):
@@ -209,7 +212,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 60}
 _CLOCK = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 _SCHEMA = {
     "type": "object",
-    "required": ["timezone", "recipients", "steps"],
+    "required": ["recipients", "steps"],
     "additionalProperties": False,
     "properties": {
         "timezone": {"type": "string"},

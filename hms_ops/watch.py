@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
@@ -44,18 +44,25 @@ class Looker(Protocol):
 
 
 class Watch:
-    """Each turn is one look. `sender_is_local`: texts stay on this machine, in a log."""
+    """Each turn is one look. `sender_is_local`: texts stay here, in a log. Their times are of `office`."""
 
     #: Deadlines that follow each other closely are looked at together.
     least_seconds = 0.1
 
     def __init__(
-        self, engine: Engine, measure: Looker, *, sender_is_local: bool, samples_days: int = samples.DAYS
+        self,
+        engine: Engine,
+        measure: Looker,
+        *,
+        sender_is_local: bool,
+        samples_days: int = samples.DAYS,
+        office: tzinfo = UTC,
     ) -> None:
         self.engine = engine
         self.measure = measure
         self.sender_is_local = sender_is_local
         self.samples_days = samples_days
+        self.office = office
         self._heavy = _Every(HEAVY_SECONDS)
         self._idle = _Every(IDLE_SECONDS)
         self._open = True
@@ -100,7 +107,7 @@ class Watch:
             unknown=unknown,
             looked_before=looked_before,
         )
-        ladder.page(connection, picture.now, self.sender_is_local)
+        ladder.page(connection, picture.now, self.sender_is_local, self.office)
         detail = {"failed_rules": sorted(failed), "sender_is_local": self.sender_is_local}
         pulse.beat(connection, "ops", detail)
         return picture

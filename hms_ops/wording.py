@@ -1,7 +1,6 @@
 """What people read about incidents: texts of one GSM-7 segment, and sentences. There is no other phrasing.
 
-Texts leave room for the word that marks one as sent again. Times are in the zone of the on-call document,
-with its name.
+Texts leave room for the word that marks one as sent again. Times are those of a zone, with its name.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
+from hms_oms.format import about, hour_and_zone, minutes
 from hms_oms.gsm7 import ONE_SEGMENT, encodable, septets
 from hms_ops.incident_rows import Incident
 from hms_ops.rules import RULES
@@ -98,30 +98,19 @@ def clock(zone: tzinfo) -> Clock:
 
     def tell(moment: str | datetime) -> str:
         when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        return when.astimezone(zone).strftime("%H:%M %Z")
+        return hour_and_zone(when, zone)
 
     return tell
 
 
-def span(seconds: float) -> str:
-    """A length of time in one unit: 40 s, 6 min, 3 h, 2 days."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 36 * 3600:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86400:.0f} days"
-
-
 def _late(facts: Facts, at: Clock) -> str:
     jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} late since {at(facts['late_since'])}"
-    oldest = f", oldest {span(facts['value'])}" if facts["value"] >= 1 else ""
+    oldest = f", oldest {about(facts['value'])}" if facts["value"] >= 1 else ""
     return f"{jobs}{oldest}{_paused(facts)}"
 
 
 def _slow(facts: Facts, at: Clock) -> str:  # noqa: ARG001
-    return f"jobs wait {span(facts['value'])} on average, SLA {span(60 * facts['sla_minutes'])}"
+    return f"jobs wait {about(facts['value'])} on average, SLA {minutes(facts['sla_minutes'])}"
 
 
 def _forecast(facts: Facts, at: Clock) -> str:
@@ -134,7 +123,7 @@ def _forecast(facts: Facts, at: Clock) -> str:
 
 def _stalled(facts: Facts, at: Clock) -> str:  # noqa: ARG001
     stuck = _count(facts["waiting"] + facts["queued"], "job waits", "jobs wait")
-    return f"no step finished for {span(facts['value'])}, {stuck}"
+    return f"no step finished for {about(facts['value'])}, {stuck}"
 
 
 def _no_worker(facts: Facts, at: Clock) -> str:
@@ -151,13 +140,13 @@ def _busy_host(facts: Facts, at: Clock) -> str:  # noqa: ARG001
 
 
 def _outbox(facts: Facts, at: Clock) -> str:  # noqa: ARG001
-    return f"{_count(facts['unsent'], 'text', 'texts')} not sent, oldest {span(facts['value'])}"
+    return f"{_count(facts['unsent'], 'text', 'texts')} not sent, oldest {about(facts['value'])}"
 
 
 def _behind(facts: Facts, at: Clock) -> str:
     if "events_at" in facts:
         return f"the watch has not heard the workers since {at(facts['events_at'])}"
-    return f"the watch did not look for {span(facts['value'])}, from {at(facts['looked'])}"
+    return f"the watch did not look for {about(facts['value'])}, from {at(facts['looked'])}"
 
 
 _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
@@ -176,26 +165,26 @@ _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
 def _was_late(over: Incident) -> str:
     # The list is written after the look that opened the incident, which may have been the only one.
     jobs = _count(max(over.late_jobs, over.facts["late_jobs"]), "job was", "jobs were")
-    return f"{jobs} late, the worst by {span(over.worst)}"
+    return f"{jobs} late, the worst by {about(over.worst)}"
 
 
 def _was_behind(over: Incident) -> str:
     deaf = "events_at" in over.facts
-    return f"the watch did not {'hear the workers' if deaf else 'look'} for {span(over.worst)}"
+    return f"the watch did not {'hear the workers' if deaf else 'look'} for {about(over.worst)}"
 
 
 #: What is said of an incident that is over: its facts are those of the last look, `worst` is of all of them.
 _WAS: Mapping[str, Callable[[Incident], str]] = {
     "late": _was_late,
     "slow": lambda over: (
-        f"jobs waited {span(over.worst)} on average, SLA {span(60 * over.facts['sla_minutes'])}"
+        f"jobs waited {about(over.worst)} on average, SLA {minutes(over.facts['sla_minutes'])}"
     ),
     "forecast": lambda over: f"up to {_count(int(over.worst), 'job was', 'jobs were')} going to be late",
-    "stalled": lambda over: f"no step finished for {span(over.worst)}",
+    "stalled": lambda over: f"no step finished for {about(over.worst)}",
     "no-worker": lambda over: f"no worker for {_count(int(over.worst), 'job', 'jobs')}",
     "failing": lambda over: f"up to {over.worst:.0f} % of the steps failed",
     "busy-host": lambda over: f"CPU was at up to {over.worst:.0f} %",
-    "outbox": lambda over: f"texts were not sent for {span(over.worst)}",
+    "outbox": lambda over: f"texts were not sent for {about(over.worst)}",
     "behind": _was_behind,
 }
 

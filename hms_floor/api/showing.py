@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from sqlalchemy import Connection
 
 from hms_floor.api.access import Caller
 from hms_floor.api.problems import unprocessable
@@ -14,7 +11,6 @@ from hms_floor.cli.masking import MASK
 from hms_oms.outbox import Text
 from hms_oms.records import Job
 from hms_oms.tickets import Ticket, job_name, job_number
-from hms_ops import oncall
 
 _PRIVATE = ("payload", "results", "error")
 
@@ -41,12 +37,6 @@ def text(found: Text, caller: Caller) -> dict[str, Any]:
 def phone(number: str) -> str:
     """A phone as those see it who may not know it: its last four digits."""
     return MASK + number[-4:]
-
-
-def zone(connection: Connection) -> ZoneInfo:
-    """The time zone that people read times in: that of the on-call document."""
-    found = oncall.in_force(connection)
-    return oncall.zone(found.document if found else oncall.DEFAULT)
 
 
 def hidden(value: Any) -> Any:

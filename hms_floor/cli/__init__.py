@@ -81,6 +81,17 @@ class Nouns(click.Group):
             raise told from error
 
 
+def _zone(_ctx: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    if name is None:
+        return None
+    from hms_oms import clock
+
+    try:
+        return clock.zone(name).key
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.group(
     cls=Nouns,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -88,7 +99,13 @@ class Nouns(click.Group):
     " allow it, 4 there is no such thing, 5 something is at risk of being late.",
 )
 @click.version_option(package_name="hms-management-layer", prog_name="hms")
-def main() -> None:
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    callback=_zone,
+    help="Tell and read times as in this zone, as America/Chicago; else HMS_TIMEZONE, or the office's zone.",
+)
+def main(timezone: str | None) -> None:
     """Run jobs in time: every job has a deadline, and somebody hears of it before it is missed.
 
     \b

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any, NoReturn
 
 import click
 
+from hms_floor.cli import zones
+from hms_oms import clock, format
 from hms_oms.tickets import job_number
 
 #: The longest SLA that a recipe may name, too.
@@ -96,39 +98,43 @@ def length(written: str) -> timedelta:
         raise ValueError(f"{written!r} is too long a time") from None
 
 
-def moment(written: str, now: datetime) -> datetime:
-    """Read a time to come: `14:30` (the next), `2026-11-23 08:00`, with or without a zone, or `+10m`.
+def moment(written: str, now: datetime, zone: tzinfo) -> datetime:
+    """Read a time to come: `14:30` (the next), `2026-11-23 08:00`, with or without an offset, or `+10m`.
 
-    Without a zone it is meant as the reader's clock has it. Raises ValueError, also for what is past.
+    Without an offset it is meant as the clock in `zone` has it. Raises ValueError, also for what is past, and
+    for a time that this clock never shows, or shows twice.
     """
     text = written.strip()
     try:
-        found = now + length(text[1:]) if text.startswith("+") else _on_the_clock(text, now)
+        moment = now + length(text[1:]) if text.startswith("+") else _on_the_clock(text, now, zone)
+    except clock.UnclearTime:
+        raise
     except (ValueError, OverflowError):
         raise ValueError(
             f"{written!r} is not a time (write 14:30, 2026-11-23 08:00, 2026-11-23T08:00:00+01:00 or +10m)"
         ) from None
-    if found <= now:
-        raise ValueError(f"{written!r} is over already: it is {now.astimezone():%Y-%m-%d %H:%M %Z} now")
-    return found
+    if moment <= now:
+        raise ValueError(f"{written!r} is over already: it is {format.minute(now, zone)} now")
+    return moment
 
 
 def future(written: str, now: datetime, option: str) -> datetime:
     """Read a time to come that an option was given. Raises BadParameter."""
     try:
-        return moment(written, now)
+        return moment(written, now, zones.reader())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
 
 
-def _on_the_clock(text: str, now: datetime) -> datetime:
-    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
-        hour = time.fromisoformat(text.zfill(5) if text.count(":") == 1 else text.zfill(8))
-        today = datetime.combine(now.astimezone().date(), hour).astimezone()
-        tomorrow = datetime.combine(now.astimezone().date() + timedelta(days=1), hour).astimezone()
-        return today if today > now else tomorrow
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.astimezone()
+def _on_the_clock(text: str, now: datetime, zone: tzinfo) -> datetime:
+    if not re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        return clock.read(text, zone)
+    hour = time.fromisoformat(text.zfill(5) if text.count(":") == 1 else text.zfill(8))
+    here = now.astimezone(zone).replace(tzinfo=None)
+    today = datetime.combine(here.date(), hour)
+    # On the night when the clocks go back it may come a second time.
+    again = today.replace(tzinfo=zone, fold=1).astimezone(UTC) > now
+    return clock.at(today if today > here or again else today + timedelta(days=1), zone)
 
 
 def _refuse(

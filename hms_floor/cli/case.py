@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from sqlalchemy import Connection
 
@@ -15,12 +15,16 @@ from hms_oms.recipes import Step
 
 @dataclass(frozen=True)
 class Case:
-    """A job's standing, and what else bears on it; `step` is None where no recipe of the job is known."""
+    """A job's standing, and what else bears on it, told by the clock of `zone`.
+
+    `step` is None where no recipe of the job is known.
+    """
 
     standing: Standing
     step: Step | None
     lease_until: datetime | None
     dispatcher: bool
+    zone: tzinfo
 
     @property
     def by_agent(self) -> bool:
@@ -33,7 +37,7 @@ class Case:
         return self.step.retry.attempts if self.step else None
 
 
-def read(connection: Connection, job: int) -> Case:
+def read(connection: Connection, job: int, zone: tzinfo) -> Case:
     """All that is to be known about where a job stands. Raises UnknownJob."""
     standing = explain.standing(connection, job)
     return Case(
@@ -41,6 +45,7 @@ def read(connection: Connection, job: int) -> Case:
         _step(connection, standing),
         control.lease_until(connection, job),
         any(leader.duty == "act" for leader in health.leaders(connection)),
+        zone,
     )
 
 

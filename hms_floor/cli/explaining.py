@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from hms_floor.cli import show
 from hms_floor.cli.case import Case
+from hms_oms import format
 from hms_oms.explain import Standing
 from hms_oms.records import Event
 
@@ -78,7 +78,7 @@ def _running(case: Case) -> Iterator[str]:
     if case.lease_until is not None:
         left = case.lease_until >= found.now
         yield (
-            f"Its lease {'holds until' if left else 'ran out at'} {show.moment(case.lease_until, found.now)};"
+            f"Its lease {'holds until' if left else 'ran out at'} {_at(case, case.lease_until)};"
             f" {'then it' if left else 'it'} goes back to the backlog."
         )
     if job.failures:
@@ -92,7 +92,7 @@ def _running(case: Case) -> Iterator[str]:
 
 def _ended(case: Case) -> Iterator[str]:
     found, job = case.standing, case.standing.job
-    at = show.moment(job.finished_at, found.now)
+    at = _at(case, job.finished_at)
     if job.status == "done":
         yield f"{job.name} is done since {at}{f', with the outcome {job.outcome}' if job.outcome else ''}."
     elif job.status == "failed":
@@ -108,7 +108,7 @@ def _ended(case: Case) -> Iterator[str]:
 def _not_yet(case: Case) -> Iterator[str]:
     found, job = case.standing, case.standing.job
     due = job.ready_at is not None and job.ready_at <= found.now
-    until = show.moment(job.ready_at, found.now)
+    until = _at(case, job.ready_at)
     cause = next(
         (line for line in reversed(found.diary) if line.fact in ("retrying", "delayed", "accepted")), None
     )
@@ -137,7 +137,7 @@ def _paused(case: Case) -> Iterator[str]:
     found = case.standing
     if found.paused_at is not None:
         why = f": {found.pause_reason}" if found.pause_reason else ""
-        since = show.moment(found.paused_at, found.now)
+        since = _at(case, found.paused_at)
         yield f"{found.job.queue} is paused by {found.paused_by} since {since}{why}."
         yield f"Nothing starts there until: hms queue resume {found.job.queue}"
 
@@ -150,7 +150,7 @@ def _lost(case: Case) -> Iterator[str]:
         often = "once" if len(losses) == 1 else f"{len(losses):,} times, the last time"
         why = (last.detail or {}).get("reason")
         yield (
-            f"It was lost and resumed {often} {show.relative(last.at, found.now)}, in step"
+            f"It was lost and resumed {often} {format.relative(last.at, found.now)}, in step"
             f" {found.job.steps[last.step]}{f': {why}' if why else ''}."
         )
 
@@ -167,7 +167,8 @@ def _steered(case: Case) -> Iterator[str]:
 def _deadline(case: Case) -> str:
     found, job = case.standing, case.standing.job
     word = "was" if job.finished_at or job.sla < found.now else "is"
-    return f"Its deadline {word} {show.deadline(job.sla, job.finished_at, found.now).plain}."
+    told, _ = format.deadline(job.sla, job.finished_at, job.status, case.zone, found.now)
+    return f"Its deadline {word} {told}."
 
 
 def _place(case: Case) -> str:
@@ -187,7 +188,7 @@ def _failure(case: Case) -> str:
 
 def _by(line: Event, did: str, now: datetime) -> str:
     why = (line.detail or {}).get("reason")
-    return f"{line.who or 'somebody'} {did} {show.relative(line.at, now)}{f' ({why})' if why else ''}"
+    return f"{line.who or 'somebody'} {did} {format.relative(line.at, now)}{f' ({why})' if why else ''}"
 
 
 def _last(found: Standing, fact: str) -> Event | None:
@@ -195,4 +196,8 @@ def _last(found: Standing, fact: str) -> Event | None:
 
 
 def _for(since: datetime, now: datetime) -> str:
-    return f"for {show.about(max(now, since) - since)}"
+    return f"for {format.about(max(now, since) - since)}"
+
+
+def _at(case: Case, when: datetime | None) -> str:
+    return "" if when is None else format.local_and_relative(when, case.zone, case.standing.now)

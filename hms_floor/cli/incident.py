@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from hms_floor.cli import door, show, silencing, tables
+from hms_floor.cli import door, show, silencing, tables, zones
 from hms_oms.reading import document
 from hms_ops.answers import Incident, IncidentInFull
 
@@ -61,7 +61,7 @@ def list_incidents(
     Example:  hms incident list
     """
     wanted = states or (_STATES if everything else ("pending", "open", "acknowledged"))
-    found = list(door.ops().incidents(*wanted, queue=queue, limit=limit))
+    found = list(door.ops().incidents(*wanted, queue=queue, limit=limit, zone=str(zones.reader())))
     if as_json:
         show.print_json([document(each) for each in found])
         return
@@ -90,7 +90,7 @@ def show_incident(reference: str, as_json: bool) -> None:
     \b
     Example:  hms incident show K7
     """
-    found = door.ops().incident(reference)
+    found = door.ops().incident(reference, zone=str(zones.reader()))
     if as_json:
         show.print_json(document(found))
         return

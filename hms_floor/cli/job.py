@@ -7,7 +7,7 @@ from typing import IO
 
 import click
 
-from hms_floor.cli import controls, door, sheet, show, tables
+from hms_floor.cli import controls, door, sheet, show, tables, zones
 from hms_floor.cli.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
 from hms_floor.cli.selection import filtering
 from hms_oms.answers import Job
@@ -114,7 +114,7 @@ def explain(number: int, as_json: bool) -> None:
     \b
     Example:  hms job explain job-219
     """
-    found = door.oms().explain(job_name(number))
+    found = door.oms().explain(job_name(number), zone=str(zones.reader()))
     if as_json:
         show.print_json(document(found))
     else:
@@ -163,7 +163,7 @@ def _print_table(found: list[Job], now: datetime) -> None:
             show.status(each.status),
             each.step,
             str(each.attempt),
-            show.deadline(each.sla_expires, each.finished_at, now),
+            show.deadline(each.sla_expires, each.finished_at, each.status, now),
             show.relative(each.created_at, now),
             each.outcome or (str(each.error.get("type", "")) if each.error else ""),
         )

@@ -14,9 +14,10 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from hms_floor.cli import door, show, tables
+from hms_floor.cli import door, show, tables, zones
 from hms_floor.cli.chart import Chart
 from hms_floor.cli.errors import INTERRUPTED
+from hms_oms import format
 from hms_oms.answers import Queue
 from hms_oms.problems import TooMany, Unavailable
 from hms_oms.reading import stamp
@@ -166,7 +167,7 @@ def _line(queue: str, values: Values) -> str:
         f"{_number(values, 'sla.atRisk')} will be late",
         _pace(values),
     ]
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z} {queue}: {', '.join(parts)}"
+    return f"{format.moment(at, zones.reader())} {queue}: {', '.join(parts)}"
 
 
 def _document(queue: str, values: Values) -> dict[str, object]:

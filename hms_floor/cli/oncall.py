@@ -39,7 +39,7 @@ def list_oncall(as_json: bool) -> None:
     if found.set_at is not None:
         why = f": {found.reason}" if found.reason else "."
         show.lines(f"Set by {found.set_by} {show.relative(found.set_at, door.clock())}{why}")
-        show.lines(f"Shifts, and the times in texts, are those of {found.document['timezone']}.")
+        show.lines(f"Shifts follow the clock of {found.zone}.")
     elif _texts_leave():
         warning = "Nobody is texted: nobody has said yet who is on call. Do it with: hms oncall set FILE"
         show.lines(Text(warning, style="bold red"))

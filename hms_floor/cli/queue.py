@@ -67,7 +67,12 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
         return
     now = door.clock()
     rows = [
-        (str(each.position), each.id, show.status(each.status), show.deadline(each.sla_expires, None, now))
+        (
+            str(each.position),
+            each.id,
+            show.status(each.status),
+            show.deadline(each.sla_expires, None, each.status, now),
+        )
         for each in found
     ]
     show.lines(tables.table(["position", "id", "status", "slaExpires"], rows, right=["position"]))

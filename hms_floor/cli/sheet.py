@@ -45,7 +45,7 @@ def _facts(job: JobInFull, now: datetime) -> list[tuple[str, str | Text]]:
     place = f"{job.step} ({job.steps.index(job.step) + 1} of {len(job.steps)}: {' -> '.join(job.steps)})"
     tries = f"{job.attempt}" + (f", {job.failures} failed in this step" if job.failures else "")
     found: list[tuple[str, str | Text | None]] = [
-        ("deadline", show.deadline(job.sla_expires, job.finished_at, now)),
+        ("deadline", show.deadline(job.sla_expires, job.finished_at, job.status, now)),
         ("SLA", show.minutes(job.sla_minutes)),
         ("queue", job.queue),
         ("step", place),
@@ -70,7 +70,7 @@ def _timeline(job: JobInFull, now: datetime) -> RenderableType:
         stayed = timedelta(seconds=line.seconds or 0.0)
         rows.append(
             (
-                _precise(line.at, now),
+                show.local(line.at, now, parts="milliseconds"),
                 show.status(line.fact),
                 line.step,
                 str(line.attempt),
@@ -86,12 +86,6 @@ def _timeline(job: JobInFull, now: datetime) -> RenderableType:
 def _stay(status: str, stayed: timedelta, *, still: bool) -> Text:
     words = {"waiting": "waited", "queued": "queued", "running": "ran"}
     return Text(f"{words.get(status, status)} {show.span(stayed)}{' so far' if still else ''}")
-
-
-def _precise(when: datetime, now: datetime) -> str:
-    here = when.astimezone()
-    date = "" if here.date() == now.astimezone().date() else f"{here:%Y-%m-%d} "
-    return f"{date}{here:%H:%M:%S}.{here.microsecond // 1000:03d} {here:%Z}"
 
 
 def _detail(detail: Any) -> str:

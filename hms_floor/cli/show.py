@@ -1,4 +1,4 @@
-"""How things are shown to a person: times local and relative, spans, numbers; and to programs: JSON."""
+"""How things are shown in a terminal: by the reader's clock, in colours; and to programs: as JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import json
 import os
 import re
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
 from rich.console import Console, RenderableType
 from rich.text import Text
+
+from hms_floor.cli import zones
+from hms_oms import format
+from hms_oms.format import about as about
+from hms_oms.format import minutes as minutes
+from hms_oms.format import relative as relative
+from hms_oms.format import share as share
+from hms_oms.format import span as span
 
 #: Columns where output goes to a file or a program, which have no width of their own.
 UNBOUNDED = 240
@@ -92,72 +100,16 @@ def count(number: int, style: str = "", width: int = 0) -> Text:
 
 
 def moment(when: datetime | None, now: datetime) -> str:
-    """A time as the reader's clock has it, with the zone, and how far away it is."""
-    return "" if when is None else f"{local(when, now)} ({relative(when, now)})"
+    """A time by the reader's clock, with the zone, and how far away it is."""
+    return "" if when is None else format.local_and_relative(when, zones.reader(), now)
 
 
-def deadline(due: datetime, finished_at: datetime | None, now: datetime) -> Text:
-    """A job's deadline, and by how much it is ahead of it or behind."""
-    at = local(due, now)
-    if finished_at is not None:
-        spare = due - finished_at
-        if spare >= timedelta(0):
-            return Text(f"{at} (met, {about(spare)} to spare)")
-        return Text(f"{at} (missed by {about(-spare)})", style=STYLES["late"])
-    if due < now:
-        return Text(f"{at} ({about(now - due)} late)", style=STYLES["late"])
-    return Text(f"{at} ({relative(due, now)})")
+def deadline(due: datetime, ended: datetime | None, status: str, now: datetime) -> Text:
+    """A job's deadline, and whether it was met, or by how much the job is ahead of it or behind."""
+    words, missed = format.deadline(due, ended, status, zones.reader(), now)
+    return Text(words, style=STYLES["late"] if missed else "")
 
 
-def local(when: datetime, now: datetime) -> str:
-    """A time as the reader's clock has it, with the zone; the date where it is another day."""
-    here = when.astimezone()
-    date = "" if here.date() == now.astimezone().date() else f"{here:%Y-%m-%d} "
-    return f"{date}{here:%H:%M:%S %Z}"
-
-
-def relative(when: datetime, now: datetime) -> str:
-    """How far away a time is, as people say it: `in 4 min`, `2 h ago`."""
-    distance = abs(when - now)
-    if distance < timedelta(seconds=1):
-        return "now"
-    return f"in {about(distance)}" if when > now else f"{about(distance)} ago"
-
-
-def about(length: timedelta) -> str:
-    """A length of time in one unit, or in two where the first says little."""
-    seconds = int(length.total_seconds())
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min"
-    if seconds < 36000 and seconds % 3600 >= 60:
-        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-    return f"{seconds // 3600} h" if seconds < 172800 else f"{seconds // 86400} d"
-
-
-def span(length: timedelta) -> str:
-    """A measured length of time, with the digits that matter."""
-    seconds = max(0.0, length.total_seconds())
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    return about(length)
-
-
-def minutes(number: float) -> str:
-    """An SLA: `60 min`."""
-    return f"{number:g} min"
-
-
-def share(part: int, whole: int) -> str:
-    """A share in percent; neither 0 nor 100 unless it is exactly that."""
-    if whole == 0:
-        return "-"
-    percent = 100 * part / whole
-    if 0 < part < whole:
-        percent = min(max(percent, 0.1), 99.9)
-    return f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.1f} %"
+def local(when: datetime, now: datetime, *, parts: str = "seconds") -> str:
+    """A time by the reader's clock, with the zone; the date if it is another day."""
+    return format.local(when, zones.reader(), now, parts=parts)

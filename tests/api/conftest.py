@@ -83,7 +83,8 @@ def start(url: str, broker: str, home: Path, **environment: str) -> Door:
     crew = Crew(url, broker, home)
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    process = crew.start("floor", "-m", "hms_floor", "floor", "run", HMS_FLOOR_PORT=str(port), **environment)
+    environment = {"HMS_FLOOR_PORT": str(port), "HMS_TIMEZONE": "America/Chicago", **environment}
+    process = crew.start("floor", "-m", "hms_floor", "floor", "run", **environment)
     address = f"http://127.0.0.1:{port}"
     client = httpx.Client(base_url=address, timeout=60.0)
     settings = Settings(home=home, database_url=url, broker_url=broker, recipes=RECIPES)

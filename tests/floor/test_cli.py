@@ -42,7 +42,7 @@ def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
     """What `hms` needs to reach a door on the test's ledger; nobody answers as Redis."""
     urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
     with standing(database, urls["HMS_BROKER_URL"], tmp_path / "home", settings.Settings().recipes) as door:
-        yield {**door.environment(), **urls, "TZ": "America/Chicago", "NO_COLOR": "1"}
+        yield {**door.environment(), **urls, "HMS_TIMEZONE": "America/Chicago", "NO_COLOR": "1"}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def look(engine: sa.Engine, *findings: Finding, after: timedelta = timedelta()) 
         limits = thresholds.limits(connection)
         judged = ["late", "slow"]
         episodes.observe(connection, now, findings, limits, judged=judged, looked_before=now)
-        ladder.page(connection, now, True)
+        ladder.page(connection, now, True, UTC)
 
 
 def late(engine: sa.Engine, jobs: int = 764, seconds: float = 240.0) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -16,6 +17,7 @@ from hms_oms import control, recipes, server_urls, settings
 from hms_oms.answers import JobType
 from hms_oms.errors import RequestRejected
 
+CHICAGO = ZoneInfo("America/Chicago")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 GOOD = ["phone=515-555-0142", "countyFips=19153", "crop=corn", "submittedOn=2026-11-20"]
 GOOD += ["acres=120", "amountRequested=30000"]
@@ -133,15 +135,15 @@ def test_what_is_no_length_of_time_is_refused(written: str) -> None:
 )
 def test_moments_are_read_as_people_write_them(written: str, meant: datetime) -> None:
     """A time to come, by its distance or with its zone."""
-    assert arguments.moment(written, NOON) == meant
+    assert arguments.moment(written, NOON, CHICAGO) == meant
 
 
 def test_an_hour_is_the_next_of_its_kind() -> None:
     """An hour that is past today is meant for tomorrow; an hour to come for today."""
-    here = NOON.astimezone()
+    here = NOON.astimezone(CHICAGO)
     later, earlier = here + timedelta(minutes=1), here - timedelta(minutes=1)
-    assert arguments.moment(f"{later:%H:%M}", NOON) == later
-    assert arguments.moment(f"{earlier:%H:%M}", NOON) == earlier + timedelta(days=1)
+    assert arguments.moment(f"{later:%H:%M}", NOON, CHICAGO) == later
+    assert arguments.moment(f"{earlier:%H:%M}", NOON, CHICAGO) == earlier + timedelta(days=1)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_an_hour_is_the_next_of_its_kind() -> None:
 def test_a_moment_that_is_past_or_none_is_refused(written: str) -> None:
     """A job cannot be started yesterday."""
     with pytest.raises(ValueError, match=r"is not a time|is over already"):
-        arguments.moment(written, NOON)
+        arguments.moment(written, NOON, CHICAGO)
 
 
 @pytest.mark.parametrize(
@@ -260,3 +262,39 @@ def test_a_verb_at_the_door_loads_no_driver_and_no_task_queue() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("now", "written", "told"),
+    [
+        ("2027-03-13T12:00:00-06:00", "2027-03-14 02:30", "does not exist in America/Chicago"),
+        ("2027-03-14T00:30:00-06:00", "02:30", "does not exist in America/Chicago"),
+        (
+            "2026-10-31T12:00:00-05:00",
+            "2026-11-01 01:30",
+            "2026-11-01 01:30-05:00 (CDT) or 2026-11-01 01:30-06:00",
+        ),
+        ("2026-11-01T00:10:00-05:00", "01:30", "2026-11-01 01:30-05:00 (CDT) or 2026-11-01 01:30-06:00"),
+        ("2026-11-01T01:40:00-05:00", "1:30", "2026-11-01 01:30-05:00 (CDT) or 2026-11-01 01:30-06:00"),
+    ],
+)
+def test_a_local_time_that_is_unclear_is_not_guessed(now: str, written: str, told: str) -> None:
+    """A job is not started an hour early because the clocks change: the reader is asked."""
+    with pytest.raises(ValueError, match=r"^2027|^2026") as caught:
+        arguments.moment(written, datetime.fromisoformat(now), CHICAGO)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("now", "written", "meant"),
+    [
+        ("2026-10-31T12:00:00-05:00", "2026-11-01 01:30-05:00", "2026-11-01T06:30:00Z"),
+        ("2026-10-31T12:00:00-05:00", "2026-11-01 01:30-06:00", "2026-11-01T07:30:00Z"),
+        ("2026-11-01T01:40:00-06:00", "01:30", "2026-11-02T07:30:00Z"),
+        ("2027-03-14T03:10:00-05:00", "02:30", "2027-03-15T07:30:00Z"),
+        ("2027-03-13T12:00:00-06:00", "2027-03-14", "2027-03-14T06:00:00Z"),
+    ],
+)
+def test_a_local_time_that_is_clear_is_taken(now: str, written: str, meant: str) -> None:
+    """With its offset, or past the change."""
+    assert arguments.moment(written, datetime.fromisoformat(now), CHICAGO) == datetime.fromisoformat(meant)

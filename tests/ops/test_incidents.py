@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ def observe(
     findings = [late(queue, now) for queue in queues]
     limits = thresholds.limits(connection)
     episodes.observe(connection, now, findings, limits, judged=judged, looked_before=now)
-    ladder.page(connection, now, local)
+    ladder.page(connection, now, local, UTC)
     return incidents.find(connection, incidents.STATES[:3])[::-1]
 
 
@@ -158,7 +158,7 @@ def test_who_is_given_another_phone_is_texted_there(engine: sa.Engine) -> None:
     assert texts(engine) == [("page", "ada"), ("page", "grace"), ("page", "+12025550199")]
     with engine.begin() as connection:
         incidents.resolve(connection, "K5", "boss", None, clock(connection))
-        ladder.page(connection, clock(connection), True)
+        ladder.page(connection, clock(connection), True, UTC)
     assert texts(engine)[3:] == []
 
 

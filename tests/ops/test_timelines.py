@@ -18,6 +18,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -58,7 +59,7 @@ class Timeline:
     def new_watch(self) -> Watch:
         """A watch that knows nothing of what was before."""
         self.looked_before = None
-        return Watch(self.engine, self, sender_is_local=True)
+        return Watch(self.engine, self, sender_is_local=True, office=ZoneInfo("America/Chicago"))
 
     @property
     def now(self) -> datetime:

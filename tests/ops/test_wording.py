@@ -152,15 +152,6 @@ def test_several_incidents_are_one_text() -> None:
     assert wording.merged(two, over={"K7", "K8"}) == "HMS: 2 incidents over: farm-grant #K7, floor #K8."
 
 
-@pytest.mark.parametrize(
-    ("seconds", "says"),
-    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5399, "90 min"), (7200, "2 h"), (200000, "2 days")],
-)
-def test_lengths_of_time_have_one_unit(seconds: float, says: str) -> None:
-    """The one that says most with fewest digits."""
-    assert wording.span(seconds) == says
-
-
 @given(
     rule=st.sampled_from([rule.name for rule in RULES]),
     place=st.text(max_size=300),

@@ -123,6 +123,7 @@ class OnCall(Answer):
     set_by: str | None
     set_at: Moment | None
     reason: str | None
+    zone: str
     now: list[Rung]
 
 

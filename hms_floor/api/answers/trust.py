@@ -69,6 +69,7 @@ class Me(Answer):
     jti: str
     expires_at: Moment
     now: Moment
+    timezone: str
 
 
 class Part(Answer):

@@ -70,7 +70,7 @@ def revoke(
 
 @router.get("/me", response_model=answers.Me)
 def me(door: TheDoor, who: Who) -> dict[str, Any]:
-    """What the badge that comes with this request says, and what time the ledger has."""
+    """What the badge that comes with this request says, what time the ledger has, and the office's zone."""
     with door.reading() as connection:
         now = health.clock(connection)
     return {
@@ -80,4 +80,5 @@ def me(door: TheDoor, who: Who) -> dict[str, Any]:
         "jti": who.badge.jti,
         "expiresAt": datetime.fromtimestamp(int(who.badge.expires_at), UTC),
         "now": now,
+        "timezone": str(door.settings.zone),
     }

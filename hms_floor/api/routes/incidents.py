@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -11,8 +12,9 @@ from hms_floor.api import asked, showing
 from hms_floor.api.access import Guarded, Who
 from hms_floor.api.answers import ops as answers
 from hms_floor.api.asked import Cursor, IncidentRef, Limit, QueueName, Reasoned
-from hms_floor.api.door import TheDoor
+from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.problems import Problem
+from hms_floor.api.zones import Zone
 from hms_oms import audit, control, health, outbox
 from hms_oms.tickets import job_name
 from hms_ops import incidents, late_jobs, oncall, silences, thresholds, wording
@@ -31,6 +33,7 @@ WordPath = Annotated[str, Path(pattern="^[a-z][a-z_-]{0,60}$")]
 @router.get("/incidents", response_model=answers.Incidents)
 def find(
     door: TheDoor,
+    zone: Zone,
     state: Annotated[list[asked.IncidentState], Query(description="All, where none is named.")] = [],  # noqa: B006
     queue: Annotated[QueueName | None, Query()] = None,
     cursor: Cursor = None,
@@ -41,18 +44,18 @@ def find(
         if queue is not None:
             control.require_queue(connection, queue)
         found = incidents.find(connection, state or STATES, queue, limit=limit, after=cursor)
-        shown = [_shown(connection, each) for each in found]
+        shown = [_shown(zone, each) for each in found]
     return {"incidents": shown, "next": str(found[-1].id) if len(found) == limit else None}
 
 
 @router.get("/incidents/{id}", response_model=answers.IncidentWithTimeline)
-def get(door: TheDoor, who: Who, incident: Named) -> dict[str, Any]:
+def get(door: TheDoor, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
     """Everything about one incident."""
     with door.reading() as connection:
         found = incidents.get(connection, incident)
         late = late_jobs.of(connection, found)
         texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
-        return _shown(connection, found) | {
+        return _shown(zone, found) | {
             "timeline": incidents.history(connection, found.id),
             "jobs": [job_name(each.job_id) for each in late],
             "texts": [showing.text(each, who) for each in texts],
@@ -69,7 +72,7 @@ def acknowledge(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | Non
         if found.state != "acknowledged":
             raise Problem(409, f"{found.name} is {found.state}: there is nothing to take on")
         audit.write(connection, [who.act(found.name, reason=reason)])
-        return _shown(connection, found)
+        return _shown(door.settings.zone, found)
 
 
 @router.post("/incidents/{id}/resolve", response_model=answers.Incident)
@@ -81,7 +84,7 @@ def resolve(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | None = 
         if found.state != "resolved":
             raise Problem(409, f"{found.name} is {found.state}: nobody knows of it yet")
         audit.write(connection, [who.act(found.name, reason=reason)])
-        return _shown(connection, found)
+        return _shown(door.settings.zone, found)
 
 
 @router.get("/silences", response_model=answers.Silences)
@@ -145,7 +148,7 @@ def on_call(door: TheDoor, who: Who) -> dict[str, Any]:
     """The on-call document in force, and who is on call now."""
     with door.reading() as connection:
         found = oncall.in_force(connection)
-        return _on_call(connection, found, phones=who.sees_phones)
+        return _on_call(door, connection, found, phones=who.sees_phones)
 
 
 @router.put("/oncall", response_model=answers.OnCall)
@@ -154,12 +157,14 @@ def set_on_call(door: TheDoor, who: Who, wanted: asked.SetOnCall) -> dict[str, A
     with door.writing() as connection:
         found = oncall.set_document(connection, wanted.document, who.actor, wanted.reason)
         audit.write(connection, [who.act(f"oncall-{found.id}", reason=wanted.reason)])
-        return _on_call(connection, found, phones=True)
+        return _on_call(door, connection, found, phones=True)
 
 
-def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> dict[str, Any]:
+def _on_call(
+    door: Door, connection: Connection, found: oncall.OnCall | None, *, phones: bool
+) -> dict[str, Any]:
     document = dict(found.document if found else oncall.DEFAULT)
-    ladder = oncall.on_call(document, health.clock(connection))
+    ladder = oncall.on_call(document, health.clock(connection), door.settings.zone)
     if not phones:
         recipients = document["recipients"].items()
         document["recipients"] = {name: showing.phone(number) for name, number in recipients}
@@ -168,6 +173,7 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
         "setBy": found and found.set_by,
         "setAt": found and found.set_at,
         "reason": found and found.reason,
+        "zone": str(oncall.zone(document, door.settings.zone)),
         "now": [
             {
                 "afterMinutes": step.after.total_seconds() / 60,
@@ -178,9 +184,9 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
     }
 
 
-def _shown(connection: Connection, found: Incident) -> dict[str, Any]:
+def _shown(zone: tzinfo, found: Incident) -> dict[str, Any]:
     values = {name: getattr(found, name) for name in _FIELDS}
-    sentence = wording.sentence(found, showing.zone(connection))
+    sentence = wording.sentence(found, zone)
     return values | {"title": wording.title(found.rule), "sentence": sentence}
 
 

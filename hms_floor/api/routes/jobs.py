@@ -16,6 +16,7 @@ from hms_floor.api.answers import jobs as answers
 from hms_floor.api.asked import Cursor, JobPath, JobType, Limit, QueueName, Reasoned, StatusWord
 from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.problems import Problem
+from hms_floor.api.zones import Zone
 from hms_floor.cli import case, documents, explaining, sheet
 from hms_oms import audit, control, health, jobs, recipes
 from hms_oms.tickets import Ticket, job_name
@@ -111,10 +112,10 @@ def get(door: TheDoor, who: Who, job: JobPath) -> dict[str, Any]:
 
 
 @router.get("/jobs/{id:job}/explain", response_model=answers.Explained)
-def explain(door: TheDoor, who: Who, job: JobPath) -> dict[str, Any]:
+def explain(door: TheDoor, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]:
     """Why a job is where it is, and what would get it further."""
     with door.reading() as connection:
-        found = case.read(connection, showing.number(job))
+        found = case.read(connection, showing.number(job), zone)
     if not who.sees_payloads:
         error = showing.hidden(found.standing.job.error)
         alone = dataclasses.replace(found.standing.job, error=error)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, WithJsonSchema
 from sqlalchemy import Connection
 
-from hms_floor.api import asked, showing
+from hms_floor.api import asked
 from hms_floor.api.access import Guarded
 from hms_floor.api.answers import ops as answers
 from hms_floor.api.asked import QueueName
 from hms_floor.api.door import TheDoor
-from hms_floor.api.problems import Problem, unprocessable
+from hms_floor.api.problems import Problem
+from hms_floor.api.zones import Zone
 from hms_floor.cli import documents
-from hms_oms import control, health
+from hms_oms import clock, control, health
 from hms_oms.tickets import job_name
 from hms_ops import attainment, metrics, misses, samples
 
@@ -37,10 +37,6 @@ def _kept(name: str) -> str:
 
 Since = Annotated[asked.DayOrMoment | None, Query(alias="from", description="A day or a time.")]
 Until = Annotated[asked.DayOrMoment | None, Query(alias="to", description="Before this.")]
-Zone = Annotated[
-    asked.Word | None,
-    Query(description="The time zone of the days; that of the on-call document, where none is named."),
-]
 Queue = Annotated[QueueName | None, Query(description="All, where none is named.")]
 KeptName = Annotated[
     str, AfterValidator(_kept), WithJsonSchema({"type": "string", "enum": list(metrics.names_kept())})
@@ -50,25 +46,24 @@ KeptName = Annotated[
 @router.get("/sla/report", response_model=answers.Kept)
 def report(
     door: TheDoor,
+    zone: Zone,
     since: Since = None,
     until: Until = None,
     week: Annotated[bool, Query(description="The week of `from`, or this one.")] = False,
-    zone: Zone = None,
 ) -> dict[str, Any]:
     """How promises were kept: the last seven days, where nothing else is asked for."""
     with door.reading() as connection:
-        where = _zone(connection, zone)
         now = health.clock(connection)
         if week:
-            start, end = attainment.week(_moment(since, where) if since else now, where)
+            start, end = attainment.week(_moment(since, zone) if since else now, zone)
         else:
-            start, end = _span(since, until, now, where)
-        found = attainment.report(connection, start, end, where)
+            start, end = _span(since, until, now, zone)
+        found = attainment.report(connection, start, end, zone)
         worst = misses.worst(connection, start, end)
     return {
         "since": start,
         "until": end,
-        "zone": str(where),
+        "zone": str(zone),
         "whole": found.whole,
         "queues": found.queues,
         "days": found.days,
@@ -79,26 +74,25 @@ def report(
 @router.get("/sla/days", response_model=answers.Days)
 def by_day(
     door: TheDoor,
+    zone: Zone,
     queue: Queue = None,
     days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 14,
-    zone: Zone = None,
 ) -> dict[str, Any]:
     """How promises were kept day by day, today among them."""
     with door.reading() as connection:
-        where = _zone(connection, zone)
         _require(connection, queue)
-        found = attainment.by_day(connection, queue, days, where)
-    return {"zone": str(where), "days": found}
+        found = attainment.by_day(connection, queue, days, zone)
+    return {"zone": str(zone), "days": found}
 
 
 @router.get("/sla/lateness", response_model=answers.Lateness)
 def lateness(
-    door: TheDoor, queue: Queue = None, since: Since = None, until: Until = None, zone: Zone = None
+    door: TheDoor, zone: Zone, queue: Queue = None, since: Since = None, until: Until = None
 ) -> dict[str, Any]:
     """How late the misses are, by buckets: of the last seven days, where nothing else is asked for."""
     with door.reading() as connection:
         _require(connection, queue)
-        start, end = _span(since, until, health.clock(connection), _zone(connection, zone))
+        start, end = _span(since, until, health.clock(connection), zone)
         found = attainment.lateness(connection, queue, start, end)
     return {"since": start, "until": end, "buckets": found}
 
@@ -106,6 +100,7 @@ def lateness(
 @router.get("/history", response_model=answers.History)
 def history(
     door: TheDoor,
+    zone: Zone,
     name: Annotated[KeptName, Query(description="A metric of which there is a history.")],
     queue: Annotated[QueueName | None, Query(description="None for a metric of the whole floor.")] = None,
     since: Since = None,
@@ -113,12 +108,11 @@ def history(
     step: Annotated[
         int | None, Query(ge=60, le=86400, description="In seconds; some hundred steps, where none is named.")
     ] = None,
-    zone: Zone = None,
 ) -> dict[str, Any]:
     """How a metric went: the last seven days, where nothing else is asked for."""
     with door.reading() as connection:
         _require(connection, queue)
-        start, end = _span(since, until, health.clock(connection), _zone(connection, zone))
+        start, end = _span(since, until, health.clock(connection), zone)
         seconds = (end - start).total_seconds()
         steps = step or max(60, int(seconds / 400 // 60) * 60)
         if seconds / steps > MOST_STEPS:
@@ -148,16 +142,7 @@ def _span(
 
 
 def _moment(when: date | datetime, zone: tzinfo) -> datetime:
-    return when if isinstance(when, datetime) else datetime.combine(when, time(), zone).astimezone(UTC)
-
-
-def _zone(connection: Connection, name: str | None) -> ZoneInfo:
-    if name is None:
-        return showing.zone(connection)
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise unprocessable(("zone", "is not a time zone, as America/Chicago is")) from None
+    return when if isinstance(when, datetime) else clock.midnight(when, zone).astimezone(UTC)
 
 
 def _require(connection: Connection, queue: str | None) -> None:

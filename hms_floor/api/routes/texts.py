@@ -60,7 +60,7 @@ def send_test_page(door: TheDoor, who: Who, wanted: asked.TestPage) -> dict[str,
             kind="test",
             reference=None,
             recipient=wanted.to,
-            body=wording.test_page(now, showing.zone(connection)),
+            body=wording.test_page(now, door.settings.zone),
             expires_at=now + TEST_EXPIRES,
         )
         detail = {"to": showing.phone(wanted.to)}
