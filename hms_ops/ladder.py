@@ -42,7 +42,7 @@ def page(connection: Connection, now: datetime, sender_is_local: bool, office: t
         return
     found = oncall.in_force(connection)
     document = found.document if found else oncall.DEFAULT
-    steps = oncall.on_call(document, now, office) if found or sender_is_local else []
+    steps = oncall.on_call(document, now) if found or sender_is_local else []
     look = _Look(connection, now, office, steps, [one.id for one in (*called, *over)])
     for incident in called:
         look.climb(incident)

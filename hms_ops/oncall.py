@@ -11,8 +11,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 from jsonschema import Draft202012Validator
@@ -31,6 +32,7 @@ Document = Mapping[str, Any]
 
 #: Who is called where nobody has said so: a number of the range kept for fiction, for the local log alone.
 DEFAULT: Document = {
+    "timezone": "UTC",
     "recipients": {"on-call": "+12025550100"},
     "shifts": [],
     "steps": [{"after_minutes": 0, "notify": ["on-call"]}],
@@ -76,8 +78,11 @@ def parse(source: str) -> Document:
         raise DocumentRejected([("document", f"is not TOML: {error}")]) from None
 
 
-def validated(document: Document) -> Document:
-    """The document as it is kept: phones in E.164, every part there. Raises DocumentRejected."""
+def validated(document: Document, office: str = "UTC") -> Document:
+    """The document as it is kept: phones in E.164, every part there. Raises DocumentRejected.
+
+    Without a time zone it is in the office's.
+    """
     faults = [
         (_field(error.absolute_path), error.message)
         for error in Draft202012Validator(_SCHEMA).iter_errors(document)
@@ -86,17 +91,20 @@ def validated(document: Document) -> Document:
     if faults:
         raise DocumentRejected(sorted(faults))
     phones = {name: _e164(phone) for name, phone in document["recipients"].items()}
-    return {**document, "shifts": document.get("shifts", []), "recipients": phones}
+    kept = {"timezone": office, **document}
+    return {**kept, "shifts": document.get("shifts", []), "recipients": phones}
 
 
-def set_document(connection: Connection, document: Document, set_by: str, reason: str | None) -> OnCall:
+def set_document(
+    connection: Connection, document: Document, set_by: str, reason: str | None, office: str = "UTC"
+) -> OnCall:
     """Put a document in force. Raises DocumentRejected."""
     row = connection.execute(
         text(
             "insert into ops.oncall (document, set_by, reason) values (:document, :set_by, :reason)"
             " returning id, document, set_by, reason, set_at"
         ).bindparams(bindparam("document", type_=JSONB)),
-        {"document": validated(document), "set_by": set_by, "reason": reason},
+        {"document": validated(document, office), "set_by": set_by, "reason": reason},
     )
     return OnCall(**row.mappings().one())
 
@@ -110,22 +118,22 @@ def in_force(connection: Connection) -> OnCall | None:
     return OnCall(**found) if found else None
 
 
-def on_call(document: Document, now: datetime, office: tzinfo) -> list[Step]:
+def on_call(document: Document, now: datetime) -> list[Step]:
     """The ladder at `now`: who is on each step, nobody twice on one."""
     return [
-        Step(timedelta(minutes=step["after_minutes"]), _recipients(document, step["notify"], now, office))
+        Step(timedelta(minutes=step["after_minutes"]), _recipients(document, step["notify"], now))
         for step in document["steps"]
     ]
 
 
-def zone(document: Document, office: tzinfo) -> tzinfo:
-    """The time zone that shifts are in: the document's, if it names one."""
-    return clock.zone(document["timezone"]) if "timezone" in document else office
+def zone(document: Document) -> ZoneInfo:
+    """The time zone that shifts are in."""
+    return clock.zone(document["timezone"])
 
 
-def on_shift(document: Document, name: str, now: datetime, office: tzinfo) -> list[str]:
+def on_shift(document: Document, name: str, now: datetime) -> list[str]:
     """The recipients who have the shift `name` at `now`, by the clock on the wall."""
-    here = now.astimezone(zone(document, office))
+    here = now.astimezone(zone(document))
     return [
         shift["recipient"]
         for shift in document["shifts"]
@@ -142,14 +150,12 @@ def _covers(shift: Mapping[str, Any], weekday: int, hour: time) -> bool:
     return (weekday in days and hour >= begins) or ((weekday - 1) % 7 in days and hour < ends)
 
 
-def _recipients(
-    document: Document, notify: Sequence[str], now: datetime, office: tzinfo
-) -> tuple[Recipient, ...]:
+def _recipients(document: Document, notify: Sequence[str], now: datetime) -> tuple[Recipient, ...]:
     names = [
         name
         for entry in notify
         for name in (
-            on_shift(document, entry.removeprefix(SHIFT), now, office) if entry.startswith(SHIFT) else [entry]
+            on_shift(document, entry.removeprefix(SHIFT), now) if entry.startswith(SHIFT) else [entry]
         )
     ]
     by_phone = {document["recipients"][name]: name for name in reversed(names)}

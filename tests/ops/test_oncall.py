@@ -26,13 +26,13 @@ def document() -> dict[str, Any]:
 
 def names(document: oncall.Document, now: datetime) -> list[list[str]]:
     """Who is on which step."""
-    return [[one.name for one in step.recipients] for step in oncall.on_call(document, now, UTC)]
+    return [[one.name for one in step.recipients] for step in oncall.on_call(document, now)]
 
 
 def test_phones_are_kept_in_one_form(document: dict[str, Any]) -> None:
     """However a phone is written, it is kept, and texted, in E.164."""
     assert document["recipients"]["ada"] == "+12025550143"
-    first = oncall.on_call(document, MONDAY + timedelta(hours=12), UTC)[0]
+    first = oncall.on_call(document, MONDAY + timedelta(hours=12))[0]
     assert first.recipients == (oncall.Recipient("ada", "+12025550143"),)
     assert oncall.validated(document) == document
 

@@ -12,7 +12,7 @@ from hms_floor.api import asked, showing
 from hms_floor.api.access import Guarded, Who
 from hms_floor.api.answers import ops as answers
 from hms_floor.api.asked import Cursor, IncidentRef, Limit, QueueName, Reasoned
-from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.door import TheDoor
 from hms_floor.api.problems import Problem
 from hms_floor.api.zones import Zone
 from hms_oms import audit, control, health, outbox
@@ -148,23 +148,23 @@ def on_call(door: TheDoor, who: Who) -> dict[str, Any]:
     """The on-call document in force, and who is on call now."""
     with door.reading() as connection:
         found = oncall.in_force(connection)
-        return _on_call(door, connection, found, phones=who.sees_phones)
+        return _on_call(connection, found, phones=who.sees_phones)
 
 
 @router.put("/oncall", response_model=answers.OnCall)
 def set_on_call(door: TheDoor, who: Who, wanted: asked.SetOnCall) -> dict[str, Any]:
     """Put another on-call document in force."""
     with door.writing() as connection:
-        found = oncall.set_document(connection, wanted.document, who.actor, wanted.reason)
+        found = oncall.set_document(
+            connection, wanted.document, who.actor, wanted.reason, str(door.settings.zone)
+        )
         audit.write(connection, [who.act(f"oncall-{found.id}", reason=wanted.reason)])
-        return _on_call(door, connection, found, phones=True)
+        return _on_call(connection, found, phones=True)
 
 
-def _on_call(
-    door: Door, connection: Connection, found: oncall.OnCall | None, *, phones: bool
-) -> dict[str, Any]:
+def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> dict[str, Any]:
     document = dict(found.document if found else oncall.DEFAULT)
-    ladder = oncall.on_call(document, health.clock(connection), door.settings.zone)
+    ladder = oncall.on_call(document, health.clock(connection))
     if not phones:
         recipients = document["recipients"].items()
         document["recipients"] = {name: showing.phone(number) for name, number in recipients}
@@ -173,7 +173,7 @@ def _on_call(
         "setBy": found and found.set_by,
         "setAt": found and found.set_at,
         "reason": found and found.reason,
-        "zone": str(oncall.zone(document, door.settings.zone)),
+        "zone": str(oncall.zone(document)),
         "now": [
             {
                 "afterMinutes": step.after.total_seconds() / 60,
