@@ -147,8 +147,12 @@ def run(database_url: str, broker_url: str) -> None:
             "act",
             database_url,
             ["oms_backlog"],
-            lambda connection: Dispatcher(
-                app, engine, connection, Recovery(connection, broker.client(broker_url)), broker_watch
+            lambda lease: Dispatcher(
+                app,
+                engine,
+                lease.connection,
+                Recovery(lease.connection, broker.client(broker_url)),
+                broker_watch,
             ),
             stop,
         )

@@ -11,7 +11,15 @@ import psycopg2
 import psycopg2.extensions
 from sqlalchemy import Engine, create_engine
 
-Bare = psycopg2.extensions.connection
+
+class Bare(psycopg2.extensions.connection):
+    """A connection of the loops and the workers."""
+
+    #: What each statement's transaction begins with: the fence of a leader.
+    preamble = ""
+    #: How many statements have come to their end: a sign of life.
+    statements = 0
+
 
 #: Errors that mean the server or the way to it is gone, not that the statement was wrong.
 GONE = (psycopg2.OperationalError, psycopg2.InterfaceError)
@@ -31,8 +39,11 @@ _NOTICES_SILENCE: Mapping[str, Any] = {
 
 def is_gone(error: BaseException) -> bool:
     """Whether the server is gone; psycopg2 says so by a bare DatabaseError where it died without a word."""
-    if type(error) is psycopg2.DatabaseError or isinstance(error, psycopg2.InterfaceError):
+    if isinstance(error, psycopg2.InterfaceError):
         return True
+    # Codes of our own come as this type, too.
+    if type(error) is psycopg2.DatabaseError:
+        return error.pgcode is None
     # Deadlocks, time-outs and a full disk are operational errors, too, of a server that is there.
     return isinstance(error, psycopg2.OperationalError) and (
         error.pgcode is None or error.pgcode in _AWAY or error.pgcode.startswith("08")
@@ -49,7 +60,12 @@ def engine(url: str) -> Engine:
         pool_pre_ping=True,
         # What is in an error goes into a log: the values of a statement are somebody's data.
         hide_parameters=True,
-        connect_args={"application_name": "hms", "connect_timeout": 5, **_NOTICES_SILENCE},
+        connect_args={
+            "connection_factory": Bare,
+            "application_name": "hms",
+            "connect_timeout": 5,
+            **_NOTICES_SILENCE,
+        },
     )
 
 
@@ -62,6 +78,7 @@ def connect(url: str, name: str, *, autocommit: bool = True, wait_for_disk: bool
     options: dict[str, Any] = {} if wait_for_disk else {"options": "-c synchronous_commit=off"}
     connection: Bare = psycopg2.connect(
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
+        connection_factory=Bare,
         application_name=name,
         connect_timeout=5,
         **_NOTICES_SILENCE,

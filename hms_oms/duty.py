@@ -16,11 +16,13 @@ import psycopg2
 
 from hms_oms import database, leadership
 from hms_oms.database import Bare
+from hms_oms.leadership import Lease
+from hms_oms.renewal import Renewal
 
 log = logging.getLogger(__name__)
 
-#: How often a stand-by asks whether the leader is gone, in seconds.
-STANDBY_SECONDS = 1.0
+#: How often a stand-by looks whether the leader is gone, in seconds.
+STANDBY_SECONDS = 0.5
 #: How long to wait before trying again after the database went away, in seconds: from, to.
 BACKOFF_SECONDS = (0.2, 5.0)
 
@@ -72,12 +74,11 @@ def stop_on_signals() -> Iterator[Stop]:
 
 
 def serve(
-    name: str, database_url: str, channels: Sequence[str], make: Callable[[Bare], Duty], stop: Stop
+    name: str, database_url: str, channels: Sequence[str], make: Callable[[Lease], Duty], stop: Stop
 ) -> None:
-    """Stand by for the duty `name`, lead when the lock is free, and start over when the database was away.
+    """Stand by for the duty `name`, lead when nobody does, and start over when the database was away.
 
-    `make` gets the leader's own connection, which listens on `channels`. The lock lives in that
-    connection: whoever loses the one has lost the other.
+    `make` gets the lease with the leader's own connection, which listens on `channels`.
     """
     pause = BACKOFF_SECONDS[0]
     while not stop.asked:
@@ -85,7 +86,9 @@ def serve(
             connection = database.connect(database_url, f"hms {name} standby")
             try:
                 pause = BACKOFF_SECONDS[0]
-                _lead(name, connection, channels, make, stop)
+                lease = _stand_by(name, connection, stop)
+                if lease is not None:
+                    _lead(lease, database_url, channels, make, stop)
             finally:
                 connection.close()
         except psycopg2.Error as error:
@@ -98,34 +101,67 @@ def serve(
             pause = min(pause * 2, BACKOFF_SECONDS[1])
 
 
+def _stand_by(name: str, connection: Bare, stop: Stop) -> Lease | None:
+    """Wait until the lease is vacant and take it; None where asked to stop before."""
+    _listen(connection, leadership.CHANNEL)
+    before, since = None, 0.0
+    while not stop.asked:
+        seen, now = leadership.look(connection, name), time.monotonic()
+        if seen != before:
+            before, since = seen, now
+        # One that stands still by our own clock has run out, whatever has become of the database's.
+        if seen.vacant or now - since > leadership.LEASE_SECONDS:
+            term = leadership.take(connection, name, seen)
+            if term is not None:
+                return Lease(name, term, connection)
+        stop.sleep(STANDBY_SECONDS, connection)
+        connection.poll()
+        connection.notifies.clear()
+    return None
+
+
 def _lead(
-    name: str, connection: Bare, channels: Sequence[str], make: Callable[[Bare], Duty], stop: Stop
+    lease: Lease, database_url: str, channels: Sequence[str], make: Callable[[Lease], Duty], stop: Stop
 ) -> None:
-    while not stop.asked and not leadership.lead(connection, name):
-        stop.sleep(STANDBY_SECONDS)
-    if stop.asked:
-        return
+    name, connection = lease.duty, lease.connection
+    renewal = Renewal(lease, lambda: database.connect(database_url, f"hms {name} lease"))
+    renewal.start()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('application_name', %s, false)", (f"hms {name} leader",))
+        _listen(connection, *channels)
+        log.info("%s: leading (term %d)", name, lease.term)
+        duty = make(lease)
+        while not stop.asked and not renewal.over:
+            seconds = _turn(name, duty)
+            renewal.turns += 1
+            stop.sleep(min(seconds, duty.least_seconds))
+            connection.poll()
+            if not connection.notifies:
+                stop.sleep(seconds - duty.least_seconds, connection)
+                connection.poll()
+            connection.notifies.clear()
+    except Exception as error:
+        if not leadership.is_over(error):
+            raise
+        renewal.over = True
+    finally:
+        renewal.end()
+    if renewal.over:
+        log.warning("%s: another process leads; standing by", name)
+
+
+def _listen(connection: Bare, *channels: str) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("select set_config('application_name', %s, false)", (f"hms {name} leader",))
         for channel in channels:
             cursor.execute(f"listen {channel}")
-    log.info("%s: leading", name)
-    duty = make(connection)
-    while not stop.asked:
-        seconds = _turn(name, duty)
-        stop.sleep(min(seconds, duty.least_seconds))
-        connection.poll()
-        if not connection.notifies:
-            stop.sleep(seconds - duty.least_seconds, connection)
-            connection.poll()
-        connection.notifies.clear()
 
 
 def _turn(name: str, duty: Duty) -> float:
     try:
         return duty.turn()
     except Exception as error:
-        if database.is_gone(error):
+        if database.is_gone(error) or leadership.is_over(error):
             raise
         # One bad turn must not end the duty; what it left undone, the next one finds in the ledger.
         log.exception("%s: a turn failed", name)

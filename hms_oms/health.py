@@ -13,12 +13,14 @@ from hms_oms import statements
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """A daemon that leads its duty now; `host` is None where it came through a socket of this machine."""
+    """A process that leads its duty now, in its `term`; it was last heard of at `renewed_at`."""
 
     duty: str
+    term: int
+    host: str
     pid: int
-    host: str | None
     since: datetime
+    renewed_at: datetime
 
 
 def clock(connection: Connection) -> datetime:
@@ -34,13 +36,11 @@ def server_version(connection: Connection) -> str:
 
 
 def leaders(connection: Connection) -> Sequence[Leader]:
-    """The daemons that lead now, found by the name that each gives its connection."""
+    """Who leads now: the leases that have not run out."""
     rows = connection.execute(
         text(
-            "select substring(application_name from 'hms (.*) leader') as duty, pid,"
-            " host(client_addr) as host, backend_start as since"
-            " from pg_stat_activity"
-            " where application_name like 'hms % leader' and datname = current_database() order by duty"
+            "select duty, term, host, pid, since, renewed_at from oms.leaders"
+            " where expires_at > clock_timestamp() order by duty"
         )
     )
     return [Leader(**row) for row in rows.mappings()]

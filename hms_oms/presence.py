@@ -64,10 +64,7 @@ def leave(connection: Bare, worker: str) -> None:
 
 def forget(connection: Bare) -> None:
     """Remove the rows of workers that were killed long ago; nothing refers to them any more."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "delete from oms.workers where beat_at < oms.now() - %s * interval '1 second'", (FORGET_SECONDS,)
-        )
+    statements.run_bare(connection, "forget", {"seconds": FORGET_SECONDS})
 
 
 def live(connection: Connection) -> list[Worker]:

@@ -41,7 +41,9 @@ def run_bare(connection: Bare, name: str, parameters: Mapping[str, Any]) -> list
         if name not in known:
             cursor.execute(_prepare(name))
             known.add(name)
-        cursor.execute(_execute(name), parameters)
+        # One message, and one transaction where none is open: the answer is that of the last statement.
+        cursor.execute(connection.preamble + _execute(name), parameters)
+        connection.statements += 1
         return [dict(row) for row in cursor.fetchall()]
 
 

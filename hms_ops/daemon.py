@@ -1,6 +1,6 @@
 """`hms ops run`: one process that hears the workers, watches, and hands over texts.
 
-It stands by for two duties, each with a connection and a lock of its own: the watch ("ops") in the main
+It stands by for two duties, each with a connection and a lease of its own: the watch ("ops") in the main
 thread, the delivery of texts ("pager") in a second one. Of any number of processes one leads each.
 """
 
@@ -10,16 +10,17 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg2
 
 from hms_oms import database, duty, outbox
-from hms_oms.database import Bare
 from hms_oms.duty import Stop
+from hms_oms.leadership import Lease
 from hms_oms.settings import Settings
 from hms_ops import pulse, senders
-from hms_ops.delivery import Beat, Delivery
+from hms_ops.delivery import Delivery
 from hms_ops.measure import Measure
 from hms_ops.receiver import Receiver
 from hms_ops.senders import Sender
@@ -41,13 +42,13 @@ def run(settings: Settings) -> None:
     engine = database.engine(database_url)
     receiver = Receiver(broker_url)
 
-    def beat(detail: Mapping[str, Any]) -> None:
-        with engine.begin() as connection:
+    def beat(lease: Lease, detail: Mapping[str, Any]) -> None:
+        with lease.begin(engine) as connection:
             pulse.beat(connection, "pager", detail)
 
-    def watch() -> Watch:
+    def watch(lease: Lease) -> Watch:
         return Watch(
-            engine,
+            partial(lease.begin, engine),
             Measure(engine, receiver, office=settings.zone),
             sender_is_local=sender.local,
             samples_days=settings.samples_days,
@@ -59,7 +60,7 @@ def run(settings: Settings) -> None:
         receiver.start()
         pager.start()
         try:
-            duty.serve("ops", database_url, [], lambda _: watch(), stop)
+            duty.serve("ops", database_url, [], watch, stop)
         finally:
             stop.ask()
             pager.join()
@@ -68,7 +69,9 @@ def run(settings: Settings) -> None:
         raise pager.error
 
 
-def _deliver(database_url: str, sender: Sender, beat: Beat, stop: Stop) -> None:
+def _deliver(
+    database_url: str, sender: Sender, beat: Callable[[Lease, Mapping[str, Any]], None], stop: Stop
+) -> None:
     """Deliver until asked to stop.
 
     It is one delivery, whatever becomes of its connection: what is in the air when the database goes away, or
@@ -76,11 +79,11 @@ def _deliver(database_url: str, sender: Sender, beat: Beat, stop: Stop) -> None:
     """
     delivery: Delivery | None = None
 
-    def take_up(connection: Bare) -> Delivery:
+    def take_up(lease: Lease) -> Delivery:
         nonlocal delivery
         if delivery is None:
-            delivery = Delivery(connection, sender, beat)
-        delivery.connection = connection
+            delivery = Delivery(lease.connection, sender)
+        delivery.connection, delivery.beat = lease.connection, partial(beat, lease)
         return delivery
 
     duty.serve("pager", database_url, [outbox.CHANNEL], take_up, stop)
@@ -88,8 +91,9 @@ def _deliver(database_url: str, sender: Sender, beat: Beat, stop: Stop) -> None:
         return
     try:
         with closing(database.connect(database_url, "hms pager last")) as connection:
-            # Somebody else may lead by now: the fences see to it that each records what is its own.
-            take_up(connection).flights.land(LAST_SECONDS)
+            # Another process may lead by now: the fence of each text sees to it that each records its own.
+            delivery.connection = connection
+            delivery.flights.land(LAST_SECONDS)
     except psycopg2.Error as error:
         log.warning("pager: the last answers are not recorded: %s", type(error).__name__)
 

@@ -62,7 +62,7 @@ class Delivery:
         self.gate = Gate(sender.name)
         self.flights = Flights()
         self._rate = Rate(sender.per_second)
-        self._beat = beat
+        self.beat = beat
         self._swept = self._beaten = float("-inf")
 
     def turn(self) -> float:
@@ -216,9 +216,9 @@ class Delivery:
             log.warning("text %d (%s) is nowhere to be found: %s", text.id, text.kind, state)
 
     def _say(self, now: float) -> None:
-        if self._beat is not None and now - self._beaten >= BEAT_SECONDS:
+        if self.beat is not None and now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
-            self._beat({"sender": self.sender.name, "fault": self.gate.fault})
+            self.beat({"sender": self.sender.name, "fault": self.gate.fault})
 
 
 def _send(sender: Sender, batch: Sequence[Dispatch]) -> list[Outcome]:

@@ -10,7 +10,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from hms_oms import database
+from hms_oms import database, leadership
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Flights:
     def land(self, seconds: float = 0.0) -> None:
         """Do what follows from the requests that have ended, and from those that end within so many seconds.
 
-        Where the database is gone, what could not be done is left for the next time.
+        If the database is gone, or another process leads, what could not be done is left for the next time.
         """
         until = time.monotonic() + seconds
         while self.any:
@@ -57,7 +57,7 @@ class Flights:
             try:
                 then()
             except Exception as error:
-                if database.is_gone(error):
+                if database.is_gone(error) or leadership.is_over(error):
                     self._airborne[lane] += 1
                     self._landed.put(landed)
                 raise

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hms_oms import database
@@ -44,21 +45,24 @@ class Looker(Protocol):
 
 
 class Watch:
-    """Each turn is one look. `sender_is_local`: texts stay here, in a log. Their times are of `office`."""
+    """Each turn is one look; `begin` opens its transactions, and times in texts are of `office`.
+
+    `sender_is_local`: texts stay here, in a log.
+    """
 
     #: Deadlines that follow each other closely are looked at together.
     least_seconds = 0.1
 
     def __init__(
         self,
-        engine: Engine,
+        begin: Callable[[], AbstractContextManager[Connection]],
         measure: Looker,
         *,
         sender_is_local: bool,
         samples_days: int = samples.DAYS,
         office: tzinfo = UTC,
     ) -> None:
-        self.engine = engine
+        self.begin = begin
         self.measure = measure
         self.sender_is_local = sender_is_local
         self.samples_days = samples_days
@@ -72,9 +76,9 @@ class Watch:
         """Look once; return after how many seconds to look again."""
         began = time.monotonic()
         try:
-            with self.engine.begin() as connection:
+            with self.begin() as connection:
                 picture = self._look(connection)
-            with self.engine.begin() as connection:
+            with self.begin() as connection:
                 late_jobs.note(connection, picture.now, whole=self._whole())
                 metrics.publish(connection, picture)
                 samples.keep(connection, picture.now, self.samples_days)

@@ -59,7 +59,7 @@ class Timeline:
     def new_watch(self) -> Watch:
         """A watch that knows nothing of what was before."""
         self.looked_before = None
-        return Watch(self.engine, self, sender_is_local=True, office=ZoneInfo("America/Chicago"))
+        return Watch(self.engine.begin, self, sender_is_local=True, office=ZoneInfo("America/Chicago"))
 
     @property
     def now(self) -> datetime:

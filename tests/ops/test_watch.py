@@ -53,7 +53,7 @@ def test_a_look_sees_a_breach_and_all_that_follows(
     with engine.begin() as connection:
         oncall.set_document(connection, ON_CALL, "test", None)
     order(engine, shop, 7)
-    eye = Watch(engine, Measure(engine, None), sender_is_local=True)
+    eye = Watch(engine.begin, Measure(engine, None), sender_is_local=True)
     assert eye.turn() <= watch.LOOK_SECONDS
     with engine.connect() as connection:
         assert incidents.find(connection) == []
@@ -72,7 +72,7 @@ def test_a_look_sees_a_breach_and_all_that_follows(
 
 def test_the_next_look_is_at_the_next_deadline(engine: sa.Engine, shop: Recipe) -> None:
     """A deadline that is near is waited for; one that is far leaves the usual half second."""
-    eye = Watch(engine, Measure(engine, None), sender_is_local=True)
+    eye = Watch(engine.begin, Measure(engine, None), sender_is_local=True)
     order(engine, shop, 1)
     assert 0.1 < eye.turn() <= watch.LOOK_SECONDS
     with engine.begin() as connection:

@@ -1,0 +1,219 @@
+"""Who leads: a lease that is taken, renewed and given back, and the fence around what a leader writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from hms_oms import database as door
+from hms_oms import duty, health, leadership, ledger, renewal
+from hms_oms.database import Bare
+from hms_oms.duty import Stop
+from hms_oms.leadership import Lease
+from tests.conftest import wait_until
+
+
+@pytest.fixture
+def other(database: str) -> Iterator[Bare]:
+    """The connection of another process."""
+    with closing(door.connect(database, "other")) as connection:
+        yield connection
+
+
+def lead(connection: Bare) -> Lease:
+    """Take the lease as it stands, whoever has it."""
+    term = leadership.take(connection, "act", leadership.look(connection, "act"))
+    assert term is not None
+    return Lease("act", term, connection)
+
+
+def test_the_first_leads_until_it_gives_back(bare: Bare, other: Bare, engine: sa.Engine) -> None:
+    """A lease that is held is not vacant; given back, it is, and the next term is a higher one."""
+    first = lead(bare)
+    assert not leadership.look(other, "act").vacant
+    with engine.connect() as connection:
+        assert [(one.duty, one.term) for one in health.leaders(connection)] == [("act", first.term)]
+    leadership.resign(bare, "act", first.term)
+    with engine.connect() as connection:
+        assert health.leaders(connection) == []
+    assert leadership.look(other, "act").vacant
+    assert lead(other).term == first.term + 1
+
+
+def test_of_two_who_see_a_vacant_lease_one_gets_it(bare: Bare, other: Bare) -> None:
+    """Who takes it as it was before somebody else took or renewed it gets nothing."""
+    seen = leadership.look(bare, "act")
+    assert leadership.look(other, "act") == seen
+    term = leadership.take(bare, "act", seen)
+    assert term is not None
+    assert leadership.take(other, "act", seen) is None
+    seen = leadership.look(other, "act")
+    assert leadership.renew(bare, "act", term, 5.0)
+    assert leadership.take(other, "act", seen) is None
+
+
+def test_a_former_leader_writes_nothing(bare: Bare, other: Bare, engine: sa.Engine) -> None:
+    """Once another one leads, each statement of the former leader is refused, on each of its connections."""
+    former = lead(bare)
+    ledger.wake(bare)
+    lead(other)
+    with pytest.raises(psycopg2.DatabaseError) as refused:
+        ledger.wake(bare)
+    assert leadership.is_over(refused.value)
+    assert not door.is_gone(refused.value)
+    with pytest.raises(DBAPIError) as refused_too, former.begin(engine):
+        pass
+    assert leadership.is_over(refused_too.value)
+    bare.preamble = ""
+    assert not leadership.renew(bare, "act", former.term, 5.0)
+    ledger.wake(other)
+
+
+def test_a_successor_waits_for_what_is_being_written(bare: Bare, other: Bare, engine: sa.Engine) -> None:
+    """While a transaction of the leader is open nobody takes the lease, so the two never overlap."""
+    former = lead(bare)
+    with former.begin(engine) as connection:
+        connection.exec_driver_sql("insert into oms.queues (name) values ('written')")
+        assert leadership.take(other, "act", leadership.look(other, "act")) is None
+    assert lead(other).term == former.term + 1
+
+
+def test_a_leader_that_hangs_in_a_transaction_is_ended(
+    bare: Bare, other: Bare, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the session of a leader that stands still with a transaction open."""
+    monkeypatch.setattr(leadership, "IDLE_SECONDS", 0.1)
+    former = lead(bare)
+
+    def hang() -> None:
+        with former.begin(engine) as connection:
+            wait_until(
+                lambda: leadership.take(other, "act", leadership.look(other, "act")), "a successor to lead", 5
+            )
+            connection.exec_driver_sql("select")
+
+    with pytest.raises(DBAPIError) as ended:
+        hang()
+    assert ended.value.orig is not None
+    assert door.is_gone(ended.value.orig)
+
+
+@pytest.mark.parametrize("by", ["1 hour", "-1 hour"])
+def test_a_clock_that_is_set_makes_no_two_leaders(
+    database: str, bare: Bare, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set ahead, a lease has run out and the fence decides; set back, it is taken when it stands still."""
+    monkeypatch.setattr(leadership, "LEASE_SECONDS", 1.0)
+    former = lead(bare)
+    with bare.cursor() as cursor:
+        cursor.execute("update oms.leaders set expires_at = expires_at - %s::interval", (by,))
+    with serving(database, Idle) as (leads, _):
+        wait_until(leads, "another process to lead", leadership.LEASE_SECONDS + 3)
+        with pytest.raises(psycopg2.DatabaseError, match=f"term {former.term} of act is over"):
+            ledger.wake(bare)
+
+
+def test_who_stops_hands_over_at_once(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader that stops wakes the one that stands by, however rarely that looks."""
+    with serving(database, Idle) as (leads, stop):
+        wait_until(leads, "the first one to lead")
+        monkeypatch.setattr(duty, "STANDBY_SECONDS", 30.0)
+        with serving(database, Idle) as (leads_next, _):
+            wait_until(lambda: standing_by(database), "the second one to stand by")
+            stop.ask()
+            wait_until(leads_next, "the second one to lead", 3)
+
+
+def test_a_killed_leader_is_replaced_when_its_session_ends(database: str, other: Bare) -> None:
+    """The session that renews the lease ends with a killed process: nobody waits for the lease to run out."""
+    with closing(door.connect(database, "killed")) as connection:
+        lead(connection)
+    wait_until(lambda: leadership.look(other, "act").vacant, "the lease to be vacant", 2)
+
+
+def test_a_turn_that_hangs_loses_the_lease_and_a_long_one_keeps_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server is at work on a statement the leader is well, however long it takes."""
+    monkeypatch.setattr(renewal, "STUCK_SECONDS", 1.5)
+    monkeypatch.setattr(renewal, "RENEW_SECONDS", 0.2)
+    monkeypatch.setattr(leadership, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(renewal, "LEASE_SECONDS", 1.0)
+    let_go = threading.Event()
+    with (
+        serving(database, lambda lease: Idle(lease, "select pg_sleep(3)"), "long") as (long, _),
+        serving(database, lambda lease: Hangs(let_go), "hangs") as (hangs, _),
+    ):
+        wait_until(lambda: long() and hangs(), "both to lead")
+        began = time.monotonic()
+        with serving(database, Idle, "hangs") as (leads_next, _):
+            wait_until(leads_next, "another one to lead in place of the one that hangs", 6)
+            assert time.monotonic() - began > 1.0
+            with serving(database, Idle, "long") as (usurper, _):
+                wait_until(lambda: time.monotonic() - began > 2.8, "the long turn to be past both limits")
+                assert not usurper()
+            let_go.set()
+
+
+class Idle:
+    """A duty that has a statement run at each turn."""
+
+    least_seconds = 0.01
+
+    def __init__(self, lease: Lease, statement: str = "select") -> None:
+        self.connection = lease.connection
+        self.statement = statement
+
+    def turn(self) -> float:
+        """Run the statement."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(self.statement)
+        return 0.1
+
+
+class Hangs:
+    """A duty whose only turn does not end by itself."""
+
+    least_seconds = 0.01
+
+    def __init__(self, let_go: threading.Event) -> None:
+        self.let_go = let_go
+
+    def turn(self) -> float:
+        """Wait for something that does not come."""
+        self.let_go.wait(30)
+        return 0.1
+
+
+@contextmanager
+def serving(
+    database: str, make: Callable[[Lease], duty.Duty], name: str = "act"
+) -> Iterator[tuple[Callable[[], bool], Stop]]:
+    """A process that serves a duty, here as a thread; yields whether it has led, and its stop."""
+    stop, led = Stop(), threading.Event()
+
+    def noted(lease: Lease) -> duty.Duty:
+        led.set()
+        return make(lease)
+
+    thread = threading.Thread(target=duty.serve, args=(name, database, [], noted, stop))
+    thread.start()
+    try:
+        yield led.is_set, stop
+    finally:
+        stop.ask()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def standing_by(database: str) -> bool:
+    query = "select count(*) from pg_stat_activity where application_name = 'hms act standby'"
+    with door.engine(database).connect() as connection:
+        return bool(connection.scalar(sa.text(query + " and datname = current_database()")))
