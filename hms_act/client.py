@@ -10,7 +10,7 @@ from types import EllipsisType
 from typing import IO, Any, Literal
 
 from hms_oms.answers import Changed, Limits, SlaSet, Started, Steered
-from hms_oms.cycles import CycleBegun
+from hms_oms.cycles import CycleBegun, CyclePreview
 from hms_oms.filter import Filter
 from hms_oms.reading import record, stamp
 from hms_oms.wire import Client, path
@@ -66,21 +66,33 @@ class ActClient(Client):
         the cycle is called, the file's name if there is none. Where sending breaks off, what had arrived is
         accepted: the same file may be sent again, for what has a key is accepted once.
         """
-        if isinstance(file, str | Path):
-            with Path(file).open("rb") as stream:
-                return self.run_cycle(stream, job_type, sla_minutes=sla_minutes, name=name)
-        called = name or Path(str(getattr(file, "name", "") or "stream")).name
-        kind = "application/x-ndjson" if called.lower().endswith(_NDJSON) else "text/csv"
-        found = self._wire.send(
-            "POST",
-            "/cycles",
-            query=_given(jobType=job_type, slaMinutes=sla_minutes, name=called),
-            tries=1,
-            answer_seconds=PATIENCE_SECONDS,
-            content=_pieces(file),
-            headers={"Content-Type": kind} | _length(file),
-        )
-        return record(CycleBegun, found)
+        asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name)
+        return record(CycleBegun, self._send_file("/cycles", file, asked))
+
+    def preview_cycle(
+        self,
+        file: str | Path | IO[bytes],
+        job_type: str,
+        *,
+        sla_minutes: float | None = None,
+        name: str | None = None,
+        keep: bool = False,
+    ) -> CyclePreview:
+        """What `run_cycle` would do with a file; nothing is changed.
+
+        With `keep` the file is kept for a while, and `start_upload` starts the same bytes.
+        """
+        asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name, keep="true" if keep else None)
+        return record(CyclePreview, self._send_file("/cycles/preview", file, asked))
+
+    def start_upload(self, upload: str) -> CycleBegun:
+        """Start a file that a preview has kept. Raises NotFound if it was started, or its time is over."""
+        address = path("cycles", "uploads", upload, "start")
+        return record(CycleBegun, self._wire.send("POST", address, answer_seconds=PATIENCE_SECONDS))
+
+    def discard_upload(self, upload: str) -> None:
+        """Delete a file that a preview has kept. Raises NotFound."""
+        self._wire.send("POST", path("cycles", "uploads", upload, "discard"))
 
     def cancel(self, job: str, *, now: bool = False, reason: str | None = None) -> Steered:
         """Cancel a job; one that runs ends with its step, or at once with `now`."""
@@ -170,6 +182,22 @@ class ActClient(Client):
         wanted = {"window": window, "startsPerMinute": starts_per_minute}
         document = {name: value for name, value in wanted.items() if value is not ...} | _given(reason=reason)
         return record(Limits, self._wire.post(path("queues", queue, "limit"), document))
+
+    def _send_file(self, address: str, file: str | Path | IO[bytes], asked: dict[str, Any]) -> Any:
+        if isinstance(file, str | Path):
+            with Path(file).open("rb") as stream:
+                return self._send_file(address, stream, asked)
+        called = asked.get("name") or Path(str(getattr(file, "name", "") or "stream")).name
+        kind = "application/x-ndjson" if called.lower().endswith(_NDJSON) else "text/csv"
+        return self._wire.send(
+            "POST",
+            address,
+            query=asked | {"name": called},
+            tries=1,
+            answer_seconds=PATIENCE_SECONDS,
+            content=_pieces(file),
+            headers={"Content-Type": kind} | _length(file),
+        )
 
     def _steer(self, job: str, action: Action, reason: str | None, **more: Any) -> Steered:
         return record(Steered, self._wire.post(path("jobs", job, action), more | _given(reason=reason)))

@@ -8,7 +8,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import IO
 
@@ -23,10 +23,11 @@ _DELIMITERS = ",\t;"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The cells of one record and the physical line (from 1) on which it starts."""
+    """The cells of one record, the physical line (from 1) on which it starts, and its text as it stands."""
 
     line: int
     cells: list[str]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Broken:
     line: int
     cell: int
     reason: str
+    text: str = ""
 
 
 class Records:
@@ -76,7 +78,7 @@ class Records:
             if len(self._taken) > 1 and not self._least <= _filled(cells) <= self._most:
                 return self._runaway(cells)
             if any(map(str.strip, cells)):
-                return Record(self._line, cells)
+                return Record(self._line, cells, self._text())
 
     def _broken(self, error: Exception) -> Broken:
         cell, offset = self._broken_cell("".join(self._taken))
@@ -104,7 +106,12 @@ class Records:
         self._again.extendleft(reversed(self._taken[kept:]))
         del self._taken[kept:]
         self._reader = self._fresh_reader()
-        return broken
+        return replace(broken, text=self._text())
+
+    def _text(self) -> str:
+        """The record at hand, without its end of line."""
+        text = self._taken[0] if len(self._taken) == 1 else "".join(self._taken)
+        return text.rstrip("\r\n")
 
     def _broken_cell(self, text: str) -> tuple[int, int]:
         """The first cell that is not well quoted, or is most of a record too long, and where it begins."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from hms_act import accept, intake
-from hms_act.intake import Refusal
-from hms_oms import batches, registry, sla
+from hms_act.intake import Refusal, Row
+from hms_oms import batches, cycle_rows, jobs, registry, sameness, sla
 from hms_oms.batches import Batch
+from hms_oms.cycle_rows import CycleRow
 from hms_oms.recipes import Recipe
+from hms_oms.records import Accepted
 
 #: Rows of the file that are accepted in one transaction.
 PAGE = 1000
@@ -43,7 +45,7 @@ def accept_file(
 def accept_rows(
     engine: Engine,
     recipe: Recipe,
-    rows: Iterator[intake.Row | Refusal],
+    rows: Iterator[Row | Refusal],
     *,
     name: str,
     requested_by: str,
@@ -57,25 +59,64 @@ def accept_rows(
     yield batch
     while page := list(itertools.islice(rows, PAGE)):
         refusals = [row for row in page if isinstance(row, Refusal)]
-        payloads = [row.payload for row in page if not isinstance(row, Refusal)]
+        good = [row for row in page if isinstance(row, Row)]
         yield from refusals
         with engine.begin() as connection:
             accepted = accept.accept_many(
                 connection,
                 recipe,
-                payloads,
+                [row.payload for row in good],
                 requested_by=requested_by,
                 sla_minutes=minutes,
                 batch_id=batch.id,
             )
+            repeated = _repeated(connection, recipe, good, accepted)
+            cycle_rows.add(connection, batch.id, [*map(refused, refusals), *repeated])
             batch = batches.add(
                 connection,
                 batch.id,
                 accepted=len(accepted.jobs),
                 duplicates=accepted.duplicates,
+                differing=sum(row.result == "differs" for row in repeated),
                 refused=len(refusals),
             )
         yield batch
     with engine.begin() as connection:
         batch = batches.close(connection, batch.id)
     yield batch
+
+
+def refused(row: Refusal) -> CycleRow:
+    """A refused row, as it is kept with the cycle."""
+    return CycleRow(row.line, "refused", field=row.field, reason=row.reason, original=row.original)
+
+
+def _repeated(
+    connection: Connection, recipe: Recipe, rows: Sequence[Row], accepted: Accepted
+) -> list[CycleRow]:
+    """The rows whose key a job has already, each held against what that job was asked for."""
+    if not accepted.duplicates:
+        return []
+    keys = [accept.key_of(recipe, row.payload) for row in rows]
+    known = jobs.by_keys(connection, recipe.type, [key for key in keys if key is not None])
+    fresh = set(accepted.jobs)
+    repeated = []
+    for row, key in zip(rows, keys, strict=True):
+        job = known.get(key or "")
+        if job is None or job.id in fresh:
+            # The first row with a key has made the job; the next one with it has not.
+            fresh.discard(job.id if job else 0)
+        else:
+            repeated.append(compared(recipe, row, job.id, job.payload))
+    return repeated
+
+
+def compared(recipe: Recipe, row: Row, job: int | None, payload: Mapping[str, object]) -> CycleRow:
+    """A row whose key is known, held against the payload that came first."""
+    differences = sameness.differences(recipe.payload, payload, row.payload)
+    return CycleRow(
+        row.line,
+        "differs" if differences else "known",
+        job=job,
+        differences={field: list(pair) for field, pair in differences.items()} or None,
+    )

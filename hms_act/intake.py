@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
@@ -22,11 +23,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that cannot be read: where it starts, the column that is to blame, and why."""
+    """A row that cannot be read: where it starts, the column that is to blame, why, and its text.
+
+    Two refusals are equal if they say the same of the same line.
+    """
 
     line: int
     field: str
     reason: str
+    original: str = dataclasses.field(default="", compare=False, repr=False)
 
 
 class UnreadableFile(HmsError):
@@ -106,17 +111,18 @@ def _folded(name: str) -> str:
 def _rows(records: Records, names: Sequence[str], form: Form) -> Iterator[Row | Refusal]:
     for record in records:
         if isinstance(record, Broken):
-            yield Refusal(record.line, names[min(record.cell, len(names) - 1)], record.reason)
+            column = names[min(record.cell, len(names) - 1)]
+            yield Refusal(record.line, column, record.reason, record.text)
         elif any(map(str.strip, record.cells[len(names) :])):
             yield _too_many(record, names)
         else:
             try:
                 yield Row(record.line, form.payload(record.cells))
             except BadCell as bad:
-                yield Refusal(record.line, bad.column, bad.reason)
+                yield Refusal(record.line, bad.column, bad.reason, record.text)
 
 
 def _too_many(record: Record, names: Sequence[str]) -> Refusal:
     count = f"{len(record.cells)} cells where the header has {len(names)}"
     reason = f"{count}: does a value hold a delimiter without quotes around it?"
-    return Refusal(record.line, names[-1], reason)
+    return Refusal(record.line, names[-1], reason, record.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any
 
 from hms_act import accept
@@ -23,7 +24,10 @@ def read(stream: IO[bytes], recipe: Recipe) -> Iterator[Row | Refusal]:
         if line is None:
             yield Refusal(number, "line", f"is longer than {LONGEST_LINE:,} bytes")
         elif line.strip():
-            yield _row(number, line, recipe)
+            row = _row(number, line, recipe)
+            if isinstance(row, Refusal):
+                row = replace(row, original=line.decode("utf-8", "replace").rstrip("\r\n"))
+            yield row
 
 
 def _row(number: int, line: bytes, recipe: Recipe) -> Row | Refusal:

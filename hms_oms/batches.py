@@ -24,6 +24,7 @@ class UnknownBatch(HmsError):
 class Batch:
     """One cycle: where its requests came from and what became of them at the door.
 
+    `differing` of the duplicates have other content than the job that has their key.
     `closed_at` stays None where accepting was cut off: then the rest of the file never came in.
     """
 
@@ -33,6 +34,7 @@ class Batch:
     requested_by: str
     accepted: int
     duplicates: int
+    differing: int
     refused: int
     created_at: datetime
     closed_at: datetime | None
@@ -113,11 +115,14 @@ def open_batch(connection: Connection, *, job_type: str, name: str, requested_by
     return _one(connection, row.returning(*_COLUMNS), None)
 
 
-def add(connection: Connection, batch: int, *, accepted: int, duplicates: int, refused: int) -> Batch:
+def add(
+    connection: Connection, batch: int, *, accepted: int, duplicates: int, differing: int, refused: int
+) -> Batch:
     """Count requests of a batch, in the transaction that accepts them. Raises UnknownBatch."""
     row = update(batches).values(
         accepted=batches.c.accepted + accepted,
         duplicates=batches.c.duplicates + duplicates,
+        differing=batches.c.differing + differing,
         refused=batches.c.refused + refused,
     )
     return _one(connection, row.where(batches.c.id == batch).returning(*_COLUMNS), batch)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 from hms_oms.answers import Explained, Job, JobInFull, JobType, Peeked, Queue, Sla, Worker
-from hms_oms.cycles import Cycle, CycleReport
+from hms_oms.cycles import Cycle, CycleReport, RefusedInFull, RepeatedRow
 from hms_oms.filter import Filter
 from hms_oms.problems import NotFound
 from hms_oms.reading import Named, Record, record, stamp
@@ -87,6 +87,21 @@ class OmsClient(Client):
                 raise NotFound("no cycle has been run yet", status=404)
             cycle = latest.id
         return record(CycleReport, self._wire.get(path("cycles", cycle)))
+
+    def refused_rows(self, cycle: int, *, limit: int | None = None) -> Iterator[RefusedInFull]:
+        """The rows of a cycle that were refused, each as it came. Raises NotFound."""
+        return self._listed(path("cycles", cycle, "refused"), "rows", RefusedInFull, limit)
+
+    def refused_file(self, cycle: int, kind: Literal["csv", "xlsx"], file: IO[bytes]) -> None:
+        """Write all refused rows of a cycle into a file, as CSV or as an Excel workbook. Raises NotFound."""
+        self._wire.download(path("cycles", cycle, f"refused.{kind}"), file)
+
+    def duplicates(
+        self, cycle: int, *, differing: bool = False, limit: int | None = None
+    ) -> Iterator[RepeatedRow]:
+        """The rows of a cycle whose key a job had already, or only those that differ. Raises NotFound."""
+        wanted = {"differing": "true"} if differing else {}
+        return self._listed(path("cycles", cycle, "duplicates"), "rows", RepeatedRow, limit, **wanted)
 
     def audit(
         self,

@@ -20,6 +20,75 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedInFull(RefusedRow):
+    """A refused row as it came, which may hold personal data."""
+
+    original: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How many rows were refused for one reason, and the first lines of them."""
+
+    field: str
+    reason: str
+    count: int
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a job has in a field, and what a later row with its key has there."""
+
+    known: Any
+    sent: Any
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedRow:
+    """A row whose key is known, and how it differs; `job` is None if an earlier row has the key."""
+
+    line: int
+    job: str | None
+    differences: Mapping[str, Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How new jobs would fare: when all are done, and how many late; `others_late` because of them."""
+
+    done_at: datetime | None
+    late: int
+    others_late: int
+    on_time_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class CyclePreview:
+    """What starting a file would do; `forecast` is None as long as the pace of the queue is not known.
+
+    `upload` is what the kept file is started by, until `expires_at`; the rows are the first of their kind.
+    """
+
+    type: str
+    name: str
+    upload: str | None
+    expires_at: datetime | None
+    rows: int
+    new: int
+    duplicates: int
+    differing: int
+    refused: int
+    refusals: tuple[Refusals, ...]
+    refused_rows: tuple[RefusedInFull, ...]
+    differing_rows: tuple[RepeatedRow, ...]
+    now: datetime
+    due: datetime
+    sla_minutes: float
+    forecast: Arrival | None
+
+
+@dataclass(frozen=True, slots=True)
 class CycleProgress:
     """How many jobs of a cycle are in which status, at the moment `now` of the ledger's clock."""
 
@@ -55,6 +124,7 @@ class Cycle:
     requested_by: str
     accepted: int
     duplicates: int
+    differing: int
     refused: int
     created_at: datetime
     closed_at: datetime | None
@@ -77,6 +147,7 @@ class CycleReport(Cycle):
 
     progress: CycleProgress
     report: Mapping[str, Any]
+    refusals: tuple[Refusals, ...]
     outcomes: Mapping[str, int]
     wait_seconds: tuple[float, float] | None
     total_seconds: tuple[float, float] | None

@@ -76,6 +76,12 @@ def by_key(connection: Connection, job_type: str, key: str) -> Job:
     return _job(row)
 
 
+def by_keys(connection: Connection, job_type: str, keys: Sequence[str]) -> dict[str, Job]:
+    """The jobs that were accepted under keys, those that there are, by key."""
+    query = select(*_COLUMNS).where(jobs.c.type == job_type, jobs.c.key.in_(keys))
+    return {str(job.key): job for job in _jobs(connection, query)}
+
+
 def find(connection: Connection, wanted: Filter, *, limit: int | None, after: int | None = None) -> list[Job]:
     """The jobs that a filter means, newest first; `after` goes on behind that id."""
     query = select(*_COLUMNS).where(*wanted.clauses()).order_by(jobs.c.id.desc())

@@ -78,6 +78,7 @@ batches = Table(
     Column("requested_by", Text, nullable=False),
     Column("accepted", Integer, nullable=False),
     Column("duplicates", Integer, nullable=False),
+    Column("differing", Integer, nullable=False),
     Column("refused", Integer, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("closed_at", _Time),

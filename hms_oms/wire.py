@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from secrets import SystemRandom
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -103,6 +103,17 @@ class Wire:
                     raise
             time.sleep(pause)
             tried += 1
+
+    def download(self, path: str, file: IO[bytes]) -> None:
+        """Write what is at `path` into a file, as it comes. Raises DoorError."""
+        try:
+            with self._http.stream("GET", path) as answer:
+                if not answer.is_success:
+                    raise problems.of(answer.status_code, answer.headers, answer.read())
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
 
     def pages(self, path: str, name: str, **query: Any) -> Iterator[Any]:
         """Everything in a list, page by page, as far as it is read; `name` is what the list is called."""

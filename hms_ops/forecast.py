@@ -132,6 +132,41 @@ def change(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What becomes of jobs that would be accepted now with one deadline.
+
+    The last of them is done at `done_at` (None: never), `late` of them after their deadline; `others_late`
+    open jobs would be late because of them.
+    """
+
+    done_at: datetime | None
+    late: int
+    others_late: int
+
+
+def arrival(
+    histogram: Histogram,
+    capacity: Capacity,
+    now: datetime,
+    *,
+    jobs: int,
+    deadline: datetime,
+    paused: bool = False,
+) -> Arrival:
+    """What becomes of `jobs` more with `deadline` and no priority, and of those that are open now."""
+    start = now + timedelta(seconds=PAUSE_SECONDS) if paused else now
+    place = len(histogram)
+    while place and histogram[place - 1][0] > deadline:
+        place -= 1
+    ahead, behind = list(histogram[:place]), list(histogram[place:])
+    before = sum(count for _, count in ahead)
+    late = jobs - _on_time(before, jobs, capacity.rate, (deadline - start).total_seconds())
+    together, _ = _late([*ahead, (deadline, jobs), *behind], capacity.rate, start, now)
+    alone, _ = _late(histogram, capacity.rate, start, now)
+    return Arrival(finish(before + jobs, capacity.rate, start), late, max(0, together - late - alone))
+
+
 def quote(histogram: Histogram, capacity: Capacity, now: datetime) -> datetime | None:
     """The earliest deadline that a new job can be promised without making another one late.
 

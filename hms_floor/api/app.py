@@ -18,6 +18,8 @@ from hms_floor.api.routes import (
     audit,
     badges,
     bulk,
+    cycle_files,
+    cycle_rows,
     cycles,
     health,
     incidents,
@@ -42,7 +44,9 @@ THREADS = 14
 ROUTERS = (
     bulk.router,
     jobs.router,
+    cycle_files.router,
     cycles.router,
+    cycle_rows.router,
     queues.router,
     reservations.router,
     workers.router,

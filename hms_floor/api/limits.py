@@ -23,7 +23,7 @@ LINGER_SECONDS = 1.0
 #: The longest address, its query included, in bytes.
 LONGEST_ADDRESS = 8192
 #: The addresses that take a file; those of the pages begin like this.
-UPLOADS = frozenset({"/cycles"})
+UPLOADS = frozenset({"/cycles", "/cycles/preview"})
 PAGE_UPLOADS = "/floor/_nicegui/client/"
 
 _HEADERS = [

@@ -24,6 +24,7 @@ from hms_oms.batches import UnknownBatch
 from hms_oms.errors import HmsError, RequestRejected, SchemaOutdated, UnknownJob, UnknownJobType, UnknownQueue
 from hms_oms.refusals import SILENT, of_postgresql
 from hms_oms.reservations import LeaseLost
+from hms_oms.uploads import TooManyUploads, UnknownUpload
 from hms_ops.incidents import UnknownIncident
 from hms_ops.oncall import DocumentRejected
 from hms_ops.silences import BadSilence, UnknownSilence
@@ -44,6 +45,7 @@ _UNKNOWN = (
     UnknownSilence,
     UnknownRule,
     UnknownParameter,
+    UnknownUpload,
 )
 #: Client closed the request: nobody hears the answer, but the audit trail shows it.
 GONE = 499
@@ -138,7 +140,7 @@ def _of_ours(error: HmsError) -> Problem | None:
         return unprocessable(*(("file", fault) for fault in error.faults))
     if isinstance(error, LeaseLost | badges.NoKey | BadSilence):
         return Problem(409, told)
-    if isinstance(error, SchemaOutdated):
+    if isinstance(error, SchemaOutdated | TooManyUploads):
         return busy(told, 30)
     return None
 

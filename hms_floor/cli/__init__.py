@@ -7,6 +7,8 @@ import importlib
 import click
 from click.shell_completion import CompletionItem
 
+from hms_floor.cli import exit_codes
+
 #: Every noun: the module and name of its command, and the line that `hms --help` has for it.
 COMMANDS = {
     "up": ("hms_floor.cli.up:up", "Start everything on this machine and keep it running until Ctrl-C."),
@@ -95,8 +97,7 @@ def _zone(_ctx: click.Context, _parameter: click.Parameter, name: str | None) ->
 @click.group(
     cls=Nouns,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 all is well, 1 it is not, 2 the call was wrong, 3 no badge or one that does not"
-    " allow it, 4 there is no such thing, 5 something is at risk of being late.",
+    epilog=exit_codes.help_text(),
 )
 @click.version_option(package_name="hms-management-layer", prog_name="hms")
 @click.option(

@@ -9,7 +9,7 @@ import click
 from hms_floor.cli import door, selection, show
 from hms_floor.cli.arguments import HIGHEST_PRIORITY, future
 from hms_floor.cli.errors import Failure
-from hms_floor.cli.steering import Verb, steer, tell
+from hms_floor.cli.steering import Verb, end, steer, tell
 from hms_oms.filter import Filter
 
 Function = Callable[..., None]
@@ -48,6 +48,7 @@ def cancel(
             show.lines(f"{number}: the workers are told to end it, and what it reports is refused.")
         else:
             show.lines(f"{number} until the step is over; --now ends the step, too.")
+    end(came)
 
 
 @click.command("retry")
@@ -140,7 +141,9 @@ def delay(
 def _do(
     verb: Verb, words: tuple[str, ...], wanted: Filter, yes: bool, reason: str | None, as_json: bool
 ) -> None:
-    tell(verb, steer(verb, words, wanted, yes=yes, reason=reason), as_json=as_json)
+    came = steer(verb, words, wanted, yes=yes, reason=reason)
+    tell(verb, came, as_json=as_json)
+    end(came)
 
 
 ALL = (cancel, retry, promote, move, priority, delay)

@@ -11,11 +11,9 @@ from typing import IO, TextIO
 
 import click
 
-from hms_floor.cli import door, morning, show, tables
+from hms_floor.cli import cycle_preview, cycle_rows, door, exit_codes, morning, show, tables
 from hms_floor.cli import report as reports
 from hms_floor.cli.arguments import Minutes
-from hms_floor.cli.errors import ERROR
-from hms_floor.cli.refused import RefusedFile
 from hms_oms import settings
 from hms_oms.cycles import Cycle, CycleReport
 from hms_oms.reading import document
@@ -24,6 +22,10 @@ from hms_oms.reading import document
 @click.group()
 def cycle() -> None:
     """Run a file of requests and watch it through; report on it."""
+
+
+cycle.add_command(cycle_rows.refused)
+cycle.add_command(cycle_rows.duplicates)
 
 
 @cycle.command("run")
@@ -35,6 +37,7 @@ def cycle() -> None:
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Where refused rows go, instead of FILE.refused.csv.",
 )
+@click.option("--dry-run", is_flag=True, help="Tell what it would do, and start nothing.")
 @show.json_option
 @click.pass_context
 def run(
@@ -43,31 +46,42 @@ def run(
     job_type: str,
     sla_minutes: float | None,
     refused: Path | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Accept every row of FILE as a job and watch until all have ended.
 
     FILE is CSV with a header, or has one JSON object a line where its name ends in .ndjson; - is CSV on
     standard input. A row that is a job already makes no second one, so the same file may be run again.
-    Ctrl-C stops the watching, not the work. Exits with 0 if every accepted job ended done, and with 1 if
-    not.
+    Ctrl-C stops the watching, not the work.
+
+    A row with the key of a job and other content is told, and not taken. Exits with 0 if every row was taken
+    or known and every job ended done, with 1 if a job did not, with 6 if some rows were refused or differ,
+    and with 7 if all were.
 
     \b
-    Example:  hms cycle run today.csv --type farm:grant:v1 --sla 60
+    Example:  hms cycle run today.csv --type farm:grant:v1 --sla 60 --dry-run
     """
+    name = "standard input" if file.name == "<stdin>" else Path(file.name).name
+    if dry_run:
+        found = morning.preview(door.act(), job_type, file, name=name, sla_minutes=sla_minutes)
+        if as_json:
+            show.print_json(document(found))
+        else:
+            show.lines(*cycle_preview.sheet(found))
+        ctx.exit(exit_codes.of_parts(found.refused + found.differing, found.rows))
     report = morning.run(
         door.act(),
         door.oms(),
         job_type,
         file,
-        name="standard input" if file.name == "<stdin>" else Path(file.name).name,
-        refused=_refused_file(file, refused, settings.load().home),
+        name=name,
+        places=_refused_file(file, refused, settings.load().home),
         sla_minutes=sla_minutes,
         silent=as_json,
     )
     _print(report, as_json)
-    if not morning.all_well(report):
-        ctx.exit(ERROR)
+    ctx.exit(morning.code(report))
 
 
 @cycle.command("report")
@@ -151,13 +165,13 @@ def _write_sample(stream: TextIO, applications: int, seed: int) -> None:
     samples.write(stream, applications, seed, datetime.now(UTC).date())
 
 
-def _refused_file(file: IO[bytes], wanted: Path | None, home: Path) -> Callable[[Cycle], RefusedFile]:
+def _refused_file(file: IO[bytes], wanted: Path | None, home: Path) -> Callable[[Cycle], morning.Places]:
     if wanted is not None:
         if not wanted.absolute().parent.is_dir():
             raise click.BadParameter(f"there is no folder {wanted.parent}", param_hint="--refused")
-        return lambda _: RefusedFile(wanted)
+        return lambda _: (wanted, wanted)
     if file.name == "<stdin>":
-        return lambda cycle: RefusedFile(morning.in_home(home, cycle))
+        return lambda cycle: (morning.in_home(home, cycle), morning.in_home(home, cycle))
     return morning.beside(Path(file.name), home)
 
 

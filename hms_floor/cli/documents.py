@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hms_oms.batches import Batch, Report
+from hms_oms.cycle_rows import CycleRow
 from hms_oms.presence import Worker
 from hms_oms.queues import Queue
 from hms_oms.records import Event, Job
 from hms_oms.sla import Sla
+from hms_oms.tickets import job_name
 
 Document = dict[str, Any]
 
@@ -76,12 +78,26 @@ def batch(found: Batch) -> Document:
     return {"batch": document.pop("id")} | document
 
 
+def refused_row(row: CycleRow) -> Document:
+    """A row that was refused, as it came."""
+    return {"line": row.line, "field": row.field, "reason": row.reason, "original": row.original}
+
+
+def repeated_row(row: CycleRow) -> Document:
+    """A row whose key was known; by field what that job has, and what was sent."""
+    differences = {
+        field: {"known": known, "sent": sent} for field, (known, sent) in (row.differences or {}).items()
+    }
+    return {"line": row.line, "job": row.job and job_name(row.job), "differences": differences}
+
+
 def report(found: Report) -> Document:
     """What came of a cycle."""
     document: Document = {
         "batch": found.batch.id,
         "accepted": found.batch.accepted,
         "duplicates": found.batch.duplicates,
+        "differing": found.batch.differing,
         "refused": found.batch.refused,
         "done": found.progress.done,
         "failed": found.progress.failed,

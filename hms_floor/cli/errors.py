@@ -1,4 +1,4 @@
-"""Exit codes, and how what goes wrong becomes a message: what it was, where, and what to do next."""
+"""How what goes wrong becomes a message: what it was, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import IO, Any
 
 import click
 
+from hms_floor.cli.exit_codes import AT_RISK as AT_RISK
+from hms_floor.cli.exit_codes import ERROR as ERROR
+from hms_floor.cli.exit_codes import INTERRUPTED as INTERRUPTED
+from hms_floor.cli.exit_codes import NOT_FOUND, REFUSED, USAGE
 from hms_oms import problems
 from hms_oms.errors import (
     ConfigError,
@@ -17,16 +21,6 @@ from hms_oms.errors import (
     UnknownJobType,
     UnknownQueue,
 )
-
-ERROR = 1
-USAGE = 2
-#: No badge, or one that does not allow it.
-REFUSED = 3
-NOT_FOUND = 4
-#: `hms sla at-risk`: something is.
-AT_RISK = 5
-#: Ctrl-C, as shells tell it.
-INTERRUPTED = 130
 
 
 class Failure(click.ClickException):

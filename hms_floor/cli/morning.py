@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import IO
 
 from hms_act.client import ActClient
-from hms_floor.cli import watching
+from hms_floor.cli import exit_codes, refused, watching
 from hms_floor.cli.errors import Failure, Stopped, listed
-from hms_floor.cli.refused import RefusedFile
 from hms_oms.client import OmsClient
-from hms_oms.cycles import Cycle, CycleBegun, CycleReport
+from hms_oms.cycles import Cycle, CycleBegun, CyclePreview, CycleReport
 from hms_oms.problems import Invalid
 
 #: How often the outbox is looked at, in seconds.
 LOOK_SECONDS = 0.2
 #: What the door calls the file where it cannot read it.
 _FILE = "file"
+#: Where the refused rows go, and where else if that cannot be written.
+Places = tuple[Path, Path]
 
 
 def run(
@@ -32,20 +33,20 @@ def run(
     stream: IO[bytes],
     *,
     name: str,
-    refused: Callable[[Cycle], RefusedFile],
+    places: Callable[[Cycle], Places],
     sla_minutes: float | None = None,
     silent: bool = False,
     patience: timedelta | None = None,
 ) -> CycleReport:
     """Send a file, watch its jobs until they have ended, and report.
 
-    `refused` makes the file for what is turned away, once the number of the cycle is known. Ctrl-C
-    ends the sending or the watching, by Stopped, but not the work.
+    `places` says where the refused rows go, once the number of the cycle is known. Ctrl-C ends the sending
+    or the watching, by Stopped, but not the work.
     """
     with watching.view(silent=silent) as view:
         cycle = _send(act, job_type, stream, name, sla_minutes)
         view.note(f"Cycle {cycle.id}: {cycle.type} from {cycle.name}")
-        _keep_refused(cycle, view, refused)
+        _tell_left(oms, cycle, view, places)
         try:
             return watching.follow(oms, cycle.id, view, patience=patience)
         except KeyboardInterrupt:
@@ -74,9 +75,28 @@ def all_ended(report: CycleReport) -> bool:
     return report.progress.ended == report.accepted
 
 
-def beside(path: Path, home: Path) -> Callable[[Cycle], RefusedFile]:
+def code(report: CycleReport) -> int:
+    """The exit code of a cycle: rows that were not taken count, and so do jobs that did not end done."""
+    left = report.refused + report.differing
+    whole = report.accepted + report.duplicates + report.refused
+    if left and left == whole:
+        return exit_codes.ALL_LEFT
+    if not all_well(report):
+        return exit_codes.ERROR
+    return exit_codes.of_parts(left, whole)
+
+
+def preview(
+    act: ActClient, job_type: str, stream: IO[bytes], *, name: str, sla_minutes: float | None
+) -> CyclePreview:
+    """What running a file would do. Raises Failure if it is no list of such requests."""
+    with _readable(name), _at_hand(stream) as file:
+        return act.preview_cycle(file, job_type, sla_minutes=sla_minutes, name=name)
+
+
+def beside(path: Path, home: Path) -> Callable[[Cycle], Places]:
     """The refused file of a file of requests: next to it, or in the home where that cannot be."""
-    return lambda cycle: RefusedFile(path.with_name(f"{path.name}.refused.csv"), in_home(home, cycle))
+    return lambda cycle: (path.with_name(f"{path.name}.refused.csv"), in_home(home, cycle))
 
 
 def in_home(home: Path, cycle: Cycle) -> Path:
@@ -88,12 +108,8 @@ def _send(
     act: ActClient, job_type: str, stream: IO[bytes], name: str, sla_minutes: float | None
 ) -> CycleBegun:
     try:
-        with _at_hand(stream) as file:
+        with _readable(name), _at_hand(stream) as file:
             return act.run_cycle(file, job_type, sla_minutes=sla_minutes, name=name)
-    except Invalid as error:
-        if not error.faults or any(field != _FILE for field, _ in error.faults):
-            raise
-        raise Failure(listed(f"{name} cannot be read", [reason for _, reason in error.faults])) from None
     except KeyboardInterrupt:
         raise Stopped(
             "Stopped sending; what had arrived is accepted and will be done. Run the same file again to"
@@ -113,12 +129,25 @@ def _at_hand(stream: IO[bytes]) -> Iterator[IO[bytes]]:
         yield copy
 
 
-def _keep_refused(cycle: CycleBegun, view: watching.View, refused: Callable[[Cycle], RefusedFile]) -> None:
-    with refused(cycle) as turned_away:
-        for row in cycle.refused_rows:
-            turned_away.write(row)
-    if turned_away.is_there:
-        told = len(cycle.refused_rows)
-        of_them = f" of the first {told:,}" if told < cycle.refused else ""
-        where = f"line, field and reason{of_them} are in {turned_away.path}"
-        view.say(f"Refused rows: {cycle.refused:,}; {where}")
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Tell by Failure why a file as a whole cannot be read."""
+    try:
+        yield
+    except Invalid as error:
+        if not error.faults or any(field != _FILE for field, _ in error.faults):
+            raise
+        raise Failure(listed(f"{name} cannot be read", [reason for _, reason in error.faults])) from None
+
+
+def _tell_left(
+    oms: OmsClient, cycle: CycleBegun, view: watching.View, places: Callable[[Cycle], Places]
+) -> None:
+    if cycle.refused:
+        place = refused.write(oms, cycle.id, *places(cycle))
+        view.say(f"Refused rows: {cycle.refused:,}; line, field, reason and row are in {place}")
+    if cycle.differing:
+        view.say(
+            f"Rows that differ from the job that has their key, and were not taken: {cycle.differing:,};"
+            f" see them with: hms cycle duplicates {cycle.id} --differing"
+        )

@@ -88,6 +88,11 @@ def _remarks(found: CycleReport) -> list[Text]:
             "The file has not been read to its end. If nobody is reading it any more, run it again:"
             " what was accepted already is known by its key."
         )
+    if found.refused:
+        remarks.append(f"The refused rows: hms cycle refused {found.id}")
+    if found.differing:
+        rows = "1 row differs" if found.differing == 1 else f"{found.differing:,} rows differ"
+        remarks.append(f"{rows} from the job with the same key: hms cycle duplicates {found.id} --differing")
     if found.progress.failed:
         remarks.append(f"The failed ones: hms job list --batch {found.id} --status failed")
     if found.progress.open:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hms_act.client import Action
-from hms_floor.cli import door, selection, show
+from hms_floor.cli import door, exit_codes, selection, show
 from hms_floor.cli.errors import ERROR, Stopped
 from hms_oms.answers import Changed
 from hms_oms.filter import Filter
@@ -40,6 +40,8 @@ class Came:
     left: Counter[str] = field(default_factory=Counter)
     running: list[str] = field(default_factory=list)
     warning: str | None = None
+    #: Whether the jobs were named one by one: then each that was not changed is one too many.
+    named: bool = False
 
     def add(self, part: Changed) -> None:
         """Add what came of one part."""
@@ -59,12 +61,22 @@ def steer(verb: Verb, words: Sequence[str], wanted: Filter, *, yes: bool, reason
     by_hand = named is not None and selection.STDIN not in words
     if not by_hand or len(parts) > 1:
         seen = _each(verb, parts, dry_run=True, reason=reason)
+        seen.named = named is not None
         able = seen.meant - seen.left.total()
         if not able:
             return seen
         if not by_hand:
             _count_first(verb, able, seen.meant, yes=yes, stdin_used=named is not None)
-    return _each(verb, parts, dry_run=False, reason=reason)
+    came = _each(verb, parts, dry_run=False, reason=reason)
+    came.named = named is not None
+    return came
+
+
+def end(came: Came) -> None:
+    """End with the exit code of what was left, if jobs were named and not all of them changed."""
+    code = exit_codes.of_parts(came.meant - came.changed, came.meant)
+    if came.named and code:
+        raise click.exceptions.Exit(code)
 
 
 def tell(verb: Verb, came: Came, *, as_json: bool, more: dict[str, Any] | None = None) -> None:

@@ -76,7 +76,7 @@ def _sample_cycle(configured: Settings, applications: int, once: bool) -> int | 
                 SAMPLE_TYPE,
                 stream,
                 name=path.name,
-                refused=morning.beside(path, configured.home),
+                places=morning.beside(path, configured.home),
                 patience=PATIENCE if once else None,
             )
     except Stopped as stopped:

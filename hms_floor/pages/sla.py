@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -13,6 +11,7 @@ from urllib.parse import urlencode
 from nicegui import ui
 from starlette.requests import Request
 
+from hms_floor import sheets
 from hms_floor.cli import show
 from hms_floor.pages import charts, plain, words
 from hms_floor.pages.asking import Refused
@@ -192,13 +191,15 @@ def _share(tally: Mapping[str, Any]) -> str:
 
 
 def _download(report: Mapping[str, Any]) -> None:
-    file = io.StringIO()
-    writer = csv.writer(file)
     columns = ("onTime", "late", "failed", "openLate", "ended", "missed", "share")
-    writer.writerow(("queue", *columns, "latenessP50Seconds", "latenessP95Seconds"))
-    for name, tally in {**report["queues"], "all": report["whole"]}.items():
-        writer.writerow((name, *(tally[column] for column in columns), *(tally["lateness"] or ("", ""))))
-    ui.download.content(file.getvalue(), f"sla-{report['since'][:10]}.csv", "text/csv")
+    header = ("queue", *columns, "latenessP50Seconds", "latenessP95Seconds")
+    rows = [
+        (name, *(tally[column] for column in columns), *(tally["lateness"] or ("", "")))
+        for name, tally in {**report["queues"], "all": report["whole"]}.items()
+    ]
+    ui.download.content(
+        "".join(sheets.csv_lines(header, rows)), f"sla-{report['since'][:10]}.csv", "text/csv"
+    )
 
 
 def _day(moment: datetime) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 import sqlalchemy as sa
 
@@ -198,7 +201,7 @@ def test_a_cycle_is_run_to_its_report(
     ) as running:
         wait_until(lambda: work_off(bare, rejected=(2,)), "the jobs of the cycle")
         out, err = running.communicate(timeout=30)
-    assert running.returncode == 0
+    assert running.returncode == 6
     report = json.loads(out)
     assert len(out.splitlines()) == 1
     assert report.pop("seconds") > 0
@@ -207,6 +210,7 @@ def test_a_cycle_is_run_to_its_report(
         "batch": 1,
         "accepted": 4,
         "duplicates": 1,
+        "differing": 0,
         "refused": 1,
         "done": 4,
         "failed": 0,
@@ -219,8 +223,9 @@ def test_a_cycle_is_run_to_its_report(
     }
     refused = tmp_path / "today.csv.refused.csv"
     assert str(refused) in err
-    assert refused.read_text(encoding="utf-8-sig").splitlines()[0] == "line,field,reason"
-    assert refused.read_text(encoding="utf-8-sig").splitlines()[1].startswith("6,app_id,")
+    header, row = csv.reader(refused.read_text(encoding="utf-8-sig").splitlines())
+    assert header == ["line", "field", "reason", "original"]
+    assert (row[:2], row[3]) == (["6", "app_id"], "x,Ann Lee,515-555-0142,19153,corn,120,30000,2026-11-20")
 
     again = json.loads(hms(*words).stdout)
     assert (again["batch"], again["accepted"], again["duplicates"]) == (2, 0, 5)
@@ -229,6 +234,61 @@ def test_a_cycle_is_run_to_its_report(
     assert "100 %  (4 on time, 0 late)" in page
     listed = json.loads(hms("cycle", "list", "--json").stdout)
     assert [(each["batch"], each["name"]) for each in listed] == [(2, "today.csv"), (1, "today.csv")]
+
+
+def test_a_dry_run_tells_what_a_cycle_would_do(hms: Hms, queue: str, tmp_path: Path) -> None:
+    """New, known, differing and refused rows are told, nothing is started, the exit code says it."""
+    file = tmp_path / "today.csv"
+    file.write_text(lines(1, 2))
+    words = ["cycle", "run", str(file), "--type", "farm:grant:v1", "--dry-run"]
+    whole = hms(*words)
+    assert whole.returncode == 0
+    assert re.search(r"new +2\n", whole.stdout)
+    assert "(nothing was started)" in whole.stdout
+    assert hms("job", "start", "farm:grant:v1", "appId=1", "name=Ann Lee", *GOOD).returncode == 0
+    assert hms("job", "start", "farm:grant:v1", "appId=2", "name=Bob Lee", *GOOD).returncode == 0
+    file.write_text(lines(1, 2, 3, "x", "y"))
+    some = hms(*words, "--json")
+    found = json.loads(some.stdout)
+    assert (some.returncode, found["rows"], found["new"], found["duplicates"], found["differing"]) == (
+        6,
+        5,
+        1,
+        2,
+        1,
+    )
+    assert [(each["field"], each["count"], each["lines"]) for each in found["refusals"]] == [
+        ("app_id", 2, [5, 6])
+    ]
+    [differing] = found["differingRows"]
+    assert (differing["line"], differing["job"]) == (3, "job-2")
+    assert differing["differences"] == {"name": {"known": "Bob Lee", "sent": "Ann Lee"}}
+    file.write_text(lines("x"))
+    assert hms(*words).returncode == 7
+    assert json.loads(hms("cycle", "list", "--json").stdout) == []
+    assert len(json.loads(hms("job", "list", "--json").stdout)) == 2
+
+
+def test_a_cycle_of_which_every_row_was_refused_has_exit_code_7(hms: Hms, queue: str, tmp_path: Path) -> None:
+    """All was left; the rows can be had as a table, as CSV and as a workbook afterwards."""
+    file = tmp_path / "today.csv"
+    file.write_text(lines("x", "=1"))
+    done = hms("cycle", "run", str(file), "--type", "farm:grant:v1")
+    assert done.returncode == 7
+    assert "hms cycle refused 1" in done.stdout
+    page = hms("cycle", "refused", "today.csv").stdout
+    assert "must be a whole number" in page
+    assert "x,Ann Lee,515-555-0142" in page
+    rows = json.loads(hms("cycle", "refused", "--json").stdout)
+    assert [row["line"] for row in rows] == [2, 3]
+    _, _, last = csv.reader(hms("cycle", "refused", "1", "--csv").stdout.removeprefix("\ufeff").splitlines())
+    assert last[3].startswith("'=1,Ann Lee")
+    book = tmp_path / "refused.xlsx"
+    assert hms("cycle", "refused", "1", "--output", str(book)).returncode == 0
+    sheet = openpyxl.load_workbook(book).active
+    assert [cell.value for cell in sheet["A"]] == ["line", 2, 3]
+    assert (sheet["D3"].data_type, sheet["D3"].value[:2]) == ("s", "=1")
+    assert hms("cycle", "refused", "other.csv").returncode == 4
 
 
 def test_a_cycle_with_a_failed_job_has_exit_code_1(

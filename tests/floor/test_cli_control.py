@@ -99,7 +99,7 @@ def test_named_jobs_are_cancelled_and_the_others_told(
     assert look(engine, first).status == "waiting"
 
     done = hms("job", "cancel", f"job-{first}", str(second), f"job-{failed}", "--reason", "[rain]")
-    assert (done.returncode, done.stdout) == (0, "2 of 3 cancelled; 1 had ended already.\n")
+    assert (done.returncode, done.stdout) == (6, "2 of 3 cancelled; 1 had ended already.\n")
     with engine.connect() as connection:
         last = jobs.diary(connection, first)[-1]
     assert (last.fact, (last.detail or {})["reason"]) == ("cancelled", "[rain]")
@@ -115,7 +115,7 @@ def test_ids_come_from_standard_input(hms: Hms, engine: sa.Engine, bare: Bare, s
     assert "Retry 1 job (2 are meant" in done.stderr
     assert "There is no terminal to ask at" in done.stderr
     done = hms("job", "retry", "-", "--yes", feed=ids)
-    assert (done.returncode, done.stdout) == (0, "1 of 2 tried again; 1 had not failed.\n")
+    assert (done.returncode, done.stdout) == (6, "1 of 2 tried again; 1 had not failed.\n")
     assert facts(engine, failed)[-1] == "revived"
     assert told(hms("job", "retry", "-", "--json"))["matched"] == 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hms_floor.api.answers import Answer, Json, Moment
 
 
@@ -22,6 +24,7 @@ class Cycle(Answer):
     requested_by: str
     accepted: int
     duplicates: int
+    differing: int
     refused: int
     created_at: Moment
     closed_at: Moment | None
@@ -31,6 +34,83 @@ class AcceptedCycle(Cycle):
     """A cycle that has come in, and the first rows that were refused."""
 
     refused_rows: list[Refused]
+
+
+class Refusals(Answer):
+    """How many rows were refused for one reason, and the first lines of them."""
+
+    field: str
+    reason: str
+    count: int
+    lines: list[int]
+
+
+class RefusedRow(Refused):
+    """A row that was refused, as it came."""
+
+    original: str | None
+
+
+class RefusedRows(Answer):
+    """A page of refused rows, in the order of the file."""
+
+    rows: list[RefusedRow]
+    next: str | None
+
+
+class Difference(Answer):
+    """What a job has in a field, and what a later row with its key has there."""
+
+    known: Any
+    sent: Any
+
+
+class RepeatedRow(Answer):
+    """A row whose key is known, and how it differs; `job` is null if an earlier row has the key."""
+
+    line: int
+    job: str | None
+    differences: dict[str, Difference]
+
+
+class RepeatedRows(Answer):
+    """A page of rows whose key was known, in the order of the file."""
+
+    rows: list[RepeatedRow]
+    next: str | None
+
+
+class Arrival(Answer):
+    """How the new jobs would fare: when all are done, and how many late; `othersLate` because of them."""
+
+    done_at: Moment | None
+    late: int
+    others_late: int
+    on_time_share: float
+
+
+class Preview(Answer):
+    """What starting a file would do; `forecast` is null as long as the pace of the queue is not known.
+
+    `upload` is what the kept file is started by, until `expiresAt`.
+    """
+
+    type: str
+    name: str
+    upload: str | None
+    expires_at: Moment | None
+    rows: int
+    new: int
+    duplicates: int
+    differing: int
+    refused: int
+    refusals: list[Refusals]
+    refused_rows: list[RefusedRow]
+    differing_rows: list[RepeatedRow]
+    now: Moment
+    due: Moment
+    sla_minutes: float
+    forecast: Arrival | None
 
 
 class Cycles(Answer):
@@ -60,6 +140,7 @@ class CycleReport(Cycle):
 
     progress: Progress
     report: Json
+    refusals: list[Refusals]
     wait_seconds: tuple[float, float] | None
     total_seconds: tuple[float, float] | None
     sla_minutes_range: tuple[float, float] | None

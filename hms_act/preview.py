@@ -1,0 +1,104 @@
+"""What starting a file would do: which rows are new, known or refused. Nothing is changed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine
+
+from hms_act import accept, cycle
+from hms_act.intake import Refusal, Row
+from hms_oms import cycle_rows, jobs, sameness
+from hms_oms.cycle_rows import FIRST_LINES, CycleRow, Refusals
+from hms_oms.recipes import Recipe
+
+#: Rows that are told one by one.
+MOST_ROWS = 1000
+
+#: The meaning of each field of a payload, as a number: what is needed to tell whether two rows differ.
+_Print = Mapping[str, int]
+
+
+@dataclass
+class Preview:
+    """How many rows of a file are new, known, differ from the job that has their key, or are refused.
+
+    `refusals` groups the refused ones; `refused_rows` and `differing_rows` are the first of them.
+    """
+
+    new: int = 0
+    known: int = 0
+    differing: int = 0
+    refused: int = 0
+    refusals: list[Refusals] = field(default_factory=list)
+    refused_rows: list[CycleRow] = field(default_factory=list)
+    differing_rows: list[CycleRow] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """All rows of the file."""
+        return self.new + self.known + self.differing + self.refused
+
+
+def of(engine: Engine, recipe: Recipe, rows: Iterator[Row | Refusal]) -> Preview:
+    """Look at every row, as `cycle.accept_rows` would, without accepting any."""
+    found = Preview()
+    reasons: dict[tuple[str, str], list[int]] = {}
+    here: dict[str, _Print] = {}
+    while page := list(itertools.islice(rows, cycle.PAGE)):
+        for refusal in (row for row in page if isinstance(row, Refusal)):
+            reasons.setdefault((refusal.field, cycle_rows.gist(refusal.reason)), []).append(refusal.line)
+            _keep(found.refused_rows, cycle.refused(refusal))
+        with engine.connect() as connection:
+            good = (row for row in page if isinstance(row, Row))
+            for repeated in _compared(connection, recipe, list(good), here):
+                if repeated is None:
+                    found.new += 1
+                elif repeated.result == "known":
+                    found.known += 1
+                else:
+                    found.differing += 1
+                    _keep(found.differing_rows, repeated)
+    found.refused = sum(map(len, reasons.values()))
+    found.refusals = [
+        Refusals(column, reason, len(lines), lines[:FIRST_LINES])
+        for (column, reason), lines in sorted(reasons.items(), key=lambda each: -len(each[1]))
+    ]
+    return found
+
+
+def _compared(
+    connection: Connection, recipe: Recipe, rows: list[Row], here: dict[str, _Print]
+) -> Iterable[CycleRow | None]:
+    """Each row held against the job or the earlier row that has its key; None for a new one."""
+    keys = [accept.key_of(recipe, row.payload) for row in rows]
+    known = jobs.by_keys(connection, recipe.type, [key for key in keys if key is not None])
+    for row, key in zip(rows, keys, strict=True):
+        if key is None:
+            yield None
+        elif key in known:
+            yield cycle.compared(recipe, row, known[key].id, known[key].payload)
+        elif key in here:
+            yield _within(row, here[key], _print(recipe, row))
+        else:
+            here[key] = _print(recipe, row)
+            yield None
+
+
+def _within(row: Row, first: _Print, second: _Print) -> CycleRow:
+    names = [name for name in dict.fromkeys([*first, *second]) if first.get(name) != second.get(name)]
+    # The earlier row is not kept, so its values cannot be told.
+    differences = {name: [None, row.payload.get(name, sameness.ABSENT)] for name in names}
+    return CycleRow(row.line, "differs" if names else "known", differences=differences or None)
+
+
+def _print(recipe: Recipe, row: Row) -> _Print:
+    fields = recipe.payload.get("properties", {})
+    return {name: hash(sameness.meaning(fields.get(name), value)) for name, value in row.payload.items()}
+
+
+def _keep(rows: list[CycleRow], row: CycleRow) -> None:
+    if len(rows) < MOST_ROWS:
+        rows.append(row)

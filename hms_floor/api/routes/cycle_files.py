@@ -1,0 +1,256 @@
+"""Files of requests: accepted while they come in, or looked at first and started afterwards."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+
+from hms_act import cycle, intake, json_lines, preview
+from hms_act.intake import Refusal, Row
+from hms_act.preview import Preview
+from hms_floor.api.access import Caller, Guarded, Who
+from hms_floor.api.answers import cycles as answers
+from hms_floor.api.asked import JobType, Minutes, Word
+from hms_floor.api.door import MOST_UPLOADS, Door, TheDoor
+from hms_floor.api.problems import Problem, busy, unprocessable
+from hms_floor.api.uploads import Upload
+from hms_floor.cli import documents
+from hms_oms import audit, health, recipes, sla, uploads
+from hms_oms.batches import Batch
+from hms_oms.recipes import Recipe
+from hms_ops import preview as forecasts
+
+router = APIRouter(route_class=Guarded, tags=["cycles"])
+
+#: So many refused rows are told one by one.
+MOST_REFUSED = 10_000
+CSV, LINES = "text/csv", "application/x-ndjson"
+_BUFFER = 1 << 16
+
+_FILE = {
+    "requestBody": {
+        "required": True,
+        "description": "The file itself: CSV with a header, or one JSON object a line.",
+        "content": {
+            CSV: {"schema": {"type": "string"}},
+            LINES: {"schema": {"type": "string"}},
+        },
+    }
+}
+
+_Type = Annotated[JobType, Query(alias="jobType")]
+_Minutes = Annotated[Minutes | None, Query(alias="slaMinutes", description="Instead of the queue's SLA.")]
+_Name = Annotated[Word, Query(description="Where the rows come from.")]
+_UploadId = Annotated[
+    str, Path(alias="upload", pattern="^[A-Za-z0-9_-]{24}$", description="As the preview has named it.")
+]
+
+
+@router.post("/cycles", status_code=201, response_model=answers.AcceptedCycle, openapi_extra=_FILE)
+async def accept(
+    request: Request,
+    door: TheDoor,
+    who: Who,
+    job_type: _Type,
+    sla_minutes: _Minutes = None,
+    name: _Name = "upload",
+) -> dict[str, Any]:
+    """Accept every row of a file as a job. A row that is a job already makes no second one."""
+    kind = _kind(request)
+    async with _place(door):
+        stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
+        return await run_in_threadpool(
+            _accept, door, who, stream, kind, job_type=job_type, sla_minutes=sla_minutes, name=name
+        )
+
+
+@router.post("/cycles/preview", response_model=answers.Preview, openapi_extra=_FILE)
+async def look(
+    request: Request,
+    door: TheDoor,
+    who: Who,
+    job_type: _Type,
+    sla_minutes: _Minutes = None,
+    name: _Name = "upload",
+    keep: Annotated[bool, Query(description="Keep the file for a while, so that it can be started.")] = False,
+) -> dict[str, Any]:
+    """Tell what starting a file would do. Nothing is changed; with `keep` the same bytes can be started."""
+    kind = _kind(request)
+    async with _place(door):
+        stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
+        return await run_in_threadpool(
+            _look, door, who, stream, kind, job_type=job_type, sla_minutes=sla_minutes, name=name, keep=keep
+        )
+
+
+@router.post("/cycles/uploads/{upload}/start", status_code=201, response_model=answers.AcceptedCycle)
+async def start(door: TheDoor, who: Who, upload: _UploadId) -> dict[str, Any]:
+    """Accept every row of a file that was kept by a preview, as it was previewed."""
+    async with _place(door):
+        return await run_in_threadpool(_start, door, who, upload)
+
+
+@router.post("/cycles/uploads/{upload}/discard", status_code=204)
+def discard(door: TheDoor, who: Who, upload: _UploadId) -> None:
+    """Delete a file that was kept by a preview."""
+    with door.writing() as connection:
+        uploads.discard(connection, upload, who.actor)
+        audit.write(connection, [who.act(None, status=204)])
+
+
+def _kind(request: Request) -> str:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in (CSV, LINES):
+        raise Problem(415, f"a file of requests is {CSV} or {LINES}")
+    return kind
+
+
+def _place(door: Door) -> Any:
+    if door.uploads.locked():
+        raise busy(f"{MOST_UPLOADS} files are coming in already", 5)
+    return door.uploads
+
+
+def _recipe(door: Door, job_type: str, kind: str) -> Recipe:
+    recipe = recipes.find(door.recipes, job_type)
+    if kind == CSV and not recipe.columns:
+        raise unprocessable(("jobType", f"{job_type} has no columns, so no CSV file can be read by it"))
+    return recipe
+
+
+def _rows(recipe: Recipe, stream: IO[bytes], kind: str) -> Iterator[Row | Refusal]:
+    return intake.read(stream, recipe) if kind == CSV else json_lines.read(stream, recipe)
+
+
+def _accept(
+    door: Door,
+    who: Caller,
+    stream: IO[bytes],
+    kind: str,
+    *,
+    job_type: str,
+    sla_minutes: float | None,
+    name: str,
+) -> dict[str, Any]:
+    recipe = _recipe(door, job_type, kind)
+    rows = _rows(recipe, stream, kind)
+    news = cycle.accept_rows(
+        door.engine, recipe, rows, name=name, requested_by=who.actor, sla_minutes=sla_minutes
+    )
+    refused: list[Refusal] = []
+    batch: Batch | None = None
+    try:
+        for each in news:
+            if isinstance(each, Batch):
+                batch = each
+            elif len(refused) < MOST_REFUSED:
+                refused.append(each)
+    finally:
+        # Also of a file that was cut off: what had come in is accepted.
+        if batch is not None:
+            _note(door, who, batch)
+    assert batch is not None
+    told = [{"line": row.line, "field": row.field, "reason": row.reason} for row in refused]
+    return documents.batch(batch) | {"refusedRows": told}
+
+
+def _note(door: Door, who: Caller, batch: Batch) -> None:
+    counts = {"accepted": batch.accepted, "duplicates": batch.duplicates, "refused": batch.refused}
+    status = 201 if batch.closed_at else 400
+    with door.writing() as connection:
+        act = who.act(f"cycle-{batch.id}", status=status, detail={"type": batch.type, **counts})
+        audit.write(connection, [act])
+
+
+def _start(door: Door, who: Caller, upload: str) -> dict[str, Any]:
+    with door.writing() as connection:
+        kept = uploads.take(connection, upload, who.actor)
+    stream = io.BufferedReader(uploads.Pieces(door.engine, kept.id), _BUFFER)
+    try:
+        return _accept(
+            door,
+            who,
+            stream,
+            kept.media_type,
+            job_type=kept.type,
+            sla_minutes=kept.sla_minutes,
+            name=kept.name,
+        )
+    finally:
+        with door.writing() as connection:
+            uploads.discard(connection, kept.id, who.actor)
+
+
+def _look(
+    door: Door,
+    who: Caller,
+    stream: IO[bytes],
+    kind: str,
+    *,
+    job_type: str,
+    sla_minutes: float | None,
+    name: str,
+    keep: bool,
+) -> dict[str, Any]:
+    recipe = _recipe(door, job_type, kind)
+    kept = None
+    if keep:
+        kept = uploads.keep(
+            door.engine,
+            stream,
+            actor=who.actor,
+            job_type=job_type,
+            name=name,
+            media_type=kind,
+            sla_minutes=sla_minutes,
+        )
+        stream = io.BufferedReader(uploads.Pieces(door.engine, kept.id), _BUFFER)
+    try:
+        found = preview.of(door.engine, recipe, _rows(recipe, stream, kind))
+    except BaseException:
+        if kept is not None:
+            with door.writing() as connection:
+                uploads.discard(connection, kept.id, who.actor)
+        raise
+    with door.reading() as connection:
+        ahead = _ahead(connection, recipe, found, sla_minutes)
+    waiting = {"upload": kept and kept.id, "expiresAt": kept and documents.stamp(kept.expires_at)}
+    return {"type": job_type, "name": name, **waiting, **_document(found), **ahead}
+
+
+def _ahead(
+    connection: Connection, recipe: Recipe, found: Preview, sla_minutes: float | None
+) -> dict[str, Any]:
+    """When the new jobs would be due, and how they would fare."""
+    now = health.clock(connection)
+    minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
+    due = now + timedelta(minutes=minutes)
+    arrival = forecasts.more(connection, recipe.queue, jobs=found.new, deadline=due) if found.new else None
+    forecast = None if arrival is None else documents.record(arrival)
+    if arrival is not None and forecast is not None:
+        forecast["onTimeShare"] = round(1 - arrival.late / found.new, 4)
+    return {
+        "now": documents.stamp(now),
+        "due": documents.stamp(due),
+        "slaMinutes": minutes,
+        "forecast": forecast,
+    }
+
+
+def _document(found: Preview) -> dict[str, Any]:
+    return {
+        "rows": found.rows,
+        "new": found.new,
+        "duplicates": found.known + found.differing,
+        "differing": found.differing,
+        "refused": found.refused,
+        "refusals": [documents.record(each) for each in found.refusals],
+        "refusedRows": [documents.refused_row(each) for each in found.refused_rows],
+        "differingRows": [documents.repeated_row(each) for each in found.differing_rows],
+    }

@@ -1,0 +1,93 @@
+"""Rows of a cycle's file that made no job: which were refused and why, and which were known already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
+
+from hms_floor import sheets
+from hms_floor.api import showing
+from hms_floor.api.access import Guarded, Who
+from hms_floor.api.answers import cycles as answers
+from hms_floor.api.asked import Cursor, Limit
+from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.problems import Problem
+from hms_floor.cli import documents
+from hms_oms import batches, cycle_rows
+
+router = APIRouter(route_class=Guarded, tags=["cycles"])
+
+Number = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="The number of a cycle.")]
+
+#: So many rows does a sheet of a workbook hold, below its header.
+_MOST_ROWS = (1 << 20) - 1
+_HEADER = ("line", "field", "reason", "original")
+
+
+@router.get("/cycles/{id}/refused", response_model=answers.RefusedRows)
+def refused(door: TheDoor, number: Number, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
+    """The rows that were refused, in the order of the file, each as it came."""
+    with door.reading() as connection:
+        batches.get(connection, number)
+        found = cycle_rows.find(connection, number, ["refused"], limit=limit, after=cursor or 0)
+    more = str(found[-1].line) if len(found) == limit else None
+    return {"rows": [documents.refused_row(row) for row in found], "next": more}
+
+
+@router.get(
+    "/cycles/{id}/refused.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}}
+)
+def refused_csv(door: TheDoor, number: Number) -> Response:
+    """All refused rows as CSV for a spreadsheet: line, field, reason and the row as it came."""
+    with door.reading() as connection:
+        batches.get(connection, number)
+    lines = sheets.csv_lines(_HEADER, _refused(door, number))
+    return StreamingResponse(lines, headers=_attachment(number, "csv"), media_type=sheets.CSV)
+
+
+@router.get(
+    "/cycles/{id}/refused.xlsx", response_class=Response, responses={200: {"content": {sheets.XLSX: {}}}}
+)
+def refused_xlsx(door: TheDoor, number: Number) -> Response:
+    """All refused rows as an Excel workbook: line, field, reason and the row as it came."""
+    with door.reading() as connection:
+        batch = batches.get(connection, number)
+    if batch.refused > _MOST_ROWS:
+        raise Problem(
+            409, f"a workbook holds {_MOST_ROWS:,} rows, and {batch.refused:,} were refused: take CSV"
+        )
+    book = sheets.workbook("Refused rows", _HEADER, _refused(door, number))
+    return Response(book, headers=_attachment(number, "xlsx"), media_type=sheets.XLSX)
+
+
+@router.get("/cycles/{id}/duplicates", response_model=answers.RepeatedRows)
+def duplicates(
+    door: TheDoor,
+    who: Who,
+    number: Number,
+    differing: Annotated[bool, Query(description="Only rows with other content than the job has.")] = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """The rows whose key a job had already, and the fields in which they differ from it."""
+    results: list[cycle_rows.Result] = ["differs"] if differing else ["known", "differs"]
+    with door.reading() as connection:
+        batches.get(connection, number)
+        found = cycle_rows.find(connection, number, results, limit=limit, after=cursor or 0)
+    rows = [documents.repeated_row(row) for row in found]
+    if not who.sees_payloads:
+        rows = [row | {"differences": showing.hidden(row["differences"])} for row in rows]
+    return {"rows": rows, "next": str(found[-1].line) if len(found) == limit else None}
+
+
+def _refused(door: Door, number: int) -> Iterator[sheets.Row]:
+    with door.reading() as connection:
+        for row in cycle_rows.every(connection, number, ["refused"]):
+            yield row.line, row.field, row.reason, row.original
+
+
+def _attachment(number: int, kind: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="cycle-{number}-refused.{kind}"'}

@@ -1,0 +1,136 @@
+"""Files through the API: looked at, kept, started as they were looked at; and the rows that were left."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import openpyxl
+import pytest
+import sqlalchemy as sa
+
+from hms_floor.badges import Role
+from tests.api.conftest import Door, faults
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+LINES = b'{"number": 1, "phone": "5"}\n{"number": 2}\n{"number": 0, "phone": "=1+1"}\n'
+
+
+def preview(door: Door, content: bytes = LINES, **query: Any) -> dict[str, Any]:
+    """What a file would do."""
+    asked = {"jobType": "shop:order:v1", "name": "orders.ndjson", **query}
+    answer = door.ask("POST", "/cycles/preview", content=content, headers=NDJSON, params=asked)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def run(door: Door, content: bytes = LINES) -> dict[str, Any]:
+    """Run a file, and return what became of it."""
+    path = "/cycles?jobType=shop:order:v1&name=orders.ndjson"
+    answer = door.ask("POST", path, content=content, headers=NDJSON)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def uploads(engine: sa.Engine) -> int:
+    """How many files the ledger keeps."""
+    with engine.connect() as connection:
+        return connection.scalar(sa.text("select count(*) from oms.upload_pieces")) or 0
+
+
+def test_a_preview_changes_nothing(door: Door, engine: sa.Engine) -> None:
+    """Counts, deadline and reasons are told; there is no job, no cycle and no file afterwards."""
+    found = preview(door, slaMinutes=5)
+    assert (found["rows"], found["new"], found["duplicates"], found["refused"]) == (3, 2, 0, 1)
+    assert (found["upload"], found["forecast"], found["slaMinutes"]) == (None, None, 5)
+    [refusal] = found["refusals"]
+    assert (refusal["field"], refusal["count"], refusal["lines"]) == ("number", 1, [3])
+    assert json.loads(found["refusedRows"][0]["original"]) == {"number": 0, "phone": "=1+1"}
+    assert door.get("/cycles")["cycles"] == door.get("/jobs")["jobs"] == []
+    assert uploads(engine) == 0
+
+
+def test_what_was_previewed_is_started_once(door: Door, engine: sa.Engine) -> None:
+    """The same bytes, type, name and SLA; only by the one who has sent them, and only once."""
+    kept = preview(door, keep=True, slaMinutes=5)["upload"]
+    start = f"/cycles/uploads/{kept}/start"
+    assert door.ask("POST", start, badge=door.badge(actor="eve")).status_code == 404
+    begun = door.ask("POST", start)
+    assert begun.status_code == 201, begun.text
+    assert (begun.json()["accepted"], begun.json()["refused"], begun.json()["name"]) == (
+        2,
+        1,
+        "orders.ndjson",
+    )
+    assert door.get(f"/cycles/{begun.json()['batch']}")["slaMinutesRange"] == [5, 5]
+    assert door.ask("POST", start).status_code == 404
+    assert uploads(engine) == 0
+
+
+def test_a_kept_file_ends(door: Door, engine: sa.Engine, forward: Callable[[timedelta], None]) -> None:
+    """Discarded, replaced by newer ones of the same person, or half an hour old: it cannot be started."""
+    first = preview(door, keep=True)["upload"]
+    assert door.ask("POST", f"/cycles/uploads/{first}/discard").status_code == 204
+    assert door.ask("POST", f"/cycles/uploads/{first}/discard").status_code == 404
+    kept = [preview(door, keep=True)["upload"] for _ in range(4)]
+    assert uploads(engine) == 3
+    assert door.ask("POST", f"/cycles/uploads/{kept[0]}/start").status_code == 404
+    forward(timedelta(minutes=31))
+    assert door.ask("POST", f"/cycles/uploads/{kept[3]}/start").status_code == 404
+    preview(door, keep=True)
+    assert uploads(engine) == 1
+    wrong = door.ask(
+        "POST",
+        "/cycles/preview?jobType=shop:order:v1&keep=true",
+        content=b"",
+        headers={"Content-Type": "text/csv"},
+    )
+    assert set(faults(wrong)) == {"jobType"}
+    assert uploads(engine) == 1
+
+
+def test_refused_rows_are_had_as_long_as_the_cycle_is(door: Door) -> None:
+    """In pages, as CSV and as a workbook, with nothing in them that a spreadsheet computes."""
+    content = b"".join(b'{"number": %d}\n' % -number for number in range(120))
+    number = run(door, content + b"=cmd\n")["batch"]
+    [first, second] = door.get(f"/cycles/{number}")["refusals"]
+    assert (first["count"], second["count"], second["lines"]) == (120, 1, [121])
+    page = door.get(f"/cycles/{number}/refused", params={"limit": 100})
+    rest = door.get(f"/cycles/{number}/refused", params={"cursor": page["next"]})
+    assert [row["line"] for row in page["rows"] + rest["rows"]] == list(range(1, 122))
+    assert rest["next"] is None
+    answer = door.ask("GET", f"/cycles/{number}/refused.csv")
+    assert "attachment" in answer.headers["content-disposition"]
+    header, *rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    assert (header, len(rows), rows[-1][3]) == (["line", "field", "reason", "original"], 121, "'=cmd")
+    book = openpyxl.load_workbook(io.BytesIO(door.ask("GET", f"/cycles/{number}/refused.xlsx").content))
+    assert book.active is not None
+    assert (book.active.max_row, book.active["D122"].data_type) == (122, "s")
+    assert door.ask("GET", "/cycles/999/refused.csv").status_code == 404
+
+
+@pytest.mark.parametrize("end", ["", ".csv", ".xlsx"])
+def test_refused_rows_are_for_those_who_see_payloads(door: Door, end: str) -> None:
+    """They hold what people have written; others see the reasons and how many there are."""
+    number = run(door)["batch"]
+    assert door.ask("GET", f"/cycles/{number}/refused{end}", None, Role.VIEWER).status_code == 403
+    report = door.get(f"/cycles/{number}", Role.VIEWER)
+    assert report["refusals"][0]["reason"] == "is less than the minimum of 1"
+
+
+def test_differing_rows_show_values_to_those_who_see_payloads(door: Door) -> None:
+    """Everybody learns which line differs from which job in which field."""
+    run(door)
+    number = run(door, b'{"number": 1, "phone": "5"}\n{"phone": "6", "number": 2}\n')["batch"]
+    both = door.get(f"/cycles/{number}/duplicates")["rows"]
+    assert [(row["line"], row["job"]) for row in both] == [(1, "job-1"), (2, "job-2")]
+    [row] = door.get(f"/cycles/{number}/duplicates", params={"differing": True})["rows"]
+    assert row["differences"] == {"phone": {"known": "absent", "sent": "6"}}
+    [masked] = door.get(f"/cycles/{number}/duplicates", Role.VIEWER, params={"differing": True})["rows"]
+    assert masked["differences"] == {"phone": {"known": "***", "sent": "***"}}
