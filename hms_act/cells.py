@@ -11,8 +11,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from hms_act.csv_records import UNDECODABLE
 from hms_oms.recipes import Column, Recipe
+from hms_oms.texts import UNDECODABLE
 
 Convert = Callable[[str], Any]
 Check = Callable[[Any], str | None]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -12,13 +10,15 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import IO
 
+from hms_oms import texts
+
 #: No record is longer than this: a quote that nobody closed must not read the file to its end.
 LONGEST_RECORD = 100_000
-#: Stands in the text where bytes could not be decoded.
-UNDECODABLE = re.compile("[\ud800-\udfff]")
-
-_CHUNK = 1 << 16
-_DELIMITERS = ",\t;"
+#: What stands between cells; of several the one that the header has most of.
+DELIMITERS = ",\t;|"
+#: The first line by which Excel is told the delimiter.
+_SEP = re.compile(r'"?sep=(?P<delimiter>[^\w\s"]|\t)"?[,;\t|]*\s*', re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class Records:
     """The records of a CSV file, blank ones left out, read as they are asked for.
 
     Behind a broken record reading goes on with the line after the one where the broken cell began, so
-    that a stray quote costs its own row and not the rows that follow. The delimiter is the one of comma,
-    tab and semicolon that the first line has most of.
+    that a stray quote costs its own row and not the rows that follow. The delimiter is the one that Excel's
+    line `sep=;` names, or the one of comma, tab, semicolon and bar that the first line has most of.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
-        self._lines = _physical_lines(stream)
+        self._lines = texts.lines(stream, LONGEST_RECORD)
         self._again: deque[str] = deque()
         self._taken: list[str] = []
         self._size = 0
@@ -124,12 +124,16 @@ class Records:
         return cell, offset
 
     def _guessed_delimiter(self) -> str:
+        told = None
         for line in self._lines:
-            if line.strip():
+            sep = _SEP.fullmatch(line)
+            if sep and told is None:
+                told = sep["delimiter"]
+            elif line.strip():
                 self._again.append(line)
-                return max(_DELIMITERS, key=line[:LONGEST_RECORD].count)
+                return told or max(DELIMITERS, key=_QUOTED.sub("", line[:LONGEST_RECORD]).count)
             self._line += 1
-        return _DELIMITERS[0]
+        return told or DELIMITERS[0]
 
     def _fresh_reader(self) -> Iterator[list[str]]:
         return csv.reader(
@@ -163,35 +167,3 @@ def _cell_pattern(delimiter: str) -> re.Pattern[str]:
     quoted = rf'"[^"]*+(?:""[^"]*+)*+"(?={end}|\Z)'
     plain = rf'(?!")[^{re.escape(delimiter)}\r\n]*+'
     return re.compile(rf" *+(?:{quoted}|{plain})")
-
-
-def _physical_lines(stream: IO[bytes]) -> Iterator[str]:
-    """The lines with their ends; of an over-long one only a beginning that is longer than LONGEST_RECORD."""
-    pending = ""
-    for text in _texts(stream):
-        # StringIO splits at LF, CR and CRLF alone; str.splitlines would also split at U+2028 and others.
-        lines = io.StringIO(pending + text, newline="").readlines()
-        pending = ""
-        if lines and not lines[-1].endswith(("\r", "\n")):
-            pending = lines.pop()[: LONGEST_RECORD + 1]
-        yield from lines
-    if pending:
-        yield pending
-
-
-def _texts(stream: IO[bytes]) -> Iterator[str]:
-    chunk = stream.read(_CHUNK)
-    # A pipe may give the byte order mark piece by piece.
-    while 0 < len(chunk) < 4 and (more := stream.read(_CHUNK)):
-        chunk += more
-    utf16 = chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    encoding, errors = ("utf-16", "surrogatepass") if utf16 else ("utf-8-sig", "surrogateescape")
-    # The newline decoder holds back a CR at the end of a chunk: its LF may be the first of the next.
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(errors), translate=False)
-    while chunk:
-        yield decoder.decode(chunk)
-        chunk = stream.read(_CHUNK)
-    try:
-        yield decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        yield "\udcff"  # half a character at the end of a UTF-16 file

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from hms_act.cells import BadCell, Form, shown
-from hms_act.csv_records import UNDECODABLE, Broken, Record, Records
+from hms_act.csv_records import Broken, Record, Records
 from hms_oms.errors import HmsError
 from hms_oms.recipes import Recipe
+from hms_oms.texts import UNDECODABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import IO, Any
 
 from hms_act import accept
 from hms_act.intake import Refusal, Row
+from hms_oms import texts
 from hms_oms.errors import RequestRejected
 from hms_oms.recipes import Recipe
 
-#: A longer line is refused, in bytes.
+#: A longer line is refused, in characters.
 LONGEST_LINE = 100_000
 #: How deep arrays and objects may stand in each other: what is deeper, many a reader of it cannot take.
 MOST_DEPTH = 64
@@ -20,30 +21,28 @@ MOST_DEPTH = 64
 
 def read(stream: IO[bytes], recipe: Recipe) -> Iterator[Row | Refusal]:
     """Read the rows as they are asked for, in the order of the file; blank lines are left out."""
-    for number, line in _lines(stream):
-        if line is None:
-            yield Refusal(number, "line", f"is longer than {LONGEST_LINE:,} bytes")
+    for number, line in enumerate(texts.lines(stream, LONGEST_LINE), start=1):
+        if len(line) > LONGEST_LINE:
+            yield Refusal(number, "line", f"is longer than {LONGEST_LINE:,} characters", line)
         elif line.strip():
             row = _row(number, line, recipe)
-            if isinstance(row, Refusal):
-                row = replace(row, original=line.decode("utf-8", "replace").rstrip("\r\n"))
-            yield row
+            yield replace(row, original=line.rstrip("\r\n")) if isinstance(row, Refusal) else row
 
 
-def _row(number: int, line: bytes, recipe: Recipe) -> Row | Refusal:
+def _row(number: int, line: str, recipe: Recipe) -> Row | Refusal:
+    if texts.UNDECODABLE.search(line):
+        return Refusal(number, "line", "holds bytes that cannot be decoded: save the file as UTF-8")
     try:
-        payload: Any = json.loads(
-            line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse
-        )
+        payload: Any = json.loads(line, parse_constant=_refuse)
         # Neither a NUL nor half a pair of surrogates can be kept; the latter no UTF-8 holds, either.
         json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         return Refusal(number, "line", f"is not JSON: {error}"[:300])
-    if b"\\u0000" in line:
+    if "\\u0000" in line:
         return Refusal(number, "line", "holds a NUL character")
     if not isinstance(payload, dict):
         return Refusal(number, "line", "is not a JSON object")
-    if line.count(b"[") + line.count(b"{") > MOST_DEPTH and _is_deeper(payload, MOST_DEPTH):
+    if line.count("[") + line.count("{") > MOST_DEPTH and _is_deeper(payload, MOST_DEPTH):
         return Refusal(number, "line", f"is nested deeper than {MOST_DEPTH} levels")
     try:
         accept.check(recipe, payload)
@@ -51,19 +50,6 @@ def _row(number: int, line: bytes, recipe: Recipe) -> Row | Refusal:
         field, reason = error.faults[0]
         return Refusal(number, field, reason)
     return Row(number, payload)
-
-
-def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """Each line with its number from 1; None stands for one that is too long, which is read past."""
-    number = 0
-    while line := stream.readline(LONGEST_LINE + 1):
-        number += 1
-        if len(line) <= LONGEST_LINE:
-            yield number, line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = stream.readline(LONGEST_LINE)
-        yield number, None
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

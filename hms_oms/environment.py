@@ -49,7 +49,7 @@ def _is_service(name: str, text: str) -> bool:
 def _read(path: Path) -> str:
     # An error of decoding would quote what it could not read.
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ValueError("it is not text") from None
     if len(lines) != 1 or not lines[0].strip():

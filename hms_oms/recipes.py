@@ -16,6 +16,7 @@ from typing import Any
 
 import jsonschema
 
+from hms_oms import texts
 from hms_oms.errors import ConfigError, UnknownJobType
 
 #: How the text of a file's cell is read (see hms_act.intake).
@@ -147,7 +148,7 @@ def load_folder(folder: Path) -> dict[str, Recipe]:
 def load_file(path: Path) -> Recipe:
     """Read one recipe file. Raises ConfigError with every fault, each naming the file and the field."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = texts.decode(path.read_bytes())
         document = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         raise ConfigError([f"{path.name}: cannot be read: {error}"]) from None

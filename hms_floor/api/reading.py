@@ -37,10 +37,12 @@ def parse(body: bytes) -> Any:
         raise Problem(400, f"the body is nested deeper than {MOST_DEPTH} levels")
     try:
         document = json.loads(
-            body.decode("utf-8"), parse_constant=_no_number, parse_float=_float, parse_int=_int
+            body.decode("utf-8-sig"), parse_constant=_no_number, parse_float=_float, parse_int=_int
         )
     except UnicodeDecodeError:
-        raise Problem(400, "the body is not UTF-8 text") from None
+        raise Problem(
+            400, "the body is not UTF-8 text: JSON is sent as UTF-8 and in no other encoding"
+        ) from None
     except json.JSONDecodeError as error:
         raise Problem(400, f"the body is not JSON: {error.msg} at character {error.pos}") from None
     except (ValueError, RecursionError) as error:

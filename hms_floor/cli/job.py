@@ -38,9 +38,7 @@ for _control in controls.ALL:
     help="The higher goes first, whatever the deadlines.",
 )
 @click.option("--at", "ready_at", metavar="TIME", help="Not before: 14:30, 2026-11-23 08:00 or +10m.")
-@click.option(
-    "--payload", "file", type=click.File(encoding="utf-8-sig"), help="A JSON object; - is standard input."
-)
+@click.option("--payload", "file", type=click.File("rb"), help="A JSON object; - is standard input.")
 @show.json_option
 def start(
     job_type: str,
@@ -49,7 +47,7 @@ def start(
     key: str | None,
     priority: int,
     ready_at: str | None,
-    file: IO[str] | None,
+    file: IO[bytes] | None,
     as_json: bool,
 ) -> None:
     """Start one job of TYPE with the fields KEY=VALUE of its payload.

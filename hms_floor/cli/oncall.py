@@ -13,6 +13,7 @@ from rich.text import Text
 
 from hms_floor.cli import door, show, tables
 from hms_floor.cli.errors import WrongCall, listed
+from hms_oms import texts
 from hms_oms.problems import Invalid
 from hms_oms.reading import document
 from hms_ops.answers import OnCall
@@ -90,10 +91,12 @@ def _texts_leave() -> bool:
 def _read(file: IO[bytes]) -> dict[str, Any]:
     """The document in a file. Raises WrongCall."""
     try:
-        text = file.read().decode()
+        text = texts.decode(file.read())
         found = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
         # TOML has times and numbers that JSON does not have.
         told: dict[str, Any] = json.loads(json.dumps(found, default=_plain, allow_nan=False))
+    except texts.Undecodable as error:
+        raise WrongCall(f"{_named(file)} cannot be read: {error}") from None
     except (ValueError, RecursionError) as error:
         raise WrongCall(f"{_named(file)} is neither TOML nor JSON: {error}") from None
     return told

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from hms_oms import schema
+from hms_oms import schema, texts
 from hms_oms.answers import JobType
 from hms_oms.errors import RequestRejected
 
@@ -18,7 +18,7 @@ Faults = list[tuple[str, str]]
 _UNREADABLE = object()
 
 
-def build(job_type: JobType, words: Sequence[str], file: IO[str] | None) -> dict[str, Any]:
+def build(job_type: JobType, words: Sequence[str], file: IO[bytes] | None) -> dict[str, Any]:
     """The payload that the words ask for, on top of what the file holds.
 
     Raises RequestRejected with every fault: unknown and missing fields, values of the wrong kind.
@@ -39,9 +39,12 @@ def build(job_type: JobType, words: Sequence[str], file: IO[str] | None) -> dict
     return payload
 
 
-def _from_file(file: IO[str], faults: Faults) -> dict[str, Any]:
+def _from_file(file: IO[bytes], faults: Faults) -> dict[str, Any]:
     try:
-        document = _strict(file.read())
+        document = _strict(texts.decode(file.read()))
+    except texts.Undecodable as error:
+        faults.append(("--payload", f"cannot be read: {error}"))
+        return {}
     except (ValueError, RecursionError) as error:
         faults.append(("--payload", f"is not JSON: {error}"))
         return {}

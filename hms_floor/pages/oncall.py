@@ -15,6 +15,7 @@ from hms_floor.pages import dropping, plain
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import done, frame, nothing, tell
 from hms_floor.pages.session import Visitor
+from hms_oms import texts
 
 
 @ui.page("/oncall")
@@ -77,10 +78,10 @@ def _document(document: dict[str, Any]) -> None:
 def _upload(visitor: Visitor) -> None:
     async def take(event: events.UploadEventArguments) -> None:
         try:
-            text = await event.file.text()
+            text = texts.decode(await event.file.read())
             document = tomllib.loads(text) if event.file.name.endswith(".toml") else json.loads(text)
             await visitor.ask.put("/oncall", {"document": document, "reason": reason.value or None})
-        except (ValueError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             tell(Refused(422, f"{event.file.name} cannot be read: {error}"))
             return
         except Refused as refused:

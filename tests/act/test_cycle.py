@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_act import cycle, preview
+from hms_act import cycle, intake, preview
 from hms_act.intake import Refusal, Row
-from hms_oms import batches, cycle_rows, jobs
+from hms_oms import batches, cycle_rows, jobs, recipes
 from hms_oms.batches import Batch
 from hms_oms.cycle_rows import CycleRow, gist
 from hms_oms.recipes import Recipe
@@ -112,16 +112,11 @@ def test_reasons_are_counted_without_the_values_in_them(reason: str, without_val
 
 def test_a_refused_row_is_kept_as_it_came(engine: sa.Engine) -> None:
     """Quotes, delimiters and line ends inside it are those of the file; what cannot be kept is marked."""
-    from hms_act import intake
-    from hms_oms import recipes
-
     grant = recipes.load_file(Path(recipes.__file__).parents[1] / "workers/recipes/farm-grant.toml")
     header = ";".join(column.name for column in grant.columns)
     good = "219;Ann;(312) 555-0123;19001;corn;1;2;2026-11-01"
-    broken = ['x;"Ann\nLee";1;2;3;4;5;6', 'y;"Bob', "1;2;3;4;5;6;7;8;9", "z;\xe9;1;2;3;4;5;6"]
+    broken = ['x;"Ann\nLee";1;2;3;4;5;6', 'y;"Bob', "1;2;3;4;5;6;7;8;9", "z;\x8e;1;2;3;4;5;6"]
     file = "\n".join([header, good, *broken[:1], good, *broken[1:]]).encode("latin-1")
-    import io
-
     *_, batch = cycle.accept_rows(
         engine, grant, intake.read(io.BytesIO(file), grant), name="f", requested_by="t"
     )
@@ -130,4 +125,4 @@ def test_a_refused_row_is_kept_as_it_came(engine: sa.Engine) -> None:
     assert originals[3] == broken[0]
     assert originals[6] == broken[1]
     assert originals[7] == broken[2]
-    assert json.dumps(originals[8]) == json.dumps("z;?;1;2;3;4;5;6")
+    assert originals[8] == "z;?;1;2;3;4;5;6"
