@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from hms_floor.board import Board, Card
+from hms_oms import format
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +132,4 @@ def _has(number: int) -> str:
 
 
 def _clock(when: datetime, zone: tzinfo | None) -> str:
-    return f"{when.astimezone(zone):%H:%M}"
+    return format.hour(when, zone or when.astimezone().tzinfo or UTC)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.pages import plain
+from hms_floor.pages import plain, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, go, nothing
 from hms_floor.pages.plain import Link, link
@@ -62,7 +61,7 @@ def _row(entry: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
     subject = entry["subject"] or ""
     on: plain.Cell = Link(subject, f"/floor/jobs/{subject}") if subject.startswith("job-") else subject
     return (
-        f"{datetime.fromisoformat(entry['at']).astimezone():%Y-%m-%d %H:%M:%S}",
+        str(words.moment(entry["at"])),
         entry["actor"],
         entry["action"],
         on,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
+
+from hms_floor.pages import words
 
 #: (milliseconds since the epoch, value or None for a gap)
 Points = Sequence[tuple[float, float | None]]
@@ -13,8 +16,6 @@ Points = Sequence[tuple[float, float | None]]
 BLUE, ORANGE, GREEN, RED, GREY = "#3d8bd4", "#e08a1e", "#2f9e66", "#d9534a", "#8b97a3"
 #: Readable on both papers.
 _INK = "#76828e"
-#: Below this a time axis tells seconds, too.
-SHORT_MILLISECONDS = 240_000.0
 
 
 def lines(
@@ -58,17 +59,14 @@ def lines(
         "animation": False,
         "grid": {"left": 8, "right": 12, "top": 10 if small else 34, "bottom": 4, "containLabel": True},
         "legend": {"show": not small and len(series) > 1, "top": 0, "left": 0, "textStyle": {"color": _INK}},
-        "tooltip": {"trigger": "axis", "confine": True},
+        "tooltip": {"trigger": "axis", "confine": True, **_SPANS.get(unit, {})},
+        "useUTC": True,
         "xAxis": {
             "type": "time",
             **({"min": reach[0], "max": reach[1]} if reach else {}),
             "splitNumber": 2 if small else 6,
             "axisLine": {"lineStyle": {"color": _INK}},
-            "axisLabel": {
-                "color": _INK,
-                "hideOverlap": True,
-                "formatter": _clock(reach),
-            },
+            **_clock(reach),
             "splitLine": {"show": False},
         },
         "yAxis": {
@@ -76,7 +74,7 @@ def lines(
             "min": 0,
             "minInterval": 1 if unit == "jobs" else 0,
             "splitNumber": 2 if small else 4,
-            "axisLabel": {"color": _INK, "formatter": _UNITS.get(unit, "{value}")},
+            "axisLabel": {"color": _INK, **_UNITS.get(unit, {})},
             "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.2}},
         },
         "series": drawn,
@@ -134,11 +132,19 @@ def replace(chart: ui.echart, options: dict[str, Any]) -> None:
     chart.update()
 
 
-def _clock(reach: tuple[float, float] | None) -> str:
-    """How a time axis tells its marks apart."""
-    short = reach is not None and reach[1] - reach[0] < SHORT_MILLISECONDS
-    return "{HH}:{mm}:{ss}" if short else "{HH}:{mm}"
+def _clock(reach: tuple[float, float] | None) -> dict[str, Any]:
+    """How a time axis, and the heading of its tooltips, tell times: see `clock.js`."""
+    zone = json.dumps(words.zone().key)
+    covered = 3_600_000 if reach is None else round(reach[1] - reach[0])
+    return {
+        "axisLabel": {"color": _INK, "hideOverlap": True, ":formatter": f"hmsClock.axis({zone}, {covered})"},
+        "axisPointer": {"label": {":formatter": f"hmsClock.full({zone})"}},
+    }
 
 
-#: How values on an axis are told.
-_UNITS = {"seconds": "{value} s", "percent": "{value} %", "minutes": "{value} min"}
+#: How values are told on an axis, and in tooltips.
+_UNITS: Mapping[str, Mapping[str, str]] = {
+    "seconds": {":formatter": "hmsClock.span"},
+    "percent": {"formatter": "{value} %"},
+}
+_SPANS: Mapping[str, Mapping[str, str]] = {"seconds": {":valueFormatter": "hmsClock.span"}}

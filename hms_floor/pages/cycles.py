@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from nicegui import events, ui
@@ -11,11 +11,12 @@ from starlette.requests import Request
 
 from hms_floor.badges import Role
 from hms_floor.cli import show
-from hms_floor.pages import dropping, plain
+from hms_floor.pages import dropping, plain, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, go, nothing, tell
 from hms_floor.pages.plain import Link, link
 from hms_floor.pages.session import Visitor
+from hms_oms.kept import Counts
 
 #: How often a running cycle is looked at, in seconds.
 LOOK_SECONDS = 1.0
@@ -67,10 +68,10 @@ async def cycle(request: Request, number: str) -> None:
                 with ui.element("h1"):
                     ui.label(f"Cycle {found['batch']}: {found['name']}")
                 link("Its jobs", f"/floor/jobs?batch={found['batch']}")
-            begun = datetime.fromisoformat(found["createdAt"]).astimezone()
-            told = f"{found['type']}, begun {begun:%Y-%m-%d %H:%M:%S %Z} by {found['requestedBy']}"
+            begun = words.moment(found["createdAt"])
+            told = f"{found['type']}, begun {begun} by {found['requestedBy']}"
             ui.label(told).classes("faint")
-            words = ui.label("").classes("big")
+            progress_words = ui.label("").classes("big")
             bar = ui.linear_progress(0, show_value=False, size="0.9rem").props(
                 'aria-label="Share of the jobs that have ended"'
             )
@@ -87,7 +88,7 @@ async def cycle(request: Request, number: str) -> None:
             ended = progress["done"] + progress["failed"] + progress["cancelled"]
             whole = max(1, document["accepted"])
             bar.set_value(ended / whole)
-            words.set_text(f"{ended:,} of {document['accepted']:,} jobs have ended")
+            progress_words.set_text(f"{ended:,} of {document['accepted']:,} jobs have ended")
             body.clear()
             with body:
                 _report(document)
@@ -159,13 +160,12 @@ def _refused(answer: Mapping[str, Any]) -> None:
 
 
 def _listed(cycle: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
-    begun = datetime.fromisoformat(cycle["createdAt"]).astimezone()
     return (
         Link(str(cycle["batch"]), f"/floor/cycles/{cycle['batch']}"),
         cycle["name"],
         cycle["type"],
         cycle["requestedBy"],
-        f"{begun:%Y-%m-%d %H:%M}",
+        words.minute(cycle["createdAt"]),
         f"{cycle['accepted']:,}",
         f"{cycle['duplicates']:,}",
         f"{cycle['refused']:,}",
@@ -182,8 +182,7 @@ def _report(document: Mapping[str, Any]) -> None:
     with ui.element("div").classes("grid"):
         with ui.element("div"):
             plain.table(("Status", "Jobs"), rows, numbers=("Jobs",), caption="Jobs by status")
-            late = progress["late"]
-            ui.label(f"{late:,} late" if late else "None is late.").classes("late" if late else "faint")
+            _on_time(document["report"])
         with ui.element("div"):
             outcomes = [(name, f"{number:,}") for name, number in document["outcomes"].items()]
             if outcomes:
@@ -201,7 +200,30 @@ def _report(document: Mapping[str, Any]) -> None:
                 plain.table(
                     ("Time of a job", "p50", "p95"), spans, numbers=("p50", "p95"), caption="Times of a job"
                 )
-            ui.label(f"{document['textsDelivered']:,} texts handed over").classes("faint")
+            _texts(document["textsByState"])
+
+
+def _on_time(report: Mapping[str, Any]) -> None:
+    """The on-time shares of a cycle, and what was missed."""
+    promises = Counts(*(report[name] for name in ("onTime", "late", "failed", "openLate")))
+    if not promises.due:
+        ui.label("None is due yet.").classes("faint")
+        return
+    shares = f"On time: {words.percent(promises.share_of_due)} of those due"
+    if promises.ended:
+        shares += f", {words.percent(promises.share_of_ended)} of those that ended"
+    ui.label(shares).classes("late" if promises.missed else "faint")
+    counts = {"late": promises.late, "failed": promises.failed, "open and late": promises.open_late}
+    missed = [f"{number:,} {name}" for name, number in counts.items() if number]
+    if missed:
+        ui.label(f"Missed: {', '.join(missed)}.").classes("faint")
+
+
+def _texts(texts: Mapping[str, Any]) -> None:
+    counts = {"waiting": "not handed over yet", "failed": "failed", "withdrawn": "withdrawn"}
+    told = [f"{texts[name]:,} {what}" for name, what in counts.items() if texts[name]]
+    words_of = ", ".join([f"{words.count(texts['handedOver'], 'text')} handed over", *told])
+    ui.label(words_of).classes("late" if texts["failed"] else "faint")
 
 
 def _state_link(state: str, batch: int) -> plain.Cell:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection, Engine
 
@@ -20,8 +20,8 @@ from hms_floor import board
 from hms_floor.board import Board
 from hms_floor.pages import demand, past
 from hms_floor.pages.past import Point
-from hms_oms import outbox
-from hms_oms.outbox import Text
+from hms_oms import clock, outbox
+from hms_oms.outbox import Text, TextCounts
 from hms_ops import incidents
 from hms_ops.incidents import Incident
 
@@ -47,26 +47,27 @@ PAGES = 5
 class View:
     """What all pages see: the board, what is wrong, the last pages; `number` counts up with each.
 
-    `told` is how many texts applicants got today, and when the last of them was written.
+    `told` are the texts to applicants of the office's day.
     """
 
     number: int
     board: Board
     incidents: list[Incident]
     pages: list[Text]
-    told: tuple[int, datetime | None]
+    told: TextCounts
     taken: float
 
 
 @dataclass
 class _Feed:
     engine: Engine | None = None
+    office: tzinfo = UTC
     view: View | None = None
     asked: float = 0.0
     awake: threading.Event = field(default_factory=threading.Event)
     trail: dict[str, deque[Point]] = field(default_factory=dict)
     days: dict[str, Sequence[Point]] = field(default_factory=dict)
-    told: tuple[int, datetime | None] = (0, None)
+    told: TextCounts = field(default_factory=TextCounts)
     told_at: float = float("-inf")
     days_at: float = float("-inf")
     failing: str | None = None
@@ -75,9 +76,9 @@ class _Feed:
 _feed = _Feed()
 
 
-def start(engine: Engine) -> None:
-    """Begin to feed the pages of this process."""
-    _feed.engine = engine
+def start(engine: Engine, office: tzinfo) -> None:
+    """Begin to feed the pages of this process; its today is that of `office`."""
+    _feed.engine, _feed.office = engine, office
     threading.Thread(target=_run, name="feed", daemon=True).start()
 
 
@@ -145,8 +146,8 @@ def _take() -> None:
         wrong = incidents.find(connection, limit=20)
         pages = outbox.last_pages(connection, PAGES)
         if started - _feed.told_at >= SLOW_SECONDS:
-            midnight = seen.now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-            _feed.told, _feed.told_at = outbox.to_applicants(connection, midnight), started
+            midnight, _ = clock.day_of(seen.now, _feed.office)
+            _feed.told, _feed.told_at = outbox.to_applicants(connection, since=midnight), started
         new = any(card.name not in _feed.trail for card in seen.cards)
         if new or started - _feed.days_at >= DAY_SECONDS:
             _remember(connection, seen)

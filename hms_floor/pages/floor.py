@@ -19,6 +19,7 @@ from hms_floor.pages.plain import link
 from hms_floor.pages.queuecard import QueueCard
 from hms_floor.pages.session import Visitor
 from hms_floor.pages.words import put
+from hms_oms import format
 from hms_ops import wording
 from hms_ops.incidents import Incident
 
@@ -93,12 +94,12 @@ class _Headline:
         """Show what the newest view comes to, or that there is none."""
         if view is None:
             return
-        found = verdict.verdict(view.board, incidents=len(view.incidents))
+        found = verdict.verdict(view.board, words.zone(), incidents=len(view.incidents))
         if age is not None and age > OLD_SECONDS:
             found = verdict.Verdict("unknown", f"Cannot tell: the ledger has not answered for {age:,.0f} s.")
         put(self.words, found.words)
         put(self.light, board.WORDS[found.light])
-        put(self.fresh, f"as of {view.board.now.astimezone():%H:%M:%S %Z}")
+        put(self.fresh, f"as of {format.time_of_day(view.board.now, words.zone())}")
         if found.light != self._was:
             for element in (self.light, self.box):
                 element.classes(remove=self._was, add=found.light)
@@ -140,10 +141,8 @@ class _Wrong:
         """Show what is wrong."""
         key = tuple((each.id, each.state, each.acknowledged_by) for each in incidents)
         self._section.show(key, lambda: self._build(incidents))
-        zone = datetime.now().astimezone().tzinfo
-        assert zone is not None
         for incident in incidents:
-            put(self._told[incident.id], wording.sentence(incident, zone))
+            put(self._told[incident.id], wording.sentence(incident, words.zone()))
 
     def _build(self, incidents: Sequence[Incident]) -> None:
         self._told.clear()
@@ -215,7 +214,7 @@ def _texts_key(view: View) -> object:
 
 
 def _texts(view: View) -> None:
-    number, last = view.told
+    told_today = view.told
     if not view.pages:
         nothing("Nobody on call was texted yet.")
     else:
@@ -227,7 +226,9 @@ def _texts(view: View) -> None:
                         ui.label(f"to {words.phone(text.recipient)}, {words.clock(text.created_at)}")
                         ui.label(text.fate)
     told = "No text to an applicant today."
-    if last is not None:
-        told = f"{words.count(number, 'text')} to applicants today, the last at {last.astimezone():%H:%M}."
+    if told_today.last_at is not None:
+        told = f"{words.count(told_today.written, 'text')} to applicants today, the last at"
+        told += f" {words.clock(told_today.last_at)}: {told_today.handed_over:,} handed over"
+        told += f", {told_today.failed:,} failed." if told_today.failed else "."
     waiting = f" {words.count(view.board.unsent, 'text')} on the way." if view.board.unsent else ""
     ui.label(told + waiting).classes("faint number")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
     dark = ui.dark_mode(value={"dark": True, "light": False}.get(theme or ""))
     ui.colors(primary="#0b5cad", positive="#1a7f4b", negative="#b3261e", warning="#9a5b00", dark="#1a222b")
     ui.add_head_html(f"<style>{_sheet('floor.css')}</style>")
-    ui.add_body_html(f"<script>{_sheet('keys.js')}{_sheet('gone.js')}</script>")
+    ui.add_body_html(f"<script>{_sheet('clock.js')}{_sheet('keys.js')}{_sheet('gone.js')}</script>")
     path = request.url.path
     with ui.header(elevated=False).classes("bar"), ui.element("nav").props('aria-label="Pages"'):
         link("Operations floor", "/floor/").classes("brand")
@@ -65,6 +66,7 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
             if here:
                 place.props('aria-current="page"')
         ui.space()
+        _zone_button(visitor)
         _theme_button(dark, theme)
         keys = ui.button(icon="help_outline", on_click=_help().open).classes("help-button")
         keys.props('flat round dense aria-label="Keys"').tooltip("Keys (?)")
@@ -111,6 +113,19 @@ def _watch_badge(visitor: Visitor, sign_in: str) -> None:
     timer = ui.timer(BADGE_SECONDS, look, immediate=False)
 
 
+def _zone_button(visitor: Visitor) -> None:
+    """The zone of all times on the page; a press turns between the office's and the reader's own."""
+    own = session.ZONE_COOKIE in ui.context.client.request.cookies
+    label = ui.label(f"{datetime.now(visitor.zone):%Z}").classes("number")
+    whose = f"of your own place; the office is in {visitor.office.key}" if own else "of the office"
+    ui.timer(60.0, lambda: label.set_text(f"{datetime.now(visitor.zone):%Z}"))
+    turn = "times of the office" if own else "times of your own place"
+    script = f"hmsTurnZone({json.dumps(not own)})"
+    button = ui.button(icon="schedule", on_click=lambda: ui.run_javascript(script))
+    button.props(f'flat round dense aria-label="Show {turn}"').classes("zone-button")
+    button.tooltip(f"Times are those of {visitor.zone.key}, {whose}. Press for {turn} (z).")
+
+
 def _theme_button(dark: ui.dark_mode, theme: str | None) -> None:
     following = {None: "dark", "dark": "light", "light": "auto"}
     icons = {"dark": "dark_mode", "light": "light_mode"}
@@ -139,6 +154,7 @@ def _help() -> ui.dialog:
                 ("/", "search"),
                 ("?", "this list"),
                 ("t", "dark, light, or as the system has it"),
+                ("z", "times of the office, or of your own place"),
                 *((f"g {key}", name) for _, name, key in LINKS),
                 ("Esc", "close"),
             ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -13,12 +13,13 @@ from starlette.requests import Request
 
 from hms_floor.badges import Role
 from hms_floor.cli import show
-from hms_floor.pages import beside, plain, waterfall
+from hms_floor.pages import beside, plain, waterfall, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.plain import link
 from hms_floor.pages.session import Visitor
+from hms_oms import format
 from hms_oms.tickets import Ticket, job_number
 
 #: How often an open job is looked at again, in seconds.
@@ -109,10 +110,11 @@ def _show(
 
 
 def _facts(document: Mapping[str, Any]) -> None:
+    deadline, missed = _deadline(document)
     facts = {
         "Queue": document["queue"],
         "Step": f"{document['step']} of {', '.join(document['steps'])}",
-        "Deadline": _deadline(document),
+        "Deadline": deadline,
         "Priority": document["priority"],
         "Attempt": document["attempt"],
         "Outcome": document["outcome"],
@@ -135,27 +137,24 @@ def _facts(document: Mapping[str, Any]) -> None:
                     if name in links:
                         link(str(value), links[name])
                     else:
-                        late = name == "Deadline" and "late" in str(value)
+                        late = name == "Deadline" and missed
                         ui.label(str(value)).classes("late" if late else "")
 
 
-def _deadline(document: Mapping[str, Any]) -> str:
-    due = datetime.fromisoformat(document["slaExpires"])
+def _deadline(document: Mapping[str, Any]) -> tuple[str, bool]:
+    """The deadline and what came of it, and whether it was missed."""
     ended = document["finishedAt"]
-    told = str(_clock(document["slaExpires"]))
-    if ended is None:
-        return told
-    spare = due - datetime.fromisoformat(ended)
-    if spare >= timedelta(0):
-        return f"{told}, met with {show.about(spare)} to spare"
-    return f"{told}, {show.about(-spare)} late"
+    return format.deadline(
+        datetime.fromisoformat(document["slaExpires"]),
+        datetime.fromisoformat(ended) if ended else None,
+        document["status"],
+        words.zone(),
+        datetime.now(UTC),
+    )
 
 
 def _clock(moment: str | None) -> str | None:
-    if moment is None:
-        return None
-    when = datetime.fromisoformat(moment).astimezone()
-    return f"{when:%Y-%m-%d %H:%M:%S %Z}"
+    return words.moment(moment)
 
 
 def _json(value: Any) -> None:

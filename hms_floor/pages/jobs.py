@@ -12,12 +12,14 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.cli import show
+from hms_floor.pages import words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
 from hms_floor.pages.frame import frame, go, nothing
 from hms_floor.pages.joblist import JobTable, column
 from hms_floor.pages.plain import link
 from hms_floor.pages.session import Visitor
+from hms_oms.kept import missed
 
 #: Jobs on one page.
 PAGE = 50
@@ -123,16 +125,16 @@ def _filter(wanted: Mapping[str, str]) -> dict[str, Any]:
 def _row(job: Mapping[str, Any]) -> dict[str, Any]:
     due, ended = datetime.fromisoformat(job["slaExpires"]), job["finishedAt"]
     until = datetime.fromisoformat(ended) if ended else datetime.now(due.tzinfo)
-    late = until > due
-    told = f"{due.astimezone():%m-%d %H:%M:%S}"
+    late = missed(job["status"], datetime.fromisoformat(ended) if ended else None, due, until)
+    told = words.short(due)
     return {
         "id": job["id"],
         "status": job["status"],
         "type": job["type"],
         "queue": job["queue"],
         "step": job["step"],
-        "deadline": f"{told} ({show.about(until - due)} late)" if late else told,
+        "deadline": told if until <= due else f"{told} ({show.about(until - due)} late)" if late else told,
         "late": late,
-        "created": f"{datetime.fromisoformat(job['createdAt']).astimezone():%m-%d %H:%M:%S}",
+        "created": words.short(job["createdAt"]),
         "outcome": job["outcome"] or "",
     }

@@ -1,4 +1,4 @@
-// Keys: "/" goes to the search field, "?" lists the keys, "t" turns the theme, "g" and a letter goes to a page.
+// Keys: "/" goes to the search field, "?" lists the keys, "t" turns the theme, "z" the time zone, "g" and a letter goes to a page.
 (() => {
   let going = 0;
   const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true], [role=dialog]");
@@ -11,7 +11,7 @@
       return;
     }
     if (event.key === "g") { going = Date.now(); return; }
-    const press = { "?": ".help-button", t: ".theme-button" }[event.key];
+    const press = { "?": ".help-button", t: ".theme-button", z: ".zone-button" }[event.key];
     if (press) { event.preventDefault(); document.querySelector(press)?.click(); return; }
     if (event.key === "/") {
       const field = document.querySelector(".search input");

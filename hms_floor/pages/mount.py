@@ -35,7 +35,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
     # Each module registers its pages when it is imported.
     from hms_floor.pages import audit, cycles, floor, incidents, job, jobs, oncall, queue, sla, workers  # noqa: F401
 
-    feed.start(app.state.door.engine)
+    feed.start(app.state.door.engine, settings.zone)
     session.add_routes(app, settings)
     beside.add_routes(app, settings)
     pages.add_middleware(_Guard, door=app)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from datetime import datetime
 from typing import Any
 
 from nicegui import events, ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
-from hms_floor.pages import dropping, plain
+from hms_floor.pages import dropping, plain, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import done, frame, nothing, tell
 from hms_floor.pages.session import Visitor
@@ -41,9 +40,8 @@ async def oncall(request: Request) -> None:
             else:
                 nothing("Nobody is called. Set a document: `hms oncall set FILE`.")
             if found["setAt"]:
-                when = datetime.fromisoformat(found["setAt"]).astimezone()
                 why = f": {found['reason']}" if found["reason"] else ""
-                ui.label(f"Set by {found['setBy']}, {when:%Y-%m-%d %H:%M}{why}").classes("faint")
+                ui.label(f"Set by {found['setBy']}, {words.minute(found['setAt'])}{why}").classes("faint")
             else:
                 ui.label("This is what holds until somebody sets a document.").classes("faint")
         with ui.element("section").classes("card"):

@@ -121,9 +121,9 @@ def _row(job: Mapping[str, Any], card: Card | None, now: datetime | None) -> dic
     return {
         "position": job["position"],
         "id": job["id"],
-        "deadline": f"{due.astimezone():%H:%M:%S}",
+        "deadline": words.short(due),
         "late": now is not None and due < now,
-        "finish": "-" if finish is None else f"{finish.astimezone():%H:%M}",
+        "finish": words.clock(finish),
         "slack": "-" if slack is None else _spare(slack),
         "short": slack is not None and slack < timedelta(0),
     }

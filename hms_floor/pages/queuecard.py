@@ -47,7 +47,7 @@ class QueueCard:
         """Show how the queue stands; only what has changed is sent."""
         for title, told in _FIGURES.items():
             put(self._numbers[title], told(card))
-        put(self.words, verdict.queue_verdict(card))
+        put(self.words, verdict.queue_verdict(card, words.zone()))
         put(self.light, board.WORDS[card.light])
         if card.light != self._was:
             for element in (self.light, self.box):
@@ -91,7 +91,7 @@ def _crew(card: Card) -> str:
 _FIGURES: dict[str, Callable[[Card], str]] = {
     "open": lambda card: f"{card.open:,}" if card.fresh else "-",
     "mean wait": lambda card: words.seconds(card.wait_mean),
-    "on time today": lambda card: words.percent(card.on_time_today),
+    "on time today, of due": lambda card: words.percent(card.on_time_today),
     "done a minute": lambda card: "-" if card.rate is None else f"{60 * card.rate:,.0f}",
     "SLA": lambda card: words.promise(card.sla_minutes),
     "oldest": lambda card: words.seconds(card.oldest_age),
@@ -99,4 +99,4 @@ _FIGURES: dict[str, Callable[[Card], str]] = {
     "last one due": lambda card: words.clock(card.last_due),
     "workers": _crew,
 }
-_BIG = ("open", "mean wait", "on time today")
+_BIG = ("open", "mean wait", "on time today, of due")

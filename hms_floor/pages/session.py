@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -24,12 +25,14 @@ from hms_floor.api.gate import Gate
 from hms_floor.api.problems import Problem
 from hms_floor.badges import Badge, Issued, Role
 from hms_floor.pages.asking import Asking
-from hms_oms import audit
+from hms_oms import audit, clock
 from hms_oms import badges as register
 from hms_oms.audit import Act
 from hms_oms.settings import Settings
 
 COOKIE = "hms_badge"
+#: The zone that a reader has chosen instead of the office's.
+ZONE_COOKIE = "hms_timezone"
 #: A session that began with a one-time link holds this long, in hours.
 LINK_HOURS = 12.0
 
@@ -42,11 +45,13 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who looks at a page."""
+    """Who looks at a page, and in which time zone: their own if they have chosen it, else the office's."""
 
     badge: Badge
     ask: Asking
     gate: Gate
+    zone: ZoneInfo
+    office: ZoneInfo
 
     def may(self, *roles: Role) -> bool:
         """Whether the badge has one of these roles."""
@@ -117,7 +122,16 @@ async def admit(app: FastAPI, request: HTTPConnection) -> Visitor | None:
     except Problem:
         return None
     source = request.client.host if request.client else "unknown"
-    return Visitor(badge, Asking(app, token, source), _gate(app))
+    office = app.state.door.settings.zone
+    zone = _chosen(request) or office
+    return Visitor(badge, Asking(app, token, source), _gate(app), zone, office)
+
+
+def _chosen(request: HTTPConnection) -> ZoneInfo | None:
+    try:
+        return clock.zone(unquote(request.cookies[ZONE_COOKIE]))
+    except (KeyError, ValueError):
+        return None
 
 
 def sign_in_path(request: Request) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from nicegui import ui
 
-from hms_floor.pages import plain
+from hms_floor.pages import plain, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import nothing, tell
 from hms_floor.pages.session import Visitor
@@ -87,5 +87,5 @@ async def thresholds(visitor: Visitor) -> None:
 
 
 def clock(moment: str | None) -> str | None:
-    """A moment of an answer, by the clock of this machine."""
-    return None if moment is None else f"{datetime.fromisoformat(moment).astimezone():%m-%d %H:%M:%S}"
+    """A moment of an answer, by the reader's clock."""
+    return words.short(moment)

@@ -17,12 +17,28 @@ from hms_floor.pages import charts, plain, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.plain import Link, link
+from hms_oms import clock
 
 #: How many weeks the charts reach back, and how many days.
 WEEKS = 8
 DAYS_DRAWN = 14
 
-_HEADERS = ("Queue", "Ended", "On time", "Share", "Late", "Failed", "Open and late", "Lateness p50", "p95")
+_HEADERS = (
+    "Queue",
+    "Ended",
+    "On time",
+    "Of those ended",
+    "Of those due",
+    "Late",
+    "Failed",
+    "Open and late",
+    "Lateness p50",
+    "p95",
+)
+
+_RULE = (
+    "Due are those that ended or are open past their deadline. A failed job is a miss; cancelled ones do not count."
+)
 
 
 @ui.page("/sla")
@@ -44,9 +60,9 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
                 with ui.element("h1"):
-                    ui.label(f"Week of {_day(since)}")
+                    ui.label(f"Week of {_day(since, report['zone'])}")
                 with ui.element("div").classes("row"):
-                    link("Week before", _path(_day(since - timedelta(days=4)), queue))
+                    link("Week before", _path(_day(since - timedelta(days=4), report["zone"]), queue))
                     link("This week", _path("", queue))
                     ui.button("CSV", icon="download", on_click=lambda: _download(report)).props(
                         "outline dense"
@@ -57,7 +73,7 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
             else:
                 rows.append(_row("all queues", report["whole"], week))
                 plain.table(_HEADERS, rows, numbers=_HEADERS[1:], caption="Promises kept, by queue")
-            ui.label(f"Days are those of {report['zone']}. Cancelled jobs do not count.").classes("faint")
+            ui.label(f"{_RULE} Days are those of {report['zone']}.").classes("faint")
         with ui.element("div").classes("pair"):
             where = queue or "all queues"
             _by_day(days, where)
@@ -126,7 +142,7 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
                 Link(miss["job"], f"/floor/jobs/{miss['job']}"),
                 miss["queue"],
                 miss["status"],
-                f"{datetime.fromisoformat(miss['deadline']).astimezone():%m-%d %H:%M:%S}",
+                str(words.short(miss["deadline"])),
                 show.about(timedelta(seconds=miss["lateSeconds"])),
                 miss["cause"],
                 ", ".join(
@@ -148,12 +164,11 @@ async def _promised(ask: Any) -> None:
         rows = []
         for present in (await ask.get("/sla"))["slas"]:
             for entry in (await ask.get(f"/queues/{present['queue']}/sla"))["history"][:10]:
-                when = datetime.fromisoformat(entry["effectiveAt"]).astimezone()
                 rows.append(
                     (
                         Link(entry["queue"], f"/floor/queues/{entry['queue']}"),
                         words.promise(entry["minutes"]),
-                        f"{when:%Y-%m-%d %H:%M}",
+                        words.minute(entry["effectiveAt"]),
                         entry["setBy"],
                         entry["reason"] or "",
                     )
@@ -174,7 +189,8 @@ def _row(name: str, tally: Mapping[str, Any], week: str) -> tuple[plain.Cell, ..
         Link(name, _path(week, "" if name == "all queues" else name)),
         f"{tally['ended']:,}",
         f"{tally['onTime']:,}",
-        _share(tally),
+        words.percent(tally["shareOfEnded"]),
+        words.percent(tally["shareOfDue"]),
         f"{tally['late']:,}",
         f"{tally['failed']:,}",
         f"{tally['openLate']:,}",
@@ -191,16 +207,16 @@ def _share(tally: Mapping[str, Any]) -> str:
 
 
 def _download(report: Mapping[str, Any]) -> None:
-    columns = ("onTime", "late", "failed", "openLate", "ended", "missed", "share")
+    columns = ("onTime", "late", "failed", "openLate", "ended", "missed", "shareOfEnded", "shareOfDue")
     header = ("queue", *columns, "latenessP50Seconds", "latenessP95Seconds")
     rows = [
         (name, *(tally[column] for column in columns), *(tally["lateness"] or ("", "")))
         for name, tally in {**report["queues"], "all": report["whole"]}.items()
     ]
-    ui.download.content(
-        "".join(sheets.csv_lines(header, rows)), f"sla-{report['since'][:10]}.csv", "text/csv"
-    )
+    day = _day(datetime.fromisoformat(report["since"]), report["zone"])
+    ui.download.content("".join(sheets.csv_lines(header, rows)), f"sla-{day}.csv", "text/csv")
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d}"
+def _day(moment: datetime, zone: str) -> str:
+    """The day of a moment in the report's zone, whose days and weeks it has."""
+    return f"{moment.astimezone(clock.zone(zone)):%Y-%m-%d}"

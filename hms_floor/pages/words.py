@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
-from hms_floor.cli import show
 from hms_floor.cli.masking import MASK
+from hms_oms import format
+from hms_oms.format import count as count
+from hms_oms.format import percent as percent
 
 
 def put(label: ui.label, told: str) -> None:
@@ -16,40 +19,46 @@ def put(label: ui.label, told: str) -> None:
         label.set_text(told)
 
 
-def count(number: int, what: str) -> str:
-    """A number of things: `1 text`, `1,204 texts`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def zone() -> ZoneInfo:
+    """The time zone of this page: the office's, or the one that its reader has chosen."""
+    found: ZoneInfo = ui.context.client.request.scope["state"]["visitor"].zone
+    return found
+
+
+def moment(when: datetime | str | None) -> str | None:
+    """A day and a time with its zone, of a moment or of one in an answer; None stays None."""
+    return None if when is None else format.moment(_moment(when), zone())
+
+
+def minute(when: datetime | str) -> str:
+    """A day and a time to the minute, with its zone."""
+    return format.minute(_moment(when), zone())
+
+
+def short(when: datetime | str | None) -> str | None:
+    """A time for tables, without its year, with its zone; None stays None."""
+    return None if when is None else format.short(_moment(when), zone())
 
 
 def seconds(length: float | None) -> str:
-    """A length of time that fits into a card: `27 ms`, `3.0 s`, `6:56 min`, `2 h 5 min`."""
-    if length is None:
-        return "-"
-    if 59.95 <= length < 3600:
-        return f"{int(length) // 60}:{int(length) % 60:02d} min"
-    return show.span(timedelta(seconds=length))
+    """A measured length of time, or a dash."""
+    return "-" if length is None else format.span(length)
 
 
 def promise(minutes: float | None) -> str:
-    """An SLA: `10 min`, `48 h`."""
-    if minutes is None:
-        return "-"
-    return f"{minutes / 60:g} h" if minutes >= 120 and minutes % 60 == 0 else show.minutes(minutes)
-
-
-def percent(share: float | None) -> str:
-    """A share in percent; neither 0 nor 100 unless it is exactly that."""
-    return "-" if share is None else show.share(round(share * 100000), 100000)
+    """An SLA, or a dash."""
+    return "-" if minutes is None else format.minutes(minutes)
 
 
 def clock(when: datetime | None) -> str:
-    """A time of today by the reader's clock, and the day with it where it is another one."""
-    if when is None:
-        return "-"
-    here = when.astimezone()
-    return f"{here:%H:%M}" if here.date() == datetime.now(here.tzinfo).date() else f"{here:%m-%d %H:%M}"
+    """A time of today by the reader's clock, and the day with it if it is another one."""
+    return "-" if when is None else format.hour_or_day(when, zone(), datetime.now(UTC))
 
 
 def phone(number: str) -> str:
     """A phone by its last four digits: the floor hangs on a wall."""
     return MASK + number[-4:]
+
+
+def _moment(when: datetime | str) -> datetime:
+    return datetime.fromisoformat(when) if isinstance(when, str) else when

@@ -10,9 +10,10 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.cli import show
-from hms_floor.pages import plain
+from hms_floor.pages import plain, words
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.plain import Link
+from hms_oms import format
 from hms_oms.tickets import Ticket
 
 #: How often they are looked at, in seconds; they beat every two.
@@ -70,5 +71,5 @@ def _row(worker: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
         f"{worker['cpuPercent']:.0f} %",
         f"{worker['rssBytes'] / 2**20:,.0f} MB",
         show.about(beat - started),
-        f"{beat.astimezone():%H:%M:%S}",
+        format.time_of_day(beat, words.zone()),
     )

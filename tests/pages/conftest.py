@@ -86,6 +86,7 @@ def start(home: Path, **environment: str) -> subprocess.Popen[bytes]:
     """Start `hms up` in a process of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
     settings = {"HMS_HOME": str(home), "HMS_WORKERS": "1", "HMS_FLOOR_RATE": "100000"}
+    settings |= {"HMS_TIMEZONE": "America/Chicago"}
     with (home.parent / "up.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "hms_floor", "up"],
