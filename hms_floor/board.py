@@ -173,7 +173,7 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("queue.waitTime", None): "wait_mean",
     ("queue.waitTime.p95", None): "wait_p95",
     ("queue.throughput", None): "rate",
-    ("sla.onTimeToday", None): "on_time_today",
+    ("sla.onTimeDueToday", None): "on_time_today",
     ("sla.missedToday", None): "missed_today",
     ("worker.successRate", None): "success_rate",
     ("forecast.slotsNeeded", None): "slots_needed",

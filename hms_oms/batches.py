@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Executable, func, insert, select, text, update
 
+from hms_oms import outbox
 from hms_oms.errors import HmsError
+from hms_oms.kept import Counts
+from hms_oms.outbox import TextCounts
 from hms_oms.tables import batches
 
 
@@ -71,7 +74,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a batch. `on_time` counts ended jobs, `late` ended and open ones past their deadline.
+    """What came of a batch.
 
     `wait` is from acceptance to the first step's start, `total` from acceptance to the end, both at the
     50th and the 95th percentile; None where no job is that far.
@@ -81,9 +84,8 @@ class Report:
     progress: Progress
     outcomes: Mapping[str, int]
     reasons: Mapping[str, int]
-    on_time: int
-    texts: int
-    texts_delivered: int
+    promises: Counts
+    texts: TextCounts
     sla_minutes: tuple[float, float] | None
     wait: tuple[timedelta, timedelta] | None
     total: tuple[timedelta, timedelta] | None
@@ -162,15 +164,13 @@ def report(connection: Connection, batch: int | None) -> Report:
     """What came of a batch so far, the latest where None. Raises UnknownBatch."""
     found = get(connection, batch)
     sums = connection.execute(text(_SUMS), {"batch": found.id}).one()
-    texts = connection.execute(text(_TEXTS), {"batch": found.id}).one()
     return Report(
         batch=found,
         progress=progress(connection, found.id),
         outcomes=_counts(connection, _OUTCOMES, found.id),
         reasons=_counts(connection, _REASONS, found.id),
-        on_time=sums.on_time,
-        texts=texts.number,
-        texts_delivered=texts.delivered,
+        promises=Counts(sums.on_time, sums.late, sums.failed, sums.open_late),
+        texts=outbox.to_applicants(connection, batch=found.id),
         sla_minutes=None if sums.least_sla is None else (sums.least_sla, sums.most_sla),
         wait=_percentiles(sums.waits),
         total=_percentiles(sums.totals),
@@ -207,7 +207,9 @@ select
     count(*) filter (where status = 'done') as done,
     count(*) filter (where status = 'failed') as failed,
     count(*) filter (where status = 'cancelled') as cancelled,
-    count(*) filter (where coalesce(finished_at, oms.now()) > sla) as late,
+    count(*) filter (
+        where oms.kept(status, finished_at, sla, oms.now()) in ('late', 'open late')
+    ) as late,
     max(since) as moved_at
 from oms.jobs
 where batch_id = :batch
@@ -215,7 +217,10 @@ where batch_id = :batch
 
 _SUMS = """
 select
-    count(*) filter (where finished_at <= sla) as on_time,
+    count(*) filter (where kept = 'on time')::int as on_time,
+    count(*) filter (where kept = 'late')::int as late,
+    count(*) filter (where kept = 'failed')::int as failed,
+    count(*) filter (where kept = 'open late')::int as open_late,
     min(sla_minutes) as least_sla,
     max(sla_minutes) as most_sla,
     percentile_cont(array[0.5, 0.95]) within group (
@@ -226,16 +231,8 @@ select
     ) as totals,
     max(finished_at) as finished_at
 from oms.jobs
+cross join lateral oms.kept(status, finished_at, sla, oms.now()) as kept
 where batch_id = :batch
-"""
-
-_TEXTS = """
-select count(*) as number, count(*) filter (
-    where message.state not in ('pending', 'sending', 'unknown')
-) as delivered
-from oms.messages as message
-join oms.jobs as job on job.id = message.job_id
-where job.batch_id = :batch
 """
 
 _OUTCOMES = """

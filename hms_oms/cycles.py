@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+from hms_oms.kept import Counts
 from hms_oms.reading import Named
 
 
@@ -138,6 +139,19 @@ class CycleBegun(Cycle):
 
 
 @dataclass(frozen=True, slots=True)
+class TextCounts:
+    """Texts by what became of them; `delivered` are those of the `handed_over` of which that is known."""
+
+    written: int
+    waiting: int
+    handed_over: int
+    delivered: int
+    failed: int
+    withdrawn: int
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class CycleReport(Cycle):
     """How a cycle stands and what came of it so far.
 
@@ -152,7 +166,7 @@ class CycleReport(Cycle):
     wait_seconds: tuple[float, float] | None
     total_seconds: tuple[float, float] | None
     sla_minutes_range: tuple[float, float] | None
-    texts_delivered: int
+    texts_by_state: TextCounts
     finished_at: datetime | None
 
     @property
@@ -162,9 +176,10 @@ class CycleReport(Cycle):
         return found
 
     @property
-    def on_time(self) -> int:
-        """Jobs that ended before their deadline."""
-        return int(self.report["onTime"])
+    def promises(self) -> Counts:
+        """How the deadlines of the jobs were kept so far."""
+        names = ("onTime", "late", "failed", "openLate")
+        return Counts(*(int(self.report[name]) for name in names))
 
     @property
     def texts(self) -> int:

@@ -42,6 +42,22 @@ class Text:
     finished_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class TextCounts:
+    """Texts by what became of them; `delivered` are those of the `handed_over` of which that is known.
+
+    `waiting` have not left, or nobody knows whether they have; `withdrawn` were cancelled or came too late.
+    """
+
+    written: int = 0
+    waiting: int = 0
+    handed_over: int = 0
+    delivered: int = 0
+    failed: int = 0
+    withdrawn: int = 0
+    last_at: datetime | None = None
+
+
 def put(connection: Bare, *, token: str, job: int | None, kind: str, recipient: str, body: str) -> None:
     """Put a text that is no page into the outbox, inside the caller's transaction; a token is one text, ever.
 
@@ -124,16 +140,12 @@ def last_pages(connection: Connection, limit: int) -> list[Text]:
     return [Text(**row) for row in rows.mappings()]
 
 
-def to_applicants(connection: Connection, since: datetime) -> tuple[int, datetime | None]:
-    """How many texts that are no pages were written since then, and when the last of them was."""
-    row = connection.execute(
-        text(
-            "select count(*) as number, max(created_at) as last from oms.messages"
-            " where not page and created_at >= :since"
-        ),
-        {"since": since},
-    ).one()
-    return row.number, row.last
+def to_applicants(
+    connection: Connection, *, batch: int | None = None, since: datetime | None = None
+) -> TextCounts:
+    """The texts to the applicants of a batch, or since a moment, counted by what became of them."""
+    (row,) = statements.run(connection, "texts_by_state", {"batch": batch, "since": since})
+    return TextCounts(**row)
 
 
 _TEXTS = (

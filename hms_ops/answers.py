@@ -182,7 +182,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counted jobs; `share` is the on-time share from 0 to 1, None where no job counts.
+    """Counted jobs; the on-time shares go from 0 to 1, None of no job.
 
     `lateness` is the 50th and the 95th percentile in seconds, None where no job was late.
     """
@@ -193,7 +193,8 @@ class Tally:
     open_late: int
     ended: int
     missed: int
-    share: float | None
+    share_of_ended: float | None
+    share_of_due: float | None
     lateness: tuple[float, float] | None
 
 

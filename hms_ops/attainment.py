@@ -2,7 +2,7 @@
 
 A job counts in the queue in which it ended (the queue of its last step, whose people had it last) and at the
 moment when it ended. An open job past its deadline counts in the queue where it stands, and now: it can end
-no earlier. So each job counts once, however a time is cut into spans. Cancelled jobs do not count.
+no earlier. So each job counts once, however a time is cut into spans. What counts as kept: `hms_oms.kept`.
 """
 
 from __future__ import annotations
@@ -18,40 +18,21 @@ from sqlalchemy import Connection
 
 from hms_oms import health
 from hms_oms.clock import midnight
+from hms_oms.kept import Counts
 
 #: The upper bounds of the buckets of lateness, in seconds; the last bucket has none.
 BOUNDS = (60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Counted jobs: done `on_time`, done `late`, `failed`, and `open_late`, a miss so far.
+class Tally(Counts):
+    """Counted jobs, and how late they were.
 
     `lateness` of those that ended or stand past their deadline, at the 50th and the 95th percentile, in
     seconds; None where there is none.
     """
 
-    on_time: int = 0
-    late: int = 0
-    failed: int = 0
-    open_late: int = 0
     lateness: tuple[float, float] | None = None
-
-    @property
-    def ended(self) -> int:
-        """Jobs that ended and were not cancelled."""
-        return self.on_time + self.late + self.failed
-
-    @property
-    def missed(self) -> int:
-        """Jobs whose promise was not kept."""
-        return self.late + self.failed + self.open_late
-
-    @property
-    def share(self) -> float | None:
-        """The on-time share, from 0 to 1; None where no job counts, which is neither."""
-        counted = self.ended + self.open_late
-        return self.on_time / counted if counted else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 from sqlalchemy import Connection, Engine
 
 from hms_oms import clock, registry
+from hms_oms.kept import Counts
 from hms_ops.attainment import statement
 from hms_ops.forecast import Histogram
 from hms_ops.window import GAMMA, LEAST, Sketch
@@ -51,8 +52,7 @@ class Standing:
 class Day:
     """What ended in one queue on the office's day, and when a job was last done (within two days)."""
 
-    ended: int = 0
-    on_time: int = 0
+    promises: Counts = field(default_factory=Counts)
     last_finished: datetime | None = None
 
 
@@ -149,7 +149,7 @@ _BY_QUEUE, _BY_DEADLINE = 0b11, 0b01
 def _days(connection: Connection, now: datetime, office: tzinfo) -> Mapping[str, Day]:
     midnight, _ = clock.day_of(now, office)
     rows = connection.exec_driver_sql(statement("measure_day"), {"midnight": midnight})
-    return {row.queue: Day(row.ended, row.on_time, row.last_finished) for row in rows}
+    return {row.queue: Day(Counts(row.on_time, row.late, row.failed), row.last_finished) for row in rows}
 
 
 def _agents(connection: Connection) -> frozenset[str]:

@@ -67,6 +67,7 @@ SERIES: Mapping[str, Series] = {
     "sla.breached": Series("hms_sla_breached_jobs"),
     "sla.atRisk": Series("hms_sla_at_risk_jobs"),
     "sla.onTimeToday": Series("hms_sla_on_time_today_ratio"),
+    "sla.onTimeDueToday": Series("hms_sla_on_time_due_today_ratio"),
     "sla.missedToday": Series("hms_sla_missed_today_jobs"),
     "forecast.doneIn": Series("hms_forecast_done_in_seconds"),
     "forecast.lateIn": Series("hms_forecast_late_in_seconds"),

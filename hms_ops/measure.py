@@ -163,8 +163,8 @@ class Measure:
             forecast=ahead,
             left=tally.left if known else None,
             steps=tally.steps(),
-            ended_today=day.ended,
-            on_time_today=day.on_time,
+            ended_today=day.promises.ended,
+            on_time_today=day.promises.on_time,
         )
         return replace(queue, able_since=self._since_able(queue, now))
 

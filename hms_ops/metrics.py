@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from hms_oms.kept import Counts
 from hms_ops.attainment import statement
 from hms_ops.picture import Picture, QueueSeen
 from hms_ops.tally import EVENTS, LEDGER
@@ -99,9 +100,14 @@ CATALOGUE: Mapping[str, Meaning] = {
     "sla.breached": Meaning("jobs", "Open jobs past their deadline", kept=True),
     "sla.atRisk": Meaning("jobs", "Open jobs that will miss their deadline if nothing changes", kept=True),
     "sla.onTimeToday": Meaning(
-        "share", "Jobs that met their deadline among those that ended since midnight UTC", kept=True
+        "share", "On-time share of those that ended on the office's day: done by the deadline", kept=True
     ),
-    "sla.missedToday": Meaning("jobs", "Jobs that ended late or failed since midnight UTC"),
+    "sla.onTimeDueToday": Meaning(
+        "share", "On-time share of those due: ended on the office's day, or open past the deadline", kept=True
+    ),
+    "sla.missedToday": Meaning(
+        "jobs", "Jobs that ended late or failed on the office's day, or are open past the deadline"
+    ),
     "forecast.doneIn": Meaning("seconds", "Time until the last open job is done, at the present pace"),
     "forecast.lateIn": Meaning("seconds", "Time until the first deadline that will be missed"),
     "forecast.rate": Meaning("jobs per second", "What the live workers get done while the queue has work"),
@@ -199,7 +205,7 @@ def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
     oldest, ahead = queue.oldest_waiting, queue.forecast
     done_at = None if ahead is None else ahead.done_at
     first_late = None if ahead is None else ahead.first_late
-    ended, on_time = queue.ended_today, queue.on_time_today
+    today = _today(queue)
     return {
         "queue.oldestAge": None if oldest is None else (now - oldest).total_seconds(),
         "sla.atRisk": queue.at_risk,
@@ -207,9 +213,17 @@ def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
         "forecast.lateIn": None if first_late is None else (first_late - now).total_seconds(),
         "forecast.rate": None if ahead is None else ahead.rate,
         "forecast.slotsNeeded": None if ahead is None else ahead.slots_needed,
-        "sla.onTimeToday": on_time / ended if ended and on_time is not None else None,
-        "sla.missedToday": None if ended is None or on_time is None else ended - on_time,
+        "sla.onTimeToday": None if today is None else today.share_of_ended,
+        "sla.onTimeDueToday": None if today is None else today.share_of_due,
+        "sla.missedToday": None if today is None else today.missed,
     }
+
+
+def _today(queue: QueueSeen) -> Counts | None:
+    ended, on_time = queue.ended_today, queue.on_time_today
+    if ended is None or on_time is None:
+        return None
+    return Counts(on_time, ended - on_time, open_late=queue.late)
 
 
 def _windowed(queue: QueueSeen) -> Mapping[str, float | None]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from hms_floor.cli import documents
 from hms_oms import control, explain, health, registry
 from hms_oms.explain import Standing
+from hms_oms.kept import missed
 from hms_oms.recipes import Step
 
 
@@ -78,7 +79,7 @@ def document(case: Case) -> documents.Document:
         "attemptsAllowed": case.attempts,
         "losses": [documents.event(line, job.steps) for line in found.losses],
         "slaExpires": documents.stamp(job.sla),
-        "late": job.sla < (job.finished_at or found.now),
+        "late": missed(job.status, job.finished_at, job.sla, found.now),
     }
 
 

@@ -104,11 +104,14 @@ def report(found: Report) -> Document:
         "assigned": found.outcomes.get("assigned", 0),
         "rejected": found.outcomes.get("rejected", 0),
         "reasons": dict(found.reasons),
-        "onTime": found.on_time,
-        "late": found.progress.late,
+        "onTime": found.promises.on_time,
+        "late": found.promises.late,
+        "openLate": found.promises.open_late,
+        "onTimeShareOfEnded": found.promises.share_of_ended,
+        "onTimeShareOfDue": found.promises.share_of_due,
         "seconds": round(found.elapsed.total_seconds(), 3),
         "jobsPerSecond": round(found.jobs_per_second, 1),
-        "texts": found.texts,
+        "texts": found.texts.written,
     }
     extra = {"cancelled": found.progress.cancelled, "open": found.progress.open, "lost": found.lost}
     return document | {name: number for name, number in extra.items() if number}

@@ -59,7 +59,7 @@ def run(
 def with_texts_sent(oms: OmsClient, report: CycleReport, patience: timedelta) -> CycleReport:
     """The report once every text of the cycle is handed over, or as it stands when `patience` is over."""
     deadline = time.monotonic() + patience.total_seconds()
-    while report.texts > report.texts_delivered and time.monotonic() < deadline:
+    while report.texts_by_state.waiting and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         report = oms.cycle(report.id)
     return report

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hms_floor.cli import door, show, tables
 from hms_floor.cli.errors import AT_RISK, ERROR, WrongCall
+from hms_oms import format
 from hms_oms.problems import Conflict
 from hms_oms.reading import document
 from hms_ops.answers import Metric, Miss, SlaReport, Tally
@@ -116,16 +117,16 @@ def _show(found: SlaReport, now: datetime) -> None:
     if not found.queues:
         show.lines("No job was due in this time.")
         return
-    headers = ["queue", "on time", "share", "late", "failed", "open late", "late by p50", "p95"]
+    headers = ["queue", "on time", "of ended", "of due", "late", "failed", "open late", "late by p50", "p95"]
     rows = [_row(name, tally) for name, tally in found.queues.items()]
     if len(rows) > 1:
         rows.append(_row("all queues", found.whole))
     show.lines(tables.table(headers, rows, right=headers[1:], spare=["p95", "late by p50"]))
     days = [
-        (f"{day:%a %Y-%m-%d}", *_row("", tally)[1:6]) for day, tally in found.days.items() if _judged(tally)
+        (f"{day:%a %Y-%m-%d}", *_row("", tally)[1:7]) for day, tally in found.days.items() if _judged(tally)
     ]
     if len(days) > 1:
-        show.lines("", tables.table(["day", *headers[1:6]], days, right=headers[1:6]))
+        show.lines("", tables.table(["day", *headers[1:7]], days, right=headers[1:7]))
     if found.worst:
         worst = [_miss(miss, now) for miss in found.worst[:_WORST]]
         columns = ["worst misses", "queue", "status", "deadline", "late by", "cause"]
@@ -137,7 +138,8 @@ def _row(name: str, tally: Tally) -> list[str | Text]:
     return [
         name,
         show.count(tally.on_time),
-        show.share(tally.on_time, _judged(tally)),
+        format.percent(tally.share_of_ended),
+        format.percent(tally.share_of_due),
         show.count(tally.late, show.STYLES["late"]),
         show.count(tally.failed, show.STYLES["failed"]),
         show.count(tally.open_late, show.STYLES["late"]),

@@ -8,7 +8,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli import show, tables
-from hms_oms.cycles import CycleReport
+from hms_oms import format
+from hms_oms.cycles import CycleReport, TextCounts
+from hms_oms.kept import Counts
 
 
 def report(found: CycleReport, now: datetime) -> list[RenderableType]:
@@ -56,14 +58,38 @@ def _facts(found: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
     ]
     if found.sla_minutes_range:
         facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(found.sla_minutes_range)))))
-    judged = found.on_time + progress.late
-    if judged:
-        late = show.count(progress.late, show.STYLES["late"])
-        on_time = f"{show.share(found.on_time, judged)}  ({found.on_time:,} on time, "
-        facts.append(("on time", Text.assemble(on_time, late, " late)")))
-    unsent = found.texts - found.texts_delivered
-    facts.append(("texts", f"{found.texts:,}" + (f" ({unsent:,} not handed over yet)" if unsent else "")))
+    promises = found.promises
+    if promises.due:
+        facts.append(("on time", _on_time(promises)))
+    facts.append(("texts", _texts(found.texts_by_state)))
     return facts
+
+
+def _on_time(promises: Counts) -> Text:
+    shares = f"{format.percent(promises.share_of_due)} of those due"
+    if promises.open_late and promises.ended:
+        shares += f", {format.percent(promises.share_of_ended)} of those that ended"
+    counts = [(promises.late, " late"), (promises.failed, " failed"), (promises.open_late, " open and late")]
+    parts = [
+        part
+        for number, word in counts
+        if number or word == " late"
+        for part in (", ", show.count(number, show.STYLES["late"]), word)
+    ]
+    return Text.assemble(f"{shares}  ({promises.on_time:,} on time", *parts, ")")
+
+
+def _texts(texts: TextCounts) -> Text:
+    counts = [
+        (texts.waiting, "not handed over yet"),
+        (texts.failed, "failed"),
+        (texts.withdrawn, "withdrawn"),
+    ]
+    told = ", ".join(f"{number:,} {words}" for number, words in counts if number)
+    style = show.STYLES["failed"] if texts.failed else ""
+    return Text(
+        f"{texts.written:,}" + (f" ({texts.handed_over:,} handed over, {told})" if told else ""), style
+    )
 
 
 def _ends(found: CycleReport) -> list[tuple[str, int]]:

@@ -36,9 +36,7 @@ _HEADERS = (
     "p95",
 )
 
-_RULE = (
-    "Due are those that ended or are open past their deadline. A failed job is a miss; cancelled ones do not count."
-)
+_RULE = "Due are those that ended or are open past their deadline. A failed job is a miss, a cancelled one is not."
 
 
 @ui.page("/sla")

@@ -2,13 +2,15 @@
 -- A job counts where it ended. One that is open past its deadline counts now: earlier it cannot end.
 with counted as (
     select
-        queue, finished_at as at, sla, status = 'done' as done, false as open,
+        queue, finished_at as at, sla, oms.kept(status, finished_at, sla, oms.now()) as kept,
         width_bucket(finished_at, %(midnights)s::timestamptz[]) as day
     from oms.jobs
     where finished_at >= %(since)s and finished_at < %(until)s and status <> 'cancelled'
         and (%(queue)s::text is null or queue = %(queue)s::text)
     union all
-    select queue, oms.now(), sla, false, true, width_bucket(oms.now(), %(midnights)s::timestamptz[])
+    select
+        queue, oms.now(), sla, oms.kept(status, finished_at, sla, oms.now()),
+        width_bucket(oms.now(), %(midnights)s::timestamptz[])
     from oms.jobs
     where status in ('waiting', 'queued', 'running') and sla < oms.now()
         and oms.now() >= %(since)s and oms.now() < %(until)s
@@ -18,10 +20,10 @@ with counted as (
 cells as materialized (
     select
         queue, day,
-        count(*) filter (where done and at <= sla) as on_time,
-        count(*) filter (where done and at > sla) as late,
-        count(*) filter (where not done and not open) as failed,
-        count(*) filter (where open) as open_late,
+        count(*) filter (where kept = 'on time') as on_time,
+        count(*) filter (where kept = 'late') as late,
+        count(*) filter (where kept = 'failed') as failed,
+        count(*) filter (where kept = 'open late') as open_late,
         array_agg(extract(epoch from at - sla)::float8) filter (where at > sla) as seconds_late
     from counted
     group by queue, day

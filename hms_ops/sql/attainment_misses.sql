@@ -5,7 +5,7 @@ with missed as (
         select id, type, queue, status, sla, sla_minutes, created_at, finished_at, finished_at as until
         from oms.jobs
         where finished_at >= %(since)s and finished_at < %(until)s
-            and (status = 'failed' or (status = 'done' and finished_at > sla))
+            and oms.kept(status, finished_at, sla, oms.now()) in ('late', 'failed')
             and (%(queue)s::text is null or queue = %(queue)s::text)
         order by finished_at - sla desc, id
         limit %(worst)s::int

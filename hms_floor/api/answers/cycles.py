@@ -135,6 +135,18 @@ class Progress(Answer):
     moved_at: Moment | None
 
 
+class TextCounts(Answer):
+    """Texts by what became of them; `delivered` are those of the `handedOver` of which that is known."""
+
+    written: int
+    waiting: int
+    handed_over: int
+    delivered: int
+    failed: int
+    withdrawn: int
+    last_at: Moment | None
+
+
 class CycleReport(Cycle):
     """What came of a cycle so far; pairs are the 50th and the 95th percentile, in seconds."""
 
@@ -145,5 +157,5 @@ class CycleReport(Cycle):
     total_seconds: tuple[float, float] | None
     sla_minutes_range: tuple[float, float] | None
     outcomes: dict[str, int]
-    texts_delivered: int
+    texts_by_state: TextCounts
     finished_at: Moment | None

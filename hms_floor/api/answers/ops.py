@@ -164,7 +164,7 @@ class Status(Answer):
 
 
 class Tally(Answer):
-    """Counted jobs; `lateness` is the 50th and the 95th percentile in seconds, `share` the on-time share."""
+    """Counted jobs, their on-time shares, and the 50th and the 95th percentile of `lateness` in seconds."""
 
     on_time: int
     late: int
@@ -172,7 +172,8 @@ class Tally(Answer):
     open_late: int
     ended: int
     missed: int
-    share: float | None
+    share_of_ended: float | None
+    share_of_due: float | None
     lateness: tuple[float, float] | None
 
 

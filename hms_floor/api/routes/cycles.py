@@ -48,7 +48,7 @@ def _report(found: Report, refusals: list[Refusals]) -> dict[str, Any]:
         "totalSeconds": pair(found.total),
         "slaMinutesRange": found.sla_minutes,
         "outcomes": dict(found.outcomes),
-        "textsDelivered": found.texts_delivered,
+        "textsByState": documents.record(found.texts),
         "refusals": [documents.record(each) for each in refusals],
         "finishedAt": found.finished_at and documents.stamp(found.finished_at),
     }
