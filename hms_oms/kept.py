@@ -1,8 +1,8 @@
 """Promises kept and missed: the one definition, for one job and for many. In SQL it is `oms.kept`.
 
 A job is on time if it is done by its deadline, late if it is done later. A failed job is a miss, whenever it
-ended; an open one past its deadline is a miss so far; a cancelled one counts for nothing. There are two on-time
-shares: *of those that ended*, and *of those due*, which counts the open misses, too.
+ended; an open one past its deadline is a miss so far; a cancelled one counts for nothing. On-time shares are
+*of those that ended*, or *of those due*, which counts the open misses, too.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _HEADERS = (
     "p95",
 )
 
-_RULE = "Due are those that ended or are open past their deadline. A failed job is a miss, a cancelled one is not."
+_RULE = "Due: ended, or open past the deadline. A failed job is a miss; cancelled ones do not count."
 
 
 @ui.page("/sla")

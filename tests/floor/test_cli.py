@@ -219,6 +219,9 @@ def test_a_cycle_is_run_to_its_report(
         "reasons": {"acres": 1, "crop": 1},
         "onTime": 4,
         "late": 0,
+        "openLate": 0,
+        "onTimeShareOfEnded": 1.0,
+        "onTimeShareOfDue": 1.0,
         "texts": 0,
     }
     refused = tmp_path / "today.csv.refused.csv"
@@ -231,7 +234,7 @@ def test_a_cycle_is_run_to_its_report(
     assert (again["batch"], again["accepted"], again["duplicates"]) == (2, 0, 5)
     page = hms("cycle", "report", "1").stdout
     assert "6: 4 accepted, 1 duplicate, 1 refused" in page
-    assert "100 %  (4 on time, 0 late)" in page
+    assert "100 % of those due  (4 on time, 0 late)" in page
     listed = json.loads(hms("cycle", "list", "--json").stdout)
     assert [(each["batch"], each["name"]) for each in listed] == [(2, "today.csv"), (1, "today.csv")]
 
@@ -374,7 +377,7 @@ def test_late_jobs_are_counted_open_or_ended(
         ledger.complete(bare, [_completion(taken.job, step, False)], "w")
     with engine.connect() as connection:
         report = batches.report(connection, batch.id)
-    assert (report.on_time, report.progress.late, report.progress.open, report.lost) == (0, 2, 1, 0)
+    assert (report.promises.on_time, report.progress.late, report.progress.open, report.lost) == (0, 2, 1, 0)
     assert report.wait is not None
     assert report.wait[0] >= timedelta(minutes=11)
 

@@ -88,11 +88,11 @@ def test_who_counts_and_where(engine: sa.Engine, record: Callable[..., None]) ->
         "desk": Tally(late=1, failed=2, lateness=(240.0, pytest.approx(294.0))),
     }
     assert found.whole == Tally(on_time=2, late=2, failed=2, lateness=(180.0, pytest.approx(288.0)))
-    assert (found.whole.share, found.whole.ended, found.whole.missed) == (pytest.approx(1 / 3), 6, 4)
+    assert (found.whole.share_of_due, found.whole.ended, found.whole.missed) == (pytest.approx(1 / 3), 6, 4)
     assert list(found.days) == [date(2026, 3, 2) + timedelta(days=ahead) for ahead in range(7)]
     assert found.days[date(2026, 3, 2)] == found.whole
     assert found.days[date(2026, 3, 3)] == Tally()
-    assert found.days[date(2026, 3, 3)].share is None
+    assert found.days[date(2026, 3, 3)].share_of_due is None
 
 
 def test_an_open_job_past_its_deadline_is_a_miss_of_now(
@@ -106,7 +106,7 @@ def test_an_open_job_past_its_deadline_is_a_miss_of_now(
         ("shop", "done", moment, moment - MINUTE),
     )
     here = report(engine, moment - timedelta(hours=1), moment + timedelta(hours=1)).whole
-    assert (here.on_time, here.open_late, here.ended, here.share) == (1, 3, 1, 0.25)
+    assert (here.on_time, here.open_late, here.ended, here.share_of_due) == (1, 3, 1, 0.25)
     assert here.lateness is not None
     assert here.lateness[0] == pytest.approx(3 * 86400, abs=60)
     before = report(engine, moment - timedelta(days=4), moment - timedelta(hours=1)).whole
@@ -128,7 +128,7 @@ def test_spans_meet_without_overlap(engine: sa.Engine, record: Callable[..., Non
 def test_nothing_ended_is_no_share(engine: sa.Engine) -> None:
     """An empty week has its days, no queues, and no share: no data is not zero."""
     found = report(engine, *attainment.week(MONDAY, CHICAGO))
-    assert (found.whole, found.whole.share, found.queues, len(found.days)) == (Tally(), None, {}, 7)
+    assert (found.whole, found.whole.share_of_due, found.queues, len(found.days)) == (Tally(), None, {}, 7)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_the_days_of_a_queue(engine: sa.Engine, record: Callable[..., None]) -> 
         every = attainment.by_day(connection, None, 3, CHICAGO)
     days = [today - timedelta(days=ago) for ago in (2, 1, 0)]
     assert [(day, shop[day].share) for day in days] == list(zip(days, [None, 1.0, 0.0], strict=True))
-    assert [every[day].share for day in days] == [None, 0.5, 0.0]
+    assert [every[day].share_of_due for day in days] == [None, 0.5, 0.0]
 
 
 def test_lateness_by_buckets(engine: sa.Engine, record: Callable[..., None]) -> None:

@@ -132,5 +132,5 @@ def test_texts_to_applicants_are_counted_and_pages_are_shown(engine: sa.Engine, 
     with engine.connect() as connection:
         now = clock(engine)
         assert [text.body for text in outbox.last_pages(connection, 2)] == ["page 2", "page 1"]
-        assert outbox.to_applicants(connection, now - timedelta(hours=1))[0] == 1
-        assert outbox.to_applicants(connection, now + timedelta(hours=1)) == (0, None)
+        assert outbox.to_applicants(connection, since=now - timedelta(hours=1)).written == 1
+        assert outbox.to_applicants(connection, since=now + timedelta(hours=1)) == outbox.TextCounts()
