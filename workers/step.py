@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from hms_oms import outbox
@@ -37,11 +37,12 @@ class StepRun:
     """One run of one step.
 
     `payload` is the request, `results` what the finished steps returned, by step name; `now` is the
-    database's clock when the step was claimed (UTC).
+    database's clock when the step was claimed (UTC), `office` the time zone whose days the office has.
     """
 
-    def __init__(self, claimed: Claimed, effects: Callable[[], Bare]) -> None:
+    def __init__(self, claimed: Claimed, effects: Callable[[], Bare], office: tzinfo = UTC) -> None:
         self._claimed = claimed
+        self.office = office
         self._effects = effects
         self._connection: Bare | None = None
         self._texts = 0

@@ -56,7 +56,7 @@ class StepTask(Task):
             log.info("%s is void: the ledger has moved on", ticket)
             raise Ignore
         recipe = here.recipe(claimed.recipe_id)
-        run = StepRun(claimed, here.effects)
+        run = StepRun(claimed, here.effects, self.app.settings.zone)
         try:
             completion = _completion(claimed, recipe, self.function(run))
             status = _report(here, run, completion)

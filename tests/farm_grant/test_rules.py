@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -211,8 +212,47 @@ def test_the_step_rejects_and_skips_the_visit() -> None:
     )
 
 
-def test_the_day_is_the_day_in_utc() -> None:
-    """Whatever zone the clock is told in, the date is compared in UTC."""
-    late_in_chicago = datetime(2026, 11, 22, 20, tzinfo=timezone(timedelta(hours=-6)))
+#: Where applicants live, from the first to the last whose day begins.
+_HOMES = ("Guam", "Saipan", "Pago_Pago", "Honolulu")
+_STATES = (
+    "Puerto_Rico",
+    "St_Thomas",
+    "New_York",
+    "Chicago",
+    "Denver",
+    "Phoenix",
+    "Los_Angeles",
+    "Anchorage",
+    "Adak",
+)
+HOMES = [*(f"Pacific/{name}" for name in _HOMES), *(f"America/{name}" for name in _STATES)]
+OFFICES = [*HOMES, "UTC", "Pacific/Auckland"]
 
-    assert steps.validate(run(late_in_chicago, submittedOn="2026-11-23")) == {"accepted": True}
+
+@given(
+    now=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    home=st.sampled_from(HOMES),
+    office=st.sampled_from(OFFICES),
+)
+@settings(deadline=None)
+def test_today_is_no_future_wherever_the_applicant_lives(now: datetime, home: str, office: str) -> None:
+    """What is of today at home or in the office is accepted, on any day of any year; nobody's tomorrow is."""
+    zones = [ZoneInfo(home), ZoneInfo(office)]
+    days = [now.astimezone(zone).date() for zone in zones]
+    for day in days:
+        assert "date" not in reasons({**GOOD, "submittedOn": f"{day}"}, rules.latest_today(now, zones[1]))
+    latest = max(now.astimezone(ZoneInfo(each)).date() for each in [*HOMES, office])
+    assert rules.latest_today(now, zones[1]) == latest
+    tomorrow = latest + timedelta(days=1)
+    assert reasons({**GOOD, "submittedOn": f"{tomorrow}"}, rules.latest_today(now, zones[1])) == ("date",)
+
+
+@pytest.mark.parametrize(
+    ("submitted", "told"), [("2026-11-22", ()), ("2026-11-23", ()), ("2026-11-24", ("date",))]
+)
+def test_the_step_knows_todays_of_guam(submitted: str, told: tuple[str, ...]) -> None:
+    """On a Sunday afternoon in Chicago it is Monday in Guam already."""
+    afternoon = datetime(2026, 11, 22, 14, tzinfo=timezone(timedelta(hours=-6)))
+    said = steps.validate(run(afternoon, submittedOn=submitted))
+    found = said.result if isinstance(said, Done) else said
+    assert tuple(found.get("reasons", ())) == told

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, tzinfo
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 
@@ -16,6 +17,8 @@ CROPS = (
 )
 #: The codes of all reasons, in the order in which they are told.
 CODES = ("phone", "county", "crop", "acres", "amount", "date")
+#: Where an applicant's day begins first: Guam and the Northern Marianas, a day ahead of most of the others.
+FIRST_TODAY = ZoneInfo("Pacific/Guam")
 MOST_ACRES = 50_000
 MOST_AMOUNT = 250_000
 MOST_PER_ACRE = 500
@@ -24,7 +27,8 @@ MOST_PER_ACRE = 500
 def reasons(payload: Mapping[str, Any], today: date) -> tuple[str, ...]:
     """The codes of every rule that the application breaks, in the order of CODES; none for a good one.
 
-    `payload` meets the recipe's schema; `today` is the day (UTC) after which a submission is in the future.
+    `payload` meets the recipe's schema; `today` is the day after which a submission is in the future: see
+    `latest_today`.
     """
     holds = {
         "phone": is_us_number(payload["phone"]),
@@ -35,6 +39,14 @@ def reasons(payload: Mapping[str, Any], today: date) -> tuple[str, ...]:
         "date": date.fromisoformat(payload["submittedOn"]) <= today,
     }
     return tuple(code for code in CODES if not holds[code])
+
+
+def latest_today(now: datetime, office: tzinfo) -> date:
+    """The latest day that it is today for an applicant of the United States, or for the office.
+
+    A form that is signed in Guam on its Tuesday comes in on the Monday of the states, and is of today.
+    """
+    return max(now.astimezone(zone).date() for zone in (FIRST_TODAY, office))
 
 
 def is_us_number(phone: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any
 
 from hms_oms.outcomes import Done
@@ -14,7 +13,7 @@ from workers.step import StepRun, step
 @step("farm_grant.validate")
 def validate(run: StepRun) -> Done | Mapping[str, Any]:
     """Accept the application, or reject it with every reason; a rejected one needs no visit."""
-    reasons = rules.reasons(run.payload, run.now.astimezone(UTC).date())
+    reasons = rules.reasons(run.payload, rules.latest_today(run.now, run.office))
     if not reasons:
         return {"accepted": True}
     return Done({"accepted": False, "reasons": list(reasons)}, outcome="rejected", skip_to="notify")
