@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Iterable
 
 import redis
 
-from hms_oms import server_urls
+from hms_oms import envelope, server_urls
 from hms_oms.publishing import PRIORITY_STEPS
+
+log = logging.getLogger(__name__)
 
 #: How kombu joins a queue's name and a priority step into the key of a list.
 _SEPARATOR = "\x06\x16"
@@ -25,18 +27,29 @@ def keys(queue: str) -> list[str]:
 
 
 def tickets(connection: redis.Redis, queues: Iterable[str]) -> set[str]:
-    """The tickets of every message that stands in the lists of `queues`."""
+    """The tickets of every message of ours that stands in the lists of `queues`."""
     found: set[str] = set()
     for queue in queues:
         for key in keys(queue):
-            messages = connection.lrange(key, 0, -1)
-            found.update(_ticket(message) for message in messages)
+            try:
+                messages = connection.lrange(key, 0, -1)
+            except redis.ResponseError as error:
+                if not is_wrong_type(error):
+                    raise
+                clear(connection, [key])
+                continue
+            found.update(envelope.ticket(message) for message in messages)
     return found
 
 
-def _ticket(message: bytes | str) -> str:
-    """The ticket of a message; nothing for one that is none of ours."""
-    try:
-        return str(json.loads(message)["headers"]["id"])
-    except (ValueError, LookupError, TypeError):
-        return ""
+def is_wrong_type(error: redis.ResponseError) -> bool:
+    """Whether Redis refused a command because a key holds something other than a list."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def clear(connection: redis.Redis, names: Iterable[str], kind: bytes = b"list") -> None:
+    """Remove what stands under keys of ours and is of another kind: it would stop the queue."""
+    for key in names:
+        if connection.type(key) not in (kind, b"none"):
+            connection.delete(key)
+            log.warning("a key of ours held no %s, and was removed", kind.decode())
