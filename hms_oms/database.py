@@ -50,6 +50,19 @@ def is_gone(error: BaseException) -> bool:
     )
 
 
+#: What passes, of a server that is there: a statement was cancelled or timed out, a lock was not had in time,
+#: there was a deadlock, no space or memory was left, too many were connected, it is a standby, a file failed.
+_PASSING = ("57014", "55P03", "40", "53", "25006", "25P03", "57P", "58")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same work may well be done a moment later: the server is gone, or in trouble."""
+    if is_gone(error):
+        return True
+    code = error.pgcode if isinstance(error, psycopg2.Error) else None
+    return code is not None and code.startswith(_PASSING)
+
+
 @functools.cache
 def engine(url: str) -> Engine:
     """The pooled engine of this process for `url`; one per URL."""

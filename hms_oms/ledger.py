@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,8 +83,20 @@ def wake(connection: Bare) -> float:
     return 0.0 if row["woken"] == WAKE_PAGE else max(0.0, row["next_in"] or math.inf)
 
 
-def claim(connection: Bare, tickets: Sequence[tuple[Ticket, float]], worker: str) -> dict[Ticket, Claimed]:
-    """Claim steps for `worker`, each with a lease in seconds; a ticket without an answer is void."""
+def claim(
+    connection: Bare,
+    tickets: Sequence[tuple[Ticket, float]],
+    worker: str,
+    *,
+    alone: Collection[Ticket] | None = None,
+    heard_within: float | None = None,
+) -> dict[Ticket, Claimed]:
+    """Claim steps for `worker`, each with a lease in seconds; a ticket without an answer is void.
+
+    Steps that are suspected of having ended a worker are claimed only if they are among `alone` (None: no
+    step shares its process with another). With `heard_within` nothing is claimed for a worker whose heartbeat
+    is older than so many seconds. What is left out for these two reasons, `claimable` names.
+    """
     rows = statements.run_bare(
         connection,
         "claim",
@@ -93,7 +105,9 @@ def claim(connection: Bare, tickets: Sequence[tuple[Ticket, float]], worker: str
             "attempts": [ticket.attempt for ticket, _ in tickets],
             "steps": [ticket.step for ticket, _ in tickets],
             "leases": [lease for _, lease in tickets],
+            "alone": [alone is None or ticket in alone for ticket, _ in tickets],
             "worker": worker,
+            "heard_within": heard_within,
         },
     )
     claims = [
@@ -112,6 +126,24 @@ def claim(connection: Bare, tickets: Sequence[tuple[Ticket, float]], worker: str
         for row in rows
     ]
     return {claimed.ticket: claimed for claimed in claims}
+
+
+def claimable(
+    connection: Bare, tickets: Sequence[Ticket], worker: str, heard_within: float
+) -> dict[Ticket, bool]:
+    """Those of `tickets` that are good although they were not claimed, and whether the worker is heard."""
+    rows = statements.run_bare(
+        connection,
+        "claimable",
+        {
+            "jobs": [ticket.job for ticket in tickets],
+            "attempts": [ticket.attempt for ticket in tickets],
+            "steps": [ticket.step for ticket in tickets],
+            "worker": worker,
+            "heard_within": heard_within,
+        },
+    )
+    return {Ticket(row["job"], row["attempt"], row["step"]): row["heard"] for row in rows}
 
 
 def completion(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Completion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -23,7 +23,10 @@ FORGET_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Beat:
-    """What a worker says of itself; `id` is its name and pid, so that a restarted one is another."""
+    """What a worker says of itself; `id` tells its process apart from every other.
+
+    `tickets` are those it holds and `begun` those of them that run, as it said `tickets_age` seconds ago.
+    """
 
     id: str
     name: str
@@ -36,6 +39,8 @@ class Beat:
     tickets: Sequence[str]
     cpu_percent: float
     rss_bytes: int
+    begun: Sequence[str] = field(default=(), kw_only=True)
+    tickets_age: float = field(default=0.0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,18 @@ class Worker(Beat):
     beat_at: datetime
 
 
-def beat(connection: Bare, said: Beat) -> None:
-    """Record a worker's beat."""
-    statements.run_bare(connection, "beat", vars(said))
+def beat(connection: Bare, said: Beat) -> list[str]:
+    """Record a worker's heartbeat; return the tickets of steps it runs that the ledger has given up."""
+    values = {**vars(said), "begun": list(said.begun)}
+    return [row["ticket"] for row in statements.run_bare(connection, "beat", values)]
 
 
-def worker_id(name: str, pid: int) -> str:
-    """How the ledger tells worker processes apart; `pid` is that of the parent process."""
-    return f"{name}/{pid}"
+def worker_id(name: str, pid: int, token: str) -> str:
+    """How the ledger tells worker processes apart; `pid` is that of the parent process.
+
+    Containers look alike, down to host name and pid, so each process adds a random token of its own.
+    """
+    return f"{name}/{pid}/{token}"
 
 
 def leave(connection: Bare, worker: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from typing import Literal
 
 import redis
 
@@ -31,6 +32,13 @@ HEARING_SECONDS = GONE_SECONDS
 FORGET_EVERY_SECONDS = 3600.0
 #: This many workers lost in the same step, and the job fails instead of taking another with it.
 POISON = 3
+#: A step that was lost with others this often is charged as if it had run alone.
+MOST_SUSPICIONS = 6
+#: The database's clock has jumped if it went this much further, or less far, than ours; in seconds.
+JUMP_SECONDS = 3.0
+
+#: Who a loss is charged to: the step itself, or the one step that the lost worker ran, or nobody.
+Blame = Literal["step", "worker", "none"]
 
 _ABSENCE = {"gone": GONE_SECONDS, "silent": SILENT_SECONDS}
 #: A live worker that does not name a step this long after the claim does not have it, in seconds.
@@ -50,6 +58,7 @@ class Recovery:
         self._began = time.monotonic()
         self._forgot = -FORGET_EVERY_SECONDS
         self._missing: dict[Ticket, float] = {}
+        self._clock: tuple[float, float] | None = None
 
     def sweep(self, *, messages: bool = True) -> int:
         """Find what is lost and take it back; return how many jobs that were.
@@ -60,26 +69,44 @@ class Recovery:
         if now - self._forgot > FORGET_EVERY_SECONDS:
             presence.forget(self.connection)
             self._forgot = now
+        self._follow_clock(now)
         judge = now - self._began > HEARING_SECONDS
-        gone, expired = self._orphans(judge)
+        orphans = self._orphans(judge)
         if not messages:
             self._missing.clear()
+        missing = self._without_message(now, judge) if messages else []
         return (
-            lose(self.connection, gone, "the worker is gone")
+            lose(self.connection, orphans["gone"], "the worker is gone", blame="worker")
+            # The claim, or its answer, went astray: no step was running.
+            + lose(self.connection, orphans["unheld"], "its worker does not have it", blame="none")
             # After an absence of the database, reports of steps past their lease may be on their way.
-            + lose(self.connection, expired if judge else [], "the lease has run out")
             + lose(
-                self.connection, self._without_message(now, judge) if messages else [], "the message is gone"
+                self.connection, orphans["expired"] if judge else [], "the lease has run out", blame="none"
             )
+            + lose(self.connection, missing, "the message is gone", blame="none")
         )
 
-    def _orphans(self, judge_workers: bool) -> tuple[list[Ticket], list[Ticket]]:
+    def _follow_clock(self, now: float) -> None:
+        """Take a jump of the database's clock out of all leases, and judge nobody by heartbeats before it."""
+        [row] = statements.run_bare(self.connection, "clock", {})
+        clock = row["seconds"]
+        if self._clock is not None:
+            jump = clock - self._clock[0] - (now - self._clock[1])
+            if abs(jump) > JUMP_SECONDS:
+                shifted = statements.run_bare(self.connection, "shift_leases", {"seconds": jump})
+                log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
+                self._began = now
+                self._missing.clear()
+        self._clock = clock, now
+
+    def _orphans(self, judge_workers: bool) -> dict[str, list[Ticket]]:
         rows = statements.run_bare(
             self.connection, "orphans", {**_ABSENCE, "unheld": UNHELD_SECONDS, "judge_workers": judge_workers}
         )
-        gone = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if not row["expired"]]
-        expired = [Ticket(row["job"], row["attempt"], row["step"]) for row in rows if row["expired"]]
-        return gone, expired
+        orphans: dict[str, list[Ticket]] = {"gone": [], "unheld": [], "expired": []}
+        for row in rows:
+            orphans[row["reason"]].append(Ticket(row["job"], row["attempt"], row["step"]))
+        return orphans
 
     def _without_message(self, now: float, judge_workers: bool) -> list[Ticket]:
         """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
@@ -107,8 +134,13 @@ class Recovery:
         return lost if judge_workers else []
 
 
-def lose(connection: Bare, tickets: Iterable[Ticket], reason: str) -> int:
-    """Take back the jobs that these tickets were good for; return how many that were."""
+def lose(connection: Bare, tickets: Iterable[Ticket], reason: str, *, blame: Blame = "step") -> int:
+    """Take back the jobs that these tickets were good for; return how many that were.
+
+    With `blame` "step" each counts as a worker lost in its step, and the third one fails its job. With
+    "worker" that is so only for a step that its worker ran alone, once for each worker; steps that ran side
+    by side become suspects, and run alone from then on.
+    """
     wanted = list(tickets)
     if not wanted:
         return 0
@@ -120,6 +152,8 @@ def lose(connection: Bare, tickets: Iterable[Ticket], reason: str) -> int:
             "attempts": [ticket.attempt for ticket in wanted],
             "steps": [ticket.step for ticket in wanted],
             "poison": POISON,
+            "blame": blame,
+            "most_suspicions": MOST_SUSPICIONS,
             "reason": reason,
         },
     )

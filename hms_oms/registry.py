@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
+from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 
 
@@ -39,6 +40,15 @@ def register(connection: Connection, recipe: Recipe) -> int:
     )
     assert inserted is not None
     return int(inserted)
+
+
+def snapshot(connection: Bare, recipe_id: int) -> Recipe:
+    """One recipe that a job was accepted under."""
+    with connection.cursor() as cursor:
+        cursor.execute("select definition from oms.recipes where id = %s", (recipe_id,))
+        row = cursor.fetchone()
+    assert row is not None
+    return Recipe.from_document(row[0])
 
 
 def snapshots(connection: Connection) -> Mapping[int, Recipe]:

@@ -11,14 +11,16 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
 from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.errors
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database, ledger, recovery, registry
+from hms_oms import database, ledger, presence, recovery, registry
 from hms_oms.database import Bare
 from hms_oms.group_commit import GroupCommit
 from hms_oms.recipes import Recipe
@@ -27,6 +29,8 @@ from hms_oms.tickets import Ticket
 
 log = logging.getLogger(__name__)
 
+#: How soon a claim is tried again while this worker is not heard, in seconds.
+UNHEARD_SECONDS = 0.1
 #: How long to wait before asking an absent database again, in seconds: from, to.
 BACKOFF_SECONDS = (0.1, 2.0)
 
@@ -56,7 +60,8 @@ class Line:
 def patiently(line: Line, work: Callable[[Bare], _Answer]) -> _Answer:
     """Run `work` on the line's connection, again and again until the database takes it.
 
-    For work that may be done twice: each verb of the ledger moves a row once only.
+    For work that may be done twice: each verb of the ledger moves a row once only. Neither a server that is
+    away nor one that cancels statements or has no room left is the fault of the job.
     """
     pause = BACKOFF_SECONDS[0]
     while True:
@@ -65,32 +70,92 @@ def patiently(line: Line, work: Callable[[Bare], _Answer]) -> _Answer:
         except psycopg2.errors.DeadlockDetected:
             log.info("two batches met on the same rows; trying again")
         except psycopg2.Error as error:
-            if not database.is_gone(error):
+            if not database.is_passing(error):
                 raise
             line.drop()
-            log.warning("the database is away (%s); next try in %.1f s", type(error).__name__, pause)
+            log.warning("the ledger takes nothing (%s); next try in %.1f s", type(error).__name__, pause)
             time.sleep(pause)
             pause = min(pause * 2, BACKOFF_SECONDS[1])
 
 
-class Desk:
-    """What the threads of one worker process share."""
+class _Refused(Enum):
+    """Why a good ticket was not claimed."""
 
-    def __init__(self, database_url: str, worker: str) -> None:
+    UNHEARD = 1
+    SUSPECT = 2
+
+
+class _Slots:
+    """Lets steps run side by side, and a suspect of having ended a worker by itself."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken = 0
+        self._alone = False
+
+    def enter(self) -> None:
+        """Take a slot, as soon as no step runs that is to be alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._taken += 1
+
+    def be_alone(self) -> None:
+        """Wait, in one's slot, until no other step runs; none begins before this slot is left."""
+        with self._changed:
+            self._taken -= 1
+            self._changed.wait_for(lambda: not self._alone)
+            self._alone = True
+            self._changed.wait_for(lambda: self._taken == 0)
+            self._taken += 1
+
+    def leave(self, *, was_alone: bool) -> None:
+        """Give the slot back."""
+        with self._changed:
+            self._taken -= 1
+            if was_alone:
+                self._alone = False
+            self._changed.notify_all()
+
+
+class Desk:
+    """What the threads of one worker process share.
+
+    With `shared` a step that ends the process takes those beside it along; in a pool of processes each is
+    alone.
+    """
+
+    def __init__(self, database_url: str, worker: str, *, shared: bool) -> None:
         self.worker = worker
+        self._shared = shared
+        self._slots = _Slots()
         self._url = database_url
         # A claim that a crash of the database forgets is made again by recovery: no need to wait for
         # the disk. What is reported as done must be on it.
         self._claiming = Line(database_url, f"hms claims {worker}", wait_for_disk=False)
         self._reporting = Line(database_url, f"hms reports {worker}")
-        self._claims = GroupCommit(self._claim)
+        self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | _Refused] = GroupCommit(self._claim)
         self._reports = GroupCommit(self._complete)
         self._recipes: Mapping[int, Recipe] = {}
         self._own = threading.local()
 
-    def claim(self, ticket: Ticket, lease: float) -> Claimed | None:
-        """Claim a step for `lease` seconds; None where the ticket is void."""
-        return self._claims.ask((ticket, lease))
+    @contextmanager
+    def claimed(self, ticket: Ticket, lease: float) -> Iterator[Claimed | None]:
+        """Hold a slot and, in it, the claim to a step for `lease` seconds; None if the ticket is void."""
+        self._slots.enter()
+        alone = not self._shared
+        try:
+            answer = self._claims.ask((ticket, lease, alone))
+            while isinstance(answer, _Refused):
+                if answer is _Refused.SUSPECT and not alone:
+                    log.warning("%s runs alone: a worker was lost that ran it among others", ticket)
+                    self._slots.be_alone()
+                    alone = True
+                else:
+                    time.sleep(UNHEARD_SECONDS)
+                answer = self._claims.ask((ticket, lease, alone))
+            yield answer
+        finally:
+            self._slots.leave(was_alone=alone and self._shared)
 
     def complete(self, completion: Completion) -> str | None:
         """Report a step as done; the job's status now, or None where the report is too late."""
@@ -112,7 +177,10 @@ class Desk:
         return patiently(self._effects(), _alive)
 
     def complete_with_effects(self, connection: Bare, completion: Completion) -> str | None:
-        """Complete a step in the transaction that holds its effects: both are kept, or neither."""
+        """Complete a step in the transaction that holds its effects: both are kept, or neither.
+
+        Raises psycopg2.Error if the database does not take it; the effects are then undone.
+        """
         status = ledger.complete(connection, [completion], self.worker).get(completion.ticket)
         if status is None:
             connection.rollback()
@@ -125,7 +193,8 @@ class Desk:
         patiently(
             self._effects(),
             lambda connection: _in_transaction(
-                connection, lambda: recovery.lose(connection, [ticket], "the database was away")
+                connection,
+                lambda: recovery.lose(connection, [ticket], "the database did not take it", blame="none"),
             ),
         )
 
@@ -156,13 +225,26 @@ class Desk:
             line = self._own.line = Line(self._url, f"hms effects {self.worker}", autocommit=False)
         return line
 
-    def _claim(self, asked: Sequence[tuple[Ticket, float]]) -> Sequence[Claimed | None]:
+    def _claim(self, asked: Sequence[tuple[Ticket, float, bool]]) -> Sequence[Claimed | _Refused | None]:
         # The same ticket twice in one batch is one claim: the first asker has it.
-        unique = dict(reversed(asked))
-        claims = patiently(
-            self._claiming, lambda connection: ledger.claim(connection, list(unique.items()), self.worker)
+        leases = {ticket: lease for ticket, lease, _ in reversed(asked)}
+        alone = {ticket for ticket, _, is_alone in asked if is_alone}
+        answers = patiently(self._claiming, lambda connection: self._answers(connection, leases, alone))
+        return [answers.pop(ticket, None) for ticket, _, _ in asked]
+
+    def _answers(
+        self, connection: Bare, leases: Mapping[Ticket, float], alone: Collection[Ticket]
+    ) -> dict[Ticket, Claimed | _Refused]:
+        claims = ledger.claim(
+            connection, list(leases.items()), self.worker, alone=alone, heard_within=presence.GONE_SECONDS
         )
-        return [claims.pop(ticket, None) for ticket, _ in asked]
+        answers: dict[Ticket, Claimed | _Refused] = dict(claims)
+        left = [ticket for ticket in leases if ticket not in claims]
+        if left:
+            good = ledger.claimable(connection, left, self.worker, presence.GONE_SECONDS)
+            for ticket, heard in good.items():
+                answers[ticket] = _Refused.SUSPECT if heard else _Refused.UNHEARD
+        return answers
 
     def _complete(self, asked: Sequence[Completion]) -> Sequence[str | None]:
         statuses = patiently(
@@ -186,8 +268,12 @@ def _in_transaction(connection: Bare, work: Callable[[], _Answer]) -> _Answer:
 _desks: dict[int, Desk] = {}
 
 
-def desk(database_url: str, worker: str) -> Desk:
-    """The desk of this process; a forked child opens its own connections."""
+def desk(database_url: str, worker: str, *, parent_pid: int) -> Desk:
+    """The desk of this process; a forked child opens its own connections, and runs its steps one by one."""
     pid = os.getpid()
-    found = _desks.get(pid)
-    return found if found is not None else _desks.setdefault(pid, Desk(database_url, worker))
+    known = _desks.get(pid)
+    return (
+        known
+        if known is not None
+        else _desks.setdefault(pid, Desk(database_url, worker, shared=pid == parent_pid))
+    )

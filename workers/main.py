@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from typing import Any
 
 from celery import Celery, signals
@@ -25,6 +26,8 @@ def make_app(configured: settings.Settings) -> Celery:
     made.settings = configured
     # Remembered before the pool forks: a child works in the name of its parent.
     made.parent_pid = os.getpid()
+    # Containers may share host name and pid.
+    made.worker_token = secrets.token_hex(4)
     made.config_from_object(celery_settings.load())
     made.conf.broker_url = broker_url
     made.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in _queues(known)]

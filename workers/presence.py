@@ -1,147 +1,285 @@
-"""A worker's presence: what it is, what it can do and which tickets it holds, told every two seconds.
+"""A worker's presence: it says of itself what it does, sees to time limits, and stops when it is not heard.
 
-The same thread reports at once when a pool child has died: the child itself no longer can.
+The heartbeats themselves come from a process of their own (`workers.heartbeat`). A thread here tells it what
+the worker holds, hears which steps the ledger has given up, and reports what has died or run too long.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import queue
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
-import psutil
+import psycopg2
 from celery import bootsteps
 from celery.worker import state
 
 from hms_oms import database, presence, recovery
 from hms_oms.tickets import Ticket
+from workers import failing, limits
 from workers.desk import Line
+from workers.queue_watch import QueueWatch
 
 log = logging.getLogger(__name__)
 
-#: How soon a beat that failed is tried again, in seconds: a silence is taken for death.
-AGAIN_SECONDS = 0.2
-#: How often the parent looks for pool children that have died, in seconds.
+#: How often the worker looks after its steps, and tells what it holds, in seconds.
 LOOK_SECONDS = 0.5
+#: A worker whose heartbeats have not arrived for this long, while the database answers, stops; in seconds.
+UNHEARD_SECONDS = 15.0
+#: The exit code of a worker that ends so that a new one takes its place (sysexits: temporary failure).
+REPLACE = 75
+#: A worker that is to be replaced gives its other steps this long to end, in seconds.
+DRAIN_SECONDS = 60.0
 
-#: Tickets whose pool child has died, with the reason.
-_lost: queue.SimpleQueue[tuple[Ticket, str] | None] = queue.SimpleQueue()
+#: What the pool tells of its steps: each is done with the connection of the presence thread.
+_reports: queue.SimpleQueue[Callable[[database.Bare], object]] = queue.SimpleQueue()
 
 
 def report_lost(ticket: Ticket, reason: str) -> None:
     """Have a ticket taken back whose pool child has died; returns at once."""
-    _lost.put((ticket, reason))
+    _reports.put(lambda connection: recovery.lose(connection, [ticket], reason, blame="step"))
+
+
+def report_overrun(ticket: Ticket, limit: float) -> None:
+    """Have a step reported as failed whose pool child was ended at its time limit; returns at once."""
+    _reports.put(lambda connection: failing.overrun(connection, ticket, limit))
 
 
 class Presence(bootsteps.StartStopStep):
-    """The consumer's boot step; it beats through broker restarts and ends with the worker."""
+    """The consumer's boot step; it goes on through broker restarts and ends with the worker."""
 
     requires = ("celery.worker.consumer.connection:Connection",)
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self._beats: _Beats | None = None
+        self._thread: _Presence | None = None
 
     def start(self, consumer: Any) -> None:
-        """Begin to beat; called anew after each reconnection to the broker."""
+        """Begin; called again after each reconnection to the broker."""
         if consumer.hub and hasattr(consumer.pool, "maintain_pool"):
             # Celery itself looks after dead pool children every five seconds only.
             consumer.hub.call_repeatedly(LOOK_SECONDS, consumer.pool.maintain_pool)
-        if self._beats is None:
-            self._beats = _Beats(consumer)
-            self._beats.start()
+        if self._thread is None:
+            self._thread = _Presence(consumer)
+            self._thread.start()
 
     def shutdown(self, consumer: Any) -> None:  # noqa: ARG002 -- Celery's signature
-        """Say good-bye."""
-        if self._beats is not None:
-            self._beats.leave()
-            self._beats = None
+        """Leave in good order."""
+        if self._thread is not None:
+            self._thread.leave()
+            self._thread = None
 
 
-class _Beats(threading.Thread):
+class _Heartbeat:
+    """The process that sends the heartbeats, started again should it end."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self.heard_at = time.monotonic()
+
+    def tell(self, what: dict[str, Any]) -> None:
+        """Say what is to be told of this worker."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "workers.heartbeat"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
+            assert self._process.stdout is not None
+            os.set_blocking(self._process.stdout.fileno(), False)
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(what).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            log.warning("the heartbeat process has ended; another is started")
+            self._process.kill()
+
+    def given_up(self) -> frozenset[Ticket]:
+        """The steps that the ledger has given up, by the answers that have come."""
+        if self._process is None or self._process.stdout is None:
+            return frozenset()
+        given_up: set[Ticket] = set()
+        for line in (self._process.stdout.read() or b"").splitlines():
+            answer = json.loads(line)
+            if answer.get("away") is not False:
+                # It arrived, or nobody's heartbeats arrive.
+                self.heard_at = time.monotonic()
+            given_up.update(map(Ticket.parse, answer.get("given_up", ())))
+        return frozenset(given_up)
+
+    def end(self) -> None:
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(presence.BEAT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class _Presence(threading.Thread):
     def __init__(self, consumer: Any) -> None:
         super().__init__(name="presence", daemon=True)
         self._consumer = consumer
-        self._id = presence.worker_id(consumer.hostname, os.getpid())
-        self._line = Line(consumer.app.settings.servers()[0], f"hms presence {consumer.hostname}")
-        self._over = False
-        self._unsaid: list[tuple[Ticket, str]] = []
-        self._process = psutil.Process()
+        app = consumer.app
+        self._id = presence.worker_id(consumer.hostname, os.getpid(), app.worker_token)
+        self._line = Line(app.settings.servers()[0], f"hms presence {consumer.hostname}")
+        self._queues = QueueWatch(app.settings.servers()[1])
+        self._heartbeat = _Heartbeat()
+        self._over = threading.Event()
+        self._draining_since: float | None = None
+        self._given_up: frozenset[Ticket] = frozenset()
 
     def run(self) -> None:
-        psutil.cpu_percent()
-        while not self._over:
+        while not self._over.is_set():
             try:
-                presence.beat(self._line.connection(), self._beat())
-                for ticket, reason in self._unsaid:
-                    recovery.lose(self._line.connection(), [ticket], reason)
-                self._unsaid.clear()
-            except database.GONE as error:
-                self._line.drop()
-                log.warning("no beat: the database is away (%s)", type(error).__name__)
-                time.sleep(AGAIN_SECONDS)
-                continue
+                self._look()
             except Exception:
-                # A worker that falls silent is taken for dead: whatever went wrong, beat again.
-                self._line.drop()
-                log.exception("no beat")
-                time.sleep(AGAIN_SECONDS)
-                continue
-            self._wait()
+                # A worker that falls silent is taken for dead: whatever went wrong, go on.
+                log.exception("the worker could not look after its steps")
+            self._over.wait(LOOK_SECONDS)
 
     def leave(self) -> None:
-        self._over = True
-        _lost.put(None)
-        self.join(presence.BEAT_SECONDS)
+        """End the heartbeats, hand back what was not begun, and take the worker's row away."""
+        self._over.set()
+        self.join(LOOK_SECONDS * 2)
+        self._heartbeat.end()
+        waiting = [Ticket.parse(ticket) for ticket in _held() if Ticket.parse(ticket) not in set(_begun())]
         try:
-            presence.leave(self._line.connection(), self._id)
-        except database.GONE:
-            log.warning("left without a word: the database is away")
+            connection = self._line.connection()
+            self._send_reports(connection)
+            recovery.lose(connection, waiting, "the worker has left", blame="none")
+            presence.leave(connection, self._id)
+        except psycopg2.Error as error:
+            log.warning("left without a word: %s", type(error).__name__)
         self._line.drop()
 
-    def _wait(self) -> None:
-        """Sleep until the next beat is due, or until there is a loss to report."""
-        try:
-            lost = _lost.get(timeout=presence.BEAT_SECONDS)
-        except queue.Empty:
-            return
-        if lost is not None:
-            self._unsaid.append(lost)
+    def _look(self) -> None:
+        now = time.monotonic()
+        given_up = self._heartbeat.given_up()
+        deaf = limits.enforce(now, given_up)
+        self._end_in_children(given_up)
+        self._heartbeat.tell(self._said())
+        if not _reports.empty():
+            try:
+                self._send_reports(self._line.connection())
+            except psycopg2.Error as error:
+                self._line.drop()
+                log.warning("reports wait: %s", type(error).__name__)
+        if now - self._heartbeat.heard_at > UNHEARD_SECONDS:
+            self._replace("its heartbeats do not arrive", [])
+        elif deaf or self._draining_since is not None:
+            self._drain(now, deaf)
+        elif self._queues.is_deaf(now, self._serves(), free=self._free(), received=state.total_count):
+            self._replace("it does not take what stands in its queues", [])
 
-    def _beat(self) -> presence.Beat:
+    def _send_reports(self, connection: database.Bare) -> None:
+        while not _reports.empty():
+            report = _reports.get()
+            try:
+                report(connection)
+            except psycopg2.Error:
+                _reports.put(report)
+                raise
+
+    def _end_in_children(self, given_up: frozenset[Ticket]) -> None:
+        """Have the pool end the children that run what the ledger has given up."""
+        pool = self._consumer.pool
+        # A step that has just been completed is given up, too: it is gone by the next heartbeat.
+        given_up, self._given_up = given_up & self._given_up, given_up or self._given_up
+        if not given_up or not hasattr(pool, "maintain_pool"):
+            return
+        for request in _requests():
+            if request.worker_pid and _ticket(request.id) in given_up:
+                log.info("%s is ended: the ledger has given it up", request.id)
+                pool.terminate_job(request.worker_pid, signal.SIGTERM)
+
+    def _drain(self, now: float, deaf: list[tuple[Ticket, float]]) -> None:
+        """Take nothing more, wait for the steps that will end, and then end the process with the others."""
+        if self._draining_since is None:
+            self._draining_since = now
+            names = ", ".join(str(ticket) for ticket, _ in deaf)
+            log.error("%s ran past the time limit and cannot be ended: this worker is to be replaced", names)
+            self._consumer.call_soon(self._consumer.task_consumer.cancel)
+            connection = self._line.connection()
+            waiting = [Ticket.parse(held) for held in _held() if Ticket.parse(held) not in set(_begun())]
+            recovery.lose(connection, waiting, "its worker is to be replaced", blame="none")
+        others = set(_begun()) - {ticket for ticket, _ in deaf}
+        if not others or now - self._draining_since > DRAIN_SECONDS:
+            self._replace("steps ran past their time limit", deaf)
+
+    def _replace(self, why: str, deaf: list[tuple[Ticket, float]]) -> None:
+        """End this process at once; who started it starts another."""
+        log.error("this worker ends, to be replaced: %s", why)
+        try:
+            for ticket, limit in deaf:
+                failing.overrun(self._line.connection(), ticket, limit)
+            presence.leave(self._line.connection(), self._id)
+        except psycopg2.Error as error:
+            log.warning("left without a word: %s", type(error).__name__)
+        self._heartbeat.end()
+        os._exit(REPLACE)
+
+    def _serves(self) -> list[str]:
+        return [] if self._draining_since is not None else sorted(self._consumer.app.amqp.queues.consume_from)
+
+    def _free(self) -> int:
+        return _slots(self._consumer) - len(state.active_requests)
+
+    def _said(self) -> dict[str, Any]:
         consumer = self._consumer
-        return presence.Beat(
-            id=self._id,
-            name=consumer.hostname,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            pool=type(consumer.pool).__module__.rpartition(".")[2],
-            slots=consumer.pool.num_processes if consumer.pool else 1,
-            queues=sorted(consumer.app.amqp.queues.consume_from),
-            steps=sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
-            tickets=_held(),
-            cpu_percent=psutil.cpu_percent(),
-            rss_bytes=self._process.memory_info().rss,
-        )
+        return {
+            "id": self._id,
+            "name": consumer.hostname,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "pool": type(consumer.pool).__module__.rpartition(".")[2],
+            "slots": _slots(consumer),
+            "queues": self._serves(),
+            "steps": sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
+            "tickets": _held(),
+            "begun": [str(ticket) for ticket in _begun()],
+        }
+
+
+def _slots(consumer: Any) -> int:
+    return int(consumer.pool.num_processes) if consumer.pool else 1
+
+
+def _requests() -> list[Any]:
+    while True:
+        try:
+            return [*state.reserved_requests, *state.active_requests]
+        except RuntimeError:  # the set changed while it was read
+            continue
 
 
 def _held() -> list[str]:
     """The tickets in this process: prefetched, waiting for a slot, or running."""
-    while True:
-        try:
-            requests = [*state.reserved_requests, *state.active_requests]
-        except RuntimeError:  # the set changed while it was read
-            continue
-        return sorted({request.id for request in requests if _is_ticket(request.id)})
+    return sorted({request.id for request in _requests() if _ticket(request.id) is not None})
 
 
-def _is_ticket(text: str) -> bool:
+def _begun() -> list[Ticket]:
+    """The tickets of steps that run, in this process or its pool's children."""
+    running = [ticket for request in state.active_requests if (ticket := _ticket(request.id)) is not None]
+    return sorted({*running, *limits.begun()}, key=str)
+
+
+def _ticket(text: str) -> Ticket | None:
     try:
-        Ticket.parse(text)
+        return Ticket.parse(text)
     except ValueError:
-        return False
-    return True
+        return None

@@ -28,5 +28,5 @@ class StepRequest(Request):
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         """The pool has ended a step that ran past its time limit."""
         if not soft:
-            presence.report_lost(Ticket.parse(self.id), f"the time limit of {timeout:g} s was exceeded")
+            presence.report_overrun(Ticket.parse(self.id), timeout)
         return super().on_timeout(soft, timeout)

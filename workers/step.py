@@ -87,6 +87,10 @@ class StepRun:
         """Whether the step has asked for its connection."""
         return self._connection is not None
 
+    def forget_effects(self) -> None:
+        """Have the step reported without effects, after they were undone."""
+        self._connection = None
+
     def text(self, phone: str, body: str) -> None:
         """Have a text sent, once, when and only when this step is complete."""
         self._texts += 1

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 import random
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+import psycopg2
 from celery import Task
 from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hms_oms import ledger, publishing
-from hms_oms.outcomes import Done, Reject, Retry
+from hms_oms import database, ledger, publishing
+from hms_oms.outcomes import Done, Reject
 from hms_oms.presence import worker_id
-from hms_oms.recipes import Recipe, RetryPolicy
+from hms_oms.recipes import Recipe
 from hms_oms.records import Claimed, Completion
 from hms_oms.tickets import Ticket
 from workers.desk import Desk, desk
+from workers.failing import delay, describe
+from workers.limits import TimeLimitExceeded, limited
 from workers.step import StepFunction, StepResult, StepRun
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,6 @@ LEASE_GRACE = 30.0
 DEFAULT_LIMIT = 300.0
 #: Errors that mean Redis or the way to it is gone.
 BROKER_GONE = (OperationalError, RedisConnectionError, RedisTimeoutError, OSError)
-#: How much of a traceback the ledger keeps, in characters.
-TRACEBACK_CHARACTERS = 8000
 
 
 class StepFailed(Exception):
@@ -49,29 +49,47 @@ class StepTask(Task):
 
     def run(self, ticket: str) -> None:
         """Run the step that the ticket names, if the ledger still wants it run by this message."""
-        here = desk(self.app.settings.servers()[0], worker_id(self.request.hostname, self.app.parent_pid))
+        app = self.app
+        worker = worker_id(self.request.hostname, app.parent_pid, app.worker_token)
+        here = desk(app.settings.servers()[0], worker, parent_pid=app.parent_pid)
         limit = (self.request.timelimit or (None,))[0] or DEFAULT_LIMIT
-        claimed = here.claim(_parse(ticket), limit + LEASE_GRACE)
-        if claimed is None:
-            log.info("%s is void: the ledger has moved on", ticket)
-            raise Ignore
+        with here.claimed(_parse(ticket), limit + LEASE_GRACE) as claimed:
+            if claimed is None:
+                log.info("%s is void: the ledger has moved on", ticket)
+                raise Ignore
+            self._run(here, claimed, limit)
+
+    def _run(self, here: Desk, claimed: Claimed, limit: float) -> None:
         recipe = here.recipe(claimed.recipe_id)
         run = StepRun(claimed, here.effects, self.app.settings.zone)
         try:
-            completion = _completion(claimed, recipe, self.function(run))
-            status = _report(here, run, completion)
+            with limited(claimed.ticket, limit):
+                returned = self.function(run)
+            completion = _completion(claimed, recipe, returned)
         except Reject as rejection:
             _undo(here, run)
             completion = Completion(claimed.ticket, "null", outcome=ledger.plain(rejection.reason))
-            status = here.complete(completion)
+            run.forget_effects()
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
-            if run.has_effects and run.connection.closed:
-                log.warning("%s lost its transaction with the database", ticket)
-                here.lose(claimed.ticket)
-                raise Ignore from None
+            if _is_of_the_database(run, error):
+                self._give_back(here, run, claimed.ticket, error)
             _undo(here, run)
-            self._fail(here, claimed, recipe, error)
+            self._fail(here, claimed, recipe, _overrun(error, limit))
+        try:
+            status = _report(here, run, completion)
+        except psycopg2.Error as error:
+            if not database.is_passing(error):
+                _undo(here, run)
+                self._fail(here, claimed, recipe, error)
+            self._give_back(here, run, claimed.ticket, error)
         self._go_on(completion, status, recipe)
+
+    def _give_back(self, here: Desk, run: StepRun, ticket: Ticket, error: Exception) -> NoReturn:
+        """Have the step run again, since its effects are undone: that is nobody's failure."""
+        log.warning("%s lost its transaction with the database (%s)", ticket, type(error).__name__)
+        _undo(here, run)
+        here.lose(ticket)
+        raise Ignore from None
 
     def _go_on(self, completion: Completion, status: str | None, recipe: Recipe) -> None:
         """Leave in the chain what comes next; Celery publishes it when this task returns."""
@@ -131,32 +149,22 @@ class StepTask(Task):
         raise StepFailed(f"{type(error).__name__} in {claimed.ticket}; see the ledger") from None
 
 
-def delay(policy: RetryPolicy, error: Exception, failures: int, chance: float) -> float | None:
-    """How many seconds to wait before the step is tried again, or None when it is not.
+def _overrun(error: Exception, limit: float) -> Exception:
+    """The error as it is reported: what ended a step over its limit was raised without a word."""
+    if isinstance(error, TimeLimitExceeded):
+        return TimeLimitExceeded(f"the time limit of {limit:g} s was exceeded")
+    return error
 
-    Exponential back-off with additive jitter: `base * factor ** failures`, at most `max_seconds`, plus
-    `chance` (0 to 1) times the jitter share of that.
+
+def _is_of_the_database(run: StepRun, error: Exception) -> bool:
+    """Whether the step failed because the connection that it writes through was lost or could not serve it.
+
+    A statement that was cancelled is not meant: it may have been the step's own, and too slow.
     """
-    if failures + 1 >= policy.attempts:
-        return None
-    if isinstance(error, Retry) and error.after is not None:
-        return max(0.0, error.after.total_seconds())
-    if policy.errors and not isinstance(error, Retry):
-        names = {kind.__name__ for kind in type(error).__mro__}
-        if names.isdisjoint(policy.errors):
-            return None
-    seconds = min(policy.base_seconds * policy.factor**failures, policy.max_seconds)
-    return seconds * (1 + policy.jitter * chance)
-
-
-def describe(error: Exception) -> dict[str, str]:
-    """An exception as the ledger keeps it."""
-    lines = "".join(traceback.format_exception(error))
-    return {
-        "type": type(error).__name__,
-        "message": ledger.plain(str(error)),
-        "traceback": ledger.plain(lines[-TRACEBACK_CHARACTERS:]),
-    }
+    if not run.has_effects:
+        return False
+    cancelled = isinstance(error, psycopg2.Error) and error.pgcode == "57014"
+    return bool(run.connection.closed) or (database.is_passing(error) and not cancelled)
 
 
 def _completion(claimed: Claimed, recipe: Recipe, returned: StepResult) -> Completion:

@@ -1,13 +1,27 @@
--- A worker says that it is there, what it can do and which tickets it holds.
-insert into oms.workers (
-    id, name, host, pid, backend_pid, pool, slots, queues, steps, tickets, cpu_percent, rss_bytes
+-- A worker says that it is there, what it can do and which tickets it holds. The answer names the steps it runs
+-- that the ledger has given up: what they report will be refused, so they may as well be ended.
+with beat as (
+    insert into oms.workers (
+        id, name, host, pid, backend_pid, pool, slots, queues, steps, tickets, tickets_at, cpu_percent, rss_bytes
+    )
+    values (
+        %(id)s::text, %(name)s::text, %(host)s::text, %(pid)s::int, pg_backend_pid(), %(pool)s::text,
+        %(slots)s::int, %(queues)s::text[], %(steps)s::text[], %(tickets)s::text[],
+        oms.now() - make_interval(secs => %(tickets_age)s::float8), %(cpu_percent)s::float8, %(rss_bytes)s::bigint
+    )
+    on conflict (id) do update set
+        backend_pid = excluded.backend_pid,
+        slots = excluded.slots, queues = excluded.queues,
+        tickets = excluded.tickets, tickets_at = excluded.tickets_at,
+        cpu_percent = excluded.cpu_percent, rss_bytes = excluded.rss_bytes, beat_at = oms.now()
+    returning id
 )
-values (
-    %(id)s::text, %(name)s::text, %(host)s::text, %(pid)s::int, pg_backend_pid(), %(pool)s::text, %(slots)s::int, %(queues)s::text[],
-    %(steps)s::text[], %(tickets)s::text[], %(cpu_percent)s::float8, %(rss_bytes)s::bigint
+select begun as ticket
+from unnest(%(begun)s::text[]) as begun
+cross join beat
+where not exists (
+    select from oms.jobs as job
+    where job.id = substring(begun from '^job-(\d+)')::bigint
+        and format('job-%%s.%%s.%%s', job.id, job.attempt, job.steps[job.step + 1]) = begun
+        and job.status in ('queued', 'running')
 )
-on conflict (id) do update set
-    backend_pid = excluded.backend_pid,
-    slots = excluded.slots, queues = excluded.queues, tickets = excluded.tickets,
-    cpu_percent = excluded.cpu_percent, rss_bytes = excluded.rss_bytes, beat_at = oms.now()
-returning beat_at

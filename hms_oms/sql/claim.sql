@@ -1,8 +1,8 @@
 -- Claim steps for a worker. A ticket that is lost, doubled, late or forged meets no row, and does nothing.
 with asked as (
     select * from unnest(
-        %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(leases)s::float8[]
-    ) as ticket (job, attempt, step, lease)
+        %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(leases)s::float8[], %(alone)s::boolean[]
+    ) as ticket (job, attempt, step, lease, alone)
 ),
 claimed as (
     update oms.jobs as job
@@ -17,6 +17,14 @@ claimed as (
         and job.steps[job.step + 1] = asked.step
         and job.status = 'queued'
         and job.cancel_by is null
+        -- A step that may have ended a worker runs with no other beside it.
+        and (asked.alone or job.suspicions = 0)
+        -- A worker that is not heard would be judged lost with what it claims.
+        and (%(heard_within)s::float8 is null or exists (
+            select from oms.workers as worker
+            where worker.id = %(worker)s::text
+                and worker.beat_at > oms.now() - make_interval(secs => %(heard_within)s::float8)
+        ))
         and not exists (
             select from oms.queues as queue where queue.name = job.queue and queue.paused_at is not null
         )

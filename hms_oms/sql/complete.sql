@@ -28,6 +28,8 @@ completed as (
         agent = coalesce(asked.next_agent, job.agent),
         failures = 0,
         losses = 0,
+        suspicions = 0,
+        lost_with = '{}',
         error = null,
         worker = null,
         lease_until = null,

@@ -1,11 +1,13 @@
 -- Take back jobs whose message or worker is gone: the same step again, under a new attempt.
+-- `blame` says whether the step may be the cause: 'step' it is, 'worker' it may be any that the worker ran,
+-- 'none' it is not.
 with asked as (
     select * from unnest(
         %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[]
     ) as ticket (job, attempt, step)
 ),
 held as (
-    select job.id, job.status, job.steps[job.step + 1] as step_name
+    select job.id, job.status, job.agent, job.worker, job.steps[job.step + 1] as step_name
     from oms.jobs as job
     join asked on job.id = asked.job and job.attempt = asked.attempt and job.steps[job.step + 1] = asked.step
     where job.status in ('queued', 'running')
@@ -13,17 +15,40 @@ held as (
     -- Whoever holds the row is just reporting it: then it is not lost, and the next sweep will see.
     for update of job skip locked
 ),
+judged as (
+    select
+        held.*,
+        %(blame)s::text = 'worker' and not alone as suspected,
+        %(blame)s::text = 'step'
+            or (
+                %(blame)s::text = 'worker'
+                -- A step that was lost among others this often is not given the benefit of the doubt.
+                and (alone or job.suspicions + 1 >= %(most_suspicions)s::int)
+                and not held.worker = any(job.lost_with)
+            ) as charged
+    from held
+    join oms.jobs as job on job.id = held.id
+    cross join lateral (
+        select not exists (
+            select from oms.jobs as other
+            where other.status = 'running' and other.worker = held.worker and other.id <> held.id
+        ) as alone
+    ) as neighbours
+    where held.status = 'running' and not held.agent
+),
 taken_back as (
     update oms.jobs as job
     set status = case
             when job.cancel_by is not null then 'cancelled'
-            when held.status = 'running' and not job.agent and job.losses + 1 >= %(poison)s::int then 'failed'
+            when judged.charged and job.losses + 1 >= %(poison)s::int then 'failed'
             else 'waiting'
         end,
         attempt = job.attempt + 1,
-        losses = case when held.status = 'running' and not job.agent then job.losses + 1 else job.losses end,
+        losses = job.losses + coalesce(judged.charged, false)::int,
+        suspicions = job.suspicions + coalesce(judged.suspected, false)::int,
+        lost_with = case when judged.charged then job.lost_with || held.worker else job.lost_with end,
         error = case
-            when held.status = 'running' and not job.agent and job.losses + 1 >= %(poison)s::int
+            when judged.charged and job.losses + 1 >= %(poison)s::int
             then jsonb_build_object(
                 'type', 'WorkerLost',
                 'message', format('%%s workers were lost in step %%s', job.losses + 1, held.step_name)
@@ -34,11 +59,11 @@ taken_back as (
         lease_until = null,
         since = oms.now(),
         finished_at = case
-            when job.cancel_by is not null
-                or (held.status = 'running' and not job.agent and job.losses + 1 >= %(poison)s::int)
+            when job.cancel_by is not null or (judged.charged and job.losses + 1 >= %(poison)s::int)
             then oms.now()
         end
     from held
+    left join judged on judged.id = held.id
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found
 ),

@@ -17,27 +17,27 @@ select
     job.id as job,
     job.attempt,
     job.steps[job.step + 1] as step,
-    job.lease_until < oms.now() as expired
+    case
+        when worker.id in (select id from gone) then 'gone'
+        when job.agent or worker.id is null then 'expired'
+        else 'unheld'
+    end as reason
 from oms.jobs as job
 left join oms.workers as worker on worker.id = job.worker
+cross join lateral (
+    select format('job-%%s.%%s.%%s', job.id, job.attempt, job.steps[job.step + 1]) = any(worker.tickets) as held
+) as said
 where job.status = 'running'
-    and (
-        job.lease_until < oms.now()
-        or (
-            %(judge_workers)s::boolean
-            and not job.agent
-            and case
-                -- A worker may claim before its first beat is recorded: give it the time of a beat.
-                when worker.id is null then job.since < oms.now() - %(gone)s::float8 * interval '1 second'
-                else worker.id in (select id from gone)
-                    -- It lives, and says that it does not have the step: the claim was made, but its answer
-                    -- never reached the worker.
-                    or (
-                        worker.beat_at > job.since + %(unheld)s::float8 * interval '1 second'
-                        and not format('job-%%s.%%s.%%s', job.id, job.attempt, job.steps[job.step + 1])
-                            = any(worker.tickets)
-                    )
-            end
-        )
-    )
+    and case
+        when job.agent then job.lease_until < oms.now()
+        -- A worker has left with its step still running, or its row is gone.
+        when worker.id is null
+            then %(judge_workers)s::boolean and job.since < oms.now() - %(gone)s::float8 * interval '1 second'
+        when worker.id in (select id from gone) then %(judge_workers)s::boolean
+        -- It lives, and says that it does not have the step: the claim was made, but its answer never reached
+        -- it. While it says that it has the step no lease runs out: it would run twice.
+        else %(judge_workers)s::boolean
+            and not said.held
+            and worker.tickets_at > job.since + %(unheld)s::float8 * interval '1 second'
+    end
 limit 10000

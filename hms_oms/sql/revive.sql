@@ -4,7 +4,8 @@ with held as (
 ),
 changed as (
     update oms.jobs as job
-    set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, ready_at = null,
+    set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, suspicions = 0,
+        lost_with = '{}', ready_at = null,
         since = oms.now(), finished_at = null
     from held
     where job.id = held.id

@@ -1,0 +1,58 @@
+"""How a step's failure is reported: by the retry policy of its recipe, whoever notices the failure."""
+
+from __future__ import annotations
+
+import random
+import traceback
+
+from hms_oms import ledger, registry, statements
+from hms_oms.database import Bare
+from hms_oms.outcomes import Retry
+from hms_oms.recipes import Recipe, RetryPolicy
+from hms_oms.tickets import Ticket
+from workers.limits import TimeLimitExceeded
+
+#: How much of a traceback the ledger keeps, in characters.
+TRACEBACK_CHARACTERS = 8000
+
+
+def overrun(connection: Bare, ticket: Ticket, limit: float) -> str | None:
+    """Report a step that was ended at its limit; the job's status now, or None if the report is too late."""
+    rows = statements.run_bare(
+        connection, "begun", {"job": ticket.job, "attempt": ticket.attempt, "step": ticket.step}
+    )
+    if not rows:
+        return None
+    [row] = rows
+    recipe: Recipe = registry.snapshot(connection, row["recipe_id"])
+    error = TimeLimitExceeded(f"the time limit of {limit:g} s was exceeded")
+    retry_after = delay(recipe.steps[row["step"]].retry, error, row["failures"], random.random())  # noqa: S311
+    return ledger.fail(connection, ticket, describe(error), retry_after=retry_after, worker="time limit")
+
+
+def delay(policy: RetryPolicy, error: Exception, failures: int, chance: float) -> float | None:
+    """How many seconds to wait before the step is tried again, or None when it is not.
+
+    Exponential back-off with additive jitter: `base * factor ** failures`, at most `max_seconds`, plus
+    `chance` (0 to 1) times the jitter share of that.
+    """
+    if failures + 1 >= policy.attempts:
+        return None
+    if isinstance(error, Retry) and error.after is not None:
+        return max(0.0, error.after.total_seconds())
+    if policy.errors and not isinstance(error, Retry):
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if names.isdisjoint(policy.errors):
+            return None
+    seconds = min(policy.base_seconds * policy.factor**failures, policy.max_seconds)
+    return seconds * (1 + policy.jitter * chance)
+
+
+def describe(error: Exception) -> dict[str, str]:
+    """An exception as the ledger keeps it."""
+    lines = "".join(traceback.format_exception(error))
+    return {
+        "type": type(error).__name__,
+        "message": ledger.plain(str(error)),
+        "traceback": ledger.plain(lines[-TRACEBACK_CHARACTERS:]),
+    }

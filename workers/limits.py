@@ -1,0 +1,81 @@
+"""Time limits in pools that cannot end a step: an exception in its thread first, then a new process.
+
+A pool of processes kills the one that runs over. A thread cannot be killed, and a second run must not begin
+beside the first: a step that does not even end by an exception is reported as failed when its process ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hms_oms.tickets import Ticket
+
+#: A step that goes on this long after the exception was raised in its thread does not heed it, in seconds.
+HEED_SECONDS = 5.0
+
+
+class TimeLimitExceeded(Exception):
+    """The step ran past its time limit, or its job was cancelled while it ran."""
+
+
+@dataclass
+class _Run:
+    ticket: Ticket
+    thread: int
+    limit: float
+    until: float
+    raised_at: float | None = None
+
+
+_lock = threading.Lock()
+_runs: dict[Ticket, _Run] = {}
+
+
+@contextmanager
+def limited(ticket: Ticket, limit: float) -> Iterator[None]:
+    """Have this thread's step end with TimeLimitExceeded after `limit` seconds, if `enforce` is called."""
+    run = _Run(ticket, threading.get_ident(), limit, time.monotonic() + limit)
+    with _lock:
+        _runs[ticket] = run
+    try:
+        yield
+    finally:
+        with _lock:
+            del _runs[ticket]
+            if run.raised_at is not None:
+                # It may not have been delivered yet, and must not hit what comes after the step.
+                _raise_in(run.thread, None)
+
+
+def begun() -> list[Ticket]:
+    """The tickets of the steps that run in this process."""
+    with _lock:
+        return list(_runs)
+
+
+def enforce(now: float, given_up: frozenset[Ticket] = frozenset()) -> list[tuple[Ticket, float]]:
+    """Raise in the threads of steps that are over their limit, or `given_up` by the ledger.
+
+    Returns the tickets, with their limits, of those that do not heed it.
+    """
+    deaf = []
+    with _lock:
+        for run in _runs.values():
+            if run.raised_at is None and (now >= run.until or run.ticket in given_up):
+                run.raised_at = now
+                _raise_in(run.thread, TimeLimitExceeded)
+            elif run.raised_at is not None and now - run.raised_at > HEED_SECONDS:
+                deaf.append((run.ticket, run.limit))
+    return deaf
+
+
+def _raise_in(thread: int, kind: type[Exception] | None) -> None:
+    """CPython's way to raise in another thread (None: take a pending exception back)."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(kind) if kind is not None else None
+    )
