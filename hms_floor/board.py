@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from hms_oms import health, presence
 from hms_oms import sla as slas
 from hms_ops import metrics, pulse
+from hms_ops.cause import Cause, Standing, busy_hosts, decide
 from hms_ops.metrics import Metric
 
 #: The lights of a queue, the worst first.
@@ -27,13 +28,18 @@ WORDS: Mapping[str, str] = {
 }
 
 
+#: What a cause rests on, and is called the same on a card.
+_TOLD = {each.name for each in fields(Standing)} - {"late", "at_risk", "waiting", "queued", "running"}
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """How one queue stands. Ages and waits in seconds, `rate` in jobs a second; None is "no data".
 
     `done_at` is when its last open job will be done, `last_due` the latest deadline of an open job,
-    `late_from` the first deadline that will be missed, `slots_needed` how many live slots would hold what can
-    be held.
+    `late_from` the first deadline that will be missed, `deadline` the one that asks for the most.
+    `slots_needed` live slots and `limit_needed` starts a minute would hold what can be held; one slot gets
+    `slot_rate` jobs done in a second. `agents`: its work is that of agents, not of workers.
     """
 
     name: str
@@ -42,6 +48,11 @@ class Card:
     paused_by: str | None = None
     pause_reason: str | None = None
     starts_per_minute: int | None = None
+    starts_set_by: str | None = None
+    starts_set_at: datetime | None = None
+    window_size: int | None = None
+    window_set_by: str | None = None
+    window_set_at: datetime | None = None
     backlog: int | None = None
     delayed: int | None = None
     window: int | None = None
@@ -59,8 +70,13 @@ class Card:
     last_due: datetime | None = None
     late_from: datetime | None = None
     slots_needed: int | None = None
+    limit_needed: int | None = None
+    slot_rate: float | None = None
+    deadline: datetime | None = None
     workers: int = 0
     slots: int = 0
+    agents: bool = False
+    busy_hosts: Sequence[str] = ()
     fresh: bool = True
 
     @property
@@ -72,6 +88,20 @@ class Card:
     def waiting(self) -> int:
         """Jobs that have not begun."""
         return sum(number or 0 for number in (self.backlog, self.delayed, self.window))
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why its jobs are late or will be, and what would help."""
+        return decide(
+            Standing(
+                late=self.late or 0,
+                at_risk=self.at_risk or 0,
+                waiting=self.backlog or 0,
+                queued=self.window or 0,
+                running=self.running or 0,
+                **{name: getattr(self, name) for name in _TOLD},
+            )
+        )
 
     @property
     def light(self) -> str:
@@ -136,6 +166,7 @@ def read(connection: Connection) -> Board:
                 sla_minutes=promised.get(row["name"]),
                 workers=len(hands),
                 slots=sum(worker.slots for worker in hands),
+                busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in hands),
             )
         )
     watch = next(each for each in pulse.status(connection) if each.name == "ops")
@@ -152,7 +183,8 @@ def read(connection: Connection) -> Board:
 # The greatest of an index, not of all open jobs.
 _QUEUES = """
 select
-    name, paused_at, paused_by, pause_reason, starts_per_minute,
+    name, paused_at, paused_by, pause_reason, starts_per_minute, starts_set_by, starts_set_at,
+    window_size, window_set_by, window_set_at,
     (
         select max(sla) from oms.jobs
         where queue = queues.name and status in ('waiting', 'queued', 'running')
@@ -176,9 +208,20 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("sla.onTimeDueToday", None): "on_time_today",
     ("sla.missedToday", None): "missed_today",
     ("worker.successRate", None): "success_rate",
+    ("forecast.slotRate", None): "slot_rate",
     ("forecast.slotsNeeded", None): "slots_needed",
+    ("forecast.limitNeeded", None): "limit_needed",
 }
-_COUNTS = ("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today", "slots_needed")
+_COUNTS = (
+    *("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today"),
+    *("slots_needed", "limit_needed"),
+)
+#: Which metric is how long from now on which moment of a card is.
+_MOMENTS: Mapping[str, str] = {
+    "forecast.doneIn": "done_at",
+    "forecast.lateIn": "late_from",
+    "forecast.dueIn": "deadline",
+}
 
 
 def _measured(found: Sequence[Metric], now: datetime) -> dict[str, Any]:
@@ -187,12 +230,12 @@ def _measured(found: Sequence[Metric], now: datetime) -> dict[str, Any]:
     values: dict[str, Any] = {"fresh": any(metric.name == "queue.length" for metric in fresh)}
     for metric in fresh:
         field = _FIELDS.get((metric.name, metric.subject))
-        if metric.value is None:
+        if metric.name == "worker.online":
+            values["agents"] = metric.value is None
+        elif metric.value is None:
             continue
-        if field is not None:
+        elif field is not None:
             values[field] = int(metric.value) if field in _COUNTS else metric.value
-        elif metric.name == "forecast.doneIn":
-            values["done_at"] = metric.at + timedelta(seconds=metric.value)
-        elif metric.name == "forecast.lateIn":
-            values["late_from"] = metric.at + timedelta(seconds=metric.value)
+        elif metric.name in _MOMENTS:
+            values[_MOMENTS[metric.name]] = metric.at + timedelta(seconds=metric.value)
     return values

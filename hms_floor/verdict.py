@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from hms_floor.board import Board, Card
 from hms_oms import format
+from hms_ops import advice
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,15 @@ def _broken(cards: Sequence[Card], zone: tzinfo | None) -> str:
         words += f", {worst.at_risk:,} more will be"
     if worst.done_at is not None and worst.paused_at is None:
         words += f", the last one done by {_clock(worst.done_at, zone)}"
-    return words + _others(cards) + _help(worst)
+    return words + _others(cards) + _help(worst, zone)
 
 
 def _risk(cards: Sequence[Card], zone: tzinfo | None) -> str:
     worst = max(cards, key=lambda card: card.at_risk or 0)
     since = f" from {_clock(worst.late_from, zone)} on" if worst.late_from else ""
-    return f"{_jobs(worst.at_risk or 0)} of {worst.name} will be late{since}{_others(cards)}{_help(worst)}"
+    return (
+        f"{_jobs(worst.at_risk or 0)} of {worst.name} will be late{since}{_others(cards)}{_help(worst, zone)}"
+    )
 
 
 def _unknown(cards: Sequence[Card], _: tzinfo | None) -> str:
@@ -92,18 +94,11 @@ def _ahead(card: Card, zone: tzinfo | None) -> str:
     return f"{words}."
 
 
-def _help(card: Card) -> str:
-    if card.paused_at is not None:
-        return "; the queue is paused."
-    if not card.workers:
-        return "; no worker is there for it."
-    more = (card.slots_needed or 0) - card.slots
-    if more <= 0:
-        limit = card.starts_per_minute
-        return "." if limit is None else f"; it may start no more than {_jobs(limit)} a minute."
-    workers = math.ceil(more * card.workers / card.slots) if card.slots else more
-    slots = f"{more:,} slot{'s' if more > 1 else ''}"
-    return f"; {workers:,} more worker{'s' if workers > 1 else ''} ({slots}) would hold what can be held."
+def _help(card: Card, zone: tzinfo | None) -> str:
+    cause = card.cause
+    if cause is None:
+        return "."
+    return f"; {advice.sentence(cause, lambda when: _clock(when, zone))}."
 
 
 def _others(cards: Sequence[Card]) -> str:

@@ -123,19 +123,16 @@ def resume(connection: Connection, queue: str) -> bool:
     return resumed > 0
 
 
-def limit(connection: Connection, queue: str, *, window: int | None, starts_per_minute: int | None) -> None:
+def limit(
+    connection: Connection, queue: str, *, window: int | None, starts_per_minute: int | None, who: str
+) -> None:
     """Set how many jobs may stand in a queue's window, and how many may start a minute (None: no limit).
 
-    Raises UnknownQueue.
+    The queue keeps who has set each of them, and when. Raises UnknownQueue.
     """
     require_queue(connection, queue)
     connection.execute(
-        text(
-            "update oms.queues"
-            " set window_size = :window, starts_per_minute = :starts, starts_from = oms.now()"
-            " where name = :queue"
-        ),
-        {"queue": queue, "window": window, "starts": starts_per_minute},
+        text(_LIMIT), {"queue": queue, "window": window, "starts": starts_per_minute, "who": who}
     )
     _notify(connection, queue)
 
@@ -226,3 +223,17 @@ def _notify(connection: Connection, queue: str) -> None:
 
 def _ids(rows: Sequence[RowMapping]) -> list[int]:
     return [int(row["id"]) for row in rows]
+
+
+_LIMIT = """
+update oms.queues set
+    window_set_by = case when window_size is distinct from :window then :who else window_set_by end,
+    window_set_at = case when window_size is distinct from :window then oms.now() else window_set_at end,
+    starts_set_by = case when starts_per_minute is distinct from :starts then :who else starts_set_by end,
+    starts_set_at =
+        case when starts_per_minute is distinct from :starts then oms.now() else starts_set_at end,
+    window_size = :window,
+    starts_per_minute = :starts,
+    starts_from = oms.now()
+where name = :queue
+"""

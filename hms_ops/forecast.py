@@ -1,12 +1,14 @@
-"""What will be late: the work that is open, set against what the crew gets done.
+"""What will be late: the work that is open, set against what the workers get done.
 
 Two classic sums over the deadlines of the open jobs, taken in the order in which they are served:
 
-- the *fluid drain*: a crew that gets `rate` jobs a second done is through with the k-th in line at
-  `now + k / rate`. The job is late where that passes its deadline;
+- the *fluid drain*: workers that get `rate` jobs a second done are through with the k-th in line at
+  `now + k / rate`. The job is late if that passes its deadline. With a limit of starts the rate is the lesser
+  of two (see `hms_ops.capacity`);
 - the *processor demand* of earliest-deadline-first scheduling (Liu and Layland 1973; Baruah, Rosier and
   Howell 1990): every promise can be held exactly if, for each deadline d, the work due by d fits into the
-  time until d. Solved for the crew: `slots = max over d of (work due by d) / ((d - now) * rate per slot)`.
+  time until d. Solved for the slots: `slots = max over d of (work due by d) / ((d - now) * rate per slot)`;
+  solved for the limit: `starts = max over d of (jobs due by d, not started) / (d - now - time of one job)`.
 
 Both cost the number of different deadlines, not of jobs. Jobs that may not start yet stand in line like the
 others, and nothing is known of jobs still to come: what is forecast is the least that will happen. Everything
@@ -17,9 +19,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hms_ops.capacity import Capacity
 from hms_ops.picture import Forecast
 
 #: How many open jobs have which deadline, in the order in which they are served: by priority, and among
@@ -37,45 +40,17 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
-    """What a crew gets done: `slots` live slots, each of which finishes `per_slot` jobs a second.
-
-    `trusted` says whether `per_slot` rests on enough finished jobs to wake somebody, `held_back` whether a
-    limit of starts keeps the crew from doing more, so that more slots would not help.
-    """
-
-    slots: int
-    per_slot: float
-    trusted: bool = False
-    held_back: bool = False
-
-    @property
-    def rate(self) -> float:
-        """Jobs per second of the whole crew."""
-        return self.slots * self.per_slot
-
-    def limited(self, most: float | None) -> Capacity:
-        """The same crew where no more than `most` jobs a second may start (None: no limit)."""
-        if most is None or self.rate <= most:
-            return self
-        return replace(self, per_slot=most / self.slots, held_back=True)
-
-    def with_slots(self, more: int) -> Capacity:
-        """The crew with so many slots more (or, below zero, fewer)."""
-        return replace(self, slots=max(0, self.slots + more))
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """What another SLA would mean for the jobs that are open now.
 
-    `before` is the forecast as it is, `after` as it would be had they been accepted under the other SLA;
-    `at_once` of them would then be late already.
+    `before` is the forecast as it is, `after` as it would be had they been accepted under the other SLA.
+    `late_now` of them are past their deadline, `late_at_once` would be under the other SLA.
     """
 
     before: Forecast
     after: Forecast
-    at_once: int
+    late_now: int
+    late_at_once: int
 
 
 def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused: bool = False) -> Forecast:
@@ -87,35 +62,45 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
     `deadline` is the binding one: where the work due is the most for the time left. Nothing done without live
     slots: every job is late at its deadline.
 
-    `slots_needed` leaves aside the deadlines that are nearer than one slot takes for one job, since no crew
-    can hold them; it is None if a slot gets nothing done, or if more slots would not help. The crew of a
-    paused queue starts `PAUSE_SECONDS` from now.
+    `slots_needed` and `limit_needed` hold every deadline that can be held from now on, each if the other is
+    not in the way. They leave aside the deadlines that are nearer than one slot takes for one job, since
+    nothing can hold those, and are None if a slot gets nothing done. A paused queue starts `PAUSE_SECONDS`
+    from now.
     """
     start = now + timedelta(seconds=PAUSE_SECONDS) if paused else now
-    late, first_late = _late(histogram, capacity.rate, start, now)
-    slots, binding = _slots(histogram, capacity.per_slot, start)
+    late, first_late = _late(histogram, capacity, start, now)
+    slots, deadline = _slots(histogram, capacity.per_slot, now)
+    starts, by_limit = _starts(histogram, capacity, now)
     jobs = sum(count for _, count in histogram)
     return Forecast(
         late=late,
         first_late=first_late,
-        deadline=binding or first_late,
-        done_at=finish(jobs, capacity.rate, start) if jobs else None,
+        deadline=(by_limit if capacity.held_back else deadline) or first_late,
+        done_at=finish(jobs, capacity, start) if jobs else None,
         rate=capacity.rate,
-        slots_needed=None if capacity.held_back else slots,
+        slots_needed=slots,
         trusted=capacity.trusted,
+        slot_rate=capacity.per_slot,
+        limit_needed=starts,
     )
 
 
-def finish(position: int, rate: float, now: datetime) -> datetime | None:
-    """When the job at `position` (the first is 1) is done: `now + position / rate`. None is never."""
+def finish(position: int, capacity: Capacity, now: datetime) -> datetime | None:
+    """When the job at `position` (the first is 1) is done. None is never."""
     try:
-        return now + timedelta(seconds=position / rate)
-    except (ZeroDivisionError, OverflowError):
+        return now + timedelta(seconds=capacity.seconds_until(position))
+    except OverflowError:
         return None
 
 
 def change(
-    histogram: Histogram, capacity: Capacity, now: datetime, *, minutes: float, instead: float
+    histogram: Histogram,
+    capacity: Capacity,
+    now: datetime,
+    *,
+    minutes: float,
+    instead: float,
+    paused: bool = False,
 ) -> Change:
     """What an SLA of `instead` minutes, in place of `minutes`, would put at risk of the jobs open now.
 
@@ -124,11 +109,11 @@ def change(
     """
     shift = timedelta(minutes=instead - minutes)
     shifted = [(deadline + shift, jobs) for deadline, jobs in histogram]
-    overdue = sum(jobs for deadline, jobs in histogram if deadline < now)
     return Change(
-        before=forecast(histogram, capacity, now),
-        after=forecast(shifted, capacity, now),
-        at_once=sum(jobs for deadline, jobs in shifted if deadline < now) - overdue,
+        before=forecast(histogram, capacity, now, paused=paused),
+        after=forecast(shifted, capacity, now, paused=paused),
+        late_now=_overdue(histogram, now),
+        late_at_once=_overdue(shifted, now),
     )
 
 
@@ -161,41 +146,46 @@ def arrival(
         place -= 1
     ahead, behind = list(histogram[:place]), list(histogram[place:])
     before = sum(count for _, count in ahead)
-    late = jobs - _on_time(before, jobs, capacity.rate, (deadline - start).total_seconds())
-    together, _ = _late([*ahead, (deadline, jobs), *behind], capacity.rate, start, now)
-    alone, _ = _late(histogram, capacity.rate, start, now)
-    return Arrival(finish(before + jobs, capacity.rate, start), late, max(0, together - late - alone))
+    late = jobs - _on_time(before, jobs, capacity, (deadline - start).total_seconds())
+    together, _ = _late([*ahead, (deadline, jobs), *behind], capacity, start, now)
+    alone, _ = _late(histogram, capacity, start, now)
+    return Arrival(finish(before + jobs, capacity, start), late, max(0, together - late - alone))
 
 
 def quote(histogram: Histogram, capacity: Capacity, now: datetime) -> datetime | None:
     """The earliest deadline that a new job can be promised without making another one late.
 
     The new job is served after all with the same or an earlier deadline and delays all others by one place;
-    itself it holds a slot for as long as one takes for one job. None where nothing is ever done.
+    itself it holds a slot for as long as one takes for one job. None if nothing is ever done.
     """
-    rate = capacity.rate
-    at_best = finish(1, capacity.per_slot, now)
+    at_best = finish(1, Capacity(min(1, capacity.slots), capacity.per_slot), now)
     if at_best is None:
         return None
     line = sorted(histogram)
-    harmed = _last_harmed(line, rate, now)
+    harmed = _last_harmed(line, capacity, now)
     before, earliest = 0, at_best
     for index, (deadline, jobs) in enumerate(line):
-        done_at = finish(before + 1, rate, now)
+        done_at = finish(before + 1, capacity, now)
         if done_at is None:
             return None
         if index > harmed and max(done_at, earliest) < deadline:
             return max(done_at, earliest)
         before, earliest = before + jobs, max(at_best, deadline)
-    done_at = finish(before + 1, rate, now)
+    done_at = finish(before + 1, capacity, now)
     return done_at and max(done_at, earliest)
 
 
-def _late(histogram: Histogram, rate: float, start: datetime, now: datetime) -> tuple[int, datetime | None]:
+def _overdue(histogram: Histogram, now: datetime) -> int:
+    return sum(jobs for deadline, jobs in histogram if deadline < now)
+
+
+def _late(
+    histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
+) -> tuple[int, datetime | None]:
     """How many jobs will miss a deadline that is not past, and the earliest such deadline."""
     late, first, before = 0, None, 0
     for deadline, jobs in histogram:
-        missed = jobs - _on_time(before, jobs, rate, (deadline - start).total_seconds())
+        missed = jobs - _on_time(before, jobs, capacity, (deadline - start).total_seconds())
         if missed and deadline >= now:
             late += missed
             first = deadline if first is None else min(first, deadline)
@@ -203,9 +193,10 @@ def _late(histogram: Histogram, rate: float, start: datetime, now: datetime) -> 
     return late, first
 
 
-def _on_time(before: int, jobs: int, rate: float, seconds: float) -> int:
+def _on_time(before: int, jobs: int, capacity: Capacity, seconds: float) -> int:
     """How many of `jobs` in line behind `before` others are done within `seconds`."""
-    return min(jobs, max(0, math.floor((seconds + _CLOCK_SECONDS) * rate + _ROUNDING) - before))
+    done = capacity.done_within(seconds + _CLOCK_SECONDS)
+    return min(jobs, max(0, math.floor(min(done, 1e15) + _ROUNDING) - before))
 
 
 def _slots(histogram: Histogram, per_slot: float, start: datetime) -> tuple[int | None, datetime | None]:
@@ -221,12 +212,33 @@ def _slots(histogram: Histogram, per_slot: float, start: datetime) -> tuple[int 
     return math.ceil(needed - _ROUNDING), binding
 
 
-def _last_harmed(line: Histogram, rate: float, now: datetime) -> int:
+def _starts(histogram: Histogram, capacity: Capacity, start: datetime) -> tuple[int | None, datetime | None]:
+    """How many starts a minute hold every deadline that can still be held, and which asks for the most.
+
+    A job has to start by the time that it takes before its deadline. Of a deadline so near that this leaves
+    less than half of the time, as much is asked as if jobs had been started all along.
+    """
+    if capacity.per_slot <= 0:
+        return None, None
+    needed, binding, due = 0.0, None, 0
+    takes = 1 / capacity.per_slot
+    for deadline, jobs in histogram:
+        due += jobs
+        seconds = (deadline - start).total_seconds()
+        if due <= capacity.started or seconds * capacity.per_slot + _ROUNDING < 1:
+            continue
+        asked = (due - capacity.started) / (seconds - takes) if seconds > 2 * takes else due / seconds
+        if asked > needed:
+            needed, binding = asked, deadline
+    return math.ceil(60 * needed - _ROUNDING), binding
+
+
+def _last_harmed(line: Histogram, capacity: Capacity, now: datetime) -> int:
     """The last in a line that one more job in front would make late, where it is on time without; or -1."""
     last, before = -1, 0
     for index, (deadline, jobs) in enumerate(line):
         seconds = (deadline - now).total_seconds()
-        if _on_time(before, jobs, rate, seconds) > _on_time(before + 1, jobs, rate, seconds):
+        if _on_time(before, jobs, capacity, seconds) > _on_time(before + 1, jobs, capacity, seconds):
             last = index
         before += jobs
     return last

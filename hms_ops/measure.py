@@ -18,16 +18,28 @@ from sqlalchemy import Connection, Engine, text
 from hms_oms import presence
 from hms_oms.presence import Worker
 from hms_ops.attainment import statement
+from hms_ops.capacity import most
+from hms_ops.cause import busy_hosts
 from hms_ops.census import Census, Count, Day, Standing
 from hms_ops.diary import Diary
 from hms_ops.forecast import forecast
 from hms_ops.heard import Heard
-from hms_ops.pace import Pace
+from hms_ops.pace import Pace, work
 from hms_ops.picture import Forecast, Hearing, HostSeen, Picture, QueueSeen
 from hms_ops.receiver import Receiver
 from hms_ops.tally import EVENTS, LEDGER, Tally
 from hms_ops.waits import Begun, Ended
 
+#: What is set for a queue, as the ledger has it.
+_SET = (
+    "paused_by",
+    "starts_per_minute",
+    "starts_set_by",
+    "starts_set_at",
+    "window_size",
+    "window_set_by",
+    "window_set_at",
+)
 #: Late jobs are counted at every look up to this many; beyond, the census counts them.
 MOST_LATE = 5000
 #: Events are late by a bundle and a look: the sweep leaves what was just written to them, in seconds.
@@ -165,6 +177,8 @@ class Measure:
             steps=tally.steps(),
             ended_today=day.promises.ended,
             on_time_today=day.promises.on_time,
+            busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in crew),
+            **{name: row[name] for name in _SET},
         )
         return replace(queue, able_since=self._since_able(queue, now))
 
@@ -178,13 +192,15 @@ class Measure:
         return self._able_since.get(queue.name)
 
     def _look_ahead(self, row: Mapping[str, Any], standing: Standing, slots: int, now: datetime) -> None:
-        name, paused, limit = row["name"], row["paused_at"] is not None, row["starts_per_minute"]
-        able = standing.running + (0 if paused else standing.waiting + standing.queued)
+        name, paused = row["name"], row["paused_at"] is not None
+        held = paused or row["starts_used"] or row["window_size"] == 0
+        able = work(standing.running, standing.queued, standing.waiting, held=held)
         pace = self._paces.setdefault(name, Pace())
         pace.look(now, self._left.pop(name, 0), min(slots, able))
         capacity = pace.capacity(slots)
         if capacity is not None:
-            capacity = capacity.limited(None if limit is None else limit / 60)
+            allowed = most(row["starts_per_minute"], row["window_size"])
+            capacity = capacity.limited(allowed, standing.running + standing.queued)
         self._ahead[name] = (
             None if capacity is None else forecast(standing.histogram, capacity, now, paused=paused)
         )

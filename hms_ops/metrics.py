@@ -110,8 +110,15 @@ CATALOGUE: Mapping[str, Meaning] = {
     ),
     "forecast.doneIn": Meaning("seconds", "Time until the last open job is done, at the present pace"),
     "forecast.lateIn": Meaning("seconds", "Time until the first deadline that will be missed"),
-    "forecast.rate": Meaning("jobs per second", "What the live workers get done while the queue has work"),
+    "forecast.dueIn": Meaning("seconds", "Time until the deadline that asks for the most"),
+    "forecast.rate": Meaning(
+        "jobs per second", "What the live workers get done while the queue has work, within its limits"
+    ),
+    "forecast.slotRate": Meaning("jobs per second", "What one slot gets done while it has work"),
     "forecast.slotsNeeded": Meaning("slots", "Live slots that would hold every promise that can be held"),
+    "forecast.limitNeeded": Meaning(
+        "starts a minute", "The limit of starts that would hold every promise that can be held"
+    ),
     "ops.events": Meaning("events per second", "Worker events heard lately", ()),
     "ops.eventLag": Meaning("seconds", "Longest time lately from a step's change to its being seen", ()),
     "ops.dropped": Meaning("tickets", "Heard tickets left to the sweep since the start: too many", ()),
@@ -190,7 +197,9 @@ def _of_queue(queue: QueueSeen, picture: Picture) -> Iterator[Metric]:
     for state, length in lengths.items():
         yield Metric("queue.length", length, queue.name, state, counted, LEDGER)
     yield Metric("sla.breached", queue.late, queue.name, None, picture.now, LEDGER)
-    yield Metric("worker.online", queue.workers, queue.name, None, picture.now, PRESENCE)
+    # How many agents there are, nobody knows.
+    online = None if queue.agent_only and not queue.workers else queue.workers
+    yield Metric("worker.online", online, queue.name, None, picture.now, PRESENCE)
     source = LEDGER if queue.waits is None else queue.waits.source
     for name, value in _windowed(queue).items():
         yield Metric(name, value, queue.name, None, picture.now, source)
@@ -206,13 +215,17 @@ def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
     done_at = None if ahead is None else ahead.done_at
     first_late = None if ahead is None else ahead.first_late
     today = _today(queue)
+    due = None if ahead is None else ahead.deadline
     return {
         "queue.oldestAge": None if oldest is None else (now - oldest).total_seconds(),
         "sla.atRisk": queue.at_risk,
         "forecast.doneIn": None if done_at is None else (done_at - now).total_seconds(),
         "forecast.lateIn": None if first_late is None else (first_late - now).total_seconds(),
+        "forecast.dueIn": None if due is None else (due - now).total_seconds(),
         "forecast.rate": None if ahead is None else ahead.rate,
+        "forecast.slotRate": None if ahead is None else ahead.slot_rate,
         "forecast.slotsNeeded": None if ahead is None else ahead.slots_needed,
+        "forecast.limitNeeded": None if ahead is None else ahead.limit_needed,
         "sla.onTimeToday": None if today is None else today.share_of_ended,
         "sla.onTimeDueToday": None if today is None else today.share_of_due,
         "sla.missedToday": None if today is None else today.missed,

@@ -1,9 +1,10 @@
-"""How fast a slot works: jobs finished, over the time in which slots had work.
+"""How fast a slot works: jobs finished, over the time in which slots ran, or had jobs in front of them.
 
 Time in which a slot had nothing to do says nothing of how fast it is, so it is left out: `per slot =
-finished / (slots with work * seconds)`. For jobs whose length varies at random this is the maximum likelihood
+finished / (slots at work * seconds)`. For jobs whose length varies at random this is the maximum likelihood
 estimate, with those that are not finished yet taken into account. It holds with half a load as with a full
-one, and what slows a crew down (other queues on the same slots, a limit of starts per minute) is in it.
+one. What slows the slots down (other queues on them, a message that does not come) is in it; what a limit of
+starts per minute or a pause holds back is not, because no slot can have it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
-from hms_ops.forecast import Capacity
+from hms_ops.capacity import Capacity
 
 #: What counts as lately: so many seconds in which the queue had work, nights left out ...
 WINDOW_SECONDS = 300
@@ -22,6 +23,11 @@ ENOUGH = 10
 LONGEST_SECONDS = 4 * 3600
 #: What was seen is kept in pieces of so many seconds.
 PIECE_SECONDS = 5
+
+
+def work(running: int, queued: int, waiting: int, *, held: bool) -> int:
+    """How many jobs a slot may have: those of the backlog unless they are `held` by a pause or a limit."""
+    return running + queued + (0 if held else waiting)
 
 
 class Pace:
@@ -44,8 +50,8 @@ class Pace:
     def look(self, now: datetime, finished: int, busy: int) -> None:
         """Note how many jobs were done with the queue since the look before, and how many slots have work.
 
-        `busy` slots are as many as are live, or as there are jobs that may run, if they are fewer: none while
-        the queue is paused. For a queue of agents, whose number nobody knows, they count as one slot.
+        `busy` slots are as many as are live, or as there are jobs that may run, if they are fewer: see
+        `work`. For a queue of agents, whose number nobody knows, they count as one slot.
         """
         if self._before is not None:
             at, busy_before = self._before

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hms_ops.cause import Cause, Standing, decide
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -33,8 +35,9 @@ class Forecast:
 
     `late` jobs of the open ones will miss a deadline that is still ahead if nothing changes, the first of
     them at `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate`
-    is jobs per second, `slots_needed` how many live slots would hold every promise that can still be held
-    (None: it cannot be told). `trusted` says whether the rate rests on enough finished jobs to wake somebody.
+    is jobs per second, `slot_rate` what one slot gets done while it has a job. `slots_needed` live slots, and
+    `limit_needed` starts a minute, would hold every promise that can still be held (None: it cannot be told).
+    `trusted` says whether the rates rest on enough finished jobs to wake somebody.
     """
 
     late: int
@@ -44,6 +47,8 @@ class Forecast:
     rate: float
     slots_needed: int | None
     trusted: bool = False
+    slot_rate: float | None = None
+    limit_needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,46 @@ class QueueSeen:
     ended_today: int | None = None
     on_time_today: int | None = None
     able_since: datetime | None = None
+    #: Who has paused it; what is set for it, by whom, and when.
+    paused_by: str | None = None
+    starts_per_minute: int | None = None
+    starts_set_by: str | None = None
+    starts_set_at: datetime | None = None
+    window_size: int | None = None
+    window_set_by: str | None = None
+    window_set_at: datetime | None = None
+    #: The machines of its workers, if all of them are busy.
+    busy_hosts: Sequence[str] = ()
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why its jobs are late or will be, and what would help."""
+        ahead = self.forecast
+        return decide(
+            Standing(
+                late=self.late,
+                at_risk=0 if ahead is None else ahead.late,
+                waiting=self.waiting,
+                queued=self.queued,
+                running=self.running,
+                workers=self.workers,
+                slots=self.slots,
+                agents=self.agent_only,
+                paused_at=self.paused_at,
+                paused_by=self.paused_by,
+                starts_per_minute=self.starts_per_minute,
+                starts_set_by=self.starts_set_by,
+                starts_set_at=self.starts_set_at,
+                window_size=self.window_size,
+                window_set_by=self.window_set_by,
+                window_set_at=self.window_set_at,
+                slot_rate=None if ahead is None else ahead.slot_rate,
+                slots_needed=None if ahead is None else ahead.slots_needed,
+                limit_needed=None if ahead is None else ahead.limit_needed,
+                deadline=None if ahead is None else ahead.deadline,
+                busy_hosts=self.busy_hosts,
+            )
+        )
 
     @property
     def able(self) -> bool:

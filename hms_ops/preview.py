@@ -5,12 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from hms_oms import health, presence, queues
+from hms_oms import health, presence
 from hms_ops import census, metrics
+from hms_ops.capacity import Capacity, most
 from hms_ops.census import Standing
-from hms_ops.forecast import Arrival, Capacity, Change, arrival, change
+from hms_ops.forecast import Arrival, Change, Histogram, arrival, change
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is open in a queue, by deadline, and what gets it done within the limits that are set."""
+
+    line: Histogram
+    capacity: Capacity
+    paused: bool
+
+    @property
+    def jobs(self) -> int:
+        """The open jobs."""
+        return sum(jobs for _, jobs in self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,43 +36,46 @@ class Preview:
     change: Change
 
 
-def sla(connection: Connection, queue: str, *, minutes: float, instead: float) -> Preview | None:
-    """The load of now under an SLA of `instead` minutes in place of `minutes`.
+def load(connection: Connection, queue: str, now: datetime) -> Load | None:
+    """The open jobs of a queue, counted now, and its capacity: the pace of a slot is as the watch has it.
 
-    The open jobs are counted anew; how fast they are done is as the watch has it. None where it does not say.
+    None if the watch has not measured a pace lately.
     """
-    now = health.clock(connection)
-    capacity = _capacity(connection, queue, now)
-    if capacity is None:
-        return None
-    line = census.standings(connection, now).get(queue, Standing()).histogram
-    return Preview(
-        sum(jobs for _, jobs in line), change(line, capacity, now, minutes=minutes, instead=instead)
+    pace = next(
+        (
+            metric.value
+            for metric in metrics.newest(connection, queue)
+            if metric.name == "forecast.slotRate" and not metric.stale(now)
+        ),
+        None,
     )
+    if pace is None:
+        return None
+    slots = sum(worker.slots for worker in presence.live(connection) if queue in worker.queues)
+    row = connection.execute(
+        text("select paused_at, starts_per_minute, window_size from oms.queues where name = :queue"),
+        {"queue": queue},
+    ).one()
+    standing = census.standings(connection, now).get(queue, Standing())
+    allowed = most(row.starts_per_minute, row.window_size)
+    capacity = Capacity(slots, pace).limited(allowed, standing.running + standing.queued)
+    return Load(standing.histogram, capacity, row.paused_at is not None)
+
+
+def sla(connection: Connection, queue: str, *, minutes: float, instead: float) -> Preview | None:
+    """The load of now under an SLA of `instead` minutes in place of `minutes`."""
+    now = health.clock(connection)
+    found = load(connection, queue, now)
+    if found is None:
+        return None
+    told = change(found.line, found.capacity, now, minutes=minutes, instead=instead, paused=found.paused)
+    return Preview(found.jobs, told)
 
 
 def more(connection: Connection, queue: str, *, jobs: int, deadline: datetime) -> Arrival | None:
     """How `jobs` more, accepted now and due at `deadline`, would fare; None if the pace is not known."""
     now = health.clock(connection)
-    capacity = _capacity(connection, queue, now)
-    if capacity is None:
+    found = load(connection, queue, now)
+    if found is None:
         return None
-    line = census.standings(connection, now).get(queue, Standing()).histogram
-    paused = any(each.name == queue and each.paused_at for each in queues.overview(connection))
-    return arrival(line, capacity, now, jobs=jobs, deadline=deadline, paused=paused)
-
-
-def _capacity(connection: Connection, queue: str, now: datetime) -> Capacity | None:
-    """What the live slots get done, at the pace that the watch has seen; None if it has seen none."""
-    rate = next(
-        (
-            metric.value
-            for metric in metrics.newest(connection, queue)
-            if metric.name == "forecast.rate" and not metric.stale(now)
-        ),
-        None,
-    )
-    if rate is None:
-        return None
-    slots = sum(worker.slots for worker in presence.live(connection) if queue in worker.queues)
-    return Capacity(slots, rate / slots if slots else 0.0)
+    return arrival(found.line, found.capacity, now, jobs=jobs, deadline=deadline, paused=found.paused)

@@ -11,6 +11,8 @@ from typing import Any
 
 from hms_oms.format import about, hour_and_zone, minutes
 from hms_oms.gsm7 import ONE_SEGMENT, encodable, septets
+from hms_ops import advice
+from hms_ops.cause import read
 from hms_ops.incident_rows import Incident
 from hms_ops.rules import RULES
 
@@ -106,7 +108,7 @@ def clock(zone: tzinfo) -> Clock:
 def _late(facts: Facts, at: Clock) -> str:
     jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} late since {at(facts['late_since'])}"
     oldest = f", oldest {about(facts['value'])}" if facts["value"] >= 1 else ""
-    return f"{jobs}{oldest}{_paused(facts)}"
+    return f"{jobs}{oldest}{_cause(facts)}"
 
 
 def _slow(facts: Facts, at: Clock) -> str:  # noqa: ARG001
@@ -115,10 +117,8 @@ def _slow(facts: Facts, at: Clock) -> str:  # noqa: ARG001
 
 def _forecast(facts: Facts, at: Clock) -> str:
     first = f" from {at(facts['first_late'])}" if facts["first_late"] else ""
-    jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} will be late{first}"
-    needed = facts["slots_needed"]
-    slots = f"; {needed} slots needed, {facts['slots']} there" if needed and not facts["paused"] else ""
-    return f"{jobs}{slots}{_paused(facts)}"
+    jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} will be late"
+    return f"{jobs}{first}{_cause(facts)}"
 
 
 def _stalled(facts: Facts, at: Clock) -> str:  # noqa: ARG001
@@ -212,5 +212,7 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _paused(facts: Facts) -> str:
-    return "; the queue is paused" if facts.get("paused") else ""
+def _cause(facts: Facts) -> str:
+    # Facts that were written by the release before have no cause.
+    cause = read(facts.get("cause"))
+    return f"; {advice.brief(cause)}" if cause else "; the queue is paused" if facts.get("paused") else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from hms_floor import ahead
 from hms_floor.board import Card
 from hms_floor.pages import words
 from hms_floor.pages.asking import Refused
@@ -125,14 +126,7 @@ class Buttons:
 
 def _preview(answer: Mapping[str, Any]) -> str:
     change = f"From {words.promise(answer['before'])} to {words.promise(answer['minutes'])}."
-    ahead = answer["forecast"]
-    if ahead is None:
-        return f"{change} No forecast: nothing was measured lately."
-    before, after = ahead["before"]["late"], ahead["after"]["late"] + ahead["lateAtOnce"]
-    return (
-        f"{change} Were the {ahead['open']:,} open jobs held to it, {after:,} of them would be late;"
-        f" as it is, {before:,} will be."
-    )
+    return f"{change} {ahead.told(answer['forecast'])}"
 
 
 def _told(number: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hms_ops.cause import document
 from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture, QueueSeen
 from hms_ops.rules.limits import Limits
@@ -51,5 +52,6 @@ def _judge(queue: QueueSeen, limits: Limits) -> Finding | None:
             "slots": queue.slots,
             "slots_needed": forecast.slots_needed,
             "paused": queue.paused_at is not None,
+            "cause": document(queue.cause),
         },
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hms_ops.cause import document
 from hms_ops.findings import Finding
 from hms_ops.picture import Picture
 from hms_ops.rules.limits import Limits
@@ -28,6 +29,7 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:  # noqa: ARG001 a 
                 "running": queue.running,
                 "sla_minutes": queue.sla_minutes,
                 "paused": queue.paused_at is not None,
+                "cause": document(queue.cause),
             },
         )
         for queue in picture.queues

@@ -9,7 +9,17 @@ with promised as (
 select
     queue.name,
     queue.paused_at,
+    queue.paused_by,
     queue.starts_per_minute,
+    queue.starts_set_by,
+    queue.starts_set_at,
+    queue.window_size,
+    queue.window_set_by,
+    queue.window_set_at,
+    -- Whether the limit's clock has moved lately: as long as nothing starts it saves up, up to a bound.
+    queue.starts_per_minute is not null and queue.starts_from
+        > %(now)s::timestamptz - greatest(60.0 / queue.starts_per_minute, 1.0) * interval '1 second'
+        as starts_used,
     promised.minutes as sla_minutes,
     first.sla as next_sla,
     passed.late

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from hms_floor.badges import Role
-from hms_oms import health, outbox, presence
+from hms_oms import control, health, outbox, presence
 from hms_oms.recipes import Recipe
 from hms_ops import incident_rows, incidents, metrics, pulse, samples
 from hms_ops.findings import Finding
@@ -315,13 +315,24 @@ def test_a_dry_run_tells_what_an_sla_would_mean(door: Door, engine: sa.Engine, b
     unknown = door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}, Role.MANAGER)
     assert unknown.json()["forecast"] is None
     presence.beat(bare, presence.Beat("w/1", "w", "here", 1, "solo", 2, ["shop"], [], [], 1.0, 1))
-    publish(engine, forecast=Forecast(0, None, None, None, 0.01, 1))
-    answer = door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}, Role.MANAGER)
-    ahead = answer.json()["forecast"]
-    # One job in a hundred seconds: all ten are done within thirty minutes, two within five.
+    publish(engine, forecast=Forecast(0, None, None, None, 0.01, 1, slot_rate=0.005))
+    dry_run = {"minutes": 5, "dryRun": True}
+    ahead = door.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]
+    # One job in a hundred seconds: all ten are done within thirty minutes, three within five.
     assert (ahead["open"], ahead["before"]["late"], ahead["after"]["late"]) == (10, 0, 8)
-    assert ahead["lateAtOnce"] == 0
+    assert (ahead["lateAtOnce"], ahead["before"]["lateAlready"]) == (0, 0)
     assert (ahead["before"]["slotsNeeded"], ahead["after"]["slotsNeeded"]) == (2, 7)
+    with engine.begin() as connection:
+        control.limit(connection, "shop", window=None, starts_per_minute=1, who="ann")
+        connection.exec_driver_sql("delete from ops.metrics")  # written no more than once a second
+    publish(engine, forecast=Forecast(0, None, None, None, 0.01, 1, slot_rate=0.5))
+    ahead = door.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]
+    # One job a minute may start, though one slot could do thirty: the limit is in the forecast.
+    assert (ahead["before"]["late"], ahead["after"]["late"]) == (0, 6)
+    assert (ahead["after"]["slotsNeeded"], ahead["after"]["limitNeeded"]) == (1, 3)
+    longer = {"minutes": 240, "dryRun": True}
+    ahead = door.ask("PUT", "/queues/shop/sla", longer, Role.MANAGER).json()["forecast"]
+    assert (ahead["after"]["late"], ahead["lateAtOnce"]) == (0, 0)
     assert door.get("/queues/shop/sla")["history"][0]["minutes"] == 30
     real = door.ask("PUT", "/queues/shop/sla", {"minutes": 5}, Role.MANAGER)
     assert (real.json()["forecast"], real.json()["before"]) == (None, 30)

@@ -142,7 +142,7 @@ def test_starts_per_minute(
     for number in range(5):
         order(engine, shop, number + 1)
     with engine.begin() as connection:
-        control.limit(connection, "shop", window=100, starts_per_minute=30)
+        control.limit(connection, "shop", window=100, starts_per_minute=30, who="test")
 
     def room() -> int:
         [window] = windows.windows(bare)

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import forecast as replayed
-from hms_ops.forecast import PAUSE_SECONDS, Capacity, change, finish, forecast, quote
-from hms_ops.pace import ENOUGH, LONGEST_SECONDS, PIECE_SECONDS, WINDOW_SECONDS, Pace
+from hms_ops.capacity import Capacity, most
+from hms_ops.forecast import PAUSE_SECONDS, change, finish, forecast, quote
+from hms_ops.pace import ENOUGH, LONGEST_SECONDS, PIECE_SECONDS, WINDOW_SECONDS, Pace, work
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 #: Two slots of a job each ten seconds: twelve jobs a minute.
@@ -129,9 +130,10 @@ def test_a_pause_is_announced_before_it_breaks_a_promise() -> None:
 
 def test_finish() -> None:
     """The k-th job is done at k / rate; with no rate, or beyond the calendar, never."""
-    assert finish(12, 0.2, NOW) == at(1)
-    assert finish(12, 0.0, NOW) is None
-    assert finish(12, 1e-300, NOW) is None
+    assert finish(12, CREW, NOW) == at(1)
+    assert finish(12, CREW.with_slots(-2), NOW) is None
+    assert finish(12, CREW.limited(0.0), NOW) is None
+    assert finish(12, Capacity(1, 1e-300), NOW) is None
 
 
 def test_more_or_fewer_slots() -> None:
@@ -143,7 +145,7 @@ def test_more_or_fewer_slots() -> None:
 def test_a_shorter_sla_puts_open_jobs_at_risk() -> None:
     """Under five minutes in place of ten, what was accepted six minutes ago would be late at once."""
     seen = change(due((-1, 2), (4, 10), (10, 100)), CREW, NOW, minutes=10, instead=5)
-    assert (seen.before.late, seen.at_once) == (0, 10)
+    assert (seen.before.late, seen.late_now, seen.late_at_once) == (0, 2, 12)
     # Twelve are served first; of sixty places in five minutes that leaves forty-eight.
     assert (seen.after.late, seen.after.first_late) == (52, at(5))
 
@@ -151,7 +153,7 @@ def test_a_shorter_sla_puts_open_jobs_at_risk() -> None:
 def test_a_longer_sla_relieves() -> None:
     """Under twenty minutes in place of ten nothing is late any more."""
     seen = change(due((-1, 2), (10, 200)), CREW, NOW, minutes=10, instead=20)
-    assert (seen.before.late, seen.after.late, seen.at_once) == (82, 0, -2)
+    assert (seen.before.late, seen.late_now, seen.after.late, seen.late_at_once) == (82, 2, 0, 0)
 
 
 def test_an_idle_queue_promises_the_time_of_one_job() -> None:
@@ -214,7 +216,7 @@ def test_a_longer_sla_never_puts_more_at_risk(line: Minutes, crew: Capacity, shi
     risks = []
     for instead in (60 + shift, 61 + shift):
         seen = change(due(*line), crew, NOW, minutes=60, instead=instead)
-        risks.append(seen.at_once + seen.after.late)
+        risks.append(seen.late_at_once + seen.after.late)
     assert risks[1] <= risks[0]
 
 
@@ -241,6 +243,124 @@ def test_no_earlier_quote_would_do(line: Minutes, crew: Capacity) -> None:
         earlier = promise - timedelta(seconds=seconds)
         if earlier >= NOW + timedelta(seconds=1 / crew.per_slot):
             assert forecast(sorted([*due(*line), (earlier, 1)]), crew, NOW).late > late
+
+
+limits = st.one_of(st.none(), st.integers(1, 600))
+started = st.integers(0, 40)
+
+
+def limited(crew: Capacity, starts: int | None, begun: int = 0) -> Capacity:
+    """The crew under a limit of starts a minute."""
+    return crew.limited(None if starts is None else starts / 60, begun)
+
+
+def late_in_all(line: Minutes, capacity: Capacity, *, paused: bool = False) -> tuple[int, float]:
+    """How many are late in the end, and after how many seconds all are done."""
+    seen = forecast(due(*line), capacity, NOW, paused=paused)
+    done = math.inf if seen.done_at is None else (seen.done_at - NOW).total_seconds()
+    return seen.late, done if line else 0.0
+
+
+def test_a_limit_makes_the_rate_the_lesser_of_two() -> None:
+    """Two slots could do twelve a minute; six may start, so the sixty take ten minutes and half are late."""
+    seen = forecast(due((5, 60)), limited(CREW, 6), NOW)
+    assert (seen.rate, seen.done_at, seen.late) == (0.1, at(10), 30)
+    # Sixty in the 290 seconds by which they have to start, and two slots that can do it.
+    assert (seen.limit_needed, seen.slots_needed) == (math.ceil(60 * 60 / 290), 2)
+    assert forecast(due((5, 60)), limited(CREW, 12), NOW).late == 0
+
+
+def test_jobs_that_have_started_need_no_leave() -> None:
+    """Forty beyond those that the limit keeps at work: all are done at the pace of the slots."""
+    seen = forecast(due((5, 46)), limited(CREW, 6, begun=41), NOW)
+    assert (seen.late, seen.done_at) == (0, NOW + timedelta(seconds=46 / 0.2))
+    assert forecast(due((5, 46)), limited(CREW, 6), NOW).late == 16
+
+
+def test_without_a_window_nothing_starts() -> None:
+    """A window of none is as good as a pause without an end."""
+    seen = forecast(due((5, 12)), CREW.limited(most(None, 0)), NOW)
+    assert (seen.late, seen.done_at, seen.rate) == (12, None, 0.0)
+    assert (most(None, 3), most(60, 3), most(60, 0)) == (None, 1.0, 0.0)
+
+
+@given(lines, crews, limits, limits, started, st.integers(0, 4), st.booleans())
+def test_more_capacity_never_makes_it_later(
+    line: Minutes,
+    crew: Capacity,
+    starts: int | None,
+    more_starts: int | None,
+    begun: int,
+    more: int,
+    paused: bool,
+) -> None:
+    """More slots, a higher limit or none, or no pause: no more late jobs, and no later end."""
+    low, high = sorted((starts, more_starts), key=lambda limit: math.inf if limit is None else limit)
+    late, done = late_in_all(line, limited(crew, low, begun), paused=paused)
+    for better, still_paused in (
+        (limited(crew, high, begun), paused),
+        (limited(crew.with_slots(more), low, begun), paused),
+        (limited(crew.with_slots(more), high, begun), False),
+    ):
+        fewer, sooner = late_in_all(line, better, paused=still_paused)
+        assert fewer <= late
+        assert sooner <= done
+
+
+@given(lines, crews, limits, started)
+def test_what_is_recommended_holds_what_can_be_held(
+    line: Minutes, crew: Capacity, starts: int | None, begun: int
+) -> None:
+    """With the slots and the limit that are needed only deadlines nearer than one job takes are missed."""
+    begun = min(begun, sum(jobs for _, jobs in line))
+    seen = forecast(due(*line), limited(crew, starts, begun), NOW)
+    assert seen.slots_needed is not None
+    assert seen.limit_needed is not None
+    slots = Capacity(seen.slots_needed, crew.per_slot)
+    mended = forecast(due(*line), limited(slots, max(1, seen.limit_needed), begun), NOW)
+    held = [
+        (deadline, jobs)
+        for deadline, jobs in due(*line)
+        if (deadline - NOW).total_seconds() >= 1 / crew.per_slot
+    ]
+    lost = sum(jobs for deadline, jobs in due(*line) if deadline >= NOW) - sum(jobs for _, jobs in held)
+    assert mended.late <= lost
+    assert mended.first_late is None or mended.first_late < NOW + timedelta(seconds=1 / crew.per_slot)
+
+
+@given(lines, crews, limits, st.booleans())
+def test_late_and_on_time_are_all_that_is_open(
+    line: Minutes, crew: Capacity, starts: int | None, paused: bool
+) -> None:
+    """No count is negative, and late ones, late to be and those on time add up."""
+    seen = change(due(*line), limited(crew, starts), NOW, minutes=60, instead=30, paused=paused)
+    jobs = sum(count for _, count in line)
+    for late_already, ahead in ((seen.late_now, seen.before), (seen.late_at_once, seen.after)):
+        assert late_already >= 0
+        assert ahead.late >= 0
+        assert late_already + ahead.late <= jobs
+
+
+@given(sorted_lines, crews.filter(lambda crew: crew.slots > 0), st.integers(1, 600))
+def test_a_quote_under_a_limit_is_kept(line: Minutes, crew: Capacity, starts: int) -> None:
+    """Nobody is promised what the limit does not let start in time."""
+    capacity = limited(crew, starts)
+    promise = quote(due(*line), capacity, NOW)
+    assert promise is not None
+    joined = sorted([*due(*line), (promise, 1)])
+    assert forecast(joined, capacity, NOW).late == forecast(due(*line), capacity, NOW).late
+
+
+def test_a_limit_or_a_pause_is_no_slowness() -> None:
+    """Four slots that are given one job a second and do each in a second are four times as fast together."""
+    pace = Pace()
+    for second in range(120):
+        running = second % 2  # half of the time one of them is at work
+        pace.look(NOW + timedelta(seconds=second), 1, min(4, work(running, 0, 300, held=True)))
+    capacity = pace.capacity(4)
+    assert capacity is not None
+    assert capacity.per_slot == pytest.approx(2.0, rel=0.02)
+    assert work(1, 2, 300, held=False) == 303
 
 
 def paced(pace: Pace, seconds: int, *, start: int = 0, finished: int = 0, busy: int = 2) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hms_ops.cause import document
 from hms_ops.findings import Finding
 from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
 from hms_ops.rules import RULES, Rule
@@ -143,7 +144,8 @@ def test_a_new_sla_is_watched_at_once() -> None:
 @pytest.mark.parametrize("paused_at", [None, ago(60)])
 def test_a_forecast_breach_is_announced_with_what_it_takes(paused_at: datetime | None) -> None:
     """How many, from when, by which deadline, with how many slots; in paused queues too."""
-    found = only(judge("forecast", replace(WELL, forecast=BREACH, paused_at=paused_at)))
+    queue = replace(WELL, forecast=BREACH, paused_at=paused_at)
+    found = only(judge("forecast", queue))
     assert (found.value, found.late_jobs) == (120, 120)
     assert found.facts == {
         "late": 120,
@@ -154,7 +156,10 @@ def test_a_forecast_breach_is_announced_with_what_it_takes(paused_at: datetime |
         "slots": 4,
         "slots_needed": 9,
         "paused": paused_at is not None,
+        "cause": document(queue.cause),
     }
+    assert queue.cause is not None
+    assert queue.cause.first.verb == ("resume" if paused_at else "add-workers")
 
 
 def test_a_forecast_calls_nobody_unless_it_is_trusted() -> None:

@@ -80,11 +80,20 @@ FOUND = _found()
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ("late", "HMS #K7 farm-grant: 412 jobs late since 10:36 CDT, oldest 6 min. Reply ACK K7."),
+        (
+            "late",
+            (
+                "HMS #K7 farm-grant: 412 jobs late since 10:36 CDT, oldest 6 min; too few slots:"
+                " add 1 worker (1 slot). Reply ACK K7."
+            ),
+        ),
         ("slow", "HMS #K7 farm-grant: jobs wait 14 min on average, SLA 10 min. Reply ACK K7."),
         (
             "forecast",
-            "HMS #K7 farm-grant: 12 jobs will be late from 10:47 CDT; 9 slots needed, 8 there. Reply ACK K7.",
+            (
+                "HMS #K7 farm-grant: 12 jobs will be late from 10:47 CDT; too few slots:"
+                " add 1 worker (1 slot). Reply ACK K7."
+            ),
         ),
         ("stalled", "HMS #K7 farm-grant: no step finished for 7 min, 412 jobs wait. Reply ACK K7."),
         ("no-worker", "HMS #K7 pens: no worker for 412 jobs, next due 10:43 CDT. Reply ACK K7."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,7 +26,14 @@ def at(hour: int, minute: int) -> datetime:
 
 BUSY = Card("farm-grant", backlog=1200, delayed=4, running=8, done_at=at(11, 42), last_due=at(12, 0))
 RISK = Card(
-    "farm-grant", backlog=900, at_risk=412, late_from=at(10, 42), workers=2, slots=16, slots_needed=30
+    "farm-grant",
+    backlog=900,
+    at_risk=412,
+    late_from=at(10, 42),
+    deadline=at(10, 50),
+    workers=2,
+    slots=16,
+    slots_needed=30,
 )
 LATE = Card(
     "farm-grant", backlog=900, late=1, at_risk=20, done_at=at(11, 0), workers=2, slots=16, slots_needed=9
@@ -45,7 +53,8 @@ LATE = Card(
             "risk",
             (
                 "412 jobs of farm-grant will be late from 10:42 on;"
-                " 2 more workers (14 slots) would hold what can be held."
+                " all slots are at work: add 2 workers (14 slots) to hold what can be held;"
+                " the tightest deadline is 10:50."
             ),
         ),
         (
@@ -79,18 +88,41 @@ def test_the_worst_is_told_first_and_what_would_help(seen: Board, light: str, wo
 
 
 def test_why_more_slots_would_not_help_is_told() -> None:
-    """A paused queue, one without workers, and one that may start no more than so many a minute."""
-    late = {"backlog": 5, "late": 5}
+    """A paused queue, one without workers, one of agents, and one that may start so many a minute only."""
+    late = Card("a", backlog=5, late=5)
+    crewed = replace(late, workers=1, slots=8, slot_rate=1.0, limit_needed=0, slots_needed=0)
     told = [
-        queue_verdict(Card("a", **late, paused_at=NOW), UTC),  # type: ignore[arg-type]
-        queue_verdict(Card("a", **late), UTC),
-        queue_verdict(Card("a", **late, workers=1, slots=8, starts_per_minute=60), UTC),
+        queue_verdict(replace(late, paused_at=NOW), UTC),
+        queue_verdict(late, UTC),
+        queue_verdict(replace(late, agents=True), UTC),
+        queue_verdict(replace(crewed, starts_per_minute=60, starts_set_by="ann", starts_set_at=NOW), UTC),
     ]
     assert told == [
-        "5 jobs of a are late; the queue is paused.",
-        "5 jobs of a are late; no worker is there for it.",
-        "5 jobs of a are late; it may start no more than 60 jobs a minute.",
+        "5 jobs of a are late; the queue was paused at 10:30: resume it, and then start workers.",
+        "5 jobs of a are late; no worker is there for it: start workers.",
+        "5 jobs of a are late.",
+        (
+            "5 jobs of a are late; no more than 60 jobs a minute may start (set by ann at 10:30):"
+            " raise the limit to 480 to have them done sooner."
+        ),
     ]
+
+
+def test_an_idle_crew_under_a_limit_is_not_to_grow() -> None:
+    """The limit is named with who has set it, and the number that holds the deadlines."""
+    card = replace(
+        RISK,
+        running=1,
+        slot_rate=1.0,
+        slots_needed=3,
+        starts_per_minute=60,
+        limit_needed=140,
+        starts_set_by="ann",
+    )
+    assert queue_verdict(card, UTC) == (
+        "412 jobs of farm-grant will be late from 10:42 on; no more than 60 jobs a minute may start"
+        " (set by ann): raise the limit to 140 to hold what can be held; the tightest deadline is 10:50."
+    )
 
 
 def test_a_paused_queue_says_who_has_paused_it_and_why() -> None:

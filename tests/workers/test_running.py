@@ -76,7 +76,7 @@ def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, b
     from hms_oms.recovery import Recovery
 
     with engine.begin() as connection:
-        control.limit(connection, "shop", window=50, starts_per_minute=None)
+        control.limit(connection, "shop", window=50, starts_per_minute=None, who="test")
     for number in range(20):
         order(engine, shop, number + 1, name="Ermintrude Quux", phone="+12025550123")
     bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
@@ -115,7 +115,7 @@ def test_a_moved_job_runs_where_it_was_moved(
     job = order(engine, shop, 1)
     with engine.begin() as connection:
         control.move(connection, [job], "returns", who="boss", reason=None)
-        control.limit(connection, "returns", window=5, starts_per_minute=None)
+        control.limit(connection, "returns", window=5, starts_per_minute=None, who="test")
     bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
     client = redis_door.client(broker)
     client.lpush("returns", b"not a message of ours")

@@ -81,12 +81,17 @@ class Sla(Answer):
 
 
 class Ahead(Answer):
-    """How many open jobs will be late, the first deadline that is missed, when all are done, slots needed."""
+    """How the open jobs fare: `lateAlready` are past their deadline, `late` others will be.
 
+    `slotsNeeded` and `limitNeeded` (starts a minute) would hold what can be held.
+    """
+
+    late_already: int
     late: int
     first_late: Moment | None
     done_at: Moment | None
     slots_needed: int | None
+    limit_needed: int | None
 
 
 class Forecast(Answer):

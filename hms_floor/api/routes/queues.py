@@ -68,7 +68,7 @@ def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.Limits) -> di
         starts = wanted.starts_per_minute if "starts_per_minute" in given else found.starts_per_minute
         limits = {"window": window, "startsPerMinute": starts}
         if control.Limits(window, starts) != found:
-            control.limit(connection, queue, window=window, starts_per_minute=starts)
+            control.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
     return {"queue": queue, **limits}
 
@@ -108,16 +108,18 @@ def _ahead(found: Preview | None) -> dict[str, Any] | None:
         return None
     return {
         "open": found.jobs,
-        "before": _forecast(found.change.before),
-        "after": _forecast(found.change.after),
-        "lateAtOnce": found.change.at_once,
+        "before": _forecast(found.change.before, found.change.late_now),
+        "after": _forecast(found.change.after, found.change.late_at_once),
+        "lateAtOnce": found.change.late_at_once,
     }
 
 
-def _forecast(found: Forecast) -> dict[str, Any]:
+def _forecast(found: Forecast, late_already: int) -> dict[str, Any]:
     return {
+        "lateAlready": late_already,
         "late": found.late,
         "firstLate": found.first_late,
         "doneAt": found.done_at,
         "slotsNeeded": found.slots_needed,
+        "limitNeeded": found.limit_needed,
     }

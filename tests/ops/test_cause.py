@@ -1,0 +1,295 @@
+"""The cause and its remedies: what binds comes first, and what is said agrees with the numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hms_floor import ahead
+from hms_ops import advice
+from hms_ops.capacity import Capacity, most
+from hms_ops.cause import Cause, Remedy, Standing, busy_hosts, decide, document, read
+from hms_ops.forecast import forecast
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+#: Two workers of two slots, each of which gets a job a second done; a thousand jobs wait.
+CREWED = Standing(
+    at_risk=333,
+    waiting=1000,
+    workers=2,
+    slots=4,
+    slot_rate=1.0,
+    slots_needed=2,
+    limit_needed=110,
+    deadline=NINE,
+)
+LIMITED = replace(CREWED, starts_per_minute=60, starts_set_by="ann", starts_set_at=NOW)
+
+
+def clock(when: datetime) -> str:
+    """A moment as a sentence has it."""
+    return f"{when:%H:%M}"
+
+
+def test_idle_slots_and_a_limit_ask_for_a_higher_limit() -> None:
+    """Not for workers: the slots that are there could do it."""
+    cause = decide(replace(LIMITED, running=1))
+    assert cause == Cause("limit", (Remedy("raise-limit", 110),), "ann", NOW, 60, True, NINE)
+    assert advice.sentence(cause, clock) == (
+        "no more than 60 jobs a minute may start (set by ann at 08:00): raise the limit to 110"
+        " to hold what can be held; the tightest deadline is 09:00"
+    )
+    assert advice.brief(cause) == "limit 60 a minute: raise the limit to 110"
+
+
+def test_what_binds_next_is_said_as_well() -> None:
+    """After the limit is raised the slots are too few; below the limit they are too few first."""
+    cause = decide(replace(LIMITED, slots_needed=10, limit_needed=600))
+    assert cause is not None
+    assert cause.remedies == (Remedy("raise-limit", 600), Remedy("add-workers", 3, 6))
+    assert advice.what_helps(cause) == "raise the limit to 600, and then add 3 workers (6 slots)"
+    enough = decide(replace(LIMITED, starts_per_minute=500, slots_needed=10, limit_needed=600))
+    assert enough is not None
+    assert (enough.kind, enough.set_by) == ("slots", None)
+    assert enough.remedies == (Remedy("add-workers", 3, 6), Remedy("raise-limit", 600))
+
+
+def test_a_paused_queue_is_resumed_first() -> None:
+    """Whatever else is in its way comes after that."""
+    cause = decide(replace(LIMITED, paused_at=NOW, paused_by="bob"))
+    assert cause is not None
+    assert (cause.kind, cause.set_by, cause.set_at) == ("paused", "bob", NOW)
+    assert advice.sentence(cause, clock) == (
+        "the queue was paused by bob at 08:00: resume it, and then raise the limit to 110"
+    )
+
+
+def test_without_a_worker_workers_are_started() -> None:
+    """As many slots as are needed, if that is known; agents need none."""
+    empty = replace(CREWED, workers=0, slots=0)
+    cause = decide(empty)
+    assert cause is not None
+    assert advice.sentence(cause, clock) == "no worker is there for it: start workers with 2 slots"
+    unknown = decide(replace(empty, slots_needed=None, slot_rate=None))
+    assert unknown is not None
+    assert advice.sentence(unknown, clock) == "no worker is there for it: start workers"
+    assert decide(replace(empty, agents=True)) is None
+
+
+def test_a_busy_machine_gets_no_more_workers() -> None:
+    """If all machines of the queue's workers are busy, more workers belong on another one."""
+    cause = decide(replace(CREWED, slots_needed=6, busy_hosts=("barn", "shed")))
+    assert cause is not None
+    assert advice.why(cause, clock) == "barn and shed are busy"
+    assert advice.what_helps(cause) == "add 1 worker (2 slots) on another machine"
+    assert busy_hosts([("barn", 97.0), ("shed", 90.0)]) == ["barn", "shed"]
+    assert busy_hosts([("barn", 97.0), ("shed", 20.0)]) == ()
+    assert busy_hosts([]) == ()
+
+
+def test_a_small_window_is_raised_only_while_slots_idle() -> None:
+    """A window of none starts nothing; one that is small does no harm while all slots are at work."""
+    none = decide(replace(CREWED, window_size=0, window_set_by="ann", window_set_at=NOW))
+    assert none is not None
+    assert advice.sentence(none, clock).startswith(
+        "no more than 0 jobs may stand in front of the workers (set by ann at 08:00): raise the window to 8"
+    )
+    small = decide(replace(CREWED, window_size=1, running=1, slots_needed=9))
+    assert small is not None
+    assert small.remedies == (Remedy("raise-window", 8),)
+    busy = decide(replace(CREWED, window_size=1, running=4, slots_needed=9))
+    assert busy is not None
+    assert busy.kind == "slots"
+
+
+def test_a_limit_that_only_delays_what_is_late_says_so() -> None:
+    """No deadline is left to hold, but with a higher limit all slots were at work."""
+    cause = decide(replace(LIMITED, late=80, at_risk=0, limit_needed=0, slots_needed=0, deadline=None))
+    assert cause is not None
+    assert advice.sentence(cause, clock) == (
+        "no more than 60 jobs a minute may start (set by ann at 08:00): raise the limit to 240"
+        " to have them done sooner"
+    )
+
+
+def test_a_limit_binds_before_the_pace_is_known() -> None:
+    """Slots idle and jobs wait: that is the limit, though nobody can say how high it must be."""
+    unknown = replace(
+        LIMITED, late=1, at_risk=0, slot_rate=None, slots_needed=None, limit_needed=None, deadline=None
+    )
+    cause = decide(unknown)
+    assert cause is not None
+    assert advice.what_helps(cause) == "raise the limit"
+    assert decide(replace(unknown, running=4)) is None
+
+
+def test_nothing_late_has_no_cause_and_what_cannot_be_helped_has_none() -> None:
+    """A limit that does no harm is no cause; late jobs that enough slots are at have no remedy."""
+    assert decide(replace(LIMITED, at_risk=0)) is None
+    assert decide(replace(CREWED, late=5, at_risk=0, slots_needed=4)) is None
+
+
+moments = st.one_of(st.none(), st.just(NOW))
+numbers = st.one_of(st.none(), st.integers(0, 2000))
+standings = st.builds(
+    Standing,
+    late=st.integers(0, 50),
+    at_risk=st.integers(0, 50),
+    waiting=st.integers(0, 50),
+    queued=st.integers(0, 50),
+    running=st.integers(0, 8),
+    workers=st.integers(0, 3),
+    slots=st.integers(0, 24),
+    agents=st.booleans(),
+    paused_at=moments,
+    paused_by=st.one_of(st.none(), st.just("ann")),
+    starts_per_minute=st.one_of(st.none(), st.integers(1, 2000)),
+    starts_set_by=st.one_of(st.none(), st.just("bob")),
+    starts_set_at=moments,
+    window_size=st.one_of(st.none(), st.integers(0, 60)),
+    slot_rate=st.one_of(st.none(), st.sampled_from((0.01, 0.5, 3.0))),
+    slots_needed=numbers,
+    limit_needed=numbers,
+    deadline=moments,
+    busy_hosts=st.sampled_from(((), ("barn",), ("barn", "shed"))),
+).map(lambda seen: seen if seen.workers and seen.slots else replace(seen, workers=0, slots=0))
+
+
+@given(standings)
+def test_what_is_said_agrees_with_the_numbers(seen: Standing) -> None:
+    """No remedy is less than what is there, no number is negative, and every sentence has its numbers."""
+    cause = decide(seen)
+    if cause is None:
+        return
+    assert seen.late or seen.at_risk
+    for remedy in cause.remedies:
+        assert remedy.number is None or remedy.number > 0
+        assert remedy.slots is None or remedy.slots > 0
+        match remedy.verb:
+            case "raise-limit":
+                assert seen.starts_per_minute is not None
+                assert remedy.number is None or remedy.number > seen.starts_per_minute
+            case "raise-window":
+                assert remedy.number is not None
+                assert seen.window_size is not None
+                assert remedy.number > seen.window_size
+            case "add-workers" | "add-workers-elsewhere":
+                assert seen.slots + (remedy.slots or 0) == seen.slots_needed
+    assert len({remedy.verb for remedy in cause.remedies}) == len(cause.remedies)
+    for words in (advice.sentence(cause, clock), advice.brief(cause)):
+        assert "None" not in words
+        assert not re.search(r"-\d", words.replace("08:00", ""))
+        told = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*(?!:)\b", words)}
+        assert {remedy.number for remedy in cause.remedies if remedy.number} <= told
+
+
+@given(standings)
+def test_workers_are_never_asked_for_first_while_slots_idle(seen: Standing) -> None:
+    """A pause, or a limit below what the slots can do, is mended before anybody is added."""
+    cause = decide(seen)
+    slot_rate = seen.slot_rate or 0.0
+    limit_binds = (
+        seen.starts_per_minute is not None and seen.starts_per_minute < 60 * seen.slots * slot_rate - 1
+    )
+    if cause and seen.workers and (seen.paused_at or (limit_binds and seen.waiting)):
+        assert not cause.first.verb.startswith("add-workers") or (seen.limit_needed or 0) <= (
+            seen.starts_per_minute or 0
+        )
+        if seen.paused_at:
+            assert cause.kind == "paused"
+        elif limit_binds:
+            assert cause.kind in ("limit", "window")
+
+
+@given(standings)
+def test_a_cause_survives_being_written_down(seen: Standing) -> None:
+    """Facts of an incident and answers of the API are JSON, and are read as they were."""
+    cause = decide(seen)
+    assert read(json.loads(json.dumps(document(cause)))) == cause
+
+
+jobs_due = st.lists(st.tuples(st.integers(-20, 120), st.integers(1, 60)), min_size=1, max_size=10).map(sorted)
+
+
+@given(jobs_due, st.integers(1, 8), st.sampled_from((0.05, 0.2, 1.0)), st.integers(1, 300))
+def test_following_the_advice_holds_what_can_be_held(
+    line: list[tuple[int, int]], slots: int, per_slot: float, limit: int
+) -> None:
+    """Doing what is said, all of it, leaves only what no crew could hold, and then nothing more is said."""
+    due = [(NOW + timedelta(minutes=minutes), jobs) for minutes, jobs in line]
+    waiting = sum(jobs for _, jobs in line)
+    for _ in range(2):
+        seen = forecast(due, Capacity(slots, per_slot).limited(most(limit, None)), NOW)
+        cause = decide(
+            Standing(
+                at_risk=seen.late,
+                waiting=waiting,
+                workers=slots,
+                slots=slots,
+                starts_per_minute=limit,
+                slot_rate=seen.slot_rate,
+                slots_needed=seen.slots_needed,
+                limit_needed=seen.limit_needed,
+                deadline=seen.deadline,
+            )
+        )
+        for remedy in cause.remedies if cause else ():
+            if remedy.verb == "raise-limit":
+                limit = remedy.number or limit
+            else:
+                slots += remedy.slots or 0
+    assert all(when < NOW + timedelta(seconds=1 / per_slot) for when in [seen.first_late] if when)
+    assert cause is None or not cause.holds
+
+
+counts = st.integers(0, 1000)
+
+
+@given(counts, counts, counts, counts)
+def test_a_preview_never_contradicts_its_numbers(open_jobs: int, late: int, at_once: int, will: int) -> None:
+    """As many as are late under either SLA are told, no more than are open, and none is `none`."""
+    late, at_once, will = (min(number, open_jobs) for number in (late, at_once, will))
+    late = min(late, open_jobs - at_once)
+    words = ahead.told(
+        {
+            "open": open_jobs,
+            "before": {"lateAlready": 0, "late": will},
+            "after": {"lateAlready": at_once, "late": late},
+        }
+    )
+    assert "-" not in words
+    told = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", words)]
+    assert all(number <= open_jobs for number in told)
+    if open_jobs:
+        assert (
+            f"{late + at_once:,} would be late" in words if late + at_once else "none would be late" in words
+        )
+        assert words.endswith(f"as it is, {will:,} will be." if will else "as it is, none will be.")
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ((0, 8), "Were the 10 open jobs held to it, 8 would be late; as it is, 3 will be."),
+        (
+            (2, 6),
+            "Were the 10 open jobs held to it, 8 would be late (2 of them at once); as it is, 3 will be.",
+        ),
+        ((8, 0), "Were the 10 open jobs held to it, 8 would be late at once; as it is, 3 will be."),
+        ((0, 0), "Were the 10 open jobs held to it, none would be late; as it is, 3 will be."),
+    ],
+)
+def test_a_preview_is_one_sentence(after: tuple[int, int], words: str) -> None:
+    """How many of the open jobs would be late, how many at once, and how many will be as it is."""
+    before = {"lateAlready": 1, "late": 2}
+    told = {"open": 10, "before": before, "after": {"lateAlready": after[0], "late": after[1]}}
+    assert ahead.told(told) == words
+    assert ahead.told({**told, "open": 0}) == "No job is open, so none would be late."
+    assert ahead.told(None).startswith("No forecast")
