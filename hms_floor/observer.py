@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import Engine
 
@@ -72,7 +72,10 @@ class Question:
 class Observer:
     """How the installation stands, as it is seen from this process."""
 
-    def __init__(self, database_url: str, broker_url: str, engine: Engine) -> None:
+    def __init__(
+        self, database_url: str, broker_url: str, engine: Engine, office: tzinfo | None = None
+    ) -> None:
+        self._office = office
         self._database_url = database_url
         self._engine = engine
         self._redis = probing.redis_client(broker_url)
@@ -93,7 +96,7 @@ class Observer:
 
     def parts(self) -> list[Part]:
         """How each part stands now."""
-        return health.judge(self.facts())
+        return health.judge(self.facts(), self._office)
 
     @property
     def looked(self) -> bool:

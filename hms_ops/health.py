@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from sqlalchemy import Connection
 
-from hms_oms import broker_state, presence
+from hms_oms import broker_state, format, presence
 from hms_oms import health as signs
 from hms_oms.broker_state import BrokerState
+from hms_oms.format import about
 from hms_oms.refusals import SILENT, Refusal
 from hms_ops import oncall, pulse, rota, unreached
 from hms_ops.pulse import STALE_SECONDS, Pulse
@@ -149,9 +150,9 @@ def _dispatcher(reported: BrokerState | None) -> Part:
     if reported is None:
         return Part("dispatcher", BAD, "no dispatcher has ever been heard: jobs are not handed out")
     if reported.age > STALE_SECONDS:
-        words = f"the dispatcher has been silent for {span(reported.age)}: jobs are not handed out"
+        words = f"the dispatcher has been silent for {about(reported.age)}: jobs are not handed out"
         return Part("dispatcher", BAD, words)
-    return Part("dispatcher", OK, f"the dispatcher was heard {span(reported.age)} ago")
+    return Part("dispatcher", OK, f"the dispatcher was heard {about(reported.age)} ago")
 
 
 def _program(name: str, heard: Pulse) -> Part:
@@ -159,11 +160,11 @@ def _program(name: str, heard: Pulse) -> Part:
     if heard.age is None:
         return Part(name, BAD, f"no {name} has ever been heard: {does}")
     if heard.stale:
-        return Part(name, BAD, f"the {name} has been silent for {span(heard.age)}: {does}", heard.at)
+        return Part(name, BAD, f"the {name} has been silent for {about(heard.age)}: {does}", heard.at)
     faults = list(_faults(heard))
     if faults:
         return Part(name, BAD if name == "pager" else WARN, f"the {name}: {'; '.join(faults)}")
-    return Part(name, OK, f"the {name} was heard {span(heard.age)} ago")
+    return Part(name, OK, f"the {name} was heard {about(heard.age)} ago")
 
 
 def _faults(heard: Pulse) -> Iterator[str]:
@@ -202,12 +203,5 @@ def _are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def span(seconds: float) -> str:
-    """How long, in one unit, as `40 s`."""
-    if seconds < 120:
-        return f"{max(0.0, seconds):,.0f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.0f} h"
-
-
 def _since(moment: datetime | None, zone: tzinfo | None) -> str:
-    return "" if moment is None else f" since {moment.astimezone(zone):%H:%M}"
+    return "" if moment is None else f" since {format.hour_and_zone(moment, zone or UTC)}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-from hms_oms.format import about, hour_and_zone, minutes
+from hms_oms.format import about, hour_and_zone, minutes, percent, share
 from hms_oms.gsm7 import ONE_SEGMENT, encodable, septets
 from hms_ops import advice
 from hms_ops.cause import read
@@ -132,7 +132,8 @@ def _no_worker(facts: Facts, at: Clock) -> str:
 
 
 def _failing(facts: Facts, at: Clock) -> str:  # noqa: ARG001
-    return f"{facts['failed']} of {facts['steps']} steps failed in 5 min ({facts['value']:.0f} %)"
+    failed, steps = facts["failed"], facts["steps"]
+    return f"{failed} of {steps} steps failed in 5 min ({share(failed, steps)})"
 
 
 def _busy_host(facts: Facts, at: Clock) -> str:  # noqa: ARG001
@@ -182,7 +183,7 @@ _WAS: Mapping[str, Callable[[Incident], str]] = {
     "forecast": lambda over: f"up to {_count(int(over.worst), 'job was', 'jobs were')} going to be late",
     "stalled": lambda over: f"no step finished for {about(over.worst)}",
     "no-worker": lambda over: f"no worker for {_count(int(over.worst), 'job', 'jobs')}",
-    "failing": lambda over: f"up to {over.worst:.0f} % of the steps failed",
+    "failing": lambda over: f"up to {percent(over.worst / 100)} of the steps failed",
     "busy-host": lambda over: f"CPU was at up to {over.worst:.0f} %",
     "outbox": lambda over: f"texts were not sent for {about(over.worst)}",
     "behind": _was_behind,

@@ -58,7 +58,7 @@ class Door:
         self.starts = Starts(engine)
         self.line = Line(settings.servers()[0], engine)
         self.feed = Feed(self._measured)
-        self.observer = Observer(*settings.servers(), engine)
+        self.observer = Observer(*settings.servers(), engine, settings.zone)
         #: Places for files that come in at the same time: each keeps a thread and a connection busy.
         self.uploads = asyncio.Semaphore(MOST_UPLOADS)
 

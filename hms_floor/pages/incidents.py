@@ -50,7 +50,9 @@ async def incidents(request: Request) -> None:
     async def refresh() -> None:
         nonlocal seen
         states = ["pending", "open", "acknowledged", "resolved"]
-        found = (await visitor.ask.get("/incidents", state=states, limit=50))["incidents"]
+        found = (await visitor.ask.get("/incidents", state=states, limit=50, zone=visitor.zone.key))[
+            "incidents"
+        ]
         if found == seen:
             return
         seen = found
@@ -76,7 +78,7 @@ async def incident(request: Request, name: str) -> None:
     with frame(request, f"Incident {name}") as visitor:
         place = ui.element("div").classes("stack")
         try:
-            found = await visitor.ask.get(f"/incidents/{name}")
+            found = await visitor.ask.get(f"/incidents/{name}", zone=visitor.zone.key)
         except Refused as refused:
             with place, ui.element("section").classes("card"):
                 nothing(str(refused))
@@ -85,7 +87,7 @@ async def incident(request: Request, name: str) -> None:
 
     async def refresh(first: Mapping[str, Any] | None = None) -> None:
         nonlocal seen
-        document = first or await visitor.ask.get(f"/incidents/{found['id']}")
+        document = first or await visitor.ask.get(f"/incidents/{found['id']}", zone=visitor.zone.key)
         if document != seen:
             seen = document
             place.clear()

@@ -50,7 +50,7 @@ async def job(request: Request, name: str) -> None:
         key = (document["status"], document["since"], document["attempt"], len(document["timeline"]), fates)
         if key != seen:
             seen = key
-            because = (await visitor.ask.get(f"/jobs/{name}/explain"))["because"]
+            because = (await visitor.ask.get(f"/jobs/{name}/explain", zone=visitor.zone.key))["because"]
             place.clear()
             with place:
                 _show(document, because, texts, visitor)

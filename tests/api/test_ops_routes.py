@@ -228,7 +228,7 @@ def test_how_promises_were_kept(door: Door, engine: sa.Engine, shop: Recipe, ord
     door.ask("PUT", "/oncall", {"document": DOCUMENT}, Role.MANAGER)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
     found = door.get(f"/sla/report?to={tomorrow}", Role.VIEWER)
-    assert found["zone"] == "America/Chicago"
+    assert (found["zone"], door.get("/me")["timezone"]) == ("America/Chicago", "America/Chicago")
     assert (found["whole"]["openLate"], found["whole"]["shareOfDue"]) == (2, 0)
     assert found["queues"].keys() == {"shop"}
     assert {each["job"] for each in found["worst"]} == {"job-1", "job-2"}

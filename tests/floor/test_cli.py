@@ -116,6 +116,13 @@ def test_a_job_is_started_read_and_listed(hms: Hms, queue: str) -> None:
     )
     page = hms("job", "get", started["id"])
     assert "CST (in 9 min)" in page.stdout
+    assert "JST (in 9 min)" in hms("--timezone", "Asia/Tokyo", "job", "get", started["id"]).stdout
+    mars = hms("--timezone", "America/Chicgo", "job", "get", started["id"])
+    assert (mars.returncode, "did you mean America/Chicago?" in mars.stderr) == (2, True)
+    mars = hms("job", "get", started["id"], HMS_TIMEZONE="America/Chicgo")
+    assert (mars.returncode, "did you mean America/Chicago?" in mars.stderr) == (1, True)
+    gap = hms("job", "delay", started["id"], "--at", "2027-03-14 02:30", "--yes")
+    assert (gap.returncode, "2027-03-14 02:30 does not exist in America/Chicago" in gap.stderr) == (2, True)
     assert "\x1b" not in page.stdout
 
     assert hms("job", "list", "--queue", queue, "--status", "open", "--ids").stdout.split() == [started["id"]]

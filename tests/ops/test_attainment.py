@@ -203,7 +203,7 @@ def test_the_days_of_a_queue(engine: sa.Engine, record: Callable[..., None]) -> 
         shop = attainment.by_day(connection, "shop", 3, CHICAGO)
         every = attainment.by_day(connection, None, 3, CHICAGO)
     days = [today - timedelta(days=ago) for ago in (2, 1, 0)]
-    assert [(day, shop[day].share) for day in days] == list(zip(days, [None, 1.0, 0.0], strict=True))
+    assert [(day, shop[day].share_of_due) for day in days] == list(zip(days, [None, 1.0, 0.0], strict=True))
     assert [every[day].share_of_due for day in days] == [None, 0.5, 0.0]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import fmean
+from zoneinfo import ZoneInfo
 
 import psycopg2.extensions
 import pytest
@@ -18,7 +19,7 @@ from hms_oms.outcomes import Done
 from hms_oms.recipes import Recipe
 from hms_oms.records import Completion
 from hms_oms.tickets import Ticket
-from hms_ops import diary, measure
+from hms_ops import attainment, census, diary, measure
 from hms_ops.measure import Measure
 from hms_ops.picture import Picture, QueueSeen
 from hms_ops.receiver import Receiver
@@ -302,6 +303,35 @@ def test_the_day_so_far(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
     ledger.fail(bare, Ticket(jobs[2], 1, "pick"), {"type": "E"}, retry_after=None, worker="w")
     queue = seen(engine, Measure(engine, None))
     assert (queue.ended_today, queue.on_time_today) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "first", "hours"),
+    [
+        ("2026-11-01T23:30:00-06:00", "2026-11-01T00:00:00-05:00", 25),
+        ("2027-03-14T23:30:00-05:00", "2027-03-14T00:00:00-06:00", 23),
+        ("2026-11-28T05:00:00-06:00", "2026-11-28T00:00:00-06:00", 24),
+    ],
+)
+def test_today_is_the_offices_day(engine: sa.Engine, shop: Recipe, now: str, first: str, hours: int) -> None:
+    """From its midnight on, which is not that of UTC, on days of 23 and 25 hours, too."""
+    begins, moment = datetime.fromisoformat(first), datetime.fromisoformat(now)
+    ends = begins.astimezone(UTC) + timedelta(hours=hours)
+    accept_orders(engine, shop, 3)
+    chicago = ZoneInfo("America/Chicago")
+    with engine.begin() as connection:
+        for job, end in enumerate(
+            (begins - timedelta(seconds=1), begins, ends - timedelta(seconds=1)), start=1
+        ):
+            connection.execute(
+                sa.text(
+                    "update oms.jobs set status = 'done', finished_at = :end, sla = :end where id = :job"
+                ),
+                {"end": end, "job": job},
+            )
+        assert census._days(connection, moment, chicago)["shop"].promises.on_time == 2
+        by_day = attainment.report(connection, begins - timedelta(days=1), ends, chicago).days
+        assert [day.on_time for day in by_day.values()] == [1, 2]
 
 
 def test_the_pace_of_the_crew_makes_a_forecast(
