@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from hms_floor.board import Board, Card
 from hms_oms import format
@@ -19,15 +19,15 @@ class Verdict:
     words: str
 
 
-def verdict(board: Board, zone: tzinfo | None = None, incidents: int = 0) -> Verdict:
+def verdict(board: Board, zone: tzinfo, incidents: int = 0) -> Verdict:
     """What the board comes to, with so many incidents that are not over.
 
-    Times are told in `zone` (None: that of this machine).
+    Times are told in `zone`.
     """
     if board.silent is None:
         return Verdict("unknown", "Cannot tell: the watch has never been heard. Is `hms ops run` up?")
     if board.blind:
-        return Verdict("unknown", f"Cannot tell: the watch has been silent for {board.silent:,.0f} s.")
+        return Verdict("unknown", f"Cannot tell: the watch has been silent for {format.about(board.silent)}.")
     if not board.cards:
         return Verdict("idle", "There is no queue yet.")
     for light, tell in (("broken", _broken), ("risk", _risk), ("unknown", _unknown)):
@@ -37,7 +37,7 @@ def verdict(board: Board, zone: tzinfo | None = None, incidents: int = 0) -> Ver
     return _holding(board.cards, zone, incidents)
 
 
-def queue_verdict(card: Card, zone: tzinfo | None = None) -> str:
+def queue_verdict(card: Card, zone: tzinfo) -> str:
     """One queue in one sentence."""
     tell = {"broken": _broken, "risk": _risk, "unknown": _unknown}.get(card.light)
     if tell is not None:
@@ -50,7 +50,7 @@ def queue_verdict(card: Card, zone: tzinfo | None = None) -> str:
     return _ahead(card, zone)
 
 
-def _broken(cards: Sequence[Card], zone: tzinfo | None) -> str:
+def _broken(cards: Sequence[Card], zone: tzinfo) -> str:
     worst = max(cards, key=lambda card: card.late or 0)
     words = f"{_jobs(worst.late or 0)} of {worst.name} {_are(worst.late or 0)} late"
     if worst.at_risk:
@@ -60,7 +60,7 @@ def _broken(cards: Sequence[Card], zone: tzinfo | None) -> str:
     return words + _others(cards) + _help(worst, zone)
 
 
-def _risk(cards: Sequence[Card], zone: tzinfo | None) -> str:
+def _risk(cards: Sequence[Card], zone: tzinfo) -> str:
     worst = max(cards, key=lambda card: card.at_risk or 0)
     since = f" from {_clock(worst.late_from, zone)} on" if worst.late_from else ""
     return (
@@ -68,11 +68,11 @@ def _risk(cards: Sequence[Card], zone: tzinfo | None) -> str:
     )
 
 
-def _unknown(cards: Sequence[Card], _: tzinfo | None) -> str:
+def _unknown(cards: Sequence[Card], _: tzinfo) -> str:
     return f"Cannot tell: {_named(cards)} {_has(len(cards))} not been measured lately."
 
 
-def _holding(cards: Sequence[Card], zone: tzinfo | None, incidents: int) -> Verdict:
+def _holding(cards: Sequence[Card], zone: tzinfo, incidents: int) -> Verdict:
     open_ones = [card for card in cards if card.open]
     paused = [card for card in cards if card.paused_at is not None]
     everything = "The queue holds" if len(cards) == 1 else f"All {len(cards)} queues hold"
@@ -85,7 +85,7 @@ def _holding(cards: Sequence[Card], zone: tzinfo | None, incidents: int) -> Verd
     return Verdict("holds", f"{everything}{held}. {busiest.name}: {_ahead(busiest, zone)}")
 
 
-def _ahead(card: Card, zone: tzinfo | None) -> str:
+def _ahead(card: Card, zone: tzinfo) -> str:
     words = f"{card.waiting:,} waiting, {card.running or 0:,} running"
     if card.done_at is not None:
         words += f", the last one done by {_clock(card.done_at, zone)}"
@@ -94,7 +94,7 @@ def _ahead(card: Card, zone: tzinfo | None) -> str:
     return f"{words}."
 
 
-def _help(card: Card, zone: tzinfo | None) -> str:
+def _help(card: Card, zone: tzinfo) -> str:
     cause = card.cause
     if cause is None:
         return "."
@@ -126,5 +126,5 @@ def _has(number: int) -> str:
     return "has" if number == 1 else "have"
 
 
-def _clock(when: datetime, zone: tzinfo | None) -> str:
-    return format.hour(when, zone or when.astimezone().tzinfo or UTC)
+def _clock(when: datetime, zone: tzinfo) -> str:
+    return format.hour(when, zone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from hms_oms.format import count
 from hms_ops.cause import Cause, Remedy
 
 #: A moment, as people read it.
@@ -22,10 +23,10 @@ def why(cause: Cause, at: Clock) -> str:
             return "no worker is there for it"
         case "limit":
             told = f" (set{by}{since})" if by or since else ""
-            return f"no more than {_count(cause.limit or 0, 'job')} a minute may start{told}"
+            return f"no more than {count(cause.limit or 0, 'job')} a minute may start{told}"
         case "window":
             told = f" (set{by}{since})" if by or since else ""
-            return f"no more than {_count(cause.limit or 0, 'job')} may stand in front of the workers{told}"
+            return f"no more than {count(cause.limit or 0, 'job')} may stand in front of the workers{told}"
         case "host":
             busy = "is" if len(cause.hosts) == 1 else "are"
             return f"{_listed(cause.hosts)} {busy} busy"
@@ -59,11 +60,11 @@ def brief(cause: Cause) -> str:
 
 def _workers(remedy: Remedy) -> str:
     number, slots = remedy.number or 0, remedy.slots or 0
-    return f"add {_count(number, 'worker')} ({_count(slots, 'slot')})"
+    return f"add {count(number, 'worker')} ({count(slots, 'slot')})"
 
 
 def _start(remedy: Remedy) -> str:
-    return f"start workers with {_count(remedy.slots, 'slot')}" if remedy.slots else "start workers"
+    return f"start workers with {count(remedy.slots, 'slot')}" if remedy.slots else "start workers"
 
 
 _BRIEFLY: dict[str, Callable[[Cause], str]] = {
@@ -88,7 +89,3 @@ _REMEDIES: dict[str, Callable[[Remedy], str]] = {
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"

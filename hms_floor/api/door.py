@@ -21,7 +21,7 @@ from hms_floor.api.problems import Problem, busy
 from hms_floor.api.starts import Starts
 from hms_floor.api.waiting import Line
 from hms_floor.observer import Observer
-from hms_oms import audit, health, ledger
+from hms_oms import audit, format, health, ledger
 from hms_oms import badges as register
 from hms_oms.database import Bare
 from hms_oms.recipes import Recipes
@@ -80,7 +80,7 @@ class Door:
         """Raise Problem while PostgreSQL is silent: a request would hang, and its thread with it."""
         seconds = self.observer.waited_for_postgresql()
         if seconds > SILENCE_SECONDS:
-            raise busy(f"PostgreSQL has not answered for {seconds:.0f} s", 5)
+            raise busy(f"PostgreSQL has not answered for {format.about(seconds)}", 5)
 
     async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
         """Keep that somebody with a badge has tried a change in vain."""

@@ -152,7 +152,7 @@ _DUTIES = {"ops": "watch", "pager": "pager"}
 
 def _life(beat: Pulse) -> tuple[Text, str]:
     word = Text("silent", style="bold red") if beat.stale else Text("alive", style="green")
-    age = "never heard" if beat.age_seconds is None else f"{beat.age_seconds:.1f} s ago"
+    age = "never heard" if beat.age_seconds is None else f"{show.span(beat.age_seconds)} ago"
     return word, age
 
 

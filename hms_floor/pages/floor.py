@@ -96,7 +96,8 @@ class _Headline:
             return
         found = verdict.verdict(view.board, words.zone(), incidents=len(view.incidents))
         if age is not None and age > OLD_SECONDS:
-            found = verdict.Verdict("unknown", f"Cannot tell: the ledger has not answered for {age:,.0f} s.")
+            told = f"Cannot tell: the ledger has not answered for {format.about(age)}."
+            found = verdict.Verdict("unknown", told)
         put(self.words, found.words)
         put(self.light, board.WORDS[found.light])
         put(self.fresh, f"as of {format.time_of_day(view.board.now, words.zone())}")

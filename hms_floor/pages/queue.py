@@ -79,7 +79,7 @@ async def queue(request: Request, name: str) -> None:
         card = _card(view, name)
         if view is None or card is None:
             return
-        put(told, verdict.queue_verdict(card))
+        put(told, verdict.queue_verdict(card, words.zone()))
         put(figures, _figures(card))
         put(light, board.WORDS[card.light])
         if card.light != was:
