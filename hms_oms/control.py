@@ -1,6 +1,7 @@
 """Control: what a person may do to jobs and queues while they live, each with who and why in the diary.
 
 Every verb takes the jobs' ids and changes those that are in a state to be changed; it returns their ids.
+With `change`, the number of a change that can be undone, it keeps what the jobs had before.
 Nothing is visible before the caller commits.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from hms_oms import statements, tables
 from hms_oms.errors import UnknownQueue
@@ -20,6 +22,10 @@ from hms_oms.tickets import Ticket
 
 #: The highest priority that may be set by hand; promotion goes beyond it.
 HIGHEST_PRIORITY = 1000
+#: A change to more jobs than this wants a reason, and their number as its confirmation.
+CONFIRM_ABOVE = 100
+#: So often a reinstatement is tried while jobs with the same keys come in.
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,18 @@ def cancel(
 
 
 def cancel_jobs(
-    connection: Connection, jobs: Sequence[int], *, who: str, reason: str | None, now: bool = False
+    connection: Connection,
+    jobs: Sequence[int],
+    *,
+    who: str,
+    reason: str | None,
+    now: bool = False,
+    change: int | None = None,
+    undo: int | None = None,
 ) -> Cancelled:
     """As `cancel`; tells which jobs it changed, too."""
-    rows = statements.run(
-        connection, "cancel", {"jobs": list(jobs), "who": who, "reason": reason, "now": now}
-    )
+    given = {"jobs": list(jobs), "who": who, "reason": reason, "now": now, "change": change, "undo": undo}
+    rows = statements.run(connection, "cancel", given)
     running = [
         Ticket(row["id"], row["attempt"] - (1 if now else 0), row["step"])
         for row in rows
@@ -69,34 +81,84 @@ def retry(connection: Connection, jobs: Sequence[int], *, who: str, reason: str 
     return _ids(statements.run(connection, "revive", {"jobs": list(jobs), "who": who, "reason": reason}))
 
 
+def reinstate(
+    connection: Connection,
+    jobs: Sequence[int],
+    *,
+    who: str,
+    reason: str | None,
+    change: int | None = None,
+    undo: int | None = None,
+) -> list[int]:
+    """Have cancelled jobs done after all, from the step at which they stood, by the deadline that they had.
+
+    Those that a newer job with their key has replaced stay cancelled: `key_holders` names them.
+    """
+    given = {"jobs": list(jobs), "who": who, "reason": reason, "change": change, "undo": undo}
+    for _ in range(TRIES):
+        try:
+            with connection.begin_nested():
+                return _ids(statements.run(connection, "reinstate", given))
+        except IntegrityError:
+            # A job with one of the keys was being accepted, and is there now: the next look sees it.
+            continue
+    return []
+
+
+def key_holders(connection: Connection, jobs: Sequence[int]) -> Mapping[int, int]:
+    """The cancelled jobs that cannot be reinstated, each with the newer job that has its key."""
+    rows = statements.run(connection, "key_holders", {"jobs": list(jobs)})
+    return {row["id"]: row["holder"] for row in rows}
+
+
 def prioritize(
-    connection: Connection, jobs: Sequence[int], priority: int, *, who: str, reason: str | None
+    connection: Connection,
+    jobs: Sequence[int],
+    priority: int,
+    *,
+    who: str,
+    reason: str | None,
+    change: int | None = None,
 ) -> list[int]:
     """Set the priority of jobs that have not been claimed: the higher goes first."""
-    return _reorder(connection, jobs, Fact.REPRIORITIZED, who, reason, priority=priority)
+    return _reorder(connection, jobs, Fact.REPRIORITIZED, who, reason, change, priority=priority)
 
 
-def promote(connection: Connection, job: int, *, who: str, reason: str | None) -> list[int]:
+def promote(
+    connection: Connection, job: int, *, who: str, reason: str | None, change: int | None = None
+) -> list[int]:
     """Put one job in front of everything that waits in its queue."""
     rows = statements.run(connection, "front", {"job": job})
     if not rows:
         return []
-    return _reorder(connection, [job], Fact.PROMOTED, who, reason, priority=rows[0]["highest"] + 1)
+    return _reorder(connection, [job], Fact.PROMOTED, who, reason, change, priority=rows[0]["highest"] + 1)
 
 
 def move(
-    connection: Connection, jobs: Sequence[int], queue: str, *, who: str, reason: str | None
+    connection: Connection,
+    jobs: Sequence[int],
+    queue: str,
+    *,
+    who: str,
+    reason: str | None,
+    change: int | None = None,
 ) -> list[int]:
     """Move jobs that have not been claimed to another queue. Raises UnknownQueue."""
     require_queue(connection, queue)
-    return _reorder(connection, jobs, Fact.MOVED, who, reason, queue=queue)
+    return _reorder(connection, jobs, Fact.MOVED, who, reason, change, queue=queue)
 
 
 def delay(
-    connection: Connection, jobs: Sequence[int], until: datetime | None, *, who: str, reason: str | None
+    connection: Connection,
+    jobs: Sequence[int],
+    until: datetime | None,
+    *,
+    who: str,
+    reason: str | None,
+    change: int | None = None,
 ) -> list[int]:
     """Start jobs no earlier than `until` (None: at once). Their deadline stays."""
-    return _reorder(connection, jobs, Fact.DELAYED, who, reason, ready_at=until)
+    return _reorder(connection, jobs, Fact.DELAYED, who, reason, change, ready_at=until)
 
 
 def pause(connection: Connection, queue: str, *, who: str, reason: str | None) -> int:
@@ -195,6 +257,7 @@ def _reorder(
     fact: Fact,
     who: str,
     reason: str | None,
+    change: int | None,
     *,
     priority: int | None = None,
     queue: str | None = None,
@@ -209,6 +272,7 @@ def _reorder(
                 "fact": fact.value,
                 "who": who,
                 "reason": reason,
+                "change": change,
                 "priority": priority,
                 "queue": queue,
                 "ready_at": ready_at,

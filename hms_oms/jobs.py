@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
 
 from hms_oms.errors import UnknownJob
 from hms_oms.records import Event, Job
@@ -59,6 +59,16 @@ class Filter:
         return found
 
 
+def having_key(keys: Sequence[str]) -> ColumnElement[bool]:
+    """The condition that a job has one of these keys, in a form that the two indexes on keys serve."""
+    cancelled = jobs.c.status == "cancelled"
+    return or_(and_(jobs.c.key.in_(keys), ~cancelled), and_(jobs.c.key.in_(keys), cancelled))
+
+
+#: Of the jobs with one key the one that has it now comes first.
+KEY_ORDER = (jobs.c.status == "cancelled", jobs.c.id.desc())
+
+
 def get(connection: Connection, job: int) -> Job:
     """One job. Raises UnknownJob."""
     row = connection.execute(select(*_COLUMNS).where(jobs.c.id == job)).mappings().one_or_none()
@@ -68,8 +78,8 @@ def get(connection: Connection, job: int) -> Job:
 
 
 def by_key(connection: Connection, job_type: str, key: str) -> Job:
-    """The job that was accepted under a key. Raises UnknownJob."""
-    query = select(*_COLUMNS).where(jobs.c.type == job_type, jobs.c.key == key)
+    """The job that has a key; if all that had it are cancelled, the newest of them. Raises UnknownJob."""
+    query = select(*_COLUMNS).where(jobs.c.type == job_type, having_key([key])).order_by(*KEY_ORDER).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise UnknownJob(f"job of type {job_type} with key {key!r}")

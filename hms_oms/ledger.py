@@ -44,7 +44,8 @@ def accept(
 ) -> Accepted:
     """Record requests of one type as waiting jobs, in order; those whose key is known make no job.
 
-    The payloads must meet the recipe already. Nothing is visible before the caller commits.
+    A new job with the key of cancelled ones refers to the newest of them. The payloads must meet the recipe
+    already. Nothing is visible before the caller commits.
     """
     first = recipe.steps[0]
     rows = statements.run(
@@ -65,6 +66,8 @@ def accept(
             "keys": list(keys),
         },
     )
+    if rows and any(key is not None for key in keys):
+        statements.run(connection, "replace", {"jobs": [row["id"] for row in rows]})
     connection.exec_driver_sql("select pg_notify('oms_backlog', %(queue)s)", {"queue": first.queue})
     return Accepted([row["id"] for row in rows], len(payloads) - len(rows))
 

@@ -33,6 +33,7 @@ class Job:
     worker: str | None
     batch_id: int | None
     key: str | None
+    replaces: int | None
     requested_by: str
     created_at: datetime
     since: datetime

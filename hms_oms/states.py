@@ -37,6 +37,8 @@ class Fact(StrEnum):
     RESERVED = "reserved"
     CANCELLED = "cancelled"
     CANCEL_ASKED = "cancel asked"
+    CANCEL_WITHDRAWN = "cancel withdrawn"
+    REINSTATED = "reinstated"
     REVIVED = "revived"
     RECALLED = "recalled"
     PROMOTED = "promoted"
@@ -74,6 +76,10 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
     (Status.RUNNING, Fact.CANCELLED): Status.CANCELLED,
     # A person stops a job that runs: the step is finished first.
     (Status.RUNNING, Fact.CANCEL_ASKED): Status.RUNNING,
+    # A person lets it go on after all.
+    (Status.RUNNING, Fact.CANCEL_WITHDRAWN): Status.RUNNING,
+    # A person has a cancelled job done after all, from the step at which it stood.
+    (Status.CANCELLED, Fact.REINSTATED): Status.WAITING,
     # A person has it tried again from the step that failed.
     (Status.FAILED, Fact.REVIVED): Status.WAITING,
     # A person pauses the queue: what is in the window goes back, its tickets go stale.

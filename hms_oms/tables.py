@@ -55,6 +55,7 @@ jobs = Table(
     Column("dispatched_at", _Time),
     Column("started_at", _Time),
     Column("finished_at", _Time),
+    Column("replaces", BigInteger),
 )
 
 job_events = Table(

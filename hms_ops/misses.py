@@ -23,7 +23,7 @@ class Cause(StrEnum):
     RAN_LONG = "ran long"  # in steps that were completed, or still run
     RETRIED = "retried"  # in attempts that failed, in back-off, or failed until a person revived it
     LOST_WORKER = "lost worker"  # in attempts whose worker or message was lost, or failed because of that
-    HELD = "held"  # called back by a pause, or delayed by a person
+    HELD = "held"  # called back by a pause, delayed by a person, or cancelled until it was reinstated
 
 
 #: What becomes of the time of an attempt by the fact that ends it; any other end counts as running.
@@ -34,7 +34,9 @@ _UNDONE: Mapping[str, Cause] = {
     Fact.FAILED: Cause.RETRIED,
 }
 #: Facts that leave a job where it is, so that what it was waiting or running for goes on.
-_IN_PASSING = frozenset({Fact.CANCEL_ASKED, Fact.PROMOTED, Fact.REPRIORITIZED, Fact.MOVED})
+_IN_PASSING = frozenset(
+    {Fact.CANCEL_ASKED, Fact.CANCEL_WITHDRAWN, Fact.PROMOTED, Fact.REPRIORITIZED, Fact.MOVED}
+)
 
 
 @dataclass(frozen=True, slots=True)

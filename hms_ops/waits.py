@@ -95,6 +95,9 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
             ready = line.at + (detail.get("retryAfter") or 0.0)
         if line.fact == Fact.DELAYED:
             ready = detail.get("readyAt") or 0.0
+        if line.status == Status.CANCELLED:
+            # If it is reinstated, it waits from then on.
+            since = None
         if line.status == Status.WAITING and since is None:
             since = line.at
 

@@ -18,6 +18,7 @@ from hms_floor.api.routes import (
     audit,
     badges,
     bulk,
+    changes,
     cycle_files,
     cycle_rows,
     cycles,
@@ -44,6 +45,7 @@ THREADS = 14
 ROUTERS = (
     bulk.router,
     jobs.router,
+    changes.router,
     cycle_files.router,
     cycles.router,
     cycle_rows.router,

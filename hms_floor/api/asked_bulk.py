@@ -23,6 +23,7 @@ from hms_floor.api.asked import (
     Word,
     whole,
 )
+from hms_oms.control import CONFIRM_ABOVE
 from hms_oms.states import Status
 
 
@@ -67,6 +68,13 @@ class Bulk(Reasoned):
     ids: Annotated[list[JobId], Field(default_factory=list, min_length=1, max_length=MOST_IDS)]
     filter: Wanted = Wanted.model_construct()
     dry_run: bool = False
+    count: Annotated[
+        Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(whole)] | None,
+        Field(
+            description="How many jobs are expected to change, as a dry run tells it."
+            f" Above {CONFIRM_ABOVE} it must be given, with a reason."
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _says_which(self) -> Bulk:
@@ -86,6 +94,12 @@ class BulkRetry(Bulk):
     """Have failed jobs tried again."""
 
     action: Literal["retry"]
+
+
+class BulkReinstate(Bulk):
+    """Have cancelled jobs done after all."""
+
+    action: Literal["reinstate"]
 
 
 class BulkPromote(Bulk):
@@ -116,6 +130,6 @@ class BulkDelay(Bulk):
 
 
 AnyBulk = Annotated[
-    BulkCancel | BulkRetry | BulkPromote | BulkMove | BulkPrioritize | BulkDelay,
+    BulkCancel | BulkRetry | BulkReinstate | BulkPromote | BulkMove | BulkPrioritize | BulkDelay,
     Body(discriminator="action"),
 ]

@@ -21,9 +21,11 @@ from starlette.responses import Response
 from hms_act.intake import UnreadableFile
 from hms_floor import badges
 from hms_oms.batches import UnknownBatch
+from hms_oms.changes import UnknownChange
 from hms_oms.errors import HmsError, RequestRejected, SchemaOutdated, UnknownJob, UnknownJobType, UnknownQueue
 from hms_oms.refusals import SILENT, of_postgresql
 from hms_oms.reservations import LeaseLost
+from hms_oms.undo import NotUndoable, NotYours
 from hms_oms.uploads import TooManyUploads, UnknownUpload
 from hms_ops.incidents import UnknownIncident
 from hms_ops.oncall import DocumentRejected
@@ -38,6 +40,7 @@ Fault = tuple[str, str]
 #: So many faults are told one by one.
 MOST_FAULTS = 100
 _UNKNOWN = (
+    UnknownChange,
     UnknownJob,
     UnknownQueue,
     UnknownBatch,
@@ -138,7 +141,9 @@ def _of_ours(error: HmsError) -> Problem | None:
         return unprocessable(("jobType", told))
     if isinstance(error, UnreadableFile):
         return unprocessable(*(("file", fault) for fault in error.faults))
-    if isinstance(error, LeaseLost | badges.NoKey | BadSilence):
+    if isinstance(error, NotYours):
+        return Problem(403, told)
+    if isinstance(error, LeaseLost | badges.NoKey | BadSilence | NotUndoable):
         return Problem(409, told)
     if isinstance(error, SchemaOutdated | TooManyUploads):
         return busy(told, 30)

@@ -8,6 +8,8 @@ from hms_floor.api.access import Caller
 from hms_floor.api.problems import unprocessable
 from hms_floor.cli import documents
 from hms_floor.cli.masking import MASK
+from hms_oms import changes
+from hms_oms.changes import Change
 from hms_oms.outbox import Text
 from hms_oms.records import Job
 from hms_oms.tickets import Ticket, job_name, job_number
@@ -21,6 +23,21 @@ def job(found: Job, caller: Caller) -> dict[str, Any]:
     if not caller.sees_payloads:
         document |= {name: hidden(document[name]) for name in _PRIVATE}
     return document
+
+
+def undo(connection: Connection, change: int | None) -> dict[str, Any] | None:
+    """How a change that was just made can be undone."""
+    if change is None:
+        return None
+    found = changes.get(connection, change)
+    return {"id": found.id, "until": documents.stamp(found.undo_until), "seconds": found.seconds}
+
+
+def change(found: Change) -> dict[str, Any]:
+    """A change that can be undone."""
+    kept = ("id", "at", "actor", "action", "queue", "jobs", "seconds")
+    document = documents.record(found)
+    return {name: document[name] for name in kept} | {"until": document["undoUntil"]}
 
 
 def text(found: Text, caller: Caller) -> dict[str, Any]:

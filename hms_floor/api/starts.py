@@ -21,6 +21,7 @@ from hms_floor.api import problems
 from hms_floor.api.access import Caller
 from hms_floor.api.problems import unprocessable
 from hms_oms import audit, health, ledger, registry, sla
+from hms_oms.jobs import KEY_ORDER, having_key
 from hms_oms.recipes import Recipe
 from hms_oms.tables import jobs
 from hms_oms.tickets import job_name
@@ -30,7 +31,9 @@ LONGEST_KEY = 500
 #: So many requests are accepted in one transaction at most.
 MOST_AT_ONCE = 100
 
-_COLUMNS = [jobs.c[name] for name in ("id", "type", "queue", "status", "sla", "sla_minutes", "key")]
+_COLUMNS = [
+    jobs.c[name] for name in ("id", "type", "queue", "status", "sla", "sla_minutes", "key", "replaces")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +183,9 @@ def _rows(
     for request in batch:
         if request.key is not None:
             wanted[request.recipe.type].add(request.key)
-    by_key = [and_(jobs.c.type == kind, jobs.c.key.in_(sorted(keys))) for kind, keys in wanted.items()]
+    by_key = [and_(jobs.c.type == kind, having_key(sorted(keys))) for kind, keys in wanted.items()]
     ids = [job for group in created for job in group]
-    query = select(*_COLUMNS).where(or_(jobs.c.id.in_(ids), *by_key))
+    query = select(*_COLUMNS).where(or_(jobs.c.id.in_(ids), *by_key)).order_by(*KEY_ORDER)
     return connection.execute(query).mappings().all()
 
 
@@ -190,7 +193,8 @@ def _answers(
     batch: Sequence[Request], created: Sequence[Sequence[int]], found: Sequence[RowMapping]
 ) -> Iterable[Started]:
     by_id = {row["id"]: row for row in found}
-    by_key = {(row["type"], row["key"]): row for row in found if row["key"] is not None}
+    # The job that has a key now is listed first, and stays.
+    by_key = {(row["type"], row["key"]): row for row in reversed(found) if row["key"] is not None}
     fresh = {job for group in created for job in group}
     without_key: dict[int, RowMapping] = {}
     for group, ids in zip(_kinds(batch), created, strict=True):

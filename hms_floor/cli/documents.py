@@ -39,6 +39,7 @@ def job(found: Job) -> Document:
     document = record(found)
     document |= {"id": found.name, "step": found.step_name, "slaExpires": document.pop("sla")}
     document["batch"] = document.pop("batchId")
+    document["replaces"] = None if found.replaces is None else job_name(found.replaces)
     return document
 
 

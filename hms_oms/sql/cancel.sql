@@ -31,7 +31,14 @@ diary as (
     select
         id,
         case status when 'cancelled' then 'cancelled' else 'cancel asked' end,
-        status, step, attempt, %(who)s::text, jsonb_build_object('reason', %(reason)s::text, 'found', found)
+        status, step, attempt, %(who)s::text,
+        jsonb_build_object('reason', %(reason)s::text, 'found', found)
+            || jsonb_strip_nulls(jsonb_build_object('undo', %(undo)s::bigint))
     from changed
+    returning job_id, id
+),
+kept as (
+    insert into oms.changed_jobs (change_id, job_id, event_id)
+    select %(change)s::bigint, job_id, id from diary where %(change)s::bigint is not null
 )
 select id, status, found, attempt, steps[step + 1] as step from changed

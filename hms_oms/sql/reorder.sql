@@ -1,7 +1,7 @@
 -- Change where jobs stand: priority, queue or earliest start. What is in the window goes back first, under a
 -- new attempt, so that the tickets on their way are stale and the new order holds for all.
 with held as (
-    select id
+    select id, priority, queue, ready_at
     from oms.jobs
     where id = any(%(jobs)s::bigint[]) and status in ('waiting', 'queued')
     order by id
@@ -28,5 +28,13 @@ diary as (
             'readyAt', %(ready_at)s::timestamptz
         ))
     from changed
+    returning job_id, id
+),
+kept as (
+    insert into oms.changed_jobs (change_id, job_id, event_id, priority, queue, ready_at)
+    select %(change)s::bigint, held.id, diary.id, held.priority, held.queue, held.ready_at
+    from held
+    join diary on diary.job_id = held.id
+    where %(change)s::bigint is not null
 )
 select id, status, pg_notify('oms_backlog', queue) from changed

@@ -176,9 +176,10 @@ def faults(answer: httpx.Response) -> dict[str, str]:
 # TRUNCATE fires no trigger of rows, so that even what is append-only can be emptied.
 _EMPTY = """
 update public.clock set shift = '0';
-truncate oms.jobs, oms.job_events, oms.batches, oms.audit, oms.badges, oms.workers, oms.messages, oms.slas,
-    oms.uploads, ops.incidents, ops.incident_events, ops.incident_jobs, ops.silences, ops.oncall,
-    ops.thresholds, ops.metrics, ops.beats restart identity cascade;
+truncate oms.jobs, oms.job_events, oms.changes, oms.changed_jobs, oms.batches, oms.audit, oms.badges,
+    oms.workers, oms.messages, oms.slas, oms.uploads, ops.incidents, ops.incident_events,
+    ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds, ops.metrics, ops.beats
+    restart identity cascade;
 insert into oms.slas (queue, minutes, set_by) select name, 30, 'recipe' from oms.queues;
 update oms.queues set paused_at = null, paused_by = null, pause_reason = null, window_size = null,
     starts_per_minute = null;

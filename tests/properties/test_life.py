@@ -36,6 +36,7 @@ WHO: dict[str, Any] = {"who": "boss", "reason": "because"}
 class Model:
     """What a job should look like; `results` counts how often each step's result was recorded."""
 
+    number: int = 0
     status: str = "waiting"
     step: int = 0
     attempt: int = 1
@@ -46,7 +47,7 @@ class Model:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more may happen to it, but for a retry."""
+        """Whether nothing more may happen to it, but for a retry or a reinstatement."""
         return self.status in TERMINAL
 
 
@@ -87,7 +88,7 @@ class Life(RuleBasedStateMachine):
                 connection, self.recipe, {"number": number}, requested_by="test", priority=priority
             )
         assert started.created == (started.job.id not in self.model)
-        self.model.setdefault(started.job.id, Model(priority=priority))
+        self.model.setdefault(started.job.id, Model(number, priority=priority))
         return started.job.id
 
     @rule(target=tickets, count=st.integers(1, 3))
@@ -199,6 +200,23 @@ class Life(RuleBasedStateMachine):
             model.attempt += 1
 
     @rule(job=numbers)
+    def reinstate(self, job: int) -> None:
+        """A person has a cancelled job done after all, unless a newer one has its key."""
+        with self.person() as connection:
+            changed = control.reinstate(connection, [job], **WHO)
+            holder = control.key_holders(connection, [job]).get(job)
+        model = self.model[job]
+        same = [other for other, each in self.model.items() if each.number == model.number and other > job]
+        ending = model.status == "running" and model.cancel
+        assert bool(changed) == (ending or (model.status == "cancelled" and not same))
+        assert holder == (max(same) if same and model.status == "cancelled" else None)
+        if changed:
+            model.cancel = False
+            if not ending:
+                model.status = "waiting"
+                model.attempt += 1
+
+    @rule(job=numbers)
     def promote(self, job: int) -> None:
         """A person puts a job to the front."""
         highest = max((m.priority for m in self.model.values() if m.status == "waiting"), default=0)
@@ -239,6 +257,8 @@ class Life(RuleBasedStateMachine):
             assert set(row.results) == set(model.results)
             assert all(count == 1 for count in model.results.values())
             assert (row.finished_at is not None) == model.ended
+        having = [model.number for model in self.model.values() if model.status != "cancelled"]
+        assert len(having) == len(set(having))
 
     def teardown(self) -> None:
         """Each diary tells its job's story by the table of transitions, and nothing else."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import control, ledger, recovery, reservations
+from hms_oms import changes, control, ledger, recovery, reservations, undo
 from hms_oms import database as door
 from hms_oms.database import Bare
 from hms_oms.outcomes import Done
@@ -230,3 +230,125 @@ def test_pause_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database:
         connection.commit()
     assert contender.finish() == {}
     assert look(engine, ticket.job).status == "waiting"
+
+
+def person(url: str, change: Callable[[sa.Connection], Any]) -> Callable[[Bare], Any]:
+    """Do something through an engine of its own, as a person does, in a contender's thread."""
+
+    def work(_: Bare) -> Any:
+        own = sa.create_engine(
+            url.replace("postgresql://", "postgresql+psycopg2://"),
+            connect_args={"application_name": "contender"},
+        )
+        with own.begin() as connection:
+            found = change(connection)
+        own.dispose()
+        return found
+
+    return work
+
+
+def start(connection: sa.Connection, shop: Recipe) -> tuple[int, bool, int | None]:
+    """Start order 1: which job it is, whether it is new, and which one it replaces."""
+    from hms_act import accept
+
+    started = accept.start_job(connection, shop, {"number": 1}, requested_by="test")
+    return started.job.id, started.created, started.job.replaces
+
+
+def cancelled(engine: sa.Engine, shop: Recipe) -> int:
+    """The id of a cancelled job."""
+    job = order(engine, shop).id
+    with engine.begin() as connection:
+        control.cancel(connection, [job], **WHO)
+    return job
+
+
+def test_start_then_start_with_a_cancelled_jobs_key(engine: sa.Engine, database: str, shop: Recipe) -> None:
+    """Of two starts with the key of a cancelled job the second waits, and gets the job of the first."""
+    old = cancelled(engine, shop)
+    with engine.connect() as connection:
+        first = start(connection, shop)
+        contender = Contender(database, person(database, lambda own: start(own, shop)))
+        contender.wait_for_lock(engine)
+        connection.commit()
+    assert first[1:] == (True, old)
+    assert contender.finish() == (first[0], False, old)
+
+
+def test_start_then_reinstate(engine: sa.Engine, database: str, shop: Recipe) -> None:
+    """A reinstatement waits for a start with the same key, and then leaves the job cancelled."""
+    old = cancelled(engine, shop)
+    with engine.connect() as connection:
+        new, *_ = start(connection, shop)
+        work = person(database, lambda own: control.reinstate(own, [old], **WHO))
+        contender = Contender(database, work)
+        contender.wait_for_lock(engine)
+        connection.commit()
+    assert contender.finish() == []
+    with engine.connect() as connection:
+        assert control.key_holders(connection, [old]) == {old: new}
+
+
+def test_reinstate_then_start(engine: sa.Engine, database: str, shop: Recipe) -> None:
+    """A start with the key of a job that is just being reinstated waits, and gets that job."""
+    old = cancelled(engine, shop)
+    with engine.connect() as connection:
+        assert control.reinstate(connection, [old], **WHO) == [old]
+        contender = Contender(database, person(database, lambda own: start(own, shop)))
+        contender.wait_for_lock(engine)
+        connection.commit()
+    assert contender.finish() == (old, False, None)
+
+
+def test_cancel_then_start(engine: sa.Engine, database: str, shop: Recipe) -> None:
+    """A start with the key of a job that is just being cancelled waits, and makes one that refers to it."""
+    old = order(engine, shop).id
+    with engine.connect() as connection:
+        control.cancel(connection, [old], **WHO)
+        contender = Contender(database, person(database, lambda own: start(own, shop)))
+        contender.wait_for_lock(engine)
+        connection.commit()
+    new, created, replaces = contender.finish()
+    assert (new != old, created, replaces) == (True, True, old)
+
+
+def test_undo_then_undo(engine: sa.Engine, database: str, shop: Recipe) -> None:
+    """Of two who undo one change the second waits, and hears that it was undone already."""
+    job = order(engine, shop).id
+    with engine.begin() as connection:
+        change = changes.begin(connection, "cancel", who="boss")
+        control.cancel_jobs(connection, [job], **WHO, change=change)
+
+    def again(own: sa.Connection) -> str:
+        with pytest.raises(undo.NotUndoable) as refused:
+            undo.undo(own, change, who="boss", manager=False)
+        return str(refused.value)
+
+    with engine.connect() as connection:
+        undo.undo(connection, change, who="boss", manager=False)
+        contender = Contender(database, person(database, again))
+        contender.wait_for_lock(engine)
+        connection.commit()
+    assert "undone already" in contender.finish()
+    assert look(engine, job).attempt == 2
+
+
+def test_claim_then_undo(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+    """Undoing a promotion waits for a claim, and then leaves a job that has started where it is."""
+    job = order(engine, shop).id
+    with engine.begin() as connection:
+        change = changes.begin(connection, "promote", who="boss")
+        control.promote(connection, job, **WHO, change=change)
+    ledger.take(bare, "shop", 1)
+    assert ledger.claim(winner, [(Ticket(job, 1, "pick"), 60)], "w")
+
+    def take_back(own: sa.Connection) -> str:
+        with pytest.raises(undo.NotUndoable) as refused:
+            undo.undo(own, change, who="boss", manager=False)
+        return str(refused.value)
+
+    contender = Contender(database, person(database, take_back))
+    contender.wait_for_lock(engine)
+    winner.commit()
+    assert "1 started already" in contender.finish()

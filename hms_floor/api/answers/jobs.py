@@ -5,8 +5,16 @@ from __future__ import annotations
 from hms_floor.api.answers import Answer, Json, Moment
 
 
+class Undo(Answer):
+    """A change that can be undone: its number, until when, and the seconds that are left."""
+
+    id: int
+    until: Moment
+    seconds: float
+
+
 class Started(Answer):
-    """The job that a request led to; `sla` is its deadline."""
+    """The job that a request led to; `sla` is its deadline, `replaces` a cancelled job that had its key."""
 
     job_id: str
     type: str
@@ -15,11 +23,15 @@ class Started(Answer):
     sla: Moment
     sla_minutes: float
     key: str | None
+    replaces: str | None
     created: bool
 
 
 class Job(Answer):
-    """One job. Payload, results and error are masked for badges that may not see them."""
+    """One job. Payload, results and error are masked for badges that may not see them.
+
+    `replaces` is the cancelled job whose key this one has been given.
+    """
 
     id: str
     type: str
@@ -40,6 +52,7 @@ class Job(Answer):
     worker: str | None
     batch: int | None
     key: str | None
+    replaces: str | None
     requested_by: str
     created_at: Moment
     since: Moment
@@ -66,14 +79,16 @@ class TimedEvent(Event):
 
 
 class JobWithTimeline(Job):
-    """One job with all that happened to it, oldest first."""
+    """One job with all that happened to it, oldest first; `replacedBy` has the key of a cancelled one now."""
 
+    replaced_by: str | None
     timeline: list[TimedEvent]
 
 
-class CancelledJob(Job):
-    """A job that was cancelled, or is asked to end; `warning` says what could not be done."""
+class SteeredJob(Job):
+    """A job after a change, and how to undo it; `warning` says what could not be done."""
 
+    undo: Undo | None
     warning: str | None = None
 
 
@@ -123,7 +138,10 @@ class Explained(Answer):
 
 
 class BulkDone(Answer):
-    """What came of a change to many jobs: `able` could be changed, `unchanged` by their status could not."""
+    """What came of a change to many jobs: `able` could be changed, `unchanged` by their status could not.
+
+    `undo` is None where nothing was changed, or where the change is none that can be undone.
+    """
 
     dry_run: bool
     matched: int
@@ -133,3 +151,35 @@ class BulkDone(Answer):
     unchanged: dict[str, int]
     running: list[str]
     warning: str | None
+    undo: Undo | None
+
+
+class Change(Answer):
+    """A change that can be undone: an action on `jobs` many jobs, or on a queue."""
+
+    id: int
+    at: Moment
+    actor: str
+    action: str
+    queue: str | None
+    jobs: int
+    until: Moment
+    seconds: float
+
+
+class Changes(Answer):
+    """What can still be undone, the newest first."""
+
+    changes: list[Change]
+
+
+class Undone(Answer):
+    """What was undone, in a sentence; `left` counts by reason the jobs that stay as they are."""
+
+    id: int
+    action: str
+    queue: str | None
+    restored: int
+    jobs: list[str]
+    left: dict[str, int]
+    message: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hms_floor.api.answers import Answer, Moment
+from hms_floor.api.answers.jobs import Undo
 
 
 class Queue(Answer):
@@ -52,6 +53,7 @@ class Paused(Answer):
     queue: str
     status: str
     recalled: int
+    undo: Undo | None
 
 
 class Resumed(Answer):
@@ -60,6 +62,7 @@ class Resumed(Answer):
     queue: str
     status: str
     changed: bool
+    undo: Undo | None
 
 
 class QueueLimits(Answer):
@@ -68,6 +71,7 @@ class QueueLimits(Answer):
     queue: str
     window: int | None
     starts_per_minute: int | None
+    undo: Undo | None
 
 
 class Sla(Answer):
@@ -114,6 +118,7 @@ class SlaChange(Answer):
     before: float
     dry_run: bool
     forecast: Forecast | None
+    undo: Undo | None
 
 
 class SlaHistory(Answer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,20 +15,24 @@ from hms_floor.api import asked, asked_bulk, filters, showing
 from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.answers import jobs as answers
 from hms_floor.api.door import BULK_SECONDS, Door, TheDoor
-from hms_floor.api.problems import Problem
+from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.routes.jobs import tell_workers
-from hms_oms import audit, control
+from hms_oms import audit, changes, control
+from hms_oms.control import CONFIRM_ABOVE
 from hms_oms.jobs import Filter
-from hms_oms.states import Fact, allowed_before
+from hms_oms.states import Fact, Status, allowed_before
 from hms_oms.tickets import Ticket, job_name
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
 #: So many jobs are changed in one transaction.
 PAGE = 10_000
+#: So many jobs, or a tenth of them, may have ended since they were counted.
+SLACK = 10
 _FACTS = {
     "cancel": Fact.CANCELLED,
     "retry": Fact.REVIVED,
+    "reinstate": Fact.REINSTATED,
     "promote": Fact.PROMOTED,
     "move": Fact.MOVED,
     "priority": Fact.REPRIORITIZED,
@@ -44,20 +48,26 @@ class _Came:
     left: Counter[str] = field(default_factory=Counter)
     running: list[Ticket] = field(default_factory=list)
     warning: str | None = None
+    #: The number of the change, so that it can be undone.
+    change: int | None = None
 
 
 @router.post("/jobs/bulk", response_model=answers.BulkDone)
 def bulk(door: TheDoor, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
     """Change many jobs, ten thousand in a transaction; with `dryRun` only count them.
 
-    The same roles are needed as for one job.
+    The same roles are needed as for one job. More than a hundred are changed only with a reason, and with
+    `count` as the dry run has told it.
     """
     who.require(f"POST /jobs/{{id}}/{wanted.action}")
     came = _Came()
     pages = _named(door, wanted, came) if wanted.ids else _meant(door, who, wanted, came)
+    undo = None
     if not wanted.dry_run:
+        _require_confirmed(wanted, came.able)
         for page in pages:
             _turn(door, who, wanted, page, came)
+        undo = _offer(door, came)
     if wanted.dry_run:
         with door.writing() as connection:
             audit.write(connection, [_act(who, wanted, came.able)])
@@ -70,7 +80,36 @@ def bulk(door: TheDoor, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
         "unchanged": dict(came.left),
         "running": [str(ticket) for ticket in came.running],
         "warning": came.warning,
+        "undo": undo,
     }
+
+
+def _require_confirmed(wanted: asked_bulk.AnyBulk, able: int) -> None:
+    """Raise Problem unless somebody has said that they mean so many jobs, and why.
+
+    A few may have ended since they were counted; more than were counted are never changed.
+    """
+    if able > CONFIRM_ABOVE:
+        faults = []
+        if not (wanted.reason or "").strip():
+            faults.append(("reason", f"{able:,} jobs would change: say why"))
+        if wanted.count is None:
+            faults.append(("count", f"{able:,} jobs would change: confirm it with count {able}"))
+        if faults:
+            raise unprocessable(*faults)
+    if wanted.count is not None and not able <= wanted.count <= able + max(SLACK, able // 10):
+        raise Problem(
+            409, f"{able:,} jobs would change now, not {wanted.count:,}: nothing was changed; confirm {able}"
+        )
+
+
+def _offer(door: Door, came: _Came) -> dict[str, Any] | None:
+    """How to undo what was changed; the seconds count from here, when all of it is done."""
+    if came.change is None or not came.changed:
+        return None
+    with door.writing() as connection:
+        changes.prolong(connection, came.change)
+        return showing.undo(connection, came.change)
 
 
 def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int]]:
@@ -84,8 +123,11 @@ def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int
         names = ", ".join(unknown[:5])
         more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
         raise Problem(404, f"there is no {names}{more}; nothing was changed")
+        replaced: Mapping[int, int] = {}
+        if wanted.action == "reinstate":
+            replaced = control.key_holders(connection, ids)
     came.matched = len(ids)
-    _foresee(wanted, Counter(known.values()), came)
+    _foresee(wanted, Counter(known.values()), came, replaced)
     # The first one that is named becomes the very next one, so it is promoted last.
     return [ids[::-1] if wanted.action == "promote" else ids]
 
@@ -107,8 +149,9 @@ def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> 
             control.require_queue(connection, queue)
         filters.require_narrow(connection, meant)
         census = control.census(connection, meant)
+        replaced = _replaced(connection, meant) if wanted.action == "reinstate" else {}
     came.matched = sum(census.values())
-    _foresee(wanted, Counter(census), came)
+    _foresee(wanted, Counter(census), came, replaced)
     able = allowed_before(_FACTS[wanted.action])
     if not wanted.dry_run:
         came.left.update({status: number for status, number in census.items() if status not in able})
@@ -116,11 +159,37 @@ def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> 
     return _pages(door, dataclasses.replace(meant, status=statuses)) if statuses else iter(())
 
 
-def _foresee(wanted: asked_bulk.AnyBulk, census: Counter[str], came: _Came) -> None:
+def _replaced(connection: Connection, meant: Filter) -> dict[int, int]:
+    """The cancelled jobs of a filter that newer ones with their keys have replaced, and those."""
+    cancelled = dataclasses.replace(meant, status=(Status.CANCELLED.value,))
+    if meant.status and Status.CANCELLED not in meant.status:
+        return {}
+    replaced: dict[int, int] = {}
+    last: int | None = None
+    while page := control.page(connection, cancelled, limit=PAGE, after=last):
+        replaced |= control.key_holders(connection, page)
+        last = page[-1]
+    return replaced
+
+
+def _foresee(
+    wanted: asked_bulk.AnyBulk, census: Counter[str], came: _Came, replaced: Mapping[int, int]
+) -> None:
     able = allowed_before(_FACTS[wanted.action])
-    came.able = sum(number for status, number in census.items() if status in able)
+    came.able = sum(number for status, number in census.items() if status in able) - len(replaced)
+    came.warning = _told(replaced)
     if wanted.dry_run:
         came.left.update({status: number for status, number in census.items() if status not in able})
+        came.left.update({Status.CANCELLED.value: len(replaced)} if replaced else {})
+
+
+def _told(replaced: Mapping[int, int]) -> str | None:
+    """Which cancelled jobs cannot be reinstated, and who has their keys."""
+    if not replaced:
+        return None
+    pairs = [f"{job_name(holder)} has the key of {job_name(job)}" for job, holder in replaced.items()]
+    more = f", and {len(pairs) - 5:,} others have theirs" if len(pairs) > 5 else ""
+    return f"cannot be reinstated: {', '.join(pairs[:5])}{more}"
 
 
 def _pages(door: Door, meant: Filter) -> Iterator[Sequence[int]]:
@@ -137,7 +206,9 @@ def _pages(door: Door, meant: Filter) -> Iterator[Sequence[int]]:
 
 def _turn(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int], came: _Came) -> None:
     with door.writing(BULK_SECONDS) as connection:
-        changed, running = _change(connection, who, wanted, page)
+        if came.change is None and wanted.action != "retry":
+            came.change = changes.begin(connection, wanted.action, who=who.actor)
+        changed, running = _change(connection, who, wanted, page, came.change)
         others = control.statuses(connection, list(set(page) - set(changed)))
         audit.write(connection, [_act(who, wanted, len(changed), changed)])
     came.changed += changed
@@ -148,26 +219,36 @@ def _turn(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[in
 
 
 def _change(
-    connection: Connection, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int]
+    connection: Connection, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int], change: int | None
 ) -> tuple[Sequence[int], list[Ticket]]:
     actor, reason = who.actor, wanted.reason
     match wanted:
         case asked_bulk.BulkCancel():
-            done = control.cancel_jobs(connection, page, who=actor, reason=reason, now=wanted.now)
+            done = control.cancel_jobs(
+                connection, page, who=actor, reason=reason, now=wanted.now, change=change
+            )
             return done.jobs, done.running
         case asked_bulk.BulkRetry():
             changed = control.retry(connection, page, who=actor, reason=reason)
+        case asked_bulk.BulkReinstate():
+            changed = control.reinstate(connection, page, who=actor, reason=reason, change=change)
         case asked_bulk.BulkPromote():
             control.hold(connection, page)
             changed = [
-                done for job in page for done in control.promote(connection, job, who=actor, reason=reason)
+                done
+                for job in page
+                for done in control.promote(connection, job, who=actor, reason=reason, change=change)
             ]
         case asked_bulk.BulkMove():
-            changed = control.move(connection, page, wanted.queue, who=actor, reason=reason)
+            changed = control.move(connection, page, wanted.queue, who=actor, reason=reason, change=change)
         case asked_bulk.BulkPrioritize():
-            changed = control.prioritize(connection, page, wanted.priority, who=actor, reason=reason)
+            changed = control.prioritize(
+                connection, page, wanted.priority, who=actor, reason=reason, change=change
+            )
         case asked_bulk.BulkDelay():
-            changed = control.delay(connection, page, wanted.not_before, who=actor, reason=reason)
+            changed = control.delay(
+                connection, page, wanted.not_before, who=actor, reason=reason, change=change
+            )
     return changed, []
 
 

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from hms_floor.api import asked, filters, showing, starts
-from hms_floor.api.access import Guarded, Who
+from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.answers import jobs as answers
 from hms_floor.api.asked import Cursor, JobPath, JobType, Limit, QueueName, Reasoned, StatusWord
 from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.problems import Problem
 from hms_floor.api.zones import Zone
 from hms_floor.cli import case, documents, explaining, sheet
-from hms_oms import audit, control, health, jobs, recipes
+from hms_oms import audit, changes, control, health, jobs, recipes
 from hms_oms.tickets import Ticket, job_name
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
@@ -52,6 +52,7 @@ async def start(door: TheDoor, who: Who, wanted: asked.Start) -> Response:
         "sla": documents.stamp(row["sla"]),
         "slaMinutes": row["sla_minutes"],
         "key": row["key"],
+        "replaces": None if row["replaces"] is None else job_name(row["replaces"]),
         "created": started.created,
     }
     body = json.dumps(document, ensure_ascii=False)
@@ -103,12 +104,14 @@ def get(door: TheDoor, who: Who, job: JobPath) -> dict[str, Any]:
     with door.reading() as connection:
         found = jobs.get(connection, number)
         diary, now = jobs.diary(connection, number), health.clock(connection)
+        holder = control.key_holders(connection, [number]).get(number)
     stays = sheet.took(diary, found.finished_at or now)
     timeline = [
         documents.event(line, found.steps) | {"seconds": stay.total_seconds()}
         for line, stay in zip(diary, stays, strict=True)
     ]
-    return showing.job(found, who) | {"timeline": timeline}
+    replaced_by = None if holder is None else job_name(holder)
+    return showing.job(found, who) | {"replacedBy": replaced_by, "timeline": timeline}
 
 
 @router.get("/jobs/{id:job}/explain", response_model=answers.Explained)
@@ -128,72 +131,96 @@ def explain(door: TheDoor, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]
     }
 
 
-@router.post("/jobs/{id:job}/cancel", response_model=answers.CancelledJob)
+@router.post("/jobs/{id:job}/cancel", response_model=answers.SteeredJob)
 def cancel(door: TheDoor, who: Who, job: JobPath, wanted: asked.Cancel | None = None) -> dict[str, Any]:
     """Cancel a job: one that runs ends with its step, or at once with `now`."""
     wanted = wanted or asked.Cancel()
     running: list[Ticket] = []
 
-    def change(connection: Connection, number: int) -> Sequence[int]:
-        done = control.cancel_jobs(connection, [number], who=who.actor, reason=wanted.reason, now=wanted.now)
+    def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
+        done = control.cancel_jobs(
+            connection, [number], who=who.actor, reason=wanted.reason, now=wanted.now, change=kept
+        )
         running.extend(done.running)
         return done.jobs
 
-    found = _change(door, who, job, wanted, change, {"now": wanted.now})
+    found = _change(door, who, job, wanted, "cancel", change, {"now": wanted.now})
     return found | {"warning": tell_workers(door, running) if wanted.now else None}
 
 
-@router.post("/jobs/{id:job}/retry", response_model=answers.Job)
+@router.post("/jobs/{id:job}/retry", response_model=answers.SteeredJob)
 def retry(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
     """Have a failed job tried again, from the step that failed."""
     reason = wanted.reason if wanted else None
 
-    def change(connection: Connection, number: int) -> Sequence[int]:
+    def change(connection: Connection, number: int, _: int) -> Sequence[int]:
         return control.retry(connection, [number], who=who.actor, reason=reason)
 
-    return _change(door, who, job, wanted, change)
+    return _change(door, who, job, wanted, None, change)
 
 
-@router.post("/jobs/{id:job}/promote", response_model=answers.Job)
+@router.post("/jobs/{id:job}/reinstate", response_model=answers.SteeredJob)
+def reinstate(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
+    """Have a cancelled job done after all, from the step at which it stood. Its deadline stays."""
+    reason = wanted.reason if wanted else None
+
+    def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
+        done = control.reinstate(connection, [number], who=who.actor, reason=reason, change=kept)
+        holder = None if done else control.key_holders(connection, [number]).get(number)
+        if holder is not None:
+            name = job_name(number)
+            raise Problem(409, f"{name} stays cancelled: {job_name(holder)} has its key now")
+        return done
+
+    return _change(door, who, job, wanted, "reinstate", change)
+
+
+@router.post("/jobs/{id:job}/promote", response_model=answers.SteeredJob)
 def promote(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
     """Make a job the very next one of its queue."""
     reason = wanted.reason if wanted else None
 
-    def change(connection: Connection, number: int) -> Sequence[int]:
-        return control.promote(connection, number, who=who.actor, reason=reason)
+    def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
+        return control.promote(connection, number, who=who.actor, reason=reason, change=kept)
 
-    return _change(door, who, job, wanted, change)
+    return _change(door, who, job, wanted, "promote", change)
 
 
-@router.post("/jobs/{id:job}/move", response_model=answers.Job)
+@router.post("/jobs/{id:job}/move", response_model=answers.SteeredJob)
 def move(door: TheDoor, who: Who, job: JobPath, wanted: asked.Move) -> dict[str, Any]:
     """Move a job that has not begun its step to another queue."""
 
-    def change(connection: Connection, number: int) -> Sequence[int]:
-        return control.move(connection, [number], wanted.queue, who=who.actor, reason=wanted.reason)
+    def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
+        return control.move(
+            connection, [number], wanted.queue, who=who.actor, reason=wanted.reason, change=kept
+        )
 
-    return _change(door, who, job, wanted, change, {"queue": wanted.queue})
+    return _change(door, who, job, wanted, "move", change, {"queue": wanted.queue})
 
 
-@router.post("/jobs/{id:job}/priority", response_model=answers.Job)
+@router.post("/jobs/{id:job}/priority", response_model=answers.SteeredJob)
 def prioritize(door: TheDoor, who: Who, job: JobPath, wanted: asked.Prioritize) -> dict[str, Any]:
     """Set the priority of a job: the higher goes first, whatever the deadlines."""
 
-    def change(connection: Connection, number: int) -> Sequence[int]:
-        return control.prioritize(connection, [number], wanted.priority, who=who.actor, reason=wanted.reason)
+    def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
+        return control.prioritize(
+            connection, [number], wanted.priority, who=who.actor, reason=wanted.reason, change=kept
+        )
 
-    return _change(door, who, job, wanted, change, {"priority": wanted.priority})
+    return _change(door, who, job, wanted, "priority", change, {"priority": wanted.priority})
 
 
-@router.post("/jobs/{id:job}/delay", response_model=answers.Job)
+@router.post("/jobs/{id:job}/delay", response_model=answers.SteeredJob)
 def delay(door: TheDoor, who: Who, job: JobPath, wanted: asked.Delay) -> dict[str, Any]:
     """Start a job no earlier than a time; null takes a delay away. Its deadline stays."""
 
-    def change(connection: Connection, number: int) -> Sequence[int]:
-        return control.delay(connection, [number], wanted.not_before, who=who.actor, reason=wanted.reason)
+    def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
+        return control.delay(
+            connection, [number], wanted.not_before, who=who.actor, reason=wanted.reason, change=kept
+        )
 
     at = documents.stamp(wanted.not_before) if wanted.not_before else None
-    return _change(door, who, job, wanted, change, {"notBefore": at})
+    return _change(door, who, job, wanted, "delay", change, {"notBefore": at})
 
 
 def tell_workers(door: Door, running: Sequence[Ticket]) -> str | None:
@@ -212,17 +239,21 @@ def tell_workers(door: Door, running: Sequence[Ticket]) -> str | None:
 
 def _change(
     door: Door,
-    who: Who,
+    who: Caller,
     job: str,
     wanted: Reasoned | None,
-    change: Callable[[Connection, int], Sequence[int]],
+    action: str | None,
+    change: Callable[[Connection, int, int], Sequence[int]],
     detail: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
+    """Change one job; with an `action`, so that it can be undone."""
     number = showing.number(job)
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
         found = jobs.get(connection, number)
-        if not change(connection, number):
+        kept = changes.begin(connection, action, who=who.actor) if action else None
+        if not change(connection, number, kept or 0):
             raise Problem(409, f"{found.name} is {found.status}: this cannot be done to it now")
         audit.write(connection, [who.act(found.name, reason=reason, detail=detail)])
-        return showing.job(jobs.get(connection, number), who)
+        undo = showing.undo(connection, kept)
+        return showing.job(jobs.get(connection, number), who) | {"undo": undo}

@@ -6,13 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from hms_floor.api import asked
+from hms_floor.api import asked, showing
 from hms_floor.api.access import Guarded, Who
 from hms_floor.api.answers import queues as answers
 from hms_floor.api.asked import Limit, QueuePath, Reasoned
 from hms_floor.api.door import TheDoor
 from hms_floor.cli import documents
-from hms_oms import audit, control, health, jobs, queues
+from hms_oms import audit, control, health, jobs, queue_changes, queues
 from hms_oms import sla as slas
 from hms_oms.sla import Sla
 from hms_ops import preview
@@ -43,9 +43,11 @@ def pause(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = N
     """Start nothing new in a queue; what runs is finished."""
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
-        recalled = control.pause(connection, queue, who=who.actor, reason=reason)
+        with queue_changes.keep(connection, "pause", queue, who=who.actor) as kept:
+            recalled = control.pause(connection, queue, who=who.actor, reason=reason)
         audit.write(connection, [who.act(queue, reason=reason, detail={"recalled": recalled})])
-    return {"queue": queue, "status": "paused", "recalled": recalled}
+        undo = showing.undo(connection, kept.change)
+    return {"queue": queue, "status": "paused", "recalled": recalled, "undo": undo}
 
 
 @router.post("/queues/{queue}/resume", response_model=answers.Resumed)
@@ -53,9 +55,11 @@ def resume(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = 
     """Go on with a paused queue."""
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
-        resumed = control.resume(connection, queue)
+        with queue_changes.keep(connection, "resume", queue, who=who.actor) as kept:
+            resumed = control.resume(connection, queue)
         audit.write(connection, [who.act(queue, reason=reason, detail={"changed": resumed})])
-    return {"queue": queue, "status": "open", "changed": resumed}
+        undo = showing.undo(connection, kept.change)
+    return {"queue": queue, "status": "open", "changed": resumed, "undo": undo}
 
 
 @router.post("/queues/{queue}/limit", response_model=answers.QueueLimits)
@@ -67,26 +71,34 @@ def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.Limits) -> di
         window = wanted.window if "window" in given else found.window
         starts = wanted.starts_per_minute if "starts_per_minute" in given else found.starts_per_minute
         limits = {"window": window, "startsPerMinute": starts}
-        if control.Limits(window, starts) != found:
-            control.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
+        with queue_changes.keep(connection, "limit", queue, who=who.actor) as kept:
+            if control.Limits(window, starts) != found:
+                control.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
-    return {"queue": queue, **limits}
+        undo = showing.undo(connection, kept.change)
+    return {"queue": queue, **limits, "undo": undo}
 
 
 @router.put("/queues/{queue}/sla", response_model=answers.SlaChange)
 def set_sla(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.SetSla) -> dict[str, Any]:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
     ahead: dict[str, Any] | None = None
+    undo: dict[str, Any] | None = None
     with door.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
         if wanted.dry_run:
             ahead = _ahead(preview.sla(connection, queue, minutes=before, instead=wanted.minutes))
             found = Sla(queue, wanted.minutes, health.clock(connection), who.actor, wanted.reason)
         else:
-            found = slas.set_sla(connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason)
+            with queue_changes.keep(connection, "sla", queue, who=who.actor) as kept:
+                found = slas.set_sla(
+                    connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason
+                )
+            undo = showing.undo(connection, kept.change)
         detail = {"before": before, "minutes": wanted.minutes, "dryRun": wanted.dry_run}
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
-    return documents.sla(found) | {"before": before, "dryRun": wanted.dry_run, "forecast": ahead}
+    more = {"before": before, "dryRun": wanted.dry_run, "forecast": ahead, "undo": undo}
+    return documents.sla(found) | more
 
 
 @router.get("/queues/{queue}/sla", response_model=answers.SlaHistory)

@@ -1,0 +1,55 @@
+"""Changes that can be undone for a while, and undoing them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from hms_floor.api import asked, showing
+from hms_floor.api.access import Guarded, Who
+from hms_floor.api.answers import jobs as answers
+from hms_floor.api.asked import Reasoned
+from hms_floor.api.door import BULK_SECONDS, TheDoor
+from hms_floor.api.roles import MANAGERS
+from hms_oms import audit, changes, undo
+from hms_oms.tickets import job_name
+
+router = APIRouter(route_class=Guarded, tags=["changes"])
+
+ChangePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
+
+
+@router.get("/changes", response_model=answers.Changes)
+def find(door: TheDoor, who: Who) -> dict[str, Any]:
+    """What you can still undo, the newest first; a manager sees what others have changed, too."""
+    everybody = bool(who.badge.roles & MANAGERS)
+    with door.reading() as connection:
+        found = changes.undoable(connection, None if everybody else who.actor)
+    return {"changes": [showing.change(each) for each in found]}
+
+
+@router.post("/changes/{id}/undo", response_model=answers.Undone)
+def take_back(door: TheDoor, who: Who, number: ChangePath, wanted: Reasoned | None = None) -> dict[str, Any]:
+    """Undo a change of your own, a manager anybody's: once, within its time.
+
+    What has been changed again since, or has started, stays as it is and is counted.
+    """
+    manager = bool(who.badge.roles & MANAGERS)
+    with door.writing(BULK_SECONDS) as connection:
+        done = undo.undo(connection, number, who=who.actor, manager=manager)
+        found = done.change
+        names = [job_name(job) for job in done.restored]
+        detail = {"action": found.action, "by": found.actor, "restored": len(names), "left": dict(done.left)}
+        subject = found.queue or (names[0] if len(names) == 1 else None)
+        act = who.act(subject, reason=wanted.reason if wanted else None, detail=detail | {"ids": names})
+        audit.write(connection, [act])
+    return {
+        "id": found.id,
+        "action": found.action,
+        "queue": found.queue,
+        "restored": len(names),
+        "jobs": names[: asked.MOST_IDS],
+        "left": dict(done.left),
+        "message": done.message,
+    }

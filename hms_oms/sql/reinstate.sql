@@ -1,0 +1,51 @@
+-- Put cancelled jobs back at the step at which they stood, and let those go on that only were to end with their step.
+-- The deadline stays. A job that a newer one with its key has replaced stays cancelled; if a newer one is just being
+-- accepted, the unique index on keys ends this statement.
+with held as (
+    select job.id, job.status
+    from oms.jobs as job
+    where job.id = any(%(jobs)s::bigint[])
+        and (job.status = 'cancelled' or (job.status = 'running' and job.cancel_by is not null))
+        and not exists (
+            select from oms.jobs as other
+            where other.type = job.type and other.key = job.key and other.key is not null
+                and other.status <> 'cancelled' and other.id <> job.id
+        )
+        and not exists (
+            select from oms.jobs as newer
+            where newer.type = job.type and newer.key = job.key and newer.key is not null
+                and newer.status = 'cancelled' and newer.id > job.id
+        )
+    order by job.id
+    for update of job
+),
+changed as (
+    update oms.jobs as job
+    set cancel_by = null,
+        status = case held.status when 'cancelled' then 'waiting' else job.status end,
+        -- The new attempt keeps tickets of before the cancellation stale.
+        attempt = case held.status when 'cancelled' then job.attempt + 1 else job.attempt end,
+        ready_at = case when held.status = 'running' or job.ready_at > oms.now() then job.ready_at end,
+        worker = case held.status when 'running' then job.worker end,
+        lease_until = case held.status when 'running' then job.lease_until end,
+        since = case held.status when 'cancelled' then oms.now() else job.since end,
+        finished_at = null
+    from held
+    where job.id = held.id
+    returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    select
+        id, case found when 'cancelled' then 'reinstated' else 'cancel withdrawn' end,
+        status, step, attempt, %(who)s::text,
+        jsonb_build_object('reason', %(reason)s::text)
+            || jsonb_strip_nulls(jsonb_build_object('undo', %(undo)s::bigint))
+    from changed
+    returning job_id, id
+),
+kept as (
+    insert into oms.changed_jobs (change_id, job_id, event_id)
+    select %(change)s::bigint, job_id, id from diary where %(change)s::bigint is not null
+)
+select id, status, pg_notify('oms_backlog', queue) from changed

@@ -1,0 +1,39 @@
+-- Give jobs the priority, the queue or the earliest start back that they had before a change. As with every change
+-- of the order, what is in the window goes back first, under a new attempt. A job that was moved and has gone on to
+-- another step since stays where it is.
+with held as (
+    select job.id, kept.priority, kept.queue, kept.ready_at
+    from oms.changed_jobs as kept
+    join oms.jobs as job on job.id = kept.job_id
+    join oms.job_events as line on line.job_id = kept.job_id and line.id = kept.event_id
+    where kept.change_id = %(change)s::bigint and job.id = any(%(jobs)s::bigint[])
+        and job.status in ('waiting', 'queued')
+        and (%(fact)s::text <> 'moved' or job.step = line.step)
+    order by job.id
+    for update of job
+),
+changed as (
+    update oms.jobs as job
+    set status = 'waiting',
+        attempt = case when job.status = 'queued' then job.attempt + 1 else job.attempt end,
+        since = case when job.status = 'queued' then oms.now() else job.since end,
+        priority = case %(fact)s::text when 'reprioritized' then held.priority else job.priority end,
+        queue = case %(fact)s::text when 'moved' then held.queue else job.queue end,
+        ready_at = case %(fact)s::text when 'delayed' then held.ready_at else job.ready_at end
+    from held
+    where job.id = held.id
+    returning job.id, job.queue, job.status, job.step, job.attempt, job.priority, job.ready_at
+),
+diary as (
+    insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
+    select
+        id, %(fact)s::text, status, step, attempt, %(who)s::text,
+        jsonb_strip_nulls(jsonb_build_object(
+            'undo', %(change)s::bigint,
+            'priority', case %(fact)s::text when 'reprioritized' then priority end,
+            'queue', case %(fact)s::text when 'moved' then queue end,
+            'readyAt', case %(fact)s::text when 'delayed' then ready_at end
+        ))
+    from changed
+)
+select id, status, pg_notify('oms_backlog', queue) from changed

@@ -1,0 +1,303 @@
+"""Reinstating cancelled jobs, giving their keys to new ones, and undoing what was just done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hms_act import accept
+from hms_oms import changes, control, jobs, ledger, queue_changes, queues, sla, undo
+from hms_oms.database import Bare
+from hms_oms.recipes import Recipe
+from hms_oms.records import Completion
+from hms_oms.tickets import Ticket
+from hms_oms.undo import NotUndoable, NotYours
+from tests.oms.test_ledger import claim, facts, look, order
+
+WHO: dict[str, Any] = {"who": "ann", "reason": "storm"}
+
+
+def cancel(engine: sa.Engine, *ids: int, who: str = "ann", now: bool = False) -> int:
+    """Cancel jobs so that it can be undone, and return the number of the change."""
+    with engine.begin() as connection:
+        change = changes.begin(connection, "cancel", who=who)
+        control.cancel_jobs(connection, ids, who=who, reason=None, now=now, change=change)
+    return change
+
+
+def take_back(engine: sa.Engine, change: int, who: str = "ann", *, manager: bool = False) -> undo.Undone:
+    """Undo a change."""
+    with engine.begin() as connection:
+        return undo.undo(connection, change, who=who, manager=manager)
+
+
+def done_first(engine: sa.Engine, bare: Bare, shop: Recipe) -> int:
+    """A job whose first step is done, and that stands in the window for the second."""
+    job = order(engine, shop).id
+    ledger.take(bare, "shop", 1)
+    claim(bare, job, "pick")
+    ledger.complete(bare, [Completion(Ticket(job, 1, "pick"), '"ok"', None, 1, "shop", False)], "w")
+    return job
+
+
+def test_a_cancelled_job_is_reinstated_at_its_step(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """It waits at the step at which it stood, with its results and its deadline, under a new attempt."""
+    job = done_first(engine, bare, shop)
+    due = look(engine, job).sla
+    with engine.begin() as connection:
+        control.cancel(connection, [job], **WHO)
+        assert control.reinstate(connection, [job], **WHO) == [job]
+        assert control.reinstate(connection, [job], **WHO) == []
+    back = look(engine, job)
+    assert (back.status, back.step_name, back.attempt, back.results) == ("waiting", "pack", 3, {"pick": "ok"})
+    assert (back.sla, back.finished_at) == (due, None)
+    assert claim(bare, job, "pack", 1) is None
+    [taken] = ledger.take(bare, "shop", 1)
+    assert (taken.job, taken.attempt, taken.step) == (job, 3, 1)
+    assert claim(bare, job, "pack", 3) is not None
+
+
+def test_a_running_job_that_was_to_end_goes_on(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """Reinstated before its step is over, it was never cancelled: the same attempt goes on."""
+    job = order(engine, shop).id
+    ledger.take(bare, "shop", 1)
+    claim(bare, job, "pick")
+    with engine.begin() as connection:
+        control.cancel(connection, [job], **WHO)
+        assert control.reinstate(connection, [job], **WHO) == [job]
+    report = Completion(Ticket(job, 1, "pick"), "1", None, 1, "shop", False)
+    assert ledger.complete(bare, [report], "w") == {report.ticket: "queued"}
+    assert facts(engine, job)[-2:] == ["cancel withdrawn", "advanced"]
+
+
+def test_a_delayed_job_is_still_delayed_after_it(
+    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """An earliest start that is still ahead holds; one that has passed does not keep the job back."""
+    job = order(engine, shop)
+    with engine.begin() as connection:
+        control.delay(connection, [job.id], job.created_at + timedelta(hours=1), **WHO)
+        control.cancel(connection, [job.id], **WHO)
+        control.reinstate(connection, [job.id], **WHO)
+    assert look(engine, job.id).ready_at is not None
+    with engine.begin() as connection:
+        control.cancel(connection, [job.id], **WHO)
+    forward(timedelta(hours=2))
+    with engine.begin() as connection:
+        control.reinstate(connection, [job.id], **WHO)
+    assert [taken.job for taken in ledger.take(bare, "shop", 1)] == [job.id]
+
+
+def test_a_cancelled_jobs_key_makes_a_new_job(engine: sa.Engine, shop: Recipe) -> None:
+    """Asked again with its key, a new job refers to it; then the key is the new job's."""
+    old = order(engine, shop, 1).id
+    with engine.begin() as connection:
+        control.cancel(connection, [old], **WHO)
+        new = accept.start_job(connection, shop, {"number": 1}, requested_by="test")
+        again = accept.start_job(connection, shop, {"number": 1}, requested_by="test")
+    assert (new.created, again.created, again.job.id) == (True, False, new.job.id)
+    assert look(engine, new.job.id).replaces == old
+    with engine.begin() as connection:
+        assert control.reinstate(connection, [old], **WHO) == []
+        assert control.key_holders(connection, [old, new.job.id]) == {old: new.job.id}
+
+
+def test_of_jobs_with_one_key_the_newest_is_reinstated(engine: sa.Engine, shop: Recipe) -> None:
+    """Two cancelled jobs with one key, named together: only the newer one comes back."""
+    old = order(engine, shop, 1).id
+    cancel(engine, old)
+    new = order(engine, shop, 1).id
+    cancel(engine, new)
+    with engine.begin() as connection:
+        assert control.key_holders(connection, [old, new]) == {old: new}
+        assert control.reinstate(connection, [old, new], **WHO) == [new]
+
+
+def test_a_cancellation_is_undone(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """What waited waits again, what was to end with its step goes on, and the logs name the undone change."""
+    running, waiting = order(engine, shop, 1).id, order(engine, shop, 2).id
+    ledger.take(bare, "shop", 1)
+    claim(bare, running, "pick")
+    change = cancel(engine, running, waiting)
+    done = take_back(engine, change)
+    assert (done.restored, done.left) == ([running, waiting], {})
+    assert done.message == "Undone: the cancellation of 2 jobs."
+    assert [look(engine, job).status for job in (running, waiting)] == ["running", "waiting"]
+    with engine.connect() as connection:
+        last = jobs.diary(connection, waiting)[-1]
+    assert (last.fact, last.who, (last.detail or {})["undo"]) == ("reinstated", "ann", change)
+
+
+def test_a_change_is_undone_once_in_its_time_by_whom_it_is(
+    engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """By the one who made it or a manager, once, and within thirty seconds of the ledger's clock."""
+    first, second = order(engine, shop, 1).id, order(engine, shop, 2).id
+    change = cancel(engine, first)
+    with pytest.raises(NotYours, match="is by ann: they or a manager"):
+        take_back(engine, change, "bob")
+    take_back(engine, change, "bob", manager=True)
+    with pytest.raises(NotUndoable, match="undone already, by bob"):
+        take_back(engine, change)
+    late = cancel(engine, second)
+    forward(timedelta(seconds=changes.UNDO_SECONDS - 1))
+    with engine.connect() as connection:
+        assert [each.id for each in changes.undoable(connection, "ann")] == [late]
+        assert changes.undoable(connection, "bob") == []
+    forward(timedelta(seconds=2))
+    with pytest.raises(NotUndoable, match="30 seconds, and they are over"):
+        take_back(engine, late)
+    assert look(engine, second).status == "cancelled"
+    with pytest.raises(changes.UnknownChange):
+        take_back(engine, 999)
+
+
+def test_the_order_is_restored_where_nobody_has_changed_it(
+    engine: sa.Engine, bare: Bare, shop: Recipe
+) -> None:
+    """A job that has started stays, one that somebody else has promoted since stays, the rest goes back."""
+    ids = [order(engine, shop, number).id for number in (1, 2, 3)]
+    with engine.begin() as connection:
+        change = changes.begin(connection, "priority", who="ann")
+        control.prioritize(connection, ids, 5, **WHO, change=change)
+        other = changes.begin(connection, "promote", who="bob")
+        control.promote(connection, ids[1], who="bob", reason=None, change=other)
+        control.promote(connection, ids[0], **WHO)
+    ledger.take(bare, "shop", 1)
+    claim(bare, ids[0], "pick")
+    done = take_back(engine, change)
+    assert (done.restored, done.left) == ([ids[2]], {"started already": 1, "changed again by bob": 1})
+    assert [look(engine, job).priority for job in ids[1:]] == [6, 0]
+    assert "of 1 of 3 jobs; 1 started already; 1 changed again by bob." in done.message
+
+
+def test_changes_are_undone_one_after_the_other(engine: sa.Engine, shop: Recipe) -> None:
+    """The last first: what has been undone does not keep the one before it from being undone."""
+    job = order(engine, shop).id
+    with engine.begin() as connection:
+        made = []
+        for number in (3, 8):
+            made.append(changes.begin(connection, "priority", who="ann"))
+            control.prioritize(connection, [job], number, **WHO, change=made[-1])
+    with pytest.raises(NotUndoable, match="1 changed again by ann"):
+        take_back(engine, made[0])
+    take_back(engine, made[1])
+    assert look(engine, job).priority == 3
+    take_back(engine, made[0])
+    assert look(engine, job).priority == 0
+
+
+def test_a_moved_and_a_delayed_job_go_back(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+    """To the queue and to the earliest start that they had; a ticket that went out meanwhile is void."""
+    job = order(engine, shop)
+    with engine.begin() as connection:
+        connection.execute(sa.text("insert into oms.queues (name) values ('annex')"))
+        moved = changes.begin(connection, "move", who="ann")
+        control.move(connection, [job.id], "annex", **WHO, change=moved)
+    ledger.take(bare, "annex", 1)
+    take_back(engine, moved)
+    back = look(engine, job.id)
+    assert (back.queue, back.status, back.attempt) == ("shop", "waiting", 2)
+    assert claim(bare, job.id, "pick", 1) is None
+    with engine.begin() as connection:
+        delayed = changes.begin(connection, "delay", who="ann")
+        until = job.created_at + timedelta(hours=1)
+        control.delay(connection, [job.id], until, **WHO, change=delayed)
+    take_back(engine, delayed)
+    assert look(engine, job.id).ready_at is None
+
+
+def test_a_reinstatement_is_undone(engine: sa.Engine, shop: Recipe) -> None:
+    """The job is cancelled again."""
+    job = order(engine, shop).id
+    cancel(engine, job)
+    with engine.begin() as connection:
+        change = changes.begin(connection, "reinstate", who="ann")
+        control.reinstate(connection, [job], **WHO, change=change)
+    take_back(engine, change)
+    assert (look(engine, job).status, facts(engine, job)[-1]) == ("cancelled", "cancelled")
+
+
+def test_a_job_that_was_replaced_meanwhile_stays_cancelled(engine: sa.Engine, shop: Recipe) -> None:
+    """Its key is a newer job's: the answer names it."""
+    job = order(engine, shop, 1).id
+    change = cancel(engine, job)
+    new = order(engine, shop, 1).id
+    with pytest.raises(NotUndoable, match=f"1 replaced by job-{new}"):
+        take_back(engine, change)
+
+
+def do(engine: sa.Engine, action: str, by: str = "ann", **options: Any) -> int | None:
+    """Do something to the queue shop, and return the number of the change."""
+    verbs: dict[str, Callable[..., object]] = {
+        "pause": control.pause,
+        "resume": control.resume,
+        "limit": control.limit,
+        "sla": sla.set_sla,
+    }
+    with engine.begin() as connection, queue_changes.keep(connection, action, "shop", who=by) as kept:
+        verbs[action](connection, "shop", **options)
+    return kept.change
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_queue_stands_as_it_did_before(engine: sa.Engine) -> None:
+    """Pause, limit and SLA go back; what changes nothing leaves nothing to undo."""
+    pause, limit = do(engine, "pause", **WHO), do(engine, "limit", window=5, starts_per_minute=60)
+    promise = do(engine, "sla", minutes=1.0, set_by="ann", reason=None)
+    assert do(engine, "limit", window=5, starts_per_minute=60) is None
+    assert None not in (pause, limit, promise)
+    for change in (pause, limit, promise):
+        assert take_back(engine, change or 0).message.endswith("of shop.")
+    with engine.connect() as connection:
+        [queue] = [each for each in queues.overview(connection) if each.name == "shop"]
+        assert (queue.paused_at, queue.sla_minutes) == (None, 30)
+        assert control.limits(connection, "shop") == control.Limits(None, None)
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_resumed_queue_is_paused_again_since_it_was(
+    engine: sa.Engine, forward: Callable[[timedelta], None]
+) -> None:
+    """By whom it was paused, since when and why."""
+    do(engine, "pause", **WHO)
+    with engine.connect() as connection:
+        before = queue_changes.standing(connection, "pause", "shop")
+    forward(timedelta(minutes=5))
+    resume = do(engine, "resume", "bob")
+    take_back(engine, resume or 0, "bob")
+    with engine.connect() as connection:
+        assert queue_changes.standing(connection, "pause", "shop") == before
+    assert before["pausedBy"] == "ann"
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_queue_that_somebody_else_has_changed_stays(engine: sa.Engine) -> None:
+    """A later change is not overwritten; who made it is told."""
+    first = do(engine, "limit", window=None, starts_per_minute=60)
+    do(engine, "limit", "bob", window=None, starts_per_minute=90)
+    with pytest.raises(NotUndoable, match="shop was changed again by bob since"):
+        take_back(engine, first or 0)
+    with engine.connect() as connection:
+        assert control.limits(connection, "shop").starts_per_minute == 90
+
+
+def test_jobs_accepted_under_an_undone_sla_are_counted(engine: sa.Engine, shop: Recipe) -> None:
+    """They keep the deadline that they were given."""
+    change = do(engine, "sla", minutes=1.0, set_by="ann", reason=None)
+    order(engine, shop)
+    assert "1 job that was accepted meanwhile keeps the deadline" in take_back(engine, change or 0).message
+
+
+@pytest.mark.usefixtures("shop")
+def test_changes_of_long_ago_are_removed(engine: sa.Engine, forward: Callable[[timedelta], None]) -> None:
+    """The next change takes what has long been over with it."""
+    do(engine, "pause", **WHO)
+    forward(timedelta(seconds=changes.KEEP_SECONDS + changes.UNDO_SECONDS + 1))
+    do(engine, "resume")
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select count(*) from oms.changes")) == 1
