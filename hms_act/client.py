@@ -9,13 +9,23 @@ from pathlib import Path
 from types import EllipsisType
 from typing import IO, Any, Literal
 
-from hms_oms.answers import Changed, Limits, SlaSet, Started, Steered
+from hms_oms.answers import (
+    Change,
+    Changed,
+    Limits,
+    QueuePaused,
+    QueueResumed,
+    SlaSet,
+    Started,
+    Steered,
+    Undone,
+)
 from hms_oms.cycles import CycleBegun, CyclePreview
 from hms_oms.filter import Filter
 from hms_oms.reading import record, stamp
 from hms_oms.wire import Client, path
 
-Action = Literal["cancel", "retry", "promote", "move", "priority", "delay"]
+Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", "delay"]
 
 #: A file goes out in pieces of so many bytes.
 CHUNK = 1 << 18
@@ -46,7 +56,8 @@ class ActClient(Client):
     ) -> Started:
         """Start one job, due in `sla_minutes` instead of its queue's SLA.
 
-        Asking again with the same key gives the same job. Raises Invalid with every fault of the payload.
+        Asking again with the same key gives the same job, or, if that was cancelled, a new one that refers to
+        it. Raises Invalid with every fault of the payload.
         """
         document: dict[str, Any] = {"jobType": job_type, "payload": payload, "priority": priority}
         document |= _given(slaMinutes=sla_minutes, key=key, notBefore=not_before and stamp(not_before))
@@ -102,6 +113,13 @@ class ActClient(Client):
         """Have a failed job tried again, from the step that failed."""
         return self._steer(job, "retry", reason)
 
+    def reinstate(self, job: str, *, reason: str | None = None) -> Steered:
+        """Have a cancelled job done after all, from the step at which it stood. Its deadline stays.
+
+        Raises Conflict, naming the job, if a newer one has its key.
+        """
+        return self._steer(job, "reinstate", reason)
+
     def promote(self, job: str, *, reason: str | None = None) -> Steered:
         """Put a job in front of everything that waits in its queue."""
         return self._steer(job, "promote", reason)
@@ -125,6 +143,7 @@ class ActClient(Client):
         *,
         dry_run: bool = False,
         reason: str | None = None,
+        count: int | None = None,
         now: bool = False,
         queue: str | None = None,
         priority: int | None = None,
@@ -132,10 +151,12 @@ class ActClient(Client):
     ) -> Changed:
         """Do to many jobs, named or meant by a filter, what `action` does to one; `dry_run` only counts.
 
-        `now` goes with cancel, `queue` with move, `priority` with priority, `until` with delay. Raises
-        NotFound, with nothing changed, where one that is named does not exist.
+        More than a hundred are changed only with a reason, and with `count` as the dry run tells it in
+        `able`. `now` goes with cancel, `queue` with move, `priority` with priority, `until` with delay.
+        Raises NotFound if one that is named does not exist, Invalid if a reason or count is missing, and
+        Conflict if the count is wrong; then nothing is changed.
         """
-        document: dict[str, Any] = {"action": action, "dryRun": dry_run} | _given(reason=reason)
+        document: dict[str, Any] = {"action": action, "dryRun": dry_run} | _given(reason=reason, count=count)
         if isinstance(jobs, Filter):
             document["filter"] = jobs.document()
         else:
@@ -162,13 +183,13 @@ class ActClient(Client):
         document = {"minutes": minutes, "dryRun": dry_run} | _given(reason=reason)
         return record(SlaSet, self._wire.put(path("queues", queue, "sla"), document))
 
-    def pause(self, queue: str, *, reason: str | None = None) -> int:
-        """Start nothing new in a queue; return how many jobs were called back from its window."""
-        return int(self._wire.post(path("queues", queue, "pause"), _given(reason=reason))["recalled"])
+    def pause(self, queue: str, *, reason: str | None = None) -> QueuePaused:
+        """Start nothing new in a queue; what stands in its window goes back to the backlog."""
+        return record(QueuePaused, self._wire.post(path("queues", queue, "pause"), _given(reason=reason)))
 
-    def resume(self, queue: str, *, reason: str | None = None) -> bool:
-        """Go on with a queue; return whether it was paused."""
-        return bool(self._wire.post(path("queues", queue, "resume"), _given(reason=reason))["changed"])
+    def resume(self, queue: str, *, reason: str | None = None) -> QueueResumed:
+        """Go on with a queue."""
+        return record(QueueResumed, self._wire.post(path("queues", queue, "resume"), _given(reason=reason)))
 
     def limit(
         self,
@@ -182,6 +203,17 @@ class ActClient(Client):
         wanted = {"window": window, "startsPerMinute": starts_per_minute}
         document = {name: value for name, value in wanted.items() if value is not ...} | _given(reason=reason)
         return record(Limits, self._wire.post(path("queues", queue, "limit"), document))
+
+    def changes(self) -> list[Change]:
+        """What can still be undone, the newest first: your own changes, for a manager everybody's."""
+        return [record(Change, each) for each in self._wire.get("/changes")["changes"]]
+
+    def undo(self, change: int, *, reason: str | None = None) -> Undone:
+        """Undo a change as far as nobody has changed the same since.
+
+        Raises Conflict, saying why, if its time is over or nothing of it can be undone.
+        """
+        return record(Undone, self._wire.post(path("changes", change, "undo"), _given(reason=reason)))
 
     def _send_file(self, address: str, file: str | Path | IO[bytes], asked: dict[str, Any]) -> Any:
         if isinstance(file, str | Path):

@@ -11,6 +11,15 @@ from hms_oms.reading import Named
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """How a change that was just made can be undone: `seconds` are left."""
+
+    id: int
+    until: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of a job's timeline; `seconds` is how long the job stayed in `status` after it."""
 
@@ -26,7 +35,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. Badges that may not see payloads find `***` for every value in them."""
+    """One job. Badges that may not see payloads find `***` for every value in them.
+
+    `replaces` is the cancelled job whose key this one has been given.
+    """
 
     id: str
     type: str
@@ -52,13 +64,15 @@ class Job:
     since: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobInFull(Job):
-    """One job with all that happened to it, oldest first."""
+    """One job with all that happened to it, oldest first; `replaced_by` has a cancelled one's key now."""
 
-    timeline: tuple[Event, ...]
+    timeline: tuple[Event, ...] = ()
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +80,15 @@ class Steered(Job):
     """A job after a change; `warning` is what went wrong although the change was made."""
 
     warning: str | None = None
+    undo: Undo | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The job that a request led to, due at `sla`; `created` is False where its key was known already."""
+    """The job that a request led to, due at `sla`; `created` is False if its key was known already.
+
+    `replaces` is a cancelled job that had the key.
+    """
 
     id: Annotated[str, Named("jobId")]
     type: str
@@ -80,6 +98,7 @@ class Started:
     sla_minutes: float
     key: str | None
     created: bool
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +127,54 @@ class Changed:
     unchanged: Mapping[str, int]
     running: tuple[str, ...] = ()
     warning: str | None = None
+    undo: Undo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePaused:
+    """A queue that is paused, and how many jobs went back from its window."""
+
+    queue: str
+    status: str
+    recalled: int
+    undo: Undo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueResumed:
+    """A queue that goes on; `changed` is False if it was not paused."""
+
+    queue: str
+    status: str
+    changed: bool
+    undo: Undo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that can be undone for `seconds` more: an action on `jobs` many jobs, or on a queue."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    queue: str | None
+    jobs: int
+    until: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was undone, in a sentence; `left` counts by reason the jobs that stay as they are."""
+
+    id: int
+    action: str
+    queue: str | None
+    restored: int
+    jobs: tuple[str, ...]
+    left: Mapping[str, int]
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +253,7 @@ class Limits:
     queue: str
     window: int | None
     starts_per_minute: int | None
+    undo: Undo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +274,7 @@ class SlaSet(Sla):
     before: float | None
     dry_run: bool = False
     forecast: Mapping[str, Any] | None = None
+    undo: Undo | None = None
 
 
 @dataclass(frozen=True, slots=True)

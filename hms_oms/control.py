@@ -22,8 +22,6 @@ from hms_oms.tickets import Ticket
 
 #: The highest priority that may be set by hand; promotion goes beyond it.
 HIGHEST_PRIORITY = 1000
-#: A change to more jobs than this wants a reason, and their number as its confirmation.
-CONFIRM_ABOVE = 100
 #: So often a reinstatement is tried while jobs with the same keys come in.
 TRIES = 5
 

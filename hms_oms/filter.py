@@ -9,6 +9,9 @@ from typing import Any
 
 from hms_oms.reading import stamp
 
+#: A change to more jobs than this wants a reason, and their number as its confirmation.
+CONFIRM_ABOVE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:

@@ -87,8 +87,9 @@ def by_key(connection: Connection, job_type: str, key: str) -> Job:
 
 
 def by_keys(connection: Connection, job_type: str, keys: Sequence[str]) -> dict[str, Job]:
-    """The jobs that were accepted under keys, those that there are, by key."""
-    query = select(*_COLUMNS).where(jobs.c.type == job_type, jobs.c.key.in_(keys))
+    """The jobs that have keys now, by key; cancelled ones have given theirs back."""
+    mine = jobs.c.type == job_type, jobs.c.key.in_(keys), jobs.c.status != "cancelled"
+    query = select(*_COLUMNS).where(*mine)
     return {str(job.key): job for job in _jobs(connection, query)}
 
 

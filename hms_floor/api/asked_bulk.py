@@ -23,7 +23,7 @@ from hms_floor.api.asked import (
     Word,
     whole,
 )
-from hms_oms.control import CONFIRM_ABOVE
+from hms_oms.filter import CONFIRM_ABOVE
 from hms_oms.states import Status
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from hms_floor.api.access import Caller
 from hms_floor.api.problems import unprocessable
 from hms_floor.cli import documents

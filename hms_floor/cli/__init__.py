@@ -14,6 +14,7 @@ COMMANDS = {
     "up": ("hms_floor.cli.up:up", "Start everything on this machine and keep it running until Ctrl-C."),
     "cycle": ("hms_floor.cli.cycle:cycle", "Run a file of requests and watch it through; report on it."),
     "job": ("hms_floor.cli.job:job", "Start, read, list and steer jobs."),
+    "undo": ("hms_floor.cli.undoing:undo", "Undo what you have just changed, within thirty seconds."),
     "queue": ("hms_floor.cli.queue:queue", "See how the queues stand; pause, resume and limit them."),
     "worker": ("hms_floor.cli.worker:worker", "See who works, and on what."),
     "sla": (

@@ -12,6 +12,7 @@ from hms_oms import control, explain, health, registry
 from hms_oms.explain import Standing
 from hms_oms.kept import missed
 from hms_oms.recipes import Step
+from hms_oms.tickets import job_name
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Case:
     lease_until: datetime | None
     dispatcher: bool
     zone: tzinfo
+    #: The newer job that has the key of this one, which is cancelled.
+    replaced_by: str | None = None
 
     @property
     def by_agent(self) -> bool:
@@ -47,6 +50,7 @@ def read(connection: Connection, job: int, zone: tzinfo) -> Case:
         control.lease_until(connection, job),
         any(leader.duty == "act" for leader in health.leaders(connection)),
         zone,
+        next(map(job_name, control.key_holders(connection, [job]).values()), None),
     )
 
 

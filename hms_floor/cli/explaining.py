@@ -103,6 +103,10 @@ def _ended(case: Case) -> Iterator[str]:
         asked = _last(found, "cancel asked") or _last(found, "cancelled")
         if asked is not None:
             yield f"{_by(asked, 'cancelled it', found.now)}."
+        if case.replaced_by is not None:
+            yield f"{case.replaced_by} has its key now, so it stays cancelled."
+        else:
+            yield f"Have it done after all, from that step, with: hms job reinstate {job.name}"
 
 
 def _not_yet(case: Case) -> Iterator[str]:
@@ -157,7 +161,7 @@ def _lost(case: Case) -> Iterator[str]:
 
 def _steered(case: Case) -> Iterator[str]:
     words = {"promoted": "promoted it", "reprioritized": "changed its priority", "moved": "moved it"}
-    words |= {"revived": "had it tried again"}
+    words |= {"revived": "had it tried again", "reinstated": "had it done after all"}
     for fact, did in words.items():
         line = _last(case.standing, fact)
         if line is not None:

@@ -30,7 +30,11 @@ for _control in controls.ALL:
 @click.argument("job_type", metavar="TYPE")
 @click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--sla", "sla_minutes", type=Minutes(), metavar="MINUTES", help="Instead of the queue's SLA.")
-@click.option("--key", metavar="TEXT", help="Asking again with the same key gives the same job.")
+@click.option(
+    "--key",
+    metavar="TEXT",
+    help="Asking again with the same key gives the same job, unless that was cancelled.",
+)
 @click.option(
     "--priority",
     type=click.IntRange(-HIGHEST_PRIORITY, HIGHEST_PRIORITY),
@@ -82,6 +86,8 @@ def start(
     if started.created:
         due = show.moment(started.sla, now)
         show.lines(f"{started.id} is {started.status} in {started.queue}, due {due}.")
+        if started.replaces:
+            show.lines(f"It replaces {started.replaces}, which had the same key and was cancelled.")
     else:
         show.lines(f"{started.id} has this key already, and is {started.status}; no new job was made.")
     show.lines(f"Look at it with: hms job get {started.id}")

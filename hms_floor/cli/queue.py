@@ -9,7 +9,7 @@ from typing import Literal
 import click
 from rich.text import Text
 
-from hms_floor.cli import door, live, show, tables
+from hms_floor.cli import door, live, show, tables, undoing
 from hms_floor.cli.arguments import Limit
 from hms_oms.answers import Queue
 from hms_oms.client import PAGE
@@ -90,16 +90,18 @@ def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms queue pause farm-grant --reason "the roster is being changed"
     """
-    recalled = door.act().pause(queue_name, reason=reason)
+    found = door.act().pause(queue_name, reason=reason)
     if as_json:
-        show.print_json({"queue": queue_name, "status": "paused", "recalled": recalled})
+        show.print_json(document(found))
         return
+    recalled = found.recalled
     jobs_back = "1 job" if recalled == 1 else f"{recalled:,} jobs"
     show.lines(
         f"{queue_name} is paused: steps that run are finished, nothing new starts."
         f" {jobs_back} went back from the window to the backlog.",
         f"Go on with: hms queue resume {queue_name}",
     )
+    undoing.hint(found.undo)
 
 
 @queue.command("resume")
@@ -111,11 +113,12 @@ def resume(queue_name: str, as_json: bool) -> None:
     \b
     Example:  hms queue resume farm-grant
     """
-    resumed = door.act().resume(queue_name)
+    found = door.act().resume(queue_name)
     if as_json:
-        show.print_json({"queue": queue_name, "status": "open", "changed": resumed})
+        show.print_json(document(found))
     else:
-        show.lines(f"{queue_name} goes on." if resumed else f"{queue_name} was not paused.")
+        show.lines(f"{queue_name} goes on." if found.changed else f"{queue_name} was not paused.")
+        undoing.hint(found.undo)
 
 
 @queue.command("limit")
@@ -143,6 +146,7 @@ def limit(
     size = "as the workers need it" if found.window is None else f"{found.window:,} jobs at most"
     starts = "no limit" if found.starts_per_minute is None else f"{found.starts_per_minute:,} a minute"
     show.lines(f"{queue_name}: window {size}; starts {starts}.")
+    undoing.hint(found.undo)
 
 
 def _limit(given: int | Literal["none"] | None) -> int | EllipsisType | None:

@@ -76,7 +76,14 @@ def ids(words: Sequence[str], wanted: Filter) -> list[str] | None:
 
 
 def ask(question: str, *, stdin_used: bool) -> bool:
-    """Ask a person who is at a terminal. Raises WrongCall where there is none."""
+    """Ask a person who is at a terminal for a yes. Raises WrongCall if there is none."""
+    otherwise = f"{question} There is no terminal to ask at, so nothing was changed: --yes goes on unasked"
+    said = answer(f"{question} [y/N]", stdin_used=stdin_used, otherwise=otherwise)
+    return said.lower() in ("y", "yes")
+
+
+def answer(question: str, *, stdin_used: bool, otherwise: str) -> str:
+    """What a person at a terminal answers. Raises WrongCall, saying `otherwise`, if there is no terminal."""
     with ExitStack() as opened:
         answers = sys.stdin
         if stdin_used:
@@ -85,11 +92,9 @@ def ask(question: str, *, stdin_used: bool) -> bool:
             except OSError:
                 answers = None
         if answers is None or not answers.isatty() or not sys.stderr.isatty():
-            raise WrongCall(
-                f"{question} There is no terminal to ask at, so nothing was changed: --yes goes on unasked"
-            )
-        click.echo(f"{question} [y/N] ", err=True, nl=False)
-        return answers.readline().strip().lower() in ("y", "yes")
+            raise WrongCall(otherwise)
+        click.echo(f"{question} ", err=True, nl=False)
+        return answers.readline().strip()
 
 
 def _from_stdin(words: Sequence[str]) -> list[str]:

@@ -55,6 +55,8 @@ def _facts(job: JobInFull, now: datetime) -> list[tuple[str, str | Text]]:
         ("not before", show.moment(job.ready_at, now)),
         ("cycle", None if job.batch is None else str(job.batch)),
         ("key", job.key),
+        ("replaces", job.replaces and f"{job.replaces}, which was cancelled"),
+        ("replaced by", job.replaced_by and f"{job.replaced_by}, which has its key"),
         ("accepted", f"{show.moment(job.created_at, now)} by {job.requested_by}"),
         ("started", show.moment(job.started_at, now)),
         ("finished", show.moment(job.finished_at, now)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from hms_floor.cli import door, promises, show, tables
+from hms_floor.cli import door, promises, show, tables, undoing
 from hms_floor.cli.arguments import Minutes
 from hms_oms.answers import Sla
 from hms_oms.reading import document
@@ -43,6 +43,7 @@ def set_minutes(queue: str, minutes: float, reason: str | None, as_json: bool) -
             f"{queue}: {before} -> {show.minutes(minutes)} for every job from now on."
             " Jobs accepted before keep their deadline."
         )
+        undoing.hint(found.undo)
 
 
 @sla.command("list")

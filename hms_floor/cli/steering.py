@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
 from hms_act.client import Action
-from hms_floor.cli import door, exit_codes, selection, show
+from hms_floor.cli import confirming, door, exit_codes, selection, show, undoing
+from hms_floor.cli.confirming import Consent
 from hms_floor.cli.errors import ERROR, Stopped
-from hms_oms.answers import Changed
-from hms_oms.filter import Filter
-from hms_oms.states import TERMINAL
+from hms_oms.answers import Changed, Undo
+from hms_oms.filter import CONFIRM_ABOVE, Filter
+from hms_oms.states import TERMINAL, Status
 
 #: So many jobs are named to the door at a time.
 PAGE = 10_000
+Part = Filter | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Came:
     warning: str | None = None
     #: Whether the jobs were named one by one: then each that was not changed is one too many.
     named: bool = False
+    undo: list[Undo] = field(default_factory=list)
 
     def add(self, part: Changed) -> None:
         """Add what came of one part."""
@@ -51,23 +54,28 @@ class Came:
         self.left.update(part.unchanged)
         self.running += part.running
         self.warning = part.warning or self.warning
+        self.undo += [part.undo] if part.undo else []
 
 
-def steer(verb: Verb, words: Sequence[str], wanted: Filter, *, yes: bool, reason: str | None) -> Came:
+def steer(verb: Verb, words: Sequence[str], wanted: Filter, consent: Consent) -> Came:
     """Do it to the jobs that are named or meant. Raises NotFound before anything is done."""
     named = selection.ids(words, wanted)
-    parts = [wanted] if named is None else _parts(verb, named)
+    parts = [_as_of_now(wanted)] if named is None else _parts(verb, named)
+    counts: list[int | None] = [consent.count] * len(parts)
     # Whoever names jobs one by one has said how many; whoever lets a program name them has not.
     by_hand = named is not None and selection.STDIN not in words
-    if not by_hand or len(parts) > 1:
-        seen = _each(verb, parts, dry_run=True, reason=reason)
+    if not by_hand or len(named or ()) > CONFIRM_ABOVE:
+        seen, ables = _count(verb, parts, consent.reason)
         seen.named = named is not None
-        able = seen.meant - seen.left.total()
-        if not able:
+        if not sum(ables):
             return seen
-        if not by_hand:
-            _count_first(verb, able, seen.meant, yes=yes, stdin_used=named is not None)
-    came = _each(verb, parts, dry_run=False, reason=reason)
+        stdin_used = named is not None and not by_hand
+        if sum(ables) > CONFIRM_ABOVE:
+            consent = confirming.above(verb.word, sum(ables), consent, stdin_used=stdin_used)
+            counts = [consent.count] if len(parts) == 1 else [*ables]
+        elif not by_hand:
+            _count_first(verb, sum(ables), seen.meant, yes=consent.yes, stdin_used=stdin_used)
+    came = _each(verb, parts, counts, consent.reason)
     came.named = named is not None
     return came
 
@@ -84,6 +92,7 @@ def tell(verb: Verb, came: Came, *, as_json: bool, more: dict[str, Any] | None =
     if as_json:
         document: dict[str, Any] = {"matched": came.meant, "changed": came.changed}
         document |= {"jobs": came.jobs, "unchanged": dict(came.left)}
+        document["undo"] = [each.id for each in came.undo]
         show.print_json(document | (more or {}))
     elif not came.meant:
         show.lines("No job is like that.")
@@ -92,6 +101,8 @@ def tell(verb: Verb, came: Came, *, as_json: bool, more: dict[str, Any] | None =
     else:
         parts = [f"{came.changed:,} of {came.meant:,} {verb.done}", *_left(verb, came.left)]
         show.lines("; ".join(parts) + ".")
+    if not as_json:
+        undoing.hint(*came.undo)
 
 
 def _parts(verb: Verb, named: list[str]) -> list[list[str]]:
@@ -100,15 +111,28 @@ def _parts(verb: Verb, named: list[str]) -> list[list[str]]:
     return parts[::-1] if verb.action == "promote" else parts
 
 
-def _each(verb: Verb, parts: Sequence[Filter | Sequence[str]], *, dry_run: bool, reason: str | None) -> Came:
+def _as_of_now(wanted: Filter) -> Filter:
+    """The filter without jobs that come in while somebody makes up their mind."""
+    return wanted if wanted.created_to else replace(wanted, created_to=door.clock())
+
+
+def _count(verb: Verb, parts: Sequence[Part], reason: str | None) -> tuple[Came, list[int]]:
+    """What would come of it, and how many jobs of each part would be changed."""
+    seen = Came()
+    ables = []
+    for part in parts:
+        done = door.act().bulk(verb.action, part, dry_run=True, reason=reason, **verb.options)
+        seen.add(done)
+        ables.append(done.able)
+    return seen, ables
+
+
+def _each(verb: Verb, parts: Sequence[Part], counts: Sequence[int | None], reason: str | None) -> Came:
     came = Came()
     try:
-        for part in parts:
-            done = door.act().bulk(verb.action, part, dry_run=dry_run, reason=reason, **verb.options)
-            came.add(done)
+        for part, count in zip(parts, counts, strict=True):
+            came.add(door.act().bulk(verb.action, part, reason=reason, count=count, **verb.options))
     except KeyboardInterrupt:
-        if dry_run:
-            raise
         raise Stopped(
             f"Stopped: {came.changed:,} {verb.done} before that; what the door has begun, it finishes."
         ) from None
@@ -129,6 +153,11 @@ def _left(verb: Verb, left: Counter[str]) -> list[str]:
     """Why the others were left alone, one part of a sentence for each reason."""
     if verb.action == "retry":
         return [f"{left.total():,} had not failed"] if left else []
+    if verb.action == "reinstate":
+        replaced = left[Status.CANCELLED]
+        others = left.total() - replaced
+        told = [f"{replaced:,} stayed cancelled"] if replaced else []
+        return told + ([f"{others:,} {'was' if others == 1 else 'were'} not cancelled"] if others else [])
     ended = sum(number for status, number in left.items() if status in TERMINAL)
     others = left.total() - ended
     running = f"{others:,} {'was' if others == 1 else 'were'} running already"

@@ -28,15 +28,16 @@ ROWS = "number,phone\n"
 def test_a_queue_is_paused_resumed_and_limited(door: Door) -> None:
     """What is not named stays, null takes a limit away; who and why is kept."""
     paused = door.ask("POST", "/queues/shop/pause", {"reason": "stock-taking"}).json()
+    assert paused.pop("undo")["id"]
     assert paused == {"queue": "shop", "status": "paused", "recalled": 0}
     [queue] = [each for each in door.get("/queues")["queues"] if each["name"] == "shop"]
     assert (queue["status"], queue["pausedBy"], queue["pauseReason"]) == ("paused", "ann", "stock-taking")
     assert door.ask("POST", "/queues/shop/resume").json()["changed"] is True
     assert door.ask("POST", "/queues/shop/resume", {}).json()["changed"] is False
     limits = door.ask("POST", "/queues/shop/limit", {"window": 5, "startsPerMinute": 60}).json()
-    assert limits == {"queue": "shop", "window": 5, "startsPerMinute": 60}
+    assert limits.items() >= {"queue": "shop", "window": 5, "startsPerMinute": 60}.items()
     limits = door.ask("POST", "/queues/shop/limit", {"window": None}).json()
-    assert limits == {"queue": "shop", "window": None, "startsPerMinute": 60}
+    assert limits.items() >= {"queue": "shop", "window": None, "startsPerMinute": 60}.items()
     assert door.ask("POST", "/queues/nowhere/pause").status_code == 404
 
 

@@ -135,7 +135,7 @@ def test_many_jobs_are_steered_at_once(act: ActClient, oms: OmsClient) -> None:
 def test_a_queue_is_steered_and_read(act: ActClient, oms: OmsClient) -> None:
     """Pause, limits and SLA show where queues are read; a limit that is not named stays."""
     act.start_job("shop:order:v1", {"number": 1})
-    assert act.pause("shop", reason="harvest") == 0
+    assert act.pause("shop", reason="harvest").recalled == 0
     [shop] = [queue for queue in oms.queues() if queue.name == "shop"]
     assert (shop.status, shop.pause_reason, shop.waiting, shop.open, shop.sla_minutes) == (
         "paused",
@@ -144,7 +144,7 @@ def test_a_queue_is_steered_and_read(act: ActClient, oms: OmsClient) -> None:
         1,
         30,
     )
-    assert (act.resume("shop"), act.resume("shop")) == (True, False)
+    assert (act.resume("shop").changed, act.resume("shop").changed) == (True, False)
     assert act.limit("shop", window=5, starts_per_minute=9).window == 5
     assert act.limit("shop", starts_per_minute=None).window == 5
     assert act.limit("shop").starts_per_minute is None

@@ -75,7 +75,7 @@ def test_a_change_that_was_turned_away_is_made_later() -> None:
     ]
     with playing(*script) as line, ActClient(line.url, BADGE) as act:
         began = time.monotonic()
-        assert act.pause("q") == 2
+        assert act.pause("q").recalled == 2
         assert time.monotonic() - began >= 1
         with pytest.raises(TooMany, match="slow") as told:
             act.pause("q")

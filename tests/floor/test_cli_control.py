@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_oms import control, jobs, ledger, presence, tables
 from hms_oms.database import Bare
+from hms_oms.filter import CONFIRM_ABOVE
 from hms_oms.recipes import Recipe
 from hms_oms.tickets import Ticket
 from tests.conftest import Crew, wait_until
@@ -126,16 +128,22 @@ def test_a_filter_is_counted_first_and_never_limited(hms: Hms, engine: sa.Engine
     done = hms("job", "cancel", "--queue", "shop", "--status", "open")
     assert done.returncode == 2
     assert "Cancel 10,020 jobs?" in done.stderr
-    assert "--yes" in done.stderr
-    done = hms("job", "cancel", "--queue", "shop", "--yes")
+    assert "give --count 10020 and --reason" in done.stderr
+    assert hms("job", "cancel", "--queue", "shop", "--yes").returncode == 2
+    sure = ("--reason", "flood", "--count", "10020")
+    done = hms("job", "cancel", "--queue", "shop", *sure)
     assert (done.returncode, done.stdout) == (0, "10,020 of 10,020 cancelled.\n")
-    assert "Cancel 10,020 jobs" in done.stderr
+    ref = re.search(r"^Undo within 30 s: hms undo (\d+)$", done.stderr, re.MULTILINE)
+    assert ref
+    assert hms("undo", ref[1]).stdout == "Undone: the cancellation of 10,020 jobs.\n"
+    assert hms("job", "cancel", "--queue", "shop", *sure).returncode == 0
     again = told(hms("job", "cancel", "--queue", "shop", "--json"))
     assert again == {
         "matched": 10_020,
         "changed": 0,
         "jobs": [],
         "unchanged": {"cancelled": 10_020},
+        "undo": [],
         "running": [],
     }
     assert hms("job", "cancel", "--queue", "nowhere", "--yes").returncode == 4
@@ -163,6 +171,72 @@ def test_at_a_terminal_it_asks(
         assert b"Cancel 1 job? [y/N]" in shown
         assert running.returncode == code
         assert look(engine, job).status == status
+
+
+def test_at_a_terminal_the_number_is_typed(
+    environment: dict[str, str], engine: sa.Engine, database: str, shop: Recipe
+) -> None:
+    """Above the threshold the reason and the number are asked for; another number changes nothing."""
+    crowd(engine, shop, CONFIRM_ABOVE + 1)
+    for typed, code, status in ((b"flood\n100\n", 1, "waiting"), (b"flood\n101\n", 0, "cancelled")):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [*PROGRAM, "job", "cancel", "--queue", "shop"],
+            env=environment,
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.DEVNULL,
+        ) as running:
+            os.write(ours, typed)
+            running.wait(timeout=30)
+            shown = os.read(ours, 4096)
+        os.close(theirs)
+        os.close(ours)
+        assert b"Cancel 101 jobs: why?" in shown
+        assert b"Type 101 to go on:" in shown
+        assert running.returncode == code
+        assert look(engine, 1).status == status
+    with engine.connect() as connection:
+        assert (jobs.diary(connection, 1)[-1].detail or {})["reason"] == "flood"
+
+
+def test_a_cancelled_job_is_reinstated(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
+    """By id, from standard input and by a filter; the job that has its key now is named."""
+    first, second, third = orders(engine, shop, 3)
+    hms("job", "cancel", str(first), str(second), str(third))
+    done = hms("job", "reinstate", str(first), "--reason", "a mistake")
+    assert (done.returncode, done.stdout) == (0, f"job-{first} reinstated.\n")
+    assert look(engine, first).status == "waiting"
+    started = hms("job", "start", "shop:order:v1", "number=2").stdout
+    assert f"It replaces job-{second}, which had the same key and was cancelled." in started
+    newest = f"job-{third + 1}"
+    assert f"{newest}, which has its key" in hms("job", "get", str(second)).stdout
+    assert f"{newest} has its key now" in hms("job", "explain", str(second)).stdout
+    assert f"hms job reinstate job-{third}" in hms("job", "explain", str(third)).stdout
+    done = hms("job", "reinstate", "-", "--yes", feed=f"{second} {third}")
+    assert done.stdout == "1 of 2 reinstated; 1 stayed cancelled.\n"
+    assert f"{newest} has the key of job-{second}" in done.stderr
+    assert told(hms("job", "reinstate", "--status", "cancelled", "--yes", "--json"))["changed"] == 0
+
+
+def test_ones_own_last_change_is_undone(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
+    """Without a number it is the last one; each verb says how to undo it; in the end there is none."""
+    [job] = orders(engine, shop, 1)
+    hms("queue", "limit", "shop", "--per-minute", "60")
+    for words in (
+        ("queue", "pause", "shop"),
+        ("sla", "set", "shop", "5"),
+        ("job", "priority", str(job), "--to", "7"),
+    ):
+        assert "Undo within 30 s: hms undo" in hms(*words).stderr
+    assert hms("undo").stdout == f"Undone: the change of priority of job-{job}.\n"
+    assert hms("undo").stdout == "Undone: the change of the SLA of shop.\n"
+    assert hms("undo").stdout == "Undone: the pause of shop.\n"
+    assert told(hms("undo", "--json"))["message"] == "Undone: the change of the limits of shop."
+    none = hms("undo")
+    assert (none.returncode, "nothing of yours can be undone" in none.stderr) == (4, True)
+    again = hms("undo", "1")
+    assert (again.returncode, "was undone already" in again.stderr) == (1, True)
 
 
 def test_the_order_is_changed(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
@@ -194,6 +268,7 @@ def test_a_queue_is_paused_limited_and_resumed(hms: Hms, engine: sa.Engine, bare
     orders(engine, shop, 2)
     ledger.take(bare, "shop", 2)
     paused = told(hms("queue", "pause", "shop", "--reason", "harvest", "--json"))
+    assert paused.pop("undo")["seconds"] > 25
     assert paused == {"queue": "shop", "status": "paused", "recalled": 2}
     assert "harvest" in hms("queue", "list").stdout
     assert hms("queue", "resume", "shop").stdout == "shop goes on.\n"
@@ -201,7 +276,7 @@ def test_a_queue_is_paused_limited_and_resumed(hms: Hms, engine: sa.Engine, bare
 
     hms("queue", "limit", "shop", "--window", "0", "--per-minute", "30")
     limited = told(hms("queue", "limit", "shop", "--window", "none", "--json"))
-    assert limited == {"queue": "shop", "window": None, "startsPerMinute": 30}
+    assert limited.items() >= {"queue": "shop", "window": None, "startsPerMinute": 30}.items()
     assert hms("queue", "limit", "shop", "--per-minute", "0").returncode == 2
 
 

@@ -18,7 +18,7 @@ from hms_floor.api.door import BULK_SECONDS, Door, TheDoor
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.routes.jobs import tell_workers
 from hms_oms import audit, changes, control
-from hms_oms.control import CONFIRM_ABOVE
+from hms_oms.filter import CONFIRM_ABOVE
 from hms_oms.jobs import Filter
 from hms_oms.states import Fact, Status, allowed_before
 from hms_oms.tickets import Ticket, job_name
@@ -116,6 +116,7 @@ def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int
     ids = list(dict.fromkeys(map(showing.number, wanted.ids)))
     with door.reading() as connection:
         known = control.statuses(connection, ids)
+        replaced = control.key_holders(connection, ids) if wanted.action == "reinstate" else {}
         if wanted.action == "move":
             control.require_queue(connection, wanted.queue)
     unknown = [job_name(job) for job in ids if job not in known]
@@ -123,9 +124,6 @@ def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int
         names = ", ".join(unknown[:5])
         more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
         raise Problem(404, f"there is no {names}{more}; nothing was changed")
-        replaced: Mapping[int, int] = {}
-        if wanted.action == "reinstate":
-            replaced = control.key_holders(connection, ids)
     came.matched = len(ids)
     _foresee(wanted, Counter(known.values()), came, replaced)
     # The first one that is named becomes the very next one, so it is promoted last.
