@@ -51,11 +51,18 @@ def check(history: History) -> Findings:
 
 
 def _lost(history: History) -> Iterator[str]:
-    """Accepted requests without a job, jobs that have not ended, or are done with a step missing."""
+    """Accepted requests without a job, jobs that have not ended, or are done with a step missing.
+
+    Of jobs with one key, all but one must be cancelled.
+    """
     known = {job.key for job in history.jobs.values()}
     for key in history.accepted:
         if key not in known:
             yield f"{key[0]} {key[1]} was accepted and is not in the ledger"
+    having = Counter(job.key for job in history.jobs.values() if job.status != Status.CANCELLED)
+    for key, number in having.items():
+        if number > 1 and key[1] is not None:
+            yield f"{key[0]} {key[1]} belongs to {number} jobs that are not cancelled"
     for job in history.jobs.values():
         if job.status not in TERMINAL:
             yield f"job-{job.id} is still {job.status}"

@@ -75,6 +75,41 @@ def test_a_healthy_history_has_no_findings() -> None:
     assert findings.wasted == []
 
 
+def test_a_job_may_be_cancelled_and_reinstated() -> None:
+    """What a person takes back is no broken life; the step that stood is done under the next attempt."""
+    history = healthy()
+    diary = history.diary[1]
+    taken_back = replace(
+        history,
+        diary={
+            1: (
+                diary[0],
+                Entry(10.1, "cancelled", "cancelled", 0, 1, "ann"),
+                Entry(10.2, "reinstated", "waiting", 0, 2, "ann"),
+                *(replace(entry, attempt=2) for entry in diary[1:]),
+            )
+        },
+        executions=[replace(each, attempt=2) for each in history.executions],
+    )
+    assert check(taken_back).sound
+
+
+def test_a_key_belongs_to_one_job_that_is_not_cancelled() -> None:
+    """A second job with the key is sound beside a cancelled one only."""
+    history = healthy()
+    cancelled = Ending(2, KEY, "cancelled", ("one", "two"), {}, None)
+    diary = {
+        2: (
+            Entry(1.0, "accepted", "waiting", 0, 1, "storm"),
+            Entry(2.0, "cancelled", "cancelled", 0, 1, "ann"),
+        )
+    }
+    beside = replace(history, jobs={**history.jobs, 2: cancelled}, diary={**history.diary, **diary})
+    assert check(beside).sound
+    twice = replace(beside, jobs={**history.jobs, 2: replace(cancelled, status="failed")})
+    assert "storm:plain:v1 7 belongs to 2 jobs that are not cancelled" in check(twice).lost
+
+
 def test_an_execution_that_a_kill_met_is_attributed() -> None:
     """One execution above one, of the kill that met it; the history is sound all the same."""
     findings = check(killed_in_step_one())
