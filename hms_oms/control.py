@@ -8,6 +8,7 @@ Nothing is visible before the caller commits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -94,12 +95,9 @@ def reinstate(
     """
     given = {"jobs": list(jobs), "who": who, "reason": reason, "change": change, "undo": undo}
     for _ in range(TRIES):
-        try:
-            with connection.begin_nested():
-                return _ids(statements.run(connection, "reinstate", given))
-        except IntegrityError:
-            # A job with one of the keys was being accepted, and is there now: the next look sees it.
-            continue
+        # If a job with one of the keys is just being accepted, the next look sees it.
+        with suppress(IntegrityError), connection.begin_nested():
+            return _ids(statements.run(connection, "reinstate", given))
     return []
 
 

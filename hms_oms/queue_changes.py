@@ -49,9 +49,8 @@ def standing(connection: Connection, action: str, queue: str) -> Standing:
         entry = sla.history(connection, queue)[0]
         return {"minutes": entry.minutes, "since": entry.effective_at.isoformat(), "setBy": entry.set_by}
     if action == "limit":
-        return {"window": row["window_size"], "startsPerMinute": row["starts_per_minute"]}
-    at: datetime | None = row["paused_at"]
-    return {"pausedAt": at and at.isoformat(), "pausedBy": row["paused_by"], "reason": row["pause_reason"]}
+        return {name: _json(row[name]) for name in _LIMITS}
+    return {"pausedAt": _json(row["paused_at"]), "pausedBy": row["paused_by"], "reason": row["pause_reason"]}
 
 
 def restore(connection: Connection, change: Change, *, who: str) -> None:
@@ -63,7 +62,9 @@ def restore(connection: Connection, change: Change, *, who: str) -> None:
         reason = f"undo of {change.actor}'s change"
         sla.set_sla(connection, queue, before["minutes"], set_by=who, reason=reason)
     elif change.action == "limit":
-        control.limit(connection, queue, window=before["window"], starts_per_minute=before["startsPerMinute"])
+        window, starts = before["window_size"], before["starts_per_minute"]
+        control.limit(connection, queue, window=window, starts_per_minute=starts, who=who)
+        connection.execute(text(_LIMITED_BY), {"queue": queue, **before})
     elif before["pausedAt"] is None:
         control.resume(connection, queue)
     else:
@@ -80,12 +81,34 @@ def accepted_since(connection: Connection, change: Change) -> int:
     return int(connection.scalar(text(_ACCEPTED_SINCE), given) or 0)
 
 
+def _json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+_LIMITS = (
+    "window_size",
+    "window_set_by",
+    "window_set_at",
+    "starts_per_minute",
+    "starts_set_by",
+    "starts_set_at",
+)
+
 _QUEUE = """
-select paused_at, paused_by, pause_reason, window_size, starts_per_minute
+select
+    paused_at, paused_by, pause_reason,
+    window_size, window_set_by, window_set_at, starts_per_minute, starts_set_by, starts_set_at
 from oms.queues where name = :queue for update
 """
 
 _PAUSED_SINCE = "update oms.queues set paused_at = cast(:at as timestamptz) where name = :queue"
+
+_LIMITED_BY = """
+update oms.queues
+set window_set_by = :window_set_by, window_set_at = cast(:window_set_at as timestamptz),
+    starts_set_by = :starts_set_by, starts_set_at = cast(:starts_set_at as timestamptz)
+where name = :queue
+"""
 
 _ACCEPTED_SINCE = """
 select count(*) from oms.jobs

@@ -247,9 +247,9 @@ def do(engine: sa.Engine, action: str, by: str = "ann", **options: Any) -> int |
 @pytest.mark.usefixtures("shop")
 def test_a_queue_stands_as_it_did_before(engine: sa.Engine) -> None:
     """Pause, limit and SLA go back; what changes nothing leaves nothing to undo."""
-    pause, limit = do(engine, "pause", **WHO), do(engine, "limit", window=5, starts_per_minute=60)
+    pause, limit = do(engine, "pause", **WHO), do(engine, "limit", window=5, starts_per_minute=60, who="ann")
     promise = do(engine, "sla", minutes=1.0, set_by="ann", reason=None)
-    assert do(engine, "limit", window=5, starts_per_minute=60) is None
+    assert do(engine, "limit", window=5, starts_per_minute=60, who="ann") is None
     assert None not in (pause, limit, promise)
     for change in (pause, limit, promise):
         assert take_back(engine, change or 0).message.endswith("of shop.")
@@ -278,8 +278,8 @@ def test_a_resumed_queue_is_paused_again_since_it_was(
 @pytest.mark.usefixtures("shop")
 def test_a_queue_that_somebody_else_has_changed_stays(engine: sa.Engine) -> None:
     """A later change is not overwritten; who made it is told."""
-    first = do(engine, "limit", window=None, starts_per_minute=60)
-    do(engine, "limit", "bob", window=None, starts_per_minute=90)
+    first = do(engine, "limit", window=None, starts_per_minute=60, who="ann")
+    do(engine, "limit", "bob", window=None, starts_per_minute=90, who="bob")
     with pytest.raises(NotUndoable, match="shop was changed again by bob since"):
         take_back(engine, first or 0)
     with engine.connect() as connection:
