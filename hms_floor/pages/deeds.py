@@ -12,6 +12,7 @@ from hms_floor.badges import Role
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import done, tell
 from hms_floor.pages.session import Visitor
+from hms_oms.filter import CONFIRM_ABOVE
 
 _OPEN = ("waiting", "queued", "running")
 _NOT_BEGUN = ("waiting", "queued")
@@ -59,9 +60,16 @@ DEEDS: Mapping[str, Deed] = {
         ("queue", "To queue", str),
     ),
     "retry": Deed("Retry", "They go on from the step that failed.", "replay", _STARTERS, ("failed",)),
+    "reinstate": Deed(
+        "Reinstate",
+        "They go on from the step at which they stood. Their deadline stays: one that is past it is late.",
+        "restore",
+        _STARTERS,
+        ("cancelled",),
+    ),
     "cancel": Deed(
         "Cancel",
-        "They end for good; one that runs ends with its step.",
+        "They end; one that runs ends with its step. Cancelled jobs can be reinstated.",
         "cancel",
         _STARTERS,
         _OPEN,
@@ -97,6 +105,7 @@ async def _ask(
         effect = ui.label(deed.effect)
         field = ui.input(deed.wants[1]).props("outlined dense") if deed.wants else None
         reason = ui.input("Why? It is kept with the jobs.").props("outlined dense")
+        typed = ui.input(f"Their number, to confirm more than {CONFIRM_ABOVE}").props("outlined dense")
         told = ui.label("").classes("faint").props('aria-live="polite"')
 
         def body(*, dry: bool) -> dict[str, Any]:
@@ -105,6 +114,8 @@ async def _ask(
                 found[deed.wants[0]] = deed.wants[2](field.value or "0")
             if reason.value:
                 found["reason"] = reason.value
+            if typed.value and not dry:
+                found["count"] = int(typed.value)
             return found
 
         async def count() -> None:
@@ -118,7 +129,7 @@ async def _ask(
             try:
                 answer = await visitor.ask.post("/jobs/bulk", body(dry=False))
             except ValueError:
-                told.set_text(f"{deed.wants[1] if deed.wants else 'That'} must be a number.")
+                told.set_text(f"{deed.wants[1] if deed.wants else 'Their number'} must be a number.")
                 return
             except Refused as refused:
                 tell(refused)
