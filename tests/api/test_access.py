@@ -49,7 +49,7 @@ def place(action: str) -> tuple[str, str]:
     method, _, path = action.partition(" ")
     if path.startswith("/reservations"):
         path = path.replace("{id}", "job-999.1.judge")
-    if path.startswith(("/cycles", "/incidents", "/silences")):
+    if path.startswith(("/changes", "/cycles", "/incidents", "/silences")):
         path = path.replace("{id}", "999")
     for name, value in PLACES.items():
         path = path.replace(name, value)
