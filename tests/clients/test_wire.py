@@ -67,7 +67,7 @@ def test_a_change_whose_answer_is_lost_is_not_made_twice() -> None:
 
 def test_a_change_that_was_turned_away_is_made_later() -> None:
     """After a 429 with Retry-After it is sent again, not before; a very long one is told instead."""
-    paused = {"recalled": 2}
+    paused = {"queue": "q", "status": "paused", "recalled": 2}
     script = [
         says(429, {}, Retry_After="1"),
         says(200, paused),
