@@ -31,6 +31,7 @@ from hms_floor.supervisor import Supervisor
 from hms_oms import database, health, presence
 from hms_oms.errors import ConfigError
 from hms_oms.settings import SERVERS_FILE, Settings
+from hms_ops import rota
 
 Say = Callable[[str], None]
 #: Makes the list of programs from the settings, the database URL and the broker URL.
@@ -69,6 +70,8 @@ def run(
         try:
             database_url, broker_url = _servers(settings, supervisor)
             prepare(database_url)
+            with database.engine(database_url).connect() as connection:
+                rota.require_anybody(connection, settings)
             settings = replace(settings, floor_port=_floor_port(settings))
             urls = {
                 "database_url": database_url,

@@ -72,12 +72,10 @@ class Question:
 class Observer:
     """How the installation stands, as it is seen from this process."""
 
-    def __init__(
-        self, database_url: str, broker_url: str, engine: Engine, office: tzinfo | None = None
-    ) -> None:
-        self._office = office
+    def __init__(self, database_url: str, broker_url: str, engine: Engine, zone: tzinfo) -> None:
         self._database_url = database_url
         self._engine = engine
+        self._zone = zone
         self._redis = probing.redis_client(broker_url)
         self._connection: database.Bare | None = None
         self._ledger: Ledger | None = None
@@ -96,7 +94,7 @@ class Observer:
 
     def parts(self) -> list[Part]:
         """How each part stands now."""
-        return health.judge(self.facts(), self._office)
+        return health.judge(self.facts(), self._zone)
 
     @property
     def looked(self) -> bool:

@@ -72,6 +72,8 @@ class Settings:
     public_url: str | None = None
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
+    #: Whether texts may leave this machine though the on-call document names nobody real.
+    start_without_oncall: bool = False
     #: Texts to applicants that go out in a second, where they leave this machine; pages have no such limit.
     texts_per_second: float = 1.0
     log_level: str = "WARNING"
@@ -231,6 +233,10 @@ def _one_of(*words: str, fold: Callable[[str], str] = str.lower) -> Callable[[st
     return parse
 
 
+def _yes_or_no(text: str) -> bool:
+    return _one_of("yes", "no")(text) == "yes"
+
+
 def _rate(text: str) -> float:
     try:
         rate = float(text)
@@ -303,6 +309,7 @@ _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
         "webhook_secret",
         _matching("[!-~]{16,}", "one word of at least 16 printable ASCII characters", secret=True),
     ),
+    "HMS_START_WITHOUT_ONCALL": ("start_without_oncall", _yes_or_no),
     "HMS_TEXTS_PER_SECOND": ("texts_per_second", _rate),
     "HMS_SAMPLES_DAYS": ("samples_days", _number(1, 3650)),
     "HMS_LOG_LEVEL": ("log_level", _one_of(*LOG_LEVELS, fold=str.upper)),

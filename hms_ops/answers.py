@@ -133,10 +133,34 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Hours of the week, by the document's clock, in which nobody stands on these steps (from 1).
+
+    With `nobody` these are all the steps: what goes wrong then reaches nobody until the next shift begins.
+    """
+
+    begins: str
+    ends: str
+    hours: float
+    steps: tuple[int, ...]
+    nobody: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OnCall:
     """The document of who is called in which order, who set it when and why, and who is on call `now`.
 
     Shifts follow the clock of `zone`. Badges that may not see phones find the last four digits of each.
+    `gaps` are those of a plain week; `uncovered` is when nobody is on call in the coming seven days. `doubt`
+    says why a text of now would reach nobody; None if it may reach somebody.
     """
 
     document: Mapping[str, Any]
@@ -145,6 +169,9 @@ class OnCall:
     reason: str | None
     zone: str
     now: tuple[Rung, ...]
+    gaps: tuple[Gap, ...]
+    uncovered: tuple[Span, ...]
+    doubt: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +200,21 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the installation: its light (ok, warn, bad, unknown), and one sentence."""
+
+    name: str
+    light: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """Whether the watch and the pager are at work."""
+    """Whether people are called: by the watch and the pager, and whether anybody would be reached."""
 
     ok: bool
     beats: tuple[Pulse, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)

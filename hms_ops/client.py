@@ -166,7 +166,7 @@ class OpsClient(Client):
         return record(Threshold, self._wire.put(path("thresholds", rule, parameter), document))
 
     def status(self) -> Status:
-        """Whether the watch and the pager are at work."""
+        """Whether people are called, and whether anybody would be reached."""
         return record(Status, self._wire.get("/ops"))
 
     def sla_report(

@@ -36,6 +36,16 @@ class Gap:
     steps: tuple[int, ...]
     nobody: bool
 
+    def document(self) -> dict[str, object]:
+        """As JSON, as `Sat 18:00` until `Mon 07:00`."""
+        return {
+            "begins": f"{DAYS[self.weekday].capitalize()} {self.begins:%H:%M}",
+            "ends": f"{DAYS[self.last_weekday].capitalize()} {self.ends:%H:%M}",
+            "hours": self.minutes / 60,
+            "steps": list(self.steps),
+            "nobody": self.nobody,
+        }
+
     def __str__(self) -> str:
         """As `Sat 18:00 - Mon 07:00`; a gap of the whole week is `the whole week`."""
         if self.minutes == _WEEK_MINUTES:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
 import psycopg2
+from sqlalchemy.exc import DBAPIError
 
 from hms_oms import database, duty, outbox
 from hms_oms.duty import Stop
 from hms_oms.leadership import Lease
 from hms_oms.settings import Settings
-from hms_ops import pulse, senders
+from hms_ops import pulse, rota, senders
 from hms_ops.delivery import Delivery
 from hms_ops.measure import Measure
 from hms_ops.receiver import Receiver
@@ -35,7 +36,7 @@ LAST_SECONDS = 5.0
 def run(settings: Settings) -> None:
     """Watch and deliver until SIGTERM. Raises what ended one of the duties, after ending the other.
 
-    Raises ConfigError where there are no servers to talk to, or the sender lacks a setting.
+    Raises ConfigError if there are no servers to talk to, the sender lacks a setting or has nobody to text.
     """
     database_url, broker_url = settings.servers()
     sender = senders.make(settings)
@@ -46,7 +47,12 @@ def run(settings: Settings) -> None:
         with lease.begin(engine) as connection:
             pulse.beat(connection, "pager", detail)
 
+    def require_on_call() -> None:
+        with engine.connect() as connection:
+            rota.require_anybody(connection, settings)
+
     def watch(lease: Lease) -> Watch:
+        require_on_call()
         return Watch(
             partial(lease.begin, engine),
             Measure(engine, receiver, office=settings.zone),
@@ -55,6 +61,9 @@ def run(settings: Settings) -> None:
             office=settings.zone,
         )
 
+    # Nothing is handed over before somebody can be called; an absent database is waited for below.
+    with suppress(DBAPIError):
+        require_on_call()
     with duty.stop_on_signals() as stop:
         pager = _Beside(stop, lambda: _deliver(database_url, sender, beat, stop))
         receiver.start()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from sqlalchemy import Connection
 
-from hms_oms import broker_state, format, presence
+from hms_oms import broker_state, presence
 from hms_oms import health as signs
 from hms_oms.broker_state import BrokerState
-from hms_oms.format import about
+from hms_oms.format import about, hour
 from hms_oms.refusals import SILENT, Refusal
 from hms_ops import oncall, pulse, rota, unreached
 from hms_ops.pulse import STALE_SECONDS, Pulse
@@ -83,7 +83,7 @@ def read(connection: Connection) -> Ledger:
     pulses = {each.name: each for each in pulse.status(connection)}
     now = signs.clock(connection)
     document = oncall.in_force(connection)
-    local = pulses["ops"].detail.get("sender_is_local") is not False
+    local = pulse.sender_is_local(connection)
     return Ledger(
         now,
         broker_state.read(connection),
@@ -95,26 +95,27 @@ def read(connection: Connection) -> Ledger:
     )
 
 
-def judge(facts: Facts, zone: tzinfo | None = None) -> list[Part]:
+def judge(facts: Facts, zone: tzinfo) -> list[Part]:
     """Every part with its light, in the order in which one depends on another; times are told in `zone`."""
     parts = [_server("PostgreSQL", facts.postgresql, zone)]
     ledger = facts.ledger
     if ledger is None or facts.age > OLD_SECONDS or facts.postgresql.refusal == SILENT:
         parts.append(_redis(facts.redis, None, zone))
-        names = ("dispatcher", "watch", "pager", "workers", "on call", "incidents")
+        names = ("dispatcher", "workers", "watch", "pager", "on call", "incidents")
         return [*parts, *(Part(name, UNKNOWN, "cannot tell: the ledger does not answer") for name in names)]
     parts.append(_redis(facts.redis, ledger.broker, zone))
-    parts.append(_dispatcher(ledger.broker))
-    parts.append(_program("watch", ledger.watch))
-    parts.append(_program("pager", ledger.pager))
-    parts.append(_workers(ledger.workers))
-    parts.append(
+    return [*parts, _dispatcher(ledger.broker), _workers(ledger.workers), *of_calling(ledger)]
+
+
+def of_calling(ledger: Ledger) -> list[Part]:
+    """The parts that see to it that people hear of what is wrong."""
+    on_call = (
         Part("on call", OK, "a text would reach somebody")
         if ledger.doubt is None
         else Part("on call", WARN, ledger.doubt)
     )
-    parts.append(_incidents(ledger.incidents))
-    return parts
+    programs = [_program("watch", ledger.watch), _program("pager", ledger.pager)]
+    return [*programs, on_call, _incidents(ledger.incidents)]
 
 
 def troubles(parts: Sequence[Part]) -> list[Part]:
@@ -124,13 +125,13 @@ def troubles(parts: Sequence[Part]) -> list[Part]:
     return sorted((part for part in named if part.light != OK), key=lambda part: order[part.light])
 
 
-def _server(name: str, seen: Seen, zone: tzinfo | None) -> Part:
+def _server(name: str, seen: Seen, zone: tzinfo) -> Part:
     if seen.refusal is None:
         return Part(name, OK, f"{name} answers and takes writes")
     return Part(name, BAD, f"{name} {seen.refusal.words}{_since(seen.since, zone)}", seen.since)
 
 
-def _redis(seen: Seen | None, reported: BrokerState | None, zone: tzinfo | None) -> Part:
+def _redis(seen: Seen | None, reported: BrokerState | None, zone: tzinfo) -> Part:
     """Redis as it is seen from here, and as the dispatcher has it, who is the one to publish."""
     refusal = reported.refusal if reported is not None and reported.age <= STALE_SECONDS else None
     if reported is not None and refusal is not None:
@@ -203,5 +204,5 @@ def _are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _since(moment: datetime | None, zone: tzinfo | None) -> str:
-    return "" if moment is None else f" since {format.hour_and_zone(moment, zone or UTC)}"
+def _since(moment: datetime | None, zone: tzinfo) -> str:
+    return "" if moment is None else f" since {hour(moment, zone)}"

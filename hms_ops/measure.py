@@ -15,7 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from hms_oms import presence
+from hms_oms import broker_state, presence
+from hms_oms.broker_state import BrokerState
 from hms_oms.presence import Worker
 from hms_ops.attainment import statement
 from hms_ops.capacity import most
@@ -61,6 +62,7 @@ class Measure:
         self._ahead: dict[str, Forecast | None] = {}
         self._left: dict[str, int] = {}
         self._unsent: tuple[int, datetime | None] | None = None
+        self._broker: BrokerState | None = None
         # Queues in which nothing could be done, and since when it can again.
         self._unable: set[str] = set()
         self._able_since: dict[str, datetime] = {}
@@ -88,6 +90,7 @@ class Measure:
         self._counted_at = count.at
         if heavy or self._unsent is None:
             self._unsent = _outbox(connection, now)
+            self._broker = broker_state.read(connection)
         unsent, unsent_since = self._unsent
         looked_before, self._looked = self._looked, now
         return Picture(
@@ -101,6 +104,7 @@ class Measure:
             workers=len(workers),
             counted_at=count.at,
             hearing=self._hearing(),
+            broker=self._broker,
         )
 
     def _follow(self, connection: Connection, heard: Heard, now: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hms_oms.broker_state import BrokerState
 from hms_ops.cause import Cause, Standing, decide
 
 
@@ -200,3 +201,5 @@ class Picture:
     #: When the open jobs were last counted, in lengths, ages and forecasts: not at every look.
     counted_at: datetime | None = None
     hearing: Hearing | None = None
+    #: What the dispatcher has last reported of itself and of Redis.
+    broker: BrokerState | None = None

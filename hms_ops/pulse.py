@@ -42,6 +42,12 @@ def beat(connection: Connection, name: str, detail: Mapping[str, Any]) -> None:
     )
 
 
+def sender_is_local(connection: Connection) -> bool:
+    """Whether texts stay on the watch's machine, as it says; so it is taken to be before it was heard."""
+    said = connection.scalar(text("select detail -> 'sender_is_local' from ops.beats where name = 'ops'"))
+    return said is not False
+
+
 def status(connection: Connection) -> Sequence[Pulse]:
     """The pulse of every program that must beat or has beaten, by name."""
     rows = connection.execute(

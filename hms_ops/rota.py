@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import Connection
+
+from hms_oms.errors import ConfigError
+from hms_oms.settings import Settings
 from hms_ops import coverage, oncall
 from hms_ops.fiction import is_fictitious
 from hms_ops.oncall import Document
@@ -14,6 +18,21 @@ NOBODY_REAL = "nobody real is on call"
 def has_anybody_real(document: Document | None) -> bool:
     """Whether a document names at least one phone that may belong to somebody."""
     return document is not None and not all(map(is_fictitious, document["recipients"].values()))
+
+
+def require_anybody(connection: Connection, settings: Settings) -> None:
+    """Raise ConfigError if texts would leave this machine, and the document in force names nobody real."""
+    if settings.sender_name == "log" or settings.start_without_oncall:
+        return
+    found = oncall.in_force(connection)
+    if not has_anybody_real(found.document if found else None):
+        missing = "names fictitious numbers only" if found else "is not set"
+        fault = (
+            f"the {settings.sender_name} sender does not start: the on-call document {missing}, so nobody"
+            " would hear of late jobs. Set one while the API runs (`hms floor run`): hms oncall set FILE;"
+            " or start all the same with HMS_START_WITHOUT_ONCALL=yes"
+        )
+        raise ConfigError([fault])
 
 
 def doubt(document: Document | None, now: datetime, *, sender_is_local: bool) -> str | None:

@@ -126,6 +126,15 @@ def _stalled(facts: Facts, at: Clock) -> str:  # noqa: ARG001
     return f"no step finished for {about(facts['value'])}, {stuck}"
 
 
+def _redis(facts: Facts, at: Clock) -> str:
+    return f"cannot hand out: Redis {facts['words']}, since {at(facts['since'])}"
+
+
+def _dispatcher(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    jobs = _count(facts["jobs"], "job waits", "jobs wait")
+    return f"no dispatcher is at work, the last one was heard {about(facts['value'])} ago; {jobs}"
+
+
 def _no_worker(facts: Facts, at: Clock) -> str:
     due = f", next due {at(facts['next_sla'])}" if facts["next_sla"] else ""
     return f"no worker for {_count(facts['jobs'], 'job', 'jobs')}{due}"
@@ -155,6 +164,8 @@ _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
     "slow": _slow,
     "forecast": _forecast,
     "stalled": _stalled,
+    "redis": _redis,
+    "dispatcher": _dispatcher,
     "no-worker": _no_worker,
     "failing": _failing,
     "busy-host": _busy_host,
@@ -181,6 +192,8 @@ _WAS: Mapping[str, Callable[[Incident], str]] = {
         f"jobs waited {about(over.worst)} on average, SLA {minutes(over.facts['sla_minutes'])}"
     ),
     "forecast": lambda over: f"up to {_count(int(over.worst), 'job was', 'jobs were')} going to be late",
+    "redis": lambda over: f"Redis took no writes for {about(over.worst)}: it {over.facts['words']}",
+    "dispatcher": lambda over: f"no dispatcher was at work for {about(over.worst)}",
     "stalled": lambda over: f"no step finished for {about(over.worst)}",
     "no-worker": lambda over: f"no worker for {_count(int(over.worst), 'job', 'jobs')}",
     "failing": lambda over: f"up to {percent(over.worst / 100)} of the steps failed",

@@ -43,7 +43,7 @@ def _questions(configured: Settings, known: Recipes) -> Mapping[str, Question]:
     if configured.database_url is not None:
         database_url = configured.database_url
         questions[f"PostgreSQL at {masked(database_url)}"] = lambda: checking_servers.postgresql(
-            database_url, known
+            database_url, known, configured.zone
         )
     alone = configured.database_url is None
     place = configured.url or configured.floor_url

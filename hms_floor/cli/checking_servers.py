@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 
 from redis import RedisError
 from sqlalchemy import Connection
@@ -59,11 +59,11 @@ def redis(url: str) -> Sequence[Finding]:
     return [Finding("Redis", BAD, f"{masked(url)} {refusal.words}", _advice(refusal.kind, _BROKER))]
 
 
-def postgresql(url: str, known: Recipes) -> Sequence[Finding]:
+def postgresql(url: str, known: Recipes, zone: tzinfo) -> Sequence[Finding]:
     """Whether PostgreSQL answers and takes writes, and what the ledger says."""
     try:
         with ledger.engine_of(url).connect() as connection:
-            return list(_ledger(connection, url, known))
+            return list(_ledger(connection, url, known, zone))
     except DBAPIError as error:
         why = f"{masked(url)} does not answer: {errors.reason(error.orig or error)}"
         return [Finding("PostgreSQL", BAD, why, _advice(refusals.AWAY, _DATABASE))]
@@ -71,7 +71,7 @@ def postgresql(url: str, known: Recipes) -> Sequence[Finding]:
         return [Finding("PostgreSQL", BAD, "; ".join(error.faults))]
 
 
-def _ledger(connection: Connection, url: str, known: Recipes) -> Iterator[Finding]:
+def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> Iterator[Finding]:
     version = health.server_version(connection)
     applied, needed = migrate.applied(connection), migrate.needed()
     connection.rollback()
@@ -88,7 +88,7 @@ def _ledger(connection: Connection, url: str, known: Recipes) -> Iterator[Findin
         yield Finding("PostgreSQL", BAD, f"{masked(url)} {refusal.words}", _advice(refusal.kind, _DATABASE))
     yield Finding("migration", OK, f"{applied} applied, as needed")
     facts = judgement.read(connection)
-    for part in judgement.judge(Facts(Seen(refusal), None, facts)):
+    for part in judgement.judge(Facts(Seen(refusal), None, facts), zone):
         reported = part.name == "Redis" and part.light == BAD
         if part.name in ("dispatcher", "watch", "pager", "on call") or reported:
             name = "Redis for the dispatcher" if reported else part.name

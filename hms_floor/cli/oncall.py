@@ -16,7 +16,7 @@ from hms_floor.cli.errors import WrongCall, listed
 from hms_oms import texts
 from hms_oms.problems import Invalid
 from hms_oms.reading import document
-from hms_ops.answers import OnCall
+from hms_ops.answers import Gap, OnCall
 
 
 @click.group()
@@ -37,6 +37,7 @@ def list_oncall(as_json: bool) -> None:
         show.print_json(document(found))
         return
     show.lines(tables.table(["when", "who", "phone"], _rungs(found)), "")
+    show.lines(*_coverage(found))
     if found.set_at is not None:
         why = f": {found.reason}" if found.reason else "."
         show.lines(f"Set by {found.set_by} {show.relative(found.set_at, door.clock())}{why}")
@@ -68,7 +69,10 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
     if as_json:
         show.print_json(document(found))
         return
-    show.lines("In force from now on. Now on call:", tables.table(["when", "who", "phone"], _rungs(found)))
+    show.lines(
+        "In force from now on. Now on call:", tables.table(["when", "who", "phone"], _rungs(found)), ""
+    )
+    show.lines(*_coverage(found))
 
 
 def _rungs(found: OnCall) -> Iterator[tuple[str, str | Text, str]]:
@@ -80,6 +84,29 @@ def _rungs(found: OnCall) -> Iterator[tuple[str, str | Text, str]]:
             yield when, name, phones.get(name, "")
         if not rung.recipients:
             yield when, Text("nobody: no shift covers this hour", style="yellow"), ""
+
+
+def _coverage(found: OnCall) -> Iterator[Text]:
+    """The hours of the week in which nobody stands on some step, and why nobody may be reached now."""
+    nobody = [gap for gap in found.gaps if gap.nobody]
+    if nobody:
+        yield Text(
+            "Nobody is on call, and nothing reaches anybody, in these hours of each week:", style="bold red"
+        )
+        yield from (Text(f"  {_hours(gap)}") for gap in nobody)
+    alone = [gap for gap in found.gaps if not gap.nobody]
+    if alone:
+        yield Text("A step has nobody in these hours; the next one is texted at once:", style="yellow")
+        yield from (Text(f"  {_hours(gap)}: step {', '.join(map(str, gap.steps))}") for gap in alone)
+    if not found.gaps:
+        yield Text("Every hour of the week is covered.", style="green")
+    if found.doubt is not None:
+        yield Text(f"{found.doubt[0].upper()}{found.doubt[1:]}.", style="bold yellow")
+
+
+def _hours(gap: Gap) -> str:
+    hours = f"{gap.hours:g} hour{'' if gap.hours == 1 else 's'}"
+    return f"{gap.begins} - {gap.ends} ({hours})" if gap.hours < 168 else "the whole week"
 
 
 def _texts_leave() -> bool:

@@ -15,6 +15,9 @@ from hms_floor.cli.errors import ERROR
 from hms_oms.reading import document
 from hms_ops.answers import Pulse, Threshold
 
+#: Lights of a part, as the API has them.
+OK, BAD = "ok", "bad"
+
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -53,7 +56,8 @@ class Value(click.ParamType[Any]):
 @show.json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Tell whether the watch and the pager are alive; exits with 1 where one is not.
+    """Tell whether people are called; exits with 1 if the watch or the pager is silent or cannot work,
+    or an open incident has reached nobody.
 
     \b
     Example:  hms ops status
@@ -64,7 +68,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
     else:
         rows = [(_DUTIES.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in found.beats]
         show.lines(tables.table(["duty", "state", "last beat", "it says"], rows, wide=["it says"]))
-        if not found.ok:
+        for part in found.parts:
+            if part.name in ("on call", "incidents") and part.light != OK:
+                style = "bold red" if part.light == BAD else "bold yellow"
+                show.lines(Text(f"{part.words[0].upper()}{part.words[1:]}.", style=style))
+        if any(beat.stale for beat in found.beats):
             show.lines("\nWhile one is silent nobody is called: start it with `hms ops run` (`hms up` does).")
     ctx.exit(0 if found.ok else ERROR)
 

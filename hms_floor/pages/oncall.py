@@ -39,6 +39,7 @@ async def oncall(request: Request) -> None:
                 )
             else:
                 nothing("Nobody is called. Set a document: `hms oncall set FILE`.")
+            _coverage(found)
             if found["setAt"]:
                 why = f": {found['reason']}" if found["reason"] else ""
                 ui.label(f"Set by {found['setBy']}, {words.minute(found['setAt'])}{why}").classes("faint")
@@ -50,6 +51,25 @@ async def oncall(request: Request) -> None:
             _document(found["document"])
             if visitor.may(Role.MANAGER):
                 _upload(visitor)
+
+
+def _coverage(found: dict[str, Any]) -> None:
+    """Why nobody may be reached now, and the hours of the week in which nobody stands on some step."""
+    if found["doubt"]:
+        doubt = found["doubt"]
+        ui.label(f"{doubt[0].upper()}{doubt[1:]}.").classes("doubt").props('role="status"')
+    if found["gaps"]:
+        rows = [
+            (
+                f"{gap['begins']} - {gap['ends']}" if gap["hours"] < 168 else "the whole week",
+                f"{gap['hours']:g} h",
+                "nobody at all" if gap["nobody"] else f"step {', '.join(map(str, gap['steps']))} is skipped",
+            )
+            for gap in found["gaps"]
+        ]
+        plain.table(("Hours that no shift covers", "Each week", "Who is missing"), rows, caption="Gaps")
+    else:
+        ui.label("Every hour of the week is covered.").classes("faint")
 
 
 def _document(document: dict[str, Any]) -> None:

@@ -12,7 +12,19 @@ from types import ModuleType
 
 from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture
-from hms_ops.rules import behind, busy_host, failing, forecast, late, no_worker, outbox, slow, stalled
+from hms_ops.rules import (
+    behind,
+    busy_host,
+    dispatcher,
+    failing,
+    forecast,
+    late,
+    no_worker,
+    outbox,
+    redis,
+    slow,
+    stalled,
+)
 from hms_ops.rules.limits import Limits
 
 __all__ = ["RULES", "Limits", "Rule"]
@@ -40,5 +52,9 @@ def _rule(module: ModuleType) -> Rule:
 
 #: All rules; those that say that a promise is broken come first.
 RULES: Sequence[Rule] = tuple(
-    _rule(module) for module in (late, slow, forecast, stalled, no_worker, failing, busy_host, outbox, behind)
+    _rule(module)
+    for module in (
+        *(late, slow, forecast, stalled, redis, dispatcher, no_worker),
+        *(failing, busy_host, outbox, behind),
+    )
 )

@@ -264,13 +264,40 @@ def test_the_state_of_the_watch_is_told_in_words(hms: Hms, engine: sa.Engine) ->
     beat(engine, "pager", sender="log", fault=None)
     page = told(hms("ops", "status"))
     assert "all is well" in page
+    assert "Nobody real is on call: no on-call document is set." in page
     assert "handset.log" in page
     assert "[]" not in page
     beat(engine, "ops", failed_rules=["slow"], sender_is_local=False)
     beat(engine, "pager", sender="twilio", fault="the account is suspended")
-    page = told(hms("ops", "status"))
+    page = told(hms("ops", "status"), 1)
     for words in ("cannot judge: slow", "the account is suspended", "texts go out by twilio"):
         assert words in page
+
+
+def test_an_incident_that_reached_nobody_is_never_well(hms: Hms, engine: sa.Engine) -> None:
+    """A shift of one minute a week: the hours without anybody are listed; a call in them reaches nobody."""
+    with engine.connect() as connection:
+        day = oncall.DAYS[(health.clock(connection).weekday() + 3) % 7]
+    document = f"""
+        timezone = "America/Chicago"
+        recipients = {{ ada = "+13125550443" }}
+        shifts = [{{ name = "rare", days = ["{day}"], from = 07:00:00, until = "07:01", recipient = "ada" }}]
+        steps = [{{ after_minutes = 0, notify = ["shift:rare"] }}]
+    """
+    put = told(hms("oncall", "set", "-", feed=document))
+    name = day.capitalize()
+    for words in ("nothing reaches anybody", f"{name} 07:01 - {name} 07:00", f"ada from {name} 07:00 C"):
+        assert words in put
+    found = read(hms("oncall", "list", "--json"))
+    assert [(gap["nobody"], gap["steps"]) for gap in found["gaps"]] == [(True, [1])]
+    assert len(found["uncovered"]) == 2
+    beat(engine, "ops", failed_rules=[], sender_is_local=False)
+    beat(engine, "pager", sender="twilio", fault=None)
+    assert "nobody is on call" in told(hms("ops", "status")).lower()
+    reference = late(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update ops.incidents set page_from = page_from - interval '1 minute'")
+    assert f"#{reference} reached nobody" in told(hms("ops", "status"), 1)
 
 
 def test_a_test_page_is_put_into_the_outbox(hms: Hms, engine: sa.Engine) -> None:

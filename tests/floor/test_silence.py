@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ import redis
 from hms_act.broker_watch import BrokerWatch
 from hms_floor import embedded
 from hms_oms import broker, database, migrate, probing, recipes, registry
-from tests.conftest import RECIPES, wait_until
+from tests.conftest import RECIPES, Crew, wait_until
 from tests.door import OpenDoor, standing
 
 Frozen = Callable[[str], Any]
@@ -238,6 +239,33 @@ def test_a_ledger_that_is_read_only_is_503_with_the_cause(
         assert answer.headers["content-type"] == "application/problem+json"
     read_only("off")
     wait_until(lambda: order(door, 3).status_code == 201, "jobs to be accepted again")
+
+
+def test_the_dispatcher_keeps_jobs_and_reports_while_redis_refuses(
+    door: OpenDoor, store: redis.Redis, urls: tuple[str, str], tmp_path: Path
+) -> None:
+    """Out of memory: the ledger knows the cause and no job leaves the backlog; then all are handed out."""
+    with database.engine(urls[0]).begin() as connection:
+        connection.exec_driver_sql("update oms.queues set window_size = 100 where name = 'shop'")
+
+    def ask(statement: str) -> Any:
+        with database.engine(urls[0]).connect() as connection:
+            return connection.exec_driver_sql(statement).scalar()
+
+    store.config_set("maxmemory", 1)
+    crew = Crew(urls[0], urls[1], tmp_path)
+    try:
+        crew.dispatcher()
+        wait_until(lambda: ask("select kind from oms.broker_state") == "out-of-memory", "the report")
+        job = order(door, 100).json()["jobId"].removeprefix("job-")
+        told(door, "Redis", "cannot hand out: Redis is out of memory")
+        assert ask(f"select status from oms.jobs where id = {job}") == "waiting"
+        store.config_set("maxmemory", 0)
+        wait_until(lambda: ask(f"select status from oms.jobs where id = {job}") == "queued", "the hand-out")
+        assert ask("select kind from oms.broker_state") is None
+    finally:
+        crew.end()
+    told(door, "dispatcher", "the dispatcher has been silent for ", 20.0)
 
 
 def check(door: OpenDoor, **more: str) -> tuple[int, dict[str, Any], float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hms_oms.broker_state import BrokerState
 from hms_ops.cause import document
 from hms_ops.findings import Finding
 from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
@@ -68,10 +69,32 @@ BREACH = Forecast(
 )
 
 
+@pytest.mark.parametrize(
+    ("state", "redis", "dispatcher"),
+    [
+        (None, [], []),
+        (BrokerState(1.0), [], []),
+        (BrokerState(1.0, ago(30), "read-only", "is read-only"), [30.0], []),
+        # What a silent dispatcher has seen of Redis is no news.
+        (BrokerState(40.0, ago(30), "read-only", "is read-only"), [], [40.0]),
+    ],
+)
+def test_redis_and_the_dispatcher_are_judged_by_the_last_report(
+    state: BrokerState | None, redis: list[float], dispatcher: list[float]
+) -> None:
+    """One cause at a time: a refusal is the report's, a silence is that there is none."""
+    picture = Picture(NOW, [WELL], broker=state)
+    assert [finding.value for finding in judge("redis", picture)] == redis
+    assert [finding.value for finding in judge("dispatcher", picture)] == dispatcher
+    idle = Picture(NOW, [QueueSeen("farm-grant", 10.0)], broker=state)
+    assert judge("dispatcher", idle) == []
+
+
 def test_every_rule_has_a_name_a_title_and_thresholds_that_are_numbers() -> None:
     """Names are told apart, titles are there, defaults are numbers from zero up."""
     assert list(BY_NAME) == [
-        *("late", "slow", "forecast", "stalled", "no-worker", "failing", "busy-host", "outbox", "behind")
+        *("late", "slow", "forecast", "stalled", "redis", "dispatcher", "no-worker"),
+        *("failing", "busy-host", "outbox", "behind"),
     ]
     assert all(rule.title for rule in RULES)
     assert all(value >= 0 for rule in RULES for value in rule.defaults.values())

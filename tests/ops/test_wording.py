@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hms_oms.broker_state import BrokerState
 from hms_oms.gsm7 import septets
 from hms_ops import wording
 from hms_ops.incident_rows import Incident
@@ -20,6 +21,7 @@ from hms_ops.rules import RULES
 CHICAGO = ZoneInfo("America/Chicago")
 NOW = datetime(2026, 7, 1, 15, 42, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+OOM = "is out of memory and refuses writes (maxmemory)"
 
 
 def incident(rule: str = "late", **values: Any) -> Incident:
@@ -65,10 +67,13 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         unsent=40,
         unsent_since=NOW - 3 * MINUTE,
         looked_before=NOW - 40 * MINUTE,
+        broker=BrokerState(1.0, NOW - 3 * MINUTE, "out-of-memory", OOM),
     )
+    silent = replace(picture, broker=BrokerState(130.0))
     found = {}
     for rule in RULES:
-        finding = rule.judge(picture, lambda name, _, rule=rule: rule.defaults[name])[-1]
+        seen = silent if rule.name == "dispatcher" else picture
+        finding = rule.judge(seen, lambda name, _, rule=rule: rule.defaults[name])[-1]
         facts = {**finding.facts, "value": finding.value, "late_jobs": finding.late_jobs}
         found[rule.name] = (facts, finding.queue, finding.subject)
     return found
@@ -96,6 +101,20 @@ FOUND = _found()
             ),
         ),
         ("stalled", "HMS #K7 farm-grant: no step finished for 7 min, 412 jobs wait. Reply ACK K7."),
+        (
+            "redis",
+            (
+                "HMS #K7 floor: cannot hand out: Redis is out of memory and refuses writes (maxmemory),"
+                " since 10:39 CDT. Reply ACK K7."
+            ),
+        ),
+        (
+            "dispatcher",
+            (
+                "HMS #K7 floor: no dispatcher is at work, the last one was heard 2 min ago; 824 jobs wait."
+                " Reply ACK K7."
+            ),
+        ),
         ("no-worker", "HMS #K7 pens: no worker for 412 jobs, next due 10:43 CDT. Reply ACK K7."),
         ("failing", "HMS #K7 farm-grant: 40 of 60 steps failed in 5 min (66.7 %). Reply ACK K7."),
         ("busy-host", "HMS #K7 barn: CPU at 97 % with 4 workers. Reply ACK K7."),
@@ -118,6 +137,8 @@ def test_each_rule_has_its_words(rule: str, says: str) -> None:
         ("slow", 900.0, "farm-grant: jobs waited 15 min on average, SLA 10 min."),
         ("forecast", 40, "farm-grant: up to 40 jobs were going to be late."),
         ("stalled", 420.0, "farm-grant: no step finished for 7 min."),
+        ("redis", 240.0, f"floor: Redis took no writes for 4 min: it {OOM}."),
+        ("dispatcher", 240.0, "floor: no dispatcher was at work for 4 min."),
         ("no-worker", 1, "pens: no worker for 1 job."),
         ("failing", 66.7, "farm-grant: up to 66.7 % of the steps failed."),
         ("busy-host", 97.4, "barn: CPU was at up to 97 %."),

@@ -116,8 +116,32 @@ class Rung(Answer):
     recipients: list[str]
 
 
+class Gap(Answer):
+    """Hours of the week, by the document's clock, in which nobody stands on these steps (from 1).
+
+    With `nobody` these are all the steps: what goes wrong then reaches nobody until the next shift begins.
+    """
+
+    begins: str
+    ends: str
+    hours: float
+    steps: list[int]
+    nobody: bool
+
+
+class Span(Answer):
+    """A stretch of time."""
+
+    since: Moment
+    until: Moment
+
+
 class OnCall(Answer):
-    """The on-call document in force, and who is on which step now; phones are masked for some."""
+    """The on-call document in force, and who is on which step now; phones are masked for some.
+
+    `gaps` are those of a plain week; `uncovered` is when nobody is on call in the coming seven days, changes
+    of the clock included. `doubt` says why a text of now would reach nobody.
+    """
 
     document: Json
     set_by: str | None
@@ -125,6 +149,9 @@ class OnCall(Answer):
     reason: str | None
     zone: str
     now: list[Rung]
+    gaps: list[Gap]
+    uncovered: list[Span]
+    doubt: str | None
 
 
 class Threshold(Answer):
@@ -156,11 +183,20 @@ class Pulse(Answer):
     detail: Json
 
 
+class Part(Answer):
+    """One part of the installation: its light (ok, warn, bad, unknown), and one sentence."""
+
+    name: str
+    light: str
+    words: str
+
+
 class Status(Answer):
-    """Whether the watch and the pager are at work."""
+    """Whether people are called: by the watch and the pager, and whether anybody would be reached."""
 
     ok: bool
     beats: list[Pulse]
+    parts: list[Part]
 
 
 class Tally(Answer):

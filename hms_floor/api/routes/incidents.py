@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -17,7 +17,7 @@ from hms_floor.api.problems import Problem
 from hms_floor.api.zones import Zone
 from hms_oms import audit, control, health, outbox
 from hms_oms.tickets import job_name
-from hms_ops import incidents, late_jobs, oncall, silences, thresholds, wording
+from hms_ops import coverage, incidents, late_jobs, oncall, pulse, rota, silences, thresholds, wording
 from hms_ops.incidents import STATES, Incident
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])
@@ -164,7 +164,11 @@ def set_on_call(door: TheDoor, who: Who, wanted: asked.SetOnCall) -> dict[str, A
 
 def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> dict[str, Any]:
     document = dict(found.document if found else oncall.DEFAULT)
-    ladder = oncall.on_call(document, health.clock(connection))
+    now = health.clock(connection)
+    ladder = oncall.on_call(document, now)
+    coming = coverage.spans(document, now, now + timedelta(days=7))
+    local = pulse.sender_is_local(connection)
+    doubt = rota.doubt(document if found else None, now, sender_is_local=local)
     if not phones:
         recipients = document["recipients"].items()
         document["recipients"] = {name: showing.phone(number) for name, number in recipients}
@@ -181,6 +185,9 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
             }
             for step in ladder
         ],
+        "gaps": [gap.document() for gap in coverage.gaps(document)],
+        "uncovered": [{"since": since, "until": until} for since, until in coming],
+        "doubt": doubt,
     }
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from hms_floor.api.access import Guarded
 from hms_floor.api.answers import ops as answers
 from hms_floor.api.door import TheDoor
-from hms_ops import exposition, pulse
+from hms_ops import exposition, health, pulse
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
 
@@ -27,9 +27,10 @@ def metrics(door: TheDoor) -> Response:
 
 @router.get("/ops", response_model=answers.Status)
 def status(door: TheDoor) -> dict[str, Any]:
-    """Whether the watch and the pager are at work."""
+    """Whether people are called: by the watch and the pager, and whether anybody would be reached."""
     with door.reading() as connection:
         found = pulse.status(connection)
+        parts = health.of_calling(health.read(connection))
     beats = [
         {
             "name": each.name,
@@ -40,4 +41,8 @@ def status(door: TheDoor) -> dict[str, Any]:
         }
         for each in found
     ]
-    return {"ok": not any(each.stale for each in found), "beats": beats}
+    return {
+        "ok": not any(part.light == health.BAD for part in parts),
+        "beats": beats,
+        "parts": [{"name": part.name, "light": part.light, "words": part.words} for part in parts],
+    }

@@ -1,0 +1,25 @@
+"""Redis takes no writes, so nothing can be handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_ops.findings import Finding
+from hms_ops.picture import Picture
+from hms_ops.pulse import STALE_SECONDS
+from hms_ops.rules.limits import Limits
+
+NAME = "redis"
+TITLE = "Redis refuses writes"
+#: A restart is over within a few seconds.
+DEFAULTS: Mapping[str, float] = {"for_seconds": 10}
+
+
+def judge(picture: Picture, limits: Limits) -> list[Finding]:  # noqa: ARG001 a refusal is a refusal
+    """Redis, if the dispatcher reports that it refuses; the value is for how many seconds."""
+    state = picture.broker
+    if state is None or state.refused_since is None or state.age > STALE_SECONDS:
+        return []
+    seconds = max(0.0, (picture.now - state.refused_since).total_seconds())
+    facts = {"words": state.words, "kind": state.kind, "since": state.refused_since.isoformat()}
+    return [Finding(NAME, None, seconds, facts=facts)]
