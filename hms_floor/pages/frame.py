@@ -13,7 +13,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
-from hms_floor.pages import session
+from hms_floor.pages import session, silence
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.plain import link
 from hms_floor.pages.session import Visitor
@@ -76,6 +76,7 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
             ui.html('<button class="leave">Sign out</button>', sanitize=False)
     _watch_badge(visitor, session.sign_in_path(request))
     with ui.element("div").classes("page"):
+        silence.lines(path)
         yield visitor
 
 

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hms_floor.pages import beside, feed, session
+from hms_floor.pages import beside, feed, session, silence
 from hms_oms.settings import Settings
 
 PATH = "/floor"
@@ -36,6 +36,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
     from hms_floor.pages import audit, cycles, floor, incidents, job, jobs, oncall, queue, sla, workers  # noqa: F401
 
     feed.start(app.state.door.engine, settings.zone)
+    silence.start(app.state.door.observer)
     session.add_routes(app, settings)
     beside.add_routes(app, settings)
     pages.add_middleware(_Guard, door=app)
