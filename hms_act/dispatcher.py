@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from celery import Celery
 from sqlalchemy import Engine
@@ -136,8 +137,8 @@ def make_app(broker_url: str) -> Celery:
     return app
 
 
-def run(database_url: str, broker_url: str) -> None:
-    """The daemon: lead or stand by until SIGTERM."""
+def run(database_url: str, broker_url: str, home: Path) -> None:
+    """The daemon: lead or stand by until SIGTERM; its sign of life is kept in `home`."""
     app = make_app(broker_url)
     engine = database.engine(database_url)
     broker_watch = BrokerWatch(broker_url)
@@ -155,4 +156,5 @@ def run(database_url: str, broker_url: str) -> None:
                 broker_watch,
             ),
             stop,
+            home,
         )

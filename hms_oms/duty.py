@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -17,6 +18,7 @@ import psycopg2
 from hms_oms import database, leadership
 from hms_oms.database import Bare
 from hms_oms.leadership import Lease
+from hms_oms.lifesign import Sign
 from hms_oms.renewal import Renewal
 
 log = logging.getLogger(__name__)
@@ -74,21 +76,43 @@ def stop_on_signals() -> Iterator[Stop]:
 
 
 def serve(
-    name: str, database_url: str, channels: Sequence[str], make: Callable[[Lease], Duty], stop: Stop
+    name: str,
+    database_url: str,
+    channels: Sequence[str],
+    make: Callable[[Lease], Duty],
+    stop: Stop,
+    home: Path,
 ) -> None:
     """Stand by for the duty `name`, lead when nobody does, and start over when the database was away.
 
-    `make` gets the lease with the leader's own connection, which listens on `channels`.
+    `make` gets the lease with the leader's own connection, which listens on `channels`. The process's sign of
+    life is kept in `home`.
     """
+    sign = Sign(home, name)
+    try:
+        _serve(name, database_url, channels, make, stop, sign)
+    finally:
+        sign.end()
+
+
+def _serve(
+    name: str,
+    database_url: str,
+    channels: Sequence[str],
+    make: Callable[[Lease], Duty],
+    stop: Stop,
+    sign: Sign,
+) -> None:
     pause = BACKOFF_SECONDS[0]
     while not stop.asked:
         try:
+            sign.renew("connecting to the database")
             connection = database.connect(database_url, f"hms {name} standby")
             try:
                 pause = BACKOFF_SECONDS[0]
-                lease = _stand_by(name, connection, stop)
+                lease = _stand_by(name, connection, stop, sign)
                 if lease is not None:
-                    _lead(lease, database_url, channels, make, stop)
+                    _lead(lease, database_url, channels, make, stop, sign)
             finally:
                 connection.close()
         except psycopg2.Error as error:
@@ -97,15 +121,17 @@ def serve(
             log.warning(
                 "%s: the database is away (%s); next try in %.1f s", name, type(error).__name__, pause
             )
+            sign.renew("waiting for the database")
             stop.sleep(pause)
             pause = min(pause * 2, BACKOFF_SECONDS[1])
 
 
-def _stand_by(name: str, connection: Bare, stop: Stop) -> Lease | None:
+def _stand_by(name: str, connection: Bare, stop: Stop, sign: Sign) -> Lease | None:
     """Wait until the lease is vacant and take it; None where asked to stop before."""
     _listen(connection, leadership.CHANNEL)
     before, since = None, 0.0
     while not stop.asked:
+        sign.renew("standing by")
         seen, now = leadership.look(connection, name), time.monotonic()
         if seen != before:
             before, since = seen, now
@@ -121,7 +147,12 @@ def _stand_by(name: str, connection: Bare, stop: Stop) -> Lease | None:
 
 
 def _lead(
-    lease: Lease, database_url: str, channels: Sequence[str], make: Callable[[Lease], Duty], stop: Stop
+    lease: Lease,
+    database_url: str,
+    channels: Sequence[str],
+    make: Callable[[Lease], Duty],
+    stop: Stop,
+    sign: Sign,
 ) -> None:
     name, connection = lease.duty, lease.connection
     renewal = Renewal(lease, lambda: database.connect(database_url, f"hms {name} lease"))
@@ -133,6 +164,7 @@ def _lead(
         log.info("%s: leading (term %d)", name, lease.term)
         duty = make(lease)
         while not stop.asked and not renewal.over:
+            sign.renew("leading")
             seconds = _turn(name, duty)
             renewal.turns += 1
             stop.sleep(min(seconds, duty.least_seconds))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -65,11 +66,11 @@ def run(settings: Settings) -> None:
     with suppress(DBAPIError):
         require_on_call()
     with duty.stop_on_signals() as stop:
-        pager = _Beside(stop, lambda: _deliver(database_url, sender, beat, stop))
+        pager = _Beside(stop, lambda: _deliver(database_url, sender, beat, stop, settings.home))
         receiver.start()
         pager.start()
         try:
-            duty.serve("ops", database_url, [], watch, stop)
+            duty.serve("ops", database_url, [], watch, stop, settings.home)
         finally:
             stop.ask()
             pager.join()
@@ -79,7 +80,11 @@ def run(settings: Settings) -> None:
 
 
 def _deliver(
-    database_url: str, sender: Sender, beat: Callable[[Lease, Mapping[str, Any]], None], stop: Stop
+    database_url: str,
+    sender: Sender,
+    beat: Callable[[Lease, Mapping[str, Any]], None],
+    stop: Stop,
+    home: Path,
 ) -> None:
     """Deliver until asked to stop.
 
@@ -95,7 +100,7 @@ def _deliver(
         delivery.connection, delivery.beat = lease.connection, partial(beat, lease)
         return delivery
 
-    duty.serve("pager", database_url, [outbox.CHANNEL], take_up, stop)
+    duty.serve("pager", database_url, [outbox.CHANNEL], take_up, stop, home)
     if delivery is None or not delivery.flights.any:
         return
     try:

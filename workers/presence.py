@@ -24,6 +24,7 @@ from celery import bootsteps
 from celery.worker import state
 
 from hms_oms import database, presence, recovery
+from hms_oms.lifesign import Sign
 from hms_oms.tickets import Ticket
 from workers import failing, limits
 from workers.desk import Line
@@ -139,6 +140,7 @@ class _Presence(threading.Thread):
         self._line = Line(app.settings.servers()[0], f"hms presence {consumer.hostname}")
         self._queues = QueueWatch(app.settings.servers()[1])
         self._heartbeat = _Heartbeat()
+        self._sign = Sign(app.settings.home, "worker")
         self._over = threading.Event()
         self._draining_since: float | None = None
         self._given_up: frozenset[Ticket] = frozenset()
@@ -156,6 +158,7 @@ class _Presence(threading.Thread):
         """End the heartbeats, hand back what was not begun, and take the worker's row away."""
         self._over.set()
         self.join(LOOK_SECONDS * 2)
+        self._sign.end()
         self._heartbeat.end()
         waiting = [Ticket.parse(ticket) for ticket in _held() if Ticket.parse(ticket) not in set(_begun())]
         try:
@@ -169,6 +172,7 @@ class _Presence(threading.Thread):
 
     def _look(self) -> None:
         now = time.monotonic()
+        self._sign.renew("working" if self._draining_since is None else "to be replaced")
         given_up = self._heartbeat.given_up()
         deaf = limits.enforce(now, given_up)
         self._end_in_children(given_up)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hms_floor.cli import watch
+from hms_floor.cli import probe, watch
 from hms_oms import settings
 
 
@@ -27,7 +27,7 @@ def run_act() -> None:
     configured = settings.load()
     database_url, broker_url = configured.servers()
     settings.configure_logging(configured, "act")
-    dispatcher.run(database_url, broker_url)
+    dispatcher.run(database_url, broker_url, configured.home)
 
 
 @click.group()
@@ -51,5 +51,7 @@ def run_ops() -> None:
     daemon.run(configured)
 
 
+act.add_command(probe.command("act", "dispatcher", ["act"]))
+ops.add_command(probe.command("ops", "watch and pager", ["ops", "pager"]))
 for _command in (watch.status, watch.test_page, watch.rules, watch.rule):
     ops.add_command(_command)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import click
 from rich.text import Text
 
-from hms_floor.cli import door, show, tables
+from hms_floor.cli import door, probe, show, tables
 from hms_oms.answers import Worker
 from hms_oms.reading import document
 
@@ -15,6 +15,9 @@ from hms_oms.reading import document
 @click.group()
 def worker() -> None:
     """See who works, and on what."""
+
+
+worker.add_command(probe.command("worker", "worker", ["worker"]))
 
 
 @worker.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})

@@ -537,7 +537,7 @@ def test_without_a_badge_or_a_floor_the_way_out_is_told(hms: Hms, tmp_path: Path
     [
         (["incident"], "sil", {"silence", "silences"}),
         (["oncall"], "", {"list", "set"}),
-        (["ops"], "", {"run", "status", "test-page", "rules", "rule"}),
+        (["ops"], "", {"run", "status", "health", "test-page", "rules", "rule"}),
         (["sla"], "", {"set", "list", "history", "report", "at-risk"}),
         (["queue"], "wat", {"watch"}),
         (["incident", "list", "--state"], "re", {"resolved"}),

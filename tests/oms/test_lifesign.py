@@ -1,0 +1,79 @@
+"""A process's own sign of life, and the probes that read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hms_oms import lifesign
+from hms_oms.lifesign import Sign
+
+
+def probe(home: Path, noun: str) -> tuple[int, dict[str, object]]:
+    """Run `hms NOUN health --json`; nothing answers where the servers should be."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "hms_floor", noun, "health", "--json"],
+        env={**kept, "HMS_HOME": str(home), "HMS_DATABASE_URL": "postgresql://127.0.0.1:1/x"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stderr == ""
+    found: dict[str, object] = json.loads(done.stdout)
+    return done.returncode, found
+
+
+def test_a_sign_is_renewed_and_grows_old(tmp_path: Path) -> None:
+    """By the host's monotonic clock; one that is too old is of a process that hangs."""
+    sign = Sign(tmp_path, "act", clock=lambda: 100.0)
+    sign.renew("leading")
+    [life] = lifesign.read(tmp_path, "act", clock=lambda: 101.0)
+    assert (life.pid, life.state, life.age, life.alive) == (os.getpid(), "leading", 1.0, True)
+    [life] = lifesign.read(tmp_path, "act", clock=lambda: 100.5 + lifesign.HANGS_SECONDS)
+    assert not life.alive
+    sign.end()
+    assert lifesign.read(tmp_path, "act") == []
+
+
+def test_a_sign_is_written_when_it_says_something_new(tmp_path: Path) -> None:
+    """And else every two seconds."""
+    now = 0.0
+    sign = Sign(tmp_path, "act", clock=lambda: now)
+    for now, state, age in ((0.0, "standing by", 0.0), (1.0, "standing by", 1.0), (1.0, "leading", 0.0)):
+        sign.renew(state)
+        [life] = lifesign.read(tmp_path, "act", clock=lambda: now)  # noqa: B023
+        assert (life.state, life.age) == (state, age)
+
+
+def test_a_home_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    """A process goes on; the probe says that there is no sign."""
+    (tmp_path / lifesign.FOLDER).write_text("in the way")
+    Sign(tmp_path, "act").renew("leading")
+    assert lifesign.read(tmp_path, "act") == []
+
+
+@pytest.mark.parametrize(
+    ("noun", "programs"), [("act", ["act"]), ("ops", ["ops", "pager"]), ("worker", ["worker"])]
+)
+def test_a_probe_asks_this_process_only_and_is_cheap(tmp_path: Path, noun: str, programs: list[str]) -> None:
+    """Exit 1 without a sign, 0 with one of a live process, and less than half a second of CPU time."""
+    assert probe(tmp_path, noun)[0] == 1
+    for program in programs:
+        Sign(tmp_path, program).renew("working")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, found = probe(tmp_path, noun)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (code, found["ok"]) == (0, True)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    # A process that was killed leaves its sign behind.
+    for path in (tmp_path / lifesign.FOLDER).iterdir():
+        document = {**json.loads(path.read_text()), "pid": 2**22 + 1}
+        path.write_text(json.dumps(document))
+    assert probe(tmp_path, noun)[0] == 1
