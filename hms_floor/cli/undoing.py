@@ -24,11 +24,11 @@ def hint(*changes: Undo | None) -> None:
 @click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
 @show.json_option
 def undo(refs: tuple[int, ...], reason: str | None, as_json: bool) -> None:
-    """Undo a change within thirty seconds: your own last one, or the one that REF names.
+    """Undo what you have just changed, within thirty seconds.
 
-    Undoes cancel, reinstate, promote, priority, move and delay of jobs; pause, resume and limit of a queue;
-    and its SLA. What somebody has changed again since, or what has started, stays as it is, and is told. A
-    manager can undo the changes of others by their REF.
+    Without REF it is your own last change: to jobs (cancel, reinstate, promote, priority, move, delay) or to
+    a queue (pause, resume, limit, SLA). What somebody has changed again since, or what has started, stays as
+    it is, and is told. A manager can undo the changes of others by their REF.
 
     \b
     Example:  hms undo
