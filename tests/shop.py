@@ -6,8 +6,10 @@ completion goes to public.effects.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +49,7 @@ def send(run: StepRun) -> Any:
 
 
 def _work(run: StepRun, name: str) -> Any:
-    runs = _note(run, name)
+    runs, began = _note(run, name), time.monotonic()
     wish = run.payload.get(name, {})
     if wish.get("effect"):
         with run.connection.cursor() as cursor:
@@ -55,6 +57,14 @@ def _work(run: StepRun, name: str) -> Any:
     if wish.get("die") and (runs == 1 or wish.get("always")):
         os.kill(os.getppid() if wish["die"] == "parent" else os.getpid(), signal.SIGKILL)
         signal.pause()
+    if wish.get("exit"):
+        os._exit(9)
+    if "sleep" in wish:
+        time.sleep(wish["sleep"])  # in one piece: nothing but the end of the process stops it
+    while "spin" in wish and time.monotonic() < began + wish["spin"]:
+        pass  # an exception that is raised in this thread is heeded at once
+    if "hold_interpreter" in wish:
+        ctypes.PyDLL(None).sleep(wish["hold_interpreter"])
     if "hold" in wish:
         _stand_in_line(wish["hold"])
     if runs <= wish.get("fail", 0):

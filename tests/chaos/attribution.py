@@ -191,6 +191,7 @@ def _loss(stretch: Stretch, history: History) -> Fault | None:
 
 
 def _pid(worker: str | None) -> int | None:
-    """The pid in a worker's name."""
-    last = (worker or "").rpartition("/")[2]
-    return int(last) if last.isdigit() else None
+    """The pid in a worker's id, which is its name, its pid and a token."""
+    _, _, rest = (worker or "").partition("/")
+    pid = rest.partition("/")[0]
+    return int(pid) if pid.isdigit() else None

@@ -60,8 +60,8 @@ class Hand:
 
     @property
     def name(self) -> str:
-        """What the ledger calls it, if it is a worker."""
-        return worker_id(f"{self.role}@storm", self.process.pid)
+        """How its id begins in the ledger, if it is a worker."""
+        return worker_id(f"{self.role}@storm", self.process.pid, "")
 
     def kill(self) -> None:
         """SIGKILL: it is started again soon."""

@@ -176,7 +176,11 @@ def _wait_for_workers(ground: Floor, engine: sa.Engine) -> list[str]:
     for _ in _ticks(ground):
         with engine.connect() as connection:
             live = {worker.id for worker in presence.live(connection)}
-        missing = [role for role in floor.WORKERS if ground.hands[role].name not in live]
+        missing = [
+            role
+            for role in floor.WORKERS
+            if not any(worker.startswith(ground.hands[role].name) for worker in live)
+        ]
         if not missing or time.monotonic() > deadline:
             return [f"{role} did not come back" for role in missing]
     raise AssertionError
