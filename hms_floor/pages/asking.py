@@ -6,14 +6,17 @@ trail. The request does not leave the process: it goes to the application itself
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 from starlette.types import ASGIApp
 
-#: The longest that a page waits for an answer, in seconds.
-PATIENCE_SECONDS = 20.0
+#: The longest that a page waits for what it reads, in seconds: a little more than a statement may take.
+PATIENCE_SECONDS = 16.0
+#: What is being read, so that no task is lost before its end.
+_readings: set[asyncio.Task[Any]] = set()
 
 
 class Refused(Exception):
@@ -34,7 +37,14 @@ class Asking:
     async def get(self, path: str, **parameters: Any) -> Any:
         """Read something; parameters that are None are left out. Raises Refused."""
         given = {name: value for name, value in parameters.items() if value is not None}
-        return await self._ask("GET", path, params=given)
+        reading = asyncio.create_task(self._ask("GET", path, params=given))
+        _readings.add(reading)
+        reading.add_done_callback(_end)
+        # The thread that reads cannot be stopped: it is left behind, and ends with the statement's own limit.
+        done, _ = await asyncio.wait([reading], timeout=PATIENCE_SECONDS)
+        if not done:
+            raise Refused(503, f"the ledger has not answered for {PATIENCE_SECONDS:g} seconds")
+        return reading.result()
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None, **parameters: Any) -> Any:
         """Do something. Raises Refused."""
@@ -48,19 +58,25 @@ class Asking:
     async def upload(self, path: str, content: Any, kind: str, **parameters: Any) -> Any:
         """Hand over a file, piece by piece. Raises Refused."""
         given = {name: value for name, value in parameters.items() if value is not None}
-        return await self._ask(
-            "POST", path, content=content, params=given, headers={"Content-Type": kind}, timeout=None
-        )
+        return await self._ask("POST", path, content=content, params=given, headers={"Content-Type": kind})
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         headers = {**self._headers, **options.pop("headers", {})}
         async with httpx.AsyncClient(
-            transport=self._transport, base_url="http://floor", timeout=PATIENCE_SECONDS
+            transport=self._transport,
+            base_url="http://floor",
+            timeout=None,  # noqa: S113 -- nothing leaves the process
         ) as client:
             answer = await client.request(method, path, headers=headers, **options)
         if answer.is_success:
             return answer.json() if answer.content else None
         raise Refused(answer.status_code, _said(answer))
+
+
+def _end(reading: asyncio.Task[Any]) -> None:
+    _readings.discard(reading)
+    if not reading.cancelled():
+        reading.exception()  # it was raised to the page, if that still waited
 
 
 def _said(answer: httpx.Response) -> str:

@@ -10,16 +10,18 @@ from urllib.parse import urlencode
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.pages import plain, words
+from hms_floor.pages import plain, refusal, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, go, nothing
+from hms_floor.pages.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.plain import Link, link
+from hms_floor.pages.route import page
 
 PAGE = 100
 _HEADERS = ("At", "Who", "What", "On", "Why", "Answer", "From", "Detail")
 
 
-@ui.page("/audit")
+@page("/audit", "GET /audit")
 async def audit(request: Request) -> None:
     """The page of the audit trail."""
     wanted = dict(request.query_params)
@@ -31,11 +33,12 @@ async def audit(request: Request) -> None:
         try:
             found = await visitor.ask.get("/audit", **given, limit=PAGE)
         except Refused as refused:
-            nothing(str(refused))
+            refusal.show(refused, back=refusal.back_from(request), heading="h2")
             return
         if not found["entries"]:
             nothing("Nothing was changed.")
             return
+        of_page().add(Source(STILL_SECONDS, still=True))
         rows = [_row(entry) for entry in found["entries"]]
         plain.table(
             _HEADERS, rows, numbers=("Answer",), wide=("Why", "Detail"), caption="Changes, newest first"

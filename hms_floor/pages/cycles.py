@@ -13,13 +13,19 @@ from hms_floor.badges import Role
 from hms_floor.cli import show
 from hms_floor.pages import dropping, plain, words
 from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import frame, go, nothing, tell
+from hms_floor.pages.frame import frame, go
+from hms_floor.pages.freshness import keep
 from hms_floor.pages.plain import Link, link
+from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
+from hms_floor.pages.toasts import tell
+from hms_floor.pages.words import put
 from hms_oms.kept import Counts
 
 #: How often a running cycle is looked at, in seconds.
 LOOK_SECONDS = 1.0
+#: ... and the list of all.
+LIST_SECONDS = 2.0
 DAILY_TYPE = "farm:grant:v1"
 _ENDS = ".csv,.ndjson,.jsonl"
 _KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
@@ -27,7 +33,7 @@ _KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "appl
 REFUSED_SHOWN = 50
 
 
-@ui.page("/cycles")
+@page("/cycles", "GET /cycles")
 async def cycles(request: Request) -> None:
     """The page of all cycles."""
     with frame(request, "Cycles") as visitor:
@@ -41,28 +47,27 @@ async def cycles(request: Request) -> None:
         with ui.element("section").classes("card"):
             with ui.element("h2" if may_start else "h1"):
                 ui.label("Cycles so far")
-            found = (await visitor.ask.get("/cycles", limit=50))["cycles"]
-            if not found:
-                nothing("None was run yet.")
-                return
-            plain.table(
+            none = ui.label("No cycles.").classes("nothing")
+            table = plain.Table(
                 ("Cycle", "File", "Type", "By", "Begun", "Accepted", "Known already", "Refused"),
-                [_listed(cycle) for cycle in found],
                 numbers=("Accepted", "Known already", "Refused"),
                 caption="Cycles, newest first",
             )
 
+    async def refresh() -> None:
+        found = (await visitor.ask.get("/cycles", limit=50))["cycles"]
+        none.set_visibility(not found)
+        table.set_visibility(bool(found))
+        table.show([_listed(cycle) for cycle in found])
 
-@ui.page("/cycles/{number}")
+    await keep(refresh, LIST_SECONDS)
+
+
+@page("/cycles/{number}", "GET /cycles/{id}")
 async def cycle(request: Request, number: str) -> None:
     """The page of one cycle: its progress while it runs, its report afterwards."""
     with frame(request, f"Cycle {number}") as visitor:
-        try:
-            found = await visitor.ask.get(f"/cycles/{number}")
-        except Refused as refused:
-            with ui.element("section").classes("card"):
-                nothing(str(refused))
-            return
+        found = await visitor.ask.get(f"/cycles/{number}")
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
                 with ui.element("h1"):
@@ -71,32 +76,21 @@ async def cycle(request: Request, number: str) -> None:
             begun = words.moment(found["createdAt"])
             told = f"{found['type']}, begun {begun} by {found['requestedBy']}"
             ui.label(told).classes("faint")
-            progress_words = ui.label("").classes("big")
+            ended_words = ui.label("").classes("big")
             bar = ui.linear_progress(0, show_value=False, size="0.9rem").props(
                 'aria-label="Share of the jobs that have ended"'
             )
-            body = ui.element("div")
-    seen: object = None
+            report = _Report()
 
-    async def refresh(first: Mapping[str, Any] | None = None) -> None:
-        nonlocal seen
-        document = first or await visitor.ask.get(f"/cycles/{number}")
+    async def refresh() -> None:
+        document = await visitor.ask.get(f"/cycles/{number}")
         progress = document["progress"]
-        key = tuple(sorted((name, value) for name, value in progress.items() if name != "now"))
-        if key != seen:
-            seen = key
-            ended = progress["done"] + progress["failed"] + progress["cancelled"]
-            whole = max(1, document["accepted"])
-            bar.set_value(ended / whole)
-            progress_words.set_text(f"{ended:,} of {document['accepted']:,} jobs have ended")
-            body.clear()
-            with body:
-                _report(document)
-        if document["closedAt"] is not None and not _open(progress):
-            timer.deactivate()
+        ended = progress["done"] + progress["failed"] + progress["cancelled"]
+        bar.set_value(ended / max(1, document["accepted"]))
+        put(ended_words, f"{ended:,} of {document['accepted']:,} jobs have ended")
+        report.show(document)
 
-    timer = ui.timer(LOOK_SECONDS, refresh, immediate=False)
-    await refresh(found)
+    await keep(refresh, LOOK_SECONDS)
 
 
 def _start(visitor: Visitor, types: list[str]) -> None:
@@ -172,67 +166,75 @@ def _listed(cycle: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
     )
 
 
-def _report(document: Mapping[str, Any]) -> None:
-    progress = document["progress"]
-    batch = document["batch"]
-    states = ("waiting", "delayed", "queued", "running", "done", "failed", "cancelled")
-    rows: list[tuple[plain.Cell, ...]] = [
-        (_state_link(state, batch), f"{progress[state]:,}") for state in states if progress[state]
-    ]
-    with ui.element("div").classes("grid"):
-        with ui.element("div"):
-            plain.table(("Status", "Jobs"), rows, numbers=("Jobs",), caption="Jobs by status")
-            _on_time(document["report"])
-        with ui.element("div"):
-            outcomes = [(name, f"{number:,}") for name, number in document["outcomes"].items()]
-            if outcomes:
-                plain.table(("Outcome", "Jobs"), outcomes, numbers=("Jobs",), caption="Jobs by outcome")
-        with ui.element("div"):
-            spans = [
-                (title, _span(document[name][0]), _span(document[name][1]))
-                for name, title in (
-                    ("waitSeconds", "Until it began"),
-                    ("totalSeconds", "Until it ended"),
+class _Report:
+    """What came of a cycle so far."""
+
+    def __init__(self) -> None:
+        with ui.element("div").classes("grid"):
+            with ui.element("div"):
+                self._states = plain.Table(("Status", "Jobs"), numbers=("Jobs",), caption="Jobs by status")
+                self._on_time = ui.label("")
+                self._missed = ui.label("").classes("faint")
+            with ui.element("div"):
+                self._outcomes = plain.Table(
+                    ("Outcome", "Jobs"), numbers=("Jobs",), caption="Jobs by outcome"
                 )
-                if document[name]
-            ]
-            if spans:
-                plain.table(
-                    ("Time of a job", "p50", "p95"), spans, numbers=("p50", "p95"), caption="Times of a job"
-                )
-            _texts(document["textsByState"])
+            with ui.element("div"):
+                spans = ("Time of a job", "p50", "p95")
+                self._spans = plain.Table(spans, numbers=spans[1:], caption="Times of a job")
+                self._texts = ui.label("").classes("faint")
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        """Show it."""
+        progress, batch = document["progress"], document["batch"]
+        states = ("waiting", "delayed", "queued", "running", "done", "failed", "cancelled")
+        self._states.show(
+            [(_state_link(state, batch), f"{progress[state]:,}") for state in states if progress[state]]
+        )
+        shares, missed = _on_time(document["report"])
+        put(self._on_time, shares)
+        _alarm(self._on_time, bool(missed))
+        put(self._missed, missed)
+        self._outcomes.set_visibility(bool(document["outcomes"]))
+        self._outcomes.show([(name, f"{number:,}") for name, number in document["outcomes"].items()])
+        spans = [
+            (title, _span(document[name][0]), _span(document[name][1]))
+            for name, title in (("waitSeconds", "Until it began"), ("totalSeconds", "Until it ended"))
+            if document[name]
+        ]
+        self._spans.set_visibility(bool(spans))
+        self._spans.show(spans)
+        texts = document["textsByState"]
+        put(self._texts, _texts(texts))
+        _alarm(self._texts, bool(texts["failed"]))
 
 
-def _on_time(report: Mapping[str, Any]) -> None:
+def _alarm(label: ui.label, alarming: bool) -> None:
+    label.classes(add="late" if alarming else "faint", remove="faint" if alarming else "late")
+
+
+def _on_time(report: Mapping[str, Any]) -> tuple[str, str]:
     """The on-time shares of a cycle, and what was missed."""
     promises = Counts(*(report[name] for name in ("onTime", "late", "failed", "openLate")))
     if not promises.due:
-        ui.label("None is due yet.").classes("faint")
-        return
+        return "None is due yet.", ""
     shares = f"On time: {words.percent(promises.share_of_due)} of those due"
     if promises.ended:
         shares += f", {words.percent(promises.share_of_ended)} of those that ended"
-    ui.label(shares).classes("late" if promises.missed else "faint")
     counts = {"late": promises.late, "failed": promises.failed, "open and late": promises.open_late}
     missed = [f"{number:,} {name}" for name, number in counts.items() if number]
-    if missed:
-        ui.label(f"Missed: {', '.join(missed)}.").classes("faint")
+    return shares, f"Missed: {', '.join(missed)}." if missed else ""
 
 
-def _texts(texts: Mapping[str, Any]) -> None:
+def _texts(texts: Mapping[str, Any]) -> str:
     counts = {"waiting": "not handed over yet", "failed": "failed", "withdrawn": "withdrawn"}
     told = [f"{texts[name]:,} {what}" for name, what in counts.items() if texts[name]]
-    words_of = ", ".join([f"{words.count(texts['handedOver'], 'text')} handed over", *told])
-    ui.label(words_of).classes("late" if texts["failed"] else "faint")
+    return ", ".join([f"{words.count(texts['handedOver'], 'text')} handed over", *told])
 
 
 def _state_link(state: str, batch: int) -> plain.Cell:
     status = "waiting" if state == "delayed" else state
     return Link(state, f"/floor/jobs?batch={batch}&status={status}")
-
-
-def _open(progress: Mapping[str, Any]) -> int:
-    return sum(int(progress[state]) for state in ("waiting", "delayed", "queued", "running"))
 
 
 def _span(seconds: float) -> str:

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from hms_floor.badges import Role
 from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import done, tell
+from hms_floor.pages.dialogs import Dialog
 from hms_floor.pages.session import Visitor
 from hms_oms.filter import CONFIRM_ABOVE
 
@@ -82,7 +82,7 @@ def deed_button(
     name: str,
     visitor: Visitor,
     which: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
-    what: str,
+    what: str | Callable[[], str],
     then: Callable[[], Any] | None = None,
 ) -> ui.button:
     """A button that does `name` to the jobs of `which` (ids or a filter), after asking."""
@@ -90,7 +90,7 @@ def deed_button(
 
     async def ask() -> None:
         wanted = which() if callable(which) else which
-        await _ask(name, visitor, wanted, what, then)
+        await _ask(name, visitor, wanted, what() if callable(what) else what, then)
 
     button = ui.button(deed.title, icon=deed.icon, on_click=ask).props("outline dense")
     return button.props("color=negative") if deed.danger else button
@@ -100,58 +100,48 @@ async def _ask(
     name: str, visitor: Visitor, which: Mapping[str, Any], what: str, then: Callable[[], Any] | None
 ) -> None:
     deed = DEEDS[name]
-    with ui.dialog() as dialog, ui.card().classes("ask"):
-        ui.label(f"{deed.title} {what}").classes("title")
-        effect = ui.label(deed.effect)
-        field = ui.input(deed.wants[1]).props("outlined dense") if deed.wants else None
-        reason = ui.input("Why? It is kept with the jobs.").props("outlined dense")
-        typed = ui.input(f"Their number, to confirm more than {CONFIRM_ABOVE}").props("outlined dense")
-        told = ui.label("").classes("faint").props('aria-live="polite"')
 
-        def body(*, dry: bool) -> dict[str, Any]:
-            found: dict[str, Any] = {"action": name, **which, "dryRun": dry}
-            if deed.wants and field is not None:
-                found[deed.wants[0]] = deed.wants[2](field.value or "0")
-            if reason.value:
-                found["reason"] = reason.value
-            if typed.value and not dry:
-                found["count"] = int(typed.value)
-            return found
+    def body(*, dry: bool) -> dict[str, Any]:
+        asked: dict[str, Any] = {"action": name, **which, "dryRun": dry}
+        if deed.wants and field is not None:
+            asked[deed.wants[0]] = _read(deed.wants[2], field.value, deed.wants[1])
+        if reason.value:
+            asked["reason"] = reason.value
+        if typed.value and not dry:
+            asked["count"] = _read(int, typed.value, "Their number")
+        return asked
 
-        async def count() -> None:
-            try:
-                answer = await visitor.ask.post("/jobs/bulk", body(dry=True))
-                told.set_text(_effect(answer))
-            except (Refused, ValueError) as refused:
-                told.set_text(str(refused))
+    async def count() -> None:
+        try:
+            dialog.say(_effect(await visitor.ask.post("/jobs/bulk", body(dry=True))))
+        except (Refused, ValueError) as refused:
+            dialog.say(str(refused), fault=True)
 
-        async def act() -> None:
-            try:
-                answer = await visitor.ask.post("/jobs/bulk", body(dry=False))
-            except ValueError:
-                told.set_text(f"{deed.wants[1] if deed.wants else 'Their number'} must be a number.")
-                return
-            except Refused as refused:
-                tell(refused)
-                return
-            dialog.close()
-            done(f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed.")
-            if then is not None:
-                outcome = then()
-                if hasattr(outcome, "__await__"):
-                    await outcome
+    async def act() -> str:
+        answer = await visitor.ask.post("/jobs/bulk", body(dry=False))
+        if then is not None:
+            outcome = then()
+            if hasattr(outcome, "__await__"):
+                await outcome
+        return f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed."
 
-        with ui.element("div").classes("row"):
-            go = ui.button(deed.title, on_click=act)
-            if deed.danger:
-                go.props("color=negative")
-            ui.button("Leave it", on_click=dialog.close).props("flat")
-        effect.classes("faint")
-    dialog.open()
-    if field is None or deed.wants is None or deed.wants[2] is int:
+    with Dialog(f"{deed.title} {what}", deed.effect) as dialog:
+        field = dialog.text(deed.wants[1]) if deed.wants else None
+        reason = dialog.text("Why? It is kept with the jobs.")
+        typed = dialog.text(f"Their number, to confirm more than {CONFIRM_ABOVE}")
+        dialog.does(deed.title, act, danger=deed.danger)
+    if field is None:
         await count()
     else:
         field.on("blur", count)
+
+
+def _read(kind: Callable[[str], Any], value: str | None, label: str) -> Any:
+    """What somebody typed, as the request wants it. Raises ValueError."""
+    try:
+        return kind((value or "").strip())
+    except ValueError:
+        raise ValueError(f"{label}: a whole number is needed.") from None
 
 
 def _effect(answer: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from nicegui import ui
@@ -12,13 +13,18 @@ from hms_floor import board, verdict
 from hms_floor.badges import Role
 from hms_floor.board import Board
 from hms_floor.pages import feed, words
-from hms_floor.pages.asking import Refused
+from hms_floor.pages.dialogs import waits
 from hms_floor.pages.feed import View
-from hms_floor.pages.frame import done, frame, go, nothing, tell
+from hms_floor.pages.frame import frame, go, nothing
+from hms_floor.pages.freshness import Source, of_page
+from hms_floor.pages.live import Light, Rows, Section
 from hms_floor.pages.plain import link
 from hms_floor.pages.queuecard import QueueCard
+from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
+from hms_floor.pages.toasts import done
 from hms_floor.pages.words import put
+from hms_floor.pages.workers import NO_WORKER
 from hms_oms import format
 from hms_ops import wording
 from hms_ops.incidents import Incident
@@ -33,7 +39,7 @@ OLD_SECONDS = 5.0
 WORKERS_SHOWN = 8
 
 
-@ui.page("/")
+@page("/", "GET /queues")
 async def floor(request: Request) -> None:
     """The page on the wall."""
     with frame(request, "Floor") as visitor:
@@ -42,11 +48,13 @@ async def floor(request: Request) -> None:
         with ui.element("div").classes("grid"):
             wrong = _Wrong(visitor)
             crew = _Crew()
-            texts = _Section("Last texts")
+            with _card("Last texts"):
+                texts = Section()
         if visitor.may(Role.OPERATOR, Role.MANAGER):
             with headline.actions:
                 ui.button("Run daily cycle", icon="play_arrow", on_click=lambda: go("/floor/cycles"))
     cards: dict[str, QueueCard] = {}
+    source = of_page().add(Source(LOOK_SECONDS))
     seen = 0
     drawn: datetime | None = None
 
@@ -56,7 +64,7 @@ async def floor(request: Request) -> None:
         headline.show(view, feed.age())
         if view is None or view.number == seen:
             return
-        seen = view.number
+        seen, source.at = view.number, view.taken
         due = drawn is None or view.board.now - drawn >= timedelta(seconds=DRAW_SECONDS)
         for card in view.board.cards:
             if card.name not in cards:
@@ -83,7 +91,7 @@ class _Headline:
         with self.box, ui.element("div").classes("spread"):
             with ui.element("div").classes("verdict-words"):
                 with ui.element("div").classes("row"):
-                    self.light = ui.label("").classes("light unknown")
+                    self.light = Light()
                     self.fresh = ui.label("").classes("faint number")
                 with ui.element("h1").props('aria-live="polite"'):
                     self.words = ui.label("Reading the ledger ...")
@@ -99,75 +107,86 @@ class _Headline:
             told = f"Cannot tell: the ledger has not answered for {format.about(age)}."
             found = verdict.Verdict("unknown", told)
         put(self.words, found.words)
-        put(self.light, board.WORDS[found.light])
+        self.light.show(found.light, board.WORDS[found.light])
         put(self.fresh, f"as of {format.time_of_day(view.board.now, words.zone())}")
         if found.light != self._was:
-            for element in (self.light, self.box):
-                element.classes(remove=self._was, add=found.light)
+            self.box.classes(remove=self._was, add=found.light)
             self._was = found.light
 
 
-class _Section:
-    """A card whose content is built anew when what it shows has changed."""
-
-    def __init__(self, title: str, target: str | None = None) -> None:
-        with ui.element("section").classes("card").props(f'aria-label="{title}"'):
-            with ui.element("h2"):
-                if target:
-                    link(title, target)
-                else:
-                    ui.label(title)
-            self.body = ui.element("div")
-        self._key: object = None
-
-    def show(self, key: object, build: Callable[[], None]) -> None:
-        """Build the content if `key` is another than last time."""
-        if key == self._key:
-            return
-        self._key = key
-        self.body.clear()
-        with self.body:
-            build()
+@contextmanager
+def _card(title: str, target: str | None = None) -> Iterator[None]:
+    with ui.element("section").classes("card").props(f'aria-label="{title}"'):
+        with ui.element("h2"):
+            if target:
+                link(title, target)
+            else:
+                ui.label(title)
+        yield
 
 
 class _Wrong:
-    """The incidents; built anew when one comes, goes or changes hands, and not under somebody's finger."""
+    """The incidents."""
 
     def __init__(self, visitor: Visitor) -> None:
-        self._section = _Section("Incidents", "/floor/incidents")
         self._visitor = visitor
-        self._told: dict[int, ui.label] = {}
+        self._shown: dict[int, _Incident] = {}
+        with _card("Incidents", "/floor/incidents"):
+            self._none = ui.label("Nothing is wrong.").classes("nothing")
+            self._rows = Rows[Incident]()
 
     def show(self, incidents: Sequence[Incident]) -> None:
         """Show what is wrong."""
-        key = tuple((each.id, each.state, each.acknowledged_by) for each in incidents)
-        self._section.show(key, lambda: self._build(incidents))
+        self._none.set_visibility(not incidents)
+        self._rows.show({each.id: each for each in incidents}, self._build)
+        self._shown = {each.id: self._shown[each.id] for each in incidents}
         for incident in incidents:
-            put(self._told[incident.id], wording.sentence(incident, words.zone()))
+            self._shown[incident.id].show(incident)
 
-    def _build(self, incidents: Sequence[Incident]) -> None:
-        self._told.clear()
-        if not incidents:
-            nothing("Nothing is wrong.")
-        for incident in incidents:
-            with ui.element("div").classes("incident"):
-                with ui.element("div").classes("row"):
-                    link(f"#{incident.reference}", f"/floor/incidents/{incident.reference}").classes("title")
-                    light = "broken" if incident.state == "open" else "risk"
-                    ui.label(incident.state).classes(f"light {light}")
-                self._told[incident.id] = ui.label("")
-                if incident.state == "open" and self._visitor.may(Role.ONCALL, Role.MANAGER):
-                    _acknowledge_button(incident, self._visitor)
-                elif incident.acknowledged_by:
-                    ui.label(f"{incident.acknowledged_by} has it in hand.").classes("faint")
+    def _build(self, incident: Incident) -> None:
+        self._shown[incident.id] = _Incident(incident, self._visitor)
+
+
+class _Incident:
+    """One incident, with the button that acknowledges it."""
+
+    def __init__(self, incident: Incident, visitor: Visitor) -> None:
+        self._reference, self._visitor = incident.reference, visitor
+        self._button: ui.button | None = None
+        with ui.element("div").classes("incident"):
+            with ui.element("div").classes("row"):
+                link(f"#{incident.reference}", f"/floor/incidents/{incident.reference}").classes("title")
+                self._state = Light()
+            self._sentence = ui.label("")
+            if visitor.may(Role.ONCALL, Role.MANAGER):
+                self._button = ui.button("Acknowledge", on_click=self._acknowledge).classes("act")
+                self._button.props(f'outline dense aria-label="Acknowledge #{incident.reference}"')
+            self._by = ui.label("").classes("faint")
+
+    def show(self, incident: Incident) -> None:
+        """Show how it stands."""
+        self._state.show("broken" if incident.state == "open" else "risk", incident.state)
+        put(self._sentence, wording.sentence(incident, words.zone()))
+        if self._button is not None:
+            self._button.set_visibility(incident.state == "open")
+        put(self._by, f"Acknowledged by {incident.acknowledged_by}." if incident.acknowledged_by else "")
+
+    async def _acknowledge(self) -> None:
+        assert self._button is not None
+        with waits(self._button):
+            await self._visitor.ask.post(f"/incidents/{self._reference}/ack")
+            done(f"#{self._reference} is acknowledged: no more texts about it for now.")
 
 
 class _Crew:
-    """The workers with their load; built anew when somebody comes or goes."""
+    """The workers with their load."""
 
     def __init__(self) -> None:
-        self._section = _Section("Workers", "/floor/workers")
-        self._bars: dict[str, tuple[ui.linear_progress, ui.label]] = {}
+        self._shown: dict[str, tuple[ui.linear_progress, ui.label]] = {}
+        with _card("Workers", "/floor/workers"):
+            self._none = ui.label(NO_WORKER).classes("nothing")
+            self._rows = Rows[str]("loads")
+            self._more = link("", "/floor/workers")
 
     def show(self, seen: Board) -> None:
         """Show who works."""
@@ -176,38 +195,21 @@ class _Crew:
         for hand in seen.hands[:WORKERS_SHOWN]:
             loads[hand.name] = hand.busy / hand.slots if hand.slots else 0.0
             told[hand.name] = f"{hand.busy} of {hand.slots} slots"
-        more = len(seen.hands) - WORKERS_SHOWN
-        self._section.show((tuple(loads), more), lambda: self._build(list(loads), more))
+        self._none.set_visibility(not loads)
+        self._rows.show({name: name for name in loads}, self._build)
         for name, load in loads.items():
-            bar, label = self._bars[name]
+            bar, label = self._shown[name]
             if bar.value != round(min(1.0, load), 2):
                 bar.set_value(round(min(1.0, load), 2))
             put(label, told[name])
+        more = len(seen.hands) - WORKERS_SHOWN
+        self._more.set_visibility(more > 0)
+        put(self._more, f"{more:,} more")
 
-    def _build(self, names: list[str], more: int) -> None:
-        self._bars.clear()
-        if not names:
-            nothing("No worker is there: start one with `celery -A workers worker`, or `hms up`.")
-            return
-        with ui.element("div").classes("loads"):
-            for name in names:
-                ui.label(name).classes("cut")
-                bar = ui.linear_progress(0, show_value=False).props(f'aria-label="Load of {name}"')
-                self._bars[name] = (bar, ui.label("").classes("number"))
-        if more > 0:
-            link(f"{more:,} more", "/floor/workers")
-
-
-def _acknowledge_button(incident: Incident, visitor: Visitor) -> None:
-    async def acknowledge() -> None:
-        try:
-            await visitor.ask.post(f"/incidents/{incident.reference}/ack")
-            done(f"#{incident.reference} is in hand: no more texts about it for now.")
-        except Refused as refused:
-            tell(refused)
-
-    button = ui.button("Acknowledge", on_click=acknowledge).props("outline dense").classes("act")
-    button.props(f'aria-label="Acknowledge #{incident.reference}"')
+    def _build(self, name: str) -> None:
+        ui.label(name).classes("cut")
+        bar = ui.linear_progress(0, show_value=False).props(f'aria-label="Load of {name}"')
+        self._shown[name] = (bar, ui.label("").classes("number"))
 
 
 def _texts_key(view: View) -> object:

@@ -12,9 +12,10 @@ from pathlib import Path
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.badges import Role
+from hms_floor.api.roles import TABLE
 from hms_floor.pages import session, silence
-from hms_floor.pages.asking import Refused
+from hms_floor.pages.dialogs import Dialog
+from hms_floor.pages.freshness import Freshness
 from hms_floor.pages.plain import link
 from hms_floor.pages.session import Visitor
 
@@ -24,19 +25,29 @@ BADGE_SECONDS = 5.0
 #: A page that nobody may see any more is dropped this long after its reader was sent away, in seconds.
 GOODBYE_SECONDS = 1.0
 
-#: The pages in the bar: path, name, and the key that goes there after `g`.
+#: The pages in the bar: path, name, the key that goes there after `g`, and the API's route that it reads.
 LINKS = (
-    ("/floor/", "Floor", "f"),
-    ("/floor/jobs", "Jobs", "j"),
-    ("/floor/cycles", "Cycles", "c"),
-    ("/floor/incidents", "Incidents", "i"),
-    ("/floor/sla", "SLA", "s"),
-    ("/floor/workers", "Workers", "w"),
-    ("/floor/oncall", "On call", "o"),
-    ("/floor/audit", "Audit", "a"),
+    ("/floor/", "Floor", "f", "GET /queues"),
+    ("/floor/jobs", "Jobs", "j", "GET /jobs"),
+    ("/floor/cycles", "Cycles", "c", "GET /cycles"),
+    ("/floor/incidents", "Incidents", "i", "GET /incidents"),
+    ("/floor/sla", "SLA", "s", "GET /sla"),
+    ("/floor/workers", "Workers", "w", "GET /workers"),
+    ("/floor/oncall", "On call", "o", "GET /oncall"),
+    ("/floor/audit", "Audit", "a", "GET /audit"),
 )
-#: Who may see the audit trail.
-AUDITORS = (Role.MANAGER, Role.ADMIN)
+
+
+def body_of(request: Request) -> ui.element | None:
+    """The part of the page below the bar; None before there is a frame."""
+    body: ui.element | None = request.scope["state"].get("body")
+    return body
+
+
+def begin(request: Request) -> None:
+    """Let the frame live, now that its page is built: a timer that waits for the reader sends it as it is."""
+    with ui.context.client.content:
+        request.scope["state"]["begin"]()
 
 
 def visitor_of(request: Request) -> Visitor:
@@ -52,47 +63,53 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
     ui.page_title(f"{title} - Operations floor")
     theme = request.cookies.get(THEME_COOKIE)
     dark = ui.dark_mode(value={"dark": True, "light": False}.get(theme or ""))
-    ui.colors(primary="#0b5cad", positive="#1a7f4b", negative="#b3261e", warning="#9a5b00", dark="#1a222b")
+    ui.colors(
+        primary="#0b5cad",
+        positive="#1a7f4b",
+        negative="#b3261e",
+        warning="#8a5000",
+        info="#0b5cad",
+        dark="#1a222b",
+    )
     ui.add_head_html(f"<style>{_sheet('floor.css')}</style>")
     ui.add_body_html(f"<script>{_sheet('clock.js')}{_sheet('keys.js')}{_sheet('gone.js')}</script>")
     path = request.url.path
-    with ui.header(elevated=False).classes("bar"), ui.element("nav").props('aria-label="Pages"'):
+    fresh = Freshness(visitor.observer.parts, visitor.zone)
+    with ui.header(elevated=False).classes("bar") as bar, ui.element("nav").props('aria-label="Pages"'):
         link("Operations floor", "/floor/").classes("brand")
-        for target, name, key in LINKS:
-            if name == "Audit" and not visitor.may(*AUDITORS):
-                continue
+        for target, name, key in links_of(visitor):
             here = path == target or (target != "/floor/" and path.startswith(target))
             place = link(name, target).classes("here" if here else "").props(f'data-key="{key}"')
             if here:
                 place.props('aria-current="page"')
         ui.space()
+        fresh.show_age()
         _zone_button(visitor)
         _theme_button(dark, theme)
-        keys = ui.button(icon="help_outline", on_click=_help().open).classes("help-button")
+        keys = ui.button(icon="help_outline", on_click=lambda: _help(visitor)).classes("help-button")
         keys.props('flat round dense aria-label="Keys"').tooltip("Keys (?)")
         with ui.element("form").props('method="post" action="/leave"').classes("who"):
             roles = ", ".join(sorted(visitor.badge.roles))
             ui.label(visitor.badge.actor).tooltip(f"Roles: {roles}")
             ui.html('<button class="leave">Sign out</button>', sanitize=False)
-    _watch_badge(visitor, session.sign_in_path(request))
+        with bar:
+            fresh.show_words()
+
+    def begin() -> None:
+        fresh.begin()
+        _watch_badge(visitor, session.sign_in_path(request))
+
+    request.scope["state"]["begin"] = begin
     with ui.element("div").classes("page"):
         silence.lines(path)
-        yield visitor
+        with ui.element("div").classes("stack") as body:
+            request.scope["state"]["body"] = body
+            yield visitor
 
 
 def go(address: str) -> None:
     """Lead the reader to an address of this site; NiceGUI itself would look for it below the pages only."""
     ui.run_javascript(f"location.assign({json.dumps(address)})")
-
-
-def tell(refused: Refused) -> None:
-    """Show what the door said when it did not do something."""
-    ui.notify(str(refused), type="negative", position="top", timeout=8000, close_button="Close")
-
-
-def done(words: str) -> None:
-    """Show that something was done."""
-    ui.notify(words, type="positive", position="top", timeout=4000)
 
 
 def nothing(words: str) -> None:
@@ -105,8 +122,11 @@ def _watch_badge(visitor: Visitor, sign_in: str) -> None:
     client = ui.context.client
 
     async def look() -> None:
-        if await visitor.holds():
-            return
+        try:
+            if await visitor.holds():
+                return
+        except session.AWAY:
+            return  # the ledger is away, not the badge
         timer.deactivate()
         go(sign_in)
         ui.timer(GOODBYE_SECONDS, client.delete, once=True)
@@ -119,7 +139,7 @@ def _zone_button(visitor: Visitor) -> None:
     own = session.ZONE_COOKIE in ui.context.client.request.cookies
     label = ui.label(f"{datetime.now(visitor.zone):%Z}").classes("number")
     whose = f"of your own place; the office is in {visitor.office.key}" if own else "of the office"
-    ui.timer(60.0, lambda: label.set_text(f"{datetime.now(visitor.zone):%Z}"))
+    ui.timer(60.0, lambda: label.set_text(f"{datetime.now(visitor.zone):%Z}"), immediate=False)
     turn = "times of the office" if own else "times of your own place"
     script = f"hmsTurnZone({json.dumps(not own)})"
     button = ui.button(icon="schedule", on_click=lambda: ui.run_javascript(script))
@@ -147,24 +167,25 @@ def _theme_button(dark: ui.dark_mode, theme: str | None) -> None:
     button.classes("theme-button").tooltip("Dark, light, or as the system has it (t)")
 
 
-def _help() -> ui.dialog:
-    with ui.dialog() as dialog, ui.card():
-        ui.label("Keys").classes("title")
-        with ui.element("dl").classes("keys"):
-            for keys, what in (
-                ("/", "search"),
-                ("?", "this list"),
-                ("t", "dark, light, or as the system has it"),
-                ("z", "times of the office, or of your own place"),
-                *((f"g {key}", name) for _, name, key in LINKS),
-                ("Esc", "close"),
-            ):
-                with ui.element("dt"):
-                    ui.label(keys)
-                with ui.element("dd"):
-                    ui.label(what)
-        ui.button("Close", on_click=dialog.close).props("flat")
-    return dialog
+def links_of(visitor: Visitor) -> list[tuple[str, str, str]]:
+    """The pages that this visitor may read: path, name and key."""
+    return [(path, name, key) for path, name, key, reads in LINKS if visitor.badge.roles & TABLE[reads]]
+
+
+def _help(visitor: Visitor) -> None:
+    with Dialog("Keys"), ui.element("dl").classes("keys"):
+        for keys, what in (
+            ("/", "search"),
+            ("?", "this list"),
+            ("t", "dark, light, or as the system has it"),
+            ("z", "times of the office, or of your own place"),
+            *((f"g {key}", name) for _, name, key in links_of(visitor)),
+            ("Esc", "close"),
+        ):
+            with ui.element("dt"):
+                ui.label(keys)
+            with ui.element("dd"):
+                ui.label(what)
 
 
 @cache

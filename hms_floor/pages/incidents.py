@@ -1,200 +1,184 @@
-"""Incidents: what is wrong, who has it in hand, what was texted; silences; what the rules compare with."""
+"""Incidents: what is wrong, who works on it, what was texted; silences; what the rules compare with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
-from hms_floor.pages import plain, silences
-from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import done, frame, nothing, tell
+from hms_floor.pages import plain, silences, words
+from hms_floor.pages.dialogs import Dialog
+from hms_floor.pages.frame import frame
+from hms_floor.pages.freshness import keep
+from hms_floor.pages.live import Facts, Light, Rows
 from hms_floor.pages.plain import Link, link
+from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
 from hms_floor.pages.silences import clock
+from hms_floor.pages.words import put
 
 #: How often they are looked at, in seconds.
 LOOK_SECONDS = 2.0
 #: Jobs of an incident that are linked one by one.
 JOBS_SHOWN = 60
+#: What can be done to an incident: the route's verb, its title, and what it does ...
+_ACTIONS = {
+    "ack": ("Acknowledge", "No more texts about it while somebody works on it."),
+    "resolve": ("Resolve", "It is over, whatever is measured."),
+}
+#: ... and in which states.
+_ACTS_ON = {"ack": ("open",), "resolve": ("open", "acknowledged")}
 _LIGHTS = {"open": "broken", "acknowledged": "risk", "resolved": "holds", "pending": "unknown"}
 
 
-@ui.page("/incidents")
+@page("/incidents", "GET /incidents")
 async def incidents(request: Request) -> None:
     """The page of all incidents."""
     with frame(request, "Incidents") as visitor:
         with ui.element("section").classes("card"):
             with ui.element("h1"):
                 ui.label("Incidents")
-            body = ui.element("div")
-        with ui.element("section").classes("card"):
-            with ui.element("div").classes("spread"):
-                with ui.element("h2"):
-                    ui.label("Silences")
-                if visitor.may(Role.MANAGER):
-                    ui.button(
-                        "Silence", icon="notifications_off", on_click=lambda: silences.ask(visitor)
-                    ).props("outline dense")
-            await silences.show(visitor)
+            none = ui.label("No incidents.").classes("nothing")
+            table = plain.Table(
+                ("Incident", "State", "What", "Since", "Acknowledged by", "Over"),
+                wide=("What",),
+                caption="Incidents, newest first",
+            )
+        await silences.section(visitor)
         with (
             ui.element("section").classes("card"),
             ui.expansion("What the rules compare with").classes("wide"),
         ):
             await silences.thresholds(visitor)
-    seen: object = None
 
     async def refresh() -> None:
-        nonlocal seen
         states = ["pending", "open", "acknowledged", "resolved"]
-        found = (await visitor.ask.get("/incidents", state=states, limit=50, zone=visitor.zone.key))[
-            "incidents"
-        ]
-        if found == seen:
-            return
-        seen = found
-        body.clear()
-        with body:
-            if not found:
-                nothing("Nothing was ever wrong.")
-                return
-            plain.table(
-                ("Incident", "State", "What", "Since", "In hand", "Over"),
-                [_listed(incident) for incident in found],
-                wide=("What",),
-                caption="Incidents, newest first",
-            )
+        answer = await visitor.ask.get("/incidents", state=states, limit=50, zone=visitor.zone.key)
+        found = answer["incidents"]
+        none.set_visibility(not found)
+        table.set_visibility(bool(found))
+        table.show([_listed(incident) for incident in found])
 
-    await refresh()
-    ui.timer(LOOK_SECONDS, refresh, immediate=False)
+    await keep(refresh, LOOK_SECONDS)
 
 
-@ui.page("/incidents/{name}")
+@page("/incidents/{name}", "GET /incidents/{id}")
 async def incident(request: Request, name: str) -> None:
     """The page of one incident."""
     with frame(request, f"Incident {name}") as visitor:
-        place = ui.element("div").classes("stack")
-        try:
-            found = await visitor.ask.get(f"/incidents/{name}", zone=visitor.zone.key)
-        except Refused as refused:
-            with place, ui.element("section").classes("card"):
-                nothing(str(refused))
-            return
-    seen: object = None
+        shown = _Incident(visitor)
 
-    async def refresh(first: Mapping[str, Any] | None = None) -> None:
-        nonlocal seen
-        document = first or await visitor.ask.get(f"/incidents/{found['id']}", zone=visitor.zone.key)
-        if document != seen:
-            seen = document
-            place.clear()
-            with place:
-                _show(document, visitor)
+    number = name
 
-    await refresh(found)
-    ui.timer(LOOK_SECONDS, refresh, immediate=False)
+    async def refresh() -> None:
+        nonlocal number
+        document = await visitor.ask.get(f"/incidents/{number}", zone=visitor.zone.key)
+        number = str(document["id"])  # a reference may belong to another one later
+        shown.show(document)
+
+    await keep(refresh, LOOK_SECONDS)
 
 
-def _show(document: Mapping[str, Any], visitor: Visitor) -> None:
-    with ui.element("section").classes("card"):
+class _Incident:
+    """What one incident's page shows; all of it changes in place."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._document: Mapping[str, Any] = {}
+        self._actions: dict[str, ui.button] = {}
+        with ui.element("section").classes("card"):
+            self._head()
+        with ui.element("div").classes("pair two"):
+            with ui.element("section").classes("card"):
+                with ui.element("h2"):
+                    ui.label("What happened")
+                self._timeline = plain.Table(
+                    ("At", "What", "Who", "Detail"), wide=("Detail",), caption="History, newest first"
+                )
+            with ui.element("section").classes("card") as self._texts_card:
+                with ui.element("h2"):
+                    ui.label("Texts about it")
+                self._texts = plain.Table(
+                    ("At", "To", "Text", "Fate"), wide=("Text",), caption="Texts, newest first"
+                )
+            with ui.element("section").classes("card") as self._jobs_card:
+                with ui.element("h2"):
+                    ui.label("Late jobs")
+                self._jobs = Rows[str]("row")
+                self._more = ui.label("").classes("faint")
+
+    def _head(self) -> None:
         with ui.element("div").classes("spread"):
             with ui.element("div").classes("row"):
                 with ui.element("h1"):
-                    ui.label(_name(document))
-                ui.label(document["state"]).classes(f"light {_LIGHTS[document['state']]}")
+                    self._name = ui.label("")
+                self._state = Light()
             with ui.element("div").classes("row"):
-                if visitor.may(Role.ONCALL, Role.MANAGER):
-                    if document["state"] == "open":
-                        _deed(
-                            "Acknowledge",
-                            "ack",
-                            "No more texts while somebody has it in hand.",
-                            document,
-                            visitor,
+                if self._visitor.may(Role.ONCALL, Role.MANAGER):
+                    for verb, (title, effect) in _ACTIONS.items():
+                        self._actions[verb] = ui.button(
+                            title, on_click=partial(self._ask, verb, title, effect)
                         )
-                    if document["state"] in ("open", "acknowledged"):
-                        _deed("Resolve", "resolve", "It is over, whatever is measured.", document, visitor)
-        ui.label(document["sentence"]).classes("title")
-        facts = {
-            "Rule": f"{document['rule']}: {document['title']}",
-            "Queue": document["queue"],
-            "Holds since": clock(document["activeAt"]),
-            "Opened": clock(document["openedAt"]),
-            "In hand": _by(document["acknowledgedBy"], document["acknowledgedAt"]),
-            "Pages again": clock(document["ackExpiresAt"]) if document["state"] == "acknowledged" else None,
-            "Over": _by(document["resolvedBy"], document["resolvedAt"]),
-            "Late jobs": f"{document['lateJobs']:,}" if document["lateJobs"] else None,
-            "Reopened": f"{document['reopened']} times" if document["reopened"] else None,
-            "Comes and goes": "yes: no more texts until it is steady" if document["flapping"] else None,
-            "Silenced": "yes" if document["silenced"] else None,
-        }
-        with ui.element("dl").classes("facts"):
-            for name, value in facts.items():
-                if value:
-                    with ui.element("dt"):
-                        ui.label(name)
-                    with ui.element("dd"):
-                        ui.label(str(value))
-    with ui.element("div").classes("pair two"):
-        with ui.element("section").classes("card"):
-            with ui.element("h2"):
-                ui.label("What happened")
-            rows = [
+                        self._actions[verb].props("outline dense")
+        self._sentence = ui.label("").classes("title")
+        self._facts = Facts()
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        """Show how the incident stands."""
+        self._document = document
+        put(self._name, _name(document))
+        self._state.show(_LIGHTS[document["state"]], document["state"])
+        put(self._sentence, document["sentence"])
+        self._facts.show(_facts(document))
+        for verb, button in self._actions.items():
+            button.set_visibility(document["state"] in _ACTS_ON[verb])
+        self._timeline.show(
+            [
                 (clock(line["at"]) or "", line["kind"], line["who"] or "", _detail(line["detail"]))
                 for line in reversed(document["timeline"])
             ]
-            plain.table(
-                ("At", "What", "Who", "Detail"), rows, wide=("Detail",), caption="History, newest first"
-            )
-        if document.get("texts"):
-            with ui.element("section").classes("card"):
-                with ui.element("h2"):
-                    ui.label("Texts about it")
-                texts = [
-                    (clock(text["createdAt"]) or "", text["to"], text["body"] or "", text["fate"])
-                    for text in document["texts"]
-                ]
-                plain.table(
-                    ("At", "To", "Text", "Fate"), texts, wide=("Text",), caption="Texts, newest first"
-                )
-        if document["jobs"]:
-            with ui.element("section").classes("card"):
-                with ui.element("h2"):
-                    ui.label("Late jobs")
-                with ui.element("div").classes("row"):
-                    for job in document["jobs"][:JOBS_SHOWN]:
-                        link(job, f"/floor/jobs/{job}").classes("number")
-                more = document["lateJobs"] - min(len(document["jobs"]), JOBS_SHOWN)
-                if more > 0:
-                    ui.label(f"and {more:,} more").classes("faint")
+        )
+        texts = document.get("texts") or ()
+        self._texts_card.set_visibility(bool(texts))
+        self._texts.show(
+            [(clock(text["createdAt"]) or "", text["to"], text["body"] or "", text["fate"]) for text in texts]
+        )
+        jobs = document["jobs"][:JOBS_SHOWN]
+        self._jobs_card.set_visibility(bool(jobs))
+        self._jobs.show({job: job for job in jobs}, lambda job: link(job, f"/floor/jobs/{job}"))
+        more = document["lateJobs"] - len(jobs)
+        put(self._more, f"and {more:,} more" if more > 0 else "")
+
+    def _ask(self, verb: str, title: str, effect: str) -> None:
+        name, path = _name(self._document), f"/incidents/{self._document['id']}/{verb}"
+        with Dialog(f"{title} {name}", effect) as dialog:
+            reason = dialog.text("What is being done?")
+
+            async def act() -> str:
+                await self._visitor.ask.post(path, {"reason": reason.value} if reason.value else {})
+                return f"{name}: {title.lower()}d."
+
+            dialog.does(title, act)
 
 
-def _deed(title: str, verb: str, effect: str, document: Mapping[str, Any], visitor: Visitor) -> None:
-    def ask() -> None:
-        with ui.dialog() as dialog, ui.card().classes("ask"):
-            ui.label(f"{title} {_name(document)}").classes("title")
-            ui.label(effect).classes("faint")
-            reason = ui.input("What is being done?").props("outlined dense")
-
-            async def act() -> None:
-                body = {"reason": reason.value} if reason.value else {}
-                try:
-                    await visitor.ask.post(f"/incidents/{document['id']}/{verb}", body)
-                except Refused as refused:
-                    tell(refused)
-                    return
-                dialog.close()
-                done(f"{_name(document)}: {title.lower()}d.")
-
-            with ui.element("div").classes("row"):
-                ui.button(title, on_click=act)
-                ui.button("Leave it", on_click=dialog.close).props("flat")
-        dialog.open()
-
-    ui.button(title, on_click=ask).props("outline dense")
+def _facts(document: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        "Rule": f"{document['rule']}: {document['title']}",
+        "Queue": document["queue"],
+        "Holds since": clock(document["activeAt"]),
+        "Opened": clock(document["openedAt"]),
+        "Acknowledged by": _by(document["acknowledgedBy"], document["acknowledgedAt"]),
+        "Pages again": clock(document["ackExpiresAt"]) if document["state"] == "acknowledged" else None,
+        "Over": _by(document["resolvedBy"], document["resolvedAt"]),
+        "Late jobs": f"{document['lateJobs']:,}" if document["lateJobs"] else None,
+        "Reopened": words.count(document["reopened"], "time") if document["reopened"] else None,
+        "Flapping": "yes: no more texts until it is steady" if document["flapping"] else None,
+        "Silenced": "yes" if document["silenced"] else None,
+    }
 
 
 def _listed(document: Mapping[str, Any]) -> tuple[plain.Cell, ...]:

@@ -90,7 +90,7 @@ class JobTable:
     def _on_select(self) -> None:
         number = len(self.table.selected)
         self.bar.set_visibility(bool(number))
-        self.told.set_text(f"{number:,} chosen")
+        self.told.set_text(f"{number:,} chosen; the list stands still meanwhile")
 
     def _chosen(self) -> Mapping[str, Any]:
         return {"ids": [row["id"] for row in self.table.selected]}

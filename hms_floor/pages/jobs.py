@@ -12,17 +12,22 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.cli import show
-from hms_floor.pages import words
+from hms_floor.pages import refusal, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
-from hms_floor.pages.frame import frame, go, nothing
+from hms_floor.pages.frame import frame, go
+from hms_floor.pages.freshness import keep
 from hms_floor.pages.joblist import JobTable, column
 from hms_floor.pages.plain import link
+from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
+from hms_floor.pages.words import put
 from hms_oms.kept import missed
 
 #: Jobs on one page.
 PAGE = 50
+#: How often they are looked at again, in seconds.
+LOOK_SECONDS = 5.0
 STATUSES = ("open", "waiting", "queued", "running", "done", "failed", "cancelled")
 _FIELDS = ("queue", "type", "batch", "payload")
 
@@ -38,7 +43,7 @@ _COLUMNS = (
 )
 
 
-@ui.page("/jobs")
+@page("/jobs", "GET /jobs")
 async def jobs(request: Request) -> None:
     """The page of all jobs."""
     wanted = dict(request.query_params)
@@ -47,8 +52,26 @@ async def jobs(request: Request) -> None:
             with ui.element("h1"):
                 ui.label("Jobs")
             _filters(wanted)
-        with ui.element("section").classes("card"):
-            await _results(wanted, visitor)
+        with ui.element("section").classes("card") as section:
+            results = _Results(wanted, visitor)
+        try:
+            _require_known(wanted)
+            with section:
+                await keep(results.refresh, LOOK_SECONDS)
+        except Refused as refused:
+            section.delete()
+            refusal.show(refused, back=refusal.back_from(request), heading="h2")
+
+
+def _require_known(wanted: Mapping[str, str]) -> None:
+    """Raise Refused for a filter that no job could fit."""
+    status, batch = wanted.get("status"), wanted.get("batch")
+    if status and status not in STATUSES:
+        raise Refused(422, f"There is no status {status!r}. It is one of {', '.join(STATUSES)}.")
+    if batch and not (batch.isdecimal() and len(batch) < 19):
+        raise Refused(422, f"There is no cycle {batch!r}: cycles are numbered.")
+    if wanted.get("payload") and "=" not in wanted["payload"]:
+        raise Refused(422, "A field of the payload is looked for with its value, as in countyFips=19153.")
 
 
 def _filters(wanted: Mapping[str, str]) -> None:
@@ -63,10 +86,15 @@ def _filters(wanted: Mapping[str, str]) -> None:
         found.pop("search", None)
         go(f"/floor/jobs?{urlencode(found)}")
 
+    status = wanted.get("status")
     with ui.element("div").classes("row"):
         fields["search"] = ui.input("Job number (/)").classes("search")
         fields["status"] = ui.select(
-            list(STATUSES), label="Status", value=wanted.get("status"), clearable=True, on_change=search
+            list(STATUSES),
+            label="Status",
+            value=status if status in STATUSES else None,
+            clearable=True,
+            on_change=search,
         ).classes("field")
         for name, label in (
             ("queue", "Queue"),
@@ -80,33 +108,46 @@ def _filters(wanted: Mapping[str, str]) -> None:
         ui.button("Search", icon="search", on_click=search).props("outline")
 
 
-async def _results(wanted: Mapping[str, str], visitor: Visitor) -> None:
-    given = {name: wanted.get(name) or None for name in (*_FIELDS, "status", "cursor")}
-    try:
-        answer = await visitor.ask.get("/jobs", **given, limit=PAGE, count=True)
-    except Refused as refused:
-        nothing(str(refused))
-        return
-    with ui.element("div").classes("spread"):
-        ui.label(f"{answer['total']:,} job{'s' if answer['total'] != 1 else ''}").classes("number")
-        if answer["total"]:
-            with ui.element("div").classes("row"):
+class _Results:
+    """The jobs that fit, newest first; looked at again and again, but left alone while somebody chooses."""
+
+    def __init__(self, wanted: Mapping[str, str], visitor: Visitor) -> None:
+        self._wanted, self._visitor = wanted, visitor
+        self._number = 0
+        with ui.element("div").classes("spread"):
+            self._total = ui.label("").classes("number")
+            with ui.element("div").classes("row") as self._all:
                 ui.label("All of them:").classes("faint")
                 for name in ("retry", "cancel"):
                     if visitor.may(*DEEDS[name].roles):
-                        what = f"all {answer['total']:,} jobs"
-                        deed_button(name, visitor, {"filter": _filter(wanted)}, what, ui.navigate.reload)
-    if not answer["jobs"]:
-        nothing("No job is like this.")
-        return
-    table = JobTable(_COLUMNS, visitor, tuple(DEEDS), ui.navigate.reload)
-    table.show([_row(job) for job in answer["jobs"]])
-    with ui.element("div").classes("row"):
-        if wanted.get("cursor"):
-            first = {name: value for name, value in wanted.items() if name != "cursor"}
-            link("Newest", f"/floor/jobs?{urlencode(first)}")
-        if answer["next"]:
-            link("Older", f"/floor/jobs?{urlencode({**wanted, 'cursor': answer['next']})}")
+                        deed_button(name, visitor, {"filter": _filter(wanted)}, self._what, self.refresh)
+        self._none = ui.label("No matching jobs.").classes("nothing")
+        self._table = JobTable(_COLUMNS, visitor, tuple(DEEDS), self.refresh)
+        with ui.element("div").classes("row"):
+            if wanted.get("cursor"):
+                first = {name: value for name, value in wanted.items() if name != "cursor"}
+                link("Newest", f"/floor/jobs?{urlencode(first)}")
+            self._older = link("Older", "")
+
+    async def refresh(self) -> None:
+        """Read them again. Raises Refused."""
+        given = {name: self._wanted.get(name) or None for name in (*_FIELDS, "status", "cursor")}
+        answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True)
+        self._number = answer["total"]
+        put(self._total, words.count(self._number, "job"))
+        self._all.set_visibility(self._number > 0 and self._visitor.may(*DEEDS["cancel"].roles))
+        if self._table.choosing:
+            return
+        self._none.set_visibility(not answer["jobs"])
+        self._table.table.set_visibility(bool(answer["jobs"]))
+        self._table.show([_row(job) for job in answer["jobs"]])
+        self._older.set_visibility(bool(answer["next"]))
+        self._older.props["href"] = (
+            f"/floor/jobs?{urlencode({**self._wanted, 'cursor': answer['next'] or ''})}"
+        )
+
+    def _what(self) -> str:
+        return f"all {words.count(self._number, 'job')}"
 
 
 def _filter(wanted: Mapping[str, str]) -> dict[str, Any]:

@@ -9,13 +9,11 @@ import nicegui
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hms_floor.pages import beside, feed, session, silence
+from hms_floor.pages import beside, feed, outside, route, session, silence
 from hms_oms.settings import Settings
 
 PATH = "/floor"
@@ -40,6 +38,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
     session.add_routes(app, settings)
     beside.add_routes(app, settings)
     pages.add_middleware(_Guard, door=app)
+    pages.add_exception_handler(404, route.unknown)
     ui.run_with(
         app,
         mount_path=PATH,
@@ -69,8 +68,8 @@ class _Guard:
             return
         try:
             visitor = await session.admit(self._door, connection)
-        except (DBAPIError, PoolTimeout):
-            # Whoever is signed in stays so: the ledger is away, not the badge.
+        except session.AWAY:
+            # A reader who is signed in stays so: the ledger is away, not the badge.
             await _away(scope, receive, send)
             return
         says = _speaks(connection) or scope.get("method", "GET") not in ("GET", "HEAD")
@@ -91,9 +90,7 @@ async def _away(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1013})
         return
-    headers = {"Retry-After": "5", "Refresh": "5"}
-    told = "The ledger does not answer. This page comes back by itself when it does."
-    await PlainTextResponse(told, 503, headers)(scope, receive, send)
+    await outside.away()(scope, receive, send)
 
 
 def _speaks(connection: HTTPConnection) -> bool:

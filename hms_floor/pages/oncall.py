@@ -12,16 +12,21 @@ from starlette.requests import Request
 from hms_floor.badges import Role
 from hms_floor.pages import dropping, plain, words
 from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import done, frame, nothing, tell
+from hms_floor.pages.dialogs import Dialog
+from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.freshness import STILL_SECONDS, Source, of_page
+from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
+from hms_floor.pages.toasts import done, tell
 from hms_oms import texts
 
 
-@ui.page("/oncall")
+@page("/oncall", "GET /oncall")
 async def oncall(request: Request) -> None:
     """The page of the ladder."""
     with frame(request, "On call") as visitor:
         found = await visitor.ask.get("/oncall")
+        of_page().add(Source(STILL_SECONDS, still=True))
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
                 with ui.element("h1"):
@@ -114,23 +119,13 @@ def _upload(visitor: Visitor) -> None:
 
 def _test_button(visitor: Visitor) -> None:
     def ask() -> None:
-        with ui.dialog() as dialog, ui.card().classes("ask"):
-            ui.label("Test page").classes("title")
-            ui.label("A text that says it is a test goes to this phone.").classes("faint")
-            phone = ui.input("Phone, as +12025550143").props("outlined dense")
+        with Dialog("Test page", "A text that says it is a test goes to this phone.") as dialog:
+            phone = dialog.text("Phone, as +12025550143")
 
-            async def act() -> None:
-                try:
-                    await visitor.ask.post("/test-pages", {"to": phone.value or ""})
-                except Refused as refused:
-                    tell(refused)
-                    return
-                dialog.close()
-                done("The text is on its way.")
+            async def act() -> str:
+                await visitor.ask.post("/test-pages", {"to": phone.value or ""})
+                return "The text is on its way."
 
-            with ui.element("div").classes("row"):
-                ui.button("Send", on_click=act)
-                ui.button("Leave it", on_click=dialog.close).props("flat")
-        dialog.open()
+            dialog.does("Send", act)
 
     ui.button("Test page", icon="sms", on_click=ask).props("outline dense")

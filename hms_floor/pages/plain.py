@@ -1,11 +1,12 @@
-"""Plain links, and plain tables: text in cells, escaped here; some cells are links."""
+"""Plain links, and plain tables that change in place; some cells are links, all others are text."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from html import escape
+from typing import Any
 
-from nicegui import ui
+from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 
@@ -15,7 +16,7 @@ class _Anchor(TextElement):
         self._props["href"] = target
 
 
-def link(words: str, target: str) -> ui.element:
+def link(words: str, target: str) -> TextElement:
     """A link to an address of this site; NiceGUI's own ones lead nowhere but below the pages."""
     return _Anchor(words, target)
 
@@ -30,6 +31,34 @@ class Link:
 Cell = str | Link
 
 
+class Table(Element, component="plaintable.js"):
+    """A table; the columns named in `numbers` are set to the right, those in `wide` hold sentences.
+
+    A row is known by its first cell: it stays the same one for the reader when its other cells change.
+    """
+
+    def __init__(
+        self,
+        headers: Sequence[str],
+        *,
+        caption: str,
+        numbers: Sequence[str] = (),
+        wide: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        kinds = {**dict.fromkeys(numbers, "number"), **dict.fromkeys(wide, "wide")}
+        self._props["columns"] = [{"name": name, "kind": kinds.get(name, "")} for name in headers]
+        self._props["caption"] = caption
+        self._props["rows"] = []
+
+    def show(self, rows: Sequence[Sequence[Cell]]) -> None:
+        """Show these rows; what has not changed is not sent."""
+        shown = _rows(rows)
+        if shown != self._props["rows"]:
+            self._props["rows"] = shown
+            self.update()
+
+
 def table(
     headers: Sequence[str],
     rows: Sequence[Sequence[Cell]],
@@ -37,39 +66,22 @@ def table(
     numbers: Sequence[str] = (),
     wide: Sequence[str] = (),
     caption: str,
-) -> None:
-    """Show a table; the columns named in `numbers` are set to the right, those in `wide` hold sentences."""
-    shown = markup(headers, rows, numbers=numbers, wide=wide, caption=caption)
-    ui.html(shown, sanitize=False).classes("scroll")
+) -> Table:
+    """Show a table of these rows."""
+    shown = Table(headers, caption=caption, numbers=numbers, wide=wide)
+    shown.show(rows)
+    return shown
 
 
-def markup(
-    headers: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    *,
-    numbers: Sequence[str] = (),
-    wide: Sequence[str] = (),
-    caption: str,
-) -> str:
-    """The same as HTML; whatever the cells hold is text in it."""
-    kinds = {**dict.fromkeys(numbers, ' class="number"'), **dict.fromkeys(wide, ' class="wide"')}
-    right = [kinds.get(header, "") for header in headers]
-    head = "".join(
-        f'<th scope="col"{kind}>{escape(header)}</th>' for header, kind in zip(headers, right, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td{kind}>{_cell(cell)}</td>" for cell, kind in zip(row, right, strict=True))
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<table class="plain" aria-label="{escape(caption, quote=True)}">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+def _rows(rows: Sequence[Sequence[Cell]]) -> list[dict[str, Any]]:
+    seen: Counter[str] = Counter()
+    shown = []
+    for row in rows:
+        first = row[0].words if isinstance(row[0], Link) else row[0]
+        seen[first] += 1
+        shown.append({"key": f"{first} {seen[first]}", "cells": [_cell(cell) for cell in row]})
+    return shown
 
 
-def _cell(cell: Cell) -> str:
-    if isinstance(cell, Link):
-        return f'<a href="{escape(cell.target, quote=True)}">{escape(cell.words)}</a>'
-    return escape(cell)
+def _cell(cell: Cell) -> str | dict[str, str]:
+    return {"words": cell.words, "target": cell.target} if isinstance(cell, Link) else cell

@@ -14,13 +14,15 @@ from hms_floor.badges import Role
 from hms_floor.board import Card
 from hms_floor.cli import show
 from hms_floor.pages import feed, words
-from hms_floor.pages.asking import Refused
 from hms_floor.pages.feed import View
-from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.frame import frame
+from hms_floor.pages.freshness import Source, keep, of_page
 from hms_floor.pages.joblist import JobTable, column
+from hms_floor.pages.live import Light
 from hms_floor.pages.plain import link
 from hms_floor.pages.queuecharts import QueueCharts
 from hms_floor.pages.queuedeeds import Buttons
+from hms_floor.pages.route import page
 from hms_floor.pages.words import put
 
 #: How many of the next jobs are shown.
@@ -39,22 +41,17 @@ _COLUMNS = (
 )
 
 
-@ui.page("/queues/{name}")
+@page("/queues/{name}", "GET /queues")
 async def queue(request: Request, name: str) -> None:
     """The page of one queue."""
     with frame(request, name) as visitor:
-        try:
-            await visitor.ask.get(f"/queues/{name}/peek", limit=1)
-        except Refused as refused:
-            with ui.element("section").classes("card"):
-                nothing(str(refused))
-            return
+        await visitor.ask.get(f"/queues/{name}/peek", limit=1)
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
                 with ui.element("div").classes("row"):
                     with ui.element("h1"):
                         ui.label(name)
-                    light = ui.label("").classes("light unknown")
+                    light = Light()
                 buttons = Buttons(name, visitor) if visitor.may(Role.MANAGER) else None
             told = ui.label("Reading the ledger ...").props('aria-live="polite"')
             figures = ui.label("").classes("faint number")
@@ -70,21 +67,19 @@ async def queue(request: Request, name: str) -> None:
             )
             more = ui.label("").classes("faint number")
 
-    was = "unknown"
+    source = of_page().add(Source(1.0))
     drawn = 0.0
 
     def refresh() -> None:
-        nonlocal was, drawn
+        nonlocal drawn
         view = feed.look()
         card = _card(view, name)
         if view is None or card is None:
             return
+        source.at = view.taken
         put(told, verdict.queue_verdict(card, words.zone()))
         put(figures, _figures(card))
-        put(light, board.WORDS[card.light])
-        if card.light != was:
-            light.classes(remove=was, add=card.light)
-            was = card.light
+        light.show(card.light, board.WORDS[card.light])
         if buttons is not None:
             buttons.show(card)
         if view.board.now.timestamp() - drawn >= feed.STEP_SECONDS:
@@ -104,9 +99,8 @@ async def queue(request: Request, name: str) -> None:
         put(more, f"and {rest:,} more behind them" if rest > 0 else "")
 
     refresh()
-    await refresh_order()
+    await keep(refresh_order, LOOK_SECONDS)
     ui.timer(1.0, refresh)
-    ui.timer(LOOK_SECONDS, refresh_order, immediate=False)
     ui.timer(DEMAND_SECONDS, drawings.draw_demand)
 
 

@@ -10,8 +10,7 @@ from nicegui import ui
 from hms_floor import ahead
 from hms_floor.board import Card
 from hms_floor.pages import words
-from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import done, tell
+from hms_floor.pages.dialogs import Dialog, waits
 from hms_floor.pages.session import Visitor
 
 
@@ -23,7 +22,8 @@ class Buttons:
         self._paused: bool | None = None
         with ui.element("div").classes("row"):
             self._pause = ui.button("Pause", icon="pause", on_click=self._ask_pause).props("outline dense")
-            ui.button("Limits", icon="speed", on_click=self._ask_limits).props("outline dense")
+            self._limits = ui.button("Limits", icon="speed", on_click=self._ask_limits)
+            self._limits.props("outline dense")
             ui.button("SLA", icon="schedule", on_click=self._ask_sla).props("outline dense")
 
     def show(self, card: Card) -> None:
@@ -41,87 +41,57 @@ class Buttons:
             if self._paused
             else "Nothing new is started; what runs is finished. Deadlines go on counting."
         )
-        with ui.dialog() as dialog, ui.card().classes("ask"):
-            ui.label(f"{verb.capitalize()} {self._name}").classes("title")
-            ui.label(effect).classes("faint")
-            reason = ui.input("Why?").props("outlined dense")
+        with Dialog(f"{verb.capitalize()} {self._name}", effect) as dialog:
+            reason = dialog.text("Why?")
 
-            async def act() -> None:
-                if await self._do(f"/queues/{self._name}/{verb}", {"reason": reason.value or None}):
-                    dialog.close()
+            async def act() -> str:
+                return await self._post(verb, {}, reason.value, f"{self._name} is {verb}d.")
 
-            with ui.element("div").classes("row"):
-                ui.button(verb.capitalize(), on_click=act)
-                ui.button("Leave it", on_click=dialog.close).props("flat")
-        dialog.open()
+            dialog.does(verb.capitalize(), act)
 
     async def _ask_limits(self) -> None:
-        present = await self._visitor.ask.post(f"/queues/{self._name}/limit")
-        with ui.dialog() as dialog, ui.card().classes("ask"):
-            ui.label(f"Limits of {self._name}").classes("title")
-            window = ui.input("Window in front of the workers, jobs", value=_told(present["window"]))
-            starts = ui.input("Starts a minute, at most", value=_told(present["startsPerMinute"]))
+        with waits(self._limits):
+            # First what holds now: an empty field means that there is no limit.
+            present = await self._visitor.ask.post(f"/queues/{self._name}/limit")
+            self._limits_dialog(present)
+
+    def _limits_dialog(self, present: Mapping[str, Any]) -> None:
+        with Dialog(f"Limits of {self._name}", "An empty field is no limit.") as dialog:
+            window = dialog.text("Window in front of the workers, jobs", _told(present["window"]))
+            starts = dialog.text("Starts a minute, at most", _told(present["startsPerMinute"]))
             for field in (window, starts):
-                field.props('outlined dense inputmode=numeric hint="empty: no limit"')
-            reason = ui.input("Why?").props("outlined dense")
+                field.props("inputmode=numeric")
+            reason = dialog.text("Why?")
 
-            async def act() -> None:
-                body = {
-                    "window": _number(window.value),
-                    "startsPerMinute": _number(starts.value),
-                    "reason": reason.value or None,
-                }
-                if await self._do(f"/queues/{self._name}/limit", body):
-                    dialog.close()
+            async def act() -> str:
+                limits = {"window": _number(window.value), "startsPerMinute": _number(starts.value)}
+                return await self._post("limit", limits, reason.value, f"The limits of {self._name} are set.")
 
-            with ui.element("div").classes("row"):
-                ui.button("Set", on_click=act)
-                ui.button("Leave it", on_click=dialog.close).props("flat")
-        dialog.open()
+            dialog.does("Set", act)
 
     def _ask_sla(self) -> None:
-        with ui.dialog() as dialog, ui.card().classes("ask"):
-            ui.label(f"SLA of {self._name}").classes("title")
-            ui.label("Jobs accepted from now on are due so many minutes later.").classes("faint")
-            minutes = ui.number("Minutes", min=0.1, format="%g").props("outlined dense")
-            reason = ui.input("Why?").props("outlined dense")
-            told = ui.label("").props('aria-live="polite"')
+        effect = "Jobs accepted from now on are due so many minutes later."
+        with Dialog(f"SLA of {self._name}", effect) as dialog:
+            minutes = dialog.number("Minutes", min=0.1)
+            reason = dialog.text("Why?")
+            path = f"/queues/{self._name}/sla"
 
-            async def preview() -> None:
-                if not minutes.value:
-                    return
-                try:
-                    body = {"minutes": minutes.value, "dryRun": True}
-                    answer = await self._visitor.ask.put(f"/queues/{self._name}/sla", body)
-                    told.set_text(_preview(answer))
-                except Refused as refused:
-                    told.set_text(str(refused))
+            async def preview() -> str:
+                body = {"minutes": minutes.value or 0, "dryRun": True}
+                return _preview(await self._visitor.ask.put(path, body))
 
-            async def act() -> None:
+            async def act() -> str:
                 body = {"minutes": minutes.value or 0, "reason": reason.value or None}
-                try:
-                    answer = await self._visitor.ask.put(f"/queues/{self._name}/sla", body)
-                except Refused as refused:
-                    tell(refused)
-                    return
-                dialog.close()
-                done(f"{self._name} has {words.promise(answer['minutes'])} from now on.")
+                answer = await self._visitor.ask.put(path, body)
+                return f"{self._name} has {words.promise(answer['minutes'])} from now on."
 
-            with ui.element("div").classes("row"):
-                ui.button("Preview", on_click=preview).props("outline")
-                ui.button("Set", on_click=act)
-                ui.button("Leave it", on_click=dialog.close).props("flat")
-        dialog.open()
+            dialog.offers("Preview", preview)
+            dialog.does("Set", act)
 
-    async def _do(self, path: str, body: Mapping[str, Any]) -> bool:
-        given = {name: value for name, value in body.items() if value is not None or name != "reason"}
-        try:
-            await self._visitor.ask.post(path, given)
-        except (Refused, ValueError) as refused:
-            tell(refused if isinstance(refused, Refused) else Refused(422, str(refused)))
-            return False
-        done(f"{self._name} is changed.")
-        return True
+    async def _post(self, verb: str, body: Mapping[str, Any], reason: str | None, told: str) -> str:
+        given = {**body, "reason": reason} if reason else dict(body)
+        await self._visitor.ask.post(f"/queues/{self._name}/{verb}", given)
+        return told
 
 
 def _preview(answer: Mapping[str, Any]) -> str:

@@ -6,24 +6,27 @@ taken back ends the session. It is SameSite=Strict: no other site can have the b
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from hms_floor import badges, entrance
 from hms_floor.api.gate import Gate
 from hms_floor.api.problems import Problem
 from hms_floor.badges import Badge, Issued, Role
+from hms_floor.observer import Observer
+from hms_floor.pages import outside
 from hms_floor.pages.asking import Asking
 from hms_oms import audit, clock
 from hms_oms import badges as register
@@ -35,12 +38,11 @@ COOKIE = "hms_badge"
 ZONE_COOKIE = "hms_timezone"
 #: A session that began with a one-time link holds this long, in hours.
 LINK_HOURS = 12.0
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
-    " frame-ancestors 'none'; base-uri 'none'",
-    "Cache-Control": "no-store",
-}
+#: How long a page waits for the ledger to say whether a badge still holds, in seconds.
+PATIENCE_SECONDS = 3.0
+#: What is raised while the ledger is away, or frozen: the badge holds as before.
+AWAY = (DBAPIError, PoolTimeout, TimeoutError)
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Visitor:
     badge: Badge
     ask: Asking
     gate: Gate
+    observer: Observer
     zone: ZoneInfo
     office: ZoneInfo
 
@@ -69,28 +72,36 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
         code = request.query_params.get("code")
         where = _safe(request.query_params.get("next"))
         if code is None:
-            return _form(where)
+            return outside.sign_in(where)
         if settings.badge_jwks is not None:
-            return _form(where, "There are no links here: badges come from the identity provider.", 403)
+            return outside.sign_in(
+                where, "There are no links here: badges come from the identity provider.", 403
+            )
+        # First whether the ledger answers: a link that is used up without it lets nobody in.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await run_in_threadpool(_read, app)
         if not await run_in_threadpool(entrance.use_code, settings.home, code, time.time()):
-            return _form(where, "This link has been used already, or has ended. Sign in with a badge.", 403)
+            return outside.sign_in(
+                where, "This link has been used already, or has ended. Sign in with a badge.", 403
+            )
         issued = await run_in_threadpool(_issue, app, settings, request)
         return _let_in(request, issued.token, issued.badge, where)
 
     async def show_badge(request: Request) -> Response:
         if not from_here(request):
-            return _form("/floor/", "The form came from another site.", 403)
+            return outside.sign_in("/floor/", "The form came from another site.", 403)
         form = await request.form()
         token, where = str(form.get("badge", "")).strip(), _safe(str(form.get("next", "")))
         try:
-            badge = await _gate(app).admit(f"Bearer {token}")
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                badge = await _gate(app).admit(f"Bearer {token}")
         except Problem as problem:
-            return _form(where, problem.detail.capitalize() + ".", 403)
+            return outside.sign_in(where, problem.detail.capitalize() + ".", 403)
         return _let_in(request, token, badge, where)
 
     async def leave(request: Request) -> Response:
         if not from_here(request):
-            return _form("/floor/", "The form came from another site.", 403)
+            return outside.sign_in("/floor/", "The form came from another site.", 403)
         answer = RedirectResponse("/enter", 303)
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
@@ -102,7 +113,7 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
     async def root(_: Request) -> Response:
         return RedirectResponse("/floor/", 307)
 
-    routes: list[tuple[str, Callable[[Request], Any], list[str]]] = [
+    routes: list[tuple[str, Endpoint, list[str]]] = [
         ("/", root, ["GET"]),
         ("/floor", root, ["GET"]),
         ("/enter", enter, ["GET"]),
@@ -111,20 +122,37 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
         ("/here", here, ["GET"]),
     ]
     for path, endpoint, methods in routes:
-        app.router.add_route(path, endpoint, methods=methods, include_in_schema=False)
+        app.router.add_route(path, _or_away(endpoint), methods=methods, include_in_schema=False)
+
+
+def _or_away(endpoint: Endpoint) -> Endpoint:
+    """The endpoint; while the ledger is away, the page that says so."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except AWAY:
+            return outside.away()
+
+    return answer
 
 
 async def admit(app: FastAPI, request: HTTPConnection) -> Visitor | None:
-    """Who sent this request for a page, by their cookie; None where they must sign in."""
+    """Who sent this request for a page, by their cookie; None if they must sign in. Raises one of AWAY."""
     token = request.cookies.get(COOKIE, "")
     try:
-        badge = await _gate(app).admit(f"Bearer {token}")
-    except Problem:
+        app.state.door.require_ledger()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            badge = await _gate(app).admit(f"Bearer {token}")
+    except Problem as problem:
+        if problem.status_code == 503:
+            raise TimeoutError(problem.detail) from None
         return None
     source = request.client.host if request.client else "unknown"
-    office = app.state.door.settings.zone
+    door = app.state.door
+    office = door.settings.zone
     zone = _chosen(request) or office
-    return Visitor(badge, Asking(app, token, source), _gate(app), zone, office)
+    return Visitor(badge, Asking(app, token, source), door.gate, door.observer, zone, office)
 
 
 def _chosen(request: HTTPConnection) -> ZoneInfo | None:
@@ -156,6 +184,12 @@ def _gate(app: FastAPI) -> Gate:
     return found
 
 
+def _read(app: FastAPI) -> None:
+    """Read from the ledger whatever there is. Raises one of AWAY."""
+    with app.state.door.reading() as connection:
+        connection.exec_driver_sql("select 1")
+
+
 def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
     """The badge of whoever came by the link: it stands on the register and in the trail."""
     issued = badges.issue(
@@ -182,7 +216,7 @@ def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
 
 
 def _let_in(request: Request, token: str, badge: Badge, where: str) -> Response:
-    answer = RedirectResponse(where, 303, headers=HEADERS)
+    answer = RedirectResponse(where, 303, headers=outside.HEADERS)
     answer.set_cookie(
         COOKIE,
         token,
@@ -199,48 +233,3 @@ def _safe(where: str | None) -> str:
     """A path on the floor and nowhere else, whatever an address asks for."""
     inside = where is not None and where.startswith("/floor/") and "\\" not in where and where.isprintable()
     return where if inside and where else "/floor/"
-
-
-def _form(where: str, fault: str = "", status: int = 200) -> Response:
-    told = f'<p role="alert">{escape(fault)}</p>' if fault else ""
-    page = _PAGE.replace("{fault}", told).replace("{next}", escape(where, quote=True))
-    return HTMLResponse(page, status, headers=HEADERS)
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in - Operations floor</title>
-<style>
-:root { color-scheme: light dark;
-  --ink: #1c2733; --paper: #f4f6f8; --card: #fff; --line: #7d8a97; --act: #0b5cad }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6ebf0; --paper: #11171d; --card: #1a222b; --line: #7d8a97; --act: #2a7fd4 } }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper);
-  color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
-form { background: var(--card); padding: 2rem; border-radius: 10px; width: min(26rem, 88vw);
-  box-shadow: 0 1px 4px #0003; box-sizing: border-box }
-h1 { font-size: 1.3rem; margin: 0 0 .3rem } p { margin: 0 0 1rem }
-label { display: block; font-weight: 600; margin-bottom: .3rem }
-textarea { width: 100%; box-sizing: border-box; height: 6.5rem; font: 13px/1.4 ui-monospace, monospace;
-  border: 1px solid var(--line); border-radius: 6px; padding: .5rem; background: transparent; color: inherit }
-button { margin-top: 1rem; width: 100%; padding: .7rem; font: inherit; font-weight: 600; color: #fff;
-  background: var(--act); border: 0; border-radius: 6px; cursor: pointer }
-[role=alert] { background: #b3261e; color: #fff; padding: .5rem .7rem; border-radius: 6px }
-code { font: 13px ui-monospace, monospace }
-</style>
-<form method="post" action="/enter">
-<h1>Operations floor</h1>
-<p>Sign in with your badge.</p>
-{fault}
-<label for="badge">Badge</label>
-<textarea id="badge" name="badge" required autofocus autocomplete="off" spellcheck="false"
-  aria-describedby="hint"></textarea>
-<input type="hidden" name="next" value="{next}">
-<button>Sign in</button>
-<p id="hint" style="margin:1rem 0 0;font-size:.9rem">A manager makes one with
-<code>hms badge issue --actor you@example.gov --role viewer</code>.</p>
-</form>
-</html>
-"""

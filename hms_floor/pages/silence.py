@@ -39,7 +39,7 @@ def lines(path: str) -> None:
             ]
 
     look()
-    ui.timer(LOOK_SECONDS, look)
+    ui.timer(LOOK_SECONDS, look, immediate=False)
 
 
 def _wanted(path: str) -> list[Part]:

@@ -2,67 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from nicegui import ui
 
+from hms_floor.badges import Role
 from hms_floor.pages import plain, words
-from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import nothing, tell
+from hms_floor.pages.dialogs import Dialog
+from hms_floor.pages.freshness import keep
 from hms_floor.pages.session import Visitor
 
+#: How often they are looked at, in seconds.
+LOOK_SECONDS = 2.0
 
-async def show(visitor: Visitor) -> None:
-    """Show which hold, or are to come."""
-    found = (await visitor.ask.get("/silences"))["silences"]
-    if not found:
-        nothing("Nothing is silenced: every new incident calls somebody.")
-        return
-    plain.table(
-        ("Rule", "Queue", "From", "Until", "Why", "By"),
-        [
-            (
-                silence["rule"] or "every rule",
-                silence["queue"] or "every queue",
-                clock(silence["startsAt"]) or "",
-                clock(silence["endsAt"]) or "",
-                silence["reason"],
-                silence["setBy"],
-            )
-            for silence in found
-        ],
-        wide=("Why",),
-        caption="Silences that hold or are to come",
+
+async def section(visitor: Visitor) -> None:
+    """Show which hold, or are to come, and offer a new one."""
+    with ui.element("section").classes("card"):
+        with ui.element("div").classes("spread"):
+            with ui.element("h2"):
+                ui.label("Silences")
+            if visitor.may(Role.MANAGER):
+                button = ui.button(
+                    "Silence", icon="notifications_off", on_click=lambda: _ask(visitor, refresh)
+                )
+                button.props("outline dense")
+        none = ui.label("Nothing is silenced: every new incident calls somebody.").classes("nothing")
+        table = plain.Table(
+            ("Rule", "Queue", "From", "Until", "Why", "By"),
+            wide=("Why",),
+            caption="Silences that hold or are to come",
+        )
+
+    async def refresh() -> None:
+        found = (await visitor.ask.get("/silences"))["silences"]
+        none.set_visibility(not found)
+        table.set_visibility(bool(found))
+        table.show([_listed(silence) for silence in found])
+
+    await keep(refresh, LOOK_SECONDS)
+
+
+def _listed(silence: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
+    return (
+        silence["rule"] or "every rule",
+        silence["queue"] or "every queue",
+        clock(silence["startsAt"]) or "",
+        clock(silence["endsAt"]) or "",
+        silence["reason"],
+        silence["setBy"],
     )
 
 
-def ask(visitor: Visitor) -> None:
+def _ask(visitor: Visitor, then: Callable[[], Awaitable[None]]) -> None:
     """Ask for a new one."""
-    with ui.dialog() as dialog, ui.card().classes("ask"):
-        ui.label("Silence").classes("title")
-        ui.label("New incidents open and are shown, but call nobody until it ends.").classes("faint")
-        queue = ui.input("Queue (empty: every one)").props("outlined dense")
-        rule = ui.input("Rule (empty: every one)").props("outlined dense")
-        minutes = ui.number("For how many minutes", value=60, min=1, max=10080).props("outlined dense")
-        reason = ui.input("Why?").props("outlined dense")
+    effect = "New incidents open and are shown, but call nobody until it ends."
+    with Dialog("Silence", effect) as dialog:
+        queue = dialog.text("Queue (empty: every one)")
+        rule = dialog.text("Rule (empty: every one)")
+        minutes = dialog.number("For how many minutes", 60, min=1, max=10080)
+        reason = dialog.text("Why?")
 
-        async def act() -> None:
+        async def act() -> str:
             until = datetime.now(UTC) + timedelta(minutes=minutes.value or 0)
             body = {"endsAt": until.isoformat(), "reason": reason.value or ""}
             body |= {"queue": queue.value} if queue.value else {}
             body |= {"rule": rule.value} if rule.value else {}
-            try:
-                await visitor.ask.post("/silences", body)
-            except Refused as refused:
-                tell(refused)
-                return
-            dialog.close()
-            ui.navigate.reload()
+            await visitor.ask.post("/silences", body)
+            await then()
+            return f"Silenced until {clock(until.isoformat())}."
 
-        with ui.element("div").classes("row"):
-            ui.button("Silence", on_click=act)
-            ui.button("Leave it", on_click=dialog.close).props("flat")
-    dialog.open()
+        dialog.does("Silence", act)
 
 
 async def thresholds(visitor: Visitor) -> None:

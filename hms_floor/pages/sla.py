@@ -14,9 +14,10 @@ from starlette.requests import Request
 from hms_floor import sheets
 from hms_floor.cli import show
 from hms_floor.pages import charts, plain, words
-from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.plain import Link, link
+from hms_floor.pages.route import page
 from hms_oms import clock
 
 #: How many weeks the charts reach back, and how many days.
@@ -39,21 +40,17 @@ _HEADERS = (
 _RULE = "Due: ended, or open past the deadline. A failed job is a miss; cancelled ones do not count."
 
 
-@ui.page("/sla")
+@page("/sla", "GET /sla")
 async def sla(request: Request, week: str = "", queue: str = "") -> None:
     """The page of the promises; `week` is any day of the week that is meant, `queue` one queue or all."""
     with frame(request, "SLA") as visitor:
         of_queue = {"queue": queue} if queue else {}
-        try:
-            report = await visitor.ask.get("/sla/report", week="true", **({"from": week} if week else {}))
-            spread = await visitor.ask.get(
-                "/sla/lateness", **of_queue, **{"from": report["since"], "to": report["until"]}
-            )
-            days = await visitor.ask.get("/sla/days", **of_queue, days=7 * WEEKS)
-        except Refused as refused:
-            with ui.element("section").classes("card"):
-                nothing(str(refused))
-            return
+        report = await visitor.ask.get("/sla/report", week="true", **({"from": week} if week else {}))
+        spread = await visitor.ask.get(
+            "/sla/lateness", **of_queue, **{"from": report["since"], "to": report["until"]}
+        )
+        days = await visitor.ask.get("/sla/days", **of_queue, days=7 * WEEKS)
+        of_page().add(Source(STILL_SECONDS, still=True))
         since = datetime.fromisoformat(report["since"])
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):

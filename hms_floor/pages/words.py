@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
 
 from hms_floor.cli.masking import MASK
 from hms_oms import format
@@ -13,7 +14,7 @@ from hms_oms.format import count as count
 from hms_oms.format import percent as percent
 
 
-def put(label: ui.label, told: str) -> None:
+def put(label: TextElement, told: str) -> None:
     """Set a label's text where it is another one: what has not changed is not sent."""
     if label.text != told:
         label.set_text(told)

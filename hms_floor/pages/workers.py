@@ -11,8 +11,10 @@ from starlette.requests import Request
 
 from hms_floor.cli import show
 from hms_floor.pages import plain, words
-from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.frame import frame
+from hms_floor.pages.freshness import keep
 from hms_floor.pages.plain import Link
+from hms_floor.pages.route import page
 from hms_oms import format
 from hms_oms.tickets import Ticket
 
@@ -20,35 +22,27 @@ from hms_oms.tickets import Ticket
 LOOK_SECONDS = 2.0
 #: Tickets of a worker that are shown one by one.
 TICKETS = 8
+NO_WORKER = "No worker is there: start one with `celery -A workers worker`, or `hms up`."
 _HEADERS = ("Worker", "Pool", "Slots", "Queues", "Holds", "Machine", "Processor", "Memory", "Up", "Last beat")
 
 
-@ui.page("/workers")
+@page("/workers", "GET /workers")
 async def workers(request: Request) -> None:
     """The page of all workers."""
     with frame(request, "Workers") as visitor, ui.element("section").classes("card"):
         with ui.element("h1"):
             ui.label("Workers")
-        body = ui.element("div")
-    seen: object = None
+        none = ui.label(NO_WORKER).classes("nothing")
+        numbers = ("Slots", "Processor", "Memory")
+        table = plain.Table(_HEADERS, numbers=numbers, wide=("Holds",), caption="Live workers")
 
     async def refresh() -> None:
-        nonlocal seen
         found = (await visitor.ask.get("/workers"))["workers"]
-        if found == seen:
-            return
-        seen = found
-        body.clear()
-        with body:
-            if found:
-                rows = [_row(worker) for worker in found]
-                numbers = ("Slots", "Processor", "Memory")
-                plain.table(_HEADERS, rows, numbers=numbers, wide=("Holds",), caption="Live workers")
-            else:
-                nothing("No worker is there: start one with `celery -A workers worker`, or `hms up`.")
+        none.set_visibility(not found)
+        table.set_visibility(bool(found))
+        table.show([_row(worker) for worker in found])
 
-    await refresh()
-    ui.timer(LOOK_SECONDS, refresh, immediate=False)
+    await keep(refresh, LOOK_SECONDS)
 
 
 def _row(worker: Mapping[str, Any]) -> tuple[plain.Cell, ...]:

@@ -42,7 +42,7 @@ def test_a_cycle_is_run_from_a_file_and_its_report_read(visit: Visit) -> None:
 
 
 def test_the_light_turns_amber_and_red_and_green_again(visit: Visit, floor: Floor) -> None:
-    """A throttled queue is at risk, then broken; its incident is taken in hand; in the end it holds again."""
+    """A throttled queue is at risk, then broken; its incident is acknowledged; in the end it holds again."""
     page = visit("/floor/", Role.ONCALL)
     verdict = page.get_by_label("Verdict")
     expect(verdict.get_by_text(re.compile("^Holds$|^Idle$"))).to_be_visible()
@@ -54,7 +54,7 @@ def test_the_light_turns_amber_and_red_and_green_again(visit: Visit, floor: Floo
     expect(page.get_by_label("Queue farm-grant").get_by_text("Broken")).to_be_visible()
     late = page.locator(".incident").filter(has_text="late since")
     late.get_by_role("button", name="Acknowledge").click()
-    expect(late.get_by_text("lee has it in hand.")).to_be_visible()
+    expect(late.get_by_text("Acknowledged by lee.")).to_be_visible()
     expect(page.get_by_label("Last texts").get_by_text("late since").first).to_be_visible()
     floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": None})
     expect(verdict.get_by_text("Holds")).to_be_visible(timeout=30_000)

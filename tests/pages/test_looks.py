@@ -45,6 +45,40 @@ def test_every_page_can_be_read_in_both_themes_and_on_a_phone(visit: Visit, floo
     assert told == []
 
 
+TOASTS = """dark => {
+  Quasar.Dark.set(dark);
+  for (const type of ["positive", "negative", "warning", "info", "ongoing", undefined]) {
+    const message = `${type} and more words`;
+    Quasar.Notify.create({ message, type, caption: "more", closeBtn: "Close", timeout: 0, position: "top" });
+  }
+}"""
+
+
+def test_toasts_and_dialogs_can_be_read_in_both_themes(visit: Visit, floor: Floor) -> None:
+    """Every kind of toast with its button, and every dialog: each text has a contrast of 4.5."""
+    page = visit("/floor/queues/farm-grant")
+    faults: dict[str, list[str]] = {}
+    for theme in ("light", "dark"):
+        page.evaluate(TOASTS, theme == "dark")
+        expect(page.locator(".q-notification").get_by_text("Close")).to_have_count(6)
+        faults[f"toasts {theme}"] = page.evaluate(SEEING)
+        page.reload()
+        page.evaluate("dark => Quasar.Dark.set(dark)", theme == "dark")
+        for name in ("Pause", "Limits", "SLA", "Keys"):
+            page.get_by_role("button", name=name).first.click()
+            dialog = page.get_by_role("dialog")
+            expect(dialog).to_be_visible()
+            faults[f"{name} {theme}"] = page.evaluate(SEEING)
+            if name == "Limits":
+                dialog.get_by_label("Starts a minute").fill("many")
+                dialog.get_by_role("button", name="Set").click()
+                expect(dialog.locator(".fault")).to_be_visible()
+                faults[f"refused {theme}"] = page.evaluate(SEEING)
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
 def test_keys_lead_to_pages_and_fields(visit: Visit, floor: Floor) -> None:
     """`/` searches, `g` and a letter goes to a page, `?` lists the keys, and none of them acts in a field."""
     page = visit("/floor/jobs")

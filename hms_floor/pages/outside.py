@@ -1,0 +1,83 @@
+"""Pages outside of the floor itself: they stand alone, need no script, no ledger and no badge."""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.responses import HTMLResponse
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",
+}
+#: How often a page that waits for the ledger is loaded again, in seconds.
+AGAIN_SECONDS = 5
+
+
+def page(title: str, content: str, status: int = 200) -> HTMLResponse:
+    """A page of our look; `content` is HTML."""
+    shown = _PAGE.replace("{title}", escape(title)).replace("{content}", content)
+    return HTMLResponse(shown, status, headers=HEADERS)
+
+
+def away() -> HTMLResponse:
+    """What is shown while the ledger does not answer; it comes back to the page that was asked for."""
+    answer = page(
+        "The ledger does not answer",
+        "<main><h1>The ledger does not answer</h1>"
+        '<p role="alert">Nothing can be shown while PostgreSQL is away.'
+        " Jobs that run go on; nothing that was accepted is lost.</p>"
+        "<p>This page tries again every few seconds. <code>hms check</code> says more.</p></main>",
+        503,
+    )
+    answer.headers.update({"Retry-After": str(AGAIN_SECONDS), "Refresh": str(AGAIN_SECONDS)})
+    return answer
+
+
+def sign_in(where: str, fault: str = "", status: int = 200) -> HTMLResponse:
+    """The form that a badge is shown at; it leads to `where` afterwards."""
+    told = f'<p role="alert">{escape(fault)}</p>' if fault else ""
+    content = _SIGN_IN.replace("{fault}", told).replace("{next}", escape(where, quote=True))
+    return page("Sign in", content, status)
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} - Operations floor</title>
+<style>
+:root { color-scheme: light dark;
+  --ink: #1c2733; --paper: #f4f6f8; --card: #fff; --line: #7d8a97; --act: #0b5cad }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6ebf0; --paper: #11171d; --card: #1a222b; --line: #7d8a97; --act: #2a7fd4 } }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper);
+  color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
+form, main { background: var(--card); padding: 2rem; border-radius: 10px; width: min(26rem, 88vw);
+  box-shadow: 0 1px 4px #0003; box-sizing: border-box }
+h1 { font-size: 1.3rem; margin: 0 0 .3rem } p { margin: 0 0 1rem }
+label { display: block; font-weight: 600; margin-bottom: .3rem }
+textarea { width: 100%; box-sizing: border-box; height: 6.5rem; font: 13px/1.4 ui-monospace, monospace;
+  border: 1px solid var(--line); border-radius: 6px; padding: .5rem; background: transparent; color: inherit }
+button { margin-top: 1rem; width: 100%; padding: .7rem; font: inherit; font-weight: 600; color: #fff;
+  background: var(--act); border: 0; border-radius: 6px; cursor: pointer }
+[role=alert] { background: #b3261e; color: #fff; padding: .5rem .7rem; border-radius: 6px }
+code { font: 13px ui-monospace, monospace }
+</style>
+{content}
+</html>
+"""
+_SIGN_IN = """<form method="post" action="/enter">
+<h1>Operations floor</h1>
+<p>Sign in with your badge.</p>
+{fault}
+<label for="badge">Badge</label>
+<textarea id="badge" name="badge" required autofocus autocomplete="off" spellcheck="false"
+  aria-describedby="hint"></textarea>
+<input type="hidden" name="next" value="{next}">
+<button>Sign in</button>
+<p id="hint" style="margin:1rem 0 0;font-size:.9rem">A manager makes one with
+<code>hms badge issue --actor you@example.gov --role viewer</code>.</p>
+</form>
+"""

@@ -1,0 +1,136 @@
+"""Acting while everything moves: whoever types slowly is not interrupted, and what they do takes effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import wait_until
+from tests.pages.conftest import Floor
+
+Visit = Callable[..., Page]
+#: Between two keys, in milliseconds: a reason takes longer than any page leaves its numbers alone.
+SLOWLY = 130
+REASON = "county fair, second try"
+
+
+@pytest.fixture(scope="module")
+def burning(floor: Floor) -> Any:
+    """A queue whose jobs go late one after the other, and the reference of the incident about it."""
+    floor.ask("POST", "/queues/farm-grant/resume", {})
+    floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": 30})
+    floor.cycle(80, 0.2)
+
+    def late() -> Any:
+        incidents = floor.ask("GET", "/incidents?state=open")["incidents"]
+        return next((each for each in incidents if each["lateJobs"]), None)
+
+    yield wait_until(late, "an incident about late jobs", 60)
+    floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": None})
+    floor.ask("POST", "/jobs/bulk", {"action": "cancel", "filter": {"status": ["open"]}})
+    for silence in floor.ask("GET", "/silences")["silences"]:
+        floor.ask("POST", f"/silences/{silence['id']}/end", {})
+    for each in floor.ask("GET", "/incidents?state=open&state=acknowledged")["incidents"]:
+        floor.ask("POST", f"/incidents/{each['id']}/resolve", {})
+
+
+def dialog_of(page: Page, button: Locator, name: str) -> Locator:
+    """Open a dialog by keyboard, and see that it has a name and the focus."""
+    button.press("Enter")
+    dialog = page.get_by_role("dialog", name=name)
+    expect(dialog).to_be_visible()
+    expect(dialog.locator("input").first).to_be_focused()
+    return dialog
+
+
+def test_an_incident_is_acknowledged_on_its_page_while_jobs_go_late(
+    visit: Visit, floor: Floor, burning: Any
+) -> None:
+    """The reason is typed slowly, the numbers change meanwhile, and Enter acknowledges."""
+    page = visit(f"/floor/incidents/{burning['id']}")
+    sentence = page.locator(".title").first.inner_text()
+    dialog = dialog_of(page, page.get_by_role("button", name="Acknowledge"), "Acknowledge #")
+    page.keyboard.type(REASON, delay=SLOWLY)
+    expect(dialog.get_by_label("What is being done?")).to_have_value(REASON)
+    expect(page.locator(".title").first).not_to_have_text(sentence)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    incident = floor.ask("GET", f"/incidents/{burning['id']}")
+    assert incident["state"] == "acknowledged"
+    assert REASON in [(line["detail"] or {}).get("reason") for line in incident["timeline"]]
+    expect(page.get_by_label("History").get_by_text(REASON)).to_be_visible()
+    expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+
+
+def test_a_reason_is_typed_on_every_page_that_has_an_action(visit: Visit, floor: Floor, burning: Any) -> None:
+    """On each the dialog outlives the changes below it, and the ledger has the action with its reason."""
+    [job, other] = floor.ask("GET", "/jobs?status=waiting&limit=2")["jobs"]
+    page = visit(f"/floor/jobs/{job['id']}")
+    dialog_of(page, page.get_by_role("button", name="Priority"), f"Priority {job['id']}")
+    page.keyboard.type("7")
+    page.keyboard.press("Tab")
+    page.keyboard.type(REASON, delay=SLOWLY)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 of 1 changed")).to_be_visible()
+    assert floor.ask("GET", f"/jobs/{job['id']}")["priority"] == 7
+
+    page.goto(f"{floor.url}/floor/jobs?status=waiting")
+    page.get_by_label(f"Choose {other['id']}").click()
+    dialog_of(page, page.get_by_role("button", name="Cancel").last, "Cancel the chosen jobs")
+    page.keyboard.type(REASON, delay=SLOWLY)
+    page.keyboard.press("Enter")
+    wait_until(lambda: floor.ask("GET", f"/jobs/{other['id']}")["status"] == "cancelled", "it is cancelled")
+
+    page.goto(f"{floor.url}/floor/queues/farm-grant")
+    dialog_of(page, page.get_by_role("button", name="Limits"), "Limits of farm-grant")
+    page.get_by_label("Why?").focus()
+    page.keyboard.type(REASON, delay=SLOWLY)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The limits of farm-grant are set.")).to_be_visible()
+
+    page.goto(f"{floor.url}/floor/incidents")
+    dialog_of(page, page.get_by_role("button", name="Silence"), "Silence")
+    page.get_by_label("Why?").focus()
+    page.keyboard.type(REASON, delay=SLOWLY)
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Silences that hold").get_by_text(REASON)).to_be_visible()
+
+    page.goto(f"{floor.url}/floor/oncall")
+    dialog_of(page, page.get_by_role("button", name="Test page"), "Test page")
+    page.keyboard.type("+12025550143", delay=SLOWLY)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The text is on its way.")).to_be_visible()
+
+    reasons = [entry["reason"] for entry in floor.ask("GET", "/audit?limit=50")["entries"]]
+    assert reasons.count(REASON) == 4
+
+
+def test_a_dialog_says_what_is_wrong_and_gives_the_focus_back(visit: Visit) -> None:
+    """What is refused stands in the dialog beside what was typed; Escape closes, the button has the focus."""
+    page = visit("/floor/queues/farm-grant")
+    button = page.get_by_role("button", name="Limits")
+    dialog = dialog_of(page, button, "Limits of farm-grant")
+    dialog.get_by_label("Starts a minute").fill("many")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_text("'many' is not a whole number")).to_be_visible()
+    expect(dialog.get_by_label("Starts a minute")).to_have_value("many")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def test_what_is_half_typed_on_a_page_stays(visit: Visit, floor: Floor, burning: Any) -> None:
+    """A filter, a choice and a link that has the focus outlive every change of the numbers."""
+    page = visit("/floor/jobs?status=waiting")
+    page.get_by_label("Job number (/)").focus()
+    page.keyboard.type("job-9999", delay=4 * SLOWLY)
+    expect(page.get_by_label("Job number (/)")).to_have_value("job-9999")
+    page.goto(f"{floor.url}/floor/incidents")
+    table = page.get_by_label("Incidents, newest first")
+    words = table.inner_text()
+    table.get_by_role("link").first.focus()
+    expect(table).not_to_have_text(words, use_inner_text=True)
+    assert page.evaluate("document.activeElement.closest('table') !== null")

@@ -1,0 +1,181 @@
+"""Errors are pages of ours: every role on every page, every wrong value, every unknown address, no ledger."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psutil
+import pytest
+
+from hms_floor import embedded
+from hms_floor.api.roles import TABLE
+from hms_floor.badges import Role
+from hms_floor.pages import (  # noqa: F401 -- a page is registered when its module is imported
+    audit,
+    cycles,
+    floor,
+    frame,
+    incidents,
+    job,
+    jobs,
+    oncall,
+    queue,
+    route,
+    sla,
+    workers,
+)
+from hms_oms import database, recipes, registry
+from tests.conftest import RECIPES, admin, drop, sibling, wait_until
+from tests.door import OpenDoor, standing
+
+#: A page of each kind; what has an id is there.
+PAGES = {
+    "/": "/",
+    "/queues/{name}": "/queues/shop",
+    "/jobs": "/jobs",
+    "/jobs/{name}": "/jobs/job-1",
+    "/cycles": "/cycles",
+    "/cycles/{number}": "/cycles/1",
+    "/incidents": "/incidents",
+    "/incidents/{name}": "/incidents/1",
+    "/sla": "/sla",
+    "/workers": "/workers",
+    "/oncall": "/oncall",
+    "/audit": "/audit",
+}
+#: What is wrong in an address, the status that it is answered with, and words that say so.
+WRONG = {
+    "/jobs?status=nonsense": (422, "There is no status"),
+    "/jobs?batch=abc": (422, "cycles are numbered"),
+    "/jobs?batch=99999999999999999999999": (422, "cycles are numbered"),
+    "/jobs?cursor=abc": (422, "cursor"),
+    "/jobs?payload=novalue": (422, "as in countyFips=19153"),
+    "/jobs?queue=nowhere&type=none&foo=bar": (200, "No matching jobs."),
+    "/jobs/nonsense": (404, "nonsense"),
+    "/jobs/job-999999": (404, "job-999999"),
+    "/jobs/job-99999999999999999999999": (404, "job-99999999999999999999999"),
+    "/cycles/abc": (404, "There is no cycle abc."),
+    "/cycles/999": (404, "999"),
+    "/cycles/99999999999999999999999": (404, "99999999999999999999999"),
+    "/incidents/abc": (404, "abc"),
+    "/incidents/999": (404, "999"),
+    "/incidents/99999999999999999999999": (404, "99999999999999999999999"),
+    "/queues/nowhere": (404, "nowhere"),
+    "/sla?week=nonsense": (422, "from"),
+    "/sla?week=2026-99-99": (422, "from"),
+    "/sla?week=0001-01-01": (200, "No job has ended in this week."),
+    "/sla?week=9999-12-31": (200, "No job has ended in this week."),
+    "/sla?queue=nowhere": (404, "nowhere"),
+    "/audit?cursor=abc": (422, "cursor"),
+    "/nowhere": (404, "There is no page at this address."),
+    "/jobs/job-1/nowhere": (404, "There is no page at this address."),
+}
+
+
+@pytest.fixture(scope="module")
+def shop(servers: embedded.Servers, template: str) -> Iterator[str]:
+    """A database with the recipes of the tests, and its name."""
+    name = f"hms_refusals_{uuid.uuid4().hex[:12]}"
+    admin(servers, f"create database {name} template {template}")
+    with database.engine(sibling(servers, name)).begin() as connection:
+        for recipe in recipes.load_folder(RECIPES).values():
+            registry.register(connection, recipe)
+    yield name
+    database.engine(sibling(servers, name)).dispose()
+    drop(servers, name)
+
+
+@pytest.fixture(scope="module")
+def door(
+    servers: embedded.Servers, shop: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenDoor]:
+    """A door with pages, for all tests of this module, and a cycle with one job."""
+    home = tmp_path_factory.mktemp("door") / "home"
+    with standing(sibling(servers, shop), "redis://127.0.0.1:1/0", home) as opened:
+        headers = {
+            "Authorization": f"Bearer {opened.badge('manager')}",
+            "Content-Type": "application/x-ndjson",
+        }
+        path = f"{opened.url}/cycles?jobType=shop:order:v1&name=one.ndjson"
+        answer = httpx.post(path, content='{"number": 1}\n', headers=headers, trust_env=False)
+        assert answer.is_success, answer.text
+        yield opened
+
+
+def look(door: OpenDoor, path: str, *roles: str) -> httpx.Response:
+    """Open a page with a badge of these roles."""
+    cookies = {"hms_badge": door.badge(*roles)}
+    return httpx.get(f"{door.url}/floor{path}", cookies=cookies, trust_env=False, timeout=60)
+
+
+def links(answer: httpx.Response) -> set[str]:
+    """The pages that the bar of a page leads to."""
+    keys = "|".join(key for _, _, key, _ in frame.LINKS)
+    return set(re.findall(rf'"href":"([^"]+)","data-key":"(?:{keys})"', answer.text.replace("&quot;", '"')))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_reads_its_pages_and_hears_of_the_others_why_not(door: OpenDoor, role: Role) -> None:
+    """Each page is for those who may read its route; the bar leads to no page that its reader may not see."""
+    assert set(PAGES) == set(route.READ_BY)
+    offered = {path for path, _, _, reads in frame.LINKS if role in TABLE[reads]}
+    for path, example in PAGES.items():
+        answer = look(door, example, role)
+        expected = 403 if role not in route.READ_BY[path] else 404 if path == "/incidents/{name}" else 200
+        assert answer.status_code == expected, path
+        assert ("Not for your role" in answer.text) == (expected == 403), path
+        assert links(answer) == offered, path
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_wrong_address_is_answered_by_a_page_that_says_what_is_wrong(door: OpenDoor, path: str) -> None:
+    """With the bar, the reason, and a way on; never a blank page or an error of the server."""
+    status, words = WRONG[path]
+    answer = look(door, path, "manager")
+    assert answer.status_code == status
+    assert "Operations floor" in answer.text
+    assert words.lower() in answer.text.lower()
+    if status != 200:
+        assert re.search("Back to the floor|All jobs|All cycles|All incidents|Without filters", answer.text)
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_every_page_says_that_the_ledger_is_away(
+    door: OpenDoor, servers: embedded.Servers, shop: str
+) -> None:
+    """Closed or frozen, each page says so in a few seconds, for each role, and is itself again afterwards."""
+    admin(servers, f"alter database {shop} with allow_connections false")
+    admin(servers, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{shop}'")
+    _all_away(door)
+    assert httpx.get(f"{door.url}/enter?code=x", trust_env=False).status_code == 503
+    admin(servers, f"alter database {shop} with allow_connections true")
+    wait_until(lambda: look(door, "/jobs", "viewer").status_code == 200, "the pages to be back")
+    for process in _database(servers):
+        process.suspend()
+    try:
+        _all_away(door)
+    finally:
+        for process in _database(servers):
+            process.resume()
+    wait_until(lambda: look(door, "/jobs", "viewer").status_code == 200, "the pages to be back")
+
+
+def _all_away(door: OpenDoor) -> None:
+    asked = [(page, role) for page in (*PAGES.values(), "/nowhere") for role in Role]
+    # A badge that was let in a moment ago is good for another one.
+    wait_until(lambda: look(door, "/jobs", "viewer").status_code == 503, "the page to say so")
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda each: look(door, *each), asked))
+    for each, answer in zip(asked, answers, strict=True):
+        assert answer.status_code == 503, each
+        assert "The ledger does not answer" in answer.text, each
+        assert answer.elapsed.total_seconds() < 20, each
+
+
+def _database(servers: embedded.Servers) -> list[psutil.Process]:
+    server = psutil.Process(int((servers.home / "postgres" / "postmaster.pid").read_text().split()[0]))
+    return [server, *server.children(recursive=True)]
