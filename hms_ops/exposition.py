@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, text
 
 from hms_oms import health
+from hms_ops import health as judgement
 from hms_ops import incidents, metrics, pulse
 from hms_ops.metrics import CATALOGUE, Metric
 from hms_ops.rules import RULES
@@ -109,6 +110,7 @@ class _Floor(Collector):
         yield from _measured(found, now)
         yield _ages(found, now)
         yield _beats(self._connection)
+        yield from _health(self._connection)
         yield _incidents(self._connection)
         yield _unsent(self._connection)
         yield _build()
@@ -158,6 +160,27 @@ def _beats(connection: Connection) -> Family:
         if found.age is not None:
             family.add_metric([found.name], found.age)
     return family
+
+
+def _health(connection: Connection) -> Iterator[Family]:
+    """What the ledger knows of those who write it, and of whom a text would reach."""
+    ledger = judgement.read(connection)
+    if ledger.broker is not None:
+        yield GaugeMetricFamily(
+            "hms_dispatcher_age_seconds", "How long ago the dispatcher was there", ledger.broker.age
+        )
+        refused = ledger.broker.refusal is not None
+        yield GaugeMetricFamily(
+            "hms_redis_refuses", "Whether Redis takes no writes, as the dispatcher has last reported", refused
+        )
+    yield GaugeMetricFamily(
+        "hms_nobody_on_call", "Whether a text of now would reach nobody real", ledger.doubt is not None
+    )
+    yield GaugeMetricFamily(
+        "hms_incidents_unreached",
+        "Open incidents whose present call has reached nobody",
+        sum(each.unreached for each in ledger.incidents),
+    )
 
 
 def _incidents(connection: Connection) -> Family:

@@ -11,8 +11,10 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from hms_oms import health
+from hms_oms import broker_state, health
+from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
+from hms_oms.refusals import Refusal
 from hms_ops import exposition, metrics, pulse
 from hms_ops.picture import Forecast, Hearing, HostSeen, Picture, QueueSeen, StepSeen, Waits
 from hms_ops.rules import RULES
@@ -151,6 +153,8 @@ def test_what_is_stale_is_absent_and_its_age_is_told(
     assert {name for name, _ in found} == {
         "hms_metric_age_seconds",
         "hms_beat_age_seconds",
+        "hms_nobody_on_call",
+        "hms_incidents_unreached",
         "hms_incidents",
         "hms_unsent_texts",
         "hms_build_info",
@@ -163,7 +167,26 @@ def test_what_is_stale_is_absent_and_its_age_is_told(
 def test_an_empty_ledger_can_be_scraped(engine: sa.Engine) -> None:
     """Before anything was measured there are no values and no beats, but a whole answer."""
     found = samples(scrape(engine))
-    assert {name for name, _ in found} == {"hms_incidents", "hms_unsent_texts", "hms_build_info"}
+    assert {name for name, _ in found} == {
+        *(
+            "hms_incidents",
+            "hms_incidents_unreached",
+            "hms_nobody_on_call",
+            "hms_unsent_texts",
+            "hms_build_info",
+        )
+    }
+    assert found[named("hms_nobody_on_call")] == 1
+
+
+def test_a_refusal_of_redis_is_measured(engine: sa.Engine, bare: Bare) -> None:
+    """As the dispatcher reports it, with how long ago it did so."""
+    broker_state.report(bare, Refusal("out-of-memory", "is out of memory"))
+    found = samples(scrape(engine))
+    assert found[named("hms_redis_refuses")] == 1
+    assert found[named("hms_dispatcher_age_seconds")] < 60
+    broker_state.report(bare, None)
+    assert samples(scrape(engine))[named("hms_redis_refuses")] == 0
 
 
 def test_metrics_of_another_release_are_passed_by(engine: sa.Engine) -> None:
