@@ -120,6 +120,6 @@ def _delay(engine: Engine, provider: Provider, number: int) -> float:
     # Somebody has it in hand: else the next phone would be called about it, too.
     with engine.begin() as connection:
         limits = thresholds.limits(connection)
-        for incident in incidents.find(connection, ["open"]):
+        for incident in (one for one in incidents.find(connection, ["open"]) if one.rule == "late"):
             incidents.acknowledge(connection, incident.id, WHO, health.clock(connection), limits)
     return (text_.at - deadline).total_seconds()

@@ -1,13 +1,18 @@
 """How incidents open, hold and end: one look's findings against what is known, in the caller's transaction.
 
-A finding begins as pending and opens when its rule has held for `for_seconds`; a pending one that clears is
-forgotten. An open one is resolved when its rule has been clear for `clear_seconds`; if it comes back within
-`reopen_seconds` the same incident is reopened. An acknowledgement that runs out while the rule holds opens it
-again. Each of these calls people anew, unless a silence covers it (the call then waits for the silence's end)
-or it flaps: with `flap_changes` openings and endings within `flap_seconds` it says so once, and is quiet
-until nothing has changed for `reopen_seconds`.
+All rules about the deadlines of a queue feed one incident (`hms_ops.stages`), each as a signal within it
+(`hms_ops.signals`). It begins as pending and opens when one of them has held for its `for_seconds`; a pending
+one that clears is forgotten. An open one is resolved when each has been clear for its `clear_seconds`; if it
+comes back within `reopen_seconds` the same incident is reopened. An acknowledgement that runs out while
+something holds opens it again. Each of these calls people anew, and so does the first late job after a call
+that only warned, unless somebody has acknowledged it. A silence makes a call wait for its end. An incident
+that flaps says so once: with `flap_changes` openings and endings within `flap_seconds` it is quiet until
+nothing has changed for `reopen_seconds`.
 
-What was not looked at is not known. A rule that could not judge leaves its incidents as they are, and so does
+A busy host that explains why jobs are late is named inside the incident of each such queue; if it had an
+incident of its own, that one is merged into the first of them.
+
+What was not looked at is not known. A rule that could not judge leaves its signals as they are, and so does
 one that lacks the data about a queue, as a forecast does after a new start. When the
 watch was away, the time between does not count for pending ones, except that the ledger knows since when jobs
 are late. A breach that began and ended while the watch was away calls nobody: it is in the SLA report.
@@ -19,23 +24,26 @@ insert. The loser finds everything done.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from hms_oms import outbox
-from hms_ops import incident_rows, references, silences
+from hms_ops import decisions, incident_rows, references, signals, silences, stages
+from hms_ops.decisions import Step
 from hms_ops.findings import Finding, Key
 from hms_ops.incident_rows import Incident
+from hms_ops.signals import AWAY, Signals
 from hms_ops.silences import Silence
 from hms_ops.thresholds import Thresholds
 
-#: With so long between two looks the watch was away.
-AWAY = timedelta(seconds=10)
 #: What had held for longer than this when the watch came back is marked as detected late.
 LONG_HELD = timedelta(minutes=1)
+
+#: The findings that belong together.
+_Groups = Mapping[Key, Sequence[Finding]]
 
 
 def observe(
@@ -48,27 +56,32 @@ def observe(
     unknown: Collection[Key] = (),
     looked_before: datetime | None = None,
 ) -> None:
-    """Move the incidents of the rules that were `judged` in a look at `now`, but not the `unknown` ones.
+    """Move the incidents by what was found in a look at `now` by the rules that were `judged`.
 
-    `looked_before` is when the watch last looked, None if that is not known.
+    Nothing is known of the rest, and of the `unknown`. `looked_before` is when the watch last looked, None if
+    that is not known.
     """
-    look = _Look(connection, now, limits, silences.active(connection, now), looked_before)
-    holding = {finding.key: finding for finding in findings}
-    current, ended = look.known(judged, unknown)
+    held = silences.active(connection, now)
+    look = _Look(connection, now, limits, held, looked_before, judged, unknown)
+    groups = _grouped(findings)
+    current, ended = look.known()
     # In one order everywhere: evaluators that race wait for each other in turn, and never in a circle.
-    fresh = [holding[key] for key in sorted(holding, key=str) if key not in current]
-    begun = [look.begin(finding, ended.get(finding.key)) for finding in fresh]
+    fresh = [key for key in sorted(groups, key=str) if key not in current]
+    begun = [look.begin(groups[key], ended.get(key)) for key in fresh]
     if any(begun):
-        current, ended = look.known(judged, unknown)
+        current, ended = look.known()
     for incident in ended.values():
-        look.rest(incident, holds=incident.key in holding)
-    held = []
-    for key, incident in current.items():
-        if key in holding:
-            held.append((look.hold(incident, holding[key], ended.get(key)), holding[key]))
+        look.rest(incident, holds=incident.key in groups)
+    seen = {key: look.see(one, groups, current) for key, one in current.items()}
+    incident_rows.keep_up(connection, [one for key, one in seen.items() if one is not current[key]])
+    queues_first = sorted(seen, key=lambda key: (key[0] != stages.DEADLINES, seen[key].id))
+    moved: list[Incident] = []
+    for key in queues_first:
+        whole = look.explained(seen[key], moved)
+        if whole is None:
+            moved.append(look.move(seen[key], current[key], ended.get(key)))
         else:
-            look.clear(incident)
-    incident_rows.keep_up(connection, held, now)
+            look.merge(seen[key], whole)
 
 
 @dataclass(frozen=True)
@@ -78,89 +91,109 @@ class _Look:
     limits: Thresholds
     silences: Sequence[Silence]
     looked_before: datetime | None
+    judged: Collection[str]
+    unknown: Collection[Key]
 
-    def known(
-        self, judged: Collection[str], unknown: Collection[Key]
-    ) -> tuple[Mapping[Key, Incident], Mapping[Key, Incident]]:
+    def known(self) -> tuple[Mapping[Key, Incident], Mapping[Key, Incident]]:
         """The incident of each key that is not resolved, and the newest that is and may be reopened."""
         since = self.now - timedelta(seconds=self.limits.largest("reopen_seconds"))
-        known = [
-            one
-            for one in incident_rows.hold_recent(self.connection, since)
-            if one.rule in judged and one.key not in unknown
-        ]
+        known = incident_rows.hold_recent(self.connection, since)
         return (
             {one.key: one for one in known if one.state != "resolved"},
             {one.key: one for one in known if one.state == "resolved"},
         )
 
-    def begin(self, finding: Finding, ended: Incident | None) -> bool:
-        """A rule holds that has no incident: False where it gets none, or another evaluator was first."""
-        if ended is not None and self._word_stands(ended):
+    def begin(self, findings: Sequence[Finding], ended: Incident | None) -> bool:
+        """Rules hold that have no incident: False where they get none, or another evaluator was first."""
+        rules = {finding.rule for finding in findings}
+        if ended is not None and decisions.word_stands(ended, rules, self.now, self.limits):
             return False
-        since = _since_when(finding)
+        found = signals.follow({}, findings, (), self.now, self.limits)
+        since = min(one.active_at for one in found.values())
         away = self.looked_before is None or self.now - self.looked_before > AWAY
-        late = away and since is not None and self.now - since > LONG_HELD
-        return incident_rows.begin(self.connection, finding, since or self.now, self.now, late)
+        late = away and self.now - since > LONG_HELD
+        return incident_rows.begin(self.connection, found, self.now, late)
 
-    def hold(self, incident: Incident, finding: Finding, ended: Incident | None) -> Incident:
-        """The rule of an incident holds; returns the incident that it belongs to from now on."""
-        if incident.state == "pending":
-            return self._ripen(incident, finding, ended)
-        if (
-            incident.state == "acknowledged"
-            and incident.ack_expires_at
-            and incident.ack_expires_at <= self.now
-        ):
-            return self._call(incident, "ack expired", **_NOT_ACKNOWLEDGED)
-        if incident.flapping and self._is_steady(incident):
-            if incident.state == "open":
+    def see(self, incident: Incident, groups: _Groups, current: Mapping[Key, Incident]) -> Incident:
+        """The incident with what this look says of it; itself where nothing is known of it."""
+        untold = [name for name, one in incident.signals.items() if self._is_untold(one.rule, incident)]
+        findings = groups.get(incident.key, ())
+        if not findings and len(untold) == len(incident.signals):
+            return incident
+        hosts = _hosts_of(incident.queue, groups) if incident.key[0] == stages.DEADLINES else []
+        before = {**_since(hosts, current), **incident.signals}
+        found = signals.follow(before, [*findings, *hosts], untold, self.now, self.limits)
+        return decisions.seen(incident, found, self.now, self.limits)
+
+    def explained(self, incident: Incident, moved: Sequence[Incident]) -> Incident | None:
+        """The incident of a queue that trouble of a host is the cause of."""
+        if incident.rule not in stages.CAUSES or incident.clear_since is not None:
+            return None
+        queues = incident.facts.get("queues", ())
+        return next((one for one in moved if decisions.is_explained(queues, one)), None)
+
+    def merge(self, part: Incident, whole: Incident) -> None:
+        """Trouble of a host explains the lateness of a queue: it is no incident of its own."""
+        if part.state == "pending":
+            incident_rows.forget(self.connection, part)
+        else:
+            incident_rows.merge(self.connection, part, whole, self.now)
+
+    def move(self, incident: Incident, before: Incident, ended: Incident | None) -> Incident:
+        """Do what is due with an incident; returns the one that it belongs to from now on."""
+        step = decisions.judge(incident, self.now, self.limits, self.silences)
+        match step:
+            case Step.FORGET:
+                incident_rows.forget(self.connection, incident)
+                return incident
+            case Step.OPEN:
+                return self._open(incident, ended)
+            case Step.END:
+                return incident_rows.end(self.connection, incident, self.now)
+        incident = self._note_stage(incident, before)
+        match step:
+            case Step.EXPIRED:
+                return self._call(incident, "ack expired", **_NOT_ACKNOWLEDGED)
+            case Step.STEADY if incident.state == "open":
                 return self._call(incident, "steady", flapping=False)
-            return self._change(incident, "steady", flapping=False)
-        if incident.silenced and self._silence(incident) is None:
-            return self._change(incident, "silence over", silenced=False, page_from=self.now)
+            case Step.STEADY:
+                return self._change(incident, "steady", flapping=False)
+            case Step.WORSE:
+                return self._call(incident, "called again", {"stage": stages.word(incident.rule)}, worse=True)
+            case Step.UNSILENCED:
+                return self._change(
+                    incident, "silence over", silenced=False, page_from=self.now, called_for=incident.rule
+                )
         return incident
-
-    def clear(self, incident: Incident) -> None:
-        """The rule of an incident does not hold."""
-        since = incident.clear_since or self.now
-        if incident.state == "pending":
-            incident_rows.forget(self.connection, incident)
-        elif self.now - since >= self._seconds(incident, "clear_seconds"):
-            incident_rows.end(self.connection, incident, self.now)
-        elif incident.clear_since is None:
-            incident_rows.cleared(self.connection, [incident], self.now)
 
     def rest(self, ended: Incident, *, holds: bool) -> None:
         """An incident is resolved and may still be reopened."""
-        if ended.flapping and self._is_steady(ended):
+        if ended.flapping and decisions.is_steady(ended, self.now, self.limits):
             ended = self._change(ended, "steady", flapping=False)
-        if ended.clear_since is None and not holds:
+        untold = any(self._is_untold(one.rule, ended) for one in ended.signals.values() if one.holds)
+        if ended.clear_since is None and not holds and not untold:
             incident_rows.cleared(self.connection, [ended], self.now)
 
-    def _ripen(self, pending: Incident, finding: Finding, ended: Incident | None) -> Incident:
-        active_at = self._active_at(pending, finding)
-        if self.now - active_at < self._seconds(pending, "for_seconds"):
-            if active_at != pending.active_at:
-                incident_rows.shift(self.connection, pending, active_at)
-            return pending
-        if ended is not None and self._comes_back(ended, active_at):
-            incident_rows.forget(self.connection, pending)
-            return self._reopen(ended, active_at)
-        return self._turn(
-            pending,
-            "opened",
-            active_at=active_at,
-            opened_at=self.now,
-            reference=references.fresh(self.connection, self.now),
-        )
+    def _is_untold(self, rule: str, incident: Incident) -> bool:
+        return rule not in self.judged or (rule, incident.queue, incident.subject) in self.unknown
 
-    def _reopen(self, ended: Incident, active_at: datetime) -> Incident:
+    def _open(self, pending: Incident, ended: Incident | None) -> Incident:
+        if ended is not None and decisions.comes_back(ended, pending.active_at, self.limits):
+            incident_rows.forget(self.connection, pending)
+            return self._reopen(ended, pending)
+        reference = references.fresh(self.connection, self.now)
+        return self._turn(pending, "opened", opened_at=self.now, reference=reference)
+
+    def _reopen(self, ended: Incident, pending: Incident) -> Incident:
         rested = ended.resolved_at is not None and self.now - ended.resolved_at > references.REST
+        found = signals.joined(ended.signals, pending.signals)
+        back = decisions.seen(replace(ended, stage=pending.stage), found, self.now, self.limits)
         return self._turn(
-            ended,
+            back,
             "reopened",
-            active_at=active_at,
+            **{name: getattr(back, name) for name in ("rule", "stage", "facts", "signals", "worst")},
+            active_at=pending.active_at,
+            last_true_at=self.now,
             reference=references.fresh(self.connection, self.now) if rested else ended.reference,
             reopened=ended.reopened + 1,
             resolved_at=None,
@@ -171,62 +204,82 @@ class _Look:
     def _turn(self, incident: Incident, kind: str, **values: Any) -> Incident:
         """Open or reopen an incident: people are called, unless it comes and goes all the time."""
         values |= {"changed_at": self.now, **_NOT_ACKNOWLEDGED}
+        stage = {"stage": stages.word(incident.rule)} if incident.rule in stages.STAGES else None
         if incident.flapping:
-            return self._change(incident, kind, **values)
-        window = self._seconds(incident, "flap_seconds")
+            return self._change(incident, kind, stage, **values)
+        window = timedelta(seconds=self.limits.value(incident.rule, "flap_seconds", incident.queue))
         changes = incident_rows.turns(self.connection, incident, self.now - window) + 1
         flapping = changes >= self.limits.value(incident.rule, "flap_changes", incident.queue)
-        incident = self._call(incident, kind, flapping=flapping, **values)
+        incident = self._call(incident, kind, stage, flapping=flapping, **values)
         if flapping:
             detail = {"changes": changes, "minutes": window / timedelta(minutes=1)}
             incident_rows.note(self.connection, incident.id, self.now, "flapping", detail=detail)
         return incident
 
-    def _call(self, incident: Incident, kind: str, **values: Any) -> Incident:
+    def _call(
+        self,
+        incident: Incident,
+        kind: str,
+        detail: Mapping[str, Any] | None = None,
+        *,
+        worse: bool = False,
+        **values: Any,
+    ) -> Incident:
         """Change an incident so that people are called anew, at the end of a silence if one covers it."""
         outbox.cancel_pages(self.connection, incident.id)
-        silence = self._silence(incident)
+        silence = silences.covering(self.silences, incident.rule, incident.queue)
         called_before = incident.opened_at is not None
         incident = self._change(
             incident,
             kind,
+            detail,
             page_seq=incident.page_seq + called_before,
-            page_from=self.now,
+            # What has become worse goes at once to all who were called by now, and on from there.
+            page_from=incident.page_from if worse else self.now,
+            worsened=worse,
+            called_for=incident.rule,
             silenced=silence is not None,
             **values,
         )
         if silence is not None:
-            detail = {"silence": silence.id, "reason": silence.reason}
-            incident_rows.note(self.connection, incident.id, self.now, "silenced", silence.set_by, detail)
+            told = {"silence": silence.id, "reason": silence.reason}
+            incident_rows.note(self.connection, incident.id, self.now, "silenced", silence.set_by, told)
         return incident
 
-    def _change(self, incident: Incident, kind: str, **values: Any) -> Incident:
-        return incident_rows.change(self.connection, incident, self.now, kind, **values)
+    def _note_stage(self, incident: Incident, before: Incident) -> Incident:
+        """Write down that an incident has changed its stage."""
+        if incident.state != "pending" and incident.stage != before.stage and before.stage is not None:
+            detail = {"from": stages.word(before.stage), "to": stages.word(incident.stage or incident.rule)}
+            incident_rows.note(self.connection, incident.id, self.now, "stage changed", detail=detail)
+        return incident
 
-    def _active_at(self, pending: Incident, finding: Finding) -> datetime:
-        away = self.now - pending.last_true_at
-        if away <= AWAY:
-            return pending.active_at
-        return _since_when(finding) or pending.active_at + away
+    def _change(
+        self, incident: Incident, kind: str, detail: Mapping[str, Any] | None = None, **values: Any
+    ) -> Incident:
+        return incident_rows.change(self.connection, incident, self.now, kind, detail=detail, **values)
 
-    def _word_stands(self, ended: Incident) -> bool:
-        """Whether a person has resolved it, and its rule has held ever since."""
-        by_hand = ended.resolved_by is not None and ended.clear_since is None
-        return by_hand and self._comes_back(ended, self.now)
 
-    def _comes_back(self, ended: Incident, at: datetime) -> bool:
-        within = self._seconds(ended, "reopen_seconds")
-        return ended.resolved_at is not None and at - ended.resolved_at < within
+def _grouped(findings: Sequence[Finding]) -> _Groups:
+    groups: dict[Key, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(stages.key_of(*finding.key), []).append(finding)
+    return groups
 
-    def _is_steady(self, incident: Incident) -> bool:
-        changed_at = incident.changed_at or incident.active_at
-        return self.now - changed_at >= self._seconds(incident, "reopen_seconds")
 
-    def _silence(self, incident: Incident) -> Silence | None:
-        return silences.covering(self.silences, incident.rule, incident.queue)
+def _hosts_of(queue: str | None, groups: _Groups) -> list[Finding]:
+    """The findings about hosts that have workers for a queue."""
+    return [
+        finding
+        for findings in groups.values()
+        for finding in findings
+        if finding.rule in stages.CAUSES and queue in finding.facts.get("queues", ())
+    ]
 
-    def _seconds(self, incident: Incident, parameter: str) -> timedelta:
-        return timedelta(seconds=self.limits.value(incident.rule, parameter, incident.queue))
+
+def _since(hosts: Sequence[Finding], current: Mapping[Key, Incident]) -> Signals:
+    """The signals of hosts as their own incidents know them: since when they are in trouble."""
+    own = [current[finding.key] for finding in hosts if finding.key in current]
+    return {name: signal for incident in own for name, signal in incident.signals.items()}
 
 
 _NOT_ACKNOWLEDGED: Mapping[str, Any] = {
@@ -235,9 +288,3 @@ _NOT_ACKNOWLEDGED: Mapping[str, Any] = {
     "acknowledged_by": None,
     "ack_expires_at": None,
 }
-
-
-def _since_when(finding: Finding) -> datetime | None:
-    """Since when the ledger knows that the rule holds; None where only looking tells."""
-    since = finding.facts.get("late_since")
-    return datetime.fromisoformat(since) if since else None

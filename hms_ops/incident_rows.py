@@ -10,24 +10,30 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, column, select, table, text, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, column, select, table, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hms_oms import outbox
-from hms_ops.findings import Finding
+from hms_ops import signals
+from hms_ops.findings import Key
+from hms_ops.signals import Signals
+from hms_ops.stages import key_of
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One episode of a rule that holds for a queue (None: the floor) or a subject within it.
+    """One episode of trouble with the deadlines of a queue, or of another rule that holds (queue None: the
+    floor) or a subject within it.
 
-    `facts` are what the rule said last, with its `value` and `late_jobs`; `worst` is the highest value,
-    `late_jobs` how many jobs are listed as late. `active_at` is since when the rule has held as far as is
-    known, `clear_since` since when it does not any more; `changed_at` when it last opened or was resolved.
-    `page_seq` counts the calls: how often people were to be called anew, the present one from `page_from` on,
-    and up to `told_seq` they know of the end. A `flapping` incident has said so once and is quiet until it is
-    steady; the call of a `silenced` one waits for the end of a silence. `detected_late`: the watch was away
-    when it began.
+    `rule` is the worst that holds of its `signals`, `facts` are what it said last, with its `value` and
+    `late_jobs`; `worst` is the highest value, `late_jobs` how many jobs are listed as late. `active_at` is
+    since when it has held as far as is known, `clear_since` since when nothing of it does any more;
+    `changed_at` when it last opened or was resolved. `stage` is the rule that it stands at by its history,
+    `called_for` the one about which people were called last. `page_seq` counts the calls: how often people
+    were to be called anew, the present one from `page_from` on, because it has `worsened` or not, and up to
+    `told_seq` they know of the end. A `flapping` incident has said so once and is quiet until it is steady;
+    the call of a `silenced` one waits for the end of a silence. `detected_late`: the watch was away when it
+    began. `merged_into` is the incident that it turned out to be a part of.
     """
 
     id: int
@@ -56,11 +62,16 @@ class Incident:
     flapping: bool
     silenced: bool
     detected_late: bool
+    signals: Signals
+    stage: str | None
+    called_for: str | None
+    worsened: bool
+    merged_into: int | None
 
     @property
-    def key(self) -> tuple[str, str | None, str | None]:
+    def key(self) -> Key:
         """What makes two findings the same incident."""
-        return self.rule, self.queue, self.subject
+        return key_of(self.rule, self.queue, self.subject)
 
     @property
     def name(self) -> str:
@@ -81,23 +92,34 @@ class Event:
 #: The table as far as it is read.
 ROWS = table(
     "incidents",
-    *(column(field.name, JSONB() if field.name == "facts" else None) for field in fields(Incident)),
+    *(
+        column(field.name, JSONB() if field.name in ("facts", "signals") else None)
+        for field in fields(Incident)
+    ),
     schema="ops",
 )
 
 
-def begin(connection: Connection, finding: Finding, active_at: datetime, now: datetime, late: bool) -> bool:
+def read(row: RowMapping) -> Incident:
+    """A row of the table as an incident."""
+    values = dict(row)
+    return Incident(**{**values, "signals": signals.unpacked(values["signals"], values["queue"])})
+
+
+def begin(connection: Connection, found: Signals, now: datetime, late: bool) -> bool:
     """Insert a pending incident; False where another evaluator was first.
 
     `late` says that the watch was away when it began.
     """
+    first = signals.shown(found)
     row = {
-        "rule": finding.rule,
-        "queue": finding.queue,
-        "subject": finding.subject,
-        "facts": _said(finding),
-        "worst": finding.value,
-        "active_at": active_at,
+        "rule": first.rule,
+        "queue": first.queue,
+        "subject": first.subject,
+        "facts": first.facts,
+        "worst": first.worst,
+        "signals": signals.packed(found),
+        "active_at": min(one.active_at for one in signals.own_of(found)),
         "now": now,
         "late": late,
     }
@@ -115,8 +137,10 @@ def change(
 ) -> Incident:
     """Change an incident, with a line in its history, and return it as it is now."""
     note(connection, incident.id, now, kind, who, detail)
+    if "signals" in values:
+        values["signals"] = signals.packed(values["signals"])
     query = update(ROWS).where(ROWS.c.id == incident.id).values(**values).returning(*ROWS.c)
-    return Incident(**connection.execute(query).mappings().one())
+    return read(connection.execute(query).mappings().one())
 
 
 def note(
@@ -139,10 +163,19 @@ def end(
     who: str | None = None,
     reason: str | None = None,
 ) -> Incident:
-    """Resolve an incident and cancel its texts that are not yet sent."""
+    """Resolve an incident and cancel its texts that are not yet sent; it shows the worst that it was."""
     outbox.cancel_pages(connection, incident.id)
     detail = {"reason": reason} if reason else None
-    values = {"resolved_at": now, "resolved_by": who, "changed_at": now, "silenced": False}
+    values: dict[str, Any] = {
+        "resolved_at": now,
+        "resolved_by": who,
+        "changed_at": now,
+        "silenced": False,
+        "worsened": False,
+    }
+    if incident.signals:
+        worst = signals.worst_of(incident.signals)
+        values |= {"rule": worst.rule, "facts": worst.facts, "worst": worst.worst}
     return change(connection, incident, now, "resolved", who, detail, state="resolved", **values)
 
 
@@ -153,16 +186,20 @@ def forget(connection: Connection, pending: Incident) -> None:
     )
 
 
-def shift(connection: Connection, pending: Incident, active_at: datetime) -> None:
-    """Set since when the rule of a pending incident has held."""
-    query = update(ROWS).where(ROWS.c.id == pending.id).values(active_at=active_at)
-    connection.execute(query)
+def merge(connection: Connection, incident: Incident, into: Incident, now: datetime) -> None:
+    """Make an incident a part of another one, which names it from now on; nobody is texted of its end."""
+    end(connection, incident, now)
+    note(connection, incident.id, now, "merged", detail={"into": into.name})
+    note(connection, into.id, now, "took in", detail={"incident": incident.name, "rule": incident.rule})
+    query = update(ROWS).where(ROWS.c.id == incident.id)
+    connection.execute(query.values(merged_into=into.id, told_seq=incident.page_seq, flapping=False))
 
 
-def keep_up(connection: Connection, held: Sequence[tuple[Incident, Finding]], now: datetime) -> None:
-    """Keep what the rules say of incidents that hold up to date."""
+def keep_up(connection: Connection, seen: Sequence[Incident]) -> None:
+    """Keep what the rules say within some incidents up to date."""
     rows = [
-        {"id": one.id, "facts": _said(finding), "worst": finding.value, "now": now} for one, finding in held
+        {**{name: getattr(one, name) for name in _SEEN}, "signals": signals.packed(one.signals)}
+        for one in seen
     ]
     if rows:
         connection.execute(_KEEP_UP, rows)
@@ -187,7 +224,11 @@ def hold_recent(connection: Connection, since: datetime) -> list[Incident]:
         select(*ROWS.c)
         .where(
             (ROWS.c.state != "resolved")
-            | ((ROWS.c.state == "resolved") & ((ROWS.c.resolved_at > since) | ROWS.c.flapping))
+            | (
+                (ROWS.c.state == "resolved")
+                & ROWS.c.merged_into.is_(None)
+                & ((ROWS.c.resolved_at > since) | ROWS.c.flapping)
+            )
         )
         .order_by(ROWS.c.id)
         .with_for_update(),
@@ -215,24 +256,23 @@ def turns(connection: Connection, incident: Incident, since: datetime) -> int:
 
 
 def _held(connection: Connection, query: Select[Any]) -> list[Incident]:
-    return [Incident(**row) for row in connection.execute(query).mappings()]
-
-
-def _said(finding: Finding) -> dict[str, Any]:
-    return {**finding.facts, "value": finding.value, "late_jobs": finding.late_jobs}
+    return [read(row) for row in connection.execute(query).mappings()]
 
 
 _BEGIN = text(
     "insert into ops.incidents"
-    " (rule, queue, subject, state, facts, worst, active_at, last_true_at, detected_late)"
-    " values (:rule, :queue, :subject, 'pending', :facts, :worst, :active_at, :now, :late)"
+    " (rule, queue, subject, state, facts, signals, worst, active_at, last_true_at, detected_late)"
+    " values (:rule, :queue, :subject, 'pending', :facts, :signals, :worst, :active_at, :now, :late)"
     " on conflict do nothing"
-).bindparams(bindparam("facts", type_=JSONB()))
+).bindparams(bindparam("facts", type_=JSONB()), bindparam("signals", type_=JSONB()))
 _EVENT = text(
     "insert into ops.incident_events (incident_id, at, kind, who, detail)"
     " values (:incident, :at, :kind, :who, :detail)"
 ).bindparams(bindparam("detail", type_=JSONB(none_as_null=True)))
+#: What a look sees of an incident.
+_SEEN = ("id", "rule", "stage", "facts", "worst", "active_at", "last_true_at", "clear_since")
 _KEEP_UP = text(
-    "update ops.incidents set facts = :facts, worst = greatest(worst, :worst), last_true_at = :now,"
-    " clear_since = null where id = :id"
-).bindparams(bindparam("facts", type_=JSONB()))
+    "update ops.incidents set rule = :rule, stage = :stage, facts = :facts, signals = :signals,"
+    " worst = :worst, active_at = :active_at, last_true_at = :last_true_at, clear_since = :clear_since"
+    " where id = :id"
+).bindparams(bindparam("facts", type_=JSONB()), bindparam("signals", type_=JSONB()))

@@ -2,7 +2,8 @@
 
     pending -> open <-> acknowledged -> resolved (-> open again, within a while)
 
-A rule and its queue (and subject) have at most one incident that is not resolved: the database says so.
+A queue has at most one incident about its deadlines that is not resolved, and every other rule one for each
+queue (and subject): the database says so.
 `hms_ops.episodes` moves them with what the rules find. An incident is named by its reference (`K7`, `#K7`) or
 its number.
 """
@@ -57,7 +58,7 @@ def find(
         query = query.where(ROWS.c.id < after)
     if queue is not None:
         query = query.where(ROWS.c.queue == queue)
-    return [Incident(**row) for row in connection.execute(query).mappings()]
+    return [incident_rows.read(row) for row in connection.execute(query).mappings()]
 
 
 def history(connection: Connection, incident: int) -> list[Event]:
@@ -79,9 +80,10 @@ def acknowledge(
 ) -> Incident:
     """Somebody has it in hand: texts not yet sent are cancelled. Raises UnknownIncident.
 
-    Acknowledging again makes it last anew. One that has not opened yet, or is resolved, stays as it is.
+    Acknowledging again makes it last anew. One that was merged into another stands for that one; one that has
+    not opened yet, or is resolved, stays as it is.
     """
-    found = _incident(connection, incident, hold=True)
+    found = _whole(connection, incident)
     if found.state not in LIVE:
         return found
     outbox.cancel_pages(connection, found.id)
@@ -108,10 +110,18 @@ def resolve(
     A rule that still holds does not open it again at once, but as a new incident when `reopen_seconds` have
     passed: a person's word stands for that long. If the rule is clear in between, it is reopened as always.
     """
-    found = _incident(connection, incident, hold=True)
+    found = _whole(connection, incident)
     if found.state not in LIVE:
         return found
     return incident_rows.end(connection, found, now, who, reason)
+
+
+def _whole(connection: Connection, wanted: int | str) -> Incident:
+    """The incident that a person means, held: the one that it was merged into, if it was."""
+    found = _incident(connection, wanted, hold=True)
+    while found.merged_into is not None:
+        found = _incident(connection, found.merged_into, hold=True)
+    return found
 
 
 def _incident(connection: Connection, wanted: int | str, *, hold: bool) -> Incident:
@@ -124,4 +134,4 @@ def _incident(connection: Connection, wanted: int | str, *, hold: bool) -> Incid
     row = connection.execute(query.with_for_update() if hold else query).mappings().one_or_none()
     if row is None:
         raise UnknownIncident(str(wanted))
-    return Incident(**row)
+    return incident_rows.read(row)

@@ -154,9 +154,16 @@ class _Look:
 
 
 def _called(connection: Connection) -> list[Incident]:
-    """The open incidents that people are called about; held, so that nobody acknowledges one meanwhile."""
-    query = select(*ROWS.c).where(ROWS.c.state == "open", ~ROWS.c.silenced).order_by(ROWS.c.id)
-    return [Incident(**row) for row in connection.execute(query.with_for_update()).mappings()]
+    """The open incidents that people are called about; held, so that nobody acknowledges one meanwhile.
+
+    One that is clear and about to be over calls nobody: what it would say is not so any more.
+    """
+    query = (
+        select(*ROWS.c)
+        .where(ROWS.c.state == "open", ~ROWS.c.silenced, ROWS.c.clear_since.is_(None))
+        .order_by(ROWS.c.id)
+    )
+    return [incident_rows.read(row) for row in connection.execute(query.with_for_update()).mappings()]
 
 
 def _is_call(token: str, incident: Incident) -> bool:

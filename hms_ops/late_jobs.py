@@ -9,9 +9,8 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from hms_ops.incident_rows import Incident
+from hms_ops.stages import STAGES
 
-#: The rule whose incidents list their jobs.
-RULE = "late"
 #: Jobs listed in one look: a small part of a second.
 MOST = 5000
 
@@ -26,17 +25,17 @@ class LateJob:
 
 
 def note(connection: Connection, now: datetime, *, whole: bool) -> int:
-    """List the late jobs of all open incidents of the rule `late`; returns how many are new.
+    """List the late jobs of the open incident of each queue; returns how many are new.
 
     Each look goes on behind the deadlines that are listed already, MOST jobs at a time; with `whole` from the
     beginning, for jobs that came into the queue when they were late already.
     """
     open_ones = connection.execute(
         text(
-            "select id, queue from ops.incidents where state in ('open', 'acknowledged') and rule = :rule"
-            " order by id"
+            "select id, queue from ops.incidents"
+            " where state in ('open', 'acknowledged') and rule = any(:stages) order by id"
         ),
-        {"rule": RULE},
+        {"stages": list(STAGES)},
     ).all()
     return sum(_note(connection, one.id, one.queue, now, whole) for one in open_ones)
 

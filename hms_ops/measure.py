@@ -236,6 +236,7 @@ def _hosts(workers: Sequence[Worker]) -> list[HostSeen]:
             max(crew, key=lambda worker: worker.beat_at).cpu_percent,
             sum(worker.rss_bytes for worker in crew),
             len(crew),
+            sorted({queue for worker in crew for queue in worker.queues}),
         )
         for host, crew in sorted(hosts.items())
     ]

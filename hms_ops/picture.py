@@ -174,12 +174,16 @@ class QueueSeen:
 
 @dataclass(frozen=True, slots=True)
 class HostSeen:
-    """A machine with live workers: load in percent of all its cores, memory of its workers in bytes."""
+    """A machine with live workers: load in percent of all its cores, memory of its workers in bytes.
+
+    `queues` are those that its workers work for.
+    """
 
     name: str
     cpu_percent: float
     rss_bytes: int
     workers: int
+    queues: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,9 +122,11 @@ def _was_paged(connection: Connection, phone: str) -> bool:
 def _known(connection: Connection, phone: str) -> Known:
     rows = connection.execute(
         text(
-            "select distinct incident.reference, incident.id"  # noqa: S608
+            "select distinct part.reference, incident.id"  # noqa: S608
             f" from oms.messages as message {_CARRIER}"
-            " join ops.incidents as incident on incident.id = message.incident_id"
+            " join ops.incidents as part on part.id = message.incident_id"
+            # One that was merged into another stands for that one.
+            " join ops.incidents as incident on incident.id = coalesce(part.merged_into, part.id)"
             f" where {_HANDED} and incident.state = any(:live) order by incident.id"
         ),
         {"phone": phone, "live": list(incidents.LIVE)},

@@ -11,10 +11,12 @@ from typing import Any
 
 from hms_oms.format import about, hour_and_zone, minutes, percent, share
 from hms_oms.gsm7 import ONE_SEGMENT, encodable, septets
-from hms_ops import advice
+from hms_ops import advice, signals
 from hms_ops.cause import read
 from hms_ops.incident_rows import Incident
 from hms_ops.rules import RULES
+from hms_ops.signals import Signal
+from hms_ops.stages import LATENESS
 
 #: Room for " (resend)".
 ROOM = ONE_SEGMENT - len(" (resend)")
@@ -30,7 +32,7 @@ Clock = Callable[[str | datetime], str]
 
 def page(incident: Incident, zone: tzinfo) -> str:
     """The text that calls somebody."""
-    again = " again" if incident.page_seq > 1 else ""
+    again = " is worse" if incident.worsened else " again" if incident.page_seq > 1 else ""
     return _fitted(
         f"{_heading(incident)}{again}: ", phrase(incident, zone), f". Reply ACK {incident.reference}."
     )
@@ -90,9 +92,19 @@ def title(rule: str) -> str:
 
 
 def phrase(incident: Incident, zone: tzinfo) -> str:
-    """What the rule said last, as a part of a sentence."""
-    say = _PHRASES.get(incident.rule)
-    return say(incident.facts, clock(zone)) if say else title(incident.rule)
+    """What the rule said last, as a part of a sentence, with the trouble that explains it."""
+    at = clock(zone)
+    if incident.clear_since is not None and incident.state != "resolved":
+        nothing = "no job is late or will be" if incident.rule in LATENESS else "clear"
+        return f"{nothing} since {at(incident.clear_since)}"
+    words = _phrase(incident.rule, incident.facts, at)
+    trouble = [one for one in signals.causes(incident.signals) if not _is_said(one, incident.facts)]
+    return "; ".join([words, *(_trouble(signal, at) for signal in trouble)])
+
+
+def of_signal(signal: Signal, zone: tzinfo) -> str:
+    """What one rule says within an incident."""
+    return _phrase(signal.rule, signal.facts, clock(zone))
 
 
 def clock(zone: tzinfo) -> Clock:
@@ -103,6 +115,30 @@ def clock(zone: tzinfo) -> Clock:
         return hour_and_zone(when, zone)
 
     return tell
+
+
+def _phrase(rule: str, facts: Facts, at: Clock) -> str:
+    say = _PHRASES.get(rule)
+    return say(facts, at) if say else title(rule)
+
+
+def _is_said(signal: Signal, facts: Facts) -> bool:
+    """Whether the facts about lateness name this trouble themselves, as what stands in the way."""
+    cause = read(facts.get("cause"))
+    if cause is None:
+        return False
+    return cause.kind == signal.rule or (cause.kind == "host" and signal.subject in cause.hosts)
+
+
+def _trouble(signal: Signal, at: Clock) -> str:
+    """Trouble of workers and hosts inside the sentence about lateness, which has its numbers already."""
+    match signal.rule:
+        case "no-worker":
+            return "no worker"
+        case "stalled":
+            return f"no step finished for {about(signal.facts['value'])}"
+    place = f"{_name(signal.subject)}: " if signal.subject else ""
+    return place + _phrase(signal.rule, signal.facts, at)
 
 
 def _late(facts: Facts, at: Clock) -> str:

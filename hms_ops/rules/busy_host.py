@@ -21,7 +21,12 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
             None,
             host.cpu_percent,
             subject=host.name,
-            facts={"cpu_percent": host.cpu_percent, "workers": host.workers, "rss_bytes": host.rss_bytes},
+            facts={
+                "cpu_percent": host.cpu_percent,
+                "workers": host.workers,
+                "rss_bytes": host.rss_bytes,
+                "queues": list(host.queues),
+            },
         )
         for host in picture.hosts
         if host.cpu_percent >= limits("percent", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture, QueueSeen
@@ -15,8 +16,11 @@ DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "share": 1.0, "jobs": 5}
 
 
 def judge(picture: Picture, limits: Limits) -> list[Finding]:
-    """Queues whose mean wait is above the SLA; the value is the mean wait in seconds."""
-    found = (_judge(queue, limits) for queue in picture.queues)
+    """Queues whose mean wait is above the SLA while a job still waits that long; the value is the mean.
+
+    The mean is of five minutes: once all who waited have had their turn, it says how it was.
+    """
+    found = (_judge(queue, picture.now, limits) for queue in picture.queues)
     return [finding for finding in found if finding is not None]
 
 
@@ -25,13 +29,16 @@ def unknown(picture: Picture) -> list[Key]:
     return [(NAME, queue.name, None) for queue in picture.queues if queue.waits is None]
 
 
-def _judge(queue: QueueSeen, limits: Limits) -> Finding | None:
+def _judge(queue: QueueSeen, now: datetime, limits: Limits) -> Finding | None:
     waits = queue.waits
     if waits is None or waits.mean is None or queue.sla_minutes is None:
         return None
     jobs = waits.begun + queue.waiting + queue.queued
     allowed = 60 * queue.sla_minutes * limits("share", queue.name)
     if jobs < limits("jobs", queue.name) or waits.mean <= allowed:
+        return None
+    oldest = min((at for at in (queue.oldest_waiting, queue.oldest_queued) if at is not None), default=now)
+    if (now - oldest).total_seconds() <= allowed:
         return None
     return Finding(
         NAME,

@@ -64,8 +64,8 @@ def floor(engine: sa.Engine, shop: Recipe) -> sa.Engine:
         connection.exec_driver_sql(
             "insert into ops.incidents (rule, queue, state, active_at, last_true_at) values"
             " ('late', 'shop', 'open', oms.now(), oms.now()),"
-            " ('late', null, 'pending', oms.now(), oms.now()),"
-            " ('slow', 'shop', 'acknowledged', oms.now(), oms.now())"
+            " ('outbox', null, 'pending', oms.now(), oms.now()),"
+            " ('slow', null, 'acknowledged', oms.now(), oms.now())"
         )
         connection.exec_driver_sql(
             "insert into oms.messages (token, page, kind, recipient, body) values"

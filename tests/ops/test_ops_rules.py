@@ -147,12 +147,22 @@ def waiting(mean: float | None, begun: int = 300) -> Waits:
 )
 def test_slow_is_a_mean_wait_above_the_sla(mean: float | None, share: float, found: bool) -> None:
     """Ten minutes are allowed, of which a share may be set."""
-    assert bool(judge("slow", replace(WELL, waits=waiting(mean)), share=share)) == found
+    seen = replace(WELL, waits=waiting(mean), oldest_waiting=ago(700))
+    assert bool(judge("slow", seen, share=share)) == found
+
+
+def test_slow_is_over_when_nobody_waits_too_long() -> None:
+    """The mean of five minutes is still high when all who waited have had their turn."""
+    seen = replace(WELL, waits=waiting(900.0), oldest_waiting=ago(700))
+    assert judge("slow", seen)
+    assert judge("slow", replace(seen, oldest_waiting=None)) == []
+    assert judge("slow", replace(seen, oldest_waiting=ago(200))) == []
+    assert judge("slow", replace(seen, oldest_waiting=None, oldest_queued=ago(700)))
 
 
 def test_slow_needs_jobs_and_an_sla() -> None:
     """A mean of four jobs is none, those that still wait included; without an SLA nothing is too long."""
-    few = replace(WELL, waiting=1, queued=1, waits=waiting(900.0, begun=2))
+    few = replace(WELL, waiting=1, queued=1, waits=waiting(900.0, begun=2), oldest_waiting=ago(700))
     assert judge("slow", few) == []
     assert only(judge("slow", replace(few, waiting=2))).value == 900.0
     assert judge("slow", replace(few, waiting=2, sla_minutes=None)) == []

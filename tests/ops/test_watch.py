@@ -119,7 +119,8 @@ def test_the_process_pages_once_whoever_leads(
     wait_until(lambda: "pager: leading" in crew.said("second"), "the second one to deliver")
     wait_until(lambda: "ops: leading" in crew.said("second"), "the second one to watch")
     with engine.begin() as connection:
-        connection.execute(sa.text("update oms.jobs set sla = oms.now() + interval '1 day'"))
+        # Nothing of the queue is left: with open jobs and nobody to do them it would not be over.
+        connection.execute(sa.text("update oms.jobs set status = 'cancelled', finished_at = oms.now()"))
         thresholds.set_threshold(connection, "late", "clear_seconds", 0, None, "test", None)
 
     def two_texts() -> list[str]:

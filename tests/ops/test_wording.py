@@ -39,6 +39,8 @@ def incident(rule: str = "late", **values: Any) -> Incident:
         "late_jobs": 0,
         "page_seq": 1,
         "resolved_at": NOW,
+        "signals": {},
+        "worsened": False,
     }
     return Incident(**{**empty, **known, **values})
 

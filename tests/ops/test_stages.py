@@ -1,0 +1,251 @@
+"""One queue, one incident: whatever its rules say in whatever order, and whoever says what in between."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import hms_oms
+from hms_oms import migrate
+from hms_ops import episodes, incidents, ladder, oncall, stages, thresholds
+from hms_ops.incidents import Incident
+from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen
+from hms_ops.rules import RULES
+from hms_ops.watch import judge
+from tests.ops.test_timelines import ON_CALL, START
+
+EMPTY = (
+    "truncate ops.incidents, ops.incident_events, ops.incident_jobs, oms.messages restart identity cascade"
+)
+QUEUES = ("shop", "desk")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What is so of a queue at one look; `ahead` will be late, None if that is not known."""
+
+    late: int
+    ahead: int | None
+    workers: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A while passes, a person says something or nothing, and the watch looks."""
+
+    seconds: int
+    person: str | None
+    busy: bool
+    queues: tuple[Queue, Queue]
+
+
+queue = st.builds(
+    Queue, st.sampled_from([0, 0, 3]), st.sampled_from([None, 0, 0, 5]), st.sampled_from([0, 2])
+)
+turn = st.builds(
+    Turn,
+    st.sampled_from([5, 5, 35, 70, 130, 2000]),
+    st.sampled_from([None, None, None, "ack", "close"]),
+    st.booleans(),
+    st.tuples(queue, queue),
+)
+
+
+@pytest.fixture
+def shops(engine: sa.Engine) -> sa.Engine:
+    """A ledger with two queues, and Ada on call."""
+    with engine.begin() as connection:
+        for name in QUEUES:
+            connection.execute(sa.text("insert into oms.queues (name) values (:name)"), {"name": name})
+        oncall.set_document(connection, ON_CALL, "test", None)
+    return engine
+
+
+def picture(now: datetime, before: datetime, seen: Turn) -> Picture:
+    """What the watch sees."""
+
+    def ahead(each: Queue) -> Forecast | None:
+        if each.ahead is None:
+            return None
+        first = now + timedelta(minutes=5) if each.ahead else None
+        return Forecast(each.ahead, first, None, None, 1.0, None, trusted=True)
+
+    queues = [
+        QueueSeen(
+            name,
+            10.0,
+            waiting=9,
+            late=each.late,
+            late_since=now - timedelta(seconds=1) if each.late else None,
+            workers=each.workers,
+            forecast=ahead(each),
+        )
+        for name, each in zip(QUEUES, seen.queues, strict=True)
+    ]
+    hosts = [HostSeen("barn", 99.0, 1, 2, ["shop"])] if seen.busy else []
+    return Picture(now, queues, hosts, looked_before=before)
+
+
+def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime, list[Incident], list[Any]]]:
+    """Look again and again; after each look all incidents, and the texts that it has put into the outbox."""
+    now, last = START, 0
+    for seen in turns:
+        before, now = now, now + timedelta(seconds=seen.seconds)
+        with engine.begin() as connection:
+            limits = thresholds.limits(connection)
+            for one in incidents.find(connection):
+                if seen.person == "ack":
+                    incidents.acknowledge(connection, one.id, "ada", now, limits)
+                elif seen.person == "close":
+                    incidents.resolve(connection, one.id, "ada", None, now)
+            found, unknown, _ = judge(picture(now, before, seen), limits)
+            names = [rule.name for rule in RULES]
+            episodes.observe(
+                connection, now, found, limits, judged=names, unknown=unknown, looked_before=before
+            )
+            ladder.page(connection, now, True, UTC)
+            rows = connection.execute(
+                sa.text("select id, kind, incident_id from oms.messages where id > :last order by id"),
+                {"last": last},
+            ).all()
+            last = max([last, *(row.id for row in rows)])
+            # Each text is sent at once.
+            connection.execute(sa.text("update oms.messages set state = 'sent' where state = 'pending'"))
+            yield seen, now, incidents.find(connection, incidents.STATES, limit=None), list(rows)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(turns=st.lists(turn, min_size=3, max_size=14))
+def test_one_queue_has_one_incident_that_is_not_over_while_jobs_are_late(
+    shops: sa.Engine, turns: list[Turn]
+) -> None:
+    """Never two open ones for a queue's deadlines; never "over" while jobs are late or will be."""
+    with shops.begin() as connection:
+        connection.exec_driver_sql(EMPTY)
+    for seen, now, found, texts in play(shops, turns):
+        by_id = {one.id: one for one in found}
+        about = dict(zip(QUEUES, seen.queues, strict=True))
+        for name, each in about.items():
+            mine = [one for one in found if one.queue == name and one.rule in stages.STAGES]
+            live = [one for one in mine if one.state in incidents.LIVE]
+            assert len(live) <= 1, live
+            assert len([one for one in mine if one.state != "resolved"]) <= 1, mine
+            word = [one for one in mine if one.resolved_by and one.resolved_at > now - timedelta(minutes=15)]
+            if each.late:
+                assert live or word
+        for text in texts:
+            one = by_id[text.incident_id]
+            if text.kind == "resolved" and one.resolved_by is None and one.queue:
+                assert not about[one.queue].late
+                assert not about[one.queue].ahead
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(turns=st.lists(turn, min_size=3, max_size=14))
+def test_while_it_is_acknowledged_nobody_is_called(shops: sa.Engine, turns: list[Turn]) -> None:
+    """Whatever it becomes, no page about an acknowledged incident, and no busy host beside a late queue."""
+    with shops.begin() as connection:
+        connection.exec_driver_sql(EMPTY)
+    for seen, _, found, texts in play(shops, turns):
+        by_id = {one.id: one for one in found}
+        for text in texts:
+            one = by_id[text.incident_id]
+            if text.kind == "page":
+                assert one.state == "open"
+                shop = [each for each in found if each.queue == "shop" and each.state in incidents.LIVE]
+                assert one.rule != "busy-host" or not (shop and seen.queues[0].late)
+
+
+def test_each_stage_has_its_place() -> None:
+    """The stages are rules, and their order is theirs: late is worst, and only late is called once more."""
+    names = [rule.name for rule in RULES]
+    assert set(stages.STAGES) < set(names)
+    assert [name for name in stages.STAGES if stages.rank(name) < stages.rank("forecast")] == ["late"]
+    assert stages.key_of("slow", "shop", None) == stages.key_of("late", "shop", None)
+    assert stages.key_of("failing", "shop", None) != stages.key_of("late", "shop", None)
+
+
+def test_the_database_agrees_on_what_belongs_together(engine: sa.Engine) -> None:
+    """Its index has the same families of rules as the code."""
+    with engine.connect() as connection:
+        for rule in RULES:
+            family = connection.scalar(sa.text("select ops.family(:rule)"), {"rule": rule.name})
+            assert family == stages.key_of(rule.name, None, None)[0]
+
+
+@pytest.fixture
+def old_ledger(engine: sa.Engine) -> Mapping[str, int]:
+    """A ledger of the release before with open incidents, brought to this one; their numbers by name."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(hms_oms.__file__).parent / "migrations"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0012")
+        connection.commit()
+        for name in QUEUES:
+            connection.execute(sa.text("insert into oms.queues (name) values (:name)"), {"name": name})
+        numbers = {
+            row.reference: row.id
+            for row in connection.execute(
+                sa.text(
+                    "insert into ops.incidents (rule, queue, subject, state, reference, facts, worst,"
+                    " active_at, last_true_at, opened_at, changed_at, page_from) values"
+                    """ ('forecast', 'shop', null, 'acknowledged', 'K1', '{"late_jobs": 4, "value": 4}', 9,"""
+                    "   :now, :now, :now, :now, :now),"
+                    """ ('late', 'shop', null, 'open', 'K2', '{"late_jobs": 3, "value": 60,"""
+                    """   "late_since": "2026-03-02T16:42:00+00:00"}', 60, :now, :now, :now, :now, :now),"""
+                    " ('stalled', 'desk', null, 'open', 'K3', '{}', 60, :now, :now, :now, :now, :now),"
+                    " ('busy-host', null, 'barn', 'open', 'K4', '{}', 99, :now, :now, :now, :now, :now),"
+                    " ('no-worker', 'shop', null, 'pending', null, '{}', 1, :now, :now, null, null, null)"
+                    " returning id, coalesce(reference, 'pending') as reference"
+                ),
+                {"now": START},
+            )
+        }
+        connection.execute(
+            sa.text(
+                "insert into oms.messages (token, page, incident_id, kind, reference, recipient, body)"
+                " values ('page:1:1:0:ada', true, :id, 'page', 'K1', '+12025550143', 'x')"
+            ),
+            {"id": numbers["K1"]},
+        )
+        connection.commit()
+    url = engine.url.render_as_string(hide_password=False)
+    migrate.upgrade(url)
+    return numbers
+
+
+def test_open_incidents_survive_the_migration(engine: sa.Engine, old_ledger: Mapping[str, int]) -> None:
+    """Those of one queue are merged into the worst; the others stay; all go on as what they are."""
+    with engine.begin() as connection:
+        found = {one.reference: one for one in incidents.find(connection, incidents.STATES)}
+        assert set(found) == {"K1", "K2", "K3", "K4"}
+        assert [found[name].state for name in ("K1", "K2", "K3", "K4")] == [
+            "resolved",
+            "open",
+            "open",
+            "open",
+        ]
+        assert (found["K1"].merged_into, found["K1"].told_seq) == (old_ledger["K2"], 1)
+        assert set(found["K2"].signals) == {"late", "forecast", "no-worker"}
+        assert found["K2"].signals["late"].active_at == START
+        assert connection.scalar(sa.text("select state from oms.messages")) == "cancelled"
+        assert (
+            incidents.acknowledge(connection, "K1", "ada", START, thresholds.limits(connection)).id
+            == old_ledger["K2"]
+        )
+    quiet = Turn(5, None, False, (Queue(0, 0, 2), Queue(0, 0, 2)))
+    for *_, found_now, _ in play(engine, list(itertools.repeat(quiet, 30))):
+        states = {one.reference: one.state for one in found_now}
+    assert states == dict.fromkeys(("K1", "K2", "K3", "K4"), "resolved")
