@@ -41,10 +41,33 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """What somebody did to the queue of an incident at that time, as the audit trail has it."""
+
+    at: datetime
+    who: str
+    action: str
+    reason: str | None
+    detail: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LateJob:
+    """A job that was late in an incident: by how many seconds, until its end or so far."""
+
+    job: str
+    key: str
+    status: str
+    deadline: datetime
+    late_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One incident: which rule holds for what, and how far it is. `reference` is short, as K7.
 
-    `title` is what its rule is about, `sentence` what is wrong.
+    `title` is what its rule is about, `sentence` what is wrong; `stage` is how bad it is, None of what has no
+    stages; `advice` is why, who has set that, and what would help.
     """
 
     id: int
@@ -54,6 +77,8 @@ class Incident:
     queue: str | None
     subject: str | None
     state: str
+    stage: str | None
+    advice: str | None
     reference: str | None
     facts: Mapping[str, Any]
     worst: float
@@ -101,6 +126,7 @@ class IncidentInFull(Incident):
     """One incident with all that happened to it, the first jobs that were late in it, and its last texts."""
 
     timeline: tuple[Happening, ...]
+    actions: tuple[Action, ...]
     jobs: tuple[str, ...]
     texts: tuple[Text, ...]
 

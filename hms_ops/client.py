@@ -18,6 +18,7 @@ from hms_ops.answers import (
     History,
     Incident,
     IncidentInFull,
+    LateJob,
     Metric,
     OnCall,
     Silence,
@@ -116,6 +117,15 @@ class OpsClient(Client):
     def resolve(self, ref: str | int, *, reason: str | None = None) -> Incident:
         """Say that it is over."""
         return record(Incident, self._wire.post(path("incidents", ref, "resolve"), {"reason": reason}))
+
+    def comment(self, ref: str | int, text: str) -> Incident:
+        """Say something about an incident, for its history."""
+        return record(Incident, self._wire.post(path("incidents", ref, "comments"), {"text": text}))
+
+    def late_jobs(self, ref: str | int, *, order: str = "deadline") -> Iterator[LateJob]:
+        """All jobs that were late in an incident, by `deadline`, `late`, `key` or `status`."""
+        found = self._wire.pages(path("incidents", ref, "jobs"), "jobs", order=order, limit=PAGE)
+        return (record(LateJob, each) for each in found)
 
     def silences(self) -> list[Silence]:
         """The silences that are in force or to come."""

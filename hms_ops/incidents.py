@@ -102,6 +102,13 @@ def acknowledge(
     )
 
 
+def comment(connection: Connection, incident: int | str, who: str, words: str, now: datetime) -> Incident:
+    """Write down what somebody says about an incident, in whatever state. Raises UnknownIncident."""
+    found = _whole(connection, incident)
+    incident_rows.note(connection, found.id, now, "comment", who, {"text": words})
+    return found
+
+
 def resolve(
     connection: Connection, incident: int | str, who: str, reason: str | None, now: datetime
 ) -> Incident:

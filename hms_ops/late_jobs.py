@@ -52,9 +52,49 @@ def of(connection: Connection, incident: Incident, limit: int | None = 100) -> l
     return [LateJob(**row) for row in rows.mappings()]
 
 
+@dataclass(frozen=True, slots=True)
+class LateRow:
+    """A job that was late in an incident, as it stands now: `late_seconds` until its end, or so far."""
+
+    job_id: int
+    key: str
+    status: str
+    deadline: datetime
+    late_seconds: float
+
+
+#: What the late jobs of an incident can be sorted by.
+ORDERS = {
+    "deadline": "deadline, job_id",
+    "late": "late_seconds desc, job_id",
+    "key": "key, job_id",
+    "status": "status, deadline, job_id",
+}
+
+
+def page(
+    connection: Connection, incident: Incident, now: datetime, *, order: str, limit: int, skip: int
+) -> list[LateRow]:
+    """The late jobs of an incident in one of `ORDERS`, without the first `skip`."""
+    rows = connection.execute(
+        text(f"{_ROWS} order by {ORDERS[order]} limit :limit offset :skip"),
+        {"id": incident.id, "now": now, "limit": limit, "skip": skip},
+    )
+    return [LateRow(**row) for row in rows.mappings()]
+
+
 def _note(connection: Connection, incident: int, queue: str, now: datetime, whole: bool) -> int:
     row = {"incident": incident, "queue": queue, "now": now, "most": MOST, "whole": whole}
     return int(connection.execute(text(_NOTE), row).scalar_one())
 
 
+_ROWS = """
+select
+    job.id as job_id, job.key, job.status, listed.deadline,
+    cast(greatest(0, extract(epoch from coalesce(job.finished_at, :now) - listed.deadline)) as float8)
+        as late_seconds
+from ops.incident_jobs as listed
+join oms.jobs as job on job.id = listed.job_id
+where listed.incident_id = :id
+"""
 _NOTE = (Path(__file__).parent / "sql" / "note_late.sql").read_text(encoding="utf-8")

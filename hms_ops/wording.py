@@ -102,9 +102,11 @@ def phrase(incident: Incident, zone: tzinfo) -> str:
     return "; ".join([words, *(_trouble(signal, at) for signal in trouble)])
 
 
-def of_signal(signal: Signal, zone: tzinfo) -> str:
-    """What one rule says within an incident."""
-    return _phrase(signal.rule, signal.facts, clock(zone))
+def why(incident: Incident, zone: tzinfo) -> str | None:
+    """Why jobs are late or will be, who has set that and when, and what would help; None if nothing does."""
+    live = incident.state != "resolved" and incident.clear_since is None
+    cause = read(incident.facts.get("cause")) if live else None
+    return None if cause is None else f"{advice.sentence(cause, clock(zone))}."
 
 
 def clock(zone: tzinfo) -> Clock:

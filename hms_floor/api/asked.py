@@ -159,6 +159,15 @@ class Reasoned(Asked):
     reason: Reason = None
 
 
+LateOrder = Literal["deadline", "late", "key", "status"]
+
+
+class Comment(Asked):
+    """What somebody has to say about an incident."""
+
+    text: Text
+
+
 class Cancel(Reasoned):
     """A cancellation; with `now` a step that runs is ended, too."""
 

@@ -65,6 +65,8 @@ TABLE: Mapping[str, Roles] = {
     "GET /metrics": READERS,
     "GET /incidents": READERS,
     "GET /incidents/{id}": READERS,
+    "GET /incidents/{id}/jobs": READERS,
+    "POST /incidents/{id}/comments": CALLED,
     "POST /incidents/{id}/ack": CALLED,
     "POST /incidents/{id}/resolve": CALLED,
     "GET /silences": READERS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -97,6 +97,60 @@ def show_incident(reference: str, as_json: bool) -> None:
     _show(found, door.clock())
 
 
+@incident.command("jobs")
+@click.argument("reference", type=Reference())
+@click.option(
+    "--sort",
+    type=click.Choice(("deadline", "late", "key", "status")),
+    default="deadline",
+    show_default=True,
+    help="What comes first: the earliest deadline, or the latest job.",
+)
+@show.json_option
+def jobs(reference: str, sort: str, as_json: bool) -> None:
+    """List all jobs that were late in an incident.
+
+    \b
+    Example:  hms incident jobs K7 --sort late
+    """
+    found = list(door.ops().late_jobs(reference, order=sort))
+    if as_json:
+        show.print_json([document(each) for each in found])
+        return
+    if not found:
+        show.lines("No job was late in it.")
+        return
+    now = door.clock()
+    rows = [
+        (
+            each.job,
+            each.key,
+            show.local(each.deadline, now),
+            show.about(timedelta(seconds=each.late_seconds)),
+            each.status,
+        )
+        for each in found
+    ]
+    show.lines(tables.table(["job", "key", "deadline", "late by", "status"], rows, wide=["key"]))
+
+
+@incident.command("comment")
+@click.argument("reference", type=Reference())
+@click.argument("text")
+@show.json_option
+def comment(reference: str, text: str, as_json: bool) -> None:
+    """Say something about an incident, for its history.
+
+    \b
+    Example:  hms incident comment K7 "the county file came twice"
+    """
+    found = door.ops().comment(reference, text)
+    if as_json:
+        show.print_json(document(found))
+    else:
+        show.lines(f"{_name(found)} has your comment in its history.")
+
+
 @incident.command("ack")
 @click.argument("reference", type=Reference())
 @click.option("--reason", metavar="TEXT", help="What is being done, for its history.")
@@ -156,6 +210,14 @@ def _show(found: IncidentInFull, now: datetime) -> None:
     ]
     if happened:
         show.lines("", tables.table(["at", "what happened", "who", "detail"], happened, wide=["detail"]))
+    if found.actions:
+        acts = [
+            (show.local(each.at, now), each.action, each.who, each.reason or "", _detail(each.detail))
+            for each in found.actions
+        ]
+        show.lines(
+            "", tables.table(["at", "what people did", "who", "reason", "detail"], acts, wide=["detail"])
+        )
     if found.texts:
         texts = [
             (
@@ -170,12 +232,15 @@ def _show(found: IncidentInFull, now: datetime) -> None:
     if found.jobs:
         more = found.late_jobs - min(len(found.jobs), _NAMED)
         named = " ".join(found.jobs[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-        show.lines(f"\nLate jobs: {named}")
+        all_of_them = f" (all: hms incident jobs {found.reference or found.id})" if more > 0 else ""
+        show.lines(f"\nLate jobs: {named}{all_of_them}")
 
 
 def _facts(found: IncidentInFull, now: datetime) -> Iterator[tuple[str, str | Text]]:
     yield "state", Text(found.state, style=_STYLES[found.state])
     yield "what", found.sentence
+    yield "stage", (found.stage or "") if found.state != "resolved" else ""
+    yield "why", found.advice or ""
     yield "rule", f"{found.rule}: {found.title}"
     yield "holds since" if found.state != "resolved" else "held since", show.moment(found.active_at, now)
     yield "opened", show.moment(found.opened_at, now)
@@ -194,7 +259,7 @@ def _detail(detail: Mapping[str, Any] | None) -> str:
     """What a line of the history says beside its kind; the number of the call only from the second on."""
     told = []
     for name, value in (detail or {}).items():
-        if name == "reason":
+        if name in ("reason", "text"):
             told.append(str(value))
         elif value is not None and (name, value) != ("call", 1):
             told.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")

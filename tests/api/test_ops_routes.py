@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hms_floor.badges import Role
 from hms_oms import control, health, outbox, presence
 from hms_oms.recipes import Recipe
-from hms_ops import incident_rows, incidents, metrics, pulse, samples
+from hms_ops import incident_rows, incidents, metrics, pulse, samples, signals, thresholds
 from hms_ops.findings import Finding
 from hms_ops.picture import Forecast, Picture, QueueSeen
 from tests.api.conftest import Door, faults
@@ -30,14 +30,18 @@ DOCUMENT = {
 }
 
 
+def pending_of(connection: sa.Connection, finding: Finding, now: datetime) -> None:
+    """A pending incident of one finding."""
+    found = signals.follow({}, [finding], (), now, thresholds.limits(connection))
+    assert incident_rows.begin(connection, found, now, False)
+
+
 @pytest.fixture
 def incident(door: Door, engine: sa.Engine) -> int:
     """An open incident, K7, about which somebody was texted."""
     with engine.begin() as connection:
         now = health.clock(connection)
-        incident_rows.begin(
-            connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now, now, False
-        )
+        pending_of(connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now)
         (pending,) = incidents.find(connection, ("pending",))
         opened = incident_rows.change(
             connection, pending, now, "opened", state="open", reference="K7", opened_at=now, page_seq=1
@@ -117,13 +121,52 @@ def test_somebody_takes_it_on_and_ends_it(door: Door, engine: sa.Engine, inciden
     assert acks[-1]["subject"] == "#K7"
 
 
+def test_people_say_and_do_something(door: Door, engine: sa.Engine, incident: int) -> None:
+    """A comment is in the history and the trail; a limit that was set is among what people did."""
+    assert door.ask("POST", "/incidents/K7/comments", {"text": "twice"}, Role.VIEWER).status_code == 403
+    assert door.ask("POST", "/incidents/K7/comments", {}, Role.ONCALL).status_code == 422
+    answer = door.ask("POST", "/incidents/K7/comments", {"text": "the file came twice"}, Role.ONCALL)
+    assert answer.status_code == 201
+    assert door.ask("POST", "/queues/shop/limit", {"startsPerMinute": 60}, Role.MANAGER).status_code == 200
+    assert door.ask("POST", "/queues/shop/limit", {"startsPerMinute": -1}, Role.MANAGER).status_code == 422
+    found = door.get("/incidents/K7", Role.VIEWER)
+    assert (found["timeline"][-1]["kind"], found["timeline"][-1]["detail"]) == (
+        "comment",
+        {"text": "the file came twice"},
+    )
+    assert [each["action"] for each in found["actions"]] == ["POST /queues/{queue}/limit"]
+    assert found["stage"] == "waits too long"
+
+
+def test_all_late_jobs_are_listed_and_sorted(
+    door: Door, engine: sa.Engine, incident: int, order: Any
+) -> None:
+    """By deadline or by how late they are, page after page, with their key and how they stand."""
+    jobs = [order(number) for number in (1, 2, 3)]
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "with listed as ("
+                "insert into ops.incident_jobs (incident_id, job_id, deadline)"
+                " select :id, id, oms.now() - id * interval '1 minute' from oms.jobs returning 1)"
+                " update ops.incidents set late_jobs = (select count(*) from listed) where id = :id"
+            ),
+            {"id": incident},
+        )
+    first = door.get("/incidents/K7/jobs?order=late&limit=2", Role.VIEWER)
+    assert (first["total"], [each["job"] for each in first["jobs"]]) == (3, jobs[:0:-1])
+    assert first["jobs"][0]["lateSeconds"] >= 180
+    rest = door.get(f"/incidents/K7/jobs?order=late&limit=2&cursor={first['next']}", Role.VIEWER)
+    assert ([each["job"] for each in rest["jobs"]], rest["next"]) == (jobs[:1], None)
+    assert [each["job"] for each in door.get("/incidents/K7/jobs?order=key")["jobs"]] == jobs
+    assert door.ask("GET", "/incidents/K7/jobs?order=payload").status_code == 422
+
+
 def test_one_that_has_not_opened_is_nobodys_yet(door: Door, engine: sa.Engine) -> None:
     """A pending incident can neither be taken on nor ended by a person."""
     with engine.begin() as connection:
         now = health.clock(connection)
-        incident_rows.begin(
-            connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now, now, False
-        )
+        pending_of(connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now)
         (pending,) = incidents.find(connection, ("pending",))
     for verb in ("ack", "resolve"):
         assert door.ask("POST", f"/incidents/{pending.id}/{verb}", None, Role.MANAGER).status_code == 409

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hms_floor.badges import Role
 from hms_oms import handover, health, outbox
 from hms_oms.parcels import Parcel
-from hms_ops import incident_rows, incidents, oncall
+from hms_ops import incident_rows, incidents, oncall, signals, thresholds
 from hms_ops.findings import Finding
 from tests.api.conftest import Door
 from tests.provider import ACCOUNT, NUMBER, TOKEN
@@ -70,7 +70,16 @@ def paged(door: Door, engine: sa.Engine, bare: psycopg2.extensions.connection) -
         }
         oncall.set_document(connection, document, "ann", None)
         incident_rows.begin(
-            connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now, now, False
+            connection,
+            signals.follow(
+                {},
+                [Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30})],
+                (),
+                now,
+                thresholds.limits(connection),
+            ),
+            now,
+            False,
         )
         (pending,) = incidents.find(connection, ("pending",))
         opened = incident_rows.change(

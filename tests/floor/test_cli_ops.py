@@ -186,6 +186,17 @@ def test_an_incident_that_is_over_tells_its_worst(hms: Hms, engine: sa.Engine) -
     assert "over" in page
 
 
+def test_a_comment_is_kept_with_an_incident(hms: Hms, engine: sa.Engine) -> None:
+    """What somebody says is in its history; the list of late jobs says where there is none."""
+    reference = late(engine)
+    said = told(hms("incident", "comment", reference, "the county file came twice"))
+    assert said == f"#{reference} has your comment in its history.\n"
+    page = told(hms("incident", "show", reference))
+    assert "the county file came twice" in page
+    assert told(hms("incident", "jobs", reference, "--sort", "late")) == "No job was late in it.\n"
+    assert read(hms("incident", "comment", reference, "again", "--json"))["stage"] == "late"
+
+
 def test_an_incident_is_shown_with_what_was_done_and_texted(hms: Hms, engine: sa.Engine) -> None:
     """Its history, the reason that somebody gave, the texts with their fate, and its jobs."""
     reference = late(engine)

@@ -8,7 +8,11 @@ from hms_floor.api.answers import Answer, Json, Moment
 
 
 class Incident(Answer):
-    """One incident; `title` is what its rule is about, `sentence` what is wrong."""
+    """One incident; `title` is what its rule is about, `sentence` what is wrong.
+
+    `stage` is how bad it is, null of what has no stages; `advice` is why, who has set that, and what would
+    help.
+    """
 
     id: int
     rule: str
@@ -17,6 +21,8 @@ class Incident(Answer):
     queue: str | None
     subject: str | None
     state: str
+    stage: str | None
+    advice: str | None
     reference: str | None
     facts: Json
     worst: float
@@ -40,6 +46,34 @@ class Happening(Answer):
     kind: str
     who: str | None
     detail: Json | None
+
+
+class Action(Answer):
+    """What somebody did to the queue at that time, as the audit trail has it."""
+
+    at: Moment
+    who: str
+    action: str
+    reason: str | None
+    detail: Json | None
+
+
+class LateJob(Answer):
+    """A job that was late in an incident: by how many seconds, until its end or so far."""
+
+    job: str
+    key: str
+    status: str
+    deadline: Moment
+    late_seconds: float
+
+
+class LateJobs(Answer):
+    """A page of them, and how many there are."""
+
+    jobs: list[LateJob]
+    total: int
+    next: str | None
 
 
 class Text(Answer):
@@ -77,6 +111,7 @@ class IncidentWithTimeline(Incident):
     """One incident with all that happened to it, the first jobs that were late in it, and its last texts."""
 
     timeline: list[Happening]
+    actions: list[Action]
     jobs: list[str]
     texts: list[Text]
 

@@ -17,13 +17,16 @@ from hms_floor.api.problems import Problem
 from hms_floor.api.zones import Zone
 from hms_oms import audit, control, health, outbox
 from hms_oms.tickets import job_name
-from hms_ops import coverage, incidents, late_jobs, oncall, pulse, rota, silences, thresholds, wording
+from hms_ops import coverage, incidents, late_jobs, oncall, pulse, rota, silences, stages, thresholds, trend, wording
 from hms_ops.incidents import STATES, Incident
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])
 
 #: So many of its texts are shown with an incident.
 TEXTS = 100
+#: So many actions of people are, from so long before it began.
+ACTIONS = 100
+BEFORE = timedelta(hours=1)
 
 Named = Annotated[IncidentRef, Path(alias="id", description="Its number, or its reference.", examples=["K7"])]
 SilencePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
@@ -57,9 +60,46 @@ def get(door: TheDoor, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
         texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
         return _shown(zone, found) | {
             "timeline": incidents.history(connection, found.id),
+            "actions": _actions(connection, found),
             "jobs": [job_name(each.job_id) for each in late],
             "texts": [showing.text(each, who) for each in texts],
         }
+
+
+@router.get("/incidents/{id}/jobs", response_model=answers.LateJobs)
+def jobs(
+    door: TheDoor,
+    incident: Named,
+    order: Annotated[asked.LateOrder, Query(description="What they are sorted by.")] = "deadline",
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> dict[str, Any]:
+    """List all jobs that were late in an incident."""
+    skip = cursor or 0
+    with door.reading() as connection:
+        found, now = incidents.get(connection, incident), health.clock(connection)
+        rows = late_jobs.page(connection, found, now, order=order, limit=limit, skip=skip)
+    shown = [
+        {
+            "job": job_name(each.job_id),
+            "key": each.key,
+            "status": each.status,
+            "deadline": each.deadline,
+            "late_seconds": each.late_seconds,
+        }
+        for each in rows
+    ]
+    more = skip + limit < found.late_jobs
+    return {"jobs": shown, "total": found.late_jobs, "next": str(skip + limit) if more else None}
+
+
+@router.post("/incidents/{id}/comments", status_code=201, response_model=answers.Incident)
+def comment(door: TheDoor, who: Who, incident: Named, wanted: asked.Comment) -> dict[str, Any]:
+    """Say something about an incident, for its history."""
+    with door.writing() as connection:
+        found = incidents.comment(connection, incident, who.actor, wanted.text, health.clock(connection))
+        audit.write(connection, [who.act(found.name, status=201)])
+        return _shown(door.settings.zone, found)
 
 
 @router.post("/incidents/{id}/ack", response_model=answers.Incident)
@@ -193,8 +233,32 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
 
 def _shown(zone: tzinfo, found: Incident) -> dict[str, Any]:
     values = {name: getattr(found, name) for name in _FIELDS}
-    sentence = wording.sentence(found, zone)
-    return values | {"title": wording.title(found.rule), "sentence": sentence}
+    return values | {
+        "title": wording.title(found.rule),
+        "sentence": wording.sentence(found, zone),
+        "stage": stages.STAGES.get(found.rule),
+        "advice": wording.why(found, zone),
+    }
 
 
-_FIELDS = tuple(name for name in answers.Incident.model_fields if name not in ("title", "sentence"))
+def _actions(connection: Connection, found: Incident) -> list[dict[str, Any]]:
+    """What people did to the queue of an incident, from an hour before it on, newest first."""
+    if found.queue is None:
+        return []
+    wanted = audit.Wanted(subject=found.queue, since=found.active_at - BEFORE, until=found.resolved_at)
+    acts = audit.find(connection, wanted, limit=ACTIONS)
+    return [
+        {
+            "at": each.at,
+            "who": each.actor,
+            "action": each.action,
+            "reason": each.reason,
+            "detail": each.detail,
+        }
+        for each in acts
+        if each.status < 400
+    ]
+
+
+_SAID = ("title", "sentence", "stage", "advice")
+_FIELDS = tuple(name for name in answers.Incident.model_fields if name not in _SAID)
