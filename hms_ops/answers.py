@@ -52,6 +52,16 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class TrendPoint:
+    """The queue of an incident over a step of its time, in means; None is a gap."""
+
+    at: datetime
+    open: float | None
+    late: float | None
+    done_per_minute: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class LateJob:
     """A job that was late in an incident: by how many seconds, until its end or so far."""
 
@@ -127,6 +137,7 @@ class IncidentInFull(Incident):
 
     timeline: tuple[Happening, ...]
     actions: tuple[Action, ...]
+    trend: tuple[TrendPoint, ...]
     jobs: tuple[str, ...]
     texts: tuple[Text, ...]
 

@@ -191,7 +191,7 @@ def old_ledger(engine: sa.Engine) -> Mapping[str, int]:
     config.set_main_option("script_location", str(Path(hms_oms.__file__).parent / "migrations"))
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "0012")
+        command.downgrade(config, "0013")
         connection.commit()
         for name in QUEUES:
             connection.execute(sa.text("insert into oms.queues (name) values (:name)"), {"name": name})

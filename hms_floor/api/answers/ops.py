@@ -58,6 +58,15 @@ class Action(Answer):
     detail: Json | None
 
 
+class TrendPoint(Answer):
+    """The queue of an incident over a step of its time, in means; null is a gap."""
+
+    at: Moment
+    open: float | None
+    late: float | None
+    done_per_minute: float | None
+
+
 class LateJob(Answer):
     """A job that was late in an incident: by how many seconds, until its end or so far."""
 
@@ -112,6 +121,7 @@ class IncidentWithTimeline(Incident):
 
     timeline: list[Happening]
     actions: list[Action]
+    trend: list[TrendPoint]
     jobs: list[str]
     texts: list[Text]
 

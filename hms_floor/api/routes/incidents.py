@@ -61,6 +61,7 @@ def get(door: TheDoor, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
         return _shown(zone, found) | {
             "timeline": incidents.history(connection, found.id),
             "actions": _actions(connection, found),
+            "trend": trend.of(connection, found, health.clock(connection)),
             "jobs": [job_name(each.job_id) for each in late],
             "texts": [showing.text(each, who) for each in texts],
         }
