@@ -17,7 +17,19 @@ from hms_floor.api.problems import Problem
 from hms_floor.api.zones import Zone
 from hms_oms import audit, control, health, outbox
 from hms_oms.tickets import job_name
-from hms_ops import coverage, incidents, late_jobs, oncall, pulse, rota, silences, stages, thresholds, trend, wording
+from hms_ops import (
+    coverage,
+    incidents,
+    late_jobs,
+    oncall,
+    pulse,
+    rota,
+    silences,
+    stages,
+    thresholds,
+    trend,
+    wording,
+)
 from hms_ops.incidents import STATES, Incident
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])
