@@ -77,9 +77,8 @@ class JobInFull(Job):
 
 @dataclass(frozen=True, slots=True)
 class Steered(Job):
-    """A job after a change; `warning` is what went wrong although the change was made."""
+    """A job after a change, and how to undo it."""
 
-    warning: str | None = None
     undo: Undo | None = None
 
 

@@ -11,7 +11,6 @@ import click
 from hms_floor.cli import door, selection, show
 from hms_floor.cli.arguments import HIGHEST_PRIORITY, future
 from hms_floor.cli.confirming import Consent
-from hms_floor.cli.errors import Failure
 from hms_floor.cli.steering import Verb, end, steer, tell
 from hms_oms.filter import CONFIRM_ABOVE, Filter
 
@@ -51,13 +50,11 @@ def cancel(words: tuple[str, ...], wanted: Filter, now: bool, consent: Consent, 
     verb = Verb("cancel", "Cancel", "cancelled", {"now": now})
     came = steer(verb, words, wanted, consent)
     tell(verb, came, as_json=as_json, more={"running": came.running})
-    if came.warning is not None:
-        raise Failure(came.warning)
     if came.running and not as_json:
         alone = "It runs" if came.meant == 1 else "1 of them runs"
         number = alone if len(came.running) == 1 else f"{len(came.running):,} of them run"
         if now:
-            show.lines(f"{number}: the workers are told to end it, and what it reports is refused.")
+            show.lines(f"{number}: the workers end it within some seconds, and what it reports is refused.")
         else:
             show.lines(f"{number} until the step is over; --now ends the step, too.")
     end(came)

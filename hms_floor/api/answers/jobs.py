@@ -86,10 +86,9 @@ class JobWithTimeline(Job):
 
 
 class SteeredJob(Job):
-    """A job after a change, and how to undo it; `warning` says what could not be done."""
+    """A job after a change, and how to undo it."""
 
     undo: Undo | None
-    warning: str | None = None
 
 
 class Jobs(Answer):

@@ -16,7 +16,6 @@ from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.answers import jobs as answers
 from hms_floor.api.door import BULK_SECONDS, Door, TheDoor
 from hms_floor.api.problems import Problem, unprocessable
-from hms_floor.api.routes.jobs import tell_workers
 from hms_oms import audit, changes, control
 from hms_oms.filter import CONFIRM_ABOVE
 from hms_oms.jobs import Filter
@@ -212,8 +211,6 @@ def _turn(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[in
     came.changed += changed
     came.running += running
     came.left.update(others.values())
-    if wanted.action == "cancel" and wanted.now:
-        came.warning = tell_workers(door, running) or came.warning
 
 
 def _change(

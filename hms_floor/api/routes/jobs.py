@@ -19,7 +19,7 @@ from hms_floor.api.problems import Problem
 from hms_floor.api.zones import Zone
 from hms_floor.cli import case, documents, explaining, sheet
 from hms_oms import audit, changes, control, health, jobs, recipes
-from hms_oms.tickets import Ticket, job_name
+from hms_oms.tickets import job_name
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
@@ -135,17 +135,13 @@ def explain(door: TheDoor, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]
 def cancel(door: TheDoor, who: Who, job: JobPath, wanted: asked.Cancel | None = None) -> dict[str, Any]:
     """Cancel a job: one that runs ends with its step, or at once with `now`."""
     wanted = wanted or asked.Cancel()
-    running: list[Ticket] = []
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        done = control.cancel_jobs(
+        return control.cancel_jobs(
             connection, [number], who=who.actor, reason=wanted.reason, now=wanted.now, change=kept
-        )
-        running.extend(done.running)
-        return done.jobs
+        ).jobs
 
-    found = _change(door, who, job, wanted, "cancel", change, {"now": wanted.now})
-    return found | {"warning": tell_workers(door, running) if wanted.now else None}
+    return _change(door, who, job, wanted, "cancel", change, {"now": wanted.now})
 
 
 @router.post("/jobs/{id:job}/retry", response_model=answers.SteeredJob)
@@ -221,20 +217,6 @@ def delay(door: TheDoor, who: Who, job: JobPath, wanted: asked.Delay) -> dict[st
 
     at = documents.stamp(wanted.not_before) if wanted.not_before else None
     return _change(door, who, job, wanted, "delay", change, {"notBefore": at})
-
-
-def tell_workers(door: Door, running: Sequence[Ticket]) -> str | None:
-    """Have the workers end steps that the ledger has given up; what could not be done, as a sentence."""
-    if not running:
-        return None
-    # Celery, which takes a while, is loaded when it is first needed.
-    from hms_act.terminate import WorkersNotTold, terminate
-
-    try:
-        terminate(door.settings.servers()[1], running)
-    except WorkersNotTold as error:
-        return str(error)
-    return None
 
 
 def _change(
