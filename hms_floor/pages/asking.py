@@ -60,7 +60,15 @@ class Asking:
         given = {name: value for name, value in parameters.items() if value is not None}
         return await self._ask("POST", path, content=content, params=given, headers={"Content-Type": kind})
 
+    async def download(self, path: str) -> bytes:
+        """Read a file whole. Raises Refused."""
+        return (await self._answer("GET", path, timeout=None)).content
+
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        answer = await self._answer(method, path, **options)
+        return answer.json() if answer.content else None
+
+    async def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {**self._headers, **options.pop("headers", {})}
         async with httpx.AsyncClient(
             transport=self._transport,
@@ -69,7 +77,7 @@ class Asking:
         ) as client:
             answer = await client.request(method, path, headers=headers, **options)
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         raise Refused(answer.status_code, _said(answer))
 
 

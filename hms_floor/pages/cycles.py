@@ -6,31 +6,23 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from nicegui import events, ui
+from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
 from hms_floor.cli import show
-from hms_floor.pages import dropping, plain, words
-from hms_floor.pages.asking import Refused
-from hms_floor.pages.frame import frame, go
+from hms_floor.pages import plain, words
+from hms_floor.pages.frame import frame
 from hms_floor.pages.freshness import keep
+from hms_floor.pages.leftrows import LeftRows
+from hms_floor.pages.newcycle import NewCycle
 from hms_floor.pages.plain import Link, link
 from hms_floor.pages.route import page
-from hms_floor.pages.session import Visitor
-from hms_floor.pages.toasts import tell
 from hms_floor.pages.words import put
 from hms_oms.kept import Counts
 
-#: How often a running cycle is looked at, in seconds.
-LOOK_SECONDS = 1.0
-#: ... and the list of all.
-LIST_SECONDS = 2.0
-DAILY_TYPE = "farm:grant:v1"
-_ENDS = ".csv,.ndjson,.jsonl"
-_KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
-#: Refused rows that are shown one by one.
-REFUSED_SHOWN = 50
+#: How often a running cycle is looked at, and the list of all, in seconds.
+LOOK_SECONDS, LIST_SECONDS = 1.0, 2.0
 
 
 @page("/cycles", "GET /cycles")
@@ -43,7 +35,7 @@ async def cycles(request: Request) -> None:
                 with ui.element("h1"):
                     ui.label("Run daily cycle")
                 recipes = (await visitor.ask.get("/recipes"))["recipes"]
-                _start(visitor, sorted((recipe["type"] for recipe in recipes), key=_daily_first))
+                NewCycle(visitor, [recipe["type"] for recipe in recipes])
         with ui.element("section").classes("card"):
             with ui.element("h2" if may_start else "h1"):
                 ui.label("Cycles so far")
@@ -81,76 +73,36 @@ async def cycle(request: Request, number: str) -> None:
                 'aria-label="Share of the jobs that have ended"'
             )
             report = _Report()
+        left = ui.element("div")
+    left_shown = False
 
     async def refresh() -> None:
+        nonlocal left_shown
         document = await visitor.ask.get(f"/cycles/{number}")
         progress = document["progress"]
         ended = progress["done"] + progress["failed"] + progress["cancelled"]
         bar.set_value(ended / max(1, document["accepted"]))
-        put(ended_words, f"{ended:,} of {document['accepted']:,} jobs have ended")
+        put(ended_words, headline(document))
         report.show(document)
+        if document["closedAt"] is not None and not left_shown:
+            left_shown = True
+            with left:
+                await LeftRows(visitor, document).show()
 
     await keep(refresh, LOOK_SECONDS)
 
 
-def _start(visitor: Visitor, types: list[str]) -> None:
-
-    async def take(event: events.UploadEventArguments) -> None:
-        name = event.file.name
-        kind = next((kind for end, kind in _KINDS.items() if name.lower().endswith(end)), None)
-        if kind is None:
-            tell(Refused(415, f"{name} is neither CSV nor NDJSON: its name must end in {', '.join(_KINDS)}"))
-            return
-        told.set_text(f"Taking in {name} ...")
-        try:
-            answer = await visitor.ask.upload(
-                "/cycles",
-                event.file.iterate(chunk_size=1 << 16),
-                kind,
-                jobType=job_type.value,
-                slaMinutes=minutes.value,
-                name=name,
-            )
-        except Refused as refused:
-            told.set_text("")
-            tell(refused)
-            return
-        if not answer["refusedRows"]:
-            go(f"/floor/cycles/{answer['batch']}")
-            return
-        told.set_text("")
-        refused_box.clear()
-        with refused_box:
-            _refused(answer)
-
-    with ui.element("div").classes("row"):
-        job_type = ui.select(types, label="Job type", value=types[0]).props("outlined dense")
-        job_type.classes("search")
-        minutes = ui.number("SLA minutes", min=0.1, placeholder="as the queue has it", format="%g")
-        minutes.props("outlined dense stack-label").classes("search")
-    dropping.place("Choose a file", "or drop it here: CSV or NDJSON, one application a line", _ENDS, take)
-    told = ui.label("").props('aria-live="polite"')
-    refused_box = ui.element("div")
-
-
-def _daily_first(job_type: str) -> tuple[bool, str]:
-    return job_type != DAILY_TYPE, job_type
-
-
-def _refused(answer: Mapping[str, Any]) -> None:
-    number = answer["refused"]
-    with ui.element("h2"):
-        ui.label(f"{number:,} row{'s were' if number != 1 else ' was'} refused, the others are on their way")
-    plain.table(
-        ("Line", "Field", "Why"),
-        [
-            (str(row["line"]), row["field"] or "", row["reason"])
-            for row in answer["refusedRows"][:REFUSED_SHOWN]
-        ],
-        numbers=("Line",),
-        caption="Refused rows",
-    )
-    link("Watch the cycle", f"/floor/cycles/{answer['batch']}").classes("title")
+def headline(document: Mapping[str, Any]) -> str:
+    """How a cycle stands, in one sentence."""
+    progress, accepted = document["progress"], document["accepted"]
+    if document["closedAt"] is None:
+        return f"The file is still being read: {accepted:,} jobs so far"
+    if not accepted:
+        left = [(document["refused"], "refused"), (document["duplicates"], "known already")]
+        rows = " and ".join(f"{number:,} {word}" for number, word in left if number)
+        return f"No job was started: {rows}" if rows else "No job was started: the file has no rows"
+    ended = progress["done"] + progress["failed"] + progress["cancelled"]
+    return f"{ended:,} of {accepted:,} jobs have ended"
 
 
 def _listed(cycle: Mapping[str, Any]) -> tuple[plain.Cell, ...]:

@@ -25,20 +25,63 @@ def _open_queue(floor: Floor) -> None:
     wait_until(lambda: not floor.ask("GET", "/jobs?status=open")["jobs"], "the queue to be empty", 60)
 
 
-def test_a_cycle_is_run_from_a_file_and_its_report_read(visit: Visit) -> None:
-    """What is refused is told line by line, and the rest is watched to its end."""
-    page = visit("/floor/")
-    page.get_by_role("button", name="Run daily cycle").click()
-    rows = [HEAD, *(row(number) for number in range(1, 41)), "x,,,,,,,"]
+def choose(page: Page, name: str, rows: list[str]) -> None:
+    """Choose a file of requests on the page of cycles."""
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a file").click()
-    file: Any = {"name": "morning.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode()}
+    file: Any = {"name": name, "mimeType": "text/csv", "buffer": "\n".join([HEAD, *rows]).encode()}
     chooser.value.set_files(file)
-    expect(page.get_by_role("heading", name="1 row was refused")).to_be_visible()
-    expect(page.get_by_label("Refused rows").get_by_role("cell", name="42")).not_to_have_count(0)
-    page.get_by_role("link", name="Watch the cycle").click()
+
+
+def test_a_cycle_is_looked_at_started_and_its_report_read(visit: Visit, floor: Floor) -> None:
+    """A file starts nothing before Start; what is refused is told and downloaded, the rest is watched."""
+    page = visit("/floor/")
+    page.get_by_role("button", name="Run daily cycle").click()
+    known = floor.ask("GET", "/cycles")["cycles"]
+    good = [row(number) for number in range(1, 41)]
+    choose(page, "morning.csv", [*good, *(f"x{number},,,,,,," for number in range(60))])
+    preview = page.get_by_label("Preview")
+    expect(preview.get_by_text("40", exact=True)).to_be_visible()
+    expect(page.get_by_label("Reasons").get_by_role("row", name="app_id")).to_contain_text(
+        "42, 43, 44, 45, 46, ..."
+    )
+    expect(page.get_by_text("These are the first 50 of 60.")).to_be_visible()
+    assert floor.ask("GET", "/cycles")["cycles"] == known
+    page.get_by_role("button", name="Start 40 jobs").click()
     expect(page.get_by_text("40 of 40 jobs have ended")).to_be_visible()
     expect(page.get_by_label("Jobs by outcome").get_by_role("row", name="assigned")).to_contain_text("40")
+    expect(page.get_by_role("heading", name="60 rows were refused")).to_be_visible()
+    refused = page.get_by_label("Refused rows").get_by_role("row")
+    expect(refused).to_have_count(51)
+    page.get_by_role("button", name="Show 50 more").click()
+    expect(refused).to_have_count(61)
+    for title, ending in (("CSV", "csv"), ("Excel", "xlsx")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"All as {title}").click()
+        assert download.value.suggested_filename.endswith(f"-refused.{ending}")
+
+
+def test_a_file_with_nothing_new_says_so(visit: Visit, floor: Floor) -> None:
+    """Known, differing and refused rows are told; there is nothing to start, and no cycle."""
+    payload = {
+        "appId": 5000,
+        "name": "Ada Byron",
+        "phone": "541-555-0168",
+        "countyFips": "41069",
+        "crop": "rice",
+    }
+    payload |= {"acres": 100, "amountRequested": 5000, "submittedOn": "2026-01-29"}
+    floor.ask("POST", "/jobs", {"jobType": "farm:grant:v1", "payload": payload})
+    page = visit("/floor/cycles")
+    differs = row(5000).replace("rice", "wheat")
+    choose(page, "again.csv", [row(5000), differs, "x,,,,,,,"])
+    expect(page.get_by_text("There is nothing to start: every row is known or refused.")).to_be_visible()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    expect(page.get_by_label("Differing rows").get_by_role("row").nth(1)).to_contain_text(
+        "rice there, wheat here"
+    )
+    page.get_by_role("button", name="Discard").click()
+    expect(page.get_by_label("Preview")).to_have_count(0)
 
 
 def test_the_light_turns_amber_and_red_and_green_again(visit: Visit, floor: Floor) -> None:
