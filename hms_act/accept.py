@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hms_oms import jobs, ledger, registry, schema, sla
-from hms_oms.errors import RequestRejected
+from hms_oms import control, jobs, ledger, registry, sameness, schema, sla
+from hms_oms.errors import KeyReused, RequestRejected
 from hms_oms.recipes import Recipe
 from hms_oms.records import Accepted, Job
 
 #: Requests that go into one statement.
 PAGE = 1000
+#: A job in one of these may be replaced: nothing was done for it yet that would have to be undone.
+NOT_BEGUN = ("waiting", "queued")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,18 @@ def start_job(
     key: str | None = None,
     priority: int = 0,
     ready_at: datetime | None = None,
+    supersede: bool = False,
 ) -> Started:
     """Accept one request; asking again with the same key gives the same job.
 
-    The key defaults to the payload field that the recipe names. Raises RequestRejected with every fault
-    of the payload.
+    The key defaults to the payload field that the recipe names. With `supersede` a job that has the key and
+    other content, and has not begun, is cancelled, and the new one refers to it. Raises RequestRejected with
+    every fault of the payload, and KeyReused if the job that has the key differs from the request.
     """
     check(recipe, payload)
     chosen = key if key is not None else key_of(recipe, payload)
+    if supersede:
+        make_way(connection, recipe, [payload], keys=[chosen], who=requested_by)
     accepted = accept_many(
         connection,
         recipe,
@@ -57,7 +63,47 @@ def start_job(
     if accepted.jobs:
         return Started(jobs.get(connection, accepted.jobs[0]), created=True)
     assert chosen is not None
-    return Started(jobs.by_key(connection, recipe.type, chosen), created=False)
+    job = jobs.by_key(connection, recipe.type, chosen)
+    require_same(recipe, job.name, job.status, job.payload, payload)
+    return Started(job, created=False)
+
+
+def require_same(
+    recipe: Recipe, job: str, status: str, known: Mapping[str, Any], sent: Mapping[str, Any]
+) -> None:
+    """Raise KeyReused if a request means something else than the job that has its key."""
+    differences = sameness.differences(recipe.payload, known, sent)
+    if differences:
+        raise KeyReused(job, status, differences)
+
+
+def make_way(
+    connection: Connection,
+    recipe: Recipe,
+    payloads: Sequence[Mapping[str, Any]],
+    *,
+    keys: Sequence[str | None],
+    who: str,
+    batch_id: int | None = None,
+) -> list[int]:
+    """Cancel the jobs that corrected requests replace, and return them.
+
+    Those are jobs that have the key of a request and other content, and have not begun: what runs or has
+    ended stays. A job of `batch_id` stays, too: two rows of one file do not replace each other.
+    """
+    held = jobs.by_keys(connection, recipe.type, [key for key in keys if key is not None], lock=True)
+    replaced = {
+        job.id
+        for key, payload in zip(keys, payloads, strict=True)
+        if key is not None
+        and (job := held.get(key)) is not None
+        and job.status in NOT_BEGUN
+        and (batch_id is None or job.batch_id != batch_id)
+        and sameness.differences(recipe.payload, job.payload, payload)
+    }
+    if replaced:
+        control.cancel_jobs(connection, sorted(replaced), who=who, reason="superseded by a corrected request")
+    return sorted(replaced)
 
 
 def accept_many(

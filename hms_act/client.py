@@ -53,14 +53,17 @@ class ActClient(Client):
         key: str | None = None,
         priority: int = 0,
         not_before: datetime | None = None,
+        supersede: bool = False,
     ) -> Started:
         """Start one job, due in `sla_minutes` instead of its queue's SLA.
 
         Asking again with the same key gives the same job, or, if that was cancelled, a new one that refers to
-        it. Raises Invalid with every fault of the payload.
+        it. With `supersede` a job that has the key and other content, and has not begun, is cancelled. Raises
+        Invalid with every fault of the payload, and Conflict with the fields in which that job differs.
         """
         document: dict[str, Any] = {"jobType": job_type, "payload": payload, "priority": priority}
         document |= _given(slaMinutes=sla_minutes, key=key, notBefore=not_before and stamp(not_before))
+        document |= {"supersede": True} if supersede else {}
         return record(Started, self._wire.post("/jobs", document, safe=key is not None))
 
     def run_cycle(
@@ -70,14 +73,17 @@ class ActClient(Client):
         *,
         sla_minutes: float | None = None,
         name: str | None = None,
+        supersede: bool = False,
     ) -> CycleBegun:
         """Send a file of requests and return once every row of it is a job, known already, or refused.
 
         CSV with a header, or one JSON object a line where the name ends in .ndjson or .jsonl. `name` is what
         the cycle is called, the file's name if there is none. Where sending breaks off, what had arrived is
-        accepted: the same file may be sent again, for what has a key is accepted once.
+        accepted: the same file may be sent again, for what has a key is accepted once. With `supersede` a row
+        replaces the job that has its key and other content, if that has not begun.
         """
         asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name)
+        asked |= _superseding(supersede)
         return record(CycleBegun, self._send_file("/cycles", file, asked))
 
     def preview_cycle(
@@ -96,10 +102,13 @@ class ActClient(Client):
         asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name, keep="true" if keep else None)
         return record(CyclePreview, self._send_file("/cycles/preview", file, asked))
 
-    def start_upload(self, upload: str) -> CycleBegun:
+    def start_upload(self, upload: str, *, supersede: bool = False) -> CycleBegun:
         """Start a file that a preview has kept. Raises NotFound if it was started, or its time is over."""
         address = path("cycles", "uploads", upload, "start")
-        return record(CycleBegun, self._wire.send("POST", address, answer_seconds=PATIENCE_SECONDS))
+        found = self._wire.send(
+            "POST", address, query=_superseding(supersede), answer_seconds=PATIENCE_SECONDS
+        )
+        return record(CycleBegun, found)
 
     def discard_upload(self, upload: str) -> None:
         """Delete a file that a preview has kept. Raises NotFound."""
@@ -233,6 +242,10 @@ class ActClient(Client):
 
     def _steer(self, job: str, action: Action, reason: str | None, **more: Any) -> Steered:
         return record(Steered, self._wire.post(path("jobs", job, action), more | _given(reason=reason)))
+
+
+def _superseding(supersede: bool) -> dict[str, str]:
+    return {"supersede": "true"} if supersede else {}
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def accept_file(
     name: str,
     requested_by: str,
     sla_minutes: float | None = None,
+    supersede: bool = False,
 ) -> Iterator[Batch | Refusal]:
     """Accept every row of a file under one new batch, telling how it goes.
 
@@ -39,7 +40,15 @@ def accept_file(
     Raises UnreadableFile, before a batch is made, where the file is no list of such requests.
     """
     rows = intake.read(stream, recipe)
-    return accept_rows(engine, recipe, rows, name=name, requested_by=requested_by, sla_minutes=sla_minutes)
+    return accept_rows(
+        engine,
+        recipe,
+        rows,
+        name=name,
+        requested_by=requested_by,
+        sla_minutes=sla_minutes,
+        supersede=supersede,
+    )
 
 
 def accept_rows(
@@ -50,8 +59,12 @@ def accept_rows(
     name: str,
     requested_by: str,
     sla_minutes: float | None = None,
+    supersede: bool = False,
 ) -> Iterator[Batch | Refusal]:
-    """As `accept_file`, for rows that were read already."""
+    """As `accept_file`, for rows that were read already.
+
+    With `supersede` a row replaces the job that has its key and other content, if that has not begun.
+    """
     with engine.begin() as connection:
         registry.register(connection, recipe)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
@@ -61,11 +74,15 @@ def accept_rows(
         refusals = [row for row in page if isinstance(row, Refusal)]
         good = [row for row in page if isinstance(row, Row)]
         yield from refusals
+        payloads = [row.payload for row in good]
         with engine.begin() as connection:
+            if supersede:
+                keys = [accept.key_of(recipe, payload) for payload in payloads]
+                accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=batch.id)
             accepted = accept.accept_many(
                 connection,
                 recipe,
-                [row.payload for row in good],
+                payloads,
                 requested_by=requested_by,
                 sla_minutes=minutes,
                 batch_id=batch.id,

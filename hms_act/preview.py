@@ -25,12 +25,14 @@ _Print = Mapping[str, int]
 class Preview:
     """How many rows of a file are new, known, differ from the job that has their key, or are refused.
 
+    `replaceable` of the differing ones have a job that has not begun, which supersede would replace;
     `refusals` groups the refused ones; `refused_rows` and `differing_rows` are the first of them.
     """
 
     new: int = 0
     known: int = 0
     differing: int = 0
+    replaceable: int = 0
     refused: int = 0
     refusals: list[Refusals] = field(default_factory=list)
     refused_rows: list[CycleRow] = field(default_factory=list)
@@ -47,20 +49,23 @@ def of(engine: Engine, recipe: Recipe, rows: Iterator[Row | Refusal]) -> Preview
     found = Preview()
     reasons: dict[tuple[str, str], list[int]] = {}
     here: dict[str, _Print] = {}
+    replaceable: set[int | None] = set()
     while page := list(itertools.islice(rows, cycle.PAGE)):
         for refusal in (row for row in page if isinstance(row, Refusal)):
             reasons.setdefault((refusal.field, cycle_rows.gist(refusal.reason)), []).append(refusal.line)
             _keep(found.refused_rows, cycle.refused(refusal))
         with engine.connect() as connection:
             good = (row for row in page if isinstance(row, Row))
-            for repeated in _compared(connection, recipe, list(good), here):
+            for repeated, not_begun in _compared(connection, recipe, list(good), here):
                 if repeated is None:
                     found.new += 1
                 elif repeated.result == "known":
                     found.known += 1
                 else:
                     found.differing += 1
+                    replaceable.add(not_begun)
                     _keep(found.differing_rows, repeated)
+    found.replaceable = len(replaceable - {None})
     found.refused = sum(map(len, reasons.values()))
     found.refusals = [
         Refusals(column, reason, len(lines), lines[:FIRST_LINES])
@@ -71,20 +76,25 @@ def of(engine: Engine, recipe: Recipe, rows: Iterator[Row | Refusal]) -> Preview
 
 def _compared(
     connection: Connection, recipe: Recipe, rows: list[Row], here: dict[str, _Print]
-) -> Iterable[CycleRow | None]:
-    """Each row held against the job or the earlier row that has its key; None for a new one."""
+) -> Iterable[tuple[CycleRow | None, int | None]]:
+    """Each row held against the job or the earlier row that has its key, and the job if it has not begun.
+
+    None stands for a new row.
+    """
     keys = [accept.key_of(recipe, row.payload) for row in rows]
     known = jobs.by_keys(connection, recipe.type, [key for key in keys if key is not None])
     for row, key in zip(rows, keys, strict=True):
         if key is None:
-            yield None
-        elif key in known:
-            yield cycle.compared(recipe, row, known[key].id, known[key].payload)
+            yield None, None
         elif key in here:
-            yield _within(row, here[key], _print(recipe, row))
+            yield _within(row, here[key], _print(recipe, row)), None
+        elif key in known:
+            job = known[key]
+            not_begun = job.id if job.status in accept.NOT_BEGUN else None
+            yield cycle.compared(recipe, row, job.id, job.payload), not_begun
         else:
             here[key] = _print(recipe, row)
-            yield None
+            yield None, None
 
 
 def _within(row: Row, first: _Print, second: _Print) -> CycleRow:

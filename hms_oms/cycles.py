@@ -79,6 +79,7 @@ class CyclePreview:
     new: int
     duplicates: int
     differing: int
+    replaceable: int
     refused: int
     refusals: tuple[Refusals, ...]
     refused_rows: tuple[RefusedInFull, ...]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class HmsError(Exception):
@@ -32,6 +33,26 @@ class RequestRejected(HmsError):
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in self.faults))
+
+
+class KeyReused(HmsError):
+    """A job has the key of a request, and other content; `differences` has both values by field."""
+
+    def __init__(self, job: str, status: str, differences: Mapping[str, tuple[Any, Any]]) -> None:
+        self.job = job
+        self.status = status
+        self.differences = differences
+        super().__init__(
+            f"{job} has this key, is {status}, and differs in {', '.join(differences)}: {self._way}"
+        )
+
+    @property
+    def _way(self) -> str:
+        if self.status in ("waiting", "queued"):
+            return "supersede replaces it by this request"
+        if self.status == "running":
+            return "a job that runs is not replaced; cancel it first, or wait until it has ended"
+        return "a job that has ended is not replaced; start the corrected request under a key of its own"
 
 
 class UnknownJob(HmsError):

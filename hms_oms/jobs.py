@@ -86,10 +86,15 @@ def by_key(connection: Connection, job_type: str, key: str) -> Job:
     return _job(row)
 
 
-def by_keys(connection: Connection, job_type: str, keys: Sequence[str]) -> dict[str, Job]:
-    """The jobs that have keys now, by key; cancelled ones have given theirs back."""
-    mine = jobs.c.type == job_type, jobs.c.key.in_(keys), jobs.c.status != "cancelled"
-    query = select(*_COLUMNS).where(*mine)
+def by_keys(
+    connection: Connection, job_type: str, keys: Sequence[str], *, lock: bool = False
+) -> dict[str, Job]:
+    """The jobs that have keys now, by key; with `lock` nobody changes them before the caller commits."""
+    query = select(*_COLUMNS).where(
+        jobs.c.type == job_type, jobs.c.key.in_(keys), jobs.c.status != "cancelled"
+    )
+    if lock:
+        query = query.order_by(jobs.c.id).with_for_update()
     return {str(job.key): job for job in _jobs(connection, query)}
 
 

@@ -30,7 +30,14 @@ class NotFound(DoorError):
 
 
 class Conflict(DoorError):
-    """The thing is not in a state for this: the job has ended, the reservation does not hold any more."""
+    """The thing is not in a state for this: the job has ended, the reservation does not hold any more.
+
+    `faults` maps each field in which a request differs from the job that has its key to both values.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, faults: tuple[tuple[str, str], ...] = ()) -> None:
+        self.faults = faults
+        super().__init__(message, status=status)
 
 
 class Invalid(DoorError):
@@ -61,7 +68,7 @@ class Unavailable(DoorError):
         super().__init__(message, status=status)
 
 
-_BY_STATUS: Mapping[int, type[DoorError]] = {401: NoBadge, 403: Refused, 404: NotFound, 409: Conflict}
+_BY_STATUS: Mapping[int, type[DoorError]] = {401: NoBadge, 403: Refused, 404: NotFound}
 
 
 def of(status: int, headers: Mapping[str, str], body: bytes) -> DoorError:
@@ -72,6 +79,8 @@ def of(status: int, headers: Mapping[str, str], body: bytes) -> DoorError:
         return TooMany(message, status=status, retry_after=retry_after(headers))
     if status >= 500 or status < 400:
         return Unavailable(message, status=status, maybe_done=status >= 500)
+    if status == 409:
+        return Conflict(message, status=status, faults=_faults(document))
     kind = _BY_STATUS.get(status)
     if kind is not None:
         return kind(message, status=status)

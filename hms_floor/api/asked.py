@@ -151,6 +151,9 @@ class Start(Asked):
     ] = None
     priority: Annotated[Priority, Field(description="The higher goes first.")] = 0
     not_before: Annotated[Moment | None, Field(description="The earliest start.")] = None
+    supersede: Annotated[
+        bool, Field(description="Replace the job that has the key, if it has other content and not begun.")
+    ] = False
 
 
 class Reasoned(Asked):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,9 +22,18 @@ from hms_act.intake import UnreadableFile
 from hms_floor import badges
 from hms_oms.batches import UnknownBatch
 from hms_oms.changes import UnknownChange
-from hms_oms.errors import HmsError, RequestRejected, SchemaOutdated, UnknownJob, UnknownJobType, UnknownQueue
+from hms_oms.errors import (
+    HmsError,
+    KeyReused,
+    RequestRejected,
+    SchemaOutdated,
+    UnknownJob,
+    UnknownJobType,
+    UnknownQueue,
+)
 from hms_oms.refusals import SILENT, of_postgresql
 from hms_oms.reservations import LeaseLost
+from hms_oms.sameness import ABSENT
 from hms_oms.undo import NotUndoable, NotYours
 from hms_oms.uploads import TooManyUploads, UnknownUpload
 from hms_ops.incidents import UnknownIncident
@@ -137,6 +146,8 @@ def _of_ours(error: HmsError) -> Problem | None:
             (field if field == "payload" else f"payload.{field}", reason) for field, reason in error.faults
         ]
         return unprocessable(*fields)
+    if isinstance(error, KeyReused):
+        return Problem(409, told, faults=list(_of_differences(error)))
     if isinstance(error, UnknownJobType):
         return unprocessable(("jobType", told))
     if isinstance(error, UnreadableFile):
@@ -148,6 +159,16 @@ def _of_ours(error: HmsError) -> Problem | None:
     if isinstance(error, SchemaOutdated | TooManyUploads):
         return busy(told, 30)
     return None
+
+
+def _of_differences(error: KeyReused) -> Iterator[Fault]:
+    for field, (known, sent) in error.differences.items():
+        yield f"payload.{field}", f"is {_quoted(known)} in {error.job}, and {_quoted(sent)} here"
+
+
+def _quoted(value: Any) -> str:
+    text = value if value == ABSENT else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _of_database(error: Exception) -> Problem | None:

@@ -21,6 +21,7 @@ from hms_floor.api import problems
 from hms_floor.api.access import Caller
 from hms_floor.api.problems import unprocessable
 from hms_oms import audit, health, ledger, registry, sla
+from hms_oms.errors import KeyReused
 from hms_oms.jobs import KEY_ORDER, having_key
 from hms_oms.recipes import Recipe
 from hms_oms.tables import jobs
@@ -47,6 +48,7 @@ class Request:
     priority: int
     ready_at: datetime | None
     caller: Caller
+    supersede: bool = False
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -63,6 +65,7 @@ def request(
     priority: int,
     ready_at: datetime | None,
     caller: Caller,
+    supersede: bool = False,
 ) -> Request:
     """Check a request. Raises RequestRejected with every fault of the payload."""
     accept.check(recipe, payload)
@@ -70,15 +73,16 @@ def request(
     if chosen is not None and len(chosen.encode()) > LONGEST_KEY:
         field = "key" if key is not None else f"payload.{recipe.key}"
         raise unprocessable((field, f"is a key of more than {LONGEST_KEY} bytes"))
-    return Request(recipe, payload, chosen, sla_minutes, priority, ready_at, caller)
+    return Request(recipe, payload, chosen, sla_minutes, priority, ready_at, caller, supersede)
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The job that a request led to, and whether it is new."""
+    """The job that a request led to, and whether it is new; `conflict` if that job has other content."""
 
     row: RowMapping
     created: bool
+    conflict: KeyReused | None = None
 
 
 class Starts:
@@ -91,12 +95,18 @@ class Starts:
         self._turn: asyncio.Task[None] | None = None
 
     async def start(self, request: Request) -> Started:
-        """Accept one request, together with those that come at the same time."""
+        """Accept one request, together with those that come at the same time.
+
+        Raises KeyReused if the job that has its key differs from it.
+        """
         answer: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
         if self._turn is None:
             self._turn = asyncio.create_task(self._accept_all())
-        return await answer
+        started = await answer
+        if started.conflict is not None:
+            raise started.conflict
+        return started
 
     async def _accept_all(self) -> None:
         while self._waiting:
@@ -126,16 +136,29 @@ class Starts:
         for request in batch:
             self._register(request.recipe)
         with self._engine.begin() as connection:
+            for request in batch:
+                if request.supersede:
+                    accept.make_way(
+                        connection,
+                        request.recipe,
+                        [request.payload],
+                        keys=[request.key],
+                        who=request.caller.actor,
+                    )
             created = self._insert(connection, batch)
             found = _rows(connection, batch, created)
-            answers = list(_answers(batch, created, found))
-            audit.write(
-                connection,
-                [
-                    request.caller.act(job_name(answer.row["id"]), status=201 if answer.created else 200)
-                    for request, answer in zip(batch, answers, strict=True)
-                ],
-            )
+            answers = _judged(connection, batch, list(_answers(batch, created, found)))
+            # Refusals are written down by the guard.
+            acts = [
+                request.caller.act(
+                    job_name(answer.row["id"]),
+                    status=201 if answer.created else 200,
+                    detail={"supersede": True} if request.supersede else None,
+                )
+                for request, answer in zip(batch, answers, strict=True)
+                if answer.conflict is None
+            ]
+            audit.write(connection, acts)
         return answers
 
     def _insert(self, connection: Connection, batch: Sequence[Request]) -> list[list[int]]:
@@ -206,3 +229,24 @@ def _answers(
         # Of two who ask with one key at the same time, the first has made the job.
         fresh.discard(row["id"])
         yield Started(row, new)
+
+
+def _judged(connection: Connection, batch: Sequence[Request], answers: Sequence[Started]) -> list[Started]:
+    """The answers, those with a conflict whose job was made by a request with other content."""
+    known = [answer.row["id"] for answer in answers if not answer.created]
+    if not known:
+        return list(answers)
+    rows = connection.execute(select(jobs.c.id, jobs.c.payload).where(jobs.c.id.in_(known)))
+    payloads = {row.id: row.payload for row in rows}
+    judged = []
+    for request, answer in zip(batch, answers, strict=True):
+        row = answer.row
+        if not answer.created:
+            try:
+                accept.require_same(
+                    request.recipe, job_name(row["id"]), row["status"], payloads[row["id"]], request.payload
+                )
+            except KeyReused as conflict:
+                answer = Started(row, created=False, conflict=conflict)
+        judged.append(answer)
+    return judged

@@ -37,6 +37,7 @@ cycle.add_command(cycle_rows.duplicates)
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Where refused rows go, instead of FILE.refused.csv.",
 )
+@click.option("--supersede", is_flag=True, help="Let rows that differ replace jobs that have not begun.")
 @click.option("--dry-run", is_flag=True, help="Tell what it would do, and start nothing.")
 @show.json_option
 @click.pass_context
@@ -46,6 +47,7 @@ def run(
     job_type: str,
     sla_minutes: float | None,
     refused: Path | None,
+    supersede: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -78,6 +80,7 @@ def run(
         name=name,
         places=_refused_file(file, refused, settings.load().home),
         sla_minutes=sla_minutes,
+        supersede=supersede,
         silent=as_json,
     )
     _print(report, as_json)

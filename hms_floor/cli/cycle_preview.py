@@ -38,10 +38,7 @@ def _facts(found: CyclePreview) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text]] = [
         ("rows", f"{found.rows:,}"),
         ("new", f"{found.new:,}"),
-        (
-            "known already",
-            f"{found.duplicates:,}" + (f", {found.differing:,} of them differ" if found.differing else ""),
-        ),
+        ("known already", _known(found)),
         ("refused", show.count(found.refused, show.STYLES["late"])),
     ]
     if found.new:
@@ -50,6 +47,12 @@ def _facts(found: CyclePreview) -> list[tuple[str, str | Text]]:
             *_forecast(found, found.now),
         ]
     return facts
+
+
+def _known(found: CyclePreview) -> str:
+    differing = f", {found.differing:,} of them differ" if found.differing else ""
+    replaceable = f"; --supersede replaces {found.replaceable:,} jobs" if found.replaceable else ""
+    return f"{found.duplicates:,}{differing}{replaceable}"
 
 
 def _forecast(found: CyclePreview, now: datetime) -> list[tuple[str, str | Text]]:

@@ -113,6 +113,8 @@ def _of_door(error: problems.DoorError) -> Failure:
     if isinstance(error, problems.Invalid):
         faults = [f"{field}: {reason}" for field, reason in error.faults] or [told]
         return WrongCall(listed("the door does not take this", faults))
+    if isinstance(error, problems.Conflict) and error.faults:
+        return Failure(listed(told, [told, *(f"{field} {reason}" for field, reason in error.faults)][1:]))
     if isinstance(error, problems.Unavailable):
         return Failure("\n".join([told, *_ways_out(error)]))
     return Failure(told)

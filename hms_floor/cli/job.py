@@ -43,6 +43,7 @@ for _control in controls.ALL:
 )
 @click.option("--at", "ready_at", metavar="TIME", help="Not before: 14:30, 2026-11-23 08:00 or +10m.")
 @click.option("--payload", "file", type=click.File("rb"), help="A JSON object; - is standard input.")
+@click.option("--supersede", is_flag=True, help="Replace the job that has the key, if it has not begun.")
 @show.json_option
 def start(
     job_type: str,
@@ -52,6 +53,7 @@ def start(
     priority: int,
     ready_at: str | None,
     file: IO[bytes] | None,
+    supersede: bool,
     as_json: bool,
 ) -> None:
     """Start one job of TYPE with the fields KEY=VALUE of its payload.
@@ -77,6 +79,7 @@ def start(
         key=key,
         priority=priority,
         not_before=None if ready_at is None else future(ready_at, now, "--at"),
+        supersede=supersede,
     )
     if as_json:
         whole = document(door.oms().job(started.id))

@@ -35,6 +35,7 @@ def run(
     name: str,
     places: Callable[[Cycle], Places],
     sla_minutes: float | None = None,
+    supersede: bool = False,
     silent: bool = False,
     patience: timedelta | None = None,
 ) -> CycleReport:
@@ -44,7 +45,7 @@ def run(
     or the watching, by Stopped, but not the work.
     """
     with watching.view(silent=silent) as view:
-        cycle = _send(act, job_type, stream, name, sla_minutes)
+        cycle = _send(act, job_type, stream, name, sla_minutes, supersede)
         view.note(f"Cycle {cycle.id}: {cycle.type} from {cycle.name}")
         _tell_left(oms, cycle, view, places)
         try:
@@ -105,11 +106,11 @@ def in_home(home: Path, cycle: Cycle) -> Path:
 
 
 def _send(
-    act: ActClient, job_type: str, stream: IO[bytes], name: str, sla_minutes: float | None
+    act: ActClient, job_type: str, stream: IO[bytes], name: str, sla_minutes: float | None, supersede: bool
 ) -> CycleBegun:
     try:
         with _readable(name), _at_hand(stream) as file:
-            return act.run_cycle(file, job_type, sla_minutes=sla_minutes, name=name)
+            return act.run_cycle(file, job_type, sla_minutes=sla_minutes, name=name, supersede=supersede)
     except KeyboardInterrupt:
         raise Stopped(
             "Stopped sending; what had arrived is accepted and will be done. Run the same file again to"

@@ -89,24 +89,38 @@ class NewCycle:
                     ui.label(title)
                 with ui.element("dd"):
                     ui.label(told)
+        replaceable = found["replaceable"]
+        supersede = ui.checkbox(f"Replace {words.count(replaceable, 'job')} that differ and have not begun")
+        supersede.set_visibility(replaceable > 0)
         with ui.element("div").classes("row"):
-            start = ui.button(_title(found["new"]), icon="play_arrow", on_click=self._start)
+            start = ui.button(_title(found["new"]), icon="play_arrow")
+            start.on_click(lambda: self._start(supersede=supersede.value))
             start.set_enabled(found["new"] > 0)
             ui.button("Discard", on_click=self._forget).props("flat")
             if not found["new"]:
-                ui.label("There is nothing to start: every row is known or refused.").classes("faint")
+                ui.label("There is nothing new: every row is known or refused.").classes("faint")
+
+        def choose() -> None:
+            jobs = found["new"] + (replaceable if supersede.value else 0)
+            start.set_text(_title(jobs))
+            start.set_enabled(jobs > 0)
+
+        supersede.on_value_change(choose)
         leftrows.refusals(found["refusals"], found["refused"], would_be=True)
         leftrows.refused_table(found["refusedRows"][: leftrows.SHOWN], found["refused"])
         leftrows.differing_table(found["differingRows"][: leftrows.SHOWN], found["differing"])
 
-    async def _start(self) -> None:
+    async def _start(self, *, supersede: bool) -> None:
         upload, self._upload = self._upload, None
         if upload is None:
             return
         self._said.set_text("Starting ...")
         try:
             begun = await self._visitor.ask.upload(
-                f"/cycles/uploads/{upload}/start", b"", "application/octet-stream"
+                f"/cycles/uploads/{upload}/start",
+                b"",
+                "application/octet-stream",
+                supersede="true" if supersede else None,
             )
         except Refused as refused:
             self._said.set_text(f"It was not started: {refused}")

@@ -134,3 +134,40 @@ def test_differing_rows_show_values_to_those_who_see_payloads(door: Door) -> Non
     assert row["differences"] == {"phone": {"known": "absent", "sent": "6"}}
     [masked] = door.get(f"/cycles/{number}/duplicates", Role.VIEWER, params={"differing": True})["rows"]
     assert masked["differences"] == {"phone": {"known": "***", "sent": "***"}}
+
+
+def test_other_content_under_a_known_key_is_a_conflict(door: Door) -> None:
+    """The answer names the fields with both values; `supersede` replaces the job, and the trail says so."""
+    order = {"jobType": "shop:order:v1", "payload": {"number": 1, "phone": "5"}}
+    assert door.ask("POST", "/jobs", order).status_code == 201
+    same = {"jobType": "shop:order:v1", "payload": {"phone": "5", "number": 1.0}}
+    assert door.ask("POST", "/jobs", same).status_code == 200
+    order["payload"] = {"number": 1, "phone": "6"}
+    refused = door.ask("POST", "/jobs", order)
+    assert refused.status_code == 409
+    assert faults(refused) == {"payload.phone": 'is "5" in job-1, and "6" here'}
+    replaced = door.ask("POST", "/jobs", {**order, "supersede": True})
+    assert (replaced.status_code, replaced.json()["created"]) == (201, True)
+    assert door.get("/jobs/job-1")["status"] == "cancelled"
+    new = replaced.json()["jobId"]
+    assert door.get(f"/jobs/{new}")["replaces"] == "job-1"
+    entries = door.get("/audit", params={"action": "POST /jobs"})["entries"]
+    assert [(entry["status"], entry["subject"]) for entry in entries] == [
+        (201, new),
+        (409, None),
+        (200, "job-1"),
+        (201, "job-1"),
+    ]
+    assert entries[0]["detail"] == {"supersede": True}
+    assert entries[1]["detail"] == {"refused": "payload.phone"}
+
+
+def test_a_kept_file_replaces_by_a_deliberate_word(door: Door) -> None:
+    """A preview tells how many jobs would be replaced; only `supersede` replaces them."""
+    run(door)
+    changed = b'{"number": 1, "phone": "6"}\n'
+    found = preview(door, changed, keep=True)
+    assert (found["new"], found["differing"], found["replaceable"]) == (0, 1, 1)
+    begun = door.ask("POST", f"/cycles/uploads/{found['upload']}/start?supersede=true").json()
+    assert (begun["accepted"], begun["differing"]) == (1, 0)
+    assert door.get("/jobs/job-1")["status"] == "cancelled"

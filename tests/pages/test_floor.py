@@ -75,7 +75,7 @@ def test_a_file_with_nothing_new_says_so(visit: Visit, floor: Floor) -> None:
     page = visit("/floor/cycles")
     differs = row(5000).replace("rice", "wheat")
     choose(page, "again.csv", [row(5000), differs, "x,,,,,,,"])
-    expect(page.get_by_text("There is nothing to start: every row is known or refused.")).to_be_visible()
+    expect(page.get_by_text("There is nothing new: every row is known or refused.")).to_be_visible()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_disabled()
     expect(page.get_by_label("Differing rows").get_by_role("row").nth(1)).to_contain_text(
         "rice there, wheat here"

@@ -103,6 +103,7 @@ class Preview(Answer):
     new: int
     duplicates: int
     differing: int
+    replaceable: int
     refused: int
     refusals: list[Refusals]
     refused_rows: list[RefusedRow]

@@ -47,6 +47,10 @@ _FILE = {
 _Type = Annotated[JobType, Query(alias="jobType")]
 _Minutes = Annotated[Minutes | None, Query(alias="slaMinutes", description="Instead of the queue's SLA.")]
 _Name = Annotated[Word, Query(description="Where the rows come from.")]
+_Supersede = Annotated[
+    bool,
+    Query(description="Let rows replace jobs that have their key and other content, if they have not begun."),
+]
 _UploadId = Annotated[
     str, Path(alias="upload", pattern="^[A-Za-z0-9_-]{24}$", description="As the preview has named it.")
 ]
@@ -60,13 +64,22 @@ async def accept(
     job_type: _Type,
     sla_minutes: _Minutes = None,
     name: _Name = "upload",
+    supersede: _Supersede = False,
 ) -> dict[str, Any]:
     """Accept every row of a file as a job. A row that is a job already makes no second one."""
     kind = _kind(request)
     async with _place(door):
         stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
         return await run_in_threadpool(
-            _accept, door, who, stream, kind, job_type=job_type, sla_minutes=sla_minutes, name=name
+            _accept,
+            door,
+            who,
+            stream,
+            kind,
+            job_type=job_type,
+            sla_minutes=sla_minutes,
+            name=name,
+            supersede=supersede,
         )
 
 
@@ -90,10 +103,10 @@ async def look(
 
 
 @router.post("/cycles/uploads/{upload}/start", status_code=201, response_model=answers.AcceptedCycle)
-async def start(door: TheDoor, who: Who, upload: _UploadId) -> dict[str, Any]:
+async def start(door: TheDoor, who: Who, upload: _UploadId, supersede: _Supersede = False) -> dict[str, Any]:
     """Accept every row of a file that was kept by a preview, as it was previewed."""
     async with _place(door):
-        return await run_in_threadpool(_start, door, who, upload)
+        return await run_in_threadpool(_start, door, who, upload, supersede)
 
 
 @router.post("/cycles/uploads/{upload}/discard", status_code=204)
@@ -137,11 +150,18 @@ def _accept(
     job_type: str,
     sla_minutes: float | None,
     name: str,
+    supersede: bool,
 ) -> dict[str, Any]:
     recipe = _recipe(door, job_type, kind)
     rows = _rows(recipe, stream, kind)
     news = cycle.accept_rows(
-        door.engine, recipe, rows, name=name, requested_by=who.actor, sla_minutes=sla_minutes
+        door.engine,
+        recipe,
+        rows,
+        name=name,
+        requested_by=who.actor,
+        sla_minutes=sla_minutes,
+        supersede=supersede,
     )
     refused: list[Refusal] = []
     batch: Batch | None = None
@@ -154,21 +174,22 @@ def _accept(
     finally:
         # Also of a file that was cut off: what had come in is accepted.
         if batch is not None:
-            _note(door, who, batch)
+            _note(door, who, batch, supersede)
     assert batch is not None
     told = [{"line": row.line, "field": row.field, "reason": row.reason} for row in refused]
     return documents.batch(batch) | {"refusedRows": told}
 
 
-def _note(door: Door, who: Caller, batch: Batch) -> None:
+def _note(door: Door, who: Caller, batch: Batch, supersede: bool) -> None:
     counts = {"accepted": batch.accepted, "duplicates": batch.duplicates, "refused": batch.refused}
+    counts |= {"supersede": True} if supersede else {}
     status = 201 if batch.closed_at else 400
     with door.writing() as connection:
         act = who.act(f"cycle-{batch.id}", status=status, detail={"type": batch.type, **counts})
         audit.write(connection, [act])
 
 
-def _start(door: Door, who: Caller, upload: str) -> dict[str, Any]:
+def _start(door: Door, who: Caller, upload: str, supersede: bool) -> dict[str, Any]:
     with door.writing() as connection:
         kept = uploads.take(connection, upload, who.actor)
     stream = io.BufferedReader(uploads.Pieces(door.engine, kept.id), _BUFFER)
@@ -181,6 +202,7 @@ def _start(door: Door, who: Caller, upload: str) -> dict[str, Any]:
             job_type=kept.type,
             sla_minutes=kept.sla_minutes,
             name=kept.name,
+            supersede=supersede,
         )
     finally:
         with door.writing() as connection:
@@ -249,6 +271,7 @@ def _document(found: Preview) -> dict[str, Any]:
         "new": found.new,
         "duplicates": found.known + found.differing,
         "differing": found.differing,
+        "replaceable": found.replaceable,
         "refused": found.refused,
         "refusals": [documents.record(each) for each in found.refusals],
         "refusedRows": [documents.refused_row(each) for each in found.refused_rows],

@@ -31,7 +31,7 @@ router = APIRouter(route_class=Guarded, tags=["jobs"])
     responses={200: {"model": answers.Started, "description": "A job has this key already."}},
 )
 async def start(door: TheDoor, who: Who, wanted: asked.Start) -> Response:
-    """Start a job. Asking again with the same key gives the same job."""
+    """Start a job. Asking again with the same key gives the same job; with other content it is a conflict."""
     request = starts.request(
         recipes.find(door.recipes, wanted.job_type),
         wanted.payload,
@@ -40,6 +40,7 @@ async def start(door: TheDoor, who: Who, wanted: asked.Start) -> Response:
         priority=wanted.priority,
         ready_at=wanted.not_before,
         caller=who,
+        supersede=wanted.supersede,
     )
     started = await door.starts.start(request)
     row = started.row
