@@ -34,7 +34,9 @@ _TOLD = {each.name for each in fields(Standing)} - {"late", "at_risk", "waiting"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """How one queue stands. Ages and waits in seconds, `rate` in jobs a second; None is "no data".
+    """How one queue stands. Ages and waits in seconds, rates in jobs a second; None is "no data".
+
+    `rate` is the mean of five minutes, `rate_now` that of now; `done` jobs were counted at `counted_at`.
 
     `done_at` is when its last open job will be done, `last_due` the latest deadline of an open job,
     `late_from` the first deadline that will be missed, `deadline` the one that asks for the most.
@@ -63,6 +65,9 @@ class Card:
     wait_mean: float | None = None
     wait_p95: float | None = None
     rate: float | None = None
+    rate_now: float | None = None
+    done: int | None = None
+    counted_at: datetime | None = None
     on_time_today: float | None = None
     missed_today: int | None = None
     success_rate: float | None = None
@@ -205,6 +210,8 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("queue.waitTime", None): "wait_mean",
     ("queue.waitTime.p95", None): "wait_p95",
     ("queue.throughput", None): "rate",
+    ("queue.throughput.now", None): "rate_now",
+    ("queue.done", None): "done",
     ("sla.onTimeDueToday", None): "on_time_today",
     ("sla.missedToday", None): "missed_today",
     ("worker.successRate", None): "success_rate",
@@ -214,7 +221,7 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
 }
 _COUNTS = (
     *("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today"),
-    *("slots_needed", "limit_needed"),
+    *("slots_needed", "limit_needed", "done"),
 )
 #: Which metric is how long from now on which moment of a card is.
 _MOMENTS: Mapping[str, str] = {
@@ -236,6 +243,8 @@ def _measured(found: Sequence[Metric], now: datetime) -> dict[str, Any]:
             continue
         elif field is not None:
             values[field] = int(metric.value) if field in _COUNTS else metric.value
+            if field == "done":
+                values["counted_at"] = metric.at
         elif metric.name in _MOMENTS:
             values[_MOMENTS[metric.name]] = metric.at + timedelta(seconds=metric.value)
     return values

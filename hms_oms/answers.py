@@ -238,6 +238,13 @@ class Queue:
     pause_reason: str | None
     workers: int
     slots: int
+    #: The limits that are set, and jobs done a second: as of now, and in the mean of five minutes.
+    starts_per_minute: int | None = None
+    window: int | None = None
+    throughput_now: float | None = None
+    throughput_mean: float | None = None
+    #: Why jobs are late or will be, and what would help, with a `sentence`.
+    cause: Mapping[str, Any] | None = None
 
     @property
     def open(self) -> int:

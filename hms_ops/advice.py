@@ -36,11 +36,13 @@ def why(cause: Cause, at: Clock) -> str:
 
 def what_helps(cause: Cause) -> str:
     """What would help, the first thing first: a part of a sentence."""
-    first, *more = cause.remedies
-    words = _REMEDIES[first.verb](first)
-    if more:
-        words += ", and then " + _listed([_REMEDIES[each.verb](each) for each in more])
-    return words
+    first, *more = [remedy(each) for each in cause.remedies]
+    return first if not more else f"{first}, and then {_listed(more)}"
+
+
+def remedy(remedy: Remedy) -> str:
+    """What to do, in a few words."""
+    return _REMEDIES[remedy.verb](remedy)
 
 
 def sentence(cause: Cause, at: Clock) -> str:

@@ -61,6 +61,7 @@ class Measure:
         self._paces: dict[str, Pace] = {}
         self._ahead: dict[str, Forecast | None] = {}
         self._left: dict[str, int] = {}
+        self._done: dict[str, int] = {}
         self._unsent: tuple[int, datetime | None] | None = None
         self._broker: BrokerState | None = None
         # Queues in which nothing could be done, and since when it can again.
@@ -132,6 +133,7 @@ class Measure:
         # What was done before the first look says nothing of how many slots were at it.
         if isinstance(step, Ended) and step.left and self._began is not None and step.at > self._began:
             self._left[step.queue] = self._left.get(step.queue, 0) + 1
+            self._done[step.queue] = self._done.get(step.queue, 0) + 1
 
     def _tally(self, queue: str) -> Tally:
         found = self._tallies.get(queue)
@@ -178,6 +180,9 @@ class Measure:
             rate=None if ahead is None else ahead.rate,
             forecast=ahead,
             left=tally.left if known else None,
+            left_last_minute=tally.last_minute(now.timestamp()) if known else None,
+            rate_now=tally.rate_now(now.timestamp()) if known else None,
+            done=self._done.get(name, 0),
             steps=tally.steps(),
             ended_today=day.promises.ended,
             on_time_today=day.promises.on_time,

@@ -83,6 +83,13 @@ CATALOGUE: Mapping[str, Meaning] = {
     "queue.waitTime.p95": Meaning("seconds", "95 percent of those waits and ages are no longer", kept=True),
     "queue.waitTime.p99": Meaning("seconds", "99 percent of those waits and ages are no longer"),
     "queue.throughput": Meaning("jobs per second", "Jobs done with the queue, over the window", kept=True),
+    "queue.throughput.now": Meaning(
+        "jobs per second", "Jobs done with the queue as of now: weighted by e^(-age / 20 s)"
+    ),
+    "queue.throughput.minute": Meaning(
+        "jobs per second", "Jobs done with the queue in the last whole minute, counted", kept=True
+    ),
+    "queue.done": Meaning("jobs", "Jobs done with the queue since the watch began to look"),
     "step.time": Meaning(
         "seconds", "Mean time of a step from claim to report, over the window", ("queue", "step"), kept=True
     ),
@@ -249,6 +256,9 @@ def _windowed(queue: QueueSeen) -> Mapping[str, float | None]:
         "queue.waitTime.p95": None if waits is None else waits.p95,
         "queue.waitTime.p99": None if waits is None else waits.p99,
         "queue.throughput": None if queue.left is None else queue.left / WINDOW_SECONDS,
+        "queue.throughput.now": queue.rate_now,
+        "queue.throughput.minute": None if queue.left_last_minute is None else queue.left_last_minute / 60,
+        "queue.done": queue.done,
         "worker.successRate": (queue.finished or 0) / steps if steps else None,
     }
 

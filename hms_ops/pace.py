@@ -19,6 +19,9 @@ WINDOW_SECONDS = 300
 #: ... and as much more as it takes to see so many jobs finished. With fewer, the pace is not to be trusted;
 #: with just as many it is known to about a third.
 ENOUGH = 10
+#: With so many finished the pace is known to a twentieth, and what is longer ago than so many seconds with
+#: work counts no more: a fast queue follows a change of pace within a minute or two.
+MANY, SHORT_SECONDS = 400, 60
 #: However few they are, nothing counts that is longer ago than this, in seconds with work.
 LONGEST_SECONDS = 4 * 3600
 #: What was seen is kept in pieces of so many seconds.
@@ -84,4 +87,9 @@ class Pace:
     def _is_spent(self, piece: int, finished: int, _: float) -> bool:
         """Whether the oldest piece counts no more."""
         age = self._clock - piece * PIECE_SECONDS
-        return age > LONGEST_SECONDS or (age > WINDOW_SECONDS and self._finished - finished >= ENOUGH)
+        left = self._finished - finished
+        return (
+            age > LONGEST_SECONDS
+            or (age > WINDOW_SECONDS and left >= ENOUGH)
+            or (age > SHORT_SECONDS and left >= MANY)
+        )

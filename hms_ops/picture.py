@@ -114,6 +114,10 @@ class QueueSeen:
     forecast: Forecast | None = None
     #: Jobs done with this queue in the last five minutes.
     left: int | None = None
+    #: Those of the last whole minute, the rate of now in jobs per second, and all since the first look.
+    left_last_minute: int | None = None
+    rate_now: float | None = None
+    done: int | None = None
     steps: Sequence[StepSeen] = ()
     #: Jobs that ended in this queue since midnight UTC, without the cancelled ones, and those of them that
     #: met their deadline.

@@ -47,6 +47,25 @@ order by 1, 2
 """
 
 
+_TOGETHER = """
+select
+    to_timestamp(floor(date_part('epoch', at) / :step) * :step) as at,
+    null as subject,
+    avg(value) as value,
+    min(value) as least,
+    max(value) as most
+from (
+    select at, sum(value) as value
+    from ops.samples
+    where name = :name and queue = :queue and at >= :since and at < :until
+        and (cast(:subjects as text[]) is null or subject = any(:subjects))
+    group by at
+) as sums
+group by 1
+order by 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A metric over one step of time that begins at `at`: the mean of its samples, and between what."""
@@ -86,13 +105,16 @@ def history(
     until: datetime,
     step_seconds: int,
     subjects: Sequence[str] | None = None,
+    *,
+    together: bool = False,
 ) -> Sequence[Point]:
     """A metric from `since` until before `until`, in steps of so many seconds, of at least a minute.
 
-    Steps without data are missing. Who names the subjects ('' is none) finds them by the index.
+    Steps without data are missing. Who names the subjects ('' is none) finds them by the index. `together`
+    adds up the subjects of each minute, so that the most and the least are those of the sum.
     """
     rows = connection.execute(
-        text(_HISTORY),
+        text(_TOGETHER if together else _HISTORY),
         {
             "name": name,
             "queue": queue or "",

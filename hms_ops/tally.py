@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from hms_ops.picture import StepSeen, Waits
+from hms_ops.recent import RecentRate
 from hms_ops.waits import Begun, Ended
 from hms_ops.window import Sketch, Window
 
@@ -23,6 +24,7 @@ class Tally:
         self._finished = Window()
         self._failed = Window()
         self._left = Window()
+        self._now = RecentRate()
         self._steps: dict[str, Window] = {}
 
     @property
@@ -40,6 +42,14 @@ class Tally:
         """Jobs done with the queue in the window."""
         return self._left.total.count
 
+    def rate_now(self, now: float) -> float:
+        """Jobs done with the queue a second, as of now: see `hms_ops.recent`."""
+        return self._now.per_second(now)
+
+    def last_minute(self, now: float) -> int:
+        """Jobs done with the queue in the last whole minute."""
+        return self._left.last_minute(now)
+
     def count(self, step: Begun | Ended) -> None:
         """Count a step's beginning or end; its moment is the ledger's."""
         if isinstance(step, Begun):
@@ -49,6 +59,7 @@ class Tally:
         (self._failed if step.failed else self._finished).add(step.at, step.took)
         if step.left:
             self._left.add(step.at, step.took)
+            self._now.add(step.at)
         if not step.failed:
             self._steps.setdefault(step.step, Window()).add(step.at, step.took)
             self.finished_at(datetime.fromtimestamp(step.at, UTC))

@@ -105,6 +105,12 @@ class Window:
         bucket.add(value)
         self.total.add(value)
 
+    def last_minute(self, now: float) -> int:
+        """How many values are of the last whole minute of buckets, the one that is going on left out."""
+        last = int(now // BUCKET_SECONDS)
+        numbers = range(last - int(60 / BUCKET_SECONDS), last)
+        return sum(self._buckets[number].count for number in numbers if number in self._buckets)
+
     def slide(self, now: float) -> None:
         """Forget what is older than the window."""
         oldest = (now - WINDOW_SECONDS) // BUCKET_SECONDS

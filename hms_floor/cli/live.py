@@ -148,10 +148,10 @@ class Screen:
         yield "pace", _pace(values) + (f", all done in {show.about(timedelta(seconds=done))}" if done else "")
         yield "late", _alarming(values, "sla.breached", "bold red")
         yield "will be late", _alarming(values, "sla.atRisk", "bold yellow")
+        if queue is not None and queue.cause:
+            yield "because", Text(show.cause(queue.cause), style="yellow")
         slots = f" with {queue.slots:,} slots" if queue else ""
-        needed = _value(values, "forecast.slotsNeeded")
-        more = f"; {needed:,.0f} slots would hold every promise" if needed else ""
-        yield "workers", f"{_number(values, 'worker.online')}{slots}{more}"
+        yield "workers", f"{_number(values, 'worker.online')}{slots}"
         yield "as of", f"{show.local(at, now)}, waits from the {_source(values)}"
 
 
@@ -205,8 +205,11 @@ def _seconds(values: Values, name: str) -> str:
 
 
 def _pace(values: Values) -> str:
-    value = _value(values, "queue.throughput")
-    return "no data" if value is None else f"{60 * value:,.0f} a minute"
+    now, mean = _value(values, "queue.throughput.now"), _value(values, "queue.throughput")
+    if now is None:
+        return "no data"
+    of_window = "" if mean is None else f" ({60 * mean:,.0f} in the mean of 5 min)"
+    return f"{60 * now:,.0f} a minute now{of_window}"
 
 
 def _alarming(values: Values, name: str, style: str) -> Text:

@@ -40,10 +40,11 @@ def list_queues(as_json: bool) -> None:
         show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
         return
     now = door.clock()
-    numbers = ["waiting", "delayed", "queued", "running", "late", "oldest", "SLA", "next due"]
+    numbers = ["waiting", "delayed", "queued", "running", "done/min now", "mean of 5 min"]
+    numbers += ["late", "oldest", "SLA", "next due"]
     numbers += ["workers", "slots"]
     rows = [_row(each, now) for each in found]
-    spare = ["slots", "delayed", "queued", "next due", "oldest"]
+    spare = ["slots", "delayed", "queued", "mean of 5 min", "next due", "oldest", "done/min now"]
     table = tables.table(["queue", "status", *numbers], rows, right=numbers, spare=spare)
     show.lines(table, *_remarks(found, now))
 
@@ -163,6 +164,10 @@ def _row(each: Queue, now: datetime) -> list[str | Text]:
         show.count(each.delayed),
         show.count(each.queued),
         show.count(each.running, "cyan"),
+        *(
+            Text("-", style="dim") if rate is None else f"{60 * rate:,.0f}"
+            for rate in (each.throughput_now, each.throughput_mean)
+        ),
         show.count(each.late, show.STYLES["late"]),
         show.about(now - each.oldest_waiting) if each.oldest_waiting else Text("-", style="dim"),
         show.minutes(each.sla_minutes) if each.sla_minutes else "",
@@ -176,7 +181,9 @@ def _remarks(found: list[Queue], now: datetime) -> list[Text]:
     """What a reader of the table must not overlook, one sentence a queue."""
     remarks = []
     for each in found:
-        if each.paused_at:
+        if each.cause:
+            remarks.append(f"{each.name}: {show.cause(each.cause)}")
+        elif each.paused_at:
             since = show.relative(each.paused_at, now)
             why = f": {each.pause_reason}" if each.pause_reason else ""
             remarks.append(f"{each.name} was paused {since} by {each.paused_by}{why}")

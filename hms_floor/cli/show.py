@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,8 @@ from hms_oms.format import minutes as minutes
 from hms_oms.format import relative as relative
 from hms_oms.format import share as share
 from hms_oms.format import span as span
+from hms_ops import advice
+from hms_ops import cause as causes
 
 #: Columns where output goes to a file or a program, which have no width of their own.
 UNBOUNDED = 240
@@ -52,6 +55,13 @@ def err() -> Console:
 def print_json(document: Any, *, indent: int | None = 2) -> None:
     """Print a JSON document on standard output; on one line where `indent` is None."""
     click.echo(json.dumps(document, ensure_ascii=not unicode(), allow_nan=False, indent=indent))
+
+
+def cause(found: Mapping[str, Any]) -> str:
+    """Why jobs of a queue are late or will be, and what would help, as the API tells it."""
+    known = causes.read(found)
+    assert known is not None
+    return advice.sentence(known, lambda when: format.hour_and_zone(when, zones.reader()))
 
 
 def lines(*parts: RenderableType) -> None:

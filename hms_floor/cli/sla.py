@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from hms_floor import ahead
 from hms_floor.cli import door, promises, show, tables, undoing
 from hms_floor.cli.arguments import Minutes
 from hms_oms.answers import Sla
@@ -25,8 +26,9 @@ for _command in (promises.report, promises.at_risk):
 @click.argument("queue")
 @click.argument("minutes", type=Minutes())
 @click.option("--reason", metavar="TEXT", help="Why, for the history.")
+@click.option("--dry-run", is_flag=True, help="Only tell how the jobs that are open now would fare.")
 @show.json_option
-def set_minutes(queue: str, minutes: float, reason: str | None, as_json: bool) -> None:
+def set_minutes(queue: str, minutes: float, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Hold QUEUE to MINUTES from now on.
 
     Jobs that were accepted before keep their deadline.
@@ -34,11 +36,13 @@ def set_minutes(queue: str, minutes: float, reason: str | None, as_json: bool) -
     \b
     Example:  hms sla set farm-grant 45 --reason "county fair next week"
     """
-    found = door.act().set_sla(queue, minutes, reason=reason)
+    found = door.act().set_sla(queue, minutes, reason=reason, dry_run=dry_run)
+    before = "none" if found.before is None else show.minutes(found.before)
     if as_json:
         show.print_json(document(found))
+    elif dry_run:
+        show.lines(f"{queue}: {before} -> {show.minutes(minutes)}, not set. {ahead.told(found.forecast)}")
     else:
-        before = "none" if found.before is None else show.minutes(found.before)
         show.lines(
             f"{queue}: {before} -> {show.minutes(minutes)} for every job from now on."
             " Jobs accepted before keep their deadline."

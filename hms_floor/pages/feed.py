@@ -155,7 +155,7 @@ def _take() -> None:
     for card in seen.cards:
         points = _feed.trail[card.name]
         if not points or seen.now.timestamp() - points[-1].at >= STEP_SECONDS - 0.5:
-            points.append(past.of(card, seen.now))
+            points.append(past.of(card, seen.now, points[-1] if points else None))
             while points[0].at < seen.now.timestamp() - REACH_SECONDS - STEP_SECONDS:
                 points.popleft()
     number = _feed.view.number + 1 if _feed.view else 1

@@ -41,7 +41,7 @@ class QueueCard:
                             self._numbers[title] = ui.label("-").classes(size)
             with ui.element("div").classes("charts"):
                 self.short = self._chart("open jobs, 5 min")
-                self.long = self._chart("open jobs, 24 h")
+                self.long = self._chart("open jobs at most, 24 h")
 
     def show(self, card: Card) -> None:
         """Show how the queue stands; only what has changed is sent."""
@@ -63,7 +63,7 @@ class QueueCard:
         short = past.line(feed.trail(self._name), lambda point: point.open, 60 * _GAP_STEPS)
         self._draw(self.short, short, feed.reach())
         apart = feed.DAY_STEP_SECONDS * _GAP_STEPS
-        long = past.line(feed.day(self._name), lambda point: point.open, apart)
+        long = past.line(feed.day(self._name), lambda point: point.open_most, apart)
         self._draw(self.long, long, feed.reach(feed.DAY_REACH_SECONDS))
 
     def _chart(self, title: str) -> ui.echart:
@@ -92,7 +92,9 @@ _FIGURES: dict[str, Callable[[Card], str]] = {
     "open": lambda card: f"{card.open:,}" if card.fresh else "-",
     "mean wait": lambda card: words.seconds(card.wait_mean),
     "on time today, of due": lambda card: words.percent(card.on_time_today),
-    "done a minute": lambda card: "-" if card.rate is None else f"{60 * card.rate:,.0f}",
+    "done a minute, now / 5 min": lambda card: (
+        f"{words.a_minute(card.rate_now)} / {words.a_minute(card.rate)}"
+    ),
     "SLA": lambda card: words.promise(card.sla_minutes),
     "oldest": lambda card: words.seconds(card.oldest_age),
     "all done by": lambda card: words.clock(card.done_at),

@@ -63,7 +63,10 @@ class QueueCharts:
             return {title: past.line(points, value, apart) for title, value in values.items()}
 
         limit = ("SLA", 60 * card.sla_minutes) if card.sla_minutes else None
+        day = self._reach.value == "24 hours"
         waits = drawn({"mean": lambda point: point.wait, "p95": lambda point: point.wait_p95})
+        if day:
+            waits |= drawn({"mean, most of a minute": lambda point: point.wait_most})
         charts.replace(self._charts["waits"], charts.lines(waits, unit="seconds", limit=limit, reach=reach))
         lengths = drawn(
             {
@@ -72,10 +75,20 @@ class QueueCharts:
                 "late": lambda point: point.late,
             }
         )
-        colours = (charts.BLUE, charts.GREEN, charts.RED)
+        if day:
+            lengths |= drawn({"open, least": lambda point: point.open_least})
+            lengths |= drawn({"open, most": lambda point: point.open_most})
+        colours = (charts.BLUE, charts.GREEN, charts.RED, charts.GREY, charts.ORANGE)
         charts.replace(self._charts["length"], charts.lines(lengths, colours, unit="jobs", reach=reach))
-        rate = drawn({"a minute": lambda point: None if point.rate is None else 60 * point.rate})
-        charts.replace(self._charts["rate"], charts.lines(rate, (charts.GREEN,), area=True, reach=reach))
+        rate = drawn({"a minute" if not day else "mean": lambda point: _a_minute(point.rate)})
+        if day:
+            rate |= drawn({"least": lambda point: _a_minute(point.rate_least)})
+            rate |= drawn({"most": lambda point: _a_minute(point.rate_most)})
+        # Counts of five seconds each, drawn as they were counted.
+        steps = () if day else ("a minute",)
+        rates = (charts.GREEN, charts.GREY, charts.ORANGE)
+        options = charts.lines(rate, rates, area=not day, reach=reach, steps=steps)
+        charts.replace(self._charts["rate"], options)
 
     async def draw_demand(self) -> None:
         """Draw what is due when, against what will be done."""
@@ -92,3 +105,7 @@ class QueueCharts:
             steps=("due",),
         )
         charts.replace(self._charts["demand"], drawn)
+
+
+def _a_minute(rate: float | None) -> float | None:
+    return None if rate is None else 60 * rate

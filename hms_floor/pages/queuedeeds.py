@@ -12,6 +12,11 @@ from hms_floor.board import Card
 from hms_floor.pages import words
 from hms_floor.pages.dialogs import Dialog, waits
 from hms_floor.pages.session import Visitor
+from hms_ops import advice
+from hms_ops.cause import Remedy
+
+#: The remedies that are a change of the queue itself.
+_MENDED = ("resume", "raise-limit", "raise-window")
 
 
 class Buttons:
@@ -20,14 +25,25 @@ class Buttons:
     def __init__(self, name: str, visitor: Visitor) -> None:
         self._name, self._visitor = name, visitor
         self._paused: bool | None = None
+        self._remedy: Remedy | None = None
         with ui.element("div").classes("row"):
+            self._mend = ui.button("", icon="build", on_click=self._ask_remedy).props("dense")
+            self._mend.set_visibility(False)
             self._pause = ui.button("Pause", icon="pause", on_click=self._ask_pause).props("outline dense")
-            self._limits = ui.button("Limits", icon="speed", on_click=self._ask_limits)
+            self._limits = ui.button("Limits", icon="speed", on_click=lambda: self._ask_limits())
             self._limits.props("outline dense")
             ui.button("SLA", icon="schedule", on_click=self._ask_sla).props("outline dense")
 
     def show(self, card: Card) -> None:
-        """Offer to pause an open queue, and to resume a paused one."""
+        """Offer what would help, to pause an open queue, and to resume a paused one."""
+        cause = card.cause
+        remedy = cause.first if cause is not None and cause.first.verb in _MENDED else None
+        if remedy != self._remedy:
+            self._remedy = remedy
+            self._mend.set_visibility(remedy is not None)
+            if remedy is not None:
+                label = advice.remedy(remedy)
+                self._mend.set_text(label[0].upper() + label[1:])
         paused = card.paused_at is not None
         if paused != self._paused:
             self._paused = paused
@@ -49,11 +65,21 @@ class Buttons:
 
             dialog.does(verb.capitalize(), act)
 
-    async def _ask_limits(self) -> None:
+    async def _ask_remedy(self) -> None:
+        """What would help, one click away: resume, or the limits with the number filled in."""
+        if self._remedy is None:
+            return
+        if self._remedy.verb == "resume":
+            self._ask_pause()
+            return
+        field = "window" if self._remedy.verb == "raise-window" else "startsPerMinute"
+        await self._ask_limits({field: self._remedy.number} if self._remedy.number else {})
+
+    async def _ask_limits(self, proposed: Mapping[str, int | None] | None = None) -> None:
         with waits(self._limits):
             # First what holds now: an empty field means that there is no limit.
             present = await self._visitor.ask.post(f"/queues/{self._name}/limit")
-            self._limits_dialog(present)
+            self._limits_dialog({**present, **(proposed or {})})
 
     def _limits_dialog(self, present: Mapping[str, Any]) -> None:
         with Dialog(f"Limits of {self._name}", "An empty field is no limit.") as dialog:

@@ -46,6 +46,11 @@ def seconds(length: float | None) -> str:
     return "-" if length is None else format.span(length)
 
 
+def a_minute(rate: float | None) -> str:
+    """Jobs a second as jobs a minute, or a dash."""
+    return "-" if rate is None else f"{60 * rate:,.0f}"
+
+
 def promise(minutes: float | None) -> str:
     """An SLA, or a dash."""
     return "-" if minutes is None else format.minutes(minutes)

@@ -384,15 +384,23 @@ def test_a_queue_is_watched_once(hms: Hms, engine: sa.Engine) -> None:
     assert read(hms("queue", "watch", "shop", "--once", "--json"))["at"] is None
     waits = Waits(mean=12.0, p50=10.0, p95=61.0, p99=70.0, begun=7, source="events")
     measure(
-        engine, waiting=1200, running=8, late=3, at_risk=4, waits=waits, left=600, forecast=_ahead(engine)
+        engine,
+        waiting=1200,
+        running=8,
+        late=3,
+        at_risk=4,
+        waits=waits,
+        left=600,
+        rate_now=4.0,
+        forecast=_ahead(engine),
     )
     told(hms("queue", "pause", "shop", "--reason", "the roster is being changed"))
     page = told(hms("queue", "watch", "shop", "--once"))
     for words in (
         "1,200 in the backlog",
         "mean 12.0 s, p95 1 min 1 s",
-        "120 a minute, all done in 10 min",
-        "12 slots would hold",
+        "240 a minute now (120 in the mean of 5 min), all done in 10 min",
+        "resume it, and then start workers with 12 slots",
         "waits from the events",
         "the roster is being changed",
     ):

@@ -421,6 +421,16 @@ def test_a_pace_follows_a_crew_that_slows_down() -> None:
     assert capacity.rate == pytest.approx(1.0, rel=0.02)
 
 
+def test_a_fast_queue_follows_within_two_minutes() -> None:
+    """At ten a second enough are finished soon: a step that takes twice as long shows after 90 seconds."""
+    pace = Pace()
+    paced(pace, 600, finished=20)
+    paced(pace, 90, start=601, finished=10)
+    capacity = pace.capacity(2)
+    assert capacity is not None
+    assert capacity.rate == pytest.approx(10.0, rel=0.05)
+
+
 def test_a_standstill_wears_a_pace_down() -> None:
     """While nothing gets finished the last jobs still count, over ever more time, but not for ever."""
     pace = Pace()

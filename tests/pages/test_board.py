@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -101,6 +102,35 @@ def test_the_past_of_a_queue_comes_from_its_samples(
     assert [(point.open, point.wait, point.late) for point in points] == [(50.0, 61.5, 1.0)] * 4
     line = past.line(points, lambda point: point.open, 150.0)
     assert [value for _, value in line] == [50.0, 50.0, 50.0, None, 50.0]
+
+
+def test_a_burst_keeps_its_shape() -> None:
+    """Twenty jobs in five seconds are four a second then, none before or after; a new watch is a gap."""
+    now = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    before, rates = None, []
+    for number, done in enumerate((7, 7, 27, 27, 0)):
+        at = now + timedelta(seconds=5 * number)
+        before = past.of(Card("a", rate=1.0, done=done, counted_at=at), at, before)
+        rates.append(before.rate)
+    assert rates == [None, 0.0, 4.0, 0.0, None]
+
+
+def test_a_day_shows_its_peaks(engine: sa.Engine, shop: Recipe, forward: Forward) -> None:
+    """The least and the most of a step are those of its minutes, of the sum over all states."""
+    began = clock(engine)
+    for left in (0, 240, 0):
+        now = clock(engine)
+        queue = replace(seen(now).queues[0], waiting=left, left_last_minute=left)
+        with engine.begin() as connection:
+            metrics.publish(connection, Picture(now, [queue], counted_at=now))
+            samples.keep(connection, now)
+        forward(timedelta(minutes=1))
+    with engine.connect() as connection:
+        since = began - timedelta(minutes=1)
+        points = past.points(connection, "shop", since, clock(engine), 864000)
+    [point] = points
+    assert (point.open, point.open_least, point.open_most) == (90.0, 10.0, 250.0)
+    assert (point.rate, point.rate_least, point.rate_most) == (80 / 60, 0.0, 4.0)
 
 
 def test_capacity_is_drawn_as_far_as_the_demand() -> None:

@@ -6,6 +6,28 @@ from hms_floor.api.answers import Answer, Moment
 from hms_floor.api.answers.jobs import Undo
 
 
+class Remedy(Answer):
+    """What would help: `number` is of starts a minute, of jobs in the window, or of workers."""
+
+    verb: str
+    number: int | None
+    slots: int | None
+
+
+class Cause(Answer):
+    """Why jobs of a queue are late or will be, who has set that, and what would help, in order."""
+
+    kind: str
+    set_by: str | None
+    set_at: Moment | None
+    limit: int | None
+    holds: bool
+    deadline: Moment | None
+    hosts: list[str]
+    remedies: list[Remedy]
+    sentence: str
+
+
 class Queue(Answer):
     """How a queue stands."""
 
@@ -24,6 +46,13 @@ class Queue(Answer):
     pause_reason: str | None
     workers: int
     slots: int
+    #: The limits that are set, and jobs done a second: as of now, and in the mean of five minutes.
+    starts_per_minute: int | None
+    window: int | None
+    throughput_now: float | None
+    throughput_mean: float | None
+    #: Why jobs are late or will be, and what would help; null if nothing is, or nothing would.
+    cause: Cause | None
 
 
 class Queues(Answer):

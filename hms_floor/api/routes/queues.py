@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Any
 
 from fastapi import APIRouter
 
+from hms_floor import board
 from hms_floor.api import asked, showing
 from hms_floor.api.access import Guarded, Who
 from hms_floor.api.answers import queues as answers
 from hms_floor.api.asked import Limit, QueuePath, Reasoned
 from hms_floor.api.door import TheDoor
+from hms_floor.api.zones import Zone
+from hms_floor.board import Card
 from hms_floor.cli import documents
-from hms_oms import audit, control, health, jobs, queue_changes, queues
+from hms_oms import audit, control, format, health, jobs, queue_changes, queues
 from hms_oms import sla as slas
+from hms_oms.queues import Queue
 from hms_oms.sla import Sla
-from hms_ops import preview
+from hms_ops import advice, preview
+from hms_ops.cause import document
 from hms_ops.picture import Forecast
 from hms_ops.preview import Preview
 
@@ -23,10 +29,11 @@ router = APIRouter(route_class=Guarded, tags=["queues"])
 
 
 @router.get("/queues", response_model=answers.Queues)
-def overview(door: TheDoor) -> dict[str, Any]:
+def overview(door: TheDoor, zone: Zone) -> dict[str, Any]:
     """Every queue as it stands now."""
     with door.reading() as connection:
-        return {"queues": [documents.queue(each) for each in queues.overview(connection)]}
+        cards = {card.name: card for card in board.read(connection).cards}
+        return {"queues": [_queue(each, cards[each.name], zone) for each in queues.overview(connection)]}
 
 
 @router.get("/queues/{queue}/peek", response_model=answers.Peek)
@@ -113,6 +120,18 @@ def in_force(door: TheDoor) -> dict[str, Any]:
     """The SLA of every queue, as it stands now."""
     with door.reading() as connection:
         return {"slas": [documents.sla(each) for each in slas.in_force(connection)]}
+
+
+def _queue(found: Queue, card: Card, zone: tzinfo) -> dict[str, Any]:
+    cause = card.cause
+    said = None if cause is None else advice.sentence(cause, lambda when: format.hour_and_zone(when, zone))
+    return documents.queue(found) | {
+        "startsPerMinute": card.starts_per_minute,
+        "window": card.window_size,
+        "throughputNow": card.rate_now,
+        "throughputMean": card.rate,
+        "cause": None if cause is None else {**(document(cause) or {}), "sentence": said},
+    }
 
 
 def _ahead(found: Preview | None) -> dict[str, Any] | None:
