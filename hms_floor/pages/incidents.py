@@ -14,8 +14,9 @@ from hms_floor.pages import plain, silences, words
 from hms_floor.pages.dialogs import Dialog
 from hms_floor.pages.frame import frame
 from hms_floor.pages.freshness import keep
-from hms_floor.pages.live import Facts, Light, Rows
-from hms_floor.pages.plain import Link, link
+from hms_floor.pages.incidentparts import Comments, LateJobs, Trend, Why, people
+from hms_floor.pages.live import Facts, Light
+from hms_floor.pages.plain import Link
 from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
 from hms_floor.pages.silences import clock
@@ -23,8 +24,6 @@ from hms_floor.pages.words import put
 
 #: How often they are looked at, in seconds.
 LOOK_SECONDS = 2.0
-#: Jobs of an incident that are linked one by one.
-JOBS_SHOWN = 60
 #: What can be done to an incident: the route's verb, its title, and what it does ...
 _ACTIONS = {
     "ack": ("Acknowledge", "No more texts about it while somebody works on it."),
@@ -78,7 +77,7 @@ async def incident(request: Request, name: str) -> None:
         nonlocal number
         document = await visitor.ask.get(f"/incidents/{number}", zone=visitor.zone.key)
         number = str(document["id"])  # a reference may belong to another one later
-        shown.show(document)
+        await shown.show(document)
 
     await keep(refresh, LOOK_SECONDS)
 
@@ -105,11 +104,20 @@ class _Incident:
                 self._texts = plain.Table(
                     ("At", "To", "Text", "Fate"), wide=("Text",), caption="Texts, newest first"
                 )
-            with ui.element("section").classes("card") as self._jobs_card:
+            with ui.element("section").classes("card") as self._people_card:
                 with ui.element("h2"):
-                    ui.label("Late jobs")
-                self._jobs = Rows[str]("row")
-                self._more = ui.label("").classes("faint")
+                    ui.label("What people did to the queue")
+                self._people = plain.Table(
+                    ("At", "Who", "What", "Why"), wide=("What", "Why"), caption="Actions, newest first"
+                )
+        with ui.element("section").classes("card") as self._jobs_card:
+            with ui.element("h2"):
+                ui.label("Late jobs")
+            self._jobs = LateJobs(visitor)
+        with ui.element("section").classes("card") as self._trend_card:
+            with ui.element("h2"):
+                ui.label("Its time")
+            self._trend = Trend()
 
     def _head(self) -> None:
         with ui.element("div").classes("spread"):
@@ -124,12 +132,20 @@ class _Incident:
                             title, on_click=partial(self._ask, verb, title, effect)
                         )
                         self._actions[verb].props("outline dense")
+                self._comments = Comments(self._visitor)
         self._sentence = ui.label("").classes("title")
+        self._why = Why(self._visitor)
         self._facts = Facts()
 
-    def show(self, document: Mapping[str, Any]) -> None:
+    async def show(self, document: Mapping[str, Any]) -> None:
         """Show how the incident stands."""
         self._document = document
+        self._why.show(document)
+        self._comments.show(document["id"])
+        self._trend_card.set_visibility(bool(document["trend"]))
+        self._trend.show(document["trend"])
+        self._people_card.set_visibility(bool(document["actions"]))
+        self._people.show(people(document["actions"]))
         put(self._name, _name(document))
         self._state.show(_LIGHTS[document["state"]], document["state"])
         put(self._sentence, document["sentence"])
@@ -147,11 +163,9 @@ class _Incident:
         self._texts.show(
             [(clock(text["createdAt"]) or "", text["to"], text["body"] or "", text["fate"]) for text in texts]
         )
-        jobs = document["jobs"][:JOBS_SHOWN]
-        self._jobs_card.set_visibility(bool(jobs))
-        self._jobs.show({job: job for job in jobs}, lambda job: link(job, f"/floor/jobs/{job}"))
-        more = document["lateJobs"] - len(jobs)
-        put(self._more, f"and {more:,} more" if more > 0 else "")
+        self._jobs_card.set_visibility(bool(document["lateJobs"]))
+        if document["lateJobs"]:
+            await self._jobs.show(document["id"])
 
     def _ask(self, verb: str, title: str, effect: str) -> None:
         name, path = _name(self._document), f"/incidents/{self._document['id']}/{verb}"
@@ -168,6 +182,7 @@ class _Incident:
 def _facts(document: Mapping[str, Any]) -> dict[str, object]:
     return {
         "Rule": f"{document['rule']}: {document['title']}",
+        "Stage": document["stage"] if document["state"] != "resolved" else None,
         "Queue": document["queue"],
         "Holds since": clock(document["activeAt"]),
         "Opened": clock(document["openedAt"]),
@@ -203,4 +218,7 @@ def _by(who: str | None, when: str | None) -> str | None:
 
 
 def _detail(detail: Mapping[str, Any] | None) -> str:
-    return ", ".join(f"{name} {value}" for name, value in (detail or {}).items())
+    said = {"reason", "text"}
+    return ", ".join(
+        str(value) if name in said else f"{name} {value}" for name, value in (detail or {}).items()
+    )
