@@ -8,18 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
-import psycopg2.extensions
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
-
-class Bare(psycopg2.extensions.connection):
-    """A connection of the loops and the workers."""
-
-    #: What each statement's transaction begins with: the fence of a leader.
-    preamble = ""
-    #: How many statements have come to their end: a sign of life.
-    statements = 0
-
+from hms_oms.sessions import Bare as Bare
+from hms_oms.sessions import settle
 
 #: Errors that mean the server or the way to it is gone, not that the statement was wrong.
 GONE = (psycopg2.OperationalError, psycopg2.InterfaceError)
@@ -28,12 +20,12 @@ GONE = (psycopg2.OperationalError, psycopg2.InterfaceError)
 #: now, too many connections.
 _AWAY = frozenset({"57P01", "57P02", "57P03", "53300"})
 
-#: A server that went away without a word is given up after half a minute, not after a quarter of an hour.
+#: A server that went away without a word is given up within seconds, as it gives up silent clients.
 _NOTICES_SILENCE: Mapping[str, Any] = {
-    "keepalives_idle": 30,
-    "keepalives_interval": 5,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
     "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
+    "tcp_user_timeout": 6000,
 }
 
 
@@ -66,7 +58,7 @@ def is_passing(error: BaseException) -> bool:
 @functools.cache
 def engine(url: str) -> Engine:
     """The pooled engine of this process for `url`; one per URL."""
-    return create_engine(
+    made = create_engine(
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url),
         pool_size=5,
         max_overflow=10,
@@ -80,22 +72,21 @@ def engine(url: str) -> Engine:
             **_NOTICES_SILENCE,
         },
     )
+    event.listen(made, "connect", lambda connection, _: settle(connection, {}))
+    return made
 
 
-def connect(url: str, name: str, *, autocommit: bool = True, wait_for_disk: bool = True) -> Bare:
-    """Open a connection of one's own, shown in pg_stat_activity as `name`.
-
-    With `wait_for_disk` False a commit is acknowledged before it is on disk: only for changes that
-    are made again by themselves when a crash of the server forgets them.
-    """
-    options: dict[str, Any] = {} if wait_for_disk else {"options": "-c synchronous_commit=off"}
+def connect(
+    url: str, name: str, settings: Mapping[str, str] | None = None, *, autocommit: bool = True
+) -> Bare:
+    """Open a connection of one's own, shown in pg_stat_activity as `name`, with these settings."""
     connection: Bare = psycopg2.connect(
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
         connection_factory=Bare,
         application_name=name,
         connect_timeout=5,
         **_NOTICES_SILENCE,
-        **options,
     )
+    settle(connection, settings or {})
     connection.autocommit = autocommit
     return connection

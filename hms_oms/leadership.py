@@ -58,7 +58,7 @@ class Lease:
         self.connection = connection
         self._open: list[Bare] = []
         self._statements = 0
-        connection.preamble = f"select oms.fence({_literal(duty)}, {term});\n"
+        connection.preamble += f"select oms.fence({_literal(duty)}, {term});\n"
 
     @contextmanager
     def begin(self, engine: Engine) -> Iterator[Connection]:
@@ -108,7 +108,8 @@ def take(connection: Bare, duty: str, seen: Seen) -> int | None:
 
     Waits for the transactions that the former leader has open, a moment each time.
     """
-    connection.preamble = (
+    before = connection.preamble
+    connection.preamble += (
         "set local lock_timeout = '1s';"
         f" select pg_advisory_xact_lock({_NAMESPACE}, hashtext({_literal(duty)}));\n"
     )
@@ -123,27 +124,30 @@ def take(connection: Bare, duty: str, seen: Seen) -> int | None:
                 "holder": HOLDER,
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
-                "backend_pid": connection.info.backend_pid,
+                "backend_pid": _session(connection),
                 "seconds": LEASE_SECONDS,
             },
         )
     except psycopg2.errors.LockNotAvailable:
         return None
     finally:
-        connection.preamble = ""
+        connection.preamble = before
     return int(rows[0]["term"]) if rows else None
 
 
 def renew(connection: Bare, duty: str, term: int, seconds: float) -> bool:
     """Renew the lease for so many seconds from now; False where the term is over."""
-    own = connection.info.backend_pid
-    parameters = {"duty": duty, "term": term, "seconds": seconds, "backend_pid": own}
+    parameters = {"duty": duty, "term": term, "seconds": seconds, "backend_pid": _session(connection)}
     return bool(statements.run_bare(connection, "renew", parameters))
 
 
 def resign(connection: Bare, duty: str, term: int) -> None:
     """Give the lease back: one who stands by leads at once."""
     statements.run_bare(connection, "resign", {"duty": duty, "term": term})
+
+
+def _session(connection: Bare) -> int | None:
+    return None if connection.pooled else connection.info.backend_pid
 
 
 def _literal(duty: str) -> str:

@@ -18,19 +18,17 @@ _LOCK = 0x484D53
 
 
 def upgrade(database_url: str) -> str:
-    """Apply every migration that is missing and return the revision; safe to run at any time, by many."""
-    with database.engine(database_url).connect() as connection:
-        connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": _LOCK})
-        connection.commit()
-        try:
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-        finally:
-            connection.rollback()
-            connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": _LOCK})
-            connection.commit()
+    """Apply every migration that is missing and return the revision; safe to run at any time, by many.
+
+    All in one transaction, as is the lock: through a pooler, too, and what fails leaves nothing behind.
+    """
+    with database.engine(database_url).begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        # A migration of much data may take its time between two statements.
+        connection.execute(text("set local idle_in_transaction_session_timeout = 0"))
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
     return needed()
 
 

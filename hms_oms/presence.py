@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,7 +54,8 @@ class Worker(Beat):
 
 def beat(connection: Bare, said: Beat) -> list[str]:
     """Record a worker's heartbeat; return the tickets of steps it runs that the ledger has given up."""
-    values = {**vars(said), "begun": list(said.begun)}
+    session = None if connection.pooled else connection.info.backend_pid
+    values = {**vars(said), "begun": list(said.begun), "backend_pid": session}
     return [row["ticket"] for row in statements.run_bare(connection, "beat", values)]
 
 
@@ -63,6 +65,17 @@ def worker_id(name: str, pid: int, token: str) -> str:
     Containers look alike, down to host name and pid, so each process adds a random token of its own.
     """
     return f"{name}/{pid}/{token}"
+
+
+def session_name(purpose: str, worker: str) -> str:
+    """The name of a worker's session, as recovery knows it: names are cut off, and a short token is not."""
+    token = hashlib.md5(worker.encode(), usedforsecurity=False).hexdigest()[:8]
+    return f"hms {purpose} {token} {worker}"
+
+
+def end_sessions(connection: Bare) -> int:
+    """End the transactions that workers have open that are not heard any more; return how many."""
+    return len(statements.run_bare(connection, "end_sessions", {"gone": GONE_SECONDS}))
 
 
 def leave(connection: Bare, worker: str) -> None:

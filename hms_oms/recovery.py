@@ -71,6 +71,11 @@ class Recovery:
             self._forgot = now
         self._follow_clock(now)
         judge = now - self._began > HEARING_SECONDS
+        if judge:
+            # First, so that what they held is free when their jobs are taken back.
+            ended = presence.end_sessions(self.connection)
+            if ended:
+                log.warning("recovery: %d transactions of lost workers ended", ended)
         orphans = self._orphans(judge)
         if not messages:
             self._missing.clear()

@@ -35,14 +35,19 @@ def run(connection: Connection, name: str, parameters: Mapping[str, Any]) -> Seq
 
 
 def run_bare(connection: Bare, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Run a statement on a bare connection, planned once per connection, and return its rows."""
+    """Run a statement on a bare connection and return its rows.
+
+    It is planned once per connection, which saves about half of its time; at a pooler each time, because what
+    was prepared in one session is unknown in the next.
+    """
     with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
         known = _prepared.setdefault(connection, set())
-        if name not in known:
+        if not connection.pooled and name not in known:
             cursor.execute(_prepare(name))
             known.add(name)
-        # One message, and one transaction where none is open: the answer is that of the last statement.
-        cursor.execute(connection.preamble + _execute(name), parameters)
+        # One message, and one transaction if none is open: the answer is that of the last statement.
+        asked = text(name) if connection.pooled else _execute(name)
+        cursor.execute(connection.preamble + asked, parameters)
         connection.statements += 1
         return [dict(row) for row in cursor.fetchall()]
 

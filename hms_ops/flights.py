@@ -44,7 +44,7 @@ class Flights:
     def land(self, seconds: float = 0.0) -> None:
         """Do what follows from the requests that have ended, and from those that end within so many seconds.
 
-        If the database is gone, or another process leads, what could not be done is left for the next time.
+        If the database does not take it, or another process leads, it is left for the next time.
         """
         until = time.monotonic() + seconds
         while self.any:
@@ -57,7 +57,7 @@ class Flights:
             try:
                 then()
             except Exception as error:
-                if database.is_gone(error) or leadership.is_over(error):
+                if database.is_passing(error) or leadership.is_over(error):
                     self._airborne[lane] += 1
                     self._landed.put(landed)
                 raise

@@ -20,9 +20,10 @@ import psycopg2
 import psycopg2.errors
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database, ledger, presence, recovery, registry
+from hms_oms import database, ledger, presence, recovery, registry, sessions
 from hms_oms.database import Bare
 from hms_oms.group_commit import GroupCommit
+from hms_oms.presence import session_name
 from hms_oms.recipes import Recipe
 from hms_oms.records import Claimed, Completion
 from hms_oms.tickets import Ticket
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 UNHEARD_SECONDS = 0.1
 #: How long to wait before asking an absent database again, in seconds: from, to.
 BACKOFF_SECONDS = (0.1, 2.0)
+#: A claim or a report does not wait longer for a lock; it is tried again, as others may be.
+_PATIENCE = {"lock_timeout": "5s"}
 
 _Answer = TypeVar("_Answer")
 
@@ -40,8 +43,10 @@ _Answer = TypeVar("_Answer")
 class Line:
     """One connection that is opened when it is first used, and again after it broke."""
 
-    def __init__(self, url: str, name: str, *, autocommit: bool = True, wait_for_disk: bool = True) -> None:
-        self._open = lambda: database.connect(url, name, autocommit=autocommit, wait_for_disk=wait_for_disk)
+    def __init__(
+        self, url: str, name: str, settings: Mapping[str, str] | None = None, *, autocommit: bool = True
+    ) -> None:
+        self._open = lambda: database.connect(url, name, settings, autocommit=autocommit)
         self._connection: Bare | None = None
 
     def connection(self) -> Bare:
@@ -129,10 +134,11 @@ class Desk:
         self._shared = shared
         self._slots = _Slots()
         self._url = database_url
-        # A claim that a crash of the database forgets is made again by recovery: no need to wait for
-        # the disk. What is reported as done must be on it.
-        self._claiming = Line(database_url, f"hms claims {worker}", wait_for_disk=False)
-        self._reporting = Line(database_url, f"hms reports {worker}")
+        # What is reported as done must be on the disk; a claim need not be.
+        self._claiming = Line(
+            database_url, session_name("claims", worker), {**_PATIENCE, "synchronous_commit": "off"}
+        )
+        self._reporting = Line(database_url, session_name("reports", worker), _PATIENCE)
         self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | _Refused] = GroupCommit(self._claim)
         self._reports = GroupCommit(self._complete)
         self._recipes: Mapping[int, Recipe] = {}
@@ -172,9 +178,9 @@ class Desk:
             ),
         )
 
-    def effects(self) -> Bare:
-        """This thread's connection for what a step writes together with its completion."""
-        return patiently(self._effects(), _alive)
+    def effects(self, limit: float) -> Bare:
+        """This thread's connection for what a step of this time limit writes together with its completion."""
+        return patiently(self._effects(), lambda connection: _begun(connection, limit))
 
     def complete_with_effects(self, connection: Bare, completion: Completion) -> str | None:
         """Complete a step in the transaction that holds its effects: both are kept, or neither.
@@ -222,7 +228,7 @@ class Desk:
     def _effects(self) -> Line:
         line: Line | None = getattr(self._own, "line", None)
         if line is None:
-            line = self._own.line = Line(self._url, f"hms effects {self.worker}", autocommit=False)
+            line = self._own.line = Line(self._url, session_name("effects", self.worker), autocommit=False)
         return line
 
     def _claim(self, asked: Sequence[tuple[Ticket, float, bool]]) -> Sequence[Claimed | _Refused | None]:
@@ -253,10 +259,9 @@ class Desk:
         return [statuses.pop(completion.ticket, None) for completion in asked]
 
 
-def _alive(connection: Bare) -> Bare:
-    """The connection, if there is still a server at its other end."""
-    with connection.cursor() as cursor:
-        cursor.execute("select")
+def _begun(connection: Bare, limit: float) -> Bare:
+    """The connection with a new transaction, if there is still a server at its other end."""
+    sessions.bound(connection, limit)
     return connection
 
 

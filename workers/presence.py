@@ -137,7 +137,7 @@ class _Presence(threading.Thread):
         self._consumer = consumer
         app = consumer.app
         self._id = presence.worker_id(consumer.hostname, os.getpid(), app.worker_token)
-        self._line = Line(app.settings.servers()[0], f"hms presence {consumer.hostname}")
+        self._line = Line(app.settings.servers()[0], presence.session_name("presence", self._id))
         self._queues = QueueWatch(app.settings.servers()[1])
         self._heartbeat = _Heartbeat()
         self._sign = Sign(app.settings.home, "worker")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import psycopg2
@@ -61,7 +62,7 @@ class StepTask(Task):
 
     def _run(self, here: Desk, claimed: Claimed, limit: float) -> None:
         recipe = here.recipe(claimed.recipe_id)
-        run = StepRun(claimed, here.effects, self.app.settings.zone)
+        run = StepRun(claimed, partial(here.effects, limit), self.app.settings.zone)
         try:
             with limited(claimed.ticket, limit):
                 returned = self.function(run)

@@ -5,7 +5,7 @@ with beat as (
         id, name, host, pid, backend_pid, pool, slots, queues, steps, tickets, tickets_at, cpu_percent, rss_bytes
     )
     values (
-        %(id)s::text, %(name)s::text, %(host)s::text, %(pid)s::int, pg_backend_pid(), %(pool)s::text,
+        %(id)s::text, %(name)s::text, %(host)s::text, %(pid)s::int, %(backend_pid)s::int, %(pool)s::text,
         %(slots)s::int, %(queues)s::text[], %(steps)s::text[], %(tickets)s::text[],
         oms.now() - make_interval(secs => %(tickets_age)s::float8), %(cpu_percent)s::float8, %(rss_bytes)s::bigint
     )

@@ -7,6 +7,7 @@ with gone as (
     where beat_at < oms.now() - %(gone)s::float8 * interval '1 second'
         or (
             beat_at < oms.now() - %(silent)s::float8 * interval '1 second'
+            and worker.backend_pid is not null
             and not exists (
                 select from pg_stat_activity as backend
                 where backend.pid = worker.backend_pid and backend.datname = current_database()

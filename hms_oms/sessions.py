@@ -1,0 +1,72 @@
+"""What the server is told of a session: how soon it ends a silent client's, and how long things may take.
+
+Set after connecting, not by start-up options, which poolers refuse. A pooler lends a session to another
+client after each transaction, so what is set in it would reach others: there each transaction sets its own, and
+silent clients are the pooler's affair (`tcp_keepidle` and its kin in its configuration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg2.extensions
+
+#: The server notices within seconds that the host of a client is gone: by keepalives while it waits for the
+#: client, by data that nobody acknowledges, and by a look at its socket while it is at work. Without this it
+#: takes hours, and all that the session has locked stays locked.
+NOTICES_SILENCE: Mapping[str, str] = {
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "6000",
+    "client_connection_check_interval": "2s",
+    # Nobody but a step keeps a transaction open while it does something else; a step sets its own limit.
+    "idle_in_transaction_session_timeout": "60s",
+}
+#: A step's transaction may stand still for as long as the step may run, and so much longer, in seconds.
+GRACE_SECONDS = 5.0
+
+
+class Bare(psycopg2.extensions.connection):
+    """A connection of the loops and the workers."""
+
+    #: Whether there is a pooler in between: what a session knows may be gone with the next transaction.
+    pooled = False
+    #: What each statement's transaction begins with: the fence of a leader; at a pooler, settings.
+    preamble = ""
+    #: How many statements have come to their end: a sign of life.
+    statements = 0
+
+
+def settle(connection: Bare, settings: Mapping[str, str]) -> None:
+    """Tell the server what holds for this new session; at a pooler, have each statement say it.
+
+    A pooler shows by the number of the session: it makes up one of its own.
+    """
+    told = {**NOTICES_SILENCE, **settings}
+    before, connection.autocommit = connection.autocommit, True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config(name, value, false) from unnest(%s, %s) as setting (name, value)"
+            " where pg_backend_pid() = %s",
+            (list(told), list(told.values()), connection.info.backend_pid),
+        )
+        connection.pooled = not cursor.rowcount
+    connection.autocommit = before
+    if connection.pooled:
+        connection.preamble = "".join(f"set local {name} = '{value}';\n" for name, value in settings.items())
+
+
+def bound(connection: Bare, seconds: float) -> None:
+    """Begin a step's transaction: no statement, no wait for a lock and no pause of it may take longer."""
+    limit, idle = f"{seconds * 1000:.0f}", f"{(seconds + GRACE_SECONDS) * 1000:.0f}"
+    settings = {
+        "statement_timeout": limit,
+        "lock_timeout": limit,
+        "idle_in_transaction_session_timeout": idle,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config(name, value, true) from unnest(%s, %s) as setting (name, value)",
+            (list(settings), list(settings.values())),
+        )
