@@ -137,8 +137,11 @@ def make_app(broker_url: str) -> Celery:
     return app
 
 
-def run(database_url: str, broker_url: str, home: Path) -> None:
-    """The daemon: lead or stand by until SIGTERM; its sign of life is kept in `home`."""
+def run(database_url: str, broker_url: str, home: Path, direct_url: str | None = None) -> None:
+    """The daemon: lead or stand by until SIGTERM; its sign of life is kept in `home`.
+
+    `direct_url` leads around a pooler.
+    """
     app = make_app(broker_url)
     engine = database.engine(database_url)
     broker_watch = BrokerWatch(broker_url)
@@ -146,7 +149,7 @@ def run(database_url: str, broker_url: str, home: Path) -> None:
     with duty.stop_on_signals() as stop:
         duty.serve(
             "act",
-            database_url,
+            direct_url or database_url,
             ["oms_backlog"],
             lambda lease: Dispatcher(
                 app,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import select
 import signal
 import socket
@@ -15,7 +16,7 @@ from typing import Protocol
 
 import psycopg2
 
-from hms_oms import database, leadership
+from hms_oms import database, leadership, sessions
 from hms_oms.database import Bare
 from hms_oms.leadership import Lease
 from hms_oms.lifesign import Sign
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: How often a stand-by looks whether the leader is gone, in seconds.
 STANDBY_SECONDS = 0.5
+#: How often a leader looks that cannot listen, in seconds.
+POLL_SECONDS = 0.25
 #: How long to wait before trying again after the database went away, in seconds: from, to.
 BACKOFF_SECONDS = (0.2, 5.0)
 
@@ -128,7 +131,7 @@ def _serve(
 
 def _stand_by(name: str, connection: Bare, stop: Stop, sign: Sign) -> Lease | None:
     """Wait until the lease is vacant and take it; None where asked to stop before."""
-    _listen(connection, leadership.CHANNEL)
+    sessions.listen(connection, leadership.CHANNEL)
     before, since = None, 0.0
     while not stop.asked:
         sign.renew("standing by")
@@ -160,12 +163,19 @@ def _lead(
     try:
         with connection.cursor() as cursor:
             cursor.execute("select set_config('application_name', %s, false)", (f"hms {name} leader",))
-        _listen(connection, *channels)
+        longest = math.inf if sessions.listen(connection, *channels) else POLL_SECONDS
         log.info("%s: leading (term %d)", name, lease.term)
+        if channels and connection.pooled:
+            log.warning(
+                "%s: nothing can be listened to through a pooler, so it looks every %g s; for less, set"
+                " HMS_DATABASE_DIRECT_URL to a way around it",
+                name,
+                POLL_SECONDS,
+            )
         duty = make(lease)
         while not stop.asked and not renewal.over:
             sign.renew("leading")
-            seconds = _turn(name, duty)
+            seconds = min(_turn(name, duty), longest)
             renewal.turns += 1
             stop.sleep(min(seconds, duty.least_seconds))
             connection.poll()
@@ -181,12 +191,6 @@ def _lead(
         renewal.end()
     if renewal.over:
         log.warning("%s: another process leads; standing by", name)
-
-
-def _listen(connection: Bare, *channels: str) -> None:
-    with connection.cursor() as cursor:
-        for channel in channels:
-            cursor.execute(f"listen {channel}")
 
 
 def _turn(name: str, duty: Duty) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg2.extras
 
-from hms_oms import ledger, statements
+from hms_oms import ledger, sessions, statements
 from hms_oms.database import Bare
 from hms_oms.errors import HmsError
 from hms_oms.outcomes import Done
@@ -22,6 +22,8 @@ from hms_oms.tickets import Ticket, job_name
 LEASE_SECONDS = 300.0
 #: How long a waiting agent sleeps at most before it looks again, in seconds.
 LOOK_SECONDS = 2.0
+#: ... and if nothing can be listened to.
+POLL_SECONDS = 0.5
 
 
 class LeaseLost(HmsError):
@@ -58,8 +60,8 @@ def reserve(
     Waits up to `wait` seconds for one to come; None where none has.
     """
     deadline = time.monotonic() + wait
-    with connection.cursor() as cursor:
-        cursor.execute("listen oms_backlog")
+    listening = sessions.listen(connection, "oms_backlog")
+    look_seconds = LOOK_SECONDS if listening else POLL_SECONDS
     try:
         while True:
             connection.notifies.clear()
@@ -69,11 +71,12 @@ def reserve(
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            select.select([connection], [], [], min(left, LOOK_SECONDS))
+            select.select([connection], [], [], min(left, look_seconds))
             connection.poll()
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("unlisten oms_backlog")
+        if listening:
+            with connection.cursor() as cursor:
+                cursor.execute("unlisten oms_backlog")
 
 
 def reserve_now(

@@ -1,15 +1,18 @@
 """What the server is told of a session: how soon it ends a silent client's, and how long things may take.
 
-Set after connecting, not by start-up options, which poolers refuse. A pooler lends a session to another
-client after each transaction, so what is set in it would reach others: there each transaction sets its own, and
-silent clients are the pooler's affair (`tcp_keepidle` and its kin in its configuration).
+Set after connecting, not by start-up options, which poolers refuse. A pooler lends a session to others after
+each transaction, so what is set in it would reach them: there each transaction sets its own, and to notice
+silent clients is the pooler's affair (`tcp_keepidle` and its kin in its configuration).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import psycopg2.extensions
+
+log = logging.getLogger(__name__)
 
 #: The server notices within seconds that the host of a client is gone: by keepalives while it waits for the
 #: client, by data that nobody acknowledges, and by a look at its socket while it is at work. Without this it
@@ -70,3 +73,13 @@ def bound(connection: Bare, seconds: float) -> None:
             "select set_config(name, value, true) from unnest(%s, %s) as setting (name, value)",
             (list(settings), list(settings.values())),
         )
+
+
+def listen(connection: Bare, *channels: str) -> bool:
+    """Have the connection hear of news on these channels; False at a pooler, which would not pass them on."""
+    if connection.pooled:
+        return False
+    with connection.cursor() as cursor:
+        for channel in channels:
+            cursor.execute(f"listen {channel}")
+    return True

@@ -37,6 +37,8 @@ class Settings:
     home: Path = field(default_factory=lambda: Path(".hms").resolve())
     database_url: str | None = field(default=None, repr=False)
     broker_url: str | None = field(default=None, repr=False)
+    #: A way to the same database around a pooler, for those who listen and lead; None: there is no pooler.
+    database_direct_url: str | None = field(default=None, repr=False)
     #: The office's time zone, whose days and clock everything is told in; None: this machine's.
     timezone: str | None = None
     #: The door that the clients and the command line speak to, and the badge that they show there.
@@ -269,6 +271,7 @@ def _matching(pattern: str, what: str, *, secret: bool = False) -> Callable[[str
 _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_HOME": ("home", _path),
     "HMS_DATABASE_URL": ("database_url", server_urls.database),
+    "HMS_DATABASE_DIRECT_URL": ("database_direct_url", server_urls.database),
     "HMS_BROKER_URL": ("broker_url", server_urls.broker),
     "HMS_TIMEZONE": ("timezone", _zone),
     "HMS_URL": ("url", _url("http", "https")),
@@ -318,6 +321,7 @@ _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
 #: What may also come from a file, named by the setting's name and _FILE.
 _SECRETS = (
     "HMS_DATABASE_URL",
+    "HMS_DATABASE_DIRECT_URL",
     "HMS_BROKER_URL",
     "HMS_BADGE",
     "HMS_BADGE_KEY",

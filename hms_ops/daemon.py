@@ -41,6 +41,7 @@ def run(settings: Settings) -> None:
     """
     database_url, broker_url = settings.servers()
     sender = senders.make(settings)
+    direct_url = settings.database_direct_url or database_url
     engine = database.engine(database_url)
     receiver = Receiver(broker_url)
 
@@ -66,11 +67,11 @@ def run(settings: Settings) -> None:
     with suppress(DBAPIError):
         require_on_call()
     with duty.stop_on_signals() as stop:
-        pager = _Beside(stop, lambda: _deliver(database_url, sender, beat, stop, settings.home))
+        pager = _Beside(stop, lambda: _deliver(direct_url, sender, beat, stop, settings.home))
         receiver.start()
         pager.start()
         try:
-            duty.serve("ops", database_url, [], watch, stop, settings.home)
+            duty.serve("ops", direct_url, [], watch, stop, settings.home)
         finally:
             stop.ask()
             pager.join()

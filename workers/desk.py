@@ -21,6 +21,7 @@ import psycopg2.errors
 from sqlalchemy.exc import DBAPIError
 
 from hms_oms import database, ledger, presence, recovery, registry, sessions
+from hms_oms.claiming import CLAIMING, REPORTING
 from hms_oms.database import Bare
 from hms_oms.group_commit import GroupCommit
 from hms_oms.presence import session_name
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 UNHEARD_SECONDS = 0.1
 #: How long to wait before asking an absent database again, in seconds: from, to.
 BACKOFF_SECONDS = (0.1, 2.0)
-#: A claim or a report does not wait longer for a lock; it is tried again, as others may be.
-_PATIENCE = {"lock_timeout": "5s"}
 
 _Answer = TypeVar("_Answer")
 
@@ -135,10 +134,8 @@ class Desk:
         self._slots = _Slots()
         self._url = database_url
         # What is reported as done must be on the disk; a claim need not be.
-        self._claiming = Line(
-            database_url, session_name("claims", worker), {**_PATIENCE, "synchronous_commit": "off"}
-        )
-        self._reporting = Line(database_url, session_name("reports", worker), _PATIENCE)
+        self._claiming = Line(database_url, session_name("claims", worker), CLAIMING)
+        self._reporting = Line(database_url, session_name("reports", worker), REPORTING)
         self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | _Refused] = GroupCommit(self._claim)
         self._reports = GroupCommit(self._complete)
         self._recipes: Mapping[int, Recipe] = {}

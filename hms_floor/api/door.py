@@ -56,7 +56,7 @@ class Door:
         self.gate = Gate(badges.checker(settings), self._revoked)
         self.rates = Rates(settings.floor_rate)
         self.starts = Starts(engine)
-        self.line = Line(settings.servers()[0], engine)
+        self.line = Line(settings.database_direct_url or settings.servers()[0], engine)
         self.feed = Feed(self._measured)
         self.observer = Observer(*settings.servers(), engine, settings.zone)
         #: Places for files that come in at the same time: each keeps a thread and a connection busy.

@@ -13,9 +13,9 @@ import psycopg2
 from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
-from hms_oms import database
+from hms_oms import database, sessions
 from hms_oms.database import Bare
-from hms_oms.reservations import LOOK_SECONDS, Reservation
+from hms_oms.reservations import LOOK_SECONDS, POLL_SECONDS, Reservation
 
 log = logging.getLogger(__name__)
 
@@ -140,8 +140,12 @@ class Line:
 
     def _connected(self) -> Bare:
         connection = database.connect(self._url, "hms floor listener")
-        with connection.cursor() as cursor:
-            cursor.execute("listen oms_backlog")
+        if not sessions.listen(connection, "oms_backlog"):
+            log.warning(
+                "nothing can be listened to through a pooler: who waits for work is served every %g s; for"
+                " less, set HMS_DATABASE_DIRECT_URL to a way around it",
+                POLL_SECONDS,
+            )
         return connection
 
     async def _hear(self, connection: Bare) -> None:
@@ -152,7 +156,7 @@ class Line:
         try:
             while True:
                 try:
-                    async with asyncio.timeout(LOOK_SECONDS):
+                    async with asyncio.timeout(POLL_SECONDS if connection.pooled else LOOK_SECONDS):
                         await news.wait()
                 except TimeoutError:
                     queues = set(self._places)

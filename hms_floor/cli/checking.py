@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from hms_floor.cli import checking_api, checking_servers
+from hms_floor.cli import checking_api, checking_servers, checking_sessions
 from hms_floor.cli.finding import Finding
 from hms_oms import recipes, settings
 from hms_oms.errors import ConfigError
@@ -42,9 +42,10 @@ def _questions(configured: Settings, known: Recipes) -> Mapping[str, Question]:
         questions[f"Redis at {masked(broker_url)}"] = lambda: checking_servers.redis(broker_url)
     if configured.database_url is not None:
         database_url = configured.database_url
-        questions[f"PostgreSQL at {masked(database_url)}"] = lambda: checking_servers.postgresql(
-            database_url, known, configured.zone
-        )
+        questions[f"PostgreSQL at {masked(database_url)}"] = lambda: [
+            *checking_servers.postgresql(database_url, known, configured.zone),
+            *checking_sessions.sessions_of(database_url, configured.database_direct_url),
+        ]
     alone = configured.database_url is None
     place = configured.url or configured.floor_url
     questions[f"API at {place}" if place else "API"] = lambda: checking_api.api(place, alone=alone)

@@ -27,7 +27,7 @@ def run_act() -> None:
     configured = settings.load()
     database_url, broker_url = configured.servers()
     settings.configure_logging(configured, "act")
-    dispatcher.run(database_url, broker_url, configured.home)
+    dispatcher.run(database_url, broker_url, configured.home, configured.database_direct_url)
 
 
 @click.group()
