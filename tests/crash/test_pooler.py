@@ -1,0 +1,161 @@
+"""Through PgBouncer: a whole cycle, leading, and what `hms check` says of the way to the database."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import psycopg2.errors
+import pytest
+import sqlalchemy as sa
+
+from hms_act import cycle
+from hms_floor.cli import checking_sessions, db
+from hms_oms import claiming, database, recipes
+from hms_oms.batches import Batch
+from tests import pooler
+from tests.conftest import Crew, wait_until
+from workers.farm_grant import sample
+
+FOLDER = Path(recipes.__file__).parents[1] / "workers/recipes"
+KNOWN = recipes.load_folder(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL that is reached by TCP."""
+    with pooler.postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def direct(server: str) -> Iterator[str]:
+    """The URL of an empty database there."""
+    with closing(psycopg2.connect(server)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("drop database if exists hms with (force)")
+            cursor.execute("create database hms")
+    url = server.replace("/postgres", "/hms")
+    yield url
+    database.engine(url).dispose()
+
+
+@pytest.mark.parametrize(("mode", "applications"), [("transaction", 300), ("session", 40)])
+def test_a_cycle_through_a_pooler(
+    direct: str, broker: str, tmp_path: Path, mode: str, applications: int
+) -> None:
+    """Every application ends as it does without one, and each accepted one has its inspector, once."""
+    with pooler.pgbouncer(direct, mode) as url:
+        db.prepare(url, KNOWN.values())
+        crew = Crew(url, broker, tmp_path)
+        crew.environment["HMS_RECIPES"] = str(FOLDER)
+        try:
+            crew.dispatcher()
+            for name in ("first", "second"):
+                crew.worker(name, "threads", 8)
+            batch = accept(url, applications)
+            outcomes = wait_until(lambda: ended(url, batch), "the cycle to end", 60)
+            assert "HMS_DATABASE_DIRECT_URL" in crew.said("act")
+        finally:
+            crew.end()
+            database.engine(url).dispose()
+    with database.engine(direct).connect() as connection:
+        rejected = connection.scalar(
+            sa.text("select count(*) from oms.jobs where (results -> 'validate' ->> 'accepted') = 'false'")
+        )
+        assigned = connection.scalar(sa.text("select count(*) from farm.assignments"))
+        visits = connection.scalar(sa.text("select sum(open_visits) from farm.inspectors"))
+        texts = connection.scalar(sa.text("select count(*) from oms.messages"))
+    assert outcomes == {("done", "rejected"): rejected, ("done", "assigned"): applications - (rejected or 0)}
+    assert 0 < (rejected or 0) < applications / 4
+    assert assigned == visits == outcomes["done", "assigned"]
+    assert texts == applications
+
+
+def test_check_tries_the_way_of_the_workers(direct: str, broker: str, tmp_path: Path) -> None:
+    """Through a pooler claims work and nothing is heard; with a way around it, both do."""
+    with pooler.pgbouncer(direct, "transaction") as url:
+        db.prepare(url, KNOWN.values())
+        found = check(url, broker, tmp_path)
+        assert found["claims"]["detail"] == "a worker can claim steps, through a pooler"
+        assert found["news"]["light"] == "warn"
+        assert "HMS_DATABASE_DIRECT_URL" in found["news"]["advice"]
+        assert check(url, broker, tmp_path, direct)["news"]["light"] == "ok"
+        elsewhere = direct.replace("/hms", "/postgres")
+        assert check(url, broker, tmp_path, elsewhere)["news"]["light"] == "bad"
+        database.engine(url).dispose()
+
+
+def test_a_pooler_that_loses_prepared_statements_is_named() -> None:
+    """The words say what is wrong, not that the database is away."""
+
+    class Lost(psycopg2.errors.InvalidSqlStatementName):
+        pgcode = "26000"
+
+    words = checking_sessions.fault(Lost('prepared statement "hms_claim" does not exist'))
+    assert words.startswith("prepared statements do not survive this pooler")
+
+
+def test_the_server_notices_silent_clients(direct: str) -> None:
+    """Keepalives are set at the server's side of every session; at a pooler nothing is left in a session."""
+    asked = "select setting from pg_settings where name = any(%s) order by name"
+    names = ["tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"]
+    with closing(database.connect(direct, "test")) as connection, connection.cursor() as cursor:
+        cursor.execute(asked, (names,))
+        assert [setting for (setting,) in cursor.fetchall()] == ["3", "3", "1", "6000"]
+    with database.engine(direct).connect() as people:
+        assert people.exec_driver_sql("show tcp_keepalives_idle").scalar() == "3"
+    with (
+        pooler.pgbouncer(direct, "transaction") as url,
+        closing(database.connect(url, "test", claiming.CLAIMING)) as connection,
+        connection.cursor() as cursor,
+    ):
+        assert connection.pooled
+        cursor.execute(f"{connection.preamble} select current_setting('synchronous_commit')")
+        assert cursor.fetchone() == ("off",)
+        cursor.execute("select current_setting('synchronous_commit')")
+        assert cursor.fetchone() == ("on",)
+
+
+def accept(url: str, applications: int) -> int:
+    """Accept a file of applications; the number of its batch."""
+    text = io.StringIO()
+    sample.write(text, applications, 7, date(2026, 11, 1))
+    stream = io.BytesIO(text.getvalue().encode())
+    recipe = KNOWN["farm:grant:v1"]
+    told = list(cycle.accept_file(database.engine(url), recipe, stream, name="test", requested_by="test"))
+    batch = next(one for one in reversed(told) if isinstance(one, Batch))
+    return batch.id
+
+
+def ended(url: str, batch: int) -> Counter[tuple[str, str]] | None:
+    """How the jobs of a batch have ended; None while one is open."""
+    query = "select status, outcome, count(*) as number from oms.jobs where batch_id = :batch group by 1, 2"
+    with database.engine(url).connect() as connection:
+        rows = connection.execute(sa.text(query), {"batch": batch}).all()
+    found = Counter({(row.status, row.outcome): row.number for row in rows})
+    return None if {status for status, _ in found} & {"waiting", "queued", "running"} else found
+
+
+def check(url: str, broker: str, home: Path, direct: str | None = None) -> dict[str, dict[str, str]]:
+    """What `hms check` finds, by name."""
+    crew = Crew(url, broker, home)
+    environment = crew.environment | ({"HMS_DATABASE_DIRECT_URL": direct} if direct else {})
+    environment["HMS_RECIPES"] = str(FOLDER)
+    done = subprocess.run(
+        [sys.executable, "-m", "hms_floor", "check", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}

@@ -1,0 +1,106 @@
+"""What the server is told of sessions: a step's limits, and whose transactions are ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from hms_act import accept
+from hms_oms import database as door
+from hms_oms import jobs, ledger, presence, recovery, sessions
+from hms_oms.database import Bare
+from hms_oms.presence import Beat
+from hms_oms.recipes import Recipe
+from hms_oms.tickets import Ticket
+
+
+def setting(connection: Bare, name: str) -> str:
+    """A setting of a session, as it is now."""
+    with connection.cursor() as cursor:
+        cursor.execute("select current_setting(%s)", (name,))
+        row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_a_step_is_bounded_by_its_limit_and_no_longer(database: str) -> None:
+    """Statements, locks and pauses of a step's transaction end with its limit; the next one has its own."""
+    with closing(door.connect(database, "step", autocommit=False)) as connection:
+        sessions.bound(connection, 0.2)
+        assert setting(connection, "lock_timeout") == "200ms"
+        assert setting(connection, "idle_in_transaction_session_timeout") == "5200ms"
+        with connection.cursor() as cursor, pytest.raises(psycopg2.errors.QueryCanceled):
+            cursor.execute("select pg_sleep(5)")
+        connection.rollback()
+        assert setting(connection, "statement_timeout") == "0"
+
+
+def test_only_what_lost_workers_have_open_is_ended(
+    database: str, bare: Bare, forward: Callable[[timedelta], None]
+) -> None:
+    """The transaction of a worker that is not heard any more ends; a live one's and an idle session stay."""
+    for name in ("lost", "live"):
+        presence.beat(bare, _heartbeat(name))
+    forward(timedelta(seconds=presence.GONE_SECONDS + 1))
+    presence.beat(bare, _heartbeat("live"))
+    named = {
+        (purpose, worker): door.connect(
+            database, presence.session_name(purpose, f"{worker}/1"), autocommit=purpose == "claims"
+        )
+        for purpose in ("effects", "claims")
+        for worker in ("lost", "live")
+    }
+    for connection in named.values():
+        setting(connection, "lock_timeout")
+    assert presence.end_sessions(bare) == 1
+    with pytest.raises(psycopg2.OperationalError):
+        setting(named["effects", "lost"], "lock_timeout")
+    for connection in named.values():
+        if not connection.closed:
+            assert setting(connection, "lock_timeout") == "0"
+        connection.close()
+
+
+def test_what_is_nobodys_failure_never_fails_a_job(bare: Bare, engine: sa.Engine, shop: Recipe) -> None:
+    """Given back for a lost connection again and again, a job waits for its next run; lost workers count."""
+    with engine.begin() as connection:
+        job = accept.start_job(connection, shop, {"number": 1}, requested_by="test").job.id
+    statuses = []
+    nobodys: list[recovery.Blame] = ["none"] * 2 * recovery.POISON
+    steps: list[recovery.Blame] = ["step"] * recovery.POISON
+    for blame in (*nobodys, *steps):
+        [taken] = ledger.take(bare, "shop", 1)
+        ticket = Ticket(job, taken.attempt, shop.steps[0].name)
+        assert ledger.claim(bare, [(ticket, 60.0)], "w/1")
+        assert recovery.lose(bare, [ticket], "test", blame=blame) == 1
+        with engine.connect() as connection:
+            statuses.append(jobs.get(connection, job).status)
+    assert statuses == [*["waiting"] * (3 * recovery.POISON - 1), "failed"]
+
+
+@pytest.mark.parametrize(
+    ("code", "gone", "passing"),
+    [
+        ("57P01", True, True),
+        ("55P03", False, True),
+        ("57014", False, True),
+        ("53100", False, True),
+        ("40P01", False, True),
+        ("23505", False, False),
+        ("LEASE", False, False),
+    ],
+)
+def test_what_passes_is_told_from_what_is_wrong(bare: Bare, code: str, gone: bool, passing: bool) -> None:
+    """A server that is gone, busy or full may take the same later; a statement that is wrong stays wrong."""
+    with bare.cursor() as cursor, pytest.raises(psycopg2.Error) as raised:
+        cursor.execute(f"do $$ begin raise exception using errcode = '{code}'; end $$")
+    assert (door.is_gone(raised.value), door.is_passing(raised.value)) == (gone, passing)
+
+
+def _heartbeat(name: str) -> Beat:
+    return Beat(f"{name}/1", name, "h", 1, "threads", 1, [], [], [], 0.0, 0)
