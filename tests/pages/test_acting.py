@@ -134,3 +134,25 @@ def test_what_is_half_typed_on_a_page_stays(visit: Visit, floor: Floor, burning:
     table.get_by_role("link").first.focus()
     expect(table).not_to_have_text(words, use_inner_text=True)
     assert page.evaluate("document.activeElement.closest('table') !== null")
+
+
+def test_an_incident_tells_why_and_is_mended_on_its_page(visit: Visit, floor: Floor, burning: Any) -> None:
+    """Who set the limit, all late jobs, a comment, and the remedy: by keyboard, and in the ledger."""
+    floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": 30})
+    page = visit(f"/floor/incidents/{burning['id']}")
+    expect(page.locator(".because")).to_contain_text("no more than 30 jobs a minute may start (set by")
+    listed = floor.ask("GET", f"/incidents/{burning['id']}/jobs?limit=1")["jobs"][0]
+    expect(page.get_by_label("Late jobs").get_by_text(listed["job"], exact=True)).to_be_visible()
+
+    dialog_of(page, page.get_by_role("button", name="Comment"), "Comment")
+    page.keyboard.type(REASON, delay=SLOWLY)
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("History").get_by_text("comment").first).to_be_visible()
+
+    dialog_of(page, page.get_by_role("button", name="Raise the limit to"), "Raise the limit to")
+    page.keyboard.type(REASON, delay=SLOWLY)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    limit = floor.ask("POST", "/queues/farm-grant/limit", {})["startsPerMinute"]
+    assert limit is None or limit > 30
+    expect(page.get_by_label("Actions").get_by_text(REASON).first).to_be_visible()
