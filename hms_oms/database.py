@@ -59,18 +59,14 @@ def is_passing(error: BaseException) -> bool:
 def engine(url: str) -> Engine:
     """The pooled engine of this process for `url`; one per URL."""
     made = create_engine(
-        re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url),
+        "postgresql+psycopg2://",
+        # SQLAlchemy does not read a URL that names several hosts; PostgreSQL's own library does.
+        creator=lambda: _open(url, "hms"),
         pool_size=5,
         max_overflow=10,
         pool_pre_ping=True,
         # What is in an error goes into a log: the values of a statement are somebody's data.
         hide_parameters=True,
-        connect_args={
-            "connection_factory": Bare,
-            "application_name": "hms",
-            "connect_timeout": 5,
-            **_NOTICES_SILENCE,
-        },
     )
     event.listen(made, "connect", lambda connection, _: settle(connection, {}))
     return made
@@ -80,6 +76,13 @@ def connect(
     url: str, name: str, settings: Mapping[str, str] | None = None, *, autocommit: bool = True
 ) -> Bare:
     """Open a connection of one's own, shown in pg_stat_activity as `name`, with these settings."""
+    connection = _open(url, name)
+    settle(connection, settings or {})
+    connection.autocommit = autocommit
+    return connection
+
+
+def _open(url: str, name: str) -> Bare:
     connection: Bare = psycopg2.connect(
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
         connection_factory=Bare,
@@ -87,6 +90,4 @@ def connect(
         connect_timeout=5,
         **_NOTICES_SILENCE,
     )
-    settle(connection, settings or {})
-    connection.autocommit = autocommit
     return connection

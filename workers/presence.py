@@ -40,6 +40,8 @@ UNHEARD_SECONDS = 15.0
 REPLACE = 75
 #: A worker that is to be replaced gives its other steps this long to end, in seconds.
 DRAIN_SECONDS = 60.0
+#: It takes no longer than this to say so to the ledger, in seconds.
+FAREWELL_SECONDS = 3.0
 
 #: What the pool tells of its steps: each is done with the connection of the presence thread.
 _reports: queue.SimpleQueue[Callable[[database.Bare], object]] = queue.SimpleQueue()
@@ -228,14 +230,20 @@ class _Presence(threading.Thread):
     def _replace(self, why: str, deaf: list[tuple[Ticket, float]]) -> None:
         """End this process at once; who started it starts another."""
         log.error("this worker ends, to be replaced: %s", why)
+        # The database may be the reason, and never answer.
+        farewell = threading.Thread(target=self._report_and_leave, args=(deaf,), daemon=True)
+        farewell.start()
+        farewell.join(FAREWELL_SECONDS)
+        self._heartbeat.end()
+        os._exit(REPLACE)
+
+    def _report_and_leave(self, deaf: list[tuple[Ticket, float]]) -> None:
         try:
             for ticket, limit in deaf:
                 failing.overrun(self._line.connection(), ticket, limit)
             presence.leave(self._line.connection(), self._id)
         except psycopg2.Error as error:
             log.warning("left without a word: %s", type(error).__name__)
-        self._heartbeat.end()
-        os._exit(REPLACE)
 
     def _serves(self) -> list[str]:
         return [] if self._draining_since is not None else sorted(self._consumer.app.amqp.queues.consume_from)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, quote, urlsplit
+
 import pytest
 import redis
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from kombu.utils.url import parse_url
 from sqlalchemy import make_url
 
-from hms_oms import server_urls, settings
+from hms_floor import embedded
+from hms_oms import database, server_urls, settings
 from hms_oms.errors import ConfigError
 
 SECRET = "hunter2"
@@ -137,3 +140,17 @@ def test_a_socket_keeps_its_database_for_every_reader() -> None:
     url = server_urls.plain("redis+socket:///run/redis.sock?virtual_host=3")
     client = redis.Redis.from_url(url).connection_pool.connection_kwargs
     assert (client["path"], client["db"]) == ("/run/redis.sock", 3)
+
+
+def test_of_several_hosts_the_one_that_answers_is_used(servers: embedded.Servers) -> None:
+    """A list of hosts leads both kinds of connection to the server that is there, as PostgreSQL means it."""
+    assert servers.database_url is not None
+    folder = parse_qs(urlsplit(servers.database_url).query)["host"][0]
+    url = f"postgresql://hms@127.0.0.1:1,{quote(folder, safe='')}:5432/hms?target_session_attrs=read-write"
+    engine = database.engine(url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("select 1").scalar() == 1
+    engine.dispose()
+    connection_of_a_loop = database.connect(url, "test")
+    assert not connection_of_a_loop.closed
+    connection_of_a_loop.close()

@@ -185,7 +185,7 @@ def test_the_database_agrees_on_what_belongs_together(engine: sa.Engine) -> None
 
 
 @pytest.fixture
-def old_ledger(engine: sa.Engine) -> Mapping[str, int]:
+def old_ledger(engine: sa.Engine, database: str) -> Mapping[str, int]:
     """A ledger of the release before with open incidents, brought to this one; their numbers by name."""
     config = Config()
     config.set_main_option("script_location", str(Path(hms_oms.__file__).parent / "migrations"))
@@ -221,8 +221,8 @@ def old_ledger(engine: sa.Engine) -> Mapping[str, int]:
             {"id": numbers["K1"]},
         )
         connection.commit()
-    url = engine.url.render_as_string(hide_password=False)
-    migrate.upgrade(url)
+
+    migrate.upgrade(database)
     return numbers
 
 
