@@ -9,9 +9,11 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.badges import Role
+from hms_floor.pages import undo
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.dialogs import Dialog
 from hms_floor.pages.session import Visitor
+from hms_floor.pages.undo import follow
 from hms_oms.filter import CONFIRM_ABOVE
 
 _OPEN = ("waiting", "queued", "running")
@@ -100,6 +102,8 @@ async def _ask(
     name: str, visitor: Visitor, which: Mapping[str, Any], what: str, then: Callable[[], Any] | None
 ) -> None:
     deed = DEEDS[name]
+    which = await _as_of_now(visitor, which)
+    able = 0
 
     def body(*, dry: bool) -> dict[str, Any]:
         asked: dict[str, Any] = {"action": name, **which, "dryRun": dry}
@@ -107,33 +111,68 @@ async def _ask(
             asked[deed.wants[0]] = _read(deed.wants[2], field.value, deed.wants[1])
         if reason.value:
             asked["reason"] = reason.value
-        if typed.value and not dry:
-            asked["count"] = _read(int, typed.value, "Their number")
+        if not dry and able > CONFIRM_ABOVE:
+            asked["count"] = _confirmed(able, typed.value, reason.value)
         return asked
 
     async def count() -> None:
+        nonlocal able
         try:
-            dialog.say(_effect(await visitor.ask.post("/jobs/bulk", body(dry=True))))
+            answer = await visitor.ask.post("/jobs/bulk", body(dry=True))
         except (Refused, ValueError) as refused:
             dialog.say(str(refused), fault=True)
+            return
+        able = answer["able"]
+        dialog.say(_effect(answer))
+        if able > CONFIRM_ABOVE:
+            typed.props(f'label="Type {able} to confirm"')
+        typed.set_visibility(able > CONFIRM_ABOVE)
 
-    async def act() -> str:
-        answer = await visitor.ask.post("/jobs/bulk", body(dry=False))
+    async def act() -> None:
+        try:
+            answer = await visitor.ask.post("/jobs/bulk", body(dry=False))
+        except Refused:
+            # They may be others by now: the dialog shows how many, and why it was refused.
+            await count()
+            raise
         if then is not None:
-            outcome = then()
-            if hasattr(outcome, "__await__"):
-                await outcome
-        return f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed."
+            await follow(then)
+        told = f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed."
+        if answer["warning"]:
+            told += f" {answer['warning'][0].upper()}{answer['warning'][1:]}."
+        undo.offer(visitor, told, answer["undo"], then)
 
     with Dialog(f"{deed.title} {what}", deed.effect) as dialog:
         field = dialog.text(deed.wants[1]) if deed.wants else None
         reason = dialog.text("Why? It is kept with the jobs.")
-        typed = dialog.text(f"Their number, to confirm more than {CONFIRM_ABOVE}")
-        dialog.does(deed.title, act, danger=deed.danger)
+        typed = dialog.text("Type their number to confirm").props("inputmode=numeric")
+        typed.set_visibility(False)
+        # Beside a button that closes the dialog, "Cancel" alone could mean either.
+        dialog.does("Cancel jobs" if name == "cancel" else deed.title, act, danger=deed.danger)
     if field is None:
         await count()
     else:
         field.on("blur", count)
+
+
+async def _as_of_now(visitor: Visitor, which: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same jobs, without those that come in while the dialog is open."""
+    if "filter" not in which or "createdTo" in which["filter"]:
+        return which
+    try:
+        now = (await visitor.ask.get("/me"))["now"]
+    except Refused:
+        return which  # the count that follows tells what is wrong
+    return {**which, "filter": {**which["filter"], "createdTo": now}}
+
+
+def _confirmed(able: int, typed: str | None, reason: str | None) -> int:
+    """The number that somebody has typed. Raises ValueError unless it is the right one, with a reason."""
+    if not (reason or "").strip():
+        raise ValueError(f"Say why: it is about {able:,} jobs.")
+    if (typed or "").strip().replace(",", "") != str(able):
+        raise ValueError(f"Type {able} to confirm: so many jobs will change.")
+    return able
 
 
 def _read(kind: Callable[[str], Any], value: str | None, label: str) -> Any:

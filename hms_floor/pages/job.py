@@ -139,9 +139,15 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Not before": _clock(document["readyAt"]),
         "Cycle": None if batch is None else Link(str(batch), f"/floor/cycles/{batch}"),
         "Key": document["key"],
+        "Replaces": _job(document["replaces"]),
+        "Replaced by": _job(document["replacedBy"]),
         "Asked for by": f"{document['requestedBy']}, {_clock(document['createdAt'])}",
         "Ended": _clock(document["finishedAt"]),
     }
+
+
+def _job(name: str | None) -> Link | None:
+    return None if name is None else Link(name, f"/floor/jobs/{name}")
 
 
 def _deadline(document: Mapping[str, Any]) -> tuple[str, bool]:

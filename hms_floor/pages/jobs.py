@@ -118,7 +118,7 @@ class _Results:
             self._total = ui.label("").classes("number")
             with ui.element("div").classes("row") as self._all:
                 ui.label("All of them:").classes("faint")
-                for name in ("retry", "cancel"):
+                for name in ("retry", "reinstate", "cancel"):
                     if visitor.may(*DEEDS[name].roles):
                         deed_button(name, visitor, {"filter": _filter(wanted)}, self._what, self.refresh)
         self._none = ui.label("No matching jobs.").classes("nothing")

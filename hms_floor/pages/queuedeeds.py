@@ -9,7 +9,7 @@ from nicegui import ui
 
 from hms_floor import ahead
 from hms_floor.board import Card
-from hms_floor.pages import words
+from hms_floor.pages import undo, words
 from hms_floor.pages.dialogs import Dialog, waits
 from hms_floor.pages.session import Visitor
 from hms_ops import advice
@@ -60,8 +60,8 @@ class Buttons:
         with Dialog(f"{verb.capitalize()} {self._name}", effect) as dialog:
             reason = dialog.text("Why?")
 
-            async def act() -> str:
-                return await self._post(verb, {}, reason.value, f"{self._name} is {verb}d.")
+            async def act() -> None:
+                await self._post(verb, {}, reason.value, f"{self._name} is {verb}d.")
 
             dialog.does(verb.capitalize(), act)
 
@@ -89,9 +89,9 @@ class Buttons:
                 field.props("inputmode=numeric")
             reason = dialog.text("Why?")
 
-            async def act() -> str:
+            async def act() -> None:
                 limits = {"window": _number(window.value), "startsPerMinute": _number(starts.value)}
-                return await self._post("limit", limits, reason.value, f"The limits of {self._name} are set.")
+                await self._post("limit", limits, reason.value, f"The limits of {self._name} are set.")
 
             dialog.does("Set", act)
 
@@ -106,18 +106,19 @@ class Buttons:
                 body = {"minutes": minutes.value or 0, "dryRun": True}
                 return _preview(await self._visitor.ask.put(path, body))
 
-            async def act() -> str:
+            async def act() -> None:
                 body = {"minutes": minutes.value or 0, "reason": reason.value or None}
                 answer = await self._visitor.ask.put(path, body)
-                return f"{self._name} has {words.promise(answer['minutes'])} from now on."
+                told = f"{self._name} has {words.promise(answer['minutes'])} from now on."
+                undo.offer(self._visitor, told, answer["undo"])
 
             dialog.offers("Preview", preview)
             dialog.does("Set", act)
 
-    async def _post(self, verb: str, body: Mapping[str, Any], reason: str | None, told: str) -> str:
+    async def _post(self, verb: str, body: Mapping[str, Any], reason: str | None, told: str) -> None:
         given = {**body, "reason": reason} if reason else dict(body)
-        await self._visitor.ask.post(f"/queues/{self._name}/{verb}", given)
-        return told
+        answer = await self._visitor.ask.post(f"/queues/{self._name}/{verb}", given)
+        undo.offer(self._visitor, told, answer["undo"])
 
 
 def _preview(answer: Mapping[str, Any]) -> str:

@@ -65,6 +65,12 @@ class Floor:
         assert answer.is_success, answer.text
         return answer.json()
 
+    def cancel_all(self) -> None:
+        """Cancel every job that has not ended."""
+        wanted = {"action": "cancel", "filter": {"status": ["open"]}, "reason": "the test is over"}
+        able = self.ask("POST", "/jobs/bulk", wanted | {"dryRun": True})["able"]
+        self.ask("POST", "/jobs/bulk", wanted | {"count": able})
+
     def cycle(self, rows: int, sla_minutes: float) -> int:
         """Start a cycle of so many jobs by the door, and return its number."""
         first = time.time_ns() // 1_000_000 % 10_000_000 * 100

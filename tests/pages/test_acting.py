@@ -30,7 +30,7 @@ def burning(floor: Floor) -> Any:
 
     yield wait_until(late, "an incident about late jobs", 60)
     floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": None})
-    floor.ask("POST", "/jobs/bulk", {"action": "cancel", "filter": {"status": ["open"]}})
+    floor.cancel_all()
     for silence in floor.ask("GET", "/silences")["silences"]:
         floor.ask("POST", f"/silences/{silence['id']}/end", {})
     for each in floor.ask("GET", "/incidents?state=open&state=acknowledged")["incidents"]:
@@ -156,3 +156,48 @@ def test_an_incident_tells_why_and_is_mended_on_its_page(visit: Visit, floor: Fl
     limit = floor.ask("POST", "/queues/farm-grant/limit", {})["startsPerMinute"]
     assert limit is None or limit > 30
     expect(page.get_by_label("Actions").get_by_text(REASON).first).to_be_visible()
+
+
+def test_what_was_done_is_undone_from_the_toast(visit: Visit, floor: Floor) -> None:
+    """A cancelled job comes back by the button that counts the seconds down, and then there is none."""
+    floor.ask("POST", "/queues/farm-grant/pause", {})
+    try:
+        floor.cycle(1, 60)
+        [job] = floor.ask("GET", "/jobs?status=waiting&limit=1")["jobs"]
+        page = visit(f"/floor/jobs/{job['id']}")
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel jobs").click()
+        toast = page.locator(".undo")
+        expect(toast.get_by_text("Cancel: 1 of 1 changed.")).to_be_visible()
+        expect(toast.get_by_text("Undo (2")).to_be_visible()
+        assert floor.ask("GET", f"/jobs/{job['id']}")["status"] == "cancelled"
+        toast.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text(f"Undone: the cancellation of {job['id']}.")).to_be_visible()
+        expect(toast).to_have_count(0)
+        assert floor.ask("GET", f"/jobs/{job['id']}")["status"] == "waiting"
+    finally:
+        floor.cancel_all()
+        floor.ask("POST", "/queues/farm-grant/resume", {})
+
+
+def test_the_number_of_very_many_jobs_is_typed(visit: Visit, floor: Floor) -> None:
+    """Above a hundred the dialog wants the reason and the number, and says which."""
+    floor.ask("POST", "/queues/farm-grant/pause", {})
+    cycle = floor.cycle(101, 60)
+    page = visit(f"/floor/jobs?batch={cycle}&status=waiting")
+    page.get_by_role("button", name="Cancel", exact=True).first.click()
+    dialog = page.get_by_role("dialog", name="Cancel all 101 jobs")
+    expect(dialog.get_by_text("101 jobs will change.")).to_be_visible()
+    go = dialog.get_by_role("button", name="Cancel jobs")
+    go.click()
+    expect(dialog.get_by_text("Say why: it is about 101 jobs.")).to_be_visible()
+    dialog.get_by_label("Why?").fill("the county has withdrawn")
+    dialog.get_by_label("Type 101 to confirm").fill("100")
+    go.click()
+    expect(dialog.get_by_text("Type 101 to confirm: so many")).to_be_visible()
+    dialog.get_by_label("Type 101 to confirm").fill("101")
+    go.click()
+    expect(page.get_by_text("Cancel: 101 of 101 changed.")).to_be_visible()
+    report = floor.ask("GET", f"/cycles/{cycle}")
+    assert report["progress"]["cancelled"] == 101
+    floor.ask("POST", "/queues/farm-grant/resume", {})

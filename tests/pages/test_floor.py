@@ -180,7 +180,9 @@ def test_a_role_is_offered_what_it_may_do(visit: Visit, floor: Floor) -> None:
     looking = {"What the rules compare with", "Search", "5 minutes", "24 hours", "keyboard_arrow_down"}
     assert words[Role.VIEWER] - looking == set()
     assert words[Role.ONCALL] - looking <= {"Acknowledge"}
-    assert {"Run daily cycle", "Choose a file", "Retry", "Cancel"} == words[Role.OPERATOR] - looking
+    assert {"Run daily cycle", "Choose a file", "Retry", "Reinstate", "Cancel"} == words[
+        Role.OPERATOR
+    ] - looking
     assert {"Pause", "Limits", "SLA", "Silence"} <= words[Role.MANAGER]
 
 
