@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
 from hms_floor.pages.session import Visitor
 
@@ -65,6 +66,11 @@ class JobTable:
     def choosing(self) -> bool:
         """Whether somebody is choosing: then the rows must not move."""
         return bool(self.table.selected)
+
+    def require_movable(self) -> None:
+        """Raise Refused while somebody is choosing: the page says why its list grows old."""
+        if self.choosing:
+            raise Refused(409, "the list stands still while jobs are chosen")
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows, if they are others than before."""

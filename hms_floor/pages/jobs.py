@@ -57,7 +57,7 @@ async def jobs(request: Request) -> None:
         try:
             _require_known(wanted)
             with section:
-                await keep(results.refresh, LOOK_SECONDS)
+                await keep(results.look_again, LOOK_SECONDS)
         except Refused as refused:
             section.delete()
             refusal.show(refused, back=refusal.back_from(request), heading="h2")
@@ -128,6 +128,11 @@ class _Results:
                 first = {name: value for name, value in wanted.items() if name != "cursor"}
                 link("Newest", f"/floor/jobs?{urlencode(first)}")
             self._older = link("Older", "")
+
+    async def look_again(self) -> None:
+        """Read them again unless somebody chooses. Raises Refused."""
+        self._table.require_movable()
+        await self.refresh()
 
     async def refresh(self) -> None:
         """Read them again. Raises Refused."""

@@ -87,8 +87,7 @@ async def queue(request: Request, name: str) -> None:
             drawings.draw(card)
 
     async def refresh_order() -> None:
-        if table.choosing:
-            return
+        table.require_movable()
         found = (await visitor.ask.get(f"/queues/{name}/peek", limit=SHOWN))["jobs"]
         view = feed.look()
         card = _card(view, name)

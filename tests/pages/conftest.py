@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from hms_floor import badges, entrance
 from hms_floor.badges import Role
@@ -37,6 +37,9 @@ FLAGS = (
 )
 #: A window without transitions, in which a colour is what it will be at once.
 CALM: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+#: What a page is to show may take long on a machine at work, in milliseconds; one that is quiet waits for nothing.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -148,7 +151,7 @@ def visit(browser: Browser, floor: Floor) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(**{**CALM, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
         if roles or badge:
             token = badge or floor.badge(*roles)[0]
             context.add_cookies([{"name": "hms_badge", "value": token, "url": floor.url}])

@@ -79,6 +79,7 @@ def test_a_reason_is_typed_on_every_page_that_has_an_action(visit: Visit, floor:
 
     page.goto(f"{floor.url}/floor/jobs?status=waiting")
     page.get_by_label(f"Choose {other['id']}").click()
+    expect(page.get_by_text("1 chosen")).to_be_visible()
     dialog_of(page, page.get_by_role("button", name="Cancel").last, "Cancel the chosen jobs")
     page.keyboard.type(REASON, delay=SLOWLY)
     page.keyboard.press("Enter")
