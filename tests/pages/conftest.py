@@ -37,7 +37,7 @@ FLAGS = (
 )
 #: A window without transitions, in which a colour is what it will be at once.
 CALM: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
-#: What a page is to show may take long on a machine at work, in milliseconds; one that is quiet waits for nothing.
+#: What a page is to show may take as long as this on a machine at work, in milliseconds.
 PATIENCE = 30_000
 expect.set_options(timeout=PATIENCE)
 

@@ -13,7 +13,7 @@ from tests.pages.conftest import Floor
 
 Visit = Callable[..., Page]
 #: Between two keys, in milliseconds: a reason takes longer than any page leaves its numbers alone.
-SLOWLY = 130
+SLOWLY = 100
 REASON = "county fair, second try"
 
 
