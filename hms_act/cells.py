@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import ValidationError
+from jsonschema.protocols import Validator
 
+from hms_oms import likely, phones, schema
 from hms_oms.recipes import Column, Recipe
-from hms_oms.texts import UNDECODABLE
+from hms_oms.texts import UNDECODABLE, shown
 
 Convert = Callable[[str], Any]
 Check = Callable[[Any], str | None]
@@ -34,7 +36,7 @@ class Form:
     """
 
     def __init__(self, recipe: Recipe, positions: Sequence[int]) -> None:
-        validator = Draft202012Validator(recipe.payload, format_checker=Draft202012Validator.FORMAT_CHECKER)
+        validator = schema.validator(recipe.payload)
         properties = recipe.payload.get("properties", {})
         self._columns = [
             (
@@ -64,7 +66,7 @@ class Form:
             self._check_whole(self._whole, payload)
         return payload
 
-    def _check_whole(self, validator: Draft202012Validator, payload: dict[str, Any]) -> None:
+    def _check_whole(self, validator: Validator, payload: dict[str, Any]) -> None:
         fields = list(self._column_of)
         faults = []
         for error in validator.iter_errors(payload):
@@ -94,13 +96,15 @@ _MOST_DIGITS = 300
 
 def _positive_integer(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS or int(text) == 0:
-        raise ValueError(f"must be a whole number above 0 in plain digits, not {shown(text)}")
+        why = f"must be a whole number above 0 in plain digits, not {shown(text)}"
+        raise ValueError(schema.suggesting(why, likely.whole_number(text)))
     return int(text)
 
 
 def _number(text: str) -> int | float:
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"must be a plain decimal number such as 1234.5, not {shown(text)}")
+        why = f"must be a plain decimal number such as 1234.5, not {shown(text)}"
+        raise ValueError(schema.suggesting(why, likely.number(text)))
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"is too large a number: {shown(text)}")
@@ -109,7 +113,7 @@ def _number(text: str) -> int | float:
 
 def _date(text: str) -> str:
     if not _DATE.fullmatch(text):
-        raise ValueError(f"must be a date written YYYY-MM-DD, not {shown(text)}")
+        raise ValueError(schema.no_day(text))
     try:
         date.fromisoformat(text)
     except ValueError:
@@ -123,11 +127,6 @@ _CONVERSIONS: Mapping[str, Callable[[str], Any]] = {
     "number": _number,
     "date": _date,
 }
-
-
-def shown(text: str, most: int = 40) -> str:
-    """The text in quotes and cut, for use in a message."""
-    return repr(text if len(text) <= most else text[: most - 3] + "...")
 
 
 # A full schema validation costs many times the reading of a row. So each column gets a quick test made of
@@ -148,6 +147,10 @@ _NUMBER_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
 _TEXT_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "minLength": lambda text, least: len(text) >= least,
     "maxLength": lambda text, most: len(text) <= most,
+    "pattern": schema.matches,
+}
+_FORMAT_TESTS: Mapping[Any, Callable[[str, Any], bool]] = {
+    "phone": lambda text, _: phones.is_readable(text),
 }
 _ANNOTATIONS = {
     "title",
@@ -161,10 +164,10 @@ _ANNOTATIONS = {
 }
 
 
-def _check(column: Column, schema: Any, validator: Draft202012Validator) -> Check:
-    """A check that tells what `schema` holds against a converted value, or None."""
-    judge = validator.evolve(schema=schema)
-    tests = _quick_tests(column.kind, schema)
+def _check(column: Column, wanted: Any, validator: Validator) -> Check:
+    """A check that tells what the schema of its field holds against a converted value, or None."""
+    judge = validator.evolve(schema=wanted)
+    tests = _quick_tests(column.kind, wanted)
 
     def check(value: Any) -> str | None:
         if tests is not None and all(holds(value, bound) for holds, bound in tests):
@@ -175,15 +178,17 @@ def _check(column: Column, schema: Any, validator: Draft202012Validator) -> Chec
     return check
 
 
-def _quick_tests(kind: str, schema: Any) -> list[tuple[Callable[[Any, Any], bool], Any]] | None:
+def _quick_tests(kind: str, wanted: Any) -> list[tuple[Callable[[Any, Any], bool], Any]] | None:
     """Tests that together are as strict as the schema, or None where they cannot be."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(wanted, Mapping):
         return None
     known = _TEXT_TESTS if kind in ("text", "date") else _NUMBER_TESTS
     tests = []
-    for keyword, bound in schema.items():
+    for keyword, bound in wanted.items():
         if keyword in known:
             tests.append((known[keyword], bound))
+        elif keyword == "format" and kind == "text" and bound in _FORMAT_TESTS:
+            tests.append((_FORMAT_TESTS[bound], bound))
         elif not _holds_anyway(kind, keyword, bound):
             return None
     return tests
@@ -199,15 +204,15 @@ def _holds_anyway(kind: str, keyword: str, bound: Any) -> bool:
 
 def _columns_say_all(recipe: Recipe) -> bool:
     """Whether a payload of good columns cannot but meet the schema as a whole."""
-    schema = recipe.payload
+    whole = recipe.payload
     fields = {column.field for column in recipe.columns}
     return (
-        schema.keys()
+        whole.keys()
         <= {"$schema", "$id", "$defs", "type", "properties", "required", "additionalProperties"}
         | _ANNOTATIONS
-        and schema.get("type", "object") == "object"
-        and fields <= schema.get("properties", {}).keys()
-        and set(schema.get("required", ())) <= fields
+        and whole.get("type", "object") == "object"
+        and fields <= whole.get("properties", {}).keys()
+        and set(whole.get("required", ())) <= fields
     )
 
 
@@ -225,4 +230,5 @@ def _phrase(error: ValidationError) -> str:
     phrase = _PHRASES.get(str(error.validator))
     if phrase:
         return phrase.format(error.validator_value)
-    return error.message if len(error.message) <= 200 else f"{error.message[:197]}..."
+    told = schema.reason(error)
+    return told if len(told) <= 200 else f"{told[:197]}..."

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from hms_act.cells import BadCell, Form, shown
+from hms_act.cells import BadCell, Form
 from hms_act.csv_records import Broken, Record, Records
 from hms_oms.errors import HmsError
 from hms_oms.recipes import Recipe
-from hms_oms.texts import UNDECODABLE
+from hms_oms.texts import UNDECODABLE, shown
 
 
 @dataclass(frozen=True, slots=True)

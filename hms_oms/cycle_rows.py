@@ -21,6 +21,10 @@ PAGE = 1000
 
 # Reasons quote values: at the start, behind "not" or a colon, or as a number of a line.
 _VALUES = (
+    # A likely value at the end, and the value that was sent in front.
+    (re.compile(r"; \S+\?$"), ""),
+    (re.compile(r"^(?:'.*?'|\".*?\"|\w+): (?=\w+ digits are needed|a spreadsheet |a phone )", re.DOTALL), ""),
+    (re.compile(r"^(?:'.*?'|\".*?\"): .* is not understood: ", re.DOTALL), "is not understood: "),
     (re.compile(r"^(?:'.*?'|\".*?\"|[-+0-9.]+|\[.*?\]|\{.*?\}) (?=is |does |was |has |are )", re.DOTALL), ""),
     (re.compile(r"(?:, not|:) (?:'.*'|\".*\")$", re.DOTALL), ""),
     (re.compile(r"\bline \d+"), "a line"),

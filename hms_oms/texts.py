@@ -106,3 +106,8 @@ def _encoding(beginning: bytes) -> str:
             if pattern.match(beginning):
                 return encoding
     return "utf-8-sig"
+
+
+def shown(text: str, most: int = 40) -> str:
+    """The text in quotes and cut, for use in a message."""
+    return repr(text if len(text) <= most else text[: most - 3] + "...")

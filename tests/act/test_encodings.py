@@ -33,7 +33,14 @@ ROW = {
     "amount_requested": "25000",
     "submitted_on": "2026-11-01",
 }
-PAYLOAD = {"appId": 219, "name": NAME, "phone": "5", "countyFips": "19001", "crop": "corn", "acres": 1}
+PAYLOAD = {
+    "appId": 219,
+    "name": NAME,
+    "phone": "312-555-0123",
+    "countyFips": "19001",
+    "crop": "corn",
+    "acres": 1,
+}
 PAYLOAD |= {"amountRequested": 1, "submittedOn": "2026-11-01"}
 SHOP = Path(__file__).parents[1] / "recipes" / "shop.toml"
 

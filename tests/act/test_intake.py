@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import itertools
+import json
 import time
 import tracemalloc
 from dataclasses import replace
@@ -17,9 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hms_act import accept, json_lines
 from hms_act.csv_records import LONGEST_RECORD
 from hms_act.intake import Refusal, Row, UnreadableFile, read
 from hms_oms import recipes
+from hms_oms.errors import RequestRejected
 from hms_oms.recipes import Column, Recipe
 
 GRANT = recipes.load_file(Path(recipes.__file__).parents[1] / "workers/recipes/farm-grant.toml")
@@ -155,7 +158,7 @@ def test_a_missing_value_is_refused_by_its_column(column: str, blank: str) -> No
 
 def test_a_short_row_misses_its_last_values() -> None:
     """Cells that are not there at all are missing values too."""
-    assert refused(table("219,Ann Lee,312,19001,corn")) == [(2, "acres")]
+    assert refused(table("219,Ann Lee,312-555-0123,19001,corn")) == [(2, "acres")]
 
 
 BAD_CELLS = {
@@ -192,7 +195,8 @@ BAD_CELLS = {
         *("2026-02-30", "0000-01-01"),
     ),
     "name": ("x" * 301, "a\0b"),
-    "phone": ("5" * 61,),
+    "phone": ("5" * 61, "none", "12345", "3.12555E+09", "312-555-0123 ask for Ann"),
+    "county_fips": ("1001", "010010", "01-001", "Polk County", "US01001", "٠١٠٠١", "1.001E+03"),
 }
 
 
@@ -217,6 +221,48 @@ def test_numbers_keep_their_nature(text: str, value: float) -> None:
 
     assert isinstance(row, Row)
     assert (value, type(value)) == (row.payload["acres"], type(row.payload["acres"]))
+
+
+def test_a_code_that_lost_its_zero_is_refused_with_the_likely_one() -> None:
+    """Five digits are needed in every format of file, and by every program: nobody is texted before."""
+    content = (
+        b"app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
+        b"106001,Ann Lee,312-555-0142,1001,corn,120,30000,2026-11-20\n"
+    )
+    why = "1001: five digits are needed; 01001?"
+    payload = {"appId": 1, "name": "Ann", "phone": "312-555-0142", "countyFips": "1001", "crop": "corn"}
+    payload |= {"acres": 1, "amountRequested": 1, "submittedOn": "2026-11-20"}
+
+    assert rows(content) == [Refusal(2, "county_fips", why)]
+    assert list(json_lines.read(io.BytesIO(json.dumps(payload).encode()), GRANT)) == [
+        Refusal(1, "countyFips", why)
+    ]
+    for told in (1001, "1001\n"):
+        with pytest.raises(RequestRejected, match=r"five digits are needed; 01001\?"):
+            accept.check(GRANT, payload | {"countyFips": told})
+    with pytest.raises(RequestRejected, match="five digits are needed"):
+        accept.check(GRANT, payload | {"countyFips": "19001\n"})
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "likely"),
+    [
+        ("submitted_on", "46346", "2026-11-20"),
+        ("submitted_on", "11/20/2026", "2026-11-20"),
+        ("acres", '"1,200"', "1200"),
+        ("amount_requested", '"$25,000.50"', "25000.50"),
+        ("app_id", '"106,001"', "106001"),
+        ("app_id", "106001.0", "106001"),
+    ],
+)
+def test_what_a_spreadsheet_has_changed_is_refused_with_the_likely_value(
+    column: str, text: str, likely: str
+) -> None:
+    """The value that was meant is suggested, and never taken."""
+    [refusal] = [row for row in rows(table(line(**{column: text}))) if isinstance(row, Refusal)]
+
+    assert refusal.field == column
+    assert refusal.reason.endswith(f"; {likely}?")
 
 
 def test_the_first_fault_in_the_order_of_the_recipe_is_told() -> None:
@@ -429,8 +475,8 @@ payloads = st.fixed_dictionaries(
     {
         "appId": st.integers(1, 2**53 - 1),
         "name": words,
-        "phone": words,
-        "countyFips": words.map(lambda text: text[:20].strip()).filter(bool),
+        "phone": st.from_regex(r"[(][0-9]{3}[)] [0-9]{3}-[0-9]{4}", fullmatch=True),
+        "countyFips": st.from_regex("[0-9]{5}", fullmatch=True),
         "crop": words,
         "acres": st.integers(-(10**15), 10**15) | st.floats(allow_nan=False, allow_infinity=False),
         "amountRequested": st.integers() | st.floats(allow_nan=False, allow_infinity=False),

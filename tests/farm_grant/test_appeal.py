@@ -25,7 +25,7 @@ def test_an_appeal_is_reviewed_by_an_agent(crew: Crew, engine: sa.Engine, databa
         grant = {
             "appId": 219,
             "name": "Ann",
-            "phone": "none",
+            "phone": "555-0123",
             "countyFips": "17031",
             "crop": "corn",
             "acres": 10,

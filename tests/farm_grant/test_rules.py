@@ -58,11 +58,32 @@ def test_american_spellings_of_a_number_are_good(phone: str) -> None:
     assert of(phone=phone) == ()
 
 
+@pytest.mark.parametrize("area", ["787", "939", "671", "340", "670", "684"])
+def test_numbers_of_the_territories_are_good(area: str) -> None:
+    """People of Puerto Rico, Guam, the Virgin Islands, the Marianas and Samoa apply as others do."""
+    assert of(phone=f"({area}) 555-0142") == ()
+    assert rules.e164(f"{area}-555-0142") == f"+1{area}5550142"
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        *("(312) 555-0142 ext", "312-555-0142 ext. 7", "312-555-0142 (cell)", "cell: 312-555-0142"),
+        *("312-555-0142 or 312-555-0143", "312-555-0142 / 312-555-0143", "312.555.0142/312.555.0143"),
+        *("h 312-555-0143, c 312-555-0142", "fax 312-555-0143; 312-555-0142", "tel:+1-312-555-0142"),
+    ],
+)
+def test_words_about_a_number_are_understood(phone: str) -> None:
+    """Of several numbers the cell is texted, else the first; an extension may be left out."""
+    assert of(phone=phone) == ()
+    assert rules.e164(phone) == "+13125550142"
+
+
 @pytest.mark.parametrize(
     "phone",
     [
         *("555-0123", "(999) 555-0100", "312-555-01", "n/a", "5" * 60),
-        *("+44 20 7946 0018", "+1 416 555 0123", "+1 787 555 0123"),
+        *("+44 20 7946 0018", "+1 416 555 0123", "+1 876 555 0123", "684-555-1234"),
     ],
 )
 def test_other_numbers_are_not(phone: str) -> None:
@@ -98,8 +119,15 @@ def test_counties_of_states_dc_and_territories_are_good(county: str) -> None:
     assert of(countyFips=county) == ()
 
 
+@pytest.mark.parametrize("county", ["09001", "09015", *(f"09{region}" for region in range(110, 200, 10))])
+def test_connecticut_has_regions_beside_its_old_counties(county: str) -> None:
+    """The Census has counted by planning regions since 2022; forms have either code."""
+    assert of(countyFips=county) == ()
+
+
 @pytest.mark.parametrize(
-    "county", ["1001", "00000", "19000", "99999", "19", "19001 ", "Polk County", "１９００１"]
+    "county",
+    ["09100", "09200", "1001", "00000", "19000", "99999", "19", "19001 ", "Polk County", "１９００１"],
 )
 def test_what_is_no_county_code_is_not(county: str) -> None:
     """A code is its five digits: a leading zero that a spreadsheet dropped is missing."""

@@ -131,7 +131,7 @@ def test_a_job_is_started_read_and_listed(hms: Hms, queue: str) -> None:
 
 def test_a_request_from_standard_input_is_completed_by_words(hms: Hms, queue: str) -> None:
     """A JSON object may come through a pipe; words on the command line go first."""
-    whole = {"appId": 1, "name": "Ann", "phone": "5", "countyFips": "1", "crop": "x", "acres": 1}
+    whole = {"appId": 1, "name": "Ann", "phone": "555-0142", "countyFips": "19153", "crop": "x", "acres": 1}
     whole |= {"amountRequested": 1, "submittedOn": "2026-11-20"}
     words = ["job", "start", "farm:grant:v1", "--payload", "-", "appId=7", "--at", "+2h", "--json"]
     started = json.loads(hms(*words, feed=json.dumps(whole)).stdout)

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
+from hms_oms import phones
+
 CROPS = (
     *("corn", "soybeans", "wheat", "cotton", "rice", "sorghum", "barley", "oats", "hay"),
     *("vegetables", "fruit", "dairy", "livestock"),
@@ -19,6 +21,10 @@ CROPS = (
 CODES = ("phone", "county", "crop", "acres", "amount", "date")
 #: Where an applicant's day begins first: Guam and the Northern Marianas, a day ahead of most of the others.
 FIRST_TODAY = ZoneInfo("Pacific/Guam")
+#: The states with DC, and the territories whose people may apply as well.
+US_REGIONS = ("US", "PR", "GU", "VI", "MP", "AS")
+#: Since 2022 the Census counts Connecticut by these regions; applications come in with either kind of code.
+PLANNING_REGIONS = tuple(f"09{number}" for number in range(110, 200, 10))
 MOST_ACRES = 50_000
 MOST_AMOUNT = 250_000
 MOST_PER_ACRE = 500
@@ -50,34 +56,50 @@ def latest_today(now: datetime, office: tzinfo) -> date:
 
 
 def is_us_number(phone: str) -> bool:
-    """Whether this is a valid number of the United States, written with or without the country code."""
+    """Whether this is a valid number of the United States or one of its territories."""
     number = _parsed(phone)
-    return number is not None and phonenumbers.is_valid_number_for_region(number, "US")
+    return number is not None and _exists(number) and _region(number) in US_REGIONS
 
 
 def e164(phone: str) -> str | None:
     """The number in the form that every network dials (+13125550123), or None where it is none at all."""
     number = _parsed(phone)
-    if number is None or not phonenumbers.is_valid_number(number):
+    if number is None or not _exists(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 @functools.cache
 def counties() -> frozenset[str]:
-    """The five-digit FIPS codes of all counties of the states, DC and the territories."""
+    """The five-digit FIPS codes of the counties of all states, DC and the territories."""
     # Half a megabyte of Python that only a worker needs, and not before its first application.
     from us import states
 
     everywhere = {state.fips: state for state in [*states.STATES_AND_TERRITORIES, states.DC]}
-    return frozenset(county.fips for state in everywhere.values() for county in state.counties)
+    return frozenset(county.fips for state in everywhere.values() for county in state.counties) | frozenset(
+        PLANNING_REGIONS
+    )
 
 
 def _parsed(phone: str) -> phonenumbers.PhoneNumber | None:
     try:
-        return phonenumbers.parse(phone, "US")
-    except phonenumbers.NumberParseException:
+        return phonenumbers.parse(phones.number(phone), "US")
+    except (phones.Unreadable, phonenumbers.NumberParseException):
         return None
+
+
+def _region(number: phonenumbers.PhoneNumber) -> str | None:
+    """The region of a number, by its area code."""
+    return phonenumbers.region_code_for_number(number) or ("AS" if _is_samoan_fiction(number) else None)
+
+
+def _exists(number: phonenumbers.PhoneNumber) -> bool:
+    return phonenumbers.is_valid_number(number) or _is_samoan_fiction(number)
+
+
+def _is_samoan_fiction(number: phonenumbers.PhoneNumber) -> bool:
+    # Of American Samoa the library knows only exchanges in use; 555-01xx is kept free in every area code.
+    return number.country_code == 1 and (number.national_number or 0) // 100 == 68455501
 
 
 def _acres_fit(acres: float) -> bool:

@@ -129,16 +129,12 @@ def _name(chance: random.Random) -> str:
 
 
 def _break_phone(farm: Application, chance: random.Random, _today: date) -> None:
-    bad = ["555-0123", "(999) 555-0100", "+44 20 7946 0018", "312-555-01", "12345", "none", "(011) 555-0199"]
+    bad = ["555-0123", "(999) 555-0100", "+44 20 7946 0018", "312-555-01", "(011) 555-0199"]
     farm["phone"] = chance.choice(bad)
 
 
 def _break_county(farm: Application, chance: random.Random, _today: date) -> None:
-    # Spreadsheets take a code for a number and drop its leading zero.
-    lost_zero = farm["county_fips"].lstrip("0")
-    farm["county_fips"] = chance.choice(
-        [lost_zero if len(lost_zero) < 5 else "99999", "19000", "Polk County", "00000", "IA-153"]
-    )
+    farm["county_fips"] = chance.choice(["99999", "19000", "00000", f"{farm['county_fips'][:2]}998"])
 
 
 def _break_crop(farm: Application, chance: random.Random, _today: date) -> None:
@@ -178,12 +174,14 @@ def _spoiled(column: str, text: str) -> Callable[[Application], list[str]]:
 def _all_junk() -> Iterator[Callable[[Application], list[str]]]:
     """Every way in which a row cannot be read: what makes its cells, or no cells for an open quote."""
     typed = {
-        "app_id": ["0", "-17", "12a", "20.5", "9007199254740993"],
+        "app_id": ["0", "-17", "20.5", "9007199254740993"],
         "name": ["Long Acre " * 31],
-        "phone": ["call the neighbours, they know when we are at home and where to find us"],
-        "acres": ["NaN", "inf", "1e999", "1,200", "12 acres"],
-        "amount_requested": ["$25000", "-inf", "25 000"],
-        "submitted_on": ["11/20/2026", "2026-02-30", "20.11.2026", "yesterday"],
+        "phone": ["call the neighbours, they know when we are at home", "3.12555E+09"],
+        # Spreadsheets take a code for a number and drop its leading zero.
+        "county_fips": ["1001", "IA-153"],
+        "acres": ["NaN", "1e999", "1,200", "12 acres"],
+        "amount_requested": ["$25000", "25 000"],
+        "submitted_on": ["11/20/2026", "46346", "2026-02-30", "20.11.2026"],
     }
     for column in COLUMNS:
         for text in ["", *typed.get(column, ())]:
@@ -195,12 +193,13 @@ def _all_junk() -> Iterator[Callable[[Application], list[str]]]:
 
 _JUNK = tuple(_all_junk())
 
-# One area code for each state.
+# One area code for each state and territory.
 _AREA_CODE_LIST = """
 01:205 02:907 04:480 05:501 06:559 08:970 09:860 10:302 11:202 12:863 13:229 15:808 16:208
 17:217 18:765 19:515 20:785 21:270 22:337 23:207 24:410 25:413 26:517 27:507 28:662 29:573
 30:406 31:308 32:775 33:603 34:609 35:575 36:315 37:919 38:701 39:419 40:405 41:541 42:717
 44:401 45:803 46:605 47:731 48:806 49:435 50:802 51:540 53:509 54:304 55:608 56:307
+60:684 66:671 69:670 72:787 78:340
 """
 _AREA_CODES = dict(pair.split(":") for pair in _AREA_CODE_LIST.split())
 _GIVEN = (
