@@ -1,4 +1,4 @@
-"""What people text back: ACK K7, CLOSE K7, ACK ALL, STOP, START, HELP; in any case, with or without signs.
+"""What people text back: ACK K7, CLOSE K7, ACK ALL in their own words; and STOP, START, HELP.
 
 Only a phone that was texted about an incident has a say in it; one that was never paged can only say whether
 it wants texts at all. What nobody understands is answered a few times an hour at most: two machines must not
@@ -8,25 +8,21 @@ talk all night.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from hms_oms import inbound
-from hms_ops import incidents, oncall, thresholds
+from hms_ops import incidents, oncall, reply_words, thresholds
+from hms_ops.reply_words import Act, Question, listed
 
 #: How often within how long something that nobody understands is answered.
 PUZZLED = 5
 PUZZLED_SPAN = timedelta(hours=1)
+#: The signs of an answer that goes as one text.
+ONE_TEXT = 160
 
-HELP = (
-    "HMS: ACK K7 takes on incident K7, CLOSE K7 ends it, ACK ALL takes on all of yours. STOP ends all texts."
-)
-
-_ACK = ("ack", "acknowledge", "acknowledged", "a", "ok")
-_CLOSE = ("close", "resolve", "c")
-_VERBS = (*_ACK, *_CLOSE)
 _STOP = ("stop", "stopall", "unsubscribe", "cancel", "end", "quit")
 _START = ("start", "yes", "unstop")
 _HELP = ("help", "info", "?")
@@ -44,11 +40,38 @@ def reply(connection: Connection, phone: str, body: str, now: datetime) -> str:
         return answer
     if not _was_paged(connection, phone):
         return ""
-    done = _do(connection, phone, words, now)
-    tired = done is None and inbound.puzzled(connection, phone, now - PUZZLED_SPAN) >= PUZZLED
-    answer = "" if tired else HELP if done is None else done
-    inbound.note_reply(connection, phone, body, answer, now, understood=done is not None)
+    known = _known(connection, phone)
+    meant = reply_words.read(body, list(known))
+    if isinstance(meant, Act):
+        answer = _done(connection, phone, meant, known, now)
+    elif len(words) == 1 and words[0] in _HELP:
+        answer = help_for(list(known))
+    else:
+        asked = meant.answer if isinstance(meant, Question) else help_for(list(known))
+        answer = _at_most(asked, inbound.puzzled(connection, phone, now - PUZZLED_SPAN))
+        inbound.note_reply(connection, phone, body, answer, now, understood=False)
+        return answer
+    inbound.note_reply(connection, phone, body, answer, now, understood=True)
     return answer
+
+
+def help_for(references: Sequence[str]) -> str:
+    """What can be replied, by the reference of an incident of this person's own."""
+    if not references:
+        return "HMS: none of your incidents is open. START turns texts on, STOP ends all texts."
+    one = references[0]
+    return (
+        f"HMS: ACK {one} takes on incident {one}, CLOSE {one} ends it, ACK ALL takes on all of yours."
+        " STOP ends all texts."
+    )
+
+
+def _at_most(answer: str, puzzled: int) -> str:
+    """The answer to what nobody understands, until there were too many; the last one says so."""
+    if puzzled >= PUZZLED:
+        return ""
+    last = " Only ACK and the name is answered for an hour now."
+    return answer + last if puzzled == PUZZLED - 1 and len(answer + last) <= ONE_TEXT else answer
 
 
 def _stop(connection: Connection, phone: str) -> str:
@@ -61,50 +84,22 @@ def _start(connection: Connection, phone: str) -> str:
     return "HMS: texts to this phone are on again." if inbound.opt_in(connection, phone) else ""
 
 
-def _do(connection: Connection, phone: str, words: list[str], now: datetime) -> str | None:
-    """Do what the words say; None where they say nothing."""
-    known = _known(connection, phone)
-    match words:
-        case [reference, verb] if verb in _VERBS and reference not in _VERBS:
-            words = [verb, reference]
-        case [word] if word in _HELP:
-            return HELP
-    match words:
-        case [verb, "all"] if verb in _ACK:
-            return _acknowledge(connection, phone, known, now) if known else _NONE
-        case [verb] if verb in _VERBS:
-            if len(known) != 1:
-                return f"HMS: which one? {_listed(known)}." if known else _NONE
-            return _answer(connection, phone, verb, known, now)
-        case [verb, *references] if verb in _VERBS and len(references) <= 3:
-            named = {name: number for name, number in known.items() if name.lower() in references}
-            if not named:
-                # The one that is meant may be over, or this phone was never told of it.
-                mine = f" Open: {_listed(known)}." if known else ""
-                return f"HMS: #{references[0].upper()[:10]} is not an open incident of yours.{mine}"
-            return _answer(connection, phone, verb, named, now)
-    return None
-
-
-def _answer(connection: Connection, phone: str, verb: str, known: Known, now: datetime) -> str:
-    if verb in _ACK:
-        return _acknowledge(connection, phone, known, now)
-    for number in known.values():
+def _done(connection: Connection, phone: str, meant: Act, known: Known, now: datetime) -> str:
+    named = {reference: known[reference] for reference in meant.references}
+    if not named:
+        return "HMS: none of your incidents is open."
+    if meant.verb == "ack":
+        return _acknowledge(connection, phone, named, now)
+    for number in named.values():
         incidents.resolve(connection, number, _who(connection, phone), "closed by text", now)
-    return f"HMS: closed {_listed(known)}."
+    return f"HMS: closed {listed(list(named))}."
 
 
 def _acknowledge(connection: Connection, phone: str, known: Known, now: datetime) -> str:
     limits, who = thresholds.limits(connection), _who(connection, phone)
     for number in known.values():
         incidents.acknowledge(connection, number, who, now, limits)
-    return f"HMS: acknowledged {_listed(known)}. CLOSE and the name ends one."
-
-
-def _listed(known: Known) -> str:
-    names = [f"#{reference}" for reference in known]
-    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    return ", ".join(names[:12]) + more
+    return f"HMS: acknowledged {listed(list(known))}. CLOSE and the name ends one."
 
 
 def _who(connection: Connection, phone: str) -> str:
@@ -134,7 +129,6 @@ def _known(connection: Connection, phone: str) -> Known:
     return {row.reference: row.id for row in rows}
 
 
-_NONE = "HMS: none of your incidents is open."
 # A reply may be quicker than the provider's answer.
 _CARRIER = "join oms.messages as carrier on carrier.id = coalesce(message.merged_into, message.id)"
 _HANDED = "message.page and message.recipient = :phone and (carrier.handed_over or carrier.state = 'sending')"

@@ -136,19 +136,27 @@ def test_stop_and_start(people: People) -> None:
 def test_two_machines_do_not_talk_all_night(people: People, engine: sa.Engine) -> None:
     """What nobody understands gets help five times an hour; what is understood is always answered."""
     people.incident("K7", ANN)
+    help_text = replies.help_for(["K7"])
     answers = [people.text(ANN, "I am driving and cannot answer.") for _ in range(7)]
-    assert answers == [replies.HELP] * 5 + [""] * 2
-    assert people.text(ANN, "help") == replies.HELP
+    assert answers[:4] + answers[5:] == [help_text] * 4 + [""] * 2
+    assert answers[4] == f"{help_text} Only ACK and the name is answered for an hour now."
+    assert people.text(ANN, "help") == help_text
     with engine.begin() as connection:
         connection.execute(sa.text("update public.clock set shift = shift + :by"), {"by": timedelta(hours=1)})
-    assert people.text(ANN, "I am driving") == replies.HELP
+    assert people.text(ANN, "I am driving") == help_text
+    number = people.incident("M4", BOB)
+    assert [people.text(BOB, "Liked \u201cHMS #M4: Reply ACK M4.\u201d") for _ in range(6)][5] == ""
+    assert (
+        people.text(BOB, "ok ackM4, thanks\n--\nBob") == "HMS: acknowledged #M4. CLOSE and the name ends one."
+    )
+    assert people.state(number) == ("acknowledged", "bob")
 
 
 def test_each_answer_is_one_text(people: People) -> None:
     """However many are open, an answer fits one segment."""
     for number in range(20):
         people.incident(f"K{number:02}", ANN)
-    for body in ("help", "ack", "ack nonsense", "ack all"):
+    for body in ("help", "ack", "ack k99", "ack or close", "not ack", "ack all"):
         answer = people.text(ANN, body)
         assert 0 < len(answer) <= 160
         assert answer.isascii()
