@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from celery import Celery
@@ -19,12 +19,15 @@ from sqlalchemy import Engine
 
 from hms_act.broker_watch import BrokerWatch
 from hms_oms import broker, broker_state, celery_settings, database, duty, ledger, publishing, registry
+from hms_oms.apart import Apart
 from hms_oms.database import Bare
+from hms_oms.errors import RecipeUnreadable
 from hms_oms.recipes import Recipe
 from hms_oms.records import Taken
 from hms_oms.recovery import SWEEP_SECONDS, Recovery
 from hms_oms.refusals import Refusal
-from hms_oms.windows import charge, windows
+from hms_oms.tickets import Ticket
+from hms_oms.windows import Window, charge, windows
 
 #: While a window is full and the backlog has more, it is looked at this often, in seconds ...
 BUSY_SECONDS = 0.02
@@ -34,6 +37,8 @@ IDLE_SECONDS = 1.0
 REPORT_SECONDS = 2.0
 #: A publish that Redis does not take in so many seconds has failed.
 PUBLISH_SECONDS = 3
+#: The lease under which a job is failed whose recipe cannot be read, in seconds.
+UNREADABLE_SECONDS = 30.0
 
 
 class Dispatcher:
@@ -52,7 +57,9 @@ class Dispatcher:
         self._swept = 0.0
         self._reported = float("-inf")
         self._refusal: Refusal | None = None
-        self._recipes: Mapping[int, Recipe] = {}
+        self._trouble: str | None = None
+        self._apart = Apart()
+        self._recipes: dict[int, Recipe] = {}
         self._pace: dict[str, Pace] = {}
 
     def turn(self) -> float:
@@ -60,29 +67,38 @@ class Dispatcher:
         self._report()
         if time.monotonic() - self._swept >= SWEEP_SECONDS:
             self._swept = time.monotonic()
-            self.recovery.sweep(messages=self._refusal is None)
+            with self._apart.doing("recovery"):
+                self.recovery.sweep(messages=self._refusal is None)
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         if self._refusal is not None:
             return seconds
         for window in windows(self.connection):
-            pace = self._pace.setdefault(window.queue, Pace())
-            room = window.room(pace.per_second(time.monotonic()))
-            if window.backlog and room:
-                taken = ledger.take(self.connection, window.queue, room)
-                if window.starts_allowed is not None:
-                    charge(self.connection, window.queue, len(taken))
-                self.publish(window.queue, taken)
-                pace.add(time.monotonic(), len(taken))
-            if window.backlog and (window.slots or window.size):
-                seconds = BUSY_SECONDS
+            with self._apart.doing(f"queue {window.queue}"):
+                self._fill(window)
+                if window.backlog and (window.slots or window.size):
+                    seconds = BUSY_SECONDS
         return seconds
+
+    def _fill(self, window: Window) -> None:
+        """Fill one window from the front of its queue."""
+        pace = self._pace.setdefault(window.queue, Pace())
+        room = window.room(pace.per_second(time.monotonic()))
+        if not window.backlog or not room:
+            return
+        taken = ledger.take(self.connection, window.queue, room)
+        if window.starts_allowed is not None:
+            charge(self.connection, window.queue, len(taken))
+        self.publish(window.queue, taken)
+        pace.add(time.monotonic(), len(taken))
 
     def _report(self) -> None:
         """Tell the ledger that the dispatcher is at work, and whether Redis takes what it publishes."""
         refusal, now = self.broker_watch.refusal, time.monotonic()
-        if refusal != self._refusal or now - self._reported >= REPORT_SECONDS:
-            broker_state.report(self.connection, refusal)
-            self._refusal, self._reported = refusal, now
+        trouble = self._apart.words
+        known = (refusal, trouble) == (self._refusal, self._trouble)
+        if not known or now - self._reported >= REPORT_SECONDS:
+            broker_state.report(self.connection, refusal, trouble)
+            self._refusal, self._trouble, self._reported = refusal, trouble, now
 
     def publish(self, queue: str, taken: Sequence[Taken]) -> None:
         """Publish the chains of jobs that have just been marked queued in `queue`, in one batch.
@@ -91,7 +107,11 @@ class Dispatcher:
         """
         with self.app.producer_pool.acquire(block=True) as producer, producer.batch():
             for job in taken:
-                first, *rest = publishing.chain(self.app, self._recipe(job), job.job, job.attempt, job.step)
+                recipe = self._recipe(job)
+                if recipe is None:
+                    self._fail_unreadable(job)
+                    continue
+                first, *rest = publishing.chain(self.app, recipe, job.job, job.attempt, job.step)
                 publishing.publish(
                     self.app,
                     producer,
@@ -103,11 +123,20 @@ class Dispatcher:
                     rest=rest[::-1],
                 )
 
-    def _recipe(self, job: Taken) -> Recipe:
+    def _recipe(self, job: Taken) -> Recipe | None:
+        """The recipe that a job was accepted under; None where the ledger's snapshot cannot be read."""
         if job.recipe_id not in self._recipes:
-            with self.engine.connect() as reader:
-                self._recipes = registry.snapshots(reader)
-        return self._recipes[job.recipe_id]
+            with self._apart.doing(f"reading recipe snapshot {job.recipe_id}"):
+                self._recipes[job.recipe_id] = registry.snapshot(self.connection, job.recipe_id)
+        return self._recipes.get(job.recipe_id)
+
+    def _fail_unreadable(self, job: Taken) -> None:
+        """Fail a job that nobody can run: it would be taken again and again, and fill the window."""
+        ticket = Ticket(job.job, job.attempt, job.steps[job.step])
+        error = RecipeUnreadable(job.recipe_id)
+        if ledger.claim(self.connection, [(ticket, UNREADABLE_SECONDS)], "dispatcher"):
+            told = {"type": type(error).__name__, "message": str(error), "traceback": ""}
+            ledger.fail(self.connection, ticket, told, retry_after=None, worker="dispatcher")
 
 
 class Pace:

@@ -210,7 +210,7 @@ class _ByProvider:
     def check(self, token: str) -> Badge:
         try:
             found = self._signing_key(token)
-        except (jwt.PyJWTError, OSError, ValueError) as error:
+        except (jwt.PyJWTError, OSError, ValueError, RecursionError, OverflowError) as error:
             raise BadgeRefused(f"its key cannot be told: {type(error).__name__}") from None
         algorithm = _ALGORITHMS.get(found.key_type or "")
         if algorithm is None or found.algorithm_name != algorithm:
@@ -259,7 +259,7 @@ def _read(token: str, signed_with: Any, algorithms: Sequence[str], settings: Set
             options={"require": ["exp", "aud", "iss", "sub", "jti"], "enforce_minimum_key_length": True},
         )
         return _badge(claims)
-    except (jwt.PyJWTError, UnicodeError, RecursionError) as error:
+    except (jwt.PyJWTError, UnicodeError, RecursionError, OverflowError) as error:
         raise BadgeRefused(_REASONS.get(type(error), "it cannot be read or is signed wrongly")) from None
 
 
@@ -272,7 +272,17 @@ def _badge(claims: dict[str, Any]) -> Badge:
     if not (0 < len(actor) <= 200 and actor.isprintable() and 0 < len(jti) <= 200 and jti.isprintable()):
         raise BadgeRefused("its bearer or number is empty, too long, or unprintable")
     known = frozenset(role for role in Role if role in roles)
-    return Badge(actor, known, tuple(queues), jti, float(claims["exp"]))
+    return Badge(actor, known, tuple(queues), jti, _end(claims["exp"]))
+
+
+def _end(told: Any) -> float:
+    """When a badge ends, in seconds since the epoch. Raises BadgeRefused for what is no such moment."""
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        raise BadgeRefused("its end is not a number")
+    # Compared before it becomes a float: a number may be too large for one; and NaN is not less.
+    if not told <= time.time() + 3600 * MOST_HOURS + LEEWAY_SECONDS:
+        raise BadgeRefused(f"it holds for longer than {MOST_HOURS / 24:.0f} days, the most that a badge may")
+    return float(told)
 
 
 _REASONS: dict[type[BaseException], str] = {

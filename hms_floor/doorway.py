@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from hms_floor.cli.errors import Failure
@@ -46,12 +48,18 @@ def run_floor() -> None:
     \b
     Example:  hms floor run
     """
+    from sqlalchemy.exc import DBAPIError
+
     from hms_floor import badges
     from hms_floor.api import app, server
     from hms_floor.pages import mount
+    from hms_oms import migrate
 
     configured = settings.load()
     settings.configure_logging(configured, "floor")
+    # A database that is away is waited for: the pages say so meanwhile.
+    with suppress(DBAPIError):
+        migrate.require(configured.servers()[0])
     if configured.badge_jwks is None:
         badges.local(configured.home, configured)
     application = app.make(configured)

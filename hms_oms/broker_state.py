@@ -23,6 +23,8 @@ class BrokerState:
     refused_since: datetime | None = None
     kind: str | None = None
     words: str | None = None
+    #: What the dispatcher cannot do, though the rest goes on.
+    trouble: str | None = None
 
     @property
     def refusal(self) -> Refusal | None:
@@ -30,9 +32,13 @@ class BrokerState:
         return Refusal(self.kind, self.words) if self.kind and self.words else None
 
 
-def report(connection: Bare, refusal: Refusal | None) -> None:
-    """Record that the dispatcher is at work, and whether Redis takes what it publishes."""
-    parameters = {"kind": refusal and refusal.kind, "words": refusal and refusal.words}
+def report(connection: Bare, refusal: Refusal | None, trouble: str | None = None) -> None:
+    """Record that the dispatcher is at work, whether Redis takes what it publishes, and what fails."""
+    parameters = {
+        "kind": refusal and refusal.kind,
+        "words": refusal and refusal.words,
+        "trouble": trouble,
+    }
     statements.run_bare(connection, "report_broker", parameters)
 
 
@@ -40,7 +46,8 @@ def read(connection: Connection) -> BrokerState | None:
     """The last report; None if there never was one."""
     row = connection.execute(
         text(
-            "select extract(epoch from oms.now() - reported_at)::float8 as age, refused_since, kind, words"
+            "select extract(epoch from oms.now() - reported_at)::float8 as age, refused_since, kind, words,"
+            " trouble"
             " from oms.broker_state"
         )
     )

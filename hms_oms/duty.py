@@ -15,8 +15,9 @@ from types import FrameType
 from typing import Protocol
 
 import psycopg2
+from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database, leadership, sessions
+from hms_oms import database, leadership, migrate, sessions
 from hms_oms.database import Bare
 from hms_oms.leadership import Lease
 from hms_oms.lifesign import Sign
@@ -88,6 +89,7 @@ def serve(
 ) -> None:
     """Stand by for the duty `name`, lead when nobody does, and start over when the database was away.
 
+    Raises UnknownSchema for a database at a revision that this code does not know or that is too old.
     `make` gets the lease with the leader's own connection, which listens on `channels`. The process's sign of
     life is kept in `home`.
     """
@@ -107,9 +109,14 @@ def _serve(
     sign: Sign,
 ) -> None:
     pause = BACKOFF_SECONDS[0]
+    is_known = False
     while not stop.asked:
         try:
             sign.renew("connecting to the database")
+            if not is_known:
+                # Once: who runs while the database is migrated goes on.
+                _require_known(database_url)
+                is_known = True
             connection = database.connect(database_url, f"hms {name} standby")
             try:
                 pause = BACKOFF_SECONDS[0]
@@ -127,6 +134,13 @@ def _serve(
             sign.renew("waiting for the database")
             stop.sleep(pause)
             pause = min(pause * 2, BACKOFF_SECONDS[1])
+
+
+def _require_known(database_url: str) -> None:
+    try:
+        migrate.require(database_url)
+    except DBAPIError as error:
+        raise error.orig or error from None
 
 
 def _stand_by(name: str, connection: Bare, stop: Stop, sign: Sign) -> Lease | None:

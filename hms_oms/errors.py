@@ -27,6 +27,17 @@ class UnknownJobType(HmsError):
         super().__init__(f"no recipe for job type {job_type!r}; known are {', '.join(known) or 'none'}")
 
 
+class RecipeUnreadable(HmsError):
+    """The ledger's snapshot of a recipe cannot be read by this program."""
+
+    def __init__(self, recipe_id: int) -> None:
+        self.recipe_id = recipe_id
+        super().__init__(
+            f"the recipe that this job was accepted under (oms.recipes {recipe_id}) cannot be read by this"
+            " program: upgrade it or repair that row, then retry the job"
+        )
+
+
 class RequestRejected(HmsError):
     """A request does not meet its recipe's payload schema; `faults` maps each field to a reason."""
 
@@ -71,12 +82,17 @@ class UnknownQueue(HmsError):
         super().__init__(f"there is no queue {queue!r}; known are {', '.join(known) or 'none'}")
 
 
-class SchemaOutdated(HmsError):
-    """The database is not at the revision that this code needs."""
+class UnknownSchema(HmsError):
+    """The database is not at the revision that this code needs; `newer`: at one that it does not know."""
 
-    def __init__(self, found: str | None, needed: str) -> None:
+    def __init__(self, found: str | None, needed: str, *, newer: bool) -> None:
         self.found = found
         self.needed = needed
-        super().__init__(
-            f"the database is at revision {found or 'none'}, this code needs {needed}: run `hms db migrate`"
+        self.newer = newer
+        self.advice = (
+            "upgrade this program to the release that has migrated the database"
+            if newer
+            else "run `hms db migrate`"
         )
+        self.words = f"the database is at revision {found or 'none'}, this program needs {needed}"
+        super().__init__(f"{self.words}: {self.advice}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -11,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from hms_oms import database
-from hms_oms.errors import SchemaOutdated
+from hms_oms.errors import UnknownSchema
 
 #: Two processes that start at once must not migrate at once (an arbitrary, fixed number).
 _LOCK = 0x484D53
@@ -32,6 +33,7 @@ def upgrade(database_url: str) -> str:
     return needed()
 
 
+@cache
 def needed() -> str:
     """The revision that this code needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
@@ -47,11 +49,25 @@ def applied(connection: Connection) -> str | None:
     return context.get_current_revision()
 
 
-def require(connection: Connection) -> None:
-    """Raise SchemaOutdated unless the database is at the revision that this code needs."""
-    found = applied(connection)
-    if found != needed():
-        raise SchemaOutdated(found, needed())
+def require(database_url: str) -> None:
+    """Raise UnknownSchema unless the database is at the revision that this code needs."""
+    with database.engine(database_url).connect() as connection:
+        found = mismatch(applied(connection))
+    if found is not None:
+        raise found
+
+
+def mismatch(found: str | None) -> UnknownSchema | None:
+    """What is wrong with a database at this revision, and what to do; None if this code needs just that."""
+    if found == needed():
+        return None
+    return UnknownSchema(found, needed(), newer=found is not None and found not in _known())
+
+
+@cache
+def _known() -> frozenset[str]:
+    script = ScriptDirectory.from_config(_config())
+    return frozenset(revision.revision for revision in script.walk_revisions())
 
 
 def _config() -> Config:

@@ -16,8 +16,9 @@ from typing import Any
 
 import jsonschema
 
-from hms_oms import texts
+from hms_oms import schema, texts
 from hms_oms.errors import ConfigError, UnknownJobType
+from hms_oms.sla_bounds import LEAST_MINUTES, MOST_MINUTES
 
 #: How the text of a file's cell is read (see hms_act.intake).
 COLUMN_KINDS = ("text", "positive-integer", "number", "date")
@@ -205,6 +206,7 @@ def _faults(document: Any) -> list[str]:
             validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path))
         )
     ]
+    faults += [f"{path}: not a finite number" for path in schema.not_finite(document)]
     if faults:
         return faults
     faults += _repeated("steps", [step["name"] for step in document["steps"]])
@@ -239,7 +241,7 @@ _RECIPE_SCHEMA: dict[str, Any] = {
     "properties": {
         "type": {"type": "string", "pattern": "^[a-z][a-z0-9_-]*(:[a-z0-9_-]+)*:v[0-9]+$"},
         "queue": _NAME,
-        "sla_minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": 525600},
+        "sla_minutes": {"type": "number", "minimum": LEAST_MINUTES, "maximum": MOST_MINUTES},
         "key": {"type": "string"},
         "summary": {"type": "string"},
         "module": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$"},

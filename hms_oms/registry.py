@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
 from hms_oms.database import Bare
+from hms_oms.errors import RecipeUnreadable
 from hms_oms.recipes import Recipe
+
+log = logging.getLogger(__name__)
+
+#: The snapshots that were told to be unreadable.
+_told: set[int] = set()
 
 
 def register(connection: Connection, recipe: Recipe) -> int:
@@ -43,15 +50,25 @@ def register(connection: Connection, recipe: Recipe) -> int:
 
 
 def snapshot(connection: Bare, recipe_id: int) -> Recipe:
-    """One recipe that a job was accepted under."""
+    """One recipe that a job was accepted under. Raises RecipeUnreadable."""
     with connection.cursor() as cursor:
         cursor.execute("select definition from oms.recipes where id = %s", (recipe_id,))
         row = cursor.fetchone()
     assert row is not None
-    return Recipe.from_document(row[0])
+    try:
+        return Recipe.from_document(row[0])
+    except Exception as error:
+        raise RecipeUnreadable(recipe_id) from error
 
 
 def snapshots(connection: Connection) -> Mapping[int, Recipe]:
-    """Every recipe that a job was ever accepted under, by id."""
-    rows = connection.execute(text("select id, definition from oms.recipes"))
-    return {row.id: Recipe.from_document(row.definition) for row in rows}
+    """Every recipe that a job was ever accepted under, by id, without those that cannot be read."""
+    readable: dict[int, Recipe] = {}
+    for row in connection.execute(text("select id, type, definition from oms.recipes")):
+        try:
+            readable[row.id] = Recipe.from_document(row.definition)
+        except Exception:
+            if row.id not in _told:
+                log.exception("recipe snapshot %d (%s) cannot be read and is passed over", row.id, row.type)
+            _told.add(row.id)
+    return readable

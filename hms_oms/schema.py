@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -109,3 +110,16 @@ _FORMATS.checkers = {
     **Draft202012Validator.FORMAT_CHECKER.checkers,
     "phone": (lambda value: not isinstance(value, str) or phones.is_readable(value), ()),
 }
+
+
+def not_finite(document: Any, path: str = "") -> Iterator[str]:
+    """The paths of the numbers that are none or have no end: they pass every schema."""
+    if isinstance(document, float) and not math.isfinite(document):
+        yield path or "document"
+    parts: Any = ()
+    if isinstance(document, Mapping):
+        parts = document.items()
+    elif isinstance(document, list):
+        parts = enumerate(document)
+    for name, part in parts:
+        yield from not_finite(part, f"{path}.{name}" if path else str(name))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from hms_oms import gsm7, handover
+from hms_oms import gsm7, handover, ledger
 from hms_oms.database import Bare
 from hms_oms.parcels import Answer
 from hms_ops.senders import Outcome, Result
@@ -26,6 +26,9 @@ TAKEN_SECONDS = 60.0
 RENEW_SECONDS = 60.0
 #: Faults of the carrier that pass: no handset, unknown, provider's own, too late, too many.
 PASSING = frozenset({"30003", "30008", "30500", "30036", "30001"})
+
+#: Of what a provider says, so many characters are kept.
+MOST_WORDS = 500
 
 #: What marks a text that may have come before.
 LABEL = " (resend)"
@@ -69,10 +72,10 @@ def after(outcome: Outcome, taken: Taken, *, repeatable: bool) -> Answer:
         taken.fence,
         state,
         word,
-        outcome.sid,
+        _kept(outcome.sid),
         outcome.http_status,
-        outcome.code,
-        outcome.fault,
+        _kept(outcome.code),
+        _kept(outcome.fault),
         delay,
     )
 
@@ -92,6 +95,7 @@ def reported(
     connection: Connection | Bare, message: int, attempt: int, status: str, sid: str | None, code: str | None
 ) -> None:
     """Take over a status that the provider tells of an attempt, called back or asked for."""
+    sid, code = _kept(sid), _kept(code)
     failed = status in ("failed", "undelivered")
     passing = failed and code in PASSING
     moved = handover.report(
@@ -112,6 +116,11 @@ def reported(
         log.warning("text %d was %s and is delivered after all", message, was)
     elif now in ("failed", "undelivered"):
         log.error("text %d did not arrive: %s, code %s", message, status, code)
+
+
+def _kept(words: str | None) -> str | None:
+    """What a provider says, without what the ledger cannot keep."""
+    return None if words is None else ledger.plain(words)[:MOST_WORDS]
 
 
 def labelled(body: str) -> str:

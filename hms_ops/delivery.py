@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hms_oms import handover, inbound
+from hms_oms.apart import Apart
 from hms_oms.database import Bare
 from hms_oms.parcels import Asked, Dispatch, Parcel, WaitingPage, WaitingText
 from hms_ops import attempts, merging, reconcile
@@ -63,33 +64,40 @@ class Delivery:
         self.flights = Flights()
         self._rate = Rate(sender.per_second)
         self.beat = beat
+        self._apart = Apart()
         self._swept = self._beaten = float("-inf")
 
     def turn(self) -> float:
         """Do what is due; return after how many seconds to look again."""
-        self.flights.land()
+        with self._apart.doing("recording what came back"):
+            self.flights.land()
         now = time.monotonic()
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self._sweep()
         more = False
         if self.gate.lets_pages(now):
-            self._send_pages()
-            more = self.gate.lets_texts(now) and self._send_texts(now)
+            with self._apart.doing("sending pages"):
+                self._send_pages()
+            if self.gate.lets_texts(now):
+                with self._apart.doing("sending texts to applicants"):
+                    more = self._send_texts(now)
         self._say(now)
         if more:
             return 0.0
         return AIRBORNE_SECONDS if self.flights.any else IDLE_SECONDS
 
     def _sweep(self) -> None:
-        expired = handover.expire(self.connection)
-        if expired:
-            log.error("%d texts could not be sent in time", expired)
-        self._take_back()
+        with self._apart.doing("looking for texts that are too late"):
+            expired = handover.expire(self.connection)
+            if expired:
+                log.error("%d texts could not be sent in time", expired)
+        with self._apart.doing("taking texts back"):
+            self._take_back()
         for lane, page, most in (("asked pages", True, ASKED_PAGES), ("asked texts", False, ASKED_TEXTS)):
             room = self.flights.room(lane, most)
-            if room:
-                for asked in handover.to_ask(self.connection, page=page, count=room):
+            with self._apart.doing(f"asking for {lane.removeprefix('asked ')}"):
+                for asked in handover.to_ask(self.connection, page=page, count=room) if room else ():
                     self._ask(lane, asked)
 
     def _take_back(self) -> None:
@@ -218,15 +226,26 @@ class Delivery:
     def _say(self, now: float) -> None:
         if self.beat is not None and now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
-            self.beat({"sender": self.sender.name, "fault": self.gate.fault})
+            remark = "; ".join(each for each in (self.sender.remark, self._apart.words) if each)
+            self.beat({"sender": self.sender.name, "fault": self.gate.fault, "remark": remark or None})
 
 
 def _send(sender: Sender, batch: Sequence[Dispatch]) -> list[Outcome]:
     try:
-        return sender.send(batch)
+        outcomes = sender.send(batch)
+        if len(outcomes) == len(batch):
+            return outcomes
+        fault = f"{len(outcomes)} outcomes for {len(batch)} texts"
+        log.error("the %s sender failed: %s", sender.name, fault)
     except Exception as error:
+        fault = type(error).__name__
         log.exception("the %s sender failed", sender.name)
-        return [Outcome(Result.UNKNOWN, fault=type(error).__name__) for _ in batch]
+    if len(batch) > 1 and sender.repeatable:
+        # One of them is at fault: by itself it holds up no other.
+        return [outcome for text in batch for outcome in _send(sender, [text])]
+    return [Outcome(Result.UNKNOWN, fault=f"the {sender.name} sender failed: {fault}", ours=True)] * len(
+        batch
+    )
 
 
 def _look_up(sender: Sender, *wordings: Dispatch) -> list[Sighting] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -77,7 +77,7 @@ class Diary:
         # What was counted ahead of the sweep, with the queue in which it was heard.
         self._ahead: dict[int, str] = {}
         self._again: dict[int, int] = {}
-        self._recipes: Mapping[int, Recipe] = {}
+        self._recipes: dict[int, Recipe | None] = {}
 
     def follow(self, connection: Connection, tickets: Iterable[str], now: float) -> list[Begun | Ended]:
         """The steps that these tickets tell of; `now` is the ledger's clock, in seconds since 1970."""
@@ -172,11 +172,10 @@ class Diary:
             rows = connection.exec_driver_sql(statement("measure_lives"), page).all()
             for job, life in itertools.groupby(rows, key=itemgetter(0)):
                 lines = list(life)
-                for step in read(
-                    [Line(*line[3:]) for line in lines],
-                    self._recipe(connection, lines[0].recipe),
-                    lines[0].planned,
-                ):
+                recipe = self._recipe(connection, lines[0].recipe)
+                if recipe is None:
+                    continue
+                for step in read([Line(*line[3:]) for line in lines], recipe, lines[0].planned):
                     if (
                         step.line > self._swept
                         and step.line not in self._ahead
@@ -184,9 +183,9 @@ class Diary:
                     ):
                         yield job, step
 
-    def _recipe(self, connection: Connection, number: int) -> Recipe:
+    def _recipe(self, connection: Connection, number: int) -> Recipe | None:
         if number not in self._recipes:
-            self._recipes = registry.snapshots(connection)
+            self._recipes = {number: None, **registry.snapshots(connection)}
         return self._recipes[number]
 
 

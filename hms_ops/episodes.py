@@ -31,6 +31,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hms_oms import outbox
+from hms_oms.apart import Apart
 from hms_ops import decisions, incident_rows, references, signals, silences, stages
 from hms_ops.decisions import Step
 from hms_ops.findings import Finding, Key
@@ -55,33 +56,43 @@ def observe(
     judged: Collection[str],
     unknown: Collection[Key] = (),
     looked_before: datetime | None = None,
+    apart: Apart | None = None,
 ) -> None:
     """Move the incidents by what was found in a look at `now` by the rules that were `judged`.
 
     Nothing is known of the rest, and of the `unknown`. `looked_before` is when the watch last looked, None if
-    that is not known.
+    that is not known. An incident that raises stays as it is and holds up no other; `apart` remembers which.
     """
+    apart = apart or Apart()
     held = silences.active(connection, now)
     look = _Look(connection, now, limits, held, looked_before, judged, unknown)
     groups = _grouped(findings)
     current, ended = look.known()
     # In one order everywhere: evaluators that race wait for each other in turn, and never in a circle.
     fresh = [key for key in sorted(groups, key=str) if key not in current]
-    begun = [look.begin(groups[key], ended.get(key)) for key in fresh]
-    if any(begun):
+    begun = 0
+    for key in fresh:
+        with apart.doing(f"beginning an incident of {_named(key)}"), connection.begin_nested():
+            begun += look.begin(groups[key], ended.get(key))
+    if begun:
         current, ended = look.known()
     for incident in ended.values():
-        look.rest(incident, holds=incident.key in groups)
-    seen = {key: look.see(one, groups, current) for key, one in current.items()}
+        with apart.doing(f"following {incident.name}"), connection.begin_nested():
+            look.rest(incident, holds=incident.key in groups)
+    seen = {}
+    for key, one in current.items():
+        with apart.doing(f"judging {one.name}"):
+            seen[key] = look.see(one, groups, current)
     incident_rows.keep_up(connection, [one for key, one in seen.items() if one is not current[key]])
     queues_first = sorted(seen, key=lambda key: (key[0] != stages.DEADLINES, seen[key].id))
     moved: list[Incident] = []
     for key in queues_first:
-        whole = look.explained(seen[key], moved)
-        if whole is None:
-            moved.append(look.move(seen[key], current[key], ended.get(key)))
-        else:
-            look.merge(seen[key], whole)
+        with apart.doing(f"moving {current[key].name}"), connection.begin_nested():
+            whole = look.explained(seen[key], moved)
+            if whole is None:
+                moved.append(look.move(seen[key], current[key], ended.get(key)))
+            else:
+                look.merge(seen[key], whole)
 
 
 @dataclass(frozen=True)
@@ -264,6 +275,10 @@ def _grouped(findings: Sequence[Finding]) -> _Groups:
     for finding in findings:
         groups.setdefault(stages.key_of(*finding.key), []).append(finding)
     return groups
+
+
+def _named(key: Key) -> str:
+    return " of ".join(str(part) for part in key if part is not None)
 
 
 def _hosts_of(queue: str | None, groups: _Groups) -> list[Finding]:

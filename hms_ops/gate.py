@@ -54,5 +54,7 @@ class Gate:
                 )
             self.fault = outcome.fault
             self._pages_from = now + MISCONFIGURED_SECONDS
+        elif outcome.ours:
+            self.fault = outcome.fault
         elif result in (Result.TAKEN, Result.REFUSED, Result.OPTED_OUT):
             self.fault = None

@@ -153,6 +153,8 @@ def _dispatcher(reported: BrokerState | None) -> Part:
     if reported.age > STALE_SECONDS:
         words = f"the dispatcher has been silent for {about(reported.age)}: jobs are not handed out"
         return Part("dispatcher", BAD, words)
+    if reported.trouble:
+        return Part("dispatcher", WARN, f"the dispatcher: {reported.trouble}")
     return Part("dispatcher", OK, f"the dispatcher was heard {about(reported.age)} ago")
 
 
@@ -164,7 +166,7 @@ def _program(name: str, heard: Pulse) -> Part:
         return Part(name, BAD, f"the {name} has been silent for {about(heard.age)}: {does}", heard.at)
     faults = list(_faults(heard))
     if faults:
-        return Part(name, BAD if name == "pager" else WARN, f"the {name}: {'; '.join(faults)}")
+        return Part(name, BAD if heard.detail.get("fault") else WARN, f"the {name}: {'; '.join(faults)}")
     return Part(name, OK, f"the {name} was heard {about(heard.age)} ago")
 
 
@@ -172,8 +174,9 @@ def _faults(heard: Pulse) -> Iterator[str]:
     failed = heard.detail.get("failed_rules")
     if failed:
         yield f"cannot judge {', '.join(failed)}"
-    if heard.detail.get("fault"):
-        yield str(heard.detail["fault"])
+    for each in ("fault", "remark", "failing"):
+        if heard.detail.get(each):
+            yield str(heard.detail[each])
 
 
 def _workers(number: int) -> Part:

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, select, text
 
 from hms_oms import outbox
+from hms_oms.apart import Apart
 from hms_ops import incident_rows, oncall, wording
 from hms_ops.incident_rows import ROWS, Incident
 from hms_ops.oncall import Recipient, Step
@@ -31,12 +32,20 @@ UNSETTLED = ("pending", "sending")
 MAYBE_READ = ("unknown", "accepted", "sent", "delivered", "unconfirmed")
 
 
-def page(connection: Connection, now: datetime, sender_is_local: bool, office: tzinfo) -> None:
+def page(
+    connection: Connection,
+    now: datetime,
+    sender_is_local: bool,
+    office: tzinfo,
+    apart: Apart | None = None,
+) -> None:
     """Put the texts due at `now` into the outbox, in the caller's transaction; times are those of `office`.
 
     Where nobody has set an on-call document, the local log gets them under a fictional number; a real sender
-    calls nobody, and the history and the log say so.
+    calls nobody, and the history and the log say so. An incident that raises holds up no other; `apart`
+    remembers which.
     """
+    apart = apart or Apart()
     called, over = _called(connection), incident_rows.hold_untold(connection)
     if not called and not over:
         return
@@ -45,9 +54,11 @@ def page(connection: Connection, now: datetime, sender_is_local: bool, office: t
     steps = oncall.on_call(document, now) if found or sender_is_local else []
     look = _Look(connection, now, office, steps, [one.id for one in (*called, *over)])
     for incident in called:
-        look.climb(incident)
+        with apart.doing(f"calling about {incident.name}"), connection.begin_nested():
+            look.climb(incident)
     for incident in over:
-        look.tell_end(incident)
+        with apart.doing(f"telling the end of {incident.name}"), connection.begin_nested():
+            look.tell_end(incident)
 
 
 class _Look:

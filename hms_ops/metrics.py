@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from hms_oms.apart import Apart
 from hms_oms.kept import Counts
 from hms_ops.attainment import statement
 from hms_ops.picture import Picture, QueueSeen
@@ -133,9 +134,13 @@ CATALOGUE: Mapping[str, Meaning] = {
 }
 
 
-def of(picture: Picture) -> list[Metric]:
-    """The picture as metrics."""
-    found = [metric for queue in picture.queues for metric in _of_queue(queue, picture)]
+def of(picture: Picture, apart: Apart | None = None) -> list[Metric]:
+    """The picture as metrics, without those of a queue that raises."""
+    apart = apart or Apart()
+    found: list[Metric] = []
+    for queue in picture.queues:
+        with apart.doing(f"measuring queue {queue.name}"):
+            found += list(_of_queue(queue, picture))
     found.append(
         Metric("floor.workers", picture.workers, None, None, picture.now, PRESENCE),
     )
@@ -153,9 +158,23 @@ def of(picture: Picture) -> list[Metric]:
     return found
 
 
-def publish(connection: Connection, picture: Picture) -> None:
-    """Keep the newest values, each written at most once a second; an older picture changes nothing."""
-    metrics = of(picture)
+def publish(connection: Connection, picture: Picture, apart: Apart | None = None) -> None:
+    """Keep the newest values, each written at most once a second; an older picture changes nothing.
+
+    If the ledger does not take them together, they are written one by one.
+    """
+    apart = apart or Apart()
+    metrics, written = of(picture, apart), False
+    with apart.doing("writing all metrics together"), connection.begin_nested():
+        _write(connection, metrics)
+        written = True
+    for metric in () if written else metrics:
+        where = "".join(f" of {each}" for each in (metric.subject, metric.queue) if each)
+        with apart.doing(f"writing {metric.name}{where}"), connection.begin_nested():
+            _write(connection, [metric])
+
+
+def _write(connection: Connection, metrics: Sequence[Metric]) -> None:
     connection.exec_driver_sql(
         statement("measure_publish"),
         {

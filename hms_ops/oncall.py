@@ -21,8 +21,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
-from hms_oms import clock
+from hms_oms import clock, schema
 from hms_oms.errors import RequestRejected
+from hms_oms.sla_bounds import MOST_MINUTES
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: What a step says in place of a name: whoever has this shift.
@@ -168,6 +169,8 @@ def _recipients(document: Document, notify: Sequence[str], now: datetime) -> tup
 
 def _contradictions(document: Document) -> Iterator[tuple[str, str]]:
     """What a document of the right shape may still have wrong."""
+    for path in schema.not_finite(document):
+        yield path, "not a finite number"
     try:
         clock.zone(document.get("timezone", "UTC"))
     except ValueError as error:
@@ -251,7 +254,7 @@ _SCHEMA = {
                 "required": ["after_minutes", "notify"],
                 "additionalProperties": False,
                 "properties": {
-                    "after_minutes": {"type": "number", "minimum": 0},
+                    "after_minutes": {"type": "number", "minimum": 0, "maximum": MOST_MINUTES},
                     "notify": {"type": "array", "minItems": 1, "items": {"type": "string"}},
                 },
             },

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hms_oms import database
+from hms_oms.apart import Apart
 from hms_ops import episodes, ladder, late_jobs, metrics, pulse, samples, thresholds
 from hms_ops.findings import Finding, Key
 from hms_ops.picture import Picture
@@ -70,6 +71,7 @@ class Watch:
         self._heavy = _Every(HEAVY_SECONDS)
         self._idle = _Every(IDLE_SECONDS)
         self._open = True
+        self._apart = Apart()
         self._whole = _Every(WHOLE_SECONDS)
 
     def turn(self) -> float:
@@ -78,10 +80,13 @@ class Watch:
         try:
             with self.begin() as connection:
                 picture = self._look(connection)
+            whole = self._whole()
             with self.begin() as connection:
-                late_jobs.note(connection, picture.now, whole=self._whole())
-                metrics.publish(connection, picture)
-                samples.keep(connection, picture.now, self.samples_days)
+                with self._apart.doing("noting late jobs"), connection.begin_nested():
+                    late_jobs.note(connection, picture.now, whole=whole)
+                metrics.publish(connection, picture, self._apart)
+                with self._apart.doing("keeping samples"), connection.begin_nested():
+                    samples.keep(connection, picture.now, self.samples_days)
         except DBAPIError as error:
             # The duty knows the driver's own words for a server that is gone.
             if error.orig is not None and database.is_gone(error.orig):
@@ -110,9 +115,14 @@ class Watch:
             judged=judged,
             unknown=unknown,
             looked_before=looked_before,
+            apart=self._apart,
         )
-        ladder.page(connection, picture.now, self.sender_is_local, self.office)
-        detail = {"failed_rules": sorted(failed), "sender_is_local": self.sender_is_local}
+        ladder.page(connection, picture.now, self.sender_is_local, self.office, self._apart)
+        detail = {
+            "failed_rules": sorted(failed),
+            "sender_is_local": self.sender_is_local,
+            "failing": self._apart.words,
+        }
         pulse.beat(connection, "ops", detail)
         return picture
 

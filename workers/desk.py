@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from hms_oms import database, ledger, presence, recovery, registry, sessions
 from hms_oms.claiming import CLAIMING, REPORTING
 from hms_oms.database import Bare
+from hms_oms.errors import RecipeUnreadable
 from hms_oms.group_commit import GroupCommit
 from hms_oms.presence import session_name
 from hms_oms.recipes import Recipe
@@ -210,9 +211,11 @@ class Desk:
             line.drop()
 
     def recipe(self, recipe_id: int) -> Recipe:
-        """The recipe that a job was accepted under."""
+        """The recipe that a job was accepted under. Raises RecipeUnreadable."""
         if recipe_id not in self._recipes:
             patiently(self._effects(), lambda _: self._learn())
+        if recipe_id not in self._recipes:
+            raise RecipeUnreadable(recipe_id)
         return self._recipes[recipe_id]
 
     def _learn(self) -> None:

@@ -7,6 +7,7 @@ import traceback
 
 from hms_oms import ledger, registry, statements
 from hms_oms.database import Bare
+from hms_oms.errors import RecipeUnreadable
 from hms_oms.outcomes import Retry
 from hms_oms.recipes import Recipe, RetryPolicy
 from hms_oms.tickets import Ticket
@@ -24,7 +25,10 @@ def overrun(connection: Bare, ticket: Ticket, limit: float) -> str | None:
     if not rows:
         return None
     [row] = rows
-    recipe: Recipe = registry.snapshot(connection, row["recipe_id"])
+    try:
+        recipe: Recipe = registry.snapshot(connection, row["recipe_id"])
+    except RecipeUnreadable as unreadable:
+        return ledger.fail(connection, ticket, describe(unreadable), retry_after=None, worker="time limit")
     error = TimeLimitExceeded(f"the time limit of {limit:g} s was exceeded")
     retry_after = delay(recipe.steps[row["step"]].retry, error, row["failures"], random.random())  # noqa: S311
     return ledger.fail(connection, ticket, describe(error), retry_after=retry_after, worker="time limit")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from typing import Any
 
 from celery import Celery, signals
 from kombu import Exchange, Queue
+from sqlalchemy.exc import DBAPIError
 
-from hms_oms import celery_settings, recipes, settings
+from hms_oms import celery_settings, database, migrate, recipes, settings
+from hms_oms.errors import UnknownSchema
 from workers import flower_guard, modules, presence, step, telegraph
 from workers.task import StepTask
+
+log = logging.getLogger(__name__)
 
 
 def make_app(configured: settings.Settings) -> Celery:
@@ -57,6 +62,21 @@ def _task(name: str, function: step.StepFunction) -> StepTask:
 def _logging(**_: Any) -> None:
     """Celery leaves logging alone where somebody else sees to it."""
     settings.configure_logging(configuration, "worker")
+
+
+@signals.worker_init.connect(weak=False)
+def _require_known_schema(**_: Any) -> None:
+    """Refuse to work on tables that this code does not know; a database that is away is waited for."""
+    try:
+        migrate.require(configuration.servers()[0])
+    except UnknownSchema as error:
+        # Celery passes over what its signals raise, but for this.
+        raise SystemExit(f"Error: {error}") from None
+    except DBAPIError as error:
+        log.warning("the database is away (%s): its revision is not known", type(error.orig).__name__)
+    finally:
+        # The pool's children must not inherit a connection.
+        database.engine(configuration.servers()[0]).dispose()
 
 
 configuration = settings.load()

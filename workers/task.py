@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hms_oms import database, ledger, publishing
+from hms_oms.errors import RecipeUnreadable
 from hms_oms.outcomes import Done, Reject
 from hms_oms.presence import worker_id
 from hms_oms.recipes import Recipe
@@ -61,7 +62,11 @@ class StepTask(Task):
             self._run(here, claimed, limit)
 
     def _run(self, here: Desk, claimed: Claimed, limit: float) -> None:
-        recipe = here.recipe(claimed.recipe_id)
+        try:
+            recipe = here.recipe(claimed.recipe_id)
+        except RecipeUnreadable as error:
+            here.fail(claimed.ticket, describe(error), None)
+            raise StepFailed(f"{claimed.ticket}: {error}") from None
         run = StepRun(claimed, partial(here.effects, limit), self.app.settings.zone)
         try:
             with limited(claimed.ticket, limit):

@@ -23,6 +23,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from hms_floor.badges import ANY_QUEUE, MOST_HOURS
 from hms_oms.control import HIGHEST_PRIORITY
+from hms_oms.sla_bounds import LEAST_MINUTES, MOST_MINUTES
 
 #: So many jobs may be named one by one.
 MOST_IDS = 10_000
@@ -92,7 +93,7 @@ StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 JobType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_:-]{0,200}$")]
 JobId = Annotated[str, StringConstraints(pattern=r"^(job-)?[1-9][0-9]{0,17}$")]
-Minutes = Annotated[float, Field(gt=0, le=525600, examples=[10])]
+Minutes = Annotated[float, Field(ge=LEAST_MINUTES, le=MOST_MINUTES, allow_inf_nan=False, examples=[10])]
 Priority = Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY), BeforeValidator(whole)]
 StatusWord = Literal["waiting", "queued", "running", "done", "failed", "cancelled", "open"]
 RoleWord = Literal["viewer", "operator", "manager", "oncall", "agent", "admin"]

@@ -26,10 +26,10 @@ from hms_oms.errors import (
     HmsError,
     KeyReused,
     RequestRejected,
-    SchemaOutdated,
     UnknownJob,
     UnknownJobType,
     UnknownQueue,
+    UnknownSchema,
 )
 from hms_oms.refusals import SILENT, of_postgresql
 from hms_oms.reservations import LeaseLost
@@ -156,7 +156,7 @@ def _of_ours(error: HmsError) -> Problem | None:
         return Problem(403, told)
     if isinstance(error, LeaseLost | badges.NoKey | BadSilence | NotUndoable):
         return Problem(409, told)
-    if isinstance(error, SchemaOutdated | TooManyUploads):
+    if isinstance(error, UnknownSchema | TooManyUploads):
         return busy(told, 30)
     return None
 

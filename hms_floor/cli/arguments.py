@@ -11,10 +11,9 @@ import click
 
 from hms_floor.cli import zones
 from hms_oms import clock, format
+from hms_oms.sla_bounds import LEAST_MINUTES, MOST_MINUTES, WORDS
 from hms_oms.tickets import job_number
 
-#: The longest SLA that a recipe may name, too.
-MOST_MINUTES = 525600
 #: The highest priority that may be set by hand, and below 0 the lowest.
 HIGHEST_PRIORITY = 1000
 #: What takes a limit away, as it is written.
@@ -40,7 +39,7 @@ class JobId(click.ParamType[int]):
 
 
 class Minutes(click.ParamType[float]):
-    """A number of minutes above 0; fractions are allowed."""
+    """The minutes of an SLA; fractions are allowed."""
 
     name = "minutes"
 
@@ -51,8 +50,8 @@ class Minutes(click.ParamType[float]):
         except ValueError:
             minutes = math.nan
         # Written so that NaN, which compares to nothing, is refused.
-        if not 0 < minutes <= MOST_MINUTES:
-            _refuse(self, f"{value!r} is not a number above 0 and up to {MOST_MINUTES}", param, ctx)
+        if not LEAST_MINUTES <= minutes <= MOST_MINUTES:
+            _refuse(self, f"{value!r} is not {WORDS}", param, ctx)
         return minutes
 
 

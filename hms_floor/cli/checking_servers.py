@@ -73,12 +73,12 @@ def postgresql(url: str, known: Recipes, zone: tzinfo) -> Sequence[Finding]:
 
 def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> Iterator[Finding]:
     version = health.server_version(connection)
-    applied, needed = migrate.applied(connection), migrate.needed()
+    applied = migrate.applied(connection)
+    wrong = migrate.mismatch(applied)
     connection.rollback()
-    if applied != needed:
+    if wrong is not None:
         yield Finding("PostgreSQL", OK, f"{version} at {masked(url)}")
-        detail = f"the database is at revision {applied or 'none'}, {needed} is needed"
-        yield Finding("migration", BAD, detail, "hms db migrate")
+        yield Finding("migration", BAD, wrong.words, wrong.advice)
         return
     bare: database.Bare = connection.connection.driver_connection  # type: ignore[assignment]
     refusal = probing.postgresql_refusal(bare)

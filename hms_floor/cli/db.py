@@ -37,6 +37,9 @@ def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
     engine = ledger.engine_of(database_url)
     with engine.connect() as connection:
         before = migrate.applied(connection)
+    wrong = migrate.mismatch(before)
+    if wrong is not None and wrong.newer:
+        raise wrong
     revision = migrate.upgrade(database_url)
     queues: dict[str, None] = {}
     with engine.begin() as connection:
@@ -89,9 +92,9 @@ def status(ctx: click.Context, as_json: bool) -> None:
         applied, needed = migrate.applied(connection), migrate.needed()
     if as_json:
         show.print_json({"applied": applied, "needed": needed})
-    elif applied == needed:
-        show.lines(f"The database is at revision {applied}, as needed.")
     else:
-        show.lines(f"The database is at revision {applied or 'none'}, {needed} is needed: hms db migrate")
+        wrong = migrate.mismatch(applied)
+        told = f"the database is at revision {applied}, as needed" if wrong is None else str(wrong)
+        show.lines(f"{told[0].upper()}{told[1:]}.")
     if applied != needed:
         ctx.exit(ERROR)

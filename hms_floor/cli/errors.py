@@ -137,9 +137,8 @@ def _ways_out(error: problems.Unavailable) -> list[str]:
     ways = []
     if error.maybe_done:
         ways.append("It may have been done all the same: look before you do it again.")
-    if "revision" in str(error):
-        ways.append("Bring the database to it with `hms db migrate` (`hms up` does it by itself)")
-    elif not error.status:
+    # What is said of revisions ends with what to do.
+    if not error.status and "revision" not in str(error):
         ways.append("Start a floor with `hms up`, or see with `hms check` where this one is looked for")
     return ways
 

@@ -14,6 +14,7 @@ from hms_floor.pages.asking import Refused
 from hms_floor.pages.frame import go
 from hms_floor.pages.session import Visitor
 from hms_floor.pages.toasts import tell
+from hms_oms.sla_bounds import LEAST_MINUTES
 
 DAILY_TYPE = "farm:grant:v1"
 _ENDS = ".csv,.ndjson,.jsonl"
@@ -30,7 +31,9 @@ class NewCycle:
         with ui.element("div").classes("row"):
             self._type = ui.select(ordered, label="Job type", value=ordered[0]).props("outlined dense")
             self._type.classes("search").on_value_change(self._start_over)
-            self._minutes = ui.number("SLA minutes", min=0.1, placeholder="as the queue has it", format="%g")
+            self._minutes = ui.number(
+                "SLA minutes", min=LEAST_MINUTES, placeholder="as the queue has it", format="%g"
+            )
             self._minutes.props("outlined dense stack-label").classes("search").on_value_change(
                 self._start_over
             )

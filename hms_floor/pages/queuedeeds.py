@@ -12,6 +12,7 @@ from hms_floor.board import Card
 from hms_floor.pages import undo, words
 from hms_floor.pages.dialogs import Dialog, waits
 from hms_floor.pages.session import Visitor
+from hms_oms.sla_bounds import LEAST_MINUTES
 from hms_ops import advice
 from hms_ops.cause import Remedy
 
@@ -98,7 +99,7 @@ class Buttons:
     def _ask_sla(self) -> None:
         effect = "Jobs accepted from now on are due so many minutes later."
         with Dialog(f"SLA of {self._name}", effect) as dialog:
-            minutes = dialog.number("Minutes", min=0.1)
+            minutes = dialog.number("Minutes", min=LEAST_MINUTES)
             reason = dialog.text("Why?")
             path = f"/queues/{self._name}/sla"
 

@@ -34,7 +34,10 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How handing over one text went; `retry_after` is what the provider asks for, in seconds."""
+    """How handing over one text went; `retry_after` is what the provider asks for, in seconds.
+
+    `ours`: the fault lies with us, not with this text, and is told as one of the whole sender.
+    """
 
     result: Result
     status: str = "accepted"
@@ -43,6 +46,7 @@ class Outcome:
     code: str | None = None
     fault: str | None = None
     retry_after: float | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,10 @@ class Sender(Protocol):
     @property
     def per_second(self) -> float | None:
         """The rate for texts to applicants."""
+
+    @property
+    def remark(self) -> str | None:
+        """What people should look at although texts go; None if nothing is odd."""
 
     def send(self, texts: Sequence[Dispatch]) -> list[Outcome]:
         """Hand over up to `at_once` texts; one outcome for each, whatever happens.

@@ -31,8 +31,18 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        #: How many lines are not ours: somebody else wrote there, or a disk has damaged them.
+        self.foreign = 0
         self._seen: set[str] = set()
         self._read = 0
+
+    @property
+    def remark(self) -> str | None:
+        """What is odd about the log."""
+        if not self.foreign:
+            return None
+        lines = "1 line is" if self.foreign == 1 else f"{self.foreign:,} lines are"
+        return f"{self.path}: {lines} not of its own and passed over"
 
     def send(self, texts: Sequence[Dispatch]) -> list[Outcome]:
         """Write the texts that are not in the log yet, and have them on disk before returning."""
@@ -46,7 +56,8 @@ class Log:
         except OSError as error:
             log.error("%s: %s; the texts wait", self.path, error.strerror)
             # Some of the lines may be there all the same.
-            return [Outcome(Result.UNKNOWN, fault=f"{self.path}: {error.strerror}") for _ in texts]
+            fault = f"{self.path}: {error.strerror}"
+            return [Outcome(Result.UNKNOWN, fault=fault, ours=True) for _ in texts]
         return [Outcome(Result.TAKEN, status="delivered") for _ in texts]
 
     def look_up(self, text: Dispatch) -> list[Sighting]:
@@ -71,7 +82,7 @@ class Log:
         except FileNotFoundError:
             size = 0
         if size < self._read:
-            self._read = 0
+            self._read = self.foreign = 0
         if size == self._read:
             return
         with self.path.open("r+b") as file:
@@ -81,8 +92,22 @@ class Log:
             if len(whole) < len(new):
                 # A crash tore the last line: take it away, its text is written anew.
                 file.truncate(self._read + len(whole))
-        self._seen.update(json.loads(line)["token"] for line in whole.splitlines())
+        tokens = [_token(line) for line in whole.splitlines() if line.strip()]
+        self._seen.update(token for token in tokens if token is not None)
         self._read += len(whole)
+        foreign = tokens.count(None)
+        if foreign:
+            self.foreign += foreign
+            log.warning("%s: passed over %d of its lines, which are no texts of ours", self.path, foreign)
+
+
+def _token(line: bytes) -> str | None:
+    """The token of a text; None for a line that is none."""
+    try:
+        token = json.loads(line)["token"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return token if isinstance(token, str) else None
 
 
 def _line(text: Dispatch, now: datetime) -> str:

@@ -46,6 +46,7 @@ class Twilio:
     local = False
     repeatable = False
     at_once = 1
+    remark = None
 
     def __init__(
         self,

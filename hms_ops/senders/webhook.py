@@ -28,6 +28,7 @@ class Webhook:
     local = False
     repeatable = True
     at_once = 1
+    remark = None
 
     def __init__(self, url: str, secret: str, per_second: float = 10.0) -> None:
         self.per_second = per_second

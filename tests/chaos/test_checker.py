@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.chaos import verdict
 from tests.chaos.checker import Findings, check
 from tests.chaos.executions import DONE, Execution
 from tests.chaos.history import Ending, Entry, Fault, History
@@ -188,3 +189,12 @@ def test_a_planted_fault_is_found(plant: Callable[[History], History], kinds: se
 def _kinds(findings: Findings) -> set[str]:
     names = ("lost", "recorded_twice", "broken_lives", "unattributed")
     return {name for name in names if getattr(findings, name)}
+
+
+@pytest.mark.parametrize(
+    ("sound", "missed", "code"),
+    [(True, [], 0), (True, ["flushed"], 2), (False, [], 1), (False, ["flushed"], 1)],
+)
+def test_a_missed_bar_is_an_exit_code(sound: bool, missed: list[str], code: int) -> None:
+    """A storm that kept its promises and was too slow is not a success."""
+    assert verdict.exit_code(sound, {"barsMissed": missed}) == code

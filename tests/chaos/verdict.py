@@ -79,6 +79,13 @@ def show(aftermath: Aftermath, findings: Findings, counted: Mapping[str, Any], c
                 console.print(f"  {sentence}", markup=False, highlight=False)
 
 
+def exit_code(sound: bool, counted: Mapping[str, Any]) -> int:
+    """1 if a promise was broken, 2 if all were kept but a recovery took longer than its bar, else 0."""
+    if not sound:
+        return 1
+    return 2 if counted["barsMissed"] else 0
+
+
 _NONE = {"count": 0, "p50": 0.0, "p99": 0.0, "max": 0.0}
 
 

@@ -342,7 +342,7 @@ def test_bad_credentials_stop_the_sender_and_lose_nothing(
     drive(delivery, lambda: delivery.gate.fault, "the gate is shut")
     delivery._beaten = float("-inf")
     quiet(delivery)
-    assert said[-1] == {"sender": "twilio", "fault": "HTTP 401, code 20003"}
+    assert said[-1] == {"sender": "twilio", "fault": "HTTP 401, code 20003", "remark": None}
     assert (row(engine, message).state, len(provider.requests("POST"))) == ("pending", 1)
     provider.clear()
     delivery.gate._pages_from = time.monotonic()
@@ -492,6 +492,7 @@ class Asleep:
     """A sender of a leader that is paused just as it hands over: it answers when it is let."""
 
     name, local, repeatable, at_once, per_second = "twilio", False, False, 1, None
+    remark = None
 
     def __init__(self) -> None:
         self.entered, self.awake = threading.Event(), threading.Event()

@@ -48,9 +48,9 @@ async def ready(door: TheDoor) -> dict[str, Any]:
     postgresql = (await _parts(door))[0]
     if postgresql.light == health.BAD:
         raise busy(postgresql.words, 5)
-    found, needed = await run_in_threadpool(_revision, door), migrate.needed()
-    if found != needed:
-        raise busy(f"the database is at revision {found or 'none'}, this version needs {needed}", 30)
+    wrong = migrate.mismatch(await run_in_threadpool(_revision, door))
+    if wrong is not None:
+        raise busy(str(wrong), 30)
     return {"status": "ok"}
 
 
