@@ -74,15 +74,19 @@ class ActClient(Client):
         sla_minutes: float | None = None,
         name: str | None = None,
         supersede: bool = False,
+        accept_refusals: bool = False,
     ) -> CycleBegun:
         """Send a file of requests and return once every row of it is a job, known already, or refused.
 
         CSV with a header, or one JSON object a line where the name ends in .ndjson or .jsonl. `name` is what
         the cycle is called, the file's name if there is none. Where sending breaks off, what had arrived is
         accepted: the same file may be sent again, for what has a key is accepted once. With `supersede` a row
-        replaces the job that has its key and other content, if that has not begun.
+        replaces the job that has its key and other content, if that has not begun. Raises Conflict,
+        and nothing is started, if one reason would refuse more than half of the rows, unless with
+        `accept_refusals`.
         """
         asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name)
+        asked |= {"acceptRefusals": "true"} if accept_refusals else {}
         asked |= _superseding(supersede)
         return record(CycleBegun, self._send_file("/cycles", file, asked))
 

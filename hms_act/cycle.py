@@ -8,7 +8,7 @@ from typing import IO
 
 from sqlalchemy import Connection, Engine
 
-from hms_act import accept, intake
+from hms_act import accept, intake, majority
 from hms_act.intake import Refusal, Row
 from hms_oms import batches, cycle_rows, jobs, registry, sameness, sla
 from hms_oms.batches import Batch
@@ -29,6 +29,7 @@ def accept_file(
     requested_by: str,
     sla_minutes: float | None = None,
     supersede: bool = False,
+    accept_refusals: bool = False,
 ) -> Iterator[Batch | Refusal]:
     """Accept every row of a file under one new batch, telling how it goes.
 
@@ -37,9 +38,12 @@ def accept_file(
     in force at the start holds for the whole file. A run that is cut off leaves whole pages: running the
     same file again accepts the rest, because what has a key is accepted once.
 
-    Raises UnreadableFile, before a batch is made, where the file is no list of such requests.
+    Raises UnreadableFile, before a batch is made, where the file is no list of such requests; and
+    MostRefused, unless `accept_refusals`, where one reason refuses most rows.
     """
     rows = intake.read(stream, recipe)
+    if not accept_refusals:
+        rows = majority.checked(rows)
     return accept_rows(
         engine,
         recipe,
@@ -65,6 +69,8 @@ def accept_rows(
 
     With `supersede` a row replaces the job that has its key and other content, if that has not begun.
     """
+    # What is wrong with the file as a whole comes up before there is a batch.
+    rows = itertools.chain(list(itertools.islice(rows, 1)), rows)
     with engine.begin() as connection:
         registry.register(connection, recipe)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)

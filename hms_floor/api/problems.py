@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from hms_act.intake import UnreadableFile
+from hms_act.majority import MostRefused
 from hms_floor import badges
 from hms_oms.batches import UnknownBatch
 from hms_oms.changes import UnknownChange
@@ -152,6 +153,8 @@ def _of_ours(error: HmsError) -> Problem | None:
         return unprocessable(("jobType", told))
     if isinstance(error, UnreadableFile):
         return unprocessable(*(("file", fault) for fault in error.faults))
+    if isinstance(error, MostRefused):
+        return Problem(409, told, faults=[("file", error.example)])
     if isinstance(error, NotYours):
         return Problem(403, told)
     if isinstance(error, LeaseLost | badges.NoKey | BadSilence | NotUndoable):

@@ -37,6 +37,9 @@ cycle.add_command(cycle_rows.duplicates)
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Where refused rows go, instead of FILE.refused.csv.",
 )
+@click.option(
+    "--accept-refusals", is_flag=True, help="Start even if one reason refuses more than half of the rows."
+)
 @click.option("--supersede", is_flag=True, help="Let rows that differ replace jobs that have not begun.")
 @click.option("--dry-run", is_flag=True, help="Tell what it would do, and start nothing.")
 @show.json_option
@@ -48,6 +51,7 @@ def run(
     sla_minutes: float | None,
     refused: Path | None,
     supersede: bool,
+    accept_refusals: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -59,7 +63,8 @@ def run(
 
     A row with the key of a job and other content is told, and not taken. Exits with 0 if every row was taken
     or known and every job ended done, with 1 if a job did not, with 6 if some rows were refused or differ,
-    and with 7 if all were.
+    with 7 if all were, and with 8 if nothing was started because one reason would refuse more than half of
+    them: then the file is probably wrong. --accept-refusals starts the others all the same.
 
     \b
     Example:  hms cycle run today.csv --type farm:grant:v1 --sla 60 --dry-run
@@ -81,6 +86,7 @@ def run(
         places=_refused_file(file, refused, settings.load().home),
         sla_minutes=sla_minutes,
         supersede=supersede,
+        accept_refusals=accept_refusals,
         silent=as_json,
     )
     _print(report, as_json)

@@ -8,10 +8,10 @@ from typing import IO, Any
 
 import click
 
+from hms_floor.cli.exit_codes import ASKS_FIRST, NOT_FOUND, REFUSED, USAGE
 from hms_floor.cli.exit_codes import AT_RISK as AT_RISK
 from hms_floor.cli.exit_codes import ERROR as ERROR
 from hms_floor.cli.exit_codes import INTERRUPTED as INTERRUPTED
-from hms_floor.cli.exit_codes import NOT_FOUND, REFUSED, USAGE
 from hms_oms import problems
 from hms_oms.errors import (
     ConfigError,
@@ -45,6 +45,12 @@ class NotFound(Failure):
     """What was asked for is not there."""
 
     exit_code = NOT_FOUND
+
+
+class AsksFirst(Failure):
+    """Nothing was begun, because it is probably not what is wanted."""
+
+    exit_code = ASKS_FIRST
 
 
 class Stopped(Failure):

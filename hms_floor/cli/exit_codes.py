@@ -15,6 +15,8 @@ AT_RISK = 5
 SOME_LEFT = 6
 #: ... or none was.
 ALL_LEFT = 7
+#: `cycle run` has begun nothing: it asks first.
+ASKS_FIRST = 8
 #: Ctrl-C, as shells tell it.
 INTERRUPTED = 130
 
@@ -27,6 +29,7 @@ MEANINGS: Mapping[int, str] = {
     AT_RISK: "something is late or at risk of it (`hms sla at-risk`)",
     SOME_LEFT: "some were left: rows of `cycle run` refused or differing, jobs named to a verb not changed",
     ALL_LEFT: "all were left: every row refused or differing, no job that was named changed",
+    ASKS_FIRST: "nothing was started: one reason would refuse most rows of `cycle run` (`--accept-refusals`)",
     INTERRUPTED: "ended by Ctrl-C",
 }
 

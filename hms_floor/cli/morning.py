@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from hms_act.client import ActClient
 from hms_floor.cli import exit_codes, refused, watching
-from hms_floor.cli.errors import Failure, Stopped, listed
+from hms_floor.cli.errors import AsksFirst, Failure, Stopped, listed
 from hms_oms.client import OmsClient
 from hms_oms.cycles import Cycle, CycleBegun, CyclePreview, CycleReport
-from hms_oms.problems import Invalid
+from hms_oms.problems import Conflict, Invalid
 
 #: How often the outbox is looked at, in seconds.
 LOOK_SECONDS = 0.2
@@ -36,6 +36,7 @@ def run(
     places: Callable[[Cycle], Places],
     sla_minutes: float | None = None,
     supersede: bool = False,
+    accept_refusals: bool = False,
     silent: bool = False,
     patience: timedelta | None = None,
 ) -> CycleReport:
@@ -45,7 +46,16 @@ def run(
     or the watching, by Stopped, but not the work.
     """
     with watching.view(silent=silent) as view:
-        cycle = _send(act, job_type, stream, name, sla_minutes, supersede)
+        with _asking(name):
+            cycle = _send(
+                act,
+                job_type,
+                stream,
+                name,
+                sla_minutes=sla_minutes,
+                supersede=supersede,
+                accept_refusals=accept_refusals,
+            )
         view.note(f"Cycle {cycle.id}: {cycle.type} from {cycle.name}")
         _tell_left(oms, cycle, view, places)
         try:
@@ -105,16 +115,28 @@ def in_home(home: Path, cycle: Cycle) -> Path:
     return home / f"refused-{cycle.id}.csv"
 
 
-def _send(
-    act: ActClient, job_type: str, stream: IO[bytes], name: str, sla_minutes: float | None, supersede: bool
-) -> CycleBegun:
+def _send(act: ActClient, job_type: str, stream: IO[bytes], name: str, **how: Any) -> CycleBegun:
     try:
         with _readable(name), _at_hand(stream) as file:
-            return act.run_cycle(file, job_type, sla_minutes=sla_minutes, name=name, supersede=supersede)
+            return act.run_cycle(file, job_type, name=name, **how)
     except KeyboardInterrupt:
         raise Stopped(
             "Stopped sending; what had arrived is accepted and will be done. Run the same file again to"
             " accept the rest; see how it goes with: hms cycle list"
+        ) from None
+
+
+@contextmanager
+def _asking(name: str) -> Iterator[None]:
+    """Tell by AsksFirst that most rows of a file would be refused."""
+    try:
+        yield
+    except Conflict as error:
+        if not any(field == _FILE for field, _ in error.faults):
+            raise
+        told = listed(f"{name}: {error}", [reason for _, reason in error.faults])
+        raise AsksFirst(
+            f"{told}\nMend the file, or start the other rows with --accept-refusals; --dry-run shows both."
         ) from None
 
 

@@ -95,10 +95,13 @@ class NewCycle:
         replaceable = found["replaceable"]
         supersede = ui.checkbox(f"Replace {words.count(replaceable, 'job')} that differ and have not begun")
         supersede.set_visibility(replaceable > 0)
+        most = most_refused(found)
+        agreed = ui.checkbox(f"{most} Start the others all the same.")
+        agreed.set_visibility(bool(most))
         with ui.element("div").classes("row"):
             start = ui.button(_title(found["new"]), icon="play_arrow")
             start.on_click(lambda: self._start(supersede=supersede.value))
-            start.set_enabled(found["new"] > 0)
+            start.set_enabled(found["new"] > 0 and not most)
             ui.button("Discard", on_click=self._forget).props("flat")
             if not found["new"]:
                 ui.label("There is nothing new: every row is known or refused.").classes("faint")
@@ -106,8 +109,9 @@ class NewCycle:
         def choose() -> None:
             jobs = found["new"] + (replaceable if supersede.value else 0)
             start.set_text(_title(jobs))
-            start.set_enabled(jobs > 0)
+            start.set_enabled(jobs > 0 and (agreed.value or not most))
 
+        agreed.on_value_change(choose)
         supersede.on_value_change(choose)
         leftrows.refusals(found["refusals"], found["refused"], would_be=True)
         leftrows.refused_table(found["refusedRows"][: leftrows.SHOWN], found["refused"])
@@ -130,6 +134,14 @@ class NewCycle:
             self._body.clear()
             return
         go(f"/floor/cycles/{begun['batch']}")
+
+
+def most_refused(found: Mapping[str, Any]) -> str:
+    """A warning that one reason would refuse more than half of the rows; '' if none does."""
+    first = found["refusals"][0] if found["refusals"] and found["refused"] < found["rows"] else None
+    if first is None or 2 * first["count"] <= found["rows"]:
+        return ""
+    return f"{first['count']:,} of {found['rows']:,} rows would be refused for one reason: is the file right?"
 
 
 def facts(found: Mapping[str, Any]) -> dict[str, str]:

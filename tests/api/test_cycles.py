@@ -44,6 +44,21 @@ def uploads(engine: sa.Engine) -> int:
         return connection.scalar(sa.text("select count(*) from oms.upload_pieces")) or 0
 
 
+def test_a_file_that_is_mostly_refused_is_asked_about(door: Door) -> None:
+    """Nothing is started, with the reason and the first row, until it is said that it is meant."""
+    content = b'{"number": 1}\n' + b'{"number": 0}\n' * 2
+    asked = {"jobType": "shop:order:v1"}
+    answer = door.ask("POST", "/cycles", content=content, headers=NDJSON, params=asked)
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("2 of 3 rows would be refused for one reason")
+    assert answer.json()["errors"][0]["field"] == "file"
+    assert door.ask("GET", "/cycles").json()["cycles"] == []
+    asked["acceptRefusals"] = "true"
+    answer = door.ask("POST", "/cycles", content=content, headers=NDJSON, params=asked)
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["refused"]) == (201, 1, 2)
+
+
 def test_a_preview_changes_nothing(door: Door, engine: sa.Engine) -> None:
     """Counts, deadline and reasons are told; there is no job, no cycle and no file afterwards."""
     found = preview(door, slaMinutes=5)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from hms_act import cycle, intake, json_lines, preview
+from hms_act import cycle, intake, json_lines, majority, preview
 from hms_act.intake import Refusal, Row
 from hms_act.preview import Preview
 from hms_floor.api.access import Caller, Guarded, Who
@@ -51,6 +51,10 @@ _Supersede = Annotated[
     bool,
     Query(description="Let rows replace jobs that have their key and other content, if they have not begun."),
 ]
+_AcceptRefusals = Annotated[
+    bool,
+    Query(alias="acceptRefusals", description="Start even if one reason refuses more than half of the rows."),
+]
 _UploadId = Annotated[
     str, Path(alias="upload", pattern="^[A-Za-z0-9_-]{24}$", description="As the preview has named it.")
 ]
@@ -65,8 +69,12 @@ async def accept(
     sla_minutes: _Minutes = None,
     name: _Name = "upload",
     supersede: _Supersede = False,
+    accept_refusals: _AcceptRefusals = False,
 ) -> dict[str, Any]:
-    """Accept every row of a file as a job. A row that is a job already makes no second one."""
+    """Accept every row of a file as a job. A row that is a job already makes no second one.
+
+    A file of which one reason refuses more than half of the rows starts nothing, unless it is said so.
+    """
     kind = _kind(request)
     async with _place(door):
         stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
@@ -80,6 +88,7 @@ async def accept(
             sla_minutes=sla_minutes,
             name=name,
             supersede=supersede,
+            accept_refusals=accept_refusals,
         )
 
 
@@ -151,9 +160,12 @@ def _accept(
     sla_minutes: float | None,
     name: str,
     supersede: bool,
+    accept_refusals: bool,
 ) -> dict[str, Any]:
     recipe = _recipe(door, job_type, kind)
     rows = _rows(recipe, stream, kind)
+    if not accept_refusals:
+        rows = majority.checked(rows)
     news = cycle.accept_rows(
         door.engine,
         recipe,
@@ -203,6 +215,8 @@ def _start(door: Door, who: Caller, upload: str, supersede: bool) -> dict[str, A
             sla_minutes=kept.sla_minutes,
             name=kept.name,
             supersede=supersede,
+            # Whoever starts it has seen by the preview what would be refused.
+            accept_refusals=True,
         )
     finally:
         with door.writing() as connection:
