@@ -26,6 +26,9 @@ POLICY = (
     " img-src 'self' data:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
+#: A page that loses its connection for no longer than this, in seconds, goes on with what was typed there. One
+#: that hears nothing tells so a little later than that.
+LOST_SECONDS = 10.0
 
 
 def mount(app: FastAPI, settings: Settings) -> None:
@@ -47,6 +50,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
         tailwind=False,
         binding_refresh_interval=None,
         show_welcome_message=False,
+        reconnect_timeout=LOST_SECONDS,
         # No state is kept in NiceGUI's own session; it asks for a secret for its cookie all the same.
         storage_secret=secrets.token_urlsafe(32),
     )
