@@ -26,8 +26,8 @@ POLICY = (
     " img-src 'self' data:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
 )
-#: A page that loses its connection for no longer than this, in seconds, goes on with what was typed there. One
-#: that hears nothing tells so a little later than that.
+#: A page that loses its connection for no longer than this, in seconds, goes on with what was typed there.
+#: One that hears nothing says so a little later than that.
 LOST_SECONDS = 10.0
 
 

@@ -49,7 +49,7 @@ async def oncall(request: Request) -> None:
                 why = f": {found['reason']}" if found["reason"] else ""
                 ui.label(f"Set by {found['setBy']}, {words.minute(found['setAt'])}{why}").classes("faint")
             else:
-                ui.label("This is what holds until somebody sets a document.").classes("faint")
+                ui.label("This holds until somebody sets a document.").classes("faint")
         with ui.element("section").classes("card"):
             with ui.element("h2"):
                 ui.label("The document")
@@ -73,7 +73,7 @@ def _coverage(found: dict[str, Any]) -> None:
             for gap in found["gaps"]
         ]
         plain.table(("Hours that no shift covers", "Each week", "Who is missing"), rows, caption="Gaps")
-    else:
+    elif found["setAt"]:
         ui.label("Every hour of the week is covered.").classes("faint")
 
 
@@ -95,7 +95,7 @@ def _document(document: dict[str, Any]) -> None:
     ]
     if shifts:
         plain.table(("Shift", "Days", "Hours", "Recipient"), shifts, caption="Shifts")
-    ui.label(f"Times are those of {document.get('timezone', 'UTC')}.").classes("faint")
+        ui.label(f"Hours are those of {document.get('timezone', 'UTC')}.").classes("faint")
 
 
 def _upload(visitor: Visitor) -> None:

@@ -142,24 +142,38 @@ def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         process.wait(60)
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Iterator[dict[str, list[BrowserContext]]]:
+    """Windows that nobody looks into, by their options: they have loaded what all pages need."""
+    idle: dict[str, list[BrowserContext]] = {}
+    yield idle
+    for context in [each for contexts in idle.values() for each in contexts]:
+        context.close()
+
+
 @pytest.fixture
-def visit(browser: Browser, floor: Floor) -> Iterator[Callable[..., Page]]:
+def visit(
+    browser: Browser, floor: Floor, windows: dict[str, list[BrowserContext]]
+) -> Iterator[Callable[..., Page]]:
     """Open a page of the floor: as its manager, or with a badge of some roles."""
-    contexts: list[BrowserContext] = []
+    open_now: dict[tuple[str, str], BrowserContext] = {}
 
     def go(path: str, *roles: Role, badge: str | None = None, **options: Any) -> Page:
-        context = browser.new_context(**{**CALM, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        if roles or badge:
-            token = badge or floor.badge(*roles)[0]
+        token = badge or (floor.badge(*roles)[0] if roles else (floor.home / "badge").read_text().strip())
+        kind = repr(sorted(options.items()))
+        if (kind, token) not in open_now:
+            idle = windows.setdefault(kind, [])
+            context = idle.pop() if idle else browser.new_context(**{**CALM, **options})
             context.add_cookies([{"name": "hms_badge", "value": token, "url": floor.url}])
-        else:
-            page.goto(floor.link())
+            open_now[kind, token] = context
+        page = open_now[kind, token].new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto(floor.url + path)
         return page
 
     yield go
-    for context in contexts:
-        context.close()
+    for (kind, _), context in open_now.items():
+        for page in context.pages:
+            page.close()
+        context.clear_cookies()
+        windows[kind].append(context)
