@@ -9,7 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.badges import Role
-from hms_floor.pages import charts, plain
+from hms_floor.pages import charts, plain, undo
 from hms_floor.pages.dialogs import Dialog
 from hms_floor.pages.plain import Link
 from hms_floor.pages.session import Visitor
@@ -26,6 +26,8 @@ _REMEDIES = {
     "raise-window": ("limit", "window", "Raise the window to {}"),
     "resume": ("resume", None, "Resume"),
 }
+#: Fields of a change, as people read them.
+_FIELDS = {"startsPerMinute": "starts a minute", "slaMinutes": "minutes"}
 
 
 class Why:
@@ -41,7 +43,7 @@ class Why:
     def show(self, document: Mapping[str, Any]) -> None:
         """Show the cause of an incident; the button only to those who may, and where a call mends it."""
         advice = document["advice"]
-        put(self._words, advice or "")
+        put(self._words, f"{advice[0].upper()}{advice[1:]}" if advice else "")
         self._words.set_visibility(bool(advice))
         cause = document["facts"].get("cause") if advice else None
         remedy = cause["remedies"][0] if cause else {}
@@ -59,12 +61,13 @@ class Why:
         with Dialog(f"{title.format(f'{number or 0:,}')}: {queue}") as dialog:
             reason = dialog.text("Why?")
 
-            async def act() -> str:
+            async def act() -> None:
                 body = {**({field: number} if field else {}), "reason": reason.value or None}
-                await self._visitor.ask.post(f"/queues/{queue}/{verb}", body)
-                return f"{queue}: done."
+                answer = await self._visitor.ask.post(f"/queues/{queue}/{verb}", body)
+                told = f"The limits of {queue} are set." if field else f"{queue} is resumed."
+                undo.offer(self._visitor, told, answer["undo"])
 
-            dialog.does("Do it", act)
+            dialog.does("Set" if field else "Resume", act)
 
 
 class Trend:
@@ -156,7 +159,8 @@ def people(actions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, st
 
 
 def _action(each: Mapping[str, Any]) -> str:
-    detail = ", ".join(f"{name} {value}" for name, value in (each["detail"] or {}).items())
+    given = {name: value for name, value in (each["detail"] or {}).items() if value is not None}
+    detail = ", ".join(f"{_FIELDS.get(name, name)} {value}" for name, value in given.items())
     return f"{each['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
 
 

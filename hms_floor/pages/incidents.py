@@ -110,14 +110,14 @@ class _Incident:
                 self._people = plain.Table(
                     ("At", "Who", "What", "Why"), wide=("What", "Why"), caption="Actions, newest first"
                 )
+        with ui.element("section").classes("card") as self._trend_card:
+            with ui.element("h2"):
+                ui.label("The queue meanwhile")
+            self._trend = Trend()
         with ui.element("section").classes("card") as self._jobs_card:
             with ui.element("h2"):
                 ui.label("Late jobs")
             self._jobs = LateJobs(visitor)
-        with ui.element("section").classes("card") as self._trend_card:
-            with ui.element("h2"):
-                ui.label("Its time")
-            self._trend = Trend()
 
     def _head(self) -> None:
         with ui.element("div").classes("spread"):
