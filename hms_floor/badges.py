@@ -7,7 +7,6 @@ algorithm is refused whatever it is signed with.
 
 from __future__ import annotations
 
-import getpass
 import json
 import secrets
 import threading
@@ -33,8 +32,6 @@ KEY_BYTES = 32
 LEEWAY_SECONDS = 10.0
 #: The longest that a badge may hold, in hours: a year.
 MOST_HOURS = 8784.0
-#: The badge of this machine is made anew when it holds for less than this, in seconds.
-KEPT_SECONDS = 30 * 86400.0
 #: What stands for every queue in a badge.
 ANY_QUEUE = "*"
 #: The longest token that is looked at.
@@ -150,38 +147,6 @@ def issue(
     return Issued(badge, jwt.encode(claims, signing_key(settings), algorithm="HS256"))
 
 
-def local(home: Path, settings: Settings | None = None) -> str:
-    """Make the key and the badge of whoever runs this machine, keep it in {home}/badge, and return it.
-
-    It may do everything, on every queue: whoever can read it can read the key beside it.
-    """
-    configured = settings or Settings(home=home)
-    if configured.badge_key is None:
-        make_key(home)
-    kept = _kept(home, configured)
-    if kept is not None:
-        return kept
-    found = issue(
-        configured,
-        actor=login_name(),
-        roles=tuple(Role),
-        queues=[ANY_QUEUE],
-        hours=MOST_HOURS,
-    )
-    write_private(home / BADGE_FILE, found.token)
-    return found.token
-
-
-def _kept(home: Path, settings: Settings) -> str | None:
-    """The badge that is there already, if it will hold for a while yet: one is enough."""
-    try:
-        token = (home / BADGE_FILE).read_text(encoding="ascii").strip()
-        badge = checker(settings).check(token)
-    except (OSError, UnicodeDecodeError, BadgeRefused):
-        return None
-    return token if badge.expires_at > time.time() + KEPT_SECONDS else None
-
-
 class _ByOurKey:
     """Checks HS256 badges with the key of our own."""
 
@@ -292,11 +257,3 @@ _REASONS: dict[type[BaseException], str] = {
     jwt.InvalidIssuerError: "it comes from another issuer",
     jwt.MissingRequiredClaimError: "it lacks what a badge must say",
 }
-
-
-def login_name() -> str:
-    """The login name of whoever runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without an account, as in some containers
-        return "unknown"

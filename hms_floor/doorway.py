@@ -39,7 +39,8 @@ def link() -> None:
 
 
 @floor.command("run")
-def run_floor() -> None:
+@click.option("--fd", type=click.IntRange(3), hidden=True, help="A socket that listens already.")
+def run_floor(fd: int | None) -> None:
     """Serve the API and the pages at HMS_FLOOR_HOST and HMS_FLOOR_PORT until SIGTERM or Ctrl-C.
 
     Any number may run, on any host. The key that badges are signed with is made where there is none, and
@@ -48,9 +49,11 @@ def run_floor() -> None:
     \b
     Example:  hms floor run
     """
+    import socket
+
     from sqlalchemy.exc import DBAPIError
 
-    from hms_floor import badges
+    from hms_floor import local_badge
     from hms_floor.api import app, server
     from hms_floor.pages import mount
     from hms_oms import migrate
@@ -61,7 +64,7 @@ def run_floor() -> None:
     with suppress(DBAPIError):
         migrate.require(configured.servers()[0])
     if configured.badge_jwks is None:
-        badges.local(configured.home, configured)
+        local_badge.keep(configured.home, configured)
     application = app.make(configured)
     mount.mount(application, configured)
-    server.serve(application, configured)
+    server.serve(application, configured, None if fd is None else socket.socket(fileno=fd))

@@ -10,26 +10,30 @@ home/log/NAME.log     what each program has to say
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import queue
 import signal
 import socket
 import sys
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import psutil
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from hms_floor import badges, embedded, flower, programs
+from hms_floor import embedded, flower, local_badge, programs
+from hms_floor.listening import bound, free_port, url
 from hms_floor.programs import Program
 from hms_floor.supervisor import Supervisor
 from hms_oms import database, health, presence
-from hms_oms.errors import ConfigError
 from hms_oms.settings import SERVERS_FILE, Settings
 from hms_ops import rota
 
@@ -63,7 +67,7 @@ def run(
     """
     home = settings.home.resolve()
     say = partial(_tell, say)
-    with programs.hold(home), _Signals() as signals:
+    with programs.hold(home), _Signals() as signals, contextlib.ExitStack() as floors:
         for name in programs.end_leftovers(home):
             say(f"ended {name}, which a killed floor had left behind")
         supervisor = Supervisor(home, say=say, over=signals.give_up)
@@ -72,16 +76,20 @@ def run(
             prepare(database_url)
             with database.engine(database_url).connect() as connection:
                 rota.require_anybody(connection, settings)
-            settings = replace(settings, floor_port=_floor_port(settings))
+            # Bound before anybody is told of it, and kept: nobody else can ever answer there.
+            listening = floors.enter_context(bound(settings, home))
+            settings = replace(settings, floor_port=listening.getsockname()[1])
             urls = {
                 "database_url": database_url,
                 "broker_url": broker_url,
-                "floor_url": f"http://{_reachable(settings.floor_host)}:{settings.floor_port}",
+                "floor_url": url(settings.floor_host, settings.floor_port),
             }
             if settings.badge_jwks is None:
-                badges.local(home, settings)
+                local_badge.make(home, settings)
             programs.write_private(home / SERVERS_FILE, json.dumps(urls))
-            wanted = (floor or whole_floor)(settings, database_url, broker_url, say)
+            wanted = (floor or partial(whole_floor, listening=listening))(
+                settings, database_url, broker_url, say
+            )
             for program in wanted:
                 supervisor.keep(program)
             supervisor.await_ready(READY_SECONDS)
@@ -97,11 +105,13 @@ def run(
             supervisor.stop()
 
 
-def whole_floor(settings: Settings, database_url: str, broker_url: str, say: Say) -> list[Program]:
-    """The programs of a floor: workers, dispatcher, watch, door, Flower."""
+def whole_floor(
+    settings: Settings, database_url: str, broker_url: str, say: Say, *, listening: socket.socket
+) -> list[Program]:
+    """The programs of a floor: workers, dispatcher, watch, API (with the `listening` socket), Flower."""
     home = settings.home.resolve()
-    floor_url = f"http://{_reachable(settings.floor_host)}:{settings.floor_port}"
-    flower_port = _port(home, "flower", settings.flower_port, insist=settings.flower_port != 0)
+    floor_url = url(settings.floor_host, settings.floor_port)
+    flower_port = free_port(home, "flower", settings.flower_port, insist=settings.flower_port != 0)
     flower.password(home)
     say(f"Operations floor: {floor_url}")
     secret = home / flower.PASSWORD_FILE
@@ -120,13 +130,20 @@ def whole_floor(settings: Settings, database_url: str, broker_url: str, say: Say
         "PYTHONUNBUFFERED": "1",
     }
 
-    def program(name: str, *words: str) -> Callable[[], programs.Child]:
+    def program(name: str, *words: str, **options: Any) -> Callable[[], programs.Child]:
         log = programs.log_file(home, name)
         # What they write under the home may hold names and phone numbers: it is for its owner only.
         return partial(
-            programs.spawn, [sys.executable, "-m", *words], log=log, cwd=_ROOT, env=environment, umask=0o077
+            programs.spawn,
+            [sys.executable, "-m", *words],
+            log=log,
+            cwd=_ROOT,
+            env=environment,
+            umask=0o077,
+            **options,
         )
 
+    fd = listening.fileno()
     pool = ("-P", settings.worker_pool, "-c", str(settings.worker_slots), "--loglevel", settings.log_level)
     # What gossip and mingle tell workers about each other, the ledger knows.
     worker = ("celery", "-A", "workers", "worker", "--without-gossip", "--without-mingle", *pool)
@@ -152,11 +169,11 @@ def whole_floor(settings: Settings, database_url: str, broker_url: str, say: Say
         ),
         Program(
             "floor",
-            program("floor", "hms_floor", "floor", "run"),
+            program("floor", "hms_floor", "floor", "run", "--fd", str(fd), pass_fds=(fd,)),
             rank=1,
-            ready=lambda _: _answers(settings.floor_port),
+            ready=lambda _: _lives(floor_url),
         ),
-        Program("flower", program("flower", *beside), rank=1, ready=lambda _: _answers(flower_port)),
+        Program("flower", program("flower", *beside), rank=1, ready=partial(_listens, flower_port)),
     ]
 
 
@@ -201,46 +218,23 @@ def _is_led(database_url: str, duty: str, _: int) -> bool:
     )
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as asking:
-        asking.settimeout(1.0)
-        return asking.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _port(home: Path, name: str, wanted: int, *, insist: bool) -> int:
-    """The port of a program: the one that is wanted, else the one that it had before, else a free one.
-
-    Raises ConfigError where it is insisted on a port that is taken.
-    """
-    path = home / f"{name}.port"
-    kept = path.read_text() if path.exists() else ""
-    for port in (wanted, int(kept) if kept.isdigit() else 0):
-        if port and _is_free(port):
-            return port
-        if port == wanted != 0 and insist:
-            raise ConfigError([f"HMS_{name.upper()}_PORT: port {port} of 127.0.0.1 is taken"])
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        free: int = found.getsockname()[1]
-    programs.write_private(path, str(free))
-    return free
-
-
-def _floor_port(settings: Settings) -> int:
-    wanted = settings.floor_port
-    # Two floors on one machine: only the port that somebody has chosen is insisted on.
-    return _port(settings.home, "floor", wanted, insist=wanted not in (0, Settings.floor_port))
-
-
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 -- compared, not bound
-
-
-def _is_free(port: int) -> bool:
+def _lives(floor_url: str) -> bool:
+    """Whether the API answers at our own socket."""
+    asking = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
+        with asking.open(f"{floor_url}/livez", timeout=1.0) as answer:
+            return bool(answer.status == 200)
+    except (OSError, http.client.HTTPException):
         return False
-    return True
+
+
+def _listens(port: int, pid: int) -> bool:
+    """Whether it is the process `pid` that listens there, and not a stranger."""
+    try:
+        open_ones = psutil.Process(pid).net_connections(kind="tcp")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in open_ones)
 
 
 class _Signals:

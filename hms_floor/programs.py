@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
 from hms_oms.errors import HmsError
+from hms_oms.settings import LOCK_FILE
 
 Child = subprocess.Popen[bytes]
 
@@ -27,6 +28,8 @@ Child = subprocess.Popen[bytes]
 PIDS_FILE = "pids.json"
 #: A log that is longer than this when its program starts is put aside, in bytes.
 LOG_BYTES = 10_000_000
+#: How long a home is asked for before somebody else has it, in seconds.
+LOCK_SECONDS = 0.3
 
 #: Signals to send one after the other, each with the seconds it is given to work.
 Stops = Sequence[tuple[int, float]]
@@ -61,12 +64,12 @@ def hold(home: Path) -> Iterator[None]:
         if home.stat().st_uid != os.getuid():
             # Not even for root: what root would leave behind there, the owner could not use again.
             raise PermissionError("it belongs to another user")
-        file = os.fdopen(os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        file = os.fdopen(os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600), "r+")
     except OSError as error:
         raise HmsError(f"{home} cannot be used: {error}; set HMS_HOME to a folder of your own") from None
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError:
             raise HomeBusy(home, file.read().strip() or "unknown") from None
         file.truncate(0)
@@ -74,6 +77,20 @@ def hold(home: Path) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock a home. Whoever asks whether somebody has it holds it for a moment, too: that is waited for."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def log_file(home: Path, name: str) -> Path:

@@ -20,6 +20,8 @@ from hms_oms.errors import ConfigError
 
 #: Where the launcher writes down the addresses of the servers it started (mode 0600).
 SERVERS_FILE = "servers.json"
+#: Locked by the process that keeps a home.
+LOCK_FILE = "lock"
 
 SENDERS = ("log", "twilio", "webhook")
 POOLS = ("prefork", "threads", "solo")
@@ -146,8 +148,25 @@ def _running_servers(home: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError([f"{home / SERVERS_FILE} cannot be read: {error}"]) from None
-    names = ("database_url", "broker_url", "floor_url")
+    names = ["database_url", "broker_url"]
+    if _is_kept(home):
+        # Whoever listens at the port of a floor that was killed may be anybody: no badge is shown there.
+        names.append("floor_url")
     return {name: found[name] for name in names if name in found}
+
+
+def _is_kept(home: Path) -> bool:
+    """Whether the process lives that keeps this home, and with it the floor's port."""
+    try:
+        import fcntl
+
+        with (home / LOCK_FILE).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (OSError, ImportError):
+        return False
+    return False
 
 
 def _missing(values: Mapping[str, Any]) -> Iterator[str]:

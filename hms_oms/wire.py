@@ -47,6 +47,7 @@ class Wire:
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
         """Find door and badge as `address.find` does. Raises ConfigError and NoBadge."""
         found = address.find(url, badge)
+        self._told = url, badge
         here = address.is_here(found.url)
         self.url = found.url
         self._http = httpx.Client(
@@ -97,6 +98,11 @@ class Wire:
         while True:
             try:
                 return self._once(request)
+            except problems.NoBadge:
+                if tries == 1 or tried > 1 or not self._renew(request):
+                    raise
+                tried += 1
+                continue
             except DoorError as error:
                 pause = _pause(error, tried, safe=safe)
                 if pause is None or tried == tries:
@@ -138,6 +144,14 @@ class Wire:
                 yield answer.iter_bytes()
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
+
+    def _renew(self, request: httpx.Request) -> bool:
+        """Take up the badge that the running floor has made since; whether there is another one."""
+        shown = f"Bearer {address.find(*self._told).badge}"
+        if shown == self._http.headers["Authorization"]:
+            return False
+        self._http.headers["Authorization"] = request.headers["Authorization"] = shown
+        return True
 
     def _once(self, request: httpx.Request) -> Any:
         try:

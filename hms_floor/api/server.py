@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from hms_floor.api.connection import MOST_CONNECTIONS, GuardedConnection
 from hms_floor.api.door import Door
-from hms_oms.errors import ConfigError
+from hms_floor.listening import listen
 from hms_oms.settings import Settings
 
 #: Files that are open besides: the ledger's connections, logs, uploads.
@@ -31,10 +31,13 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ConfigError where the port is taken."""
+def serve(app: FastAPI, settings: Settings, listening: socket.socket | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, at a socket that listens already if there is one.
+
+    Raises ConfigError where the port is taken.
+    """
     _allow_files(MOST_CONNECTIONS + OTHER_FILES)
-    listening = _listen(settings.floor_host, settings.floor_port)
+    listening = listening or listen(settings.floor_host, settings.floor_port)
     options: dict[str, Any] = {}
     if settings.floor_proxies:
         options = {"proxy_headers": True, "forwarded_allow_ips": settings.floor_proxies}
@@ -59,12 +62,3 @@ def _allow_files(wanted: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except OSError as error:
-        fault = f"HMS_FLOOR_HOST, HMS_FLOOR_PORT: {host} port {port} cannot be used: {error.strerror}"
-        raise ConfigError([fault]) from None

@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
-from hms_floor import badges, entrance
+from hms_floor import badges, entrance, local_badge
 from hms_floor.api.gate import Gate
 from hms_floor.api.problems import Problem
 from hms_floor.badges import Badge, Issued, Role
@@ -194,7 +194,7 @@ def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
     """The badge of whoever came by the link: it stands on the register and in the trail."""
     issued = badges.issue(
         settings,
-        actor=badges.login_name(),
+        actor=local_badge.login_name(),
         roles=tuple(Role),
         queues=[badges.ANY_QUEUE],
         hours=LINK_HOURS,

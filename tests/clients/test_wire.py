@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hms_act import ActClient
+from hms_floor import programs
 from hms_oms import OmsClient, address, frames, problems
 from hms_oms.errors import ConfigError
 from hms_oms.problems import DoorError, Invalid, NoBadge, NotFound, Refused, TooMany, Unavailable
@@ -209,6 +210,14 @@ def test_the_door_of_a_running_floor_is_found(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ConfigError, match="hms up"):
         address.find()
     (tmp_path / "servers.json").write_text(json.dumps({"floor_url": "http://127.0.0.1:8080/"}))
+    # A floor that was killed leaves it behind: whoever listens there now is shown nothing.
+    with pytest.raises(ConfigError, match="hms up"):
+        address.find()
+    with programs.hold(tmp_path):
+        _found_in(tmp_path, monkeypatch)
+
+
+def _found_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoBadge, match="badge"):
         address.find()
     badge = tmp_path / "badge"

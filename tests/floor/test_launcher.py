@@ -211,7 +211,7 @@ def test_a_taken_port_for_flower_is_a_fault_of_the_settings(tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         configured = settings.Settings(home=tmp_path, flower_port=taken.getsockname()[1])
         with pytest.raises(ConfigError, match="HMS_FLOWER_PORT"):
-            launcher.whole_floor(configured, "postgresql://x/y", "redis://x", print)
+            launcher.whole_floor(configured, "postgresql://x/y", "redis://x", print, listening=taken)
 
 
 def test_what_is_run_when_ready_decides_the_exit_code(
@@ -256,13 +256,24 @@ def test_a_killed_floor_leaves_no_process_and_can_be_started_again(
 def test_a_whole_floor_comes_up_works_and_goes(
     tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    """Servers, workers, daemons and Flower are up; the home is refused to others; Ctrl-C stops all."""
-    process = launch(WHOLE_FLOOR, HMS_WORKERS="1")
+    """Servers, workers, daemons and Flower are up; the home is refused to others; Ctrl-C stops all.
+
+    The port that it had is somebody else's by now, who hears nothing of it; and it listens at IPv6.
+    """
+    stranger = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    stranger.setblocking(False)
+    (tmp_path / "floor.port").write_text(str(stranger.getsockname()[1]))
+    process = launch(WHOLE_FLOOR, HMS_WORKERS="1", HMS_FLOOR_HOST="::1", HMS_FLOOR_PORT="0")
     wait_until(
         lambda: b"is up" in (tmp_path / "said").read_bytes() or process.poll() is not None, "the floor", 40.0
     )
     told = (tmp_path / "said").read_text()
     assert "(worker-1, act, ops, floor, flower)" in told
+    with stranger, pytest.raises(BlockingIOError):
+        stranger.accept()
+    floor_url = settings.load({"HMS_HOME": str(tmp_path)}).floor_url
+    assert floor_url == f"http://[::1]:{(tmp_path / 'floor.port').read_text()}"
+    assert urllib.request.urlopen(f"{floor_url}/livez").status == 200
 
     assert (tmp_path / "servers.json").stat().st_mode & 0o777 == 0o600
     assert settings.load({"HMS_HOME": str(tmp_path)}).servers() == embedded.addresses(tmp_path)
