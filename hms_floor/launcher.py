@@ -35,7 +35,6 @@ from hms_floor.programs import Program
 from hms_floor.supervisor import Supervisor
 from hms_oms import database, health, presence
 from hms_oms.settings import SERVERS_FILE, Settings
-from hms_ops import rota
 
 Say = Callable[[str], None]
 #: Makes the list of programs from the settings, the database URL and the broker URL.
@@ -74,8 +73,6 @@ def run(
         try:
             database_url, broker_url = _servers(settings, supervisor)
             prepare(database_url)
-            with database.engine(database_url).connect() as connection:
-                rota.require_anybody(connection, settings)
             # Bound before anybody is told of it, and kept: nobody else can ever answer there.
             listening = floors.enter_context(bound(settings, home))
             settings = replace(settings, floor_port=listening.getsockname()[1])

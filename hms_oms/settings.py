@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from hms_oms import clock, environment, server_urls
+from hms_oms import clock, environment, logs, server_urls
 from hms_oms.errors import ConfigError
 
 #: Where the launcher writes down the addresses of the servers it started (mode 0600).
@@ -358,9 +358,11 @@ _NEEDS = {
 
 def configure_logging(settings: Settings, program: str) -> None:
     """Send this process's log to standard error, one line per fact, in UTC."""
-    logging.basicConfig(
-        level=settings.log_level,
-        format=f"%(asctime)s {program} %(levelname)s %(message)s",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(logs.OneLine(f"%(asctime)s {program} %(levelname)s %(message)s"))
+    if program == "floor":
+        # Whoever reaches its port could otherwise fill the disk.
+        handler.addFilter(logs.FewAlike())
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
     # It tells every address that it asks, and those hold what people look for, or a secret.
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -15,10 +15,11 @@ from hms_act.client import ActClient
 from hms_floor import entrance, launcher
 from hms_floor.cli import cycle, db, morning, report, show, tables
 from hms_floor.cli.errors import ERROR, Stopped
-from hms_oms import recipes, settings
+from hms_oms import database, recipes, settings
 from hms_oms.address import BADGE_FILE
 from hms_oms.client import OmsClient
 from hms_oms.settings import Settings
+from hms_ops import rota
 from workers import modules
 
 SAMPLE_TYPE = "farm:grant:v1"
@@ -51,6 +52,8 @@ def up(ctx: click.Context, sample: int | None, once: bool) -> None:
 
     def prepare(database_url: str) -> None:
         _say(str(db.prepare(database_url, known.values())))
+        with database.engine(database_url).connect() as connection:
+            rota.require_anybody(connection, configured)
 
     def when_ready() -> int | None:
         if sample is None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import httpx
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -315,3 +316,35 @@ def test_a_caller_who_hangs_up_leaves_nothing_behind(door: Door) -> None:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         line.close()
     assert door.get("/jobs")["jobs"] == []
+
+
+def test_requests_without_a_badge_spoil_no_log_and_cost_no_memory(door: Door) -> None:
+    """A thousand with odd paths and sessions: the log is short and printable, memory stays bounded."""
+    log = door.settings.home / "floor.log"
+    process = psutil.Process(door.process.pid)
+    odd = "%1b%5b2J%0d%0aERROR%20forged%00"
+    paths = [
+        f"/jobs/{odd}",
+        f"/floor/{odd}",
+        "/floor",
+        f"/enter?code={odd}",
+        f"/floor/_nicegui_ws/socket.io/?EIO=4&transport=polling&sid={odd}",
+        "/floor/_nicegui_ws/socket.io/?EIO=4&transport=polling",
+        f"/nowhere/{'x' * 2000}",
+    ]
+
+    def burst(times: int) -> None:
+        for number in range(times):
+            for path in paths:
+                with door.connect() as line:
+                    head = f"Host: x\r\nUser-Agent: a{number}\r\nX-Forwarded-For: b\r\nConnection: close\r\n"
+                    line.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+                    receive_all(line)
+
+    burst(20)
+    size, memory = log.stat().st_size, process.memory_info().rss
+    burst(150)
+    grown = log.read_bytes()[size:]
+    assert len(grown) < 100_000
+    assert all(byte >= 0x20 or byte == 0x0A for byte in log.read_bytes())
+    assert process.memory_info().rss - memory < 20 << 20
