@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -203,14 +205,15 @@ def serving(
         led.set()
         return make(lease)
 
-    thread = threading.Thread(target=duty.serve, args=(name, database, [], noted, stop))
-    thread.start()
-    try:
-        yield led.is_set, stop
-    finally:
-        stop.ask()
-        thread.join(20)
-        assert not thread.is_alive()
+    with tempfile.TemporaryDirectory() as home:
+        thread = threading.Thread(target=duty.serve, args=(name, database, [], noted, stop, Path(home)))
+        thread.start()
+        try:
+            yield led.is_set, stop
+        finally:
+            stop.ask()
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 def standing_by(database: str) -> bool:
