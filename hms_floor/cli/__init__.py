@@ -24,7 +24,10 @@ COMMANDS = {
     "incident": ("hms_floor.cli.incident:incident", "See what is wrong; acknowledge, resolve, silence it."),
     "oncall": ("hms_floor.cli.oncall:oncall", "See and set who is texted about it."),
     "audit": ("hms_floor.cli.trail:audit", "See who has changed what, when and why."),
-    "check": ("hms_floor.cli.check:check", "Tell what is configured, what answers and who works."),
+    "check": (
+        "hms_floor.cli.check:check",
+        "Tell what answers, who works, and what is wrong now.",
+    ),
     "db": ("hms_floor.cli.db:db", "Bring the database to the revision that this version needs."),
     "act": ("hms_floor.cli.daemons:act", "The dispatcher, which hands jobs to the workers."),
     "ops": ("hms_floor.cli.daemons:ops", "The watch, which calls people; its state, its rules, test pages."),

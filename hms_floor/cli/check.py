@@ -20,7 +20,7 @@ _LOOKS = {
 @show.json_option
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
-    """Tell what is configured, what answers and takes writes, who works, and what is wrong now.
+    """Tell what answers, who works, and what is wrong now.
 
     Asks PostgreSQL, Redis and the API at the same time, each for a few seconds at most; starts nothing and
     changes nothing. Exits with 1 if anything has failed or an incident is open; what only wants a look
