@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.table import Table
+from rich.console import RenderableType
 
 from hms_floor.cli import door, show, tables
 from hms_oms.cycles import Cycle, RefusedInFull, RepeatedRow
@@ -113,7 +113,7 @@ def chosen(name: str | None) -> Cycle:
     raise NotFound(f"there is no cycle {name}", status=404)
 
 
-def repeated_table(rows: list[RepeatedRow]) -> Table:
+def repeated_table(rows: list[RepeatedRow]) -> RenderableType:
     """Rows whose key was known, with what differs."""
     cells = [(str(row.line), row.job or "an earlier row", _differences(row)) for row in rows]
     return tables.table(["line", "known as", "differs in"], cells, right=["line"], wide=["differs in"])

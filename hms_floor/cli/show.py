@@ -27,6 +27,8 @@ from hms_ops import cause as causes
 
 #: Columns where output goes to a file or a program, which have no width of their own.
 UNBOUNDED = 240
+#: Columns of a terminal that does not say how many it has, and the fewest that lines are made for.
+UNKNOWN, LEAST = 80, 20
 
 STYLES = {
     "running": "cyan",
@@ -42,14 +44,28 @@ json_option = click.option("as_json", "--json", is_flag=True, help="Print JSON i
 
 def out() -> Console:
     """Standard output for a person: coloured only on a terminal, and never cut to fit elsewhere."""
-    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(file=sys.stdout, width=None if bounded else UNBOUNDED, highlight=False, soft_wrap=False)
+    return Console(file=sys.stdout, width=width(), highlight=False, soft_wrap=False)
+
+
+def width() -> int:
+    """The columns of standard output; a terminal that has hardly any breaks the lines itself."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit():
+        return max(int(told), LEAST) if int(told) else UNBOUNDED
+    if not sys.stdout.isatty():
+        return UNBOUNDED
+    try:
+        return max(os.get_terminal_size(sys.stdout.fileno()).columns or UNKNOWN, LEAST)
+    except OSError:
+        return UNKNOWN
 
 
 @functools.cache
 def err() -> Console:
     """Standard error for a person; one for all, so that a line may be told while a bar is drawn."""
-    return Console(stderr=True, highlight=False)
+    # By a width of 0 nothing at all would be shown.
+    unknown = os.environ.get("COLUMNS", "").strip("0") == "" and "COLUMNS" in os.environ
+    return Console(stderr=True, highlight=False, width=UNKNOWN if unknown else None)
 
 
 def print_json(document: Any, *, indent: int | None = 2) -> None:
@@ -69,7 +85,8 @@ def lines(*parts: RenderableType) -> None:
     console = out()
     with console.capture() as printed:
         for part in parts:
-            console.print(plain(part) if isinstance(part, str) else part)
+            # Never cut: what is too long for a line goes on in the next.
+            console.print(plain(part) if isinstance(part, str) else part, crop=False, overflow="ignore")
     text = printed.get()
     if not console.is_terminal:
         text = re.sub(" +$", "", text, flags=re.MULTILINE)
