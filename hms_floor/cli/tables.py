@@ -7,6 +7,7 @@ lines, between words, and never within a number: of file names and addresses, be
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rich import box
@@ -51,7 +52,7 @@ def table(
     if not left_out:
         return made
     note = f"Left out for lack of width: {', '.join(left_out)}"
-    return Group(made, Text(note, style="dim", overflow="ignore"))
+    return Group(made, *(_uncut(line, style="dim") for line in _wrapped(note)))
 
 
 def facts(rows: Iterable[tuple[str, str | Text]]) -> RenderableType:
@@ -170,6 +171,10 @@ def _lists(headers: Sequence[str], cells: Sequence[Row]) -> Group:
 def _fact(name: str, value: Text) -> Text:
     told = _uncut(f"{name}: " if name else "", style="dim")
     return Text.assemble(told, value, no_wrap=True, overflow="ignore")
+
+
+def _wrapped(note: str) -> list[str]:
+    return textwrap.wrap(note, show.out().width, break_long_words=False, break_on_hyphens=False)
 
 
 def _uncut(text: str, style: str = "") -> Text:
