@@ -84,7 +84,7 @@ async def floor(request: Request) -> None:
 
 
 class _Headline:
-    """The verdict and how fresh it is."""
+    """The verdict."""
 
     def __init__(self) -> None:
         self.box = ui.element("section").classes("verdict unknown").props('aria-label="Verdict"')
@@ -92,7 +92,6 @@ class _Headline:
             with ui.element("div").classes("verdict-words"):
                 with ui.element("div").classes("row"):
                     self.light = Light()
-                    self.fresh = ui.label("").classes("faint number")
                 with ui.element("h1").props('aria-live="polite"'):
                     self.words = ui.label("Reading the ledger ...")
             self.actions = ui.element("div").classes("row")
@@ -108,7 +107,6 @@ class _Headline:
             found = verdict.Verdict("unknown", told)
         put(self.words, found.words)
         self.light.show(found.light, board.WORDS[found.light])
-        put(self.fresh, f"as of {format.time_of_day(view.board.now, words.zone())}")
         if found.light != self._was:
             self.box.classes(remove=self._was, add=found.light)
             self._was = found.light

@@ -23,7 +23,7 @@ LOOK_SECONDS = 2.0
 #: Tickets of a worker that are shown one by one.
 TICKETS = 8
 NO_WORKER = "No worker is there: start one with `celery -A workers worker`, or `hms up`."
-_HEADERS = ("Worker", "Pool", "Slots", "Queues", "Holds", "Machine", "Processor", "Memory", "Up", "Last beat")
+_HEADERS = ("Worker", "Pool", "Slots", "Queues", "Holds", "Machine", "Processor", "Memory", "Up", "Last seen")
 
 
 @page("/workers", "GET /workers")
