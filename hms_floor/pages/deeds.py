@@ -43,7 +43,7 @@ _MANAGERS = (Role.MANAGER,)
 
 DEEDS: Mapping[str, Deed] = {
     "promote": Deed(
-        "Promote", "They run next, before all others.", "vertical_align_top", _MANAGERS, _NOT_BEGUN
+        "Promote", "Next to run, before all others.", "vertical_align_top", _MANAGERS, _NOT_BEGUN
     ),
     "priority": Deed(
         "Priority",
@@ -55,23 +55,23 @@ DEEDS: Mapping[str, Deed] = {
     ),
     "move": Deed(
         "Move",
-        "They wait in another queue and are run by its workers.",
+        "What is moved waits in the other queue and is run by its workers.",
         "drive_file_move",
         _MANAGERS,
         _NOT_BEGUN,
         ("queue", "To queue", str),
     ),
-    "retry": Deed("Retry", "They go on from the step that failed.", "replay", _STARTERS, ("failed",)),
+    "retry": Deed("Retry", "Each goes on from the step that failed.", "replay", _STARTERS, ("failed",)),
     "reinstate": Deed(
         "Reinstate",
-        "They go on from the step at which they stood. Their deadline stays: one that is past it is late.",
+        "Each goes on from the step at which it stood. Deadlines stay: a job that is past its own is late.",
         "restore",
         _STARTERS,
         ("cancelled",),
     ),
     "cancel": Deed(
         "Cancel",
-        "They end; one that runs ends with its step. Cancelled jobs can be reinstated.",
+        "A job that runs ends with its step. Cancelled jobs can be reinstated.",
         "cancel",
         _STARTERS,
         _OPEN,
@@ -169,9 +169,9 @@ async def _as_of_now(visitor: Visitor, which: Mapping[str, Any]) -> Mapping[str,
 def _confirmed(able: int, typed: str | None, reason: str | None) -> int:
     """The number that somebody has typed. Raises ValueError unless it is the right one, with a reason."""
     if not (reason or "").strip():
-        raise ValueError(f"Say why: it is about {able:,} jobs.")
+        raise ValueError(f"Say why: {able:,} jobs will change.")
     if (typed or "").strip().replace(",", "") != str(able):
-        raise ValueError(f"Type {able} to confirm: so many jobs will change.")
+        raise ValueError(f"Type {able} to confirm: that many jobs will change.")
     return able
 
 
