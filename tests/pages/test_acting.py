@@ -22,7 +22,7 @@ def burning(floor: Floor) -> Any:
     """A queue whose jobs go late one after the other, and the reference of the incident about it."""
     floor.ask("POST", "/queues/farm-grant/resume", {})
     floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": 30})
-    floor.cycle(80, 0.2)
+    floor.cycle(400, 0.2)
 
     def late() -> Any:
         incidents = floor.ask("GET", "/incidents?state=open")["incidents"]
