@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.conftest import wait_until
 from tests.pages.conftest import Floor
 
 Visit = Callable[..., Page]
+SEEING = (Path(__file__).parent / "seeing.js").read_text()
 #: Between two keys, in milliseconds: a reason takes longer than any page leaves its numbers alone.
 SLOWLY = 100
 REASON = "county fair, second try"
@@ -171,6 +173,7 @@ def test_what_was_done_is_undone_from_the_toast(visit: Visit, floor: Floor) -> N
         toast = page.locator(".undo")
         expect(toast.get_by_text("Cancel: 1 of 1 changed.")).to_be_visible()
         expect(toast.get_by_text("Undo (2")).to_be_visible()
+        assert page.evaluate(SEEING) == []
         assert floor.ask("GET", f"/jobs/{job['id']}")["status"] == "cancelled"
         toast.get_by_role("button", name="Undo").click()
         expect(page.get_by_text(f"Undone: the cancellation of {job['id']}.")).to_be_visible()
