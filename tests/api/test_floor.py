@@ -221,7 +221,7 @@ def test_agents_are_served_at_once_after_the_listener_has_lost_its_connection(
         answers: list[float] = []
 
         def reserve(answers: list[float] = answers) -> None:
-            body = {"wait": 10}
+            body = {"wait": 30}
             assert door.ask("POST", "/queues/returns-desk/reserve", body, badge=badge).status_code == 200
             answers.append(time.monotonic())
 

@@ -54,7 +54,7 @@ WRONG = {
     "/jobs?batch=99999999999999999999999": (422, "cycles are numbered"),
     "/jobs?cursor=abc": (422, "cursor"),
     "/jobs?payload=novalue": (422, "as in countyFips=19153"),
-    "/jobs?queue=nowhere&type=none&foo=bar": (200, "No matching jobs."),
+    "/jobs?queue=nowhere&foo=bar": (404, "nowhere"),
     "/jobs/nonsense": (404, "nonsense"),
     "/jobs/job-999999": (404, "job-999999"),
     "/jobs/job-99999999999999999999999": (404, "job-99999999999999999999999"),
