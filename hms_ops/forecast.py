@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hms_ops.capacity import Capacity
@@ -67,7 +67,7 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
     nothing can hold those, and are None if a slot gets nothing done. A paused queue starts `PAUSE_SECONDS`
     from now.
     """
-    start = now + timedelta(seconds=PAUSE_SECONDS) if paused else now
+    start = start_of(now, paused=paused)
     late, first_late = _late(histogram, capacity, start, now)
     slots, deadline = _slots(histogram, capacity.per_slot, now)
     starts, by_limit = _starts(histogram, capacity, now)
@@ -83,6 +83,24 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
         slot_rate=capacity.per_slot,
         limit_needed=starts,
     )
+
+
+def start_of(now: datetime, *, paused: bool) -> datetime:
+    """When work begins: a paused queue is taken to go on `PAUSE_SECONDS` from now."""
+    return now + timedelta(seconds=PAUSE_SECONDS) if paused else now
+
+
+def later(
+    found: Forecast, histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
+) -> Forecast:
+    """What a forecast of a moment ago, whose work began at `start`, says `now`.
+
+    Jobs whose deadline has passed since are late, and no longer of those that will be, nor does a remedy
+    hold them.
+    """
+    late, first_late = _late(histogram, capacity, start, now)
+    by_now = forecast(histogram, capacity, now)
+    return replace(by_now, late=late, first_late=first_late, done_at=found.done_at)
 
 
 def finish(position: int, capacity: Capacity, now: datetime) -> datetime | None:
@@ -140,7 +158,7 @@ def arrival(
     paused: bool = False,
 ) -> Arrival:
     """What becomes of `jobs` more with `deadline` and no priority, and of those that are open now."""
-    start = now + timedelta(seconds=PAUSE_SECONDS) if paused else now
+    start = start_of(now, paused=paused)
     place = len(histogram)
     while place and histogram[place - 1][0] > deadline:
         place -= 1

@@ -19,11 +19,11 @@ from hms_oms import broker_state, presence
 from hms_oms.broker_state import BrokerState
 from hms_oms.presence import Worker
 from hms_ops.attainment import statement
-from hms_ops.capacity import most
+from hms_ops.capacity import Capacity, most
 from hms_ops.cause import busy_hosts
 from hms_ops.census import Census, Count, Day, Standing
 from hms_ops.diary import Diary
-from hms_ops.forecast import forecast
+from hms_ops.forecast import Histogram, forecast, later, start_of
 from hms_ops.heard import Heard
 from hms_ops.pace import Pace, work
 from hms_ops.picture import Forecast, Hearing, HostSeen, Picture, QueueSeen
@@ -60,6 +60,8 @@ class Measure:
         self._tallies: dict[str, Tally] = {}
         self._paces: dict[str, Pace] = {}
         self._ahead: dict[str, Forecast | None] = {}
+        # What the forecasts rest on: so that each look knows which of the jobs are late by now.
+        self._lines: dict[str, tuple[Histogram, Capacity, datetime]] = {}
         self._left: dict[str, int] = {}
         self._done: dict[str, int] = {}
         self._unsent: tuple[int, datetime | None] | None = None
@@ -155,6 +157,8 @@ class Measure:
             hands = 1 if name in count.agents else slots  # how many agents there are, nobody knows
             self._look_ahead(row, standing, hands, now)
         ahead = self._ahead.get(name)
+        if ahead is not None:
+            ahead = later(ahead, *self._lines[name], now)
         known = self._diary.caught_up
         queue = QueueSeen(
             name=name,
@@ -210,6 +214,7 @@ class Measure:
         if capacity is not None:
             allowed = most(row["starts_per_minute"], row["window_size"])
             capacity = capacity.limited(allowed, standing.running + standing.queued)
+            self._lines[name] = standing.histogram, capacity, start_of(now, paused=paused)
         self._ahead[name] = (
             None if capacity is None else forecast(standing.histogram, capacity, now, paused=paused)
         )

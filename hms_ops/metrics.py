@@ -223,6 +223,7 @@ def _of_queue(queue: QueueSeen, picture: Picture) -> Iterator[Metric]:
     for state, length in lengths.items():
         yield Metric("queue.length", length, queue.name, state, counted, LEDGER)
     yield Metric("sla.breached", queue.late, queue.name, None, picture.now, LEDGER)
+    yield Metric("sla.atRisk", queue.at_risk, queue.name, None, picture.now, LEDGER)
     # How many agents there are, nobody knows.
     online = None if queue.agent_only and not queue.workers else queue.workers
     yield Metric("worker.online", online, queue.name, None, picture.now, PRESENCE)
@@ -244,7 +245,6 @@ def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
     due = None if ahead is None else ahead.deadline
     return {
         "queue.oldestAge": None if oldest is None else (now - oldest).total_seconds(),
-        "sla.atRisk": queue.at_risk,
         "forecast.doneIn": None if done_at is None else (done_at - now).total_seconds(),
         "forecast.lateIn": None if first_late is None else (first_late - now).total_seconds(),
         "forecast.dueIn": None if due is None else (due - now).total_seconds(),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import forecast as replayed
 from hms_ops.capacity import Capacity, most
-from hms_ops.forecast import PAUSE_SECONDS, change, finish, forecast, quote
+from hms_ops.forecast import PAUSE_SECONDS, change, finish, forecast, later, quote, start_of
 from hms_ops.pace import ENOUGH, LONGEST_SECONDS, PIECE_SECONDS, WINDOW_SECONDS, Pace, work
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -80,6 +80,16 @@ def test_late_jobs_hold_the_others_up_but_are_not_counted_again() -> None:
     """Thirty jobs past their deadline are served first, so that ten of the next ones are late."""
     seen = forecast(due((-3, 30), (5, 40)), CREW, NOW)
     assert (seen.late, seen.first_late, seen.slots_needed) == (10, at(5), 3)
+
+
+def test_a_job_whose_deadline_has_passed_since_is_late_and_not_going_to_be() -> None:
+    """What was forecast a moment ago is told as of now: no job is counted twice."""
+    line, capacity = due((-3, 30), (5, 40), (8, 60)), CREW
+    seen = forecast(line, capacity, NOW)
+    assert (seen.late, seen.first_late) == (10 + 34, at(5))
+    by_now = later(seen, line, capacity, start_of(NOW, paused=False), at(6))
+    assert (by_now.late, by_now.first_late) == (34, at(8))
+    assert (by_now.deadline, by_now.slots_needed, by_now.done_at) == (at(8), 11, seen.done_at)
 
 
 def test_a_deadline_of_this_very_moment_is_still_to_be_missed() -> None:
