@@ -37,6 +37,8 @@ PAUSE_SECONDS = 600.0
 _CLOCK_SECONDS = 1e-6
 #: Below the resolution of a clock: a job that is done at its deadline is on time, whatever floats make of it.
 _ROUNDING = 1e-6
+#: What is lost between two starts, and until somebody has raised the limit: so much more is asked for.
+_SPARE = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ def _starts(histogram: Histogram, capacity: Capacity, start: datetime) -> tuple[
         asked = (due - capacity.started) / (seconds - takes) if seconds > 2 * takes else due / seconds
         if asked > needed:
             needed, binding = asked, deadline
-    return math.ceil(60 * needed - _ROUNDING), binding
+    return math.ceil(60 * needed * _SPARE - _ROUNDING), binding
 
 
 def _last_harmed(line: Histogram, capacity: Capacity, now: datetime) -> int:
