@@ -1,4 +1,4 @@
-"""Which jobs were late in an incident: listed while they are open, by looking at the ledger."""
+"""Which jobs were late in an incident, by looking at the ledger: the open ones and those just ended."""
 
 from __future__ import annotations
 

@@ -1,19 +1,31 @@
--- List jobs of a queue that are open past their deadline under an incident; how many are new.
+-- List jobs of a queue that are past their deadline, or ended past it, under an incident; how many are new.
 with incident as (
-    select id, noted_until from ops.incidents where id = :incident for update
+    select id, noted_until, active_at from ops.incidents where id = :incident for update
 ),
-late as (
+past as (
     select job.id, job.sla
     from oms.jobs as job, incident
     where job.queue = :queue
         and job.status in ('waiting', 'queued', 'running')
         and job.sla < :now
         and job.sla >= case when :whole then '-infinity' else coalesce(incident.noted_until, '-infinity') end
-        and not exists (
-            select from ops.incident_jobs as listed
-            where listed.incident_id = incident.id and listed.job_id = job.id
-        )
-    order by job.sla
+    union all
+    -- A job may become late and end between two looks.
+    select job.id, job.sla
+    from oms.jobs as job, incident
+    where job.queue = :queue
+        and job.finished_at > greatest(incident.active_at, :now - interval '30 seconds')
+        and job.finished_at > job.sla
+        and job.status <> 'cancelled'
+),
+late as (
+    select past.id, past.sla
+    from past, incident
+    where not exists (
+        select from ops.incident_jobs as listed
+        where listed.incident_id = incident.id and listed.job_id = past.id
+    )
+    order by past.sla
     limit :most
 ),
 listed as (

@@ -325,7 +325,7 @@ def test_promises_and_texts(ops: OpsClient, act: ActClient, engine: sa.Engine) -
     """The report counts what was kept, nobody beats without a watch, and texts wait in the outbox."""
     act.start_job("shop:order:v1", {"number": 1})
     report = ops.sla_report(week=True)
-    assert (report.whole.ended, report.whole.share, len(report.days)) == (0, None, 7)
+    assert (report.whole.ended, report.whole.share_of_ended, len(report.days)) == (0, None, 7)
     assert report.until - report.since == timedelta(days=7)
     assert ops.sla_report(report.since.date(), report.until).worst == ()
     status = ops.status()

@@ -291,6 +291,27 @@ def test_late_jobs_are_listed_once(
         assert len(late_jobs.of(connection, incident)) == 5
 
 
+def test_a_job_that_becomes_late_and_ends_between_two_looks_is_listed(
+    engine: sa.Engine, shop_orders: Callable[[int], None], forward: Any
+) -> None:
+    """What ended past its deadline counts as late, what ended before it does not."""
+    shop_orders(3)
+    with engine.begin() as connection:
+        observe(connection, "shop")
+    forward(timedelta(minutes=31))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "update oms.jobs set status = 'done', finished_at = sla + interval '1 second' * (2 - id)"
+                " where id in (select id from oms.jobs order by id limit 2)"
+            )
+        )
+        connection.execute(sa.text("update ops.incidents set active_at = active_at - interval '1 hour'"))
+        connection.execute(sa.text("update oms.jobs set finished_at = oms.now() where finished_at > sla"))
+        assert late_jobs.note(connection, clock(connection), whole=False) == 2
+        assert late_jobs.note(connection, clock(connection), whole=False) == 0
+
+
 def test_many_late_jobs_are_listed_bit_by_bit(
     engine: sa.Engine,
     shop_orders: Callable[[int], None],
