@@ -184,7 +184,7 @@ def _of_database(error: Exception) -> Problem | None:
         return busy("somebody else changed the same at the same time: try again")
     if isinstance(cause, sql.UndefinedTable | sql.UndefinedColumn | sql.UndefinedFunction):
         log.error("the database is not at the revision that this version needs: %s", _told(error))
-        return busy("the database is not at the revision that this version needs", 30)
+        return busy("the database is not at the revision that this version needs: run `hms db migrate`", 30)
     if isinstance(cause, psycopg2.DataError):
         return Problem(422, "a value is none that the ledger can keep")
     refusal = of_postgresql(error)

@@ -57,8 +57,8 @@ def run(
                 accept_refusals=accept_refusals,
             )
         view.note(f"Cycle {cycle.id}: {cycle.type} from {cycle.name}")
-        _tell_left(oms, cycle, view, places)
         try:
+            _tell_left(oms, cycle, view, places)
             return watching.follow(oms, cycle.id, view, patience=patience)
         except KeyboardInterrupt:
             raise Stopped(

@@ -58,7 +58,7 @@ def test_dispatcher_dies_between_commit_and_publish(crew: Crew, engine: sa.Engin
         "-c",
         "import os, signal; from hms_oms import settings; from hms_act import dispatcher as d\n"
         "d.Dispatcher.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "d.run(*settings.load().servers())",
+        "loaded = settings.load(); d.run(*loaded.servers(), loaded.home)",
     )
     dying.wait(timeout=30)
     assert status(engine, job) == "queued"

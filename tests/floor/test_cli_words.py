@@ -80,7 +80,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["job", "get", "job-x"], "write job-219 or 219"),
         (["job", "list", "--older-than", "10"], "write 90s, 10m, 1h30m or 2d"),
         (["job", "list", "--status", "lost"], "waiting"),
-        (["sla", "set", "farm-grant", "nan"], "above 0"),
+        (["sla", "set", "farm-grant", "nan"], "a number of minutes from 0.01"),
         (["sla", "set", "farm-grant", "-5"], "-5"),
         (["cycle", "run", "nowhere.csv", "--type", "farm:grant:v1"], "nowhere.csv"),
         (["cycle", "sample", "0", "--seed", "1"], "x>=1"),

@@ -63,7 +63,15 @@ def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[
         ("windows", {"gone": 6.0}, "jobs_backlog", 200),
         (
             "claim",
-            {"jobs": [7], "attempts": [1], "steps": ["pick"], "leases": [60.0], "worker": "w"},
+            {
+                "jobs": [7],
+                "attempts": [1],
+                "steps": ["pick"],
+                "leases": [60.0],
+                "alone": [True],
+                "worker": "w",
+                "heard_within": None,
+            },
             "jobs_pkey",
             20,
         ),
