@@ -16,6 +16,8 @@ from hms_oms.tickets import Ticket
 
 #: Our longest messages, with the chains of many steps in them, have some kilobytes.
 MOST_BYTES = 65536
+#: What workers tell of themselves, as their settings, is longer.
+MOST_TOLD_BYTES = 4 << 20
 #: No step may run longer, in seconds: a week.
 MOST_SECONDS = 7 * 86400
 
@@ -84,7 +86,7 @@ def read(item: bytes) -> dict[str, Any]:
 
 def announcement(item: Any) -> dict[str, Any]:
     """An event or a command, as it comes over a channel, as kombu wants it. Raises Malformed."""
-    if not isinstance(item, bytes) or len(item) > MOST_BYTES:
+    if not isinstance(item, bytes) or len(item) > MOST_TOLD_BYTES:
         raise Malformed("it is too long, or no text")
     payload = _object(_json(item, "the message"), "the message")
     properties = _object(payload.get("properties"), "its properties")

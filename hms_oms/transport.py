@@ -19,6 +19,8 @@ from hms_oms import broker, envelope
 log = logging.getLogger(__name__)
 
 
+#: How Celery names the queues of replies to remote control, as Flower reads them.
+_REPLIES = ".reply.celery.pidbox"
 #: How many messages this process has dropped because they were not of ours.
 dropped = 0
 
@@ -53,7 +55,9 @@ class Channel(redis.Channel):  # type: ignore[misc]
             queue = key.decode().rsplit(self.sep, 1)[0]
             self._queue_cycle.rotate(queue)
             try:
-                message = envelope.read(item)
+                # What comes to one who has asked the workers something is no step.
+                is_reply = queue.endswith(_REPLIES)
+                message = envelope.announcement(item) if is_reply else envelope.read(item)
             except envelope.Malformed as error:
                 drop(f"queue {queue}", str(error))
             else:

@@ -345,5 +345,5 @@ insert into ops.incidents (
     rule, queue, state, reference, active_at, last_true_at, opened_at, page_from, acknowledged_by
 ) values
     ('late', 'shop', 'open', 'K7', oms.now(), oms.now(), oms.now(), oms.now() - interval '1 minute', null),
-    ('slow', 'shop', 'acknowledged', 'K8', oms.now(), oms.now(), oms.now(), oms.now(), 'ann')
+    ('failing', 'shop', 'acknowledged', 'K8', oms.now(), oms.now(), oms.now(), oms.now(), 'ann')
 """
