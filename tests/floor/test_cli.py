@@ -286,7 +286,7 @@ def test_a_cycle_of_which_every_row_was_refused_has_exit_code_7(hms: Hms, queue:
     done = hms("cycle", "run", str(file), "--type", "farm:grant:v1")
     assert done.returncode == 7
     assert "hms cycle refused 1" in done.stdout
-    page = hms("cycle", "refused", "today.csv").stdout
+    page = hms("cycle", "refused", "today.csv", COLUMNS="200").stdout
     assert "must be a whole number" in page
     assert "x,Ann Lee,515-555-0142" in page
     rows = json.loads(hms("cycle", "refused", "--json").stdout)
