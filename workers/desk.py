@@ -108,6 +108,8 @@ class _Slots:
         """Wait, in one's slot, until no other step runs; none begins before this slot is left."""
         with self._changed:
             self._taken -= 1
+            # Another may be waiting for just this slot to be given up.
+            self._changed.notify_all()
             self._changed.wait_for(lambda: not self._alone)
             self._alone = True
             self._changed.wait_for(lambda: self._taken == 0)

@@ -44,6 +44,19 @@ class Kept:
             return all(jobs.get(connection, number).finished_at for number in numbers)
 
 
+def test_a_step_that_ends_its_process_fails_no_other(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+    """Of ten jobs in one process the one that ends it fails, and the nine beside it are done."""
+    culprit = order(engine, shop, 1, pick={"exit": True})
+    innocent = [order(engine, shop, number) for number in range(2, 11)]
+    crew.dispatcher()
+    worker = Kept(crew, pool="threads", slots=8)
+    wait_until(lambda: worker.all_ended(engine, [culprit, *innocent]), "all to end", 180)
+    assert [status(engine, job) for job in innocent] == ["done"] * 9
+    with engine.connect() as connection:
+        error = jobs.get(connection, culprit).error
+    assert error == {"type": "WorkerLost", "message": "3 workers were lost in step pick"}
+
+
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_a_step_past_its_limit_fails_as_that(crew: Crew, engine: sa.Engine, brief: Recipe, pool: str) -> None:
     """With one attempt it has one run and one failure, called by its name; no worker was lost."""
