@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from dataclasses import replace
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -72,10 +73,10 @@ def after(outcome: Outcome, taken: Taken, *, repeatable: bool) -> Answer:
         taken.fence,
         state,
         word,
-        _kept(outcome.sid),
+        outcome.sid,
         outcome.http_status,
-        _kept(outcome.code),
-        _kept(outcome.fault),
+        outcome.code,
+        outcome.fault,
         delay,
     )
 
@@ -116,6 +117,11 @@ def reported(
         log.warning("text %d was %s and is delivered after all", message, was)
     elif now in ("failed", "undelivered"):
         log.error("text %d did not arrive: %s, code %s", message, status, code)
+
+
+def kept(outcome: Outcome) -> Outcome:
+    """The outcome without what neither the ledger nor a log can keep of a provider's words."""
+    return replace(outcome, sid=_kept(outcome.sid), code=_kept(outcome.code), fault=_kept(outcome.fault))
 
 
 def _kept(words: str | None) -> str | None:

@@ -166,7 +166,7 @@ class Delivery:
 
     def _sent(self, batch: Sequence[Dispatch], outcomes: Sequence[Outcome]) -> None:
         """Record how a hand-over went."""
-        pairs = list(zip(batch, outcomes, strict=True))
+        pairs = list(zip(batch, map(attempts.kept, outcomes), strict=True))
         answers = [
             attempts.after(outcome, text, repeatable=self.sender.repeatable) for text, outcome in pairs
         ]

@@ -152,8 +152,10 @@ def test_one_text_that_a_sender_cannot_bear_holds_up_no_other() -> None:
     assert str(one.fault).startswith("the picky sender failed: 3 outcomes for 1 texts")
 
 
-def test_what_the_ledger_cannot_keep_of_an_answer_is_left_out(engine: sa.Engine, bare: Bare) -> None:
-    """An answer with a NUL, a lone surrogate or a megabyte in it is recorded all the same."""
+def test_what_the_ledger_cannot_keep_of_an_answer_is_left_out(
+    engine: sa.Engine, bare: Bare, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer with a NUL, a lone surrogate or a megabyte in it is recorded and logged all the same."""
 
     class Odd(Picky):
         def send(self, texts: Sequence[Dispatch]) -> list[Outcome]:
@@ -162,6 +164,8 @@ def test_what_the_ledger_cannot_keep_of_an_answer_is_left_out(engine: sa.Engine,
 
     applicants(engine, 2)
     drive(Delivery(bare, Odd()), lambda: set(states(engine)) == {"failed"}, "both to be recorded")
+    assert "was refused: a?xxx" in caplog.text
+    assert len(caplog.text.encode()) < 10_000
 
 
 def dispatcher(engine: sa.Engine, bare: Bare, broker: str) -> Dispatcher:
