@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from hms_floor.programs import write_private
+from hms_floor.private_files import write_private
 from hms_oms.errors import HmsError
 from hms_oms.settings import Settings
 

@@ -10,7 +10,7 @@ import json
 import secrets
 from pathlib import Path
 
-from hms_floor.programs import write_private
+from hms_floor.private_files import write_private
 
 CODE_FILE = "enter"
 #: How long a code holds, in seconds.

@@ -14,7 +14,7 @@ import tornado.template
 import tornado.web
 from flower import urls
 
-from hms_floor.programs import write_private
+from hms_floor.private_files import write_private
 from hms_oms.tickets import Ticket
 
 PASSWORD_FILE = "flower.password"  # noqa: S105 -- a file's name

@@ -29,7 +29,7 @@ import psutil
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from hms_floor import embedded, flower, local_badge, programs
+from hms_floor import embedded, flower, local_badge, private_files, programs
 from hms_floor.listening import bound, free_port, url
 from hms_floor.programs import Program
 from hms_floor.supervisor import Supervisor
@@ -83,7 +83,7 @@ def run(
             }
             if settings.badge_jwks is None:
                 local_badge.make(home, settings)
-            programs.write_private(home / SERVERS_FILE, json.dumps(urls))
+            private_files.write_private(home / SERVERS_FILE, json.dumps(urls))
             wanted = (floor or partial(whole_floor, listening=listening))(
                 settings, database_url, broker_url, say
             )

@@ -6,7 +6,7 @@ import contextlib
 import socket
 from pathlib import Path
 
-from hms_floor.programs import write_private
+from hms_floor.private_files import write_private
 from hms_oms.errors import ConfigError
 from hms_oms.settings import Settings
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from hms_floor import badges
-from hms_floor.programs import write_private
+from hms_floor.private_files import write_private
 from hms_oms.errors import HmsError
 from hms_oms.settings import Settings
 

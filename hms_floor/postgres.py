@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from hms_floor import programs
+from hms_floor import private_files, programs
 from hms_floor.programs import Child, Program
 from hms_oms.errors import HmsError
 
@@ -147,7 +147,7 @@ def _admit(home: Path, account: Account | None) -> None:
         ("pg_ident.conf", "".join(f'hms "{person}" hms\n' for person in people)),
     ):
         # Written outside of the data folder: its owner could lay a link there for root to follow.
-        programs.write_private(home / name, text)
+        private_files.write_private(home / name, text)
         if account:
             os.chown(home / name, account.pw_uid, account.pw_gid)
         (home / name).replace(home / "postgres" / name)

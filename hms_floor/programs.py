@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import psutil
 
+from hms_floor.private_files import write_private
 from hms_oms.errors import HmsError
 from hms_oms.settings import LOCK_FILE
 
@@ -171,15 +172,6 @@ def started(pid: int) -> str | None:
     except OSError:
         return None
     return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 def record(home: Path, program: Program, pid: int) -> None:

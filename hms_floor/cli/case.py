@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 
 from sqlalchemy import Connection
 
@@ -12,6 +14,7 @@ from hms_oms import control, explain, health, registry
 from hms_oms.explain import Standing
 from hms_oms.kept import missed
 from hms_oms.recipes import Step
+from hms_oms.records import Event
 from hms_oms.tickets import job_name
 
 
@@ -96,3 +99,9 @@ def _step(connection: Connection, standing: Standing) -> Step | None:
         if recipe.type == job.type and tuple(step.name for step in recipe.steps) == job.steps
     ]
     return fitting[-1].steps[job.step] if fitting else None
+
+
+def took(diary: Sequence[Event], now: datetime) -> list[timedelta]:
+    """How long the job stayed in the status that each line of its diary brought it to."""
+    moments = [line.at for line in diary] + [now]
+    return [later - earlier for earlier, later in pairwise(moments)]

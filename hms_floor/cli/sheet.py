@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from rich.console import RenderableType
@@ -13,7 +11,6 @@ from rich.text import Text
 
 from hms_floor.cli import show, tables
 from hms_oms.answers import JobInFull
-from hms_oms.records import Event
 
 
 def sheet(job: JobInFull, now: datetime) -> list[RenderableType]:
@@ -26,12 +23,6 @@ def sheet(job: JobInFull, now: datetime) -> list[RenderableType]:
     if job.error:
         parts += [_title("Last error"), _error(job.error)]
     return parts
-
-
-def took(diary: Sequence[Event], now: datetime) -> list[timedelta]:
-    """How long the job stayed in the status that each line of its diary brought it to."""
-    moments = [line.at for line in diary] + [now]
-    return [later - earlier for earlier, later in pairwise(moments)]
 
 
 def _heading(job: JobInFull) -> Text:

@@ -10,7 +10,6 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
-from hms_floor.cli import show
 from hms_floor.pages import plain, words
 from hms_floor.pages.frame import frame
 from hms_floor.pages.freshness import keep
@@ -19,6 +18,7 @@ from hms_floor.pages.newcycle import NewCycle
 from hms_floor.pages.plain import Link, link
 from hms_floor.pages.route import page
 from hms_floor.pages.words import put
+from hms_oms import format
 from hms_oms.kept import Counts
 
 #: How often a running cycle is looked at, and the list of all, in seconds.
@@ -190,4 +190,4 @@ def _state_link(state: str, batch: int) -> plain.Cell:
 
 
 def _span(seconds: float) -> str:
-    return show.span(timedelta(seconds=seconds))
+    return format.span(timedelta(seconds=seconds))

@@ -11,7 +11,6 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.badges import Role
-from hms_floor.cli import show
 from hms_floor.pages import plain, words
 from hms_floor.pages.deeds import DEEDS, deed_button
 from hms_floor.pages.frame import frame
@@ -173,6 +172,6 @@ def _line(line: Mapping[str, Any]) -> tuple[str, ...]:
         line["step"] or "",
         "" if line["attempt"] is None else str(line["attempt"]),
         line["who"] or "",
-        show.span(timedelta(seconds=line["seconds"])),
+        format.span(timedelta(seconds=line["seconds"])),
         json.dumps(line["detail"]) if line["detail"] else "",
     )

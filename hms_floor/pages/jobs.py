@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.cli import show
 from hms_floor.pages import refusal, words
 from hms_floor.pages.asking import Refused
 from hms_floor.pages.deeds import DEEDS, deed_button
@@ -22,6 +21,7 @@ from hms_floor.pages.plain import link
 from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
 from hms_floor.pages.words import put
+from hms_oms import format
 from hms_oms.kept import missed
 
 #: Jobs on one page.
@@ -179,7 +179,7 @@ def _row(job: Mapping[str, Any]) -> dict[str, Any]:
         "type": job["type"],
         "queue": job["queue"],
         "step": job["step"],
-        "deadline": told if until <= due else f"{told} ({show.about(until - due)} late)" if late else told,
+        "deadline": told if until <= due else f"{told} ({format.about(until - due)} late)" if late else told,
         "late": late,
         "created": words.short(job["createdAt"]),
         "outcome": job["outcome"] or "",

@@ -9,11 +9,11 @@ from typing import Any
 
 from nicegui import ui
 
-from hms_floor.cli import show
 from hms_floor.pages import beside, waterfall
 from hms_floor.pages.live import Rows
 from hms_floor.pages.waterfall import Row
 from hms_floor.pages.words import put
+from hms_oms import format
 from hms_oms.tickets import Ticket, job_number
 
 
@@ -65,4 +65,4 @@ def _drawn(row: Row, start: datetime, seconds: float, mark: str, job: int) -> st
 
 
 def _took(seconds: float) -> str:
-    return show.span(timedelta(seconds=seconds))
+    return format.span(timedelta(seconds=seconds))

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from hms_floor import board, verdict
 from hms_floor.badges import Role
 from hms_floor.board import Card
-from hms_floor.cli import show
 from hms_floor.pages import feed, words
 from hms_floor.pages.feed import View
 from hms_floor.pages.frame import frame
@@ -24,6 +23,7 @@ from hms_floor.pages.queuecharts import QueueCharts
 from hms_floor.pages.queuedeeds import Buttons
 from hms_floor.pages.route import page
 from hms_floor.pages.words import put
+from hms_oms import format
 
 #: How many of the next jobs are shown.
 SHOWN = 100
@@ -123,7 +123,7 @@ def _row(job: Mapping[str, Any], card: Card | None, now: datetime | None) -> dic
 
 
 def _spare(slack: timedelta) -> str:
-    return show.about(slack) if slack >= timedelta(0) else f"{show.about(-slack)} late"
+    return format.about(slack) if slack >= timedelta(0) else f"{format.about(-slack)} late"
 
 
 def _finish(position: int, card: Card | None, now: datetime | None) -> datetime | None:

@@ -12,13 +12,12 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor import sheets
-from hms_floor.cli import show
 from hms_floor.pages import charts, plain, words
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.plain import Link, link
 from hms_floor.pages.route import page
-from hms_oms import clock
+from hms_oms import clock, format
 
 #: How many weeks the charts reach back, and how many days.
 WEEKS = 8
@@ -138,10 +137,10 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
                 miss["queue"],
                 miss["status"],
                 str(words.short(miss["deadline"])),
-                show.about(timedelta(seconds=miss["lateSeconds"])),
+                format.about(timedelta(seconds=miss["lateSeconds"])),
                 miss["cause"],
                 ", ".join(
-                    f"{cause} {show.about(timedelta(seconds=seconds))}"
+                    f"{cause} {format.about(timedelta(seconds=seconds))}"
                     for cause, seconds in miss["spent"].items()
                     if seconds >= 1
                 ),
@@ -189,7 +188,7 @@ def _row(name: str, tally: Mapping[str, Any], week: str) -> tuple[plain.Cell, ..
         f"{tally['late']:,}",
         f"{tally['failed']:,}",
         f"{tally['openLate']:,}",
-        *("" if seconds is None else show.about(timedelta(seconds=seconds)) for seconds in lateness),
+        *("" if seconds is None else format.about(timedelta(seconds=seconds)) for seconds in lateness),
     )
 
 
@@ -198,7 +197,7 @@ def _counted(tally: Mapping[str, Any]) -> int:
 
 
 def _share(tally: Mapping[str, Any]) -> str:
-    return show.share(tally["onTime"], _counted(tally))
+    return format.share(tally["onTime"], _counted(tally))
 
 
 def _download(report: Mapping[str, Any]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.cli import show
 from hms_floor.pages import plain, words
 from hms_floor.pages.frame import frame
 from hms_floor.pages.freshness import keep
@@ -64,6 +63,6 @@ def _row(worker: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
         worker["host"],
         f"{worker['cpuPercent']:.0f} %",
         f"{worker['rssBytes'] / 2**20:,.0f} MB",
-        show.about(beat - started),
+        format.about(beat - started),
         format.time_of_day(beat, words.zone()),
     )

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from hms_floor import badges, listening, local_badge, programs
+from hms_floor import badges, listening, local_badge, private_files, programs
 from hms_oms import settings
 from hms_oms.errors import ConfigError
 from hms_oms.settings import Settings
@@ -86,7 +86,7 @@ def test_the_badge_of_this_machine_holds_for_hours_and_is_renewed(
     configured = Settings(home=tmp_path)
     badges.make_key(tmp_path)
     long = badges.issue(configured, actor="me", roles=tuple(badges.Role), hours=badges.MOST_HOURS)
-    programs.write_private(tmp_path / badges.BADGE_FILE, long.token)
+    private_files.write_private(tmp_path / badges.BADGE_FILE, long.token)
     first = local_badge.make(tmp_path, configured)
     assert first != long.token
     left = badges.checker(configured).check(first).expires_at - time.time()
@@ -115,11 +115,11 @@ def test_a_client_takes_up_the_renewed_badge(tmp_path: Path, monkeypatch: pytest
     for name in ("HMS_URL", "HMS_BADGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HMS_HOME", str(tmp_path))
-    programs.write_private(tmp_path / "badge", "old")
+    private_files.write_private(tmp_path / "badge", "old")
     with ThreadingHTTPServer(("127.0.0.1", 0), Api) as running:
         Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
         wire = Wire(f"http://127.0.0.1:{running.server_address[1]}")
-        programs.write_private(tmp_path / "badge", "new")
+        private_files.write_private(tmp_path / "badge", "new")
         assert wire.get("/me") == {}
         wire.close()
         running.shutdown()

@@ -17,7 +17,7 @@ from hms_floor.api.asked import Cursor, JobPath, JobType, Limit, QueueName, Reas
 from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.problems import Problem
 from hms_floor.api.zones import Zone
-from hms_floor.cli import case, documents, explaining, sheet
+from hms_floor.cli import case, documents, explaining
 from hms_oms import audit, changes, control, health, jobs, recipes
 from hms_oms.tickets import job_name
 
@@ -106,7 +106,7 @@ def get(door: TheDoor, who: Who, job: JobPath) -> dict[str, Any]:
         found = jobs.get(connection, number)
         diary, now = jobs.diary(connection, number), health.clock(connection)
         holder = control.key_holders(connection, [number]).get(number)
-    stays = sheet.took(diary, found.finished_at or now)
+    stays = case.took(diary, found.finished_at or now)
     timeline = [
         documents.event(line, found.steps) | {"seconds": stay.total_seconds()}
         for line, stay in zip(diary, stays, strict=True)
