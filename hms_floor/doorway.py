@@ -56,13 +56,13 @@ def run_floor(fd: int | None) -> None:
     from hms_floor import local_badge
     from hms_floor.api import app, server
     from hms_floor.pages import mount
-    from hms_oms import migrate
+    from hms_oms import schema_revision
 
     configured = settings.load()
     settings.configure_logging(configured, "floor")
     # A database that is away is waited for: the pages say so meanwhile.
     with suppress(DBAPIError):
-        migrate.require(configured.servers()[0])
+        schema_revision.require(configured.servers()[0])
     if configured.badge_jwks is None:
         local_badge.keep(configured.home, configured)
     application = app.make(configured)

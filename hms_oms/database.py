@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from sqlalchemy import Engine, create_engine, event
 
 from hms_oms.sessions import Bare as Bare
 from hms_oms.sessions import settle
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 #: Errors that mean the server or the way to it is gone, not that the statement was wrong.
 GONE = (psycopg2.OperationalError, psycopg2.InterfaceError)
@@ -58,6 +60,9 @@ def is_passing(error: BaseException) -> bool:
 @functools.cache
 def engine(url: str) -> Engine:
     """The pooled engine of this process for `url`; one per URL."""
+    # Imported here, since the process that sends heartbeats needs none of it.
+    from sqlalchemy import create_engine, event
+
     made = create_engine(
         "postgresql+psycopg2://",
         # SQLAlchemy does not read a URL that names several hosts; PostgreSQL's own library does.

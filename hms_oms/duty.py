@@ -17,7 +17,7 @@ from typing import Protocol
 import psycopg2
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database, leadership, migrate, sessions
+from hms_oms import database, leadership, schema_revision, sessions
 from hms_oms.database import Bare
 from hms_oms.leadership import Lease
 from hms_oms.lifesign import Sign
@@ -138,7 +138,7 @@ def _serve(
 
 def _require_known(database_url: str) -> None:
     try:
-        migrate.require(database_url)
+        schema_revision.require(database_url)
     except DBAPIError as error:
         raise error.orig or error from None
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from hms_oms import database
-from hms_oms.errors import UnknownSchema
+from hms_oms.schema_revision import MIGRATIONS, needed
 
 #: Two processes that start at once must not migrate at once (an arbitrary, fixed number).
 _LOCK = 0x484D53
@@ -33,44 +28,7 @@ def upgrade(database_url: str) -> str:
     return needed()
 
 
-@cache
-def needed() -> str:
-    """The revision that this code needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
-
-
-def applied(connection: Connection) -> str | None:
-    """The revision that the database is at, or None where nothing was ever applied."""
-    context = MigrationContext.configure(
-        connection, opts={"version_table_schema": "public", "version_table": "hms_revision"}
-    )
-    return context.get_current_revision()
-
-
-def require(database_url: str) -> None:
-    """Raise UnknownSchema unless the database is at the revision that this code needs."""
-    with database.engine(database_url).connect() as connection:
-        found = mismatch(applied(connection))
-    if found is not None:
-        raise found
-
-
-def mismatch(found: str | None) -> UnknownSchema | None:
-    """What is wrong with a database at this revision, and what to do; None if this code needs just that."""
-    if found == needed():
-        return None
-    return UnknownSchema(found, needed(), newer=found is not None and found not in _known())
-
-
-@cache
-def _known() -> frozenset[str]:
-    script = ScriptDirectory.from_config(_config())
-    return frozenset(revision.revision for revision in script.walk_revisions())
-
-
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

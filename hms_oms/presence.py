@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from sqlalchemy import Connection, text
+from typing import TYPE_CHECKING
 
 from hms_oms import statements
 from hms_oms.database import Bare
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 #: A worker beats this often, in seconds ...
 BEAT_SECONDS = 2.0
@@ -91,12 +93,5 @@ def forget(connection: Bare) -> None:
 
 def live(connection: Connection) -> list[Worker]:
     """The workers whose last beat is fresh."""
-    rows = connection.execute(
-        text(
-            "select id, name, host, pid, pool, slots, queues, steps, tickets, cpu_percent, rss_bytes,"
-            " started_at, beat_at from oms.workers"
-            " where beat_at > oms.now() - :gone * interval '1 second' order by name"
-        ),
-        {"gone": GONE_SECONDS},
-    )
-    return [Worker(**row) for row in rows.mappings()]
+    rows = statements.run(connection, "live_workers", {"gone": GONE_SECONDS})
+    return [Worker(**row) for row in rows]

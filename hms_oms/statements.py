@@ -11,12 +11,14 @@ import re
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2.extras
-from sqlalchemy import Connection, RowMapping
 
 from hms_oms.database import Bare
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, RowMapping
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _prepared: weakref.WeakKeyDictionary[Bare, set[str]] = weakref.WeakKeyDictionary()

@@ -25,6 +25,7 @@ from hms_oms.claiming import CLAIMING, REPORTING
 from hms_oms.database import Bare
 from hms_oms.errors import RecipeUnreadable
 from hms_oms.group_commit import GroupCommit
+from hms_oms.line import Line
 from hms_oms.presence import session_name
 from hms_oms.recipes import Recipe
 from hms_oms.records import Claimed, Completion
@@ -38,28 +39,6 @@ UNHEARD_SECONDS = 0.1
 BACKOFF_SECONDS = (0.1, 2.0)
 
 _Answer = TypeVar("_Answer")
-
-
-class Line:
-    """One connection that is opened when it is first used, and again after it broke."""
-
-    def __init__(
-        self, url: str, name: str, settings: Mapping[str, str] | None = None, *, autocommit: bool = True
-    ) -> None:
-        self._open = lambda: database.connect(url, name, settings, autocommit=autocommit)
-        self._connection: Bare | None = None
-
-    def connection(self) -> Bare:
-        """The open connection. Raises psycopg2.OperationalError while there is no server."""
-        if self._connection is None or self._connection.closed:
-            self._connection = self._open()
-        return self._connection
-
-    def drop(self) -> None:
-        """Close the connection; the next use opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def patiently(line: Line, work: Callable[[Bare], _Answer]) -> _Answer:

@@ -19,8 +19,8 @@ import psutil
 import psycopg2
 
 from hms_oms import database, presence, settings
+from hms_oms.line import Line
 from hms_oms.presence import BEAT_SECONDS, Beat
-from workers.desk import Line
 
 log = logging.getLogger(__name__)
 

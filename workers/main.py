@@ -11,7 +11,7 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import celery_settings, database, migrate, recipes, settings
+from hms_oms import celery_settings, database, recipes, schema_revision, settings
 from hms_oms.errors import UnknownSchema
 from workers import flower_guard, modules, presence, step, telegraph
 from workers.task import StepTask
@@ -68,7 +68,7 @@ def _logging(**_: Any) -> None:
 def _require_known_schema(**_: Any) -> None:
     """Refuse to work on tables that this code does not know; a database that is away is waited for."""
     try:
-        migrate.require(configuration.servers()[0])
+        schema_revision.require(configuration.servers()[0])
     except UnknownSchema as error:
         # Celery passes over what its signals raise, but for this.
         raise SystemExit(f"Error: {error}") from None

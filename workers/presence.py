@@ -25,9 +25,9 @@ from celery.worker import state
 
 from hms_oms import database, presence, recovery
 from hms_oms.lifesign import Sign
+from hms_oms.line import Line
 from hms_oms.tickets import Ticket
 from workers import failing, limits
-from workers.desk import Line
 from workers.queue_watch import QueueWatch
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_floor.cli import errors, ledger, show
 from hms_floor.cli.finding import Finding
-from hms_oms import database, health, migrate, presence, probing, refusals
+from hms_oms import database, health, presence, probing, refusals, schema_revision
 from hms_oms.errors import ConfigError
 from hms_oms.recipes import Recipe, Recipes
 from hms_oms.server_urls import masked
@@ -73,8 +73,8 @@ def postgresql(url: str, known: Recipes, zone: tzinfo) -> Sequence[Finding]:
 
 def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> Iterator[Finding]:
     version = health.server_version(connection)
-    applied = migrate.applied(connection)
-    wrong = migrate.mismatch(applied)
+    applied = schema_revision.applied(connection)
+    wrong = schema_revision.mismatch(applied)
     connection.rollback()
     if wrong is not None:
         yield Finding("PostgreSQL", OK, f"{version} at {masked(url)}")

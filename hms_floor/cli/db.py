@@ -9,7 +9,7 @@ import click
 
 from hms_floor.cli import ledger, show
 from hms_floor.cli.errors import ERROR
-from hms_oms import database, migrate, recipes, registry, settings
+from hms_oms import database, migrate, recipes, registry, schema_revision, settings
 from hms_oms.recipes import Recipe
 from workers.farm_grant import roster
 
@@ -36,8 +36,8 @@ def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
     """Migrate, make the queues of the recipes, and bring the roster of inspectors up to its file."""
     engine = ledger.engine_of(database_url)
     with engine.connect() as connection:
-        before = migrate.applied(connection)
-    wrong = migrate.mismatch(before)
+        before = schema_revision.applied(connection)
+    wrong = schema_revision.mismatch(before)
     if wrong is not None and wrong.newer:
         raise wrong
     revision = migrate.upgrade(database_url)
@@ -89,11 +89,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
     Example:  hms db status
     """
     with ledger.reading() as connection:
-        applied, needed = migrate.applied(connection), migrate.needed()
+        applied, needed = schema_revision.applied(connection), schema_revision.needed()
     if as_json:
         show.print_json({"applied": applied, "needed": needed})
     else:
-        wrong = migrate.mismatch(applied)
+        wrong = schema_revision.mismatch(applied)
         told = f"the database is at revision {applied}, as needed" if wrong is None else str(wrong)
         show.lines(f"{told[0].upper()}{told[1:]}.")
     if applied != needed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import migrate
+from hms_oms import schema_revision
 from tests.conftest import Crew
 
 DAEMONS = {
@@ -33,7 +33,9 @@ def test_every_daemon_ends_and_says_what_to_do(
     for name, process in running.items():
         assert process.wait(60) == 1, name
         said = crew.said(name)
-        expected = f"the database is at revision {revision}, this program needs {migrate.needed()}: {advice}"
+        expected = (
+            f"the database is at revision {revision}, this program needs {schema_revision.needed()}: {advice}"
+        )
         assert expected in " ".join(said.split()), said
         assert "Traceback" not in said, name
     with engine.connect() as connection:

@@ -12,7 +12,7 @@ from hms_floor.api.access import Guarded
 from hms_floor.api.answers import trust as answers
 from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.problems import busy
-from hms_oms import migrate
+from hms_oms import schema_revision
 from hms_ops import health
 
 router = APIRouter(route_class=Guarded, tags=["life"])
@@ -48,7 +48,7 @@ async def ready(door: TheDoor) -> dict[str, Any]:
     postgresql = (await _parts(door))[0]
     if postgresql.light == health.BAD:
         raise busy(postgresql.words, 5)
-    wrong = migrate.mismatch(await run_in_threadpool(_revision, door))
+    wrong = schema_revision.mismatch(await run_in_threadpool(_revision, door))
     if wrong is not None:
         raise busy(str(wrong), 30)
     return {"status": "ok"}
@@ -63,7 +63,7 @@ async def _parts(door: Door) -> list[health.Part]:
 
 def _revision(door: Door) -> str | None:
     with door.reading() as connection:
-        return migrate.applied(connection)
+        return schema_revision.applied(connection)
 
 
 def _without_names(part: health.Part) -> str:
