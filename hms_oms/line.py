@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from hms_oms import database
 from hms_oms.database import Bare
@@ -14,7 +14,7 @@ class Line:
     def __init__(
         self, url: str, name: str, settings: Mapping[str, str] | None = None, *, autocommit: bool = True
     ) -> None:
-        self._open = lambda: database.connect(url, name, settings, autocommit=autocommit)
+        self._open: Callable[[], Bare] = lambda: database.connect(url, name, settings, autocommit=autocommit)
         self._connection: Bare | None = None
 
     def connection(self) -> Bare:
@@ -26,5 +26,5 @@ class Line:
     def drop(self) -> None:
         """Close the connection; the next use opens another."""
         if self._connection is not None:
-            self._connection.close()  # type: ignore[no-untyped-call]
+            self._connection.close()
             self._connection = None
