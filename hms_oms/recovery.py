@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from typing import Literal
 
 import redis
 
 from hms_oms import broker, presence, statements
 from hms_oms.database import Bare
+from hms_oms.losses import lose
 from hms_oms.presence import BEAT_SECONDS, GONE_SECONDS, SILENT_SECONDS
 from hms_oms.tickets import Ticket
 
@@ -30,15 +29,8 @@ MISSING_SECONDS = BEAT_SECONDS + 1.0
 HEARING_SECONDS = GONE_SECONDS
 #: How often the rows of workers that are long gone are looked for, in seconds.
 FORGET_EVERY_SECONDS = 3600.0
-#: This many workers lost in the same step, and the job fails instead of taking another with it.
-POISON = 3
-#: A step that was lost with others this often is charged as if it had run alone.
-MOST_SUSPICIONS = 6
 #: The database's clock has jumped if it went this much further, or less far, than ours; in seconds.
 JUMP_SECONDS = 3.0
-
-#: Who a loss is charged to: the step itself, or the one step that the lost worker ran, or nobody.
-Blame = Literal["step", "worker", "none"]
 
 _ABSENCE = {"gone": GONE_SECONDS, "silent": SILENT_SECONDS}
 #: A live worker that does not name a step this long after the claim does not have it, in seconds.
@@ -137,31 +129,3 @@ class Recovery:
                 lost.append(ticket)
         self._missing = absent
         return lost if judge_workers else []
-
-
-def lose(connection: Bare, tickets: Iterable[Ticket], reason: str, *, blame: Blame = "step") -> int:
-    """Take back the jobs that these tickets were good for; return how many that were.
-
-    With `blame` "step" each counts as a worker lost in its step, and the third one fails its job. With
-    "worker" that is so only for a step that its worker ran alone, once for each worker; steps that ran side
-    by side become suspects, and run alone from then on.
-    """
-    wanted = list(tickets)
-    if not wanted:
-        return 0
-    rows = statements.run_bare(
-        connection,
-        "lose",
-        {
-            "jobs": [ticket.job for ticket in wanted],
-            "attempts": [ticket.attempt for ticket in wanted],
-            "steps": [ticket.step for ticket in wanted],
-            "poison": POISON,
-            "blame": blame,
-            "most_suspicions": MOST_SUSPICIONS,
-            "reason": reason,
-        },
-    )
-    if rows:
-        log.warning("recovery: %d jobs taken back: %s", len(rows), reason)
-    return len(rows)

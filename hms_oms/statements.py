@@ -1,4 +1,4 @@
-"""The statements that lock: each in its own file under sql/, run by name.
+"""Statements that lock or are long: each in a file of its own under a folder sql/, run by name.
 
 A file names its parameters `%(name)s`, so that it reads alike in psycopg2, in SQLAlchemy's
 `exec_driver_sql` and as a prepared statement.
@@ -20,14 +20,16 @@ from hms_oms.database import Bare
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
+_ROOT = Path(__file__).resolve().parent.parent
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _prepared: weakref.WeakKeyDictionary[Bare, set[str]] = weakref.WeakKeyDictionary()
 
 
 @functools.cache
-def text(name: str) -> str:
-    """The statement kept in sql/{name}.sql."""
-    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+def text(name: str, package: str = "hms_oms") -> str:
+    """The statement kept in the file {name}.sql of a package; each has a name of its own there."""
+    [path] = (_ROOT / package).rglob(f"{name}.sql")
+    return path.read_text(encoding="utf-8")
 
 
 def run(connection: Connection, name: str, parameters: Mapping[str, Any]) -> Sequence[RowMapping]:

@@ -7,18 +7,17 @@ no earlier. So each job counts once, however a time is cut into spans. What coun
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from hms_oms import health
 from hms_oms.clock import midnight
 from hms_oms.kept import Counts
+from hms_ops.statements import statement
 
 #: The upper bounds of the buckets of lateness, in seconds; the last bucket has none.
 BOUNDS = (60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
@@ -81,12 +80,6 @@ def lateness(connection: Connection, queue: str | None, since: datetime, until: 
     )
     jobs = {row.bucket: row.jobs for row in rows}
     return [Bucket(below, jobs.get(place, 0)) for place, below in enumerate((*BOUNDS, None))]
-
-
-@functools.cache
-def statement(name: str) -> str:
-    """The statement kept in sql/{name}.sql."""
-    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _report(

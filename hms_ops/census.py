@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine
 
 from hms_oms import clock, registry
 from hms_oms.kept import Counts
-from hms_ops.attainment import statement
 from hms_ops.forecast import Histogram
+from hms_ops.statements import statement
 from hms_ops.window import GAMMA, LEAST, Sketch
 
 #: A count that takes longer than this, in seconds, is not made at every chance ...

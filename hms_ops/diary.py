@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from hms_oms import registry
 from hms_oms.recipes import Recipe
 from hms_oms.tickets import Ticket
-from hms_ops.attainment import statement
+from hms_ops.statements import statement
 from hms_ops.waits import BEGINNINGS, ENDINGS, Begun, Ended, Line, read
 from hms_ops.window import WINDOW_SECONDS
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from hms_ops.incident_rows import Incident
 from hms_ops.stages import STAGES
+from hms_ops.statements import statement
 
 #: Jobs listed in one look: a small part of a second.
 MOST = 5000
@@ -85,7 +85,7 @@ def page(
 
 def _note(connection: Connection, incident: int, queue: str, now: datetime, whole: bool) -> int:
     row = {"incident": incident, "queue": queue, "now": now, "most": MOST, "whole": whole}
-    return int(connection.execute(text(_NOTE), row).scalar_one())
+    return int(connection.exec_driver_sql(statement("note_late"), row).scalar_one())
 
 
 _ROWS = """
@@ -97,4 +97,3 @@ from ops.incident_jobs as listed
 join oms.jobs as job on job.id = listed.job_id
 where listed.incident_id = :id
 """
-_NOTE = (Path(__file__).parent / "sql" / "note_late.sql").read_text(encoding="utf-8")

@@ -18,7 +18,6 @@ from sqlalchemy import Connection, Engine, text
 from hms_oms import broker_state, presence
 from hms_oms.broker_state import BrokerState
 from hms_oms.presence import Worker
-from hms_ops.attainment import statement
 from hms_ops.capacity import Capacity, most
 from hms_ops.cause import busy_hosts
 from hms_ops.census import Census, Count, Day, Standing
@@ -28,6 +27,7 @@ from hms_ops.heard import Heard
 from hms_ops.pace import Pace, work
 from hms_ops.picture import Forecast, Hearing, HostSeen, Picture, QueueSeen
 from hms_ops.receiver import Receiver
+from hms_ops.statements import statement
 from hms_ops.tally import EVENTS, LEDGER, Tally
 from hms_ops.waits import Begun, Ended
 

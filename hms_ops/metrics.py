@@ -15,8 +15,8 @@ from sqlalchemy import Connection, text
 
 from hms_oms.apart import Apart
 from hms_oms.kept import Counts
-from hms_ops.attainment import statement
 from hms_ops.picture import Picture, QueueSeen
+from hms_ops.statements import statement
 from hms_ops.tally import EVENTS, LEDGER
 from hms_ops.window import WINDOW_SECONDS
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from hms_oms.records import Event
 from hms_oms.states import Fact, Status
 from hms_oms.tables import job_events
-from hms_ops.attainment import statement
+from hms_ops.statements import statement
 
 
 class Cause(StrEnum):

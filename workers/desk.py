@@ -20,7 +20,7 @@ import psycopg2
 import psycopg2.errors
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database, ledger, presence, recovery, registry, sessions
+from hms_oms import database, ledger, losses, presence, registry, sessions
 from hms_oms.claiming import CLAIMING, REPORTING
 from hms_oms.database import Bare
 from hms_oms.errors import RecipeUnreadable
@@ -179,7 +179,7 @@ class Desk:
             self._effects(),
             lambda connection: _in_transaction(
                 connection,
-                lambda: recovery.lose(connection, [ticket], "the database did not take it", blame="none"),
+                lambda: losses.lose(connection, [ticket], "the database did not take it", blame="none"),
             ),
         )
 

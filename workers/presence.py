@@ -23,7 +23,7 @@ import psycopg2
 from celery import bootsteps
 from celery.worker import state
 
-from hms_oms import database, presence, recovery
+from hms_oms import database, losses, presence
 from hms_oms.lifesign import Sign
 from hms_oms.line import Line
 from hms_oms.tickets import Ticket
@@ -49,7 +49,7 @@ _reports: queue.SimpleQueue[Callable[[database.Bare], object]] = queue.SimpleQue
 
 def report_lost(ticket: Ticket, reason: str) -> None:
     """Have a ticket taken back whose pool child has died; returns at once."""
-    _reports.put(lambda connection: recovery.lose(connection, [ticket], reason, blame="step"))
+    _reports.put(lambda connection: losses.lose(connection, [ticket], reason, blame="step"))
 
 
 def report_overrun(ticket: Ticket, limit: float) -> None:
@@ -166,7 +166,7 @@ class _Presence(threading.Thread):
         try:
             connection = self._line.connection()
             self._send_reports(connection)
-            recovery.lose(connection, waiting, "the worker has left", blame="none")
+            losses.lose(connection, waiting, "the worker has left", blame="none")
             presence.leave(connection, self._id)
         except psycopg2.Error as error:
             log.warning("left without a word: %s", type(error).__name__)
@@ -222,7 +222,7 @@ class _Presence(threading.Thread):
             self._consumer.call_soon(self._consumer.task_consumer.cancel)
             connection = self._line.connection()
             waiting = [Ticket.parse(held) for held in _held() if Ticket.parse(held) not in set(_begun())]
-            recovery.lose(connection, waiting, "its worker is to be replaced", blame="none")
+            losses.lose(connection, waiting, "its worker is to be replaced", blame="none")
         others = set(_begun()) - {ticket for ticket, _ in deaf}
         if not others or now - self._draining_since > DRAIN_SECONDS:
             self._replace("steps ran past their time limit", deaf)

@@ -1,20 +1,20 @@
 -- List jobs of a queue that are past their deadline, or ended past it, under an incident; how many are new.
 with incident as (
-    select id, noted_until, active_at from ops.incidents where id = :incident for update
+    select id, noted_until, active_at from ops.incidents where id = %(incident)s for update
 ),
 past as (
     select job.id, job.sla
     from oms.jobs as job, incident
-    where job.queue = :queue
+    where job.queue = %(queue)s
         and job.status in ('waiting', 'queued', 'running')
-        and job.sla < :now
-        and job.sla >= case when :whole then '-infinity' else coalesce(incident.noted_until, '-infinity') end
+        and job.sla < %(now)s::timestamptz
+        and job.sla >= case when %(whole)s::boolean then '-infinity' else coalesce(incident.noted_until, '-infinity') end
     union all
     -- A job may become late and end between two looks.
     select job.id, job.sla
     from oms.jobs as job, incident
-    where job.queue = :queue
-        and job.finished_at > greatest(incident.active_at, :now - interval '30 seconds')
+    where job.queue = %(queue)s
+        and job.finished_at > greatest(incident.active_at, %(now)s::timestamptz - interval '30 seconds')
         and job.finished_at > job.sla
         and job.status <> 'cancelled'
 ),
@@ -26,11 +26,11 @@ late as (
         where listed.incident_id = incident.id and listed.job_id = past.id
     )
     order by past.sla
-    limit :most
+    limit %(most)s
 ),
 listed as (
     insert into ops.incident_jobs (incident_id, job_id, deadline, noted_at)
-    select :incident, id, sla, :now from late
+    select %(incident)s, id, sla, %(now)s::timestamptz from late
     on conflict do nothing
     returning job_id
 ),
@@ -43,6 +43,6 @@ marked as (
         -- A whole look may stop short of where the last one got to: it never goes back.
         noted_until = greatest(noted_until, counted.until)
     from counted
-    where id = :incident and counted.fresh > 0
+    where id = %(incident)s and counted.fresh > 0
 )
 select fresh from counted

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import control, explain, jobs, ledger, presence, recovery, reservations, windows
+from hms_oms import control, explain, jobs, ledger, losses, presence, reservations, windows
 from hms_oms.database import Bare
 from hms_oms.errors import UnknownQueue
 from hms_oms.outcomes import Done
@@ -200,6 +200,6 @@ def sweep(bare: Bare) -> None:
     rows = statements.run_bare(
         bare, "orphans", {"gone": presence.GONE_SECONDS, "silent": 3.5, "unheld": 4.0, "judge_workers": True}
     )
-    recovery.lose(
+    losses.lose(
         bare, [Ticket(row["job"], row["attempt"], row["step"]) for row in rows], "the lease has run out"
     )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms import database as door
-from hms_oms import jobs, ledger, presence, recovery, sessions
+from hms_oms import jobs, ledger, losses, presence, sessions
 from hms_oms.database import Bare
 from hms_oms.presence import Beat
 from hms_oms.recipes import Recipe
@@ -71,16 +71,16 @@ def test_what_is_nobodys_failure_never_fails_a_job(bare: Bare, engine: sa.Engine
     with engine.begin() as connection:
         job = accept.start_job(connection, shop, {"number": 1}, requested_by="test").job.id
     statuses = []
-    nobodys: list[recovery.Blame] = ["none"] * 2 * recovery.POISON
-    steps: list[recovery.Blame] = ["step"] * recovery.POISON
+    nobodys: list[losses.Blame] = ["none"] * 2 * losses.POISON
+    steps: list[losses.Blame] = ["step"] * losses.POISON
     for blame in (*nobodys, *steps):
         [taken] = ledger.take(bare, "shop", 1)
         ticket = Ticket(job, taken.attempt, shop.steps[0].name)
         assert ledger.claim(bare, [(ticket, 60.0)], "w/1")
-        assert recovery.lose(bare, [ticket], "test", blame=blame) == 1
+        assert losses.lose(bare, [ticket], "test", blame=blame) == 1
         with engine.connect() as connection:
             statuses.append(jobs.get(connection, job).status)
-    assert statuses == [*["waiting"] * (3 * recovery.POISON - 1), "failed"]
+    assert statuses == [*["waiting"] * (3 * losses.POISON - 1), "failed"]
 
 
 @pytest.mark.parametrize(

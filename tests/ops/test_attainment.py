@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import given
 
 from hms_act import accept
-from hms_oms import control, health, ledger, recovery
+from hms_oms import control, health, ledger, losses
 from hms_oms.database import Bare
 from hms_oms.recipes import Recipe
 from hms_oms.records import Completion, Event
@@ -380,7 +380,7 @@ def test_the_causes_of_real_misses(
     forward(timedelta(minutes=60))
     report = Completion(Ticket(ran, 1, "pick"), '"ok"', None, None, None, None, False)
     assert ledger.complete(bare, [report], "w")
-    assert recovery.lose(bare, [Ticket(lost, 1, "pick")], "test")
+    assert losses.lose(bare, [Ticket(lost, 1, "pick")], "test")
 
     with engine.connect() as connection:
         found = misses.worst(connection, started, started + timedelta(days=1))

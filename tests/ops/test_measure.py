@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms import broker as redis_door
-from hms_oms import control, database, ledger, presence, recovery, reservations
+from hms_oms import control, database, ledger, losses, presence, reservations
 from hms_oms.database import Bare
 from hms_oms.outcomes import Done
 from hms_oms.recipes import Recipe
@@ -284,7 +284,7 @@ def test_failures_and_losses_count_against_success(engine: sa.Engine, bare: Bare
         ticket = Ticket(job, 1, "pick")
         ledger.claim(bare, [(ticket, 60.0)], "w")
         if kind is None:
-            recovery.lose(bare, [ticket], "gone")
+            losses.lose(bare, [ticket], "gone")
         else:
             ledger.fail(bare, ticket, {"type": kind}, retry_after=5.0, worker="w")
     queue = settled(engine, Measure(engine, None))

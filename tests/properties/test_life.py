@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from hms_act import accept
-from hms_oms import control, jobs, ledger, recovery
+from hms_oms import control, jobs, ledger, losses
 from hms_oms.outcomes import Done
 from hms_oms.recipes import Recipe
 from hms_oms.states import TERMINAL, TRANSITIONS, Fact, Status
@@ -155,7 +155,7 @@ class Life(RuleBasedStateMachine):
     @rule(ticket=tickets)
     def lose(self, ticket: Ticket) -> None:
         """A message or a worker is gone."""
-        count = recovery.lose(self.bare, [ticket], "test")
+        count = losses.lose(self.bare, [ticket], "test")
         if not (self.known(ticket) and (self.good(ticket, "queued") or self.good(ticket, "running"))):
             assert count == 0
             return
@@ -163,7 +163,7 @@ class Life(RuleBasedStateMachine):
         model = self.model[ticket.job]
         was_running = model.status == "running"
         model.losses += was_running
-        poisoned = was_running and model.losses >= recovery.POISON
+        poisoned = was_running and model.losses >= losses.POISON
         model.status = "cancelled" if model.cancel else "failed" if poisoned else "waiting"
         model.attempt += 1
 

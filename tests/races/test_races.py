@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import changes, control, ledger, recovery, reservations, undo
+from hms_oms import changes, control, ledger, losses, reservations, undo
 from hms_oms import database as door
 from hms_oms.database import Bare
 from hms_oms.outcomes import Done
@@ -131,7 +131,7 @@ def test_complete_then_recovery(
     """Recovery passes by a row whose worker is just reporting, and takes nothing back."""
     ticket = running(engine, bare, shop)
     assert ledger.complete(winner, [report(ticket)], "w")
-    assert Contender(database, lambda own: recovery.lose(own, [ticket], "test")).finish() == 0
+    assert Contender(database, lambda own: losses.lose(own, [ticket], "test")).finish() == 0
     winner.commit()
     assert look(engine, ticket.job).step_name == "pack"
 
@@ -141,7 +141,7 @@ def test_recovery_then_complete(
 ) -> None:
     """A report that comes while recovery takes the step back waits, and is then refused."""
     ticket = running(engine, bare, shop)
-    assert recovery.lose(winner, [ticket], "test") == 1
+    assert losses.lose(winner, [ticket], "test") == 1
     contender = Contender(database, lambda own: ledger.complete(own, [report(ticket)], "w"))
     contender.wait_for_lock(engine)
     winner.commit()
