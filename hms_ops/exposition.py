@@ -89,9 +89,12 @@ SERIES: Mapping[str, Series] = {
 _LABELS = {"state": "place"}
 
 
-def render(connection: Connection) -> bytes:
-    """The text that a scrape is answered with, as of now by the ledger's clock."""
-    return generate_latest(_Floor(connection))
+def render(connection: Connection, own: Collector | None = None) -> bytes:
+    """The text that a scrape is answered with, as of now by the ledger's clock.
+
+    `own` has what only the process that is asked knows.
+    """
+    return generate_latest(_Floor(connection)) + (generate_latest(own) if own is not None else b"")
 
 
 def labels(name: str) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from hms_floor.api.feed import Feed, Found
 from hms_floor.api.gate import Gate
 from hms_floor.api.limits import Rates
 from hms_floor.api.problems import Problem, busy
+from hms_floor.api.shares import Shares
 from hms_floor.api.starts import Starts
 from hms_floor.api.waiting import Line
 from hms_floor.observer import Observer
@@ -35,8 +35,6 @@ STATEMENT_SECONDS = 15
 BULK_SECONDS = 120
 #: PostgreSQL has said nothing for so many seconds: nobody is let in to wait for it.
 SILENCE_SECONDS = 5.0
-#: So many files are taken in at the same time.
-MOST_UPLOADS = 4
 
 
 def bare(connection: Connection) -> Bare:
@@ -55,12 +53,11 @@ class Door:
         self.recipes = recipes
         self.gate = Gate(badges.checker(settings), self._revoked)
         self.rates = Rates(settings.floor_rate)
+        self.shares = Shares()
         self.starts = Starts(engine)
         self.line = Line(settings.database_direct_url or settings.servers()[0], engine)
         self.feed = Feed(self._measured)
         self.observer = Observer(*settings.servers(), engine, settings.zone)
-        #: Places for files that come in at the same time: each keeps a thread and a connection busy.
-        self.uploads = asyncio.Semaphore(MOST_UPLOADS)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

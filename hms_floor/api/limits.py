@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hms_floor.api import refused
 from hms_floor.api.problems import Problem
 
 #: The largest JSON body and the largest file, in bytes.
@@ -117,6 +118,7 @@ class _Reply:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            refused.note(message["status"])
             headers = list(message.get("headers", []))
             names = {name for name, _ in headers}
             headers += [(name, value) for name, value in _HEADERS if name not in names]

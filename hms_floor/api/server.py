@@ -9,8 +9,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from hms_floor.api.connection import MOST_CONNECTIONS, GuardedConnection
+from hms_floor.api.connection import MOST_CONNECTIONS, SLACK, GuardedConnection
 from hms_floor.api.door import Door
+from hms_floor.api.shares import BOUNDS
 from hms_floor.listening import listen
 from hms_oms.settings import Settings
 
@@ -36,7 +37,7 @@ def serve(app: FastAPI, settings: Settings, listening: socket.socket | None = No
 
     Raises ConfigError where the port is taken.
     """
-    _allow_files(MOST_CONNECTIONS + OTHER_FILES)
+    _allow_files(MOST_CONNECTIONS + SLACK + BOUNDS["page"].most + OTHER_FILES)
     listening = listening or listen(settings.floor_host, settings.floor_port)
     options: dict[str, Any] = {}
     if settings.floor_proxies:

@@ -13,6 +13,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hms_floor.api import refused
+from hms_floor.api.problems import Problem
 from hms_floor.pages import beside, feed, outside, route, session, silence
 from hms_oms.settings import Settings
 
@@ -77,17 +79,31 @@ class _Guard:
             await _away(scope, receive, send)
             return
         says = _speaks(connection) or scope.get("method", "GET") not in ("GET", "HEAD")
-        refused = visitor is None or (says and not session.from_here(connection))
-        if scope["type"] == "websocket" and refused:
+        turned_away = visitor is None or (says and not session.from_here(connection))
+        if scope["type"] == "websocket" and turned_away:
             await send({"type": "websocket.close", "code": 1008})
-        elif refused and says:
+        elif turned_away and says:
             await PlainTextResponse("sign in first", 403)(scope, receive, send)
-        elif refused:
+        elif turned_away:
             to_sign_in = RedirectResponse(session.sign_in_path(Request(scope)), 303)
             await to_sign_in(scope, receive, send)
         else:
+            assert visitor is not None
             scope.setdefault("state", {})["visitor"] = visitor
-            await self._app(scope, receive, _with_policy(send))
+            if scope["type"] == "websocket":
+                await self._hold(visitor, scope, receive, send)
+            else:
+                await self._app(scope, receive, _with_policy(send))
+
+    async def _hold(self, visitor: session.Visitor, scope: Scope, receive: Receive, send: Send) -> None:
+        """Keep the line of an open page, if there is room for one more."""
+        address = scope["client"][0] if scope.get("client") else None
+        try:
+            with self._door.state.door.shares.hold("page", visitor.badge.jti, address):
+                await self._app(scope, receive, send)
+        except Problem as problem:
+            refused.note(problem.status_code)
+            await send({"type": "websocket.close", "code": 1013})
 
 
 async def _away(scope: Scope, receive: Receive, send: Send) -> None:

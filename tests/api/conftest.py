@@ -51,16 +51,16 @@ class Door:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def send(self, data: bytes, *, patience: float = 15.0) -> bytes:
+    def send(self, data: bytes, *, patience: float = 15.0, source: str = "127.0.0.1") -> bytes:
         """Send bytes as they are, and return all that is answered until the door hangs up."""
-        with self.connect(patience) as line:
+        with self.connect(patience, source) as line:
             line.sendall(data)
             return receive_all(line)
 
-    def connect(self, patience: float = 15.0) -> socket.socket:
-        """A bare connection."""
+    def connect(self, patience: float = 15.0, source: str = "127.0.0.1") -> socket.socket:
+        """A bare connection; on Linux any address of 127.0.0.0/8 may be its source."""
         host, _, port = self.url.removeprefix("http://").partition(":")
-        return socket.create_connection((host, int(port)), timeout=patience)
+        return socket.create_connection((host, int(port)), timeout=patience, source_address=(source, 0))
 
     def lives(self) -> bool:
         """Whether the server is up and answers."""

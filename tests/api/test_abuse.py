@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import psutil
@@ -16,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from hms_floor.api import problems
-from hms_floor.api.connection import MOST_CONNECTIONS
-from hms_floor.api.routes.reservations import MOST_WAITING
+from hms_floor.api.connection import MOST_CONNECTIONS, MOST_EACH, SLACK
+from hms_floor.api.shares import BOUNDS
 from hms_floor.badges import Role
 from hms_oms.database import engine as engine_of
 from tests.api.conftest import Door, faults, receive_all
@@ -225,33 +226,95 @@ def test_heads_that_are_too_large_or_none_at_all(door: Door) -> None:
 
 
 def test_agents_who_wait_leave_room_for_the_others(door: Door) -> None:
-    """A thousand may wait at a process; the next is told so, and others are served."""
-    badge = door.badge(Role.AGENT, actor="desk")
-    head = f"POST /queues/returns-desk/reserve HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {badge}\r\n"
-    head += 'Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{"wait": 30}'
+    """A thousand may wait, of one badge a quarter; the next is told so, and others are served."""
+    bound = BOUNDS["wait"]
     with ExitStack() as lines:
-        for _ in range(MOST_WAITING):
-            lines.enter_context(door.connect()).sendall(head.encode())
-        answer = wait_until(lambda: _refused(door), "the line to be full")
-        assert int(answer.headers["retry-after"]) > 0
+        for number in range(4):
+            badge = door.badge(Role.AGENT, actor=f"desk-{number}")
+            head = _head("POST", "/queues/returns-desk/reserve", badge)
+            head += 'Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{"wait": 30}'
+            for _ in range(bound.badge):
+                line = door.connect(source=f"127.0.0.{number // 2 + 2}")
+                lines.enter_context(line).sendall(head.encode())
+            if number == 0:
+                _waits(door, badge, 429)
+        _waits(door, door.badge(), 503)
         assert door.get("/queues")["queues"]
 
 
-def _refused(door: Door) -> httpx.Response | None:
-    answer = door.ask("POST", "/queues/returns-desk/reserve", {"wait": 0.001})
-    return answer if answer.status_code == 503 else None
+def _waits(door: Door, badge: str, status: int) -> None:
+    """Wait until nobody more may wait with this badge."""
+
+    def refused() -> bool:
+        answer = door.ask("POST", "/queues/returns-desk/reserve", {"wait": 0.001}, badge=badge)
+        return answer.status_code == status and int(answer.headers["retry-after"]) > 0
+
+    wait_until(refused, f"another one to be told {status}")
+
+
+def test_one_badge_cannot_take_all_streams(door: Door) -> None:
+    """It has its share, and is told 429; another badge watches. What is open and refused is counted."""
+    greedy, patient = door.badge(Role.VIEWER), door.badge(Role.VIEWER, actor="bob")
+    asking = f"{_head('GET', '/stream', greedy)}\r\n".encode()
+    before = counted(door)
+    with ExitStack() as lines:
+        for _ in range(BOUNDS["stream"].badge):
+            lines.enter_context(door.connect()).sendall(asking)
+        held = 'hms_open{kind="stream"}'
+        wait_until(lambda: counted(door)[held] == BOUNDS["stream"].badge, "all streams to be open")
+        one = door.ask("GET", "/stream", badge=greedy)
+        assert (one.status_code, one.json()["detail"]) == (429, "this badge has 250 streams already")
+        with door.connect() as line:
+            line.sendall(f"{_head('GET', '/stream', patient)}\r\n".encode())
+            assert status(line.recv(1000)) == 200
+        refused = 'hms_refused_requests_total{status="429"}'
+        assert counted(door)[refused] == before[refused] + 1
+    wait_until(lambda: counted(door)[held] == 0, "nobody to watch")
+
+
+def test_one_badge_cannot_take_all_places_for_files(door: Door) -> None:
+    """Two files that do not end keep their places; a third is told 429, and another badge is served."""
+    greedy, patient = door.badge(), door.badge(actor="bob")
+    head = _head("POST", "/cycles?jobType=shop:order:v1", greedy)
+    head += "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n"
+    headers = {"Content-Type": "application/x-ndjson"}
+    file: dict[str, Any] = {"content": b'{"number": 1}', "headers": headers}
+    with ExitStack() as lines:
+        for _ in range(BOUNDS["upload"].badge):
+            lines.enter_context(door.connect()).sendall(head.encode())
+        wait_until(lambda: counted(door)['hms_open{kind="upload"}'] == 2, "both files to come in")
+        assert door.ask("POST", "/cycles?jobType=shop:order:v1", badge=greedy, **file).status_code == 429
+        assert door.ask("POST", "/cycles?jobType=shop:order:v1", badge=patient, **file).status_code == 201
+
+
+def counted(door: Door) -> dict[str, float]:
+    """The samples of `/metrics`, by name and labels."""
+    lines = door.ask("GET", "/metrics", None, Role.VIEWER).text.splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}
+
+
+def _head(method: str, path: str, badge: str) -> str:
+    return f"{method} {path} HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {badge}\r\n"
 
 
 def test_more_connections_than_there_is_room_for(door: Door) -> None:
-    """The next one is told so in the form that all problems have, and is served when there is room."""
+    """An address that has its share is told 429 while others are served; when all are taken, others 503."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MOST_CONNECTIONS + 500)), hard))
     door.client.close()
     door.client = httpx.Client(base_url=door.url, timeout=60.0)
+    asking = b"GET /livez HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n"
     with ExitStack() as lines:
-        for _ in range(MOST_CONNECTIONS):
+        for number in range(MOST_EACH + SLACK):
             lines.enter_context(door.connect())
-        answer = door.send(b"GET /healthz HTTP/1.1\r\nHost: door\r\n\r\n")
+            if number == MOST_EACH - 1:
+                assert status(door.send(asking)) == 429
+        assert door.send(asking) == b""
+        assert status(door.send(asking, source="127.0.0.2")) == 200
+        for number in range(MOST_CONNECTIONS - MOST_EACH - SLACK):
+            lines.enter_context(door.connect(source=f"127.0.0.{2 + number % 2}"))
+        answer = door.send(asking, source="127.0.0.4")
         assert status(answer) == 503
         assert b"application/problem+json" in answer
         assert b"Retry-After: " in answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import IO, Annotated, Any
 
@@ -17,8 +18,8 @@ from hms_act.preview import Preview
 from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.answers import cycles as answers
 from hms_floor.api.asked import JobType, Minutes, Word
-from hms_floor.api.door import MOST_UPLOADS, Door, TheDoor
-from hms_floor.api.problems import Problem, busy, unprocessable
+from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.uploads import Upload
 from hms_floor.cli import documents
 from hms_oms import audit, health, recipes, sla, uploads
@@ -76,7 +77,7 @@ async def accept(
     A file of which one reason refuses more than half of the rows starts nothing, unless it is said so.
     """
     kind = _kind(request)
-    async with _place(door):
+    with _place(door, who):
         stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
         return await run_in_threadpool(
             _accept,
@@ -104,7 +105,7 @@ async def look(
 ) -> dict[str, Any]:
     """Tell what starting a file would do. Nothing is changed; with `keep` the same bytes can be started."""
     kind = _kind(request)
-    async with _place(door):
+    with _place(door, who):
         stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
         return await run_in_threadpool(
             _look, door, who, stream, kind, job_type=job_type, sla_minutes=sla_minutes, name=name, keep=keep
@@ -114,7 +115,7 @@ async def look(
 @router.post("/cycles/uploads/{upload}/start", status_code=201, response_model=answers.AcceptedCycle)
 async def start(door: TheDoor, who: Who, upload: _UploadId, supersede: _Supersede = False) -> dict[str, Any]:
     """Accept every row of a file that was kept by a preview, as it was previewed."""
-    async with _place(door):
+    with _place(door, who):
         return await run_in_threadpool(_start, door, who, upload, supersede)
 
 
@@ -133,10 +134,8 @@ def _kind(request: Request) -> str:
     return kind
 
 
-def _place(door: Door) -> Any:
-    if door.uploads.locked():
-        raise busy(f"{MOST_UPLOADS} files are coming in already", 5)
-    return door.uploads
+def _place(door: Door, who: Caller) -> AbstractContextManager[None]:
+    return door.shares.hold("upload", who.badge.jti, who.source)
 
 
 def _recipe(door: Door, job_type: str, kind: str) -> Recipe:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from hms_floor.api.access import Guarded
 from hms_floor.api.answers import ops as answers
 from hms_floor.api.door import TheDoor
+from hms_floor.api.refused import OwnCounts
 from hms_ops import exposition, health, pulse
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
@@ -22,7 +23,9 @@ router = APIRouter(route_class=Guarded, tags=["ops"])
 def metrics(door: TheDoor) -> Response:
     """The newest metrics, as Prometheus reads them."""
     with door.reading() as connection:
-        return Response(exposition.render(connection), media_type=exposition.CONTENT_TYPE)
+        return Response(
+            exposition.render(connection, OwnCounts(door.shares.open)), media_type=exposition.CONTENT_TYPE
+        )
 
 
 @router.get("/ops", response_model=answers.Status)

@@ -15,7 +15,7 @@ from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.answers import agents as answers
 from hms_floor.api.asked import QueuePath
 from hms_floor.api.door import Door, TheDoor, bare
-from hms_floor.api.problems import Problem, busy, unprocessable
+from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.cli import documents
 from hms_oms import audit, control, reservations
 from hms_oms.outcomes import Done
@@ -23,9 +23,6 @@ from hms_oms.reservations import Reservation
 from hms_oms.tickets import job_name
 
 router = APIRouter(route_class=Guarded, tags=["agents"])
-
-#: So many agents may wait at one process: the other connections are for those who ask and go.
-MOST_WAITING = 1000
 
 ReservationPath = Annotated[
     Annotated[
@@ -57,14 +54,13 @@ async def reserve(
 
     found = await run_in_threadpool(_first, door, queue, take)
     if found is None and wanted.wait:
-        if door.line.waiting >= MOST_WAITING:
-            raise busy(f"{MOST_WAITING:,} agents wait already", 5)
-        gone = asyncio.ensure_future(_gone(request))
-        try:
-            found = await door.line.wait(queue, wanted.wait, take, gone)
-        finally:
-            left = gone.done()
-            gone.cancel()
+        with door.shares.hold("wait", who.badge.jti, who.source):
+            gone = asyncio.ensure_future(_gone(request))
+            try:
+                found = await door.line.wait(queue, wanted.wait, take, gone)
+            finally:
+                left = gone.done()
+                gone.cancel()
         if found is not None and left:
             await run_in_threadpool(_give_back, door, who, found)
     return Response(status_code=204) if found is None else _shown(found)

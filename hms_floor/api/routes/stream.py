@@ -16,13 +16,11 @@ from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.asked import QueuePath
 from hms_floor.api.door import Door, TheDoor
 from hms_floor.api.feed import OVERLAP
-from hms_floor.api.problems import busy
+from hms_floor.api.problems import Problem
 from hms_oms import control
 
 router = APIRouter(route_class=Guarded, tags=["stream"])
 
-#: So many may watch one process.
-MOST_WATCHERS = 1000
 #: Where nothing has changed for so long, in seconds, the stream says that it is there.
 HEARTBEAT_SECONDS = 10.0
 #: Whoever takes nothing for so long, in seconds, is let go.
@@ -54,7 +52,15 @@ class EventStream(Response):
         self._door, self._who, self._queue, self._since = door, who, queue, since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell until somebody goes, then end in good order, or at once where nothing is taken any more."""
+        """Tell until somebody goes, if there is room for one more."""
+        try:
+            with self._door.shares.hold("stream", self._who.badge.jti, self._who.source):
+                await self._go_on(scope, receive, send)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+
+    async def _go_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell, then end in good order, or at once if nothing is taken any more."""
         with self._door.feed.watching():
             gone = asyncio.create_task(_gone(receive))
             others = {
@@ -106,8 +112,6 @@ async def one_queue(request: Request, door: TheDoor, who: Who, queue: QueuePath)
 
 
 def _stream(request: Request, door: Door, who: Caller, queue: str | None) -> Response:
-    if door.feed.watchers >= MOST_WATCHERS:
-        raise busy(f"{MOST_WATCHERS:,} watch already", 30)
     last = request.headers.get("last-event-id", "")
     known = last.isascii() and last.isdigit() and len(last) < 18
     return EventStream(door, who, queue, int(last) - OVERLAP if known else None)
