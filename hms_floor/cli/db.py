@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from hms_floor.cli import ledger, show
+from hms_floor.cli import grants, ledger, show
 from hms_floor.cli.errors import ERROR
 from hms_oms import database, migrate, recipes, registry, schema_revision, settings
 from hms_oms.recipes import Recipe
@@ -98,3 +98,6 @@ def status(ctx: click.Context, as_json: bool) -> None:
         show.lines(f"{told[0].upper()}{told[1:]}.")
     if applied != needed:
         ctx.exit(ERROR)
+
+
+db.add_command(grants.grants)

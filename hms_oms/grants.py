@@ -1,0 +1,154 @@
+"""The least rights in PostgreSQL of each kind of process, and the SQL that gives them.
+
+The owner of the schemas migrates; nobody else needs to create, alter or truncate anything. Histories may be
+added to and not changed, whatever a process is made to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+#: The release's own table, read by every process before it begins.
+REVISION = "public.hms_revision"
+
+_READ = "select"
+_ADD = "select, insert"
+_CHANGE = "select, update"
+_KEEP = "select, insert, update"
+_ALL = "select, insert, update, delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one kind of process may do, by table and sequence."""
+
+    purpose: str
+    tables: Mapping[str, str]
+    sequences: Mapping[str, str] = field(default_factory=dict)
+    #: Whether it ends the sessions of workers that are gone, which needs their role's rights.
+    ends_workers: bool = False
+
+
+_WORKER = {
+    "oms.jobs": _CHANGE,
+    "oms.job_events": _ADD,
+    "oms.messages": _ADD,
+    "oms.queues": _READ,
+    "oms.recipes": _READ,
+    "oms.workers": _ALL,
+    "farm.assignments": _ADD,
+    "farm.inspectors": _CHANGE,
+}
+_DISPATCHER = {
+    "oms.jobs": _CHANGE,
+    "oms.job_events": _ADD,
+    "oms.queues": _CHANGE,
+    "oms.recipes": _READ,
+    "oms.workers": "select, delete",
+    "oms.leaders": _KEEP,
+    "oms.broker_state": _KEEP,
+    "oms.write_probe": _ADD,
+}
+_WATCH = {
+    "oms.jobs": _READ,
+    "oms.job_events": _READ,
+    "oms.queues": _READ,
+    "oms.slas": _READ,
+    "oms.recipes": _READ,
+    "oms.workers": _READ,
+    "oms.broker_state": _READ,
+    "oms.leaders": _KEEP,
+    "oms.messages": _KEEP,
+    "oms.message_attempts": _KEEP,
+    "oms.callbacks": _CHANGE,
+    "oms.opt_outs": _ADD,
+    "oms.write_probe": _ADD,
+    "ops.beats": _KEEP,
+    "ops.incidents": _ALL,
+    "ops.incident_events": _ADD,
+    "ops.incident_jobs": _ADD,
+    "ops.metrics": _ALL,
+    "ops.samples": _ALL,
+    "ops.oncall": _READ,
+    "ops.silences": _READ,
+    "ops.thresholds": _READ,
+}
+_API = {
+    "oms.jobs": _KEEP,
+    "oms.job_events": _ADD,
+    "oms.batches": _KEEP,
+    "oms.cycle_rows": _ADD,
+    "oms.queues": _KEEP,
+    "oms.recipes": _KEEP,
+    "oms.slas": _ADD,
+    "oms.changes": _ALL,
+    "oms.changed_jobs": _KEEP,
+    "oms.audit": _ADD,
+    "oms.badges": _KEEP,
+    "oms.uploads": _ALL,
+    "oms.upload_pieces": _ADD,
+    "oms.messages": _KEEP,
+    "oms.message_attempts": _CHANGE,
+    "oms.callbacks": _KEEP,
+    "oms.opt_outs": _ALL,
+    "oms.replies": _ADD,
+    "oms.workers": _READ,
+    "oms.leaders": _READ,
+    "oms.broker_state": _READ,
+    "oms.write_probe": _ADD,
+    "ops.beats": _READ,
+    "ops.incidents": _KEEP,
+    "ops.incident_events": _ADD,
+    "ops.incident_jobs": _READ,
+    "ops.metrics": _KEEP,
+    "ops.samples": _READ,
+    "ops.oncall": _ADD,
+    "ops.silences": _KEEP,
+    "ops.thresholds": _ADD,
+}
+_READER = dict.fromkeys(
+    sorted({*_WORKER, *_DISPATCHER, *_WATCH, *_API} - {"oms.uploads", "oms.upload_pieces"}), _READ
+)
+
+ROLES: Mapping[str, Rights] = {
+    "worker": Rights("the workers, and with them the steps of farm grants", _WORKER),
+    "dispatcher": Rights("hms act run: the dispatcher with recovery", _DISPATCHER, ends_workers=True),
+    "watch": Rights(
+        "hms ops run: the watch and the pager",
+        _WATCH,
+        {"oms.job_events_id_seq": "select", "ops.incident_references": "usage"},
+    ),
+    "api": Rights("hms floor run: the API and the pages", _API, {"ops.incident_references": "usage"}),
+    "reader": Rights("people and tools that only look, uploaded files left out", _READER),
+}
+SCHEMAS = ("farm", "ops", "oms")
+
+
+def statements(role: str, name: str, workers: str, database: str) -> Iterator[str]:
+    """The SQL that leaves the PostgreSQL role `name` with what `role` needs in our schemas, and no more.
+
+    `workers` is the PostgreSQL role of the workers. To be run by the owner of the schemas.
+    """
+    rights = ROLES[role]
+    to = quoted(name)
+    for kind in ("tables", "sequences"):
+        yield f"revoke all on all {kind} in schema {', '.join(SCHEMAS)} from {to}"
+    yield f"revoke all on schema {', '.join(SCHEMAS)} from {to}"
+    yield f"grant connect on database {quoted(database)} to {to}"
+    used = [schema for schema in SCHEMAS if any(table.startswith(f"{schema}.") for table in rights.tables)]
+    yield f"grant usage on schema {', '.join(used)} to {to}"
+    yield f"grant select on {REVISION} to {to}"
+    for allowed in dict.fromkeys(rights.tables.values()):
+        tables = ", ".join(sorted(table for table, one in rights.tables.items() if one == allowed))
+        yield f"grant {allowed} on {tables} to {to}"
+    for sequence, allowed in rights.sequences.items():
+        yield f"grant {allowed} on sequence {sequence} to {to}"
+    if rights.ends_workers:
+        yield f"grant {quoted(workers)} to {to}"
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'

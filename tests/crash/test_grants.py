@@ -1,0 +1,206 @@
+"""The least rights of each kind of process: a whole day passes with them, and no more may be done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg2
+import psycopg2.errors
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from hms_floor.cli import db
+from hms_oms import database, grants, presence
+from tests import pooler
+from tests.api.conftest import Door, start
+from tests.conftest import Crew, wait_until
+from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
+
+APPLICATIONS = 20
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Iterator[str]:
+    """The URL of a migrated ledger by its owner, who is no superuser, with a role for each process."""
+    with pooler.postgres() as url:
+        with closing(psycopg2.connect(url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("create role keeper login createrole")
+                cursor.execute("create database hms owner keeper")
+        owner = url.replace("hms@", "keeper@").replace("/postgres", "/hms")
+        db.prepare(owner, KNOWN.values())
+        with closing(database.connect(owner, "test")) as connection, connection.cursor() as cursor:
+            for role in grants.ROLES:
+                cursor.execute(f"create role hms_{role} login")
+        for role in grants.ROLES:
+            told = asked(owner, role, "--apply")
+            assert told.exit_code == 0, told.output
+        yield owner
+        database.engine(owner).dispose()
+
+
+def asked(url: str, *words: str) -> Result:
+    """What `hms db grants` says."""
+    environment = {"HMS_DATABASE_URL": url, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
+    return CliRunner().invoke(db.db, ["grants", *words], env=environment)
+
+
+def by(ledger: str, role: str) -> str:
+    """The URL of the ledger for one kind of process."""
+    return ledger.replace("keeper@", f"hms_{role}@")
+
+
+def test_a_day_passes_with_the_least_rights(ledger: str, broker: str, tmp_path: Path) -> None:
+    """Each process has a role of its own: a cycle ends, texts go out, and people change things by the API."""
+    crew = Crew(by(ledger, "worker"), broker, tmp_path)
+    crew.environment["HMS_RECIPES"] = str(FOLDER)
+    opened: Door | None = None
+    try:
+        crew.start("act", "-m", "hms_floor", "act", "run", HMS_DATABASE_URL=by(ledger, "dispatcher"))
+        crew.start("ops", "-m", "hms_floor", "ops", "run", HMS_DATABASE_URL=by(ledger, "watch"))
+        crew.worker("w", "threads", 8)
+        (tmp_path / "api").mkdir()
+        opened = start(by(ledger, "api"), broker, tmp_path / "api", HMS_RECIPES=str(FOLDER))
+        batch = accept(by(ledger, "api"), APPLICATIONS)
+        changes(opened)
+        outcomes = wait_until(lambda: ended(ledger, batch), "the cycle to end", 60)
+        assert {status for status, _ in outcomes} == {"done"}
+        wait_until(lambda: not unsent(ledger), "the texts to be handed over", 60)
+        wait_until(lambda: measured(by(ledger, "reader")), "the watch to have measured")
+        crew.processes[-1].terminate()
+        crew.processes[-1].wait(30)
+        for name in ("act", "ops", "w"):
+            assert "permission denied" not in crew.said(name), crew.said(name)
+        assert "permission denied" not in (tmp_path / "api/floor.log").read_text()
+    finally:
+        if opened is not None:
+            opened.process.kill()
+            opened.process.wait()
+        crew.end()
+        for role in grants.ROLES:
+            database.engine(by(ledger, role)).dispose()
+
+
+def changes(door: Door) -> None:
+    """What people do on a day, each with the answer that is a success."""
+    reason = {"reason": "test"}
+    soon = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    for method, path, body in (
+        ("POST", "/queues/farm-grant/pause", reason),
+        ("POST", "/queues/farm-grant/resume", reason),
+        ("POST", "/queues/farm-grant/limit", {"startsPerMinute": 6000, **reason}),
+        ("PUT", "/queues/farm-grant/sla", {"minutes": 50, **reason}),
+        ("POST", "/silences", {"endsAt": soon, **reason}),
+        ("POST", "/badges", {"actor": "bob", "roles": ["viewer"], "hours": 1}),
+        ("GET", "/metrics", None),
+        ("GET", "/queues", None),
+        ("GET", "/jobs", None),
+        ("GET", "/audit", None),
+    ):
+        answer = door.ask(method, path, body)
+        assert answer.status_code < 300, (path, answer.text)
+
+
+def test_the_dispatcher_ends_the_sessions_of_lost_workers(ledger: str) -> None:
+    """The workers have another role; their transactions are ended all the same."""
+    with (
+        closing(database.connect(by(ledger, "worker"), presence.session_name("step", "w/1/t"))) as lost,
+        closing(database.connect(by(ledger, "dispatcher"), "test")) as dispatcher,
+        database.engine(ledger).begin() as connection,
+        lost.cursor() as cursor,
+    ):
+        connection.exec_driver_sql(
+            "insert into oms.workers (id, name, host, pid, pool, slots, queues, steps, tickets, started_at,"
+            " beat_at) values ('w/1/t', 'w', 'h', 1, 'threads', 1, '{}', '{}', '{}', oms.now(),"
+            " oms.now() - interval '1 hour')"
+        )
+        connection.commit()
+        cursor.execute("begin; lock table oms.jobs in row share mode")
+        assert presence.end_sessions(dispatcher) == 1
+        with pytest.raises(psycopg2.OperationalError):
+            cursor.execute("select 1")
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (
+            "worker",
+            "insert into oms.slas (queue, minutes, set_by, reason) values ('farm-grant', 1, 'w', 'w')",
+        ),
+        ("worker", "select * from oms.badges"),
+        ("dispatcher", "update oms.messages set body = 'x'"),
+        ("dispatcher", "insert into oms.jobs (type) values ('x')"),
+        ("watch", "update oms.jobs set priority = 1"),
+        ("watch", "select * from oms.upload_pieces"),
+        ("api", "update oms.job_events set fact = 'x'"),
+        ("api", "delete from oms.audit"),
+        ("api", "truncate oms.jobs"),
+        ("api", "create table oms.more (id int)"),
+        ("reader", "delete from oms.jobs"),
+        ("reader", "select * from oms.upload_pieces"),
+    ],
+)
+def test_no_more_may_be_done(ledger: str, role: str, statement: str) -> None:
+    """What a process does not need is refused by PostgreSQL itself."""
+    with (
+        closing(database.connect(by(ledger, role), "test")) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(psycopg2.errors.InsufficientPrivilege),
+    ):
+        cursor.execute(statement)
+
+
+def test_a_role_has_to_be_there(ledger: str) -> None:
+    """Its absence is told with the statement that makes it; nothing is granted to anybody else."""
+    told = asked(ledger, "worker", "--to", "clerk", "--apply")
+    assert told.exit_code == 1
+    assert "create role \"clerk\" login password '...'" in told.output
+
+
+def test_rights_that_a_release_needs_no_longer_are_taken_back(ledger: str) -> None:
+    """Applying again leaves exactly what the code names."""
+    with closing(database.connect(ledger, "test")) as connection, connection.cursor() as cursor:
+        cursor.execute("grant delete on oms.jobs to hms_reader")
+        assert asked(ledger, "reader", "--apply").exit_code == 0
+        cursor.execute("select has_table_privilege('hms_reader', 'oms.jobs', 'delete')")
+        assert cursor.fetchone() == (False,)
+
+
+def test_every_table_is_somebodys(ledger: str) -> None:
+    """A new table has to be given to the processes that use it; histories may only be added to."""
+    with database.engine(ledger).connect() as connection:
+        tables = set(sa.inspect(connection).get_table_names("public"))
+        for schema in grants.SCHEMAS:
+            tables |= {f"{schema}.{name}" for name in sa.inspect(connection).get_table_names(schema)}
+        query = "select tgrelid::regclass::text from pg_trigger where tgname like '%_append_only'"
+        histories = set(connection.scalars(sa.text(query)))
+    given = {table for rights in grants.ROLES.values() for table in rights.tables}
+    assert given == {table for table in tables if "." in table}
+    changed = {
+        table
+        for rights in grants.ROLES.values()
+        for table, allowed in rights.tables.items()
+        if re.search("update|delete", allowed)
+    }
+    assert histories
+    assert not histories & changed
+
+
+def unsent(ledger: str) -> int:
+    """How many texts no provider has taken yet."""
+    query = "select count(*) from oms.messages where state in ('pending', 'sending')"
+    with database.engine(ledger).connect() as connection:
+        return int(connection.scalar(sa.text(query)) or 0)
+
+
+def measured(url: str) -> int:
+    """How many metrics there are, read by somebody who only looks."""
+    with database.engine(url).connect() as connection:
+        return int(connection.scalar(sa.text("select count(*) from ops.metrics")) or 0)
