@@ -1,7 +1,7 @@
 """Celery's settings as data. The broker's address is not here: it comes from the environment (see README)."""
 
-from hms_oms import transport
-from hms_oms.publishing import PRIORITY_STEPS
+from hms_oms.broker import transport
+from hms_oms.broker.publishing import PRIORITY_STEPS
 
 transport.install()
 

@@ -6,8 +6,8 @@ another of Flower's ways to sign in is set. Read-only: what is to be done is don
 
 from tornado.options import options
 
-from hms_floor import flower
-from hms_oms import settings
+from hms_floor.local import flower
+from hms_oms.runtime import settings
 
 _settings = settings.load()
 

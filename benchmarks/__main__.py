@@ -31,7 +31,7 @@ from benchmarks import (
 )
 from benchmarks.results import Result, table
 from benchmarks.sides import BareSide, DurableSide, ProductSide
-from hms_floor import embedded
+from hms_floor.local import embedded
 
 NAMES = (
     "accept",

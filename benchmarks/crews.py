@@ -14,7 +14,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from hms_floor.programs import Child, last_words, log_file, spawn
+from hms_floor.local.processes import Child, last_words, log_file, spawn
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Seconds for workers to answer, and for processes to end in good order.

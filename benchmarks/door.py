@@ -24,12 +24,14 @@ from sqlalchemy import text
 from benchmarks.crews import poll_until, running
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_floor import badges, embedded
-from hms_floor.badges import Role
-from hms_floor.cli import db
-from hms_floor.cli.cycle import write_sample
-from hms_oms import database, recipes
-from hms_oms.settings import Settings
+from hms_floor.auth import tokens as badges
+from hms_floor.auth.tokens import Role
+from hms_floor.cli.cycles.cycle import write_sample
+from hms_floor.cli.installation import db
+from hms_floor.local import embedded
+from hms_oms.database import connections
+from hms_oms.recipes import recipes
+from hms_oms.runtime.settings import Settings
 
 STARTS_BAR, P99_BAR = 400.0, 100.0
 CYCLE_BAR, MEMORY_BAR = 15.0, 200.0
@@ -144,7 +146,7 @@ def _start_for(opened: Door, seconds: float) -> tuple[float, float]:
 
 def _watch(opened: Door, seconds: float) -> tuple[float, float]:
     """The share of a core that the server spends on watchers, in percent, and frames a second for each."""
-    engine = database.engine(str(opened.settings.database_url))
+    engine = connections.engine(str(opened.settings.database_url))
     with engine.begin() as connection:
         connection.execute(_METRICS)
     process = psutil.Process(opened.pid)

@@ -22,12 +22,14 @@ from sqlalchemy import Engine, text
 from benchmarks.crews import ROOT, poll_until, surroundings
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_floor import embedded
-from hms_oms import broker, database, migrate, recipes, registry
-from hms_ops import metrics
-from hms_ops.heard import Heard
-from hms_ops.measure import Measure
-from hms_ops.receiver import Receiver
+from hms_floor.local import embedded
+from hms_oms.broker import waiting_tickets
+from hms_oms.database import connections, migrate
+from hms_oms.recipes import recipes, registry
+from hms_ops.events.event_buffer import Heard
+from hms_ops.events.receiver import Receiver
+from hms_ops.metrics import metrics
+from hms_ops.metrics.measure import Measure
 from hms_ops.watch import HEAVY_SECONDS, LOOK_SECONDS
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -82,7 +84,7 @@ def measure(folder: Path, events: int) -> list[Result]:
         try:
             looks = _looks(watch)
             next(looks)
-            client = broker.client(servers.broker_url)
+            client = waiting_tickets.client(servers.broker_url)
             poll_until(client.pubsub_numpat, "the receiver does not listen")
             began = time.perf_counter()
             _publish(engine, servers.broker_url, jobs)
@@ -132,7 +134,7 @@ def measure(folder: Path, events: int) -> list[Result]:
 
 def _ledger(database_url: str, jobs: int) -> Engine:
     migrate.upgrade(database_url)
-    engine = database.engine(database_url)
+    engine = connections.engine(database_url)
     recipe = recipes.load_folder(RECIPES)["bench:noop:v1"]
     with engine.begin() as connection:
         known = registry.register(connection, recipe)
@@ -207,7 +209,7 @@ class _Counting(Receiver):
 
 def watch(database_url: str, broker_url: str) -> None:
     """Look as the watch does, and print what was seen, a JSON object a line."""
-    engine, receiver = database.engine(database_url), _Counting(broker_url)
+    engine, receiver = connections.engine(database_url), _Counting(broker_url)
     receiver.start()
     measuring, process = Measure(engine, receiver), psutil.Process()
     heavy_again = 0.0

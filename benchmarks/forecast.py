@@ -18,9 +18,9 @@ from benchmarks import mornings
 from benchmarks.mornings import Look, Morning, Replay
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_ops.forecast import forecast
-from hms_ops.pace import Pace
-from hms_ops.picture import Picture, QueueSeen
+from hms_ops.forecast.forecast import forecast
+from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.throughput import Pace
 from hms_ops.rules import forecast as rule
 
 #: What a call in time is, in seconds.

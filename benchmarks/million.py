@@ -10,8 +10,10 @@ from sqlalchemy import text
 
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_floor import embedded
-from hms_oms import control, database, jobs, ledger, migrate, recipes, registry
+from hms_floor.local import embedded
+from hms_oms.database import connections, migrate
+from hms_oms.jobs import commands, ledger, read
+from hms_oms.recipes import recipes, registry
 
 PROMOTE_BAR, PEEK_BAR = 50.0, 10.0
 RECIPES = Path(__file__).parent / "recipes"
@@ -28,23 +30,23 @@ def measure(folder: Path, backlog: int, tries: int) -> list[Result]:
     with embedded.serving(folder / "million") as servers:
         assert servers.database_url is not None
         migrate.upgrade(servers.database_url)
-        engine = database.engine(servers.database_url)
+        engine = connections.engine(servers.database_url)
         recipe = recipes.load_folder(RECIPES)["bench:noop:v1"]
         with engine.begin() as connection:
             known = registry.register(connection, recipe)
             connection.execute(_BACKLOG, {"type": recipe.type, "recipe": known, "jobs": backlog})
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("vacuum analyze oms.jobs")
-        bare = database.connect(servers.database_url, "bench")
+        bare = connections.connect(servers.database_url, "bench")
         promoting, peeking, next_ones = [], [], 0
         for number in range(tries):
             job = backlog - 777 * number
             began = time.perf_counter()
             with engine.begin() as connection:
-                control.promote(connection, job, who="bench", reason=None)
+                commands.promote(connection, job, who="bench", reason=None)
             promoted = time.perf_counter()
             with engine.connect() as connection:
-                front = jobs.peek(connection, "bench", 20)
+                front = read.peek(connection, "bench", 20)
             peeking.append(1000 * (time.perf_counter() - promoted))
             promoting.append(1000 * (promoted - began))
             next_ones += front[0].id == job and ledger.take(bare, "bench", 1)[0].job == job

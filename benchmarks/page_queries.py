@@ -13,11 +13,14 @@ import sqlalchemy as sa
 
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_floor import board
-from hms_floor.cli import case
-from hms_floor.pages import demand, past
-from hms_oms import health, jobs, outbox, presence
-from hms_ops import attainment, incidents, misses
+from hms_floor.pages import capacity
+from hms_floor.pages.parts import history
+from hms_floor.presentation import explanation, overview
+from hms_oms.database import health
+from hms_oms.jobs import read, workers
+from hms_oms.messages import outbox
+from hms_ops.incidents import actions
+from hms_ops.reports import misses, sla_report
 
 BAR = 50.0
 QUEUE = "farm-grant"
@@ -109,25 +112,25 @@ def _timed(ask: Callable[[], object]) -> float:
 def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[], object]]:
     now = health.clock(connection)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    day, week = now - timedelta(days=1), attainment.week(now - timedelta(days=7), UTC)
-    every, queue, job = jobs.Filter(), jobs.Filter(queue=QUEUE), number - 7
+    day, week = now - timedelta(days=1), sla_report.week(now - timedelta(days=7), UTC)
+    every, queue, job = read.Filter(), read.Filter(queue=QUEUE), number - 7
     return {
-        "board": lambda: board.read(connection),
-        "incidents": lambda: incidents.find(connection, limit=20),
+        "board": lambda: overview.read(connection),
+        "incidents": lambda: actions.find(connection, limit=20),
         "pages": lambda: outbox.last_pages(connection, 5),
         "texts today": lambda: outbox.to_applicants(connection, midnight),
-        "a queue's day": lambda: past.points(connection, QUEUE, day, now, 600),
-        "demand": lambda: demand.due(connection, QUEUE, number // 10),
-        "peek": lambda: jobs.peek(connection, QUEUE, 100),
-        "jobs": lambda: jobs.find(connection, every, limit=50),
-        "jobs counted": lambda: jobs.count(connection, every),
-        "jobs of a queue": lambda: jobs.find(connection, queue, limit=50),
-        "job": lambda: (jobs.get(connection, job), jobs.diary(connection, job)),
-        "explain": lambda: case.read(connection, job),
+        "a queue's day": lambda: history.points(connection, QUEUE, day, now, 600),
+        "demand": lambda: capacity.due(connection, QUEUE, number // 10),
+        "peek": lambda: read.peek(connection, QUEUE, 100),
+        "jobs": lambda: read.find(connection, every, limit=50),
+        "jobs counted": lambda: read.count(connection, every),
+        "jobs of a queue": lambda: read.find(connection, queue, limit=50),
+        "job": lambda: (read.get(connection, job), read.diary(connection, job)),
+        "explain": lambda: explanation.read(connection, job),
         "texts of a job": lambda: outbox.texts_of(connection, job=job, limit=50),
-        "workers": lambda: presence.live(connection),
-        "week": lambda: attainment.report(connection, *week, UTC),
-        "eight weeks": lambda: attainment.by_day(connection, None, 56, UTC),
-        "lateness": lambda: attainment.lateness(connection, None, *week),
+        "workers": lambda: workers.live(connection),
+        "week": lambda: sla_report.report(connection, *week, UTC),
+        "eight weeks": lambda: sla_report.by_day(connection, None, 56, UTC),
+        "lateness": lambda: sla_report.lateness(connection, None, *week),
         "misses": lambda: misses.worst(connection, *week),
     }

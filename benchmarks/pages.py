@@ -19,7 +19,7 @@ from benchmarks import crews, page_queries
 from benchmarks.page_queries import PAYLOAD, QUEUE
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_oms import database
+from hms_oms.database import connections
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -38,7 +38,7 @@ def measure(folder: Path, quick: bool) -> list[Result]:
     with _floor(folder, 20_000 if quick else 100_000) as (url, home, badge):
         results += _seen(url, badge, 3 if quick else 7)
         results.append(_spectators(url, home, badge, 10.0 if quick else 30.0))
-        engine = database.engine(json.loads((home / "servers.json").read_text())["database_url"])
+        engine = connections.engine(json.loads((home / "servers.json").read_text())["database_url"])
         results.append(page_queries.measure(engine, 100_000 if quick else 1_000_000))
         engine.dispose()
     return results
@@ -52,7 +52,7 @@ def _floor(folder: Path, number: int) -> Iterator[tuple[str, Path, str]]:
     with crews.running(folder, {"pages": [*hms, "up"]}, environment):
         crews.poll_until(lambda: _is_well([*hms, "check"], environment), "the floor is not up")
         found = json.loads((home / "servers.json").read_text())
-        engine = database.engine(found["database_url"])
+        engine = connections.engine(found["database_url"])
         with engine.begin() as connection:
             connection.exec_driver_sql(f"update oms.queues set paused_at = oms.now() where name = '{QUEUE}'")
         page_queries.fill(engine, number, STILL_OPEN)
@@ -192,7 +192,7 @@ def _spectators(url: str, home: Path, badge: str, seconds: float) -> Result:
 @contextmanager
 def _working(home: Path) -> Iterator[None]:
     """The queue goes on, ten jobs a second, for as long as the block lasts."""
-    engine = database.engine(json.loads((home / "servers.json").read_text())["database_url"])
+    engine = connections.engine(json.loads((home / "servers.json").read_text())["database_url"])
     change = f"update oms.queues set paused_at = %s, starts_per_minute = %s where name = '{QUEUE}'"
     with engine.begin() as connection:
         connection.exec_driver_sql(change, (None, 600))

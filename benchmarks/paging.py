@@ -14,9 +14,11 @@ from benchmarks.crews import poll_until, running
 from benchmarks.product import RECIPES, WHO
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_floor import embedded
-from hms_oms import database, health, migrate, recipes, registry
-from hms_ops import incidents, oncall, silences, thresholds
+from hms_floor.local import embedded
+from hms_oms.database import connections, health, migrate
+from hms_oms.recipes import recipes, registry
+from hms_ops.incidents import actions, silences, thresholds
+from hms_ops.oncall import oncall
 from hms_ops.rules import RULES
 from tests.provider.driver import Provider
 
@@ -46,7 +48,7 @@ def measure(folder: Path, jobs: int, deadlines: int) -> list[Result]:
         assert servers.database_url is not None
         assert servers.broker_url is not None
         migrate.upgrade(servers.database_url)
-        engine = database.engine(servers.database_url)
+        engine = connections.engine(servers.database_url)
         _lay(engine, jobs, deadlines)
         environment = {
             "HMS_HOME": str(folder / "paging"),
@@ -120,6 +122,6 @@ def _delay(engine: Engine, provider: Provider, number: int) -> float:
     # Somebody has it in hand: else the next phone would be called about it, too.
     with engine.begin() as connection:
         limits = thresholds.limits(connection)
-        for incident in (one for one in incidents.find(connection, ["open"]) if one.rule == "late"):
-            incidents.acknowledge(connection, incident.id, WHO, health.clock(connection), limits)
+        for incident in (one for one in actions.find(connection, ["open"]) if one.rule == "late"):
+            actions.acknowledge(connection, incident.id, WHO, health.clock(connection), limits)
     return (text_.at - deadline).total_seconds()

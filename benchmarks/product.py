@@ -11,7 +11,9 @@ from sqlalchemy import Engine, text
 
 from benchmarks.crews import READY_SECONDS, ROOT, Setup, await_workers, poll_until, running
 from hms_act import accept, dispatcher
-from hms_oms import database, migrate, presence, recipes
+from hms_oms.database import connections, migrate
+from hms_oms.jobs import workers
+from hms_oms.recipes import recipes
 
 RECIPES = ROOT / "benchmarks" / "recipes"
 WHO = "benchmark"
@@ -31,8 +33,8 @@ class Product:
             "HMS_LOG_LEVEL": "WARNING",
         }
         migrate.upgrade(database_url)
-        self.engine: Engine = database.engine(database_url)
-        self._looking = database.connect(database_url, "hms benchmark")
+        self.engine: Engine = connections.engine(database_url)
+        self._looking = connections.connect(database_url, "hms benchmark")
         self.app = dispatcher.make_app(broker_url)
         self.recipe = recipes.load_folder(RECIPES)["bench:noop:v1"]
 
@@ -93,7 +95,7 @@ class Product:
 
     def _present(self) -> int:
         with self.engine.connect() as connection:
-            return len(presence.live(connection))
+            return len(workers.live(connection))
 
     def _holds(self, condition: str) -> bool:
         with self._looking.cursor() as cursor:

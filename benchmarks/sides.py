@@ -19,7 +19,7 @@ from sqlalchemy import Engine, text
 from benchmarks import bare
 from benchmarks.crews import ROOT, Setup, await_workers, frozen, poll_until, running, surroundings
 from benchmarks.product import Product
-from hms_oms import database
+from hms_oms.database import connections
 
 #: Jobs done before the clock starts: connections are opened, statements prepared, modules loaded.
 WARM_UP = 64
@@ -108,7 +108,7 @@ class DurableSide(BareSide):
         scheme, _, rest = database_url.partition("://")
         assert scheme == "postgresql"
         super().__init__(home, broker_url, f"db+postgresql+psycopg2://{rest}")
-        self._engine: Engine = database.engine(database_url)
+        self._engine: Engine = connections.engine(database_url)
         # Two workers that make the tables at the same time would fall over each other.
         self.app.backend.ResultSession().close()
 

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from benchmarks.door import Door, door
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_oms import database, health
-from hms_ops import metrics
-from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_oms.database import connections, health
+from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_ops.metrics import metrics
 
 WATCHERS = 200
 #: Of one core, in percent.
@@ -35,7 +35,7 @@ def measure(folder: Path, seconds: float) -> list[Result]:
     """Let them watch for so many seconds while every metric changes each second."""
     with door(folder) as opened:
         assert opened.settings.database_url is not None
-        engine = database.engine(opened.settings.database_url)
+        engine = connections.engine(opened.settings.database_url)
         asked = json.dumps({"port": opened.port, "badge": opened.badge("watcher"), "seconds": seconds + 3.0})
         _publish(engine, 0)
         command = [sys.executable, "-m", "benchmarks.stream"]

@@ -9,10 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hms_oms import control, jobs, ledger, registry, sameness, schema, sla
-from hms_oms.errors import KeyReused, RequestRejected
-from hms_oms.recipes import Recipe
-from hms_oms.records import Accepted, Job
+from hms_oms.jobs import commands, ledger, read
+from hms_oms.jobs.records import Accepted, Job
+from hms_oms.queues import sla
+from hms_oms.recipes import payload_equality, payload_schema, registry
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import KeyReused, RequestRejected
 
 #: Requests that go into one statement.
 PAGE = 1000
@@ -61,9 +63,9 @@ def start_job(
         ready_at=ready_at,
     )
     if accepted.jobs:
-        return Started(jobs.get(connection, accepted.jobs[0]), created=True)
+        return Started(read.get(connection, accepted.jobs[0]), created=True)
     assert chosen is not None
-    job = jobs.by_key(connection, recipe.type, chosen)
+    job = read.by_key(connection, recipe.type, chosen)
     require_same(recipe, job.name, job.status, job.payload, payload)
     return Started(job, created=False)
 
@@ -72,7 +74,7 @@ def require_same(
     recipe: Recipe, job: str, status: str, known: Mapping[str, Any], sent: Mapping[str, Any]
 ) -> None:
     """Raise KeyReused if a request means something else than the job that has its key."""
-    differences = sameness.differences(recipe.payload, known, sent)
+    differences = payload_equality.differences(recipe.payload, known, sent)
     if differences:
         raise KeyReused(job, status, differences)
 
@@ -91,7 +93,7 @@ def make_way(
     Those are jobs that have the key of a request and other content, and have not begun: what runs or has
     ended stays. A job of `batch_id` stays, too: two rows of one file do not replace each other.
     """
-    held = jobs.by_keys(connection, recipe.type, [key for key in keys if key is not None], lock=True)
+    held = read.by_keys(connection, recipe.type, [key for key in keys if key is not None], lock=True)
     replaced = {
         job.id
         for key, payload in zip(keys, payloads, strict=True)
@@ -99,10 +101,12 @@ def make_way(
         and (job := held.get(key)) is not None
         and job.status in NOT_BEGUN
         and (batch_id is None or job.batch_id != batch_id)
-        and sameness.differences(recipe.payload, job.payload, payload)
+        and payload_equality.differences(recipe.payload, job.payload, payload)
     }
     if replaced:
-        control.cancel_jobs(connection, sorted(replaced), who=who, reason="superseded by a corrected request")
+        commands.cancel_jobs(
+            connection, sorted(replaced), who=who, reason="superseded by a corrected request"
+        )
     return sorted(replaced)
 
 
@@ -147,7 +151,7 @@ def accept_many(
 
 def check(recipe: Recipe, payload: Mapping[str, Any]) -> None:
     """Raise RequestRejected with every fault of the payload, each by its field."""
-    faults = schema.faults(recipe.payload, payload)
+    faults = payload_schema.faults(recipe.payload, payload)
     if faults:
         raise RequestRejected(faults)
 

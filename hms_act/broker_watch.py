@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 
-from hms_oms import probing
-from hms_oms.refusals import Refusal
+from hms_oms.database import probing
+from hms_oms.database.refusals import Refusal
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,11 @@ from pathlib import Path
 from types import EllipsisType
 from typing import IO, Any, Literal
 
-from hms_oms.answers import (
+from hms_oms.api.codec import record, stamp
+from hms_oms.api.cycles import CycleBegun, CyclePreview
+from hms_oms.api.filter import Filter
+from hms_oms.api.http import Client, path
+from hms_oms.api.jobs import (
     Change,
     Changed,
     Limits,
@@ -20,10 +24,6 @@ from hms_oms.answers import (
     Steered,
     Undone,
 )
-from hms_oms.cycles import CycleBegun, CyclePreview
-from hms_oms.filter import Filter
-from hms_oms.reading import record, stamp
-from hms_oms.wire import Client, path
 
 Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", "delay"]
 

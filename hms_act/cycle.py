@@ -8,13 +8,17 @@ from typing import IO
 
 from sqlalchemy import Connection, Engine
 
-from hms_act import accept, intake, majority
-from hms_act.intake import Refusal, Row
-from hms_oms import batches, cycle_rows, jobs, registry, sameness, sla
-from hms_oms.batches import Batch
-from hms_oms.cycle_rows import CycleRow
-from hms_oms.recipes import Recipe
-from hms_oms.records import Accepted
+from hms_act import accept
+from hms_act.files import csv_rows, majority
+from hms_act.files.csv_rows import Refusal, Row
+from hms_oms.cycles import cycle_rows, cycles
+from hms_oms.cycles.cycle_rows import CycleRow
+from hms_oms.cycles.cycles import Batch
+from hms_oms.jobs import read
+from hms_oms.jobs.records import Accepted
+from hms_oms.queues import sla
+from hms_oms.recipes import payload_equality, registry
+from hms_oms.recipes.recipes import Recipe
 
 #: Rows of the file that are accepted in one transaction.
 PAGE = 1000
@@ -41,7 +45,7 @@ def accept_file(
     Raises UnreadableFile, before a batch is made, where the file is no list of such requests; and
     MostRefused, unless `accept_refusals`, where one reason refuses most rows.
     """
-    rows = intake.read(stream, recipe)
+    rows = csv_rows.read(stream, recipe)
     if not accept_refusals:
         rows = majority.checked(rows)
     return accept_rows(
@@ -74,7 +78,7 @@ def accept_rows(
     with engine.begin() as connection:
         registry.register(connection, recipe)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
-        batch = batches.open_batch(connection, job_type=recipe.type, name=name, requested_by=requested_by)
+        batch = cycles.open_batch(connection, job_type=recipe.type, name=name, requested_by=requested_by)
     yield batch
     while page := list(itertools.islice(rows, PAGE)):
         refusals = [row for row in page if isinstance(row, Refusal)]
@@ -95,7 +99,7 @@ def accept_rows(
             )
             repeated = _repeated(connection, recipe, good, accepted)
             cycle_rows.add(connection, batch.id, [*map(refused, refusals), *repeated])
-            batch = batches.add(
+            batch = cycles.add(
                 connection,
                 batch.id,
                 accepted=len(accepted.jobs),
@@ -105,7 +109,7 @@ def accept_rows(
             )
         yield batch
     with engine.begin() as connection:
-        batch = batches.close(connection, batch.id)
+        batch = cycles.close(connection, batch.id)
     yield batch
 
 
@@ -121,7 +125,7 @@ def _repeated(
     if not accepted.duplicates:
         return []
     keys = [accept.key_of(recipe, row.payload) for row in rows]
-    known = jobs.by_keys(connection, recipe.type, [key for key in keys if key is not None])
+    known = read.by_keys(connection, recipe.type, [key for key in keys if key is not None])
     fresh = set(accepted.jobs)
     repeated = []
     for row, key in zip(rows, keys, strict=True):
@@ -136,7 +140,7 @@ def _repeated(
 
 def compared(recipe: Recipe, row: Row, job: int | None, payload: Mapping[str, object]) -> CycleRow:
     """A row whose key is known, held against the payload that came first."""
-    differences = sameness.differences(recipe.payload, payload, row.payload)
+    differences = payload_equality.differences(recipe.payload, payload, row.payload)
     return CycleRow(
         row.line,
         "differs" if differences else "known",

@@ -18,16 +18,20 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from hms_act.broker_watch import BrokerWatch
-from hms_oms import broker, broker_state, celery_settings, database, duty, ledger, publishing, registry
-from hms_oms.apart import Apart
-from hms_oms.database import Bare
-from hms_oms.errors import RecipeUnreadable
-from hms_oms.recipes import Recipe
-from hms_oms.records import Taken
-from hms_oms.recovery import SWEEP_SECONDS, Recovery
-from hms_oms.refusals import Refusal
-from hms_oms.tickets import Ticket
-from hms_oms.windows import Window, charge, windows
+from hms_act.recovery import SWEEP_SECONDS, Recovery
+from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
+from hms_oms.daemon import daemon
+from hms_oms.daemon.isolation import Apart
+from hms_oms.database import connections
+from hms_oms.database.connections import Bare
+from hms_oms.database.refusals import Refusal
+from hms_oms.jobs import ledger
+from hms_oms.jobs.records import Taken
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.queues.dispatch_windows import Window, charge, windows
+from hms_oms.recipes import registry
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import RecipeUnreadable
 
 #: While a window is full and the backlog has more, it is looked at this often, in seconds ...
 BUSY_SECONDS = 0.02
@@ -172,11 +176,11 @@ def run(database_url: str, broker_url: str, home: Path, direct_url: str | None =
     `direct_url` leads around a pooler.
     """
     app = make_app(broker_url)
-    engine = database.engine(database_url)
+    engine = connections.engine(database_url)
     broker_watch = BrokerWatch(broker_url)
     broker_watch.start()
-    with duty.stop_on_signals() as stop:
-        duty.serve(
+    with daemon.stop_on_signals() as stop:
+        daemon.serve(
             "act",
             direct_url or database_url,
             ["oms_backlog"],
@@ -184,7 +188,7 @@ def run(database_url: str, broker_url: str, home: Path, direct_url: str | None =
                 app,
                 engine,
                 lease.connection,
-                Recovery(lease.connection, broker.client(broker_url)),
+                Recovery(lease.connection, waiting_tickets.client(broker_url)),
                 broker_watch,
             ),
             stop,

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import Engine
 
-from hms_oms import database, probing
-from hms_oms.refusals import SILENT, Refusal
+from hms_oms.database import connections, probing
+from hms_oms.database.refusals import SILENT, Refusal
 from hms_ops import health
 from hms_ops.health import Facts, Ledger, Part, Seen
 
@@ -77,7 +77,7 @@ class Observer:
         self._engine = engine
         self._zone = zone
         self._redis = probing.redis_client(broker_url)
-        self._connection: database.Bare | None = None
+        self._connection: connections.Bare | None = None
         self._ledger: Ledger | None = None
         self._ledger_at = float("-inf")
         self._questions = {

@@ -6,12 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hms_oms.api.filter import Filter as Filter
     from hms_oms.client import OmsClient as OmsClient
-    from hms_oms.filter import Filter as Filter
 
 __all__ = ["Filter", "OmsClient"]
 
-_HOMES = {"Filter": "hms_oms.filter", "OmsClient": "hms_oms.client"}
+_HOMES = {"Filter": "hms_oms.api.filter", "OmsClient": "hms_oms.client"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Annotated, Any, Literal
 
-from hms_oms.answers import Explained, Job, JobInFull, JobType, Peeked, Queue, Sla, Worker
-from hms_oms.cycles import Cycle, CycleReport, RefusedInFull, RepeatedRow
-from hms_oms.filter import Filter
-from hms_oms.problems import NotFound
-from hms_oms.reading import Named, Record, record, stamp
-from hms_oms.trust import Badge, Entry, Me, NewBadge
-from hms_oms.wire import Client, Wire, path
+from hms_oms.api.access import Badge, Entry, Me, NewBadge
+from hms_oms.api.codec import Named, Record, record, stamp
+from hms_oms.api.cycles import Cycle, CycleReport, RefusedInFull, RepeatedRow
+from hms_oms.api.errors import NotFound
+from hms_oms.api.filter import Filter
+from hms_oms.api.http import Client, Wire, path
+from hms_oms.api.jobs import Explained, Job, JobInFull, JobType, Peeked, Queue, Sla, Worker
 
 #: The most that the door lists in one answer.
 PAGE = 500

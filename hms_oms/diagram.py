@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hms_oms.states import TERMINAL, TRANSITIONS
+from hms_oms.jobs.states import TERMINAL, TRANSITIONS
 
 
 def mermaid() -> str:

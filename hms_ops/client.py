@@ -10,11 +10,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from hms_oms import frames
-from hms_oms.problems import TooMany, Unavailable
-from hms_oms.reading import record, stamp
-from hms_oms.wire import Client, jitter, path
-from hms_ops.answers import (
+from hms_oms.api import sse as frames
+from hms_oms.api.codec import record, stamp
+from hms_oms.api.errors import TooMany, Unavailable
+from hms_oms.api.http import Client, jitter, path
+from hms_ops.api import (
     History,
     Incident,
     IncidentInFull,

@@ -17,15 +17,19 @@ from typing import Any
 import psycopg2
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database, duty, outbox
-from hms_oms.duty import Stop
-from hms_oms.leadership import Lease
-from hms_oms.settings import Settings
-from hms_ops import pulse, rota, senders
-from hms_ops.delivery import Delivery
-from hms_ops.measure import Measure
-from hms_ops.receiver import Receiver
-from hms_ops.senders import Sender
+from hms_oms.daemon import daemon
+from hms_oms.daemon.daemon import Stop
+from hms_oms.daemon.leader_election import Lease
+from hms_oms.database import connections
+from hms_oms.messages import outbox
+from hms_oms.runtime.settings import Settings
+from hms_ops import heartbeats
+from hms_ops.events.receiver import Receiver
+from hms_ops.metrics.measure import Measure
+from hms_ops.oncall import doubts
+from hms_ops.paging import senders
+from hms_ops.paging.pager import Delivery
+from hms_ops.paging.senders import Sender
 from hms_ops.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -42,16 +46,16 @@ def run(settings: Settings) -> None:
     database_url, broker_url = settings.servers()
     sender = senders.make(settings)
     direct_url = settings.database_direct_url or database_url
-    engine = database.engine(database_url)
+    engine = connections.engine(database_url)
     receiver = Receiver(broker_url)
 
     def beat(lease: Lease, detail: Mapping[str, Any]) -> None:
         with lease.begin(engine) as connection:
-            pulse.beat(connection, "pager", detail)
+            heartbeats.beat(connection, "pager", detail)
 
     def require_on_call() -> None:
         with engine.connect() as connection:
-            rota.require_anybody(connection, settings)
+            doubts.require_anybody(connection, settings)
 
     def watch(lease: Lease) -> Watch:
         require_on_call()
@@ -66,12 +70,12 @@ def run(settings: Settings) -> None:
     # Nothing is handed over before somebody can be called; an absent database is waited for below.
     with suppress(DBAPIError):
         require_on_call()
-    with duty.stop_on_signals() as stop:
+    with daemon.stop_on_signals() as stop:
         pager = _Beside(stop, lambda: _deliver(direct_url, sender, beat, stop, settings.home))
         receiver.start()
         pager.start()
         try:
-            duty.serve("ops", direct_url, [], watch, stop, settings.home)
+            daemon.serve("ops", direct_url, [], watch, stop, settings.home)
         finally:
             stop.ask()
             pager.join()
@@ -101,11 +105,11 @@ def _deliver(
         delivery.connection, delivery.beat = lease.connection, partial(beat, lease)
         return delivery
 
-    duty.serve("pager", database_url, [outbox.CHANNEL], take_up, stop, home)
+    daemon.serve("pager", database_url, [outbox.CHANNEL], take_up, stop, home)
     if delivery is None or not delivery.flights.any:
         return
     try:
-        with closing(database.connect(database_url, "hms pager last")) as connection:
+        with closing(connections.connect(database_url, "hms pager last")) as connection:
             # Another process may lead by now: the fence of each text sees to it that each records its own.
             delivery.connection = connection
             delivery.flights.land(LAST_SECONDS)

@@ -12,14 +12,16 @@ from datetime import datetime, tzinfo
 
 from sqlalchemy import Connection
 
-from hms_oms import broker_state, presence
-from hms_oms import health as signs
-from hms_oms.broker_state import BrokerState
-from hms_oms.format import about, hour
-from hms_oms.refusals import SILENT, Refusal
-from hms_ops import oncall, pulse, rota, unreached
-from hms_ops.pulse import STALE_SECONDS, Pulse
-from hms_ops.unreached import OpenIncident
+from hms_oms.broker import broker_state
+from hms_oms.broker.broker_state import BrokerState
+from hms_oms.database import health as signs
+from hms_oms.database.refusals import SILENT, Refusal
+from hms_oms.jobs import workers as presence
+from hms_oms.runtime.format import about, hour
+from hms_ops import heartbeats
+from hms_ops.heartbeats import STALE_SECONDS, Pulse
+from hms_ops.oncall import doubts, oncall, unreached
+from hms_ops.oncall.unreached import OpenIncident
 
 #: The lights of a part: it works; somebody should look at it; it does not do its work; nobody can tell.
 OK, WARN, BAD, UNKNOWN = "ok", "warn", "bad", "unknown"
@@ -80,10 +82,10 @@ class Part:
 
 def read(connection: Connection) -> Ledger:
     """What the ledger says of everybody's health."""
-    pulses = {each.name: each for each in pulse.status(connection)}
+    pulses = {each.name: each for each in heartbeats.status(connection)}
     now = signs.clock(connection)
     document = oncall.in_force(connection)
-    local = pulse.sender_is_local(connection)
+    local = heartbeats.sender_is_local(connection)
     return Ledger(
         now,
         broker_state.read(connection),
@@ -91,7 +93,7 @@ def read(connection: Connection) -> Ledger:
         pulses["pager"],
         len(presence.live(connection)),
         unreached.live(connection),
-        rota.doubt(document.document if document else None, now, sender_is_local=local),
+        doubts.doubt(document.document if document else None, now, sender_is_local=local),
     )
 
 

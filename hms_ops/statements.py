@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hms_oms import statements
+from hms_oms.database import statements
 
 #: The statement kept in the file {name}.sql of this package.
 statement = partial(statements.text, package="hms_ops")

@@ -16,13 +16,16 @@ from typing import Protocol
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database
-from hms_oms.apart import Apart
-from hms_ops import episodes, ladder, late_jobs, metrics, pulse, samples, thresholds
+from hms_oms.daemon.isolation import Apart
+from hms_oms.database import connections
+from hms_ops import heartbeats
 from hms_ops.findings import Finding, Key
-from hms_ops.picture import Picture
+from hms_ops.forecast.snapshot import Picture
+from hms_ops.incidents import late_jobs, lifecycle, thresholds
+from hms_ops.incidents.thresholds import Thresholds
+from hms_ops.metrics import history, metrics
+from hms_ops.oncall import escalation
 from hms_ops.rules import RULES
-from hms_ops.thresholds import Thresholds
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ AFTER_SECONDS = 0.005
 
 
 class Looker(Protocol):
-    """What the watch looks through: `hms_ops.measure.Measure`."""
+    """What the watch looks through: `hms_ops.metrics.measure.Measure`."""
 
     def look(self, connection: Connection, heavy: bool) -> Picture:
         """The floor as it is now; `heavy`: with what costs more to measure."""
@@ -60,7 +63,7 @@ class Watch:
         measure: Looker,
         *,
         sender_is_local: bool,
-        samples_days: int = samples.DAYS,
+        samples_days: int = history.DAYS,
         office: tzinfo = UTC,
     ) -> None:
         self.begin = begin
@@ -86,10 +89,10 @@ class Watch:
                     late_jobs.note(connection, picture.now, whole=whole)
                 metrics.publish(connection, picture, self._apart)
                 with self._apart.doing("keeping samples"), connection.begin_nested():
-                    samples.keep(connection, picture.now, self.samples_days)
+                    history.keep(connection, picture.now, self.samples_days)
         except DBAPIError as error:
             # The duty knows the driver's own words for a server that is gone.
-            if error.orig is not None and database.is_gone(error.orig):
+            if error.orig is not None and connections.is_gone(error.orig):
                 raise error.orig from error
             raise
         seconds = _until_next(picture) if self._open else QUIET_SECONDS
@@ -107,7 +110,7 @@ class Watch:
         limits = thresholds.limits(connection)
         findings, unknown, failed = judge(picture, limits)
         judged = {rule.name for rule in RULES} - failed
-        episodes.observe(
+        lifecycle.observe(
             connection,
             picture.now,
             findings,
@@ -117,13 +120,13 @@ class Watch:
             looked_before=looked_before,
             apart=self._apart,
         )
-        ladder.page(connection, picture.now, self.sender_is_local, self.office, self._apart)
+        escalation.page(connection, picture.now, self.sender_is_local, self.office, self._apart)
         detail = {
             "failed_rules": sorted(failed),
             "sender_is_local": self.sender_is_local,
             "failing": self._apart.words,
         }
-        pulse.beat(connection, "ops", detail)
+        heartbeats.beat(connection, "ops", detail)
         return picture
 
 
@@ -170,4 +173,4 @@ def _until_next(picture: Picture) -> float:
 
 def _last_beat(connection: Connection) -> datetime | None:
     """When a watch last looked, this one or another."""
-    return next((one.at for one in pulse.status(connection) if one.name == "ops"), None)
+    return next((one.at for one in heartbeats.status(connection) if one.name == "ops"), None)

@@ -19,10 +19,11 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from hms_floor import embedded
-from hms_oms import database as door
-from hms_oms import migrate, recipes, registry
-from tests.shop import TABLES
+from hms_floor.local import embedded
+from hms_oms.database import connections as door
+from hms_oms.database import migrate
+from hms_oms.recipes import recipes, registry
+from tests.support.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -83,7 +84,7 @@ def database(servers: embedded.Servers, template: str) -> Iterator[str]:
 @pytest.fixture
 def broker(servers: embedded.Servers) -> str:
     """The URL of an empty Redis."""
-    from hms_oms import broker as redis_door
+    from hms_oms.broker import waiting_tickets as redis_door
 
     assert servers.broker_url is not None
     client = redis_door.client(servers.broker_url)

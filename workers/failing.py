@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import traceback
 
-from hms_oms import ledger, registry, statements
-from hms_oms.database import Bare
-from hms_oms.errors import RecipeUnreadable
-from hms_oms.outcomes import Retry
-from hms_oms.recipes import Recipe, RetryPolicy
-from hms_oms.tickets import Ticket
+from hms_oms.database import statements
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger
+from hms_oms.jobs.outcomes import Retry
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes import registry
+from hms_oms.recipes.recipes import Recipe, RetryPolicy
+from hms_oms.runtime.errors import RecipeUnreadable
 from workers.limits import TimeLimitExceeded
 
 #: How much of a traceback the ledger keeps, in characters.

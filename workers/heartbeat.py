@@ -18,9 +18,11 @@ from typing import Any
 import psutil
 import psycopg2
 
-from hms_oms import database, presence, settings
-from hms_oms.line import Line
-from hms_oms.presence import BEAT_SECONDS, Beat
+from hms_oms.database import connections
+from hms_oms.database.reconnecting import Line
+from hms_oms.jobs import workers
+from hms_oms.jobs.workers import BEAT_SECONDS, Beat
+from hms_oms.runtime import settings
 
 log = logging.getLogger(__name__)
 
@@ -82,12 +84,12 @@ def _beat(line: Line, said: _Said, worker: psutil.Process) -> dict[str, Any]:
             rss_bytes=worker.memory_info().rss,
             tickets_age=age,
         )
-        return {"given_up": presence.beat(line.connection(), beat)}
+        return {"given_up": workers.beat(line.connection(), beat)}
     except psutil.NoSuchProcess:
         return {}
     except psycopg2.Error as error:
         line.drop()
-        away = database.is_gone(error)
+        away = connections.is_gone(error)
         log.warning("no heartbeat: %s", "the database is away" if away else type(error).__name__)
         return {"away": away}
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hms_oms.tickets import Ticket
+from hms_oms.jobs.tickets import Ticket
 
 #: A step that goes on this long after the exception was raised in its thread does not heed it, in seconds.
 HEED_SECONDS = 5.0

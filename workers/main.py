@@ -11,9 +11,12 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import celery_settings, database, recipes, schema_revision, settings
-from hms_oms.errors import UnknownSchema
-from workers import flower_guard, modules, presence, step, telegraph
+from hms_oms.broker import celery_settings
+from hms_oms.database import connections, schema_revision
+from hms_oms.recipes import recipes
+from hms_oms.runtime import settings
+from hms_oms.runtime.errors import UnknownSchema
+from workers import event_batching, flower_guard, modules, presence, step
 from workers.task import StepTask
 
 log = logging.getLogger(__name__)
@@ -40,7 +43,7 @@ def make_app(configured: settings.Settings) -> Celery:
     modules.load(known, configured.recipes)
     for name, function in step.registered.items():
         made.register_task(_task(name, function))
-    made.steps["consumer"].update((presence.Presence, telegraph.Telegraph))
+    made.steps["consumer"].update((presence.Presence, event_batching.Telegraph))
     return made
 
 
@@ -76,7 +79,7 @@ def _require_known_schema(**_: Any) -> None:
         log.warning("the database is away (%s): its revision is not known", type(error.orig).__name__)
     finally:
         # The pool's children must not inherit a connection.
-        database.engine(configuration.servers()[0]).dispose()
+        connections.engine(configuration.servers()[0]).dispose()
 
 
 configuration = settings.load()

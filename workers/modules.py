@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from hms_oms.errors import ConfigError
-from hms_oms.recipes import Recipe, Recipes
+from hms_oms.recipes.recipes import Recipe, Recipes
+from hms_oms.runtime.errors import ConfigError
 from workers import step
 
 _OURS = Path(__file__).resolve().parent / "__init__.py"

@@ -23,10 +23,11 @@ import psycopg2
 from celery import bootsteps
 from celery.worker import state
 
-from hms_oms import database, losses, presence
-from hms_oms.lifesign import Sign
-from hms_oms.line import Line
-from hms_oms.tickets import Ticket
+from hms_oms.daemon.liveness import Sign
+from hms_oms.database import connections
+from hms_oms.database.reconnecting import Line
+from hms_oms.jobs import losses, workers
+from hms_oms.jobs.tickets import Ticket
 from workers import failing, limits
 from workers.queue_watch import QueueWatch
 
@@ -44,7 +45,7 @@ DRAIN_SECONDS = 60.0
 FAREWELL_SECONDS = 3.0
 
 #: What the pool tells of its steps: each is done with the connection of the presence thread.
-_reports: queue.SimpleQueue[Callable[[database.Bare], object]] = queue.SimpleQueue()
+_reports: queue.SimpleQueue[Callable[[connections.Bare], object]] = queue.SimpleQueue()
 
 
 def report_lost(ticket: Ticket, reason: str) -> None:
@@ -127,7 +128,7 @@ class _Heartbeat:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(presence.BEAT_SECONDS)
+            self._process.wait(workers.BEAT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -138,8 +139,8 @@ class _Presence(threading.Thread):
         super().__init__(name="presence", daemon=True)
         self._consumer = consumer
         app = consumer.app
-        self._id = presence.worker_id(consumer.hostname, os.getpid(), app.worker_token)
-        self._line = Line(app.settings.servers()[0], presence.session_name("presence", self._id))
+        self._id = workers.worker_id(consumer.hostname, os.getpid(), app.worker_token)
+        self._line = Line(app.settings.servers()[0], workers.session_name("presence", self._id))
         self._queues = QueueWatch(app.settings.servers()[1])
         self._heartbeat = _Heartbeat()
         self._sign = Sign(app.settings.home, "worker")
@@ -167,7 +168,7 @@ class _Presence(threading.Thread):
             connection = self._line.connection()
             self._send_reports(connection)
             losses.lose(connection, waiting, "the worker has left", blame="none")
-            presence.leave(connection, self._id)
+            workers.leave(connection, self._id)
         except psycopg2.Error as error:
             log.warning("left without a word: %s", type(error).__name__)
         self._line.drop()
@@ -192,7 +193,7 @@ class _Presence(threading.Thread):
         elif self._queues.is_deaf(now, self._serves(), free=self._free(), received=state.total_count):
             self._replace("it does not take what stands in its queues", [])
 
-    def _send_reports(self, connection: database.Bare) -> None:
+    def _send_reports(self, connection: connections.Bare) -> None:
         while not _reports.empty():
             report = _reports.get()
             try:
@@ -241,7 +242,7 @@ class _Presence(threading.Thread):
         try:
             for ticket, limit in deaf:
                 failing.overrun(self._line.connection(), ticket, limit)
-            presence.leave(self._line.connection(), self._id)
+            workers.leave(self._line.connection(), self._id)
         except psycopg2.Error as error:
             log.warning("left without a word: %s", type(error).__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import redis
 
-from hms_oms import broker
+from hms_oms.broker import waiting_tickets
 
 #: A worker with free slots takes what stands in its queues within so many seconds, or is deaf.
 DEAF_SECONDS = 15.0
@@ -18,7 +18,7 @@ class QueueWatch:
     """Judges by what stands in the lists now, and by how many messages the worker has taken so far."""
 
     def __init__(self, broker_url: str) -> None:
-        self._redis = broker.client(broker_url)
+        self._redis = waiting_tickets.client(broker_url)
         self._asked_at = float("-inf")
         self._received = -1
         self._since: float | None = None
@@ -38,6 +38,6 @@ class QueueWatch:
 
     def _stands(self, queues: Sequence[str]) -> bool:
         try:
-            return any(self._redis.llen(key) for queue in queues for key in broker.keys(queue))
+            return any(self._redis.llen(key) for queue in queues for key in waiting_tickets.keys(queue))
         except redis.RedisError:
             return False

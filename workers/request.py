@@ -8,7 +8,7 @@ from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.worker.request import Request
 
-from hms_oms.tickets import Ticket
+from hms_oms.jobs.tickets import Ticket
 from workers import presence
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from hms_oms import outbox
-from hms_oms.database import Bare
-from hms_oms.outcomes import Done
-from hms_oms.records import Claimed
+from hms_oms.database.connections import Bare
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Claimed
+from hms_oms.messages import outbox
 
 StepResult = Done | Mapping[str, Any] | None
 StepFunction = Callable[["StepRun"], StepResult]

@@ -15,15 +15,17 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hms_oms import database, ledger, publishing
-from hms_oms.errors import RecipeUnreadable
-from hms_oms.outcomes import Done, Reject
-from hms_oms.presence import worker_id
-from hms_oms.recipes import Recipe
-from hms_oms.records import Claimed, Completion
-from hms_oms.tickets import Ticket
-from workers.desk import Desk, desk
+from hms_oms.broker import publishing
+from hms_oms.database import connections
+from hms_oms.jobs import ledger
+from hms_oms.jobs.outcomes import Done, Reject
+from hms_oms.jobs.records import Claimed, Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.workers import worker_id
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import RecipeUnreadable
 from workers.failing import delay, describe
+from workers.ledger_session import Desk, desk
 from workers.limits import TimeLimitExceeded, limited
 from workers.step import StepFunction, StepResult, StepRun
 
@@ -84,7 +86,7 @@ class StepTask(Task):
         try:
             status = _report(here, run, completion)
         except psycopg2.Error as error:
-            if not database.is_passing(error):
+            if not connections.is_passing(error):
                 _undo(here, run)
                 self._fail(here, claimed, recipe, error)
             self._give_back(here, run, claimed.ticket, error)
@@ -170,7 +172,7 @@ def _is_of_the_database(run: StepRun, error: Exception) -> bool:
     if not run.has_effects:
         return False
     cancelled = isinstance(error, psycopg2.Error) and error.pgcode == "57014"
-    return bool(run.connection.closed) or (database.is_passing(error) and not cancelled)
+    return bool(run.connection.closed) or (connections.is_passing(error) and not cancelled)
 
 
 def _completion(claimed: Claimed, recipe: Recipe, returned: StepResult) -> Completion:

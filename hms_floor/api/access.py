@@ -11,13 +11,13 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from hms_floor.api import problems
-from hms_floor.api.gate import Gate
+from hms_floor.api.authenticator import Gate
 from hms_floor.api.limits import Rates
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.reading import StrictRequest
 from hms_floor.api.roles import MANAGERS, SEERS, TABLE, Roles
-from hms_floor.badges import Badge
-from hms_oms.audit import Act
+from hms_floor.auth.tokens import Badge
+from hms_oms.access.audit import Act
 
 
 class Threshold(Protocol):

@@ -11,8 +11,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from hms_floor import ledger
 from hms_floor.api import openapi, problems
-from hms_floor.api.door import Door
+from hms_floor.api.app_state import Door
 from hms_floor.api.limits import Limits
 from hms_floor.api.routes import (
     audit,
@@ -35,9 +36,8 @@ from hms_floor.api.routes import (
     twilio,
     workers,
 )
-from hms_floor.cli import ledger
-from hms_oms.recipes import load_folder
-from hms_oms.settings import Settings
+from hms_oms.recipes.recipes import load_folder
+from hms_oms.runtime.settings import Settings
 
 #: Threads that work on requests: no more than the pool has connections.
 THREADS = 14

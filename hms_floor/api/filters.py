@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from hms_floor.api.access import Caller
 from hms_floor.api.problems import Problem, unprocessable
-from hms_oms import jobs
-from hms_oms.jobs import Filter
-from hms_oms.states import OPEN
+from hms_oms.jobs import read
+from hms_oms.jobs.read import Filter
+from hms_oms.jobs.states import OPEN
 
 #: There is no index of what payloads hold: by their fields so many jobs are looked through, and no more.
 MOST_LOOKED_THROUGH = 1_000_000
@@ -55,7 +55,7 @@ def of(
 
 def require_narrow(connection: Connection, wanted: Filter) -> None:
     """Raise Problem where too many jobs would have to be looked through for what their payloads hold."""
-    if wanted.payload and jobs.exceeds(
+    if wanted.payload and read.exceeds(
         connection, dataclasses.replace(wanted, payload=()), MOST_LOOKED_THROUGH
     ):
         told = f"is looked for in {MOST_LOOKED_THROUGH:,} jobs at most: name a batch, a queue or a time, too"

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from hms_floor.api.access import Guarded
 from hms_floor.api.problems import MEDIA_TYPE
 from hms_floor.api.roles import OPEN, TABLE
-from hms_oms.recipes import Recipe, Recipes
+from hms_oms.recipes.recipes import Recipe, Recipes
 
 router = APIRouter(route_class=Guarded, include_in_schema=False)
 

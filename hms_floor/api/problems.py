@@ -18,12 +18,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from hms_act.intake import UnreadableFile
-from hms_act.majority import MostRefused
-from hms_floor import badges
-from hms_oms.batches import UnknownBatch
-from hms_oms.changes import UnknownChange
-from hms_oms.errors import (
+from hms_act.files.csv_rows import UnreadableFile
+from hms_act.files.majority import MostRefused
+from hms_floor.auth import tokens
+from hms_oms.cycles.cycles import UnknownBatch
+from hms_oms.cycles.uploads import TooManyUploads, UnknownUpload
+from hms_oms.database.refusals import SILENT, of_postgresql
+from hms_oms.jobs.reservations import LeaseLost
+from hms_oms.recipes.payload_equality import ABSENT
+from hms_oms.runtime.errors import (
     HmsError,
     KeyReused,
     RequestRejected,
@@ -32,15 +35,12 @@ from hms_oms.errors import (
     UnknownQueue,
     UnknownSchema,
 )
-from hms_oms.refusals import SILENT, of_postgresql
-from hms_oms.reservations import LeaseLost
-from hms_oms.sameness import ABSENT
-from hms_oms.undo import NotUndoable, NotYours
-from hms_oms.uploads import TooManyUploads, UnknownUpload
-from hms_ops.incidents import UnknownIncident
-from hms_ops.oncall import DocumentRejected
-from hms_ops.silences import BadSilence, UnknownSilence
-from hms_ops.thresholds import UnknownParameter, UnknownRule
+from hms_oms.undo.changes import UnknownChange
+from hms_oms.undo.undo import NotUndoable, NotYours
+from hms_ops.incidents.actions import UnknownIncident
+from hms_ops.incidents.silences import BadSilence, UnknownSilence
+from hms_ops.incidents.thresholds import UnknownParameter, UnknownRule
+from hms_ops.oncall.oncall import DocumentRejected
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def _of_ours(error: HmsError) -> Problem | None:
         return Problem(409, told, faults=[("file", error.example)])
     if isinstance(error, NotYours):
         return Problem(403, told)
-    if isinstance(error, LeaseLost | badges.NoKey | BadSilence | NotUndoable):
+    if isinstance(error, LeaseLost | tokens.NoKey | BadSilence | NotUndoable):
         return Problem(409, told)
     if isinstance(error, UnknownSchema | TooManyUploads):
         return busy(told, 30)

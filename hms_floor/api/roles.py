@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hms_floor.badges import Role
+from hms_floor.auth.tokens import Role
 
 Roles = frozenset[Role]
 

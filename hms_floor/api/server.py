@@ -9,11 +9,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from hms_floor.api.app_state import Door
 from hms_floor.api.connection import MOST_CONNECTIONS, SLACK, GuardedConnection
-from hms_floor.api.door import Door
 from hms_floor.api.shares import BOUNDS
-from hms_floor.listening import listen
-from hms_oms.settings import Settings
+from hms_floor.local.listening import listen
+from hms_oms.runtime.settings import Settings
 
 #: Files that are open besides: the ledger's connections, logs, uploads.
 OTHER_FILES = 200

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query
 
-from hms_floor.api.asked import Word
-from hms_floor.api.door import TheDoor
+from hms_floor.api.app_state import TheDoor
 from hms_floor.api.problems import unprocessable
-from hms_oms import clock
+from hms_floor.api.requests.requests import Word
+from hms_oms.runtime import clock
 
 
 async def _zone(

@@ -11,29 +11,47 @@ from hms_floor.cli import exit_codes
 
 #: Every noun: the module and name of its command, and the line that `hms --help` has for it.
 COMMANDS = {
-    "up": ("hms_floor.cli.up:up", "Start everything on this machine and keep it running until Ctrl-C."),
-    "cycle": ("hms_floor.cli.cycle:cycle", "Run a file of requests and watch it through; report on it."),
-    "job": ("hms_floor.cli.job:job", "Start, read, list and steer jobs."),
-    "undo": ("hms_floor.cli.undoing:undo", "Undo what you have just changed, within thirty seconds."),
-    "queue": ("hms_floor.cli.queue:queue", "See how the queues stand; pause, resume and limit them."),
-    "worker": ("hms_floor.cli.worker:worker", "See who works, and on what."),
+    "up": (
+        "hms_floor.cli.installation.up:up",
+        "Start everything on this machine and keep it running until Ctrl-C.",
+    ),
+    "cycle": (
+        "hms_floor.cli.cycles.cycle:cycle",
+        "Run a file of requests and watch it through; report on it.",
+    ),
+    "job": ("hms_floor.cli.jobs.job:job", "Start, read, list and steer jobs."),
+    "undo": ("hms_floor.cli.jobs.undo:undo", "Undo what you have just changed, within thirty seconds."),
+    "queue": ("hms_floor.cli.queues.queue:queue", "See how the queues stand; pause, resume and limit them."),
+    "worker": ("hms_floor.cli.queues.worker:worker", "See who works, and on what."),
     "sla": (
-        "hms_floor.cli.sla:sla",
+        "hms_floor.cli.queues.sla:sla",
         "Set what queues promise; see how it was kept and what will break.",
     ),
-    "incident": ("hms_floor.cli.incident:incident", "See what is wrong; acknowledge, resolve, silence it."),
-    "oncall": ("hms_floor.cli.oncall:oncall", "See and set who is texted about it."),
-    "audit": ("hms_floor.cli.trail:audit", "See who has changed what, when and why."),
+    "incident": (
+        "hms_floor.cli.incidents.incident:incident",
+        "See what is wrong; acknowledge, resolve, silence it.",
+    ),
+    "oncall": ("hms_floor.cli.incidents.oncall:oncall", "See and set who is texted about it."),
+    "audit": ("hms_floor.cli.access.audit:audit", "See who has changed what, when and why."),
     "check": (
-        "hms_floor.cli.check:check",
+        "hms_floor.cli.installation.check:check",
         "Tell what answers, who works, and what is wrong now.",
     ),
-    "db": ("hms_floor.cli.db:db", "Bring the database to the revision that this version needs."),
-    "act": ("hms_floor.cli.daemons:act", "The dispatcher, which hands jobs to the workers."),
-    "ops": ("hms_floor.cli.daemons:ops", "The watch, which calls people; its state, its rules, test pages."),
-    "floor": ("hms_floor.doorway:floor", "The door: the HTTP API and the pages, for those with a badge."),
-    "badge": ("hms_floor.cli.badge:badge", "Issue badges for the door, read them, and take them back."),
-    "completion": ("hms_floor.cli.completion:completion", "Set up Tab completion in your shell."),
+    "db": ("hms_floor.cli.installation.db:db", "Bring the database to the revision that this version needs."),
+    "act": ("hms_floor.cli.installation.daemons:act", "The dispatcher, which hands jobs to the workers."),
+    "ops": (
+        "hms_floor.cli.installation.daemons:ops",
+        "The watch, which calls people; its state, its rules, test pages.",
+    ),
+    "floor": ("hms_floor.serve:floor", "The door: the HTTP API and the pages, for those with a badge."),
+    "badge": (
+        "hms_floor.cli.access.badge:badge",
+        "Issue badges for the door, read them, and take them back.",
+    ),
+    "completion": (
+        "hms_floor.cli.installation.completion:completion",
+        "Set up Tab completion in your shell.",
+    ),
 }
 
 
@@ -79,7 +97,7 @@ class Nouns(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from hms_floor.cli import errors
+            from hms_floor.cli.terminal import errors
 
             told = errors.tell(error)
             if told is None:
@@ -90,7 +108,7 @@ class Nouns(click.Group):
 def _zone(_ctx: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
     if name is None:
         return None
-    from hms_oms import clock
+    from hms_oms.runtime import clock
 
     try:
         return clock.zone(name).key

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 from sqlalchemy import Connection, text
 
-from hms_floor.cli import ledger, show
-from hms_floor.cli.errors import Failure
+from hms_floor import ledger
+from hms_floor.cli.terminal import show
+from hms_floor.cli.terminal.errors import Failure
 from hms_oms import grants as least
-from hms_oms import schema_revision
+from hms_oms.database import schema_revision
 
 _ROLES = "\n".join(f"{name:>10}  {rights.purpose}" for name, rights in least.ROLES.items())
 

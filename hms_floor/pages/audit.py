@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.pages import plain, refusal, words
-from hms_floor.pages.asking import Refused
+from hms_floor.pages.api_client import Refused
 from hms_floor.pages.frame import frame, go, nothing
-from hms_floor.pages.freshness import STILL_SECONDS, Source, of_page
-from hms_floor.pages.plain import Link, link
+from hms_floor.pages.parts import format, html, refusal
+from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
+from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
 
 PAGE = 100
@@ -40,7 +40,7 @@ async def audit(request: Request) -> None:
             return
         of_page().add(Source(STILL_SECONDS, still=True))
         rows = [_row(entry) for entry in found["entries"]]
-        plain.table(
+        html.table(
             _HEADERS, rows, numbers=("Answer",), wide=("Why", "Detail"), caption="Changes, newest first"
         )
         if found["next"]:
@@ -60,11 +60,11 @@ def _filters(wanted: Mapping[str, str]) -> None:
         ui.button("Search", icon="search", on_click=search).props("outline")
 
 
-def _row(entry: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
+def _row(entry: Mapping[str, Any]) -> tuple[html.Cell, ...]:
     subject = entry["subject"] or ""
-    on: plain.Cell = Link(subject, f"/floor/jobs/{subject}") if subject.startswith("job-") else subject
+    on: html.Cell = Link(subject, f"/floor/jobs/{subject}") if subject.startswith("job-") else subject
     return (
-        str(words.moment(entry["at"])),
+        str(format.moment(entry["at"])),
         entry["actor"],
         entry["action"],
         on,

@@ -16,14 +16,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection, Engine
 
-from hms_floor import board
-from hms_floor.board import Board
-from hms_floor.pages import demand, past
-from hms_floor.pages.past import Point
-from hms_oms import clock, outbox
-from hms_oms.outbox import Text, TextCounts
-from hms_ops import incidents
-from hms_ops.incidents import Incident
+from hms_floor.pages import capacity
+from hms_floor.pages.parts import history
+from hms_floor.pages.parts.history import Point
+from hms_floor.presentation import overview as board
+from hms_floor.presentation.overview import Board
+from hms_oms.messages import outbox
+from hms_oms.messages.outbox import Text, TextCounts
+from hms_oms.runtime import clock
+from hms_ops.incidents import actions as incidents
+from hms_ops.incidents.actions import Incident
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +118,7 @@ def due(queue: str, jobs: int) -> Sequence[tuple[datetime, int]]:
     """How many open jobs of a queue are due by when, read now; not for the event loop."""
     assert _feed.engine is not None
     with _feed.engine.connect() as connection:
-        return demand.due(connection, queue, jobs)
+        return capacity.due(connection, queue, jobs)
 
 
 def _run() -> None:
@@ -155,7 +157,7 @@ def _take() -> None:
     for card in seen.cards:
         points = _feed.trail[card.name]
         if not points or seen.now.timestamp() - points[-1].at >= STEP_SECONDS - 0.5:
-            points.append(past.of(card, seen.now, points[-1] if points else None))
+            points.append(history.of(card, seen.now, points[-1] if points else None))
             while points[0].at < seen.now.timestamp() - REACH_SECONDS - STEP_SECONDS:
                 points.popleft()
     number = _feed.view.number + 1 if _feed.view else 1
@@ -167,7 +169,7 @@ def _remember(connection: Connection, seen: Board) -> None:
     until = seen.now + timedelta(seconds=1)
     for card in seen.cards:
         since = seen.now - timedelta(seconds=DAY_REACH_SECONDS)
-        _feed.days[card.name] = past.points(connection, card.name, since, until, DAY_STEP_SECONDS)
+        _feed.days[card.name] = history.points(connection, card.name, since, until, DAY_STEP_SECONDS)
         if card.name not in _feed.trail:
             lately = seen.now - timedelta(seconds=REACH_SECONDS)
-            _feed.trail[card.name] = deque(past.points(connection, card.name, lately, until, 60))
+            _feed.trail[card.name] = deque(history.points(connection, card.name, lately, until, 60))

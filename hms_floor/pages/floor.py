@@ -9,25 +9,27 @@ from datetime import datetime, timedelta
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor import board, verdict
-from hms_floor.badges import Role
-from hms_floor.board import Board
-from hms_floor.pages import feed, words
-from hms_floor.pages.dialogs import waits
+from hms_floor.auth.tokens import Role
+from hms_floor.pages import feed
 from hms_floor.pages.feed import View
 from hms_floor.pages.frame import frame, go, nothing
-from hms_floor.pages.freshness import Source, of_page
-from hms_floor.pages.live import Light, Rows, Section
-from hms_floor.pages.plain import link
-from hms_floor.pages.queuecard import QueueCard
+from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts.dialogs import waits
+from hms_floor.pages.parts.format import put
+from hms_floor.pages.parts.freshness import Source, of_page
+from hms_floor.pages.parts.html import link
+from hms_floor.pages.parts.live_section import Light, Rows, Section
+from hms_floor.pages.parts.toasts import done
+from hms_floor.pages.queues.queue_card import QueueCard
 from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
-from hms_floor.pages.toasts import done
-from hms_floor.pages.words import put
 from hms_floor.pages.workers import NO_WORKER
-from hms_oms import format
-from hms_ops import wording
-from hms_ops.incidents import Incident
+from hms_floor.presentation import headline as verdict
+from hms_floor.presentation import overview
+from hms_floor.presentation.overview import Board
+from hms_oms.runtime import format
+from hms_ops.incidents import wording
+from hms_ops.incidents.actions import Incident
 
 #: How often a page looks whether there is something new, in seconds.
 LOOK_SECONDS = 0.5
@@ -106,7 +108,7 @@ class _Headline:
             told = f"Cannot tell: the ledger has not answered for {format.about(age)}."
             found = verdict.Verdict("unknown", told)
         put(self.words, found.words)
-        self.light.show(found.light, board.WORDS[found.light])
+        self.light.show(found.light, overview.WORDS[found.light])
         if found.light != self._was:
             self.box.classes(remove=self._was, add=found.light)
             self._was = found.light

@@ -13,10 +13,11 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.api.roles import TABLE
-from hms_floor.pages import session, silence
-from hms_floor.pages.dialogs import Dialog
-from hms_floor.pages.freshness import Freshness
-from hms_floor.pages.plain import link
+from hms_floor.pages import session
+from hms_floor.pages.parts import silence
+from hms_floor.pages.parts.dialogs import Dialog
+from hms_floor.pages.parts.freshness import Freshness
+from hms_floor.pages.parts.html import link
 from hms_floor.pages.session import Visitor
 
 THEME_COOKIE = "hms_theme"

@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hms_floor.api import refused
 from hms_floor.api.problems import Problem
-from hms_floor.pages import beside, feed, outside, route, session, silence
-from hms_oms.settings import Settings
+from hms_floor.pages import feed, flower_link, route, session, standalone
+from hms_floor.pages.parts import silence
+from hms_oms.runtime.settings import Settings
 
 PATH = "/floor"
 #: Assets of NiceGUI itself, the same for everybody: they need no badge.
@@ -36,12 +37,12 @@ LOST_SECONDS = 10.0
 def mount(app: FastAPI, settings: Settings) -> None:
     """Add the pages to the door's application."""
     # Each module registers its pages when it is imported.
-    from hms_floor.pages import audit, cycles, floor, incidents, job, jobs, oncall, queue, sla, workers  # noqa: F401
+    from hms_floor.pages.queues import queue, sla  # noqa: F401
 
     feed.start(app.state.door.engine, settings.zone)
     silence.start(app.state.door.observer)
     session.add_routes(app, settings)
-    beside.add_routes(app, settings)
+    flower_link.add_routes(app, settings)
     pages.add_middleware(_Guard, door=app)
     pages.add_exception_handler(404, route.unknown)
     ui.run_with(
@@ -110,7 +111,7 @@ async def _away(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1013})
         return
-    await outside.away()(scope, receive, send)
+    await standalone.away()(scope, receive, send)
 
 
 def _speaks(connection: HTTPConnection) -> bool:

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from hms_floor.api.roles import TABLE, Roles
-from hms_floor.pages import refusal
-from hms_floor.pages.asking import PATIENCE_SECONDS, Refused
+from hms_floor.pages.api_client import PATIENCE_SECONDS, Refused
 from hms_floor.pages.frame import begin, body_of, frame, visitor_of
+from hms_floor.pages.parts import refusal
 
 log = logging.getLogger(__name__)
 

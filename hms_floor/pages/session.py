@@ -21,17 +21,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
-from hms_floor import badges, entrance, local_badge
-from hms_floor.api.gate import Gate
+from hms_floor.api.authenticator import Gate
 from hms_floor.api.problems import Problem
-from hms_floor.badges import Badge, Issued, Role
+from hms_floor.auth import local_token, sign_in_link, tokens
+from hms_floor.auth.tokens import Badge, Issued, Role
 from hms_floor.observer import Observer
-from hms_floor.pages import outside
-from hms_floor.pages.asking import Asking
-from hms_oms import audit, clock
-from hms_oms import badges as register
-from hms_oms.audit import Act
-from hms_oms.settings import Settings
+from hms_floor.pages import standalone
+from hms_floor.pages.api_client import Asking
+from hms_oms.access import audit
+from hms_oms.access import tokens as register
+from hms_oms.access.audit import Act
+from hms_oms.runtime import clock
+from hms_oms.runtime.settings import Settings
 
 COOKIE = "hms_badge"
 #: The zone that a reader has chosen instead of the office's.
@@ -72,16 +73,16 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
         code = request.query_params.get("code")
         where = _safe(request.query_params.get("next"))
         if code is None:
-            return outside.sign_in(where)
+            return standalone.sign_in(where)
         if settings.badge_jwks is not None:
-            return outside.sign_in(
+            return standalone.sign_in(
                 where, "There are no links here: badges come from the identity provider.", 403
             )
         # First whether the ledger answers: a link that is used up without it lets nobody in.
         async with asyncio.timeout(PATIENCE_SECONDS):
             await run_in_threadpool(_read, app)
-        if not await run_in_threadpool(entrance.use_code, settings.home, code, time.time()):
-            return outside.sign_in(
+        if not await run_in_threadpool(sign_in_link.use_code, settings.home, code, time.time()):
+            return standalone.sign_in(
                 where, "This link has been used already, or has ended. Sign in with a badge.", 403
             )
         issued = await run_in_threadpool(_issue, app, settings, request)
@@ -89,19 +90,19 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
 
     async def show_badge(request: Request) -> Response:
         if not from_here(request):
-            return outside.sign_in("/floor/", "The form came from another site.", 403)
+            return standalone.sign_in("/floor/", "The form came from another site.", 403)
         form = await request.form()
         token, where = str(form.get("badge", "")).strip(), _safe(str(form.get("next", "")))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 badge = await _gate(app).admit(f"Bearer {token}")
         except Problem as problem:
-            return outside.sign_in(where, problem.detail.capitalize() + ".", 403)
+            return standalone.sign_in(where, problem.detail.capitalize() + ".", 403)
         return _let_in(request, token, badge, where)
 
     async def leave(request: Request) -> Response:
         if not from_here(request):
-            return outside.sign_in("/floor/", "The form came from another site.", 403)
+            return standalone.sign_in("/floor/", "The form came from another site.", 403)
         answer = RedirectResponse("/enter", 303)
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
@@ -132,7 +133,7 @@ def _or_away(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except AWAY:
-            return outside.away()
+            return standalone.away()
 
     return answer
 
@@ -192,11 +193,11 @@ def _read(app: FastAPI) -> None:
 
 def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
     """The badge of whoever came by the link: it stands on the register and in the trail."""
-    issued = badges.issue(
+    issued = tokens.issue(
         settings,
-        actor=local_badge.login_name(),
+        actor=local_token.login_name(),
         roles=tuple(Role),
-        queues=[badges.ANY_QUEUE],
+        queues=[tokens.ANY_QUEUE],
         hours=LINK_HOURS,
     )
     badge, source = issued.badge, request.client.host if request.client else None
@@ -216,7 +217,7 @@ def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
 
 
 def _let_in(request: Request, token: str, badge: Badge, where: str) -> Response:
-    answer = RedirectResponse(where, 303, headers=outside.HEADERS)
+    answer = RedirectResponse(where, 303, headers=standalone.HEADERS)
     answer.set_cookie(
         COOKIE,
         token,

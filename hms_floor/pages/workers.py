@@ -9,13 +9,14 @@ from typing import Any
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.pages import plain, words
 from hms_floor.pages.frame import frame
-from hms_floor.pages.freshness import keep
-from hms_floor.pages.plain import Link
+from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts import html
+from hms_floor.pages.parts.freshness import keep
+from hms_floor.pages.parts.html import Link
 from hms_floor.pages.route import page
-from hms_oms import format
-from hms_oms.tickets import Ticket
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.runtime import format
 
 #: How often they are looked at, in seconds; they beat every two.
 LOOK_SECONDS = 2.0
@@ -33,7 +34,7 @@ async def workers(request: Request) -> None:
             ui.label("Workers")
         none = ui.label(NO_WORKER).classes("nothing")
         numbers = ("Slots", "Processor", "Memory")
-        table = plain.Table(_HEADERS, numbers=numbers, wide=("Holds",), caption="Live workers")
+        table = html.Table(_HEADERS, numbers=numbers, wide=("Holds",), caption="Live workers")
 
     async def refresh() -> None:
         found = (await visitor.ask.get("/workers"))["workers"]
@@ -44,14 +45,14 @@ async def workers(request: Request) -> None:
     await keep(refresh, LOOK_SECONDS)
 
 
-def _row(worker: Mapping[str, Any]) -> tuple[plain.Cell, ...]:
+def _row(worker: Mapping[str, Any]) -> tuple[html.Cell, ...]:
     beat = datetime.fromisoformat(worker["beatAt"])
     started = datetime.fromisoformat(worker["startedAt"])
     tickets = worker["tickets"]
     shown = " ".join(tickets[:TICKETS]) + (
         f" and {len(tickets) - TICKETS} more" if len(tickets) > TICKETS else ""
     )
-    held: plain.Cell = shown or "nothing"
+    held: html.Cell = shown or "nothing"
     if len(tickets) == 1:
         held = Link(shown, f"/floor/jobs/job-{Ticket.parse(tickets[0]).job}")
     return (

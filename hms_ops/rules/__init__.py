@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from hms_ops.findings import Finding, Key
-from hms_ops.picture import Picture
+from hms_ops.forecast.snapshot import Picture
 from hms_ops.rules import (
     behind,
     busy_host,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hms_ops.findings import Finding, Key
-from hms_ops.picture import Picture
+from hms_ops.forecast.snapshot import Picture
 from hms_ops.rules.limits import Limits
 
 NAME = "failing"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hms_ops.cause import document
 from hms_ops.findings import Finding, Key
-from hms_ops.picture import Picture, QueueSeen
+from hms_ops.forecast.cause import document
+from hms_ops.forecast.snapshot import Picture, QueueSeen
 from hms_ops.rules.limits import Limits
 
 NAME = "forecast"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from hms_ops.findings import Finding
-from hms_ops.picture import Picture
+from hms_ops.forecast.snapshot import Picture
 from hms_ops.rules.limits import Limits
 
 NAME = "outbox"

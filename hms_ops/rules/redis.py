@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hms_ops.findings import Finding
-from hms_ops.picture import Picture
-from hms_ops.pulse import STALE_SECONDS
+from hms_ops.forecast.snapshot import Picture
+from hms_ops.heartbeats import STALE_SECONDS
 from hms_ops.rules.limits import Limits
 
 NAME = "redis"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hms_ops.findings import Finding, Key
-from hms_ops.picture import Picture, QueueSeen
+from hms_ops.forecast.snapshot import Picture, QueueSeen
 from hms_ops.rules.limits import Limits
 
 NAME = "slow"

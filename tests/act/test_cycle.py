@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_act import cycle, intake, preview
-from hms_act.intake import Refusal, Row
-from hms_oms import batches, cycle_rows, jobs, recipes
-from hms_oms.batches import Batch
-from hms_oms.cycle_rows import CycleRow, gist
-from hms_oms.recipes import Recipe
+from hms_act import cycle, cycle_preview
+from hms_act.files import csv_rows
+from hms_act.files.csv_rows import Refusal, Row
+from hms_oms.cycles import cycle_rows, cycles
+from hms_oms.cycles.cycle_rows import CycleRow, gist
+from hms_oms.cycles.cycles import Batch
+from hms_oms.jobs import read
+from hms_oms.recipes import recipes
+from hms_oms.recipes.recipes import Recipe
 
 
 def rows(*payloads: Any) -> Iterator[Row | Refusal]:
@@ -57,7 +60,7 @@ def test_rows_that_made_no_job_are_kept_with_the_cycle(engine: sa.Engine, shop: 
 def test_two_rows_of_one_file_with_one_key(engine: sa.Engine, shop: Recipe) -> None:
     """The first makes the job; the next is known if it means the same, and differs if not."""
     payloads = [{"number": 1, "phone": "5"}, {"number": 1.0, "phone": "5"}, {"number": 1, "phone": "6"}]
-    found = preview.of(engine, shop, rows(*payloads))
+    found = cycle_preview.of(engine, shop, rows(*payloads))
     assert (found.new, found.known, found.differing) == (1, 1, 1)
     assert [row.line for row in found.differing_rows] == [4]
     batch = run(engine, shop, *payloads)
@@ -73,10 +76,10 @@ def test_a_preview_tells_what_the_cycle_then_does(engine: sa.Engine, shop: Recip
     run(engine, shop, {"number": 1, "phone": "5"}, {"number": 2, "phone": "5"})
     file = [{"number": number % 1500, "phone": "5"} for number in range(1, 2600)]
     file += ["must be a number, not 'x'", "must be a number, not 'y'", {"number": 1, "phone": "7"}]
-    found = preview.of(engine, shop, rows(*file))
+    found = cycle_preview.of(engine, shop, rows(*file))
     with engine.connect() as connection:
-        assert jobs.count(connection, jobs.Filter()) == 2
-        assert batches.count(connection) == 1
+        assert read.count(connection, read.Filter()) == 2
+        assert cycles.count(connection) == 1
     assert [(each.reason, each.count, each.lines) for each in found.refusals] == [
         ("must be a number", 2, [2601, 2602])
     ]
@@ -118,7 +121,7 @@ def test_a_refused_row_is_kept_as_it_came(engine: sa.Engine) -> None:
     broken = ['x;"Ann\nLee";1;2;3;4;5;6', 'y;"Bob', "1;2;3;4;5;6;7;8;9", "z;\x8e;1;2;3;4;5;6"]
     file = "\n".join([header, good, *broken[:1], good, *broken[1:]]).encode("latin-1")
     *_, batch = cycle.accept_rows(
-        engine, grant, intake.read(io.BytesIO(file), grant), name="f", requested_by="t"
+        engine, grant, csv_rows.read(io.BytesIO(file), grant), name="f", requested_by="t"
     )
     assert isinstance(batch, Batch)
     originals = {row.line: row.original for row in left(engine, batch) if row.result == "refused"}

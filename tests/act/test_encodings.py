@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from hms_act import intake, json_lines
-from hms_act.csv_records import DELIMITERS
-from hms_act.intake import Row
-from hms_floor.cli import request
-from hms_floor.cli.oncall import _read as read_oncall
-from hms_oms import recipes, texts
-from hms_oms.answers import JobType
-from hms_oms.errors import ConfigError, RequestRejected
+from hms_act.files import csv_rows, json_lines
+from hms_act.files.csv_records import DELIMITERS
+from hms_act.files.csv_rows import Row
+from hms_floor.cli.incidents.oncall import _read as read_oncall
+from hms_floor.cli.jobs import request
+from hms_oms.api.jobs import JobType
+from hms_oms.recipes import recipes
+from hms_oms.runtime import text_decoding
+from hms_oms.runtime.errors import ConfigError, RequestRejected
 
 GRANT = recipes.load_file(Path(recipes.__file__).parents[1] / "workers/recipes/farm-grant.toml")
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
@@ -48,7 +49,7 @@ SHOP = Path(__file__).parents[1] / "recipes" / "shop.toml"
 def of_csv(encode: Callable[[str], bytes], _: Path) -> Any:
     """The name in a CSV file of requests."""
     text = "\r\n".join([",".join(ROW), ",".join(ROW.values())])
-    [row] = intake.read(io.BytesIO(encode(text)), GRANT)
+    [row] = csv_rows.read(io.BytesIO(encode(text)), GRANT)
     assert isinstance(row, Row)
     return row.payload["name"]
 
@@ -108,8 +109,8 @@ def test_every_document_is_read_in_every_encoding(encoding: str, document: str, 
 @pytest.mark.parametrize("word", ["Jos\u00e9", "K\u00f6ln", "Se\u00f1or", "M\u00fcller"])
 def test_what_is_not_sure_is_not_guessed(encoding: str, word: str) -> None:
     """Mac and DOS text is no Windows-1252: the line is named, and what to do."""
-    with pytest.raises(texts.Undecodable, match=r"line 2 .* save the file as UTF-8"):
-        texts.decode(b"first\n" + word.encode(encoding))
+    with pytest.raises(text_decoding.Undecodable, match=r"line 2 .* save the file as UTF-8"):
+        text_decoding.decode(b"first\n" + word.encode(encoding))
 
 
 def test_a_document_that_cannot_be_decoded_says_why(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_every_delimiter_is_found_whatever_is_quoted(delimiter: str, sep: bool, 
     writer.writerow([*ROW, "notes, in; full\twords | and,,,,;;;;\t\t\t\t||||,;|\t,;|\t,;|\t"])
     name = f"Lee{delimiter} Ann"
     writer.writerow([*(ROW | {"name": name}).values(), ""])
-    [row] = intake.read(io.BytesIO(file.getvalue().encode()), GRANT)
+    [row] = csv_rows.read(io.BytesIO(file.getvalue().encode()), GRANT)
     assert isinstance(row, Row)
     assert (row.payload["name"], row.line) == (name, 3 if sep else 2)
 
@@ -143,5 +144,5 @@ def test_every_delimiter_is_found_whatever_is_quoted(delimiter: str, sep: bool, 
 def test_the_first_line_of_excel_is_no_header(first: str) -> None:
     """However it is written."""
     text = "\n".join([first, ";".join(ROW), ";".join(ROW.values())])
-    [row] = intake.read(io.BytesIO(text.encode()), GRANT)
+    [row] = csv_rows.read(io.BytesIO(text.encode()), GRANT)
     assert isinstance(row, Row)

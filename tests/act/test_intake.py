@@ -18,12 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hms_act import accept, json_lines
-from hms_act.csv_records import LONGEST_RECORD
-from hms_act.intake import Refusal, Row, UnreadableFile, read
-from hms_oms import recipes
-from hms_oms.errors import RequestRejected
-from hms_oms.recipes import Column, Recipe
+from hms_act import accept
+from hms_act.files import json_lines
+from hms_act.files.csv_records import LONGEST_RECORD
+from hms_act.files.csv_rows import Refusal, Row, UnreadableFile, read
+from hms_oms.recipes import recipes
+from hms_oms.recipes.recipes import Column, Recipe
+from hms_oms.runtime.errors import RequestRejected
 
 GRANT = recipes.load_file(Path(recipes.__file__).parents[1] / "workers/recipes/farm-grant.toml")
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on"

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from hms_act import cycle, intake, majority
-from hms_act.intake import Refusal, Row
-from hms_act.majority import MostRefused, checked
-from hms_oms import batches, recipes
+from hms_act import cycle
+from hms_act.files import csv_rows, majority
+from hms_act.files.csv_rows import Refusal, Row
+from hms_act.files.majority import MostRefused, checked
+from hms_oms.cycles import cycles
+from hms_oms.recipes import recipes
 
 GRANT = recipes.load_file(Path(recipes.__file__).parents[1] / "workers/recipes/farm-grant.toml")
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
@@ -27,7 +29,7 @@ def file(*codes: str) -> io.BytesIO:
 def test_codes_that_lost_their_zero_stop_the_file() -> None:
     """Each row has another value; the reason is one, and the first row shows what was probably meant."""
     with pytest.raises(MostRefused) as told:
-        list(checked(intake.read(file("1001", "1003", "19001", "1005"), GRANT)))
+        list(checked(csv_rows.read(file("1001", "1003", "19001", "1005"), GRANT)))
 
     assert str(told.value) == (
         "3 of 4 rows would be refused for one reason, so nothing was started:"
@@ -48,7 +50,7 @@ def test_codes_that_lost_their_zero_stop_the_file() -> None:
 )
 def test_no_file_is_stopped_for_less(codes: tuple[str, ...]) -> None:
     """Half of the rows is not most of them; if every row is refused, nothing would start anyway."""
-    rows = list(checked(intake.read(file(*codes), GRANT)))
+    rows = list(checked(csv_rows.read(file(*codes), GRANT)))
 
     assert len(rows) == len(codes)
 
@@ -88,10 +90,10 @@ def test_nothing_is_begun_unless_it_is_said_so(engine: sa.Engine) -> None:
     with pytest.raises(MostRefused):
         list(cycle.accept_file(engine, GRANT, file(*codes), name="f", requested_by="t"))
     with engine.connect() as connection:
-        assert batches.count(connection) == 0
+        assert cycles.count(connection) == 0
 
     *_, batch = cycle.accept_file(
         engine, GRANT, file(*codes), name="f", requested_by="t", accept_refusals=True
     )
-    assert isinstance(batch, batches.Batch)
+    assert isinstance(batch, cycles.Batch)
     assert (batch.accepted, batch.refused) == (1, 2)

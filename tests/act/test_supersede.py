@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_act import accept, cycle, preview
-from hms_act.intake import Row
-from hms_oms import cycle_rows, jobs, ledger
-from hms_oms.batches import Batch
-from hms_oms.database import Bare
-from hms_oms.errors import KeyReused
-from hms_oms.outcomes import Done
-from hms_oms.recipes import Recipe
-from hms_oms.records import Job
-from hms_oms.tickets import Ticket
+from hms_act import accept, cycle, cycle_preview
+from hms_act.files.csv_rows import Row
+from hms_oms.cycles import cycle_rows
+from hms_oms.cycles.cycles import Batch
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger
+from hms_oms.jobs import read as jobs
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Job
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import KeyReused
 
 FIRST = {"number": 1, "phone": "5"}
 CORRECTED = {"number": 1, "phone": "6"}
@@ -109,7 +111,7 @@ def test_a_file_replaces_what_differs(engine: sa.Engine, shop: Recipe) -> None:
     """Only by the deliberate word; what is the same stays, and the preview has told how many it would be."""
     run(engine, shop, FIRST, {"number": 2}, {"number": 3}, supersede=False)
     rows = [CORRECTED, {"number": 2}, {"number": 3, "phone": "7"}, {"number": 4}]
-    found = preview.of(engine, shop, iter([Row(line, row) for line, row in enumerate(rows)]))
+    found = cycle_preview.of(engine, shop, iter([Row(line, row) for line, row in enumerate(rows)]))
     assert (found.new, found.known, found.differing, found.replaceable) == (1, 1, 2, 2)
     told = run(engine, shop, CORRECTED, supersede=False)
     assert (told.accepted, told.differing) == (0, 1)

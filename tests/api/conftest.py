@@ -14,11 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from hms_floor import badges, embedded
-from hms_floor.badges import Role
-from hms_oms import database as database_door
-from hms_oms import recipes, registry
-from hms_oms.settings import Settings
+from hms_floor.auth import tokens
+from hms_floor.auth.tokens import Role
+from hms_floor.local import embedded
+from hms_oms.database import connections as database_door
+from hms_oms.recipes import recipes, registry
+from hms_oms.runtime.settings import Settings
 from tests.conftest import RECIPES, Crew, admin, drop, sibling, wait_until
 
 ALL = tuple(Role)
@@ -35,7 +36,7 @@ class Door:
 
     def badge(self, *roles: Role, queues: Sequence[str] = ("*",), actor: str = "ann") -> str:
         """A badge with these roles, all of them without any."""
-        return badges.issue(self.settings, actor=actor, roles=roles or ALL, queues=queues, hours=1).token
+        return tokens.issue(self.settings, actor=actor, roles=roles or ALL, queues=queues, hours=1).token
 
     def ask(self, method: str, path: str, body: Any = None, *roles: Role, **options: Any) -> httpx.Response:
         """Ask with a badge of these roles (all without any); `body` is sent as JSON."""

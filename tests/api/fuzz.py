@@ -12,10 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hms_floor import embedded
-from hms_floor.cli import db
-from hms_oms import recipes
-from hms_oms.settings import Settings
+from hms_floor.cli.installation import db
+from hms_floor.local import embedded
+from hms_oms.recipes import recipes
+from hms_oms.runtime.settings import Settings
 from tests.api.conftest import Door, start
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from hms_floor.api import problems
 from hms_floor.api.connection import MOST_CONNECTIONS, MOST_EACH, SLACK
 from hms_floor.api.shares import BOUNDS
-from hms_floor.badges import Role
-from hms_oms.database import engine as engine_of
+from hms_floor.auth.tokens import Role
+from hms_oms.database.connections import engine as engine_of
 from tests.api.conftest import Door, faults, receive_all
 from tests.conftest import wait_until
 

@@ -26,12 +26,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.routing import APIRoute
 
-from hms_floor import badges, entrance
 from hms_floor.api.app import ROUTERS
-from hms_floor.api.gate import Gate
+from hms_floor.api.authenticator import Gate
 from hms_floor.api.roles import OPEN, TABLE, markdown
-from hms_floor.badges import Role
-from hms_oms.settings import Settings
+from hms_floor.auth import sign_in_link, tokens
+from hms_floor.auth.tokens import Role
+from hms_oms.runtime.settings import Settings
 from tests.api.conftest import Door
 from tests.conftest import wait_until
 
@@ -90,7 +90,7 @@ def test_a_role_opens_what_the_table_says(door: Door, role: Role) -> None:
 @pytest.fixture(scope="module")
 def broken(standing_door: Door) -> dict[str, str | None]:
     """Badges that do not hold, each for one reason alone."""
-    key = badges.key(standing_door.settings.home)
+    key = tokens.key(standing_door.settings.home)
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": "hms",
@@ -273,10 +273,10 @@ def test_a_provider_without_an_answer_is_left_alone_for_a_while(tmp_path: Path) 
                     asked.append(True)
 
         threading.Thread(target=hang_up, daemon=True).start()
-        checker = badges.checker(Settings(home=tmp_path, badge_jwks=address))
+        checker = tokens.checker(Settings(home=tmp_path, badge_jwks=address))
         made_up = jwt.encode({"sub": "eve"}, b"x" * 32, algorithm="HS256", headers={"kid": "x"})
         for _ in range(5):
-            with pytest.raises(badges.BadgeRefused):
+            with pytest.raises(tokens.BadgeRefused):
                 checker.check(made_up)
         assert len(asked) == 1
         provider.shutdown(socket.SHUT_RDWR)
@@ -285,7 +285,7 @@ def test_a_provider_without_an_answer_is_left_alone_for_a_while(tmp_path: Path) 
 def test_where_a_provider_issues_badges_there_are_no_links(strangers_door: Door) -> None:
     """Neither is one made, nor does one that was made before let anybody in; both say why."""
     home = strangers_door.settings.home
-    code = entrance.make_code(home, time.time())
+    code = sign_in_link.make_code(home, time.time())
     answer = strangers_door.client.get("/enter", params={"code": code})
     assert (answer.status_code, "identity provider" in answer.text) == (403, True)
     done = subprocess.run(
@@ -299,7 +299,9 @@ def test_where_a_provider_issues_badges_there_are_no_links(strangers_door: Door)
 
 def test_who_comes_by_a_link_is_on_the_register_and_in_the_trail(door: Door) -> None:
     """Such a badge may do everything: it is known, and can be taken back."""
-    answer = door.client.get("/enter", params={"code": entrance.make_code(door.settings.home, time.time())})
+    answer = door.client.get(
+        "/enter", params={"code": sign_in_link.make_code(door.settings.home, time.time())}
+    )
     door.client.cookies.clear()
     assert answer.status_code == 303
     [entry], [registered] = door.get("/audit")["entries"], door.get("/badges")["badges"]
@@ -322,8 +324,8 @@ def test_where_the_register_cannot_be_read_all_hear_so_together() -> None:
         raise OSError("the ledger is away")
 
     class Believer:
-        def check(self, token: str) -> badges.Badge:
-            return badges.Badge("ann", frozenset(Role), (), token, time.time() + 60)
+        def check(self, token: str) -> tokens.Badge:
+            return tokens.Badge("ann", frozenset(Role), (), token, time.time() + 60)
 
     async def come() -> list[Any]:
         gate = Gate(Believer(), revoked)
@@ -353,20 +355,20 @@ def _hs256(claims: dict[str, Any], secret: bytes) -> str:
 
 def test_the_key_of_our_own_is_private_and_long(standing_door: Door) -> None:
     """32 bytes and more, mode 0600, and neither a shorter nor an open one is used."""
-    path = standing_door.settings.home / badges.KEY_FILE
+    path = standing_door.settings.home / tokens.KEY_FILE
     assert path.stat().st_mode & 0o777 == 0o600
-    assert (path.parent / badges.BADGE_FILE).stat().st_mode & 0o777 == 0o600
-    assert len(badges.key(path.parent)) >= badges.KEY_BYTES
+    assert (path.parent / tokens.BADGE_FILE).stat().st_mode & 0o777 == 0o600
+    assert len(tokens.key(path.parent)) >= tokens.KEY_BYTES
 
 
 def test_a_bad_key_is_refused(tmp_path: Path) -> None:
     """Short, or readable by others: the door would rather not open."""
-    path = tmp_path / badges.KEY_FILE
+    path = tmp_path / tokens.KEY_FILE
     path.write_text("short")
     path.chmod(0o600)
-    with pytest.raises(badges.NoKey, match="5 bytes"):
-        badges.key(tmp_path)
+    with pytest.raises(tokens.NoKey, match="5 bytes"):
+        tokens.key(tmp_path)
     path.write_text("x" * 64)
     path.chmod(0o644)
-    with pytest.raises(badges.NoKey, match="chmod 600"):
-        badges.key(tmp_path)
+    with pytest.raises(tokens.NoKey, match="chmod 600"):
+        tokens.key(tmp_path)

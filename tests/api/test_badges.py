@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hms_oms.settings import Settings
+from hms_oms.runtime.settings import Settings
 from tests.api.conftest import Door
 from tests.conftest import wait_until
 from workers.farm_grant import sample

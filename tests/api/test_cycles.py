@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.badges import Role
+from hms_floor.auth.tokens import Role
 from tests.api.conftest import Door, faults
 
 NDJSON = {"Content-Type": "application/x-ndjson"}

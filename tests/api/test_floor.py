@@ -14,11 +14,11 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.badges import Role
-from hms_oms import ledger, reservations
-from hms_oms.database import Bare
-from hms_oms.outcomes import Done
-from hms_oms.tickets import Ticket
+from hms_floor.auth.tokens import Role
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger, reservations
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.tickets import Ticket
 from tests.api.conftest import Door, faults
 from tests.conftest import wait_until
 
@@ -124,7 +124,7 @@ def hand_over(door: Door, bare: Bare) -> str:
 
 
 def _recipe() -> Any:
-    from hms_oms import recipes
+    from hms_oms.recipes import recipes
     from tests.conftest import RECIPES
 
     return recipes.load_folder(RECIPES)["shop:return:v1"]

@@ -13,16 +13,17 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from hms_floor import badges
-from hms_floor.api import filters, starts
+from hms_floor.api import accept, filters
 from hms_floor.api.access import Caller
-from hms_floor.api.door import Door as TheDoor
+from hms_floor.api.app_state import Door as TheDoor
 from hms_floor.api.problems import Problem
-from hms_floor.badges import Badge, Role
-from hms_oms import jobs, ledger, recipes
-from hms_oms.database import Bare
-from hms_oms.settings import Settings
-from hms_oms.tickets import Ticket
+from hms_floor.auth import tokens
+from hms_floor.auth.tokens import Badge, Role
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger, read
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes import recipes
+from hms_oms.runtime.settings import Settings
 from tests.api.conftest import Door, faults
 from tests.conftest import RECIPES
 
@@ -143,14 +144,14 @@ def test_payloads_are_not_looked_through_without_end(
     for number in range(1, 4):
         order(number)
     monkeypatch.setattr(filters, "MOST_LOOKED_THROUGH", 2)
-    wide = jobs.Filter(queue="shop", payload=(("number", "1"),))
+    wide = read.Filter(queue="shop", payload=(("number", "1"),))
     with engine.connect() as connection:
         with pytest.raises(Problem) as refused:
             filters.require_narrow(connection, wide)
         assert refused.value.status_code == 422
         filters.require_narrow(connection, replace(wide, payload=()))
         filters.require_narrow(connection, replace(wide, queue="returns"))
-        assert not jobs.exceeds(connection, jobs.Filter(queue="shop"), 3)
+        assert not read.exceeds(connection, read.Filter(queue="shop"), 3)
 
 
 def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> None:
@@ -160,12 +161,12 @@ def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> 
     recipe = recipes.load_folder(RECIPES)["shop:order:v1"]
     caller = Caller(Badge("ann", frozenset(Role), (), "1", 0.0), "POST /jobs", None)
 
-    def request(number: int) -> starts.Request:
+    def request(number: int) -> accept.Request:
         more: dict[str, Any] = {"key": None, "sla_minutes": None, "priority": 0, "ready_at": None}
-        return starts.request(recipe, {"number": number}, caller=caller, **more)
+        return accept.request(recipe, {"number": number}, caller=caller, **more)
 
     async def start_all() -> list[Any]:
-        door = starts.Starts(away)
+        door = accept.Starts(away)
         return await asyncio.gather(
             *(door.start(request(number)) for number in range(1, 21)), return_exceptions=True
         )
@@ -177,7 +178,7 @@ def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> 
 def test_no_statement_goes_on_for_ever(database: str, tmp_path: Path) -> None:
     """Whoever runs it: each connection of the door has a limit."""
     engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg2://", 1))
-    badges.make_key(tmp_path)
+    tokens.make_key(tmp_path)
 
     async def open_door() -> None:
         TheDoor(Settings(home=tmp_path, database_url=database, broker_url="redis://nowhere"), engine, {})
@@ -222,7 +223,7 @@ def test_a_job_is_steered(door: Door, order: Place, engine: sa.Engine) -> None:
     assert door.ask("POST", f"/jobs/{first}/retry").status_code == 409
     assert door.ask("POST", "/jobs/job-999/cancel").status_code == 404
     with engine.connect() as connection:
-        told = [(line.fact, line.who, line.detail) for line in jobs.diary(connection, int(second[4:]))]
+        told = [(line.fact, line.who, line.detail) for line in read.diary(connection, int(second[4:]))]
     assert told[-1][:2] == ("promoted", "ann")
     assert (told[-1][2] or {})["reason"] == "fair"
 

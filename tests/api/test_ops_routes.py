@@ -9,12 +9,16 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from hms_floor.badges import Role
-from hms_oms import control, health, outbox, presence
-from hms_oms.recipes import Recipe
-from hms_ops import incident_rows, incidents, metrics, pulse, samples, signals, thresholds
+from hms_floor.auth.tokens import Role
+from hms_oms.database import health
+from hms_oms.jobs import commands, workers
+from hms_oms.messages import outbox
+from hms_oms.recipes.recipes import Recipe
+from hms_ops import heartbeats
 from hms_ops.findings import Finding
-from hms_ops.picture import Forecast, Picture, QueueSeen
+from hms_ops.forecast.snapshot import Forecast, Picture, QueueSeen
+from hms_ops.incidents import actions, signals, store, thresholds
+from hms_ops.metrics import history, metrics
 from tests.api.conftest import Door, faults
 
 PHONE = "+12025550142"
@@ -33,7 +37,7 @@ DOCUMENT = {
 def pending_of(connection: sa.Connection, finding: Finding, now: datetime) -> None:
     """A pending incident of one finding."""
     found = signals.follow({}, [finding], (), now, thresholds.limits(connection))
-    assert incident_rows.begin(connection, found, now, False)
+    assert store.begin(connection, found, now, False)
 
 
 @pytest.fixture
@@ -42,8 +46,8 @@ def incident(door: Door, engine: sa.Engine) -> int:
     with engine.begin() as connection:
         now = health.clock(connection)
         pending_of(connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now)
-        (pending,) = incidents.find(connection, ("pending",))
-        opened = incident_rows.change(
+        (pending,) = actions.find(connection, ("pending",))
+        opened = store.change(
             connection, pending, now, "opened", state="open", reference="K7", opened_at=now, page_seq=1
         )
         outbox.put_page(
@@ -167,7 +171,7 @@ def test_one_that_has_not_opened_is_nobodys_yet(door: Door, engine: sa.Engine) -
     with engine.begin() as connection:
         now = health.clock(connection)
         pending_of(connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now)
-        (pending,) = incidents.find(connection, ("pending",))
+        (pending,) = actions.find(connection, ("pending",))
     for verb in ("ack", "resolve"):
         assert door.ask("POST", f"/incidents/{pending.id}/{verb}", None, Role.MANAGER).status_code == 409
 
@@ -240,12 +244,12 @@ def test_whether_the_watch_is_at_work(door: Door, engine: sa.Engine) -> None:
     """Programs that never beat are stale; with all beats there all is well."""
     assert door.get("/ops", Role.VIEWER)["ok"] is False
     with engine.begin() as connection:
-        for name in pulse.NAMES:
-            pulse.beat(connection, name, {"turns": 1})
+        for name in heartbeats.NAMES:
+            heartbeats.beat(connection, name, {"turns": 1})
     found = door.get("/ops", Role.VIEWER)
     assert found["ok"] is True
     assert {each["name"]: each["detail"] for each in found["beats"]} == {
-        name: {"turns": 1} for name in pulse.NAMES
+        name: {"turns": 1} for name in heartbeats.NAMES
     }
 
 
@@ -291,7 +295,7 @@ def test_how_a_metric_went(door: Door, engine: sa.Engine) -> None:
     """The history of a kept metric, in steps of its queue; others have none."""
     publish(engine, late=3)
     with engine.begin() as connection:
-        samples.keep(connection, health.clock(connection))
+        history.keep(connection, health.clock(connection))
     found = door.get("/history?name=sla.breached&queue=shop&to=2199-01-01&from=2198-12-31", Role.VIEWER)
     assert (found["unit"], found["points"]) == ("jobs", [])
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat().replace("+00:00", "Z")
@@ -357,7 +361,7 @@ def test_a_dry_run_tells_what_an_sla_would_mean(door: Door, engine: sa.Engine, b
         order(number)
     unknown = door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}, Role.MANAGER)
     assert unknown.json()["forecast"] is None
-    presence.beat(bare, presence.Beat("w/1", "w", "here", 1, "solo", 2, ["shop"], [], [], 1.0, 1))
+    workers.beat(bare, workers.Beat("w/1", "w", "here", 1, "solo", 2, ["shop"], [], [], 1.0, 1))
     publish(engine, forecast=Forecast(0, None, None, None, 0.01, 1, slot_rate=0.005))
     dry_run = {"minutes": 5, "dryRun": True}
     ahead = door.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]
@@ -366,7 +370,7 @@ def test_a_dry_run_tells_what_an_sla_would_mean(door: Door, engine: sa.Engine, b
     assert (ahead["lateAtOnce"], ahead["before"]["lateAlready"]) == (0, 0)
     assert (ahead["before"]["slotsNeeded"], ahead["after"]["slotsNeeded"]) == (2, 7)
     with engine.begin() as connection:
-        control.limit(connection, "shop", window=None, starts_per_minute=1, who="ann")
+        commands.limit(connection, "shop", window=None, starts_per_minute=1, who="ann")
         connection.exec_driver_sql("delete from ops.metrics")  # written no more than once a second
     publish(engine, forecast=Forecast(0, None, None, None, 0.01, 1, slot_rate=0.5))
     ahead = door.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]

@@ -16,11 +16,11 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from hms_floor import badges
-from hms_floor.badges import Role
-from hms_oms import frames
-from hms_oms.frames import Frame
-from hms_oms.recipes import Recipe
+from hms_floor.auth import tokens
+from hms_floor.auth.tokens import Role
+from hms_oms.api import sse
+from hms_oms.api.sse import Frame
+from hms_oms.recipes.recipes import Recipe
 from tests.api.conftest import Door, faults
 from tests.conftest import wait_until
 
@@ -42,7 +42,7 @@ def listening(
     ):
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-        yield frames.read(answer.iter_raw())
+        yield sse.read(answer.iter_raw())
 
 
 def measured(engine: sa.Engine, value: float, name: str = "queue.oldestAge", queue: str = "shop") -> None:
@@ -153,7 +153,7 @@ def test_who_hangs_up_is_gone_at_once(door: Door) -> None:
 
 def test_a_badge_that_is_taken_back_ends_its_streams(door: Door) -> None:
     """The stream of a badge that is revoked ends in good order within seconds; others go on."""
-    badge = badges.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1)
+    badge = tokens.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1)
     with listening(door) as other, listening(door, badge=badge.token) as told:
         next(other), next(told)
         assert door.ask("POST", f"/badges/{badge.badge.jti}/revoke").status_code == 200
@@ -166,12 +166,12 @@ def test_a_badge_that_is_taken_back_ends_its_streams(door: Door) -> None:
 
 def test_a_badge_that_runs_out_ends_its_streams(door: Door) -> None:
     """Nobody goes on watching after the end of a badge, the leeway of clocks included."""
-    badge = badges.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1 / 3600)
+    badge = tokens.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1 / 3600)
     with listening(door, badge=badge.token) as told:
         next(told)
         assert list(told) == []
         # The end that a token names is a whole second.
-        assert -1 <= time.time() - badge.badge.expires_at - badges.LEEWAY_SECONDS < 5
+        assert -1 <= time.time() - badge.badge.expires_at - tokens.LEEWAY_SECONDS < 5
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_a_slow_reader_misses_values_and_not_the_newest(door: Door, wide: Callab
         assert values(frame) == {("step.time", "shop"): 5.0}
         # Of the four frames that ten of them do not read none is kept: they would be twice this.
         assert server.memory_info().rss - before < 20 * MANY * LONG
-        told = [set(values(each).values()) for each in _until(frames.read(_pieces(slow)), frame.id)]
+        told = [set(values(each).values()) for each in _until(sse.read(_pieces(slow)), frame.id)]
     assert told[0] == {0.0}
     assert told[-1] == {5.0}
     assert len(told) < 5

@@ -10,11 +10,13 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.badges import Role
-from hms_oms import handover, health, outbox
-from hms_oms.parcels import Parcel
-from hms_ops import incident_rows, incidents, oncall, signals, thresholds
+from hms_floor.auth.tokens import Role
+from hms_oms.database import health
+from hms_oms.messages import delivery, outbox
+from hms_oms.messages.records import Parcel
 from hms_ops.findings import Finding
+from hms_ops.incidents import actions, signals, store, thresholds
+from hms_ops.oncall import oncall
 from tests.api.conftest import Door
 from tests.provider import ACCOUNT, NUMBER, TOKEN
 from tests.provider.webhooks import signature
@@ -69,7 +71,7 @@ def paged(door: Door, engine: sa.Engine, bare: psycopg2.extensions.connection) -
             "steps": [{"after_minutes": 0, "notify": ["Ann"]}],
         }
         oncall.set_document(connection, document, "ann", None)
-        incident_rows.begin(
+        store.begin(
             connection,
             signals.follow(
                 {},
@@ -81,8 +83,8 @@ def paged(door: Door, engine: sa.Engine, bare: psycopg2.extensions.connection) -
             now,
             False,
         )
-        (pending,) = incidents.find(connection, ("pending",))
-        opened = incident_rows.change(
+        (pending,) = actions.find(connection, ("pending",))
+        opened = store.change(
             connection, pending, now, "opened", state="open", reference="K7", opened_at=now, page_seq=1
         )
         outbox.put_page(
@@ -95,7 +97,7 @@ def paged(door: Door, engine: sa.Engine, bare: psycopg2.extensions.connection) -
             body="HMS #K7",
         )
         number = connection.scalar(sa.text("select id from oms.messages"))
-    handover.begin(bare, [Parcel(number, 0)], "twilio")
+    delivery.begin(bare, [Parcel(number, 0)], "twilio")
     return "K7"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.badges import Role
-from hms_oms.filter import CONFIRM_ABOVE
+from hms_floor.auth.tokens import Role
+from hms_oms.api.filter import CONFIRM_ABOVE
 from tests.api.conftest import Door, faults
 
 Place = Callable[..., str]

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import psycopg2
 
-from hms_oms import database, reservations
-from hms_oms.database import Bare
-from hms_oms.outcomes import Done
-from hms_oms.reservations import LeaseLost, Reservation
+from hms_oms.database import connections
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import reservations
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.reservations import LeaseLost, Reservation
 from tests.chaos.executions import DONE, FAILED, LEFT, Record
 
 QUEUE = "bench"
@@ -78,7 +79,7 @@ class Agent(threading.Thread):
         while True:
             try:
                 if self._connection is None:
-                    self._connection = database.connect(self._url, self.name)
+                    self._connection = connections.connect(self._url, self.name)
                 return work(self._connection)
             except psycopg2.Error:
                 if self._connection is not None:

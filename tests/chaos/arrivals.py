@@ -9,8 +9,8 @@ from itertools import groupby
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import database
-from hms_oms.recipes import Recipes
+from hms_oms.database import connections
+from hms_oms.recipes.recipes import Recipes
 from tests.chaos import plan
 from tests.chaos.history import Key
 
@@ -26,7 +26,7 @@ class Arrivals(threading.Thread):
     def __init__(self, database_url: str, recipes: Recipes, seed: int, due: Callable[[], int]) -> None:
         super().__init__(name="arrivals", daemon=True)
         self.accepted: list[Key] = []
-        self._engine = database.engine(database_url)
+        self._engine = connections.engine(database_url)
         self._recipes = recipes
         self._seed = seed
         self._due = due

@@ -6,9 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hms_oms.presence import GONE_SECONDS
-from hms_oms.states import Fact
-from hms_oms.tickets import Ticket
+from hms_oms.jobs.states import Fact
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.workers import GONE_SECONDS
 from tests.chaos.executions import FAILED, LEFT, Execution
 from tests.chaos.history import Entry, Fault, History
 

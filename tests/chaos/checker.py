@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hms_oms.states import TERMINAL, TRANSITIONS, Fact, Status
+from hms_oms.jobs.states import TERMINAL, TRANSITIONS, Fact, Status
 from tests.chaos import attribution
 from tests.chaos.attribution import COMPLETIONS, TakenBack, Wasted
 from tests.chaos.executions import Execution

@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 import redis
 
-from hms_floor import embedded, programs
-from hms_floor.embedded import Server
-from hms_floor.programs import Child
-from hms_oms import broker
-from hms_oms.presence import worker_id
-from hms_oms.recipes import load_folder
+from hms_floor.local import embedded, processes
+from hms_floor.local.embedded import Server
+from hms_floor.local.processes import Child
+from hms_oms.broker import waiting_tickets
+from hms_oms.jobs.workers import worker_id
+from hms_oms.recipes.recipes import load_folder
 from tests.chaos.executions import FOLDER
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -80,7 +80,7 @@ class Floor:
         self.record = home / "record"
         self.record.mkdir()
         self.servers = {server.program.name: server for server in servers.processes}
-        self.redis = broker.client(servers.broker_url)
+        self.redis = waiting_tickets.client(servers.broker_url)
         self.hands: dict[str, Hand] = {}
         #: When each ticket was last seen to stand in Redis.
         self.sighted: dict[str, float] = {}
@@ -103,7 +103,7 @@ class Floor:
             if hand.gone_since is None:
                 hand.gone_since = time.monotonic()
                 if not hand.doomed:
-                    words = programs.last_words(self.home, hand.log.stem)
+                    words = processes.last_words(self.home, hand.log.stem)
                     self.deaths.append(f"{role} (pid {hand.process.pid}) ended with {code}: {words}")
             elif time.monotonic() - hand.gone_since > RESTART_SECONDS:
                 self.hands[role] = self._start(role)
@@ -139,7 +139,7 @@ class Floor:
         """Note which tickets stand in Redis; whether there are any."""
         at = time.time()
         try:
-            found = broker.tickets(self.redis, self.queues)
+            found = waiting_tickets.tickets(self.redis, self.queues)
         except redis.RedisError:
             return False
         self.sighted.update(dict.fromkeys(found, at))
@@ -178,7 +178,7 @@ class Floor:
         for server in sorted(self.servers.values(), key=lambda server: server.program.rank):
             with suppress(ProcessLookupError):
                 server.process.send_signal(signal.SIGCONT)
-            programs.end(server.process, server.program.stops)
+            processes.end(server.process, server.program.stops)
 
     def _all(self) -> Iterator[psutil.Process]:
         """Every process that carries this storm's mark, whoever its parent is by now."""
@@ -189,7 +189,7 @@ class Floor:
 
     def _start(self, role: str) -> Hand:
         self._starts += 1
-        log = programs.log_file(self.home, f"{role}.{self._starts}")
+        log = processes.log_file(self.home, f"{role}.{self._starts}")
         if role in WORKERS:
             pool, slots = WORKERS[role]
             words = ["celery", "-A", "workers", "worker", "-P", pool, "-c", str(slots), "-n", f"{role}@storm"]
@@ -205,7 +205,7 @@ class Floor:
             "PYTHONPATH": str(RECIPES.parents[2]),
             FOLDER: str(self.record),
         }
-        process = programs.spawn([sys.executable, "-m", *words], log=log, env=environment, cwd=self.home)
+        process = processes.spawn([sys.executable, "-m", *words], log=log, env=environment, cwd=self.home)
         return Hand(role, process, log, psutil.Process(process.pid))
 
 
@@ -215,7 +215,7 @@ def standing(home: Path) -> Iterator[Floor]:
 
     Not the fast ones: those acknowledge commits that an immediate shutdown then forgets.
     """
-    with programs.hold(home):
+    with processes.hold(home):
         servers = embedded.start(home)
         floor = Floor(home, servers)
         try:

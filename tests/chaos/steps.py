@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import current_app
 
-from hms_oms.outcomes import Done
+from hms_oms.jobs.outcomes import Done
 from tests.chaos.executions import DONE, FAILED, FOLDER, Record
 from workers.step import StepRun, step
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hms_oms import database, migrate, presence, recipes, registry
+from hms_oms.database import connections, migrate
+from hms_oms.jobs import workers
+from hms_oms.recipes import recipes, registry
 from tests.chaos import floor, history, plan
 from tests.chaos.agents import Agent
 from tests.chaos.arrivals import Arrivals
@@ -73,7 +75,7 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
     began = time.monotonic()
     known = recipes.load_folder(floor.RECIPES)
     with floor.standing(home) as ground, ExitStack() as people:
-        engine = database.engine(ground.database_url)
+        engine = connections.engine(ground.database_url)
         people.callback(engine.dispose)
         _prepare(ground, known, engine)
         ground.staff()
@@ -175,7 +177,7 @@ def _wait_for_workers(ground: Floor, engine: sa.Engine) -> list[str]:
     deadline = time.monotonic() + RETURN_SECONDS
     for _ in _ticks(ground):
         with engine.connect() as connection:
-            live = {worker.id for worker in presence.live(connection)}
+            live = {worker.id for worker in workers.live(connection)}
         missing = [
             role
             for role in floor.WORKERS

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hms_oms.states import Fact
+from hms_oms.jobs.states import Fact
 from tests.chaos.attribution import TakenBack
 from tests.chaos.checker import Findings
 from tests.chaos.history import Fault, History

@@ -9,11 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import ActClient
-from hms_oms import OmsClient, registry
-from hms_oms import recipes as books
+from hms_oms import OmsClient
+from hms_oms.recipes import recipes as books
+from hms_oms.recipes import registry
 from hms_ops import OpsClient
 from tests.conftest import RECIPES
-from tests.door import OpenDoor, standing
+from tests.support.api import OpenDoor, standing
 
 
 @pytest.fixture

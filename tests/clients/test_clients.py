@@ -15,15 +15,19 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import ActClient
-from hms_oms import Filter, OmsClient, health, ledger, presence, settings
-from hms_oms.database import Bare
-from hms_oms.outcomes import Done
-from hms_oms.problems import Conflict, Invalid, NoBadge, NotFound, Refused
-from hms_oms.recipes import Recipe
-from hms_oms.tickets import Ticket, job_number
-from hms_ops import OpsClient, episodes, thresholds
+from hms_oms import Filter, OmsClient
+from hms_oms.api.errors import Conflict, Invalid, NoBadge, NotFound, Refused
+from hms_oms.database import health
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger, workers
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.tickets import Ticket, job_number
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime import settings
+from hms_ops import OpsClient
 from hms_ops.findings import Finding
-from tests.door import OpenDoor, standing
+from hms_ops.incidents import lifecycle, thresholds
+from tests.support.api import OpenDoor, standing
 
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
 GRANT = {"appId": 7, "name": "Zoë \u2028 Lee", "phone": "515-555-0142", "countyFips": "19153", "crop": "corn"}
@@ -261,8 +265,8 @@ def test_a_badge_limits_what_its_bearer_may_do(door: OpenDoor, oms: OmsClient) -
 def test_workers_are_read(oms: OmsClient, bare: Bare) -> None:
     """A live worker is told with what it serves and holds."""
     held = ["job-1.1.pick"]
-    said = presence.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20)
-    presence.beat(bare, said)
+    said = workers.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20)
+    workers.beat(bare, said)
     [worker] = oms.workers()
     assert (worker.name, worker.slots, worker.queues, worker.tickets) == ("w@h", 4, ("shop",), tuple(held))
     assert worker.beat_age_seconds < 60
@@ -290,7 +294,7 @@ def test_incidents_and_those_who_are_called(ops: OpsClient, oms: OmsClient, engi
         now = health.clock(connection)
         found = Finding("late", "shop", 3.0, late_jobs=2, facts={"late": 2, "late_since": now.isoformat()})
         limits = thresholds.limits(connection)
-        episodes.observe(connection, now, [found], limits, judged=["late"], looked_before=now)
+        lifecycle.observe(connection, now, [found], limits, judged=["late"], looked_before=now)
     [listed] = ops.incidents("open", queue="shop")
     assert (listed.rule, listed.state, listed.facts["late"]) == ("late", "open", 2)
     assert listed.reference is not None

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from hms_act import ActClient
-from hms_floor import programs
-from hms_oms import OmsClient, address, frames, problems
-from hms_oms.errors import ConfigError
-from hms_oms.problems import DoorError, Invalid, NoBadge, NotFound, Refused, TooMany, Unavailable
-from hms_oms.wire import Wire
+from hms_floor.local import processes
+from hms_oms import OmsClient
+from hms_oms.api import endpoint, errors, sse
+from hms_oms.api.errors import DoorError, Invalid, NoBadge, NotFound, Refused, TooMany, Unavailable
+from hms_oms.api.http import Wire
+from hms_oms.runtime.errors import ConfigError
 from hms_ops import OpsClient
 from tests.clients.bad_line import breaks_off, playing, says, streams
-from tests.door import free_port
+from tests.support.api import free_port
 
 BADGE = "head.body.hunter2"
 NONE: dict[str, list[object]] = {"workers": []}
@@ -196,9 +197,9 @@ def test_frames_are_read_as_they_are_written() -> None:
     stream = b"data: a\r\ndata: \xe2\x80\xa8b\r\nid: 7\r\n\r\nid\rdata:c\r\revent: x\n\ndata: cut"
     for size in (1, 2, 5, len(stream)):
         pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
-        assert list(frames.read(pieces)) == [
-            frames.Frame("message", "a\n\u2028b", "7"),
-            frames.Frame("message", "c", ""),
+        assert list(sse.read(pieces)) == [
+            sse.Frame("message", "a\n\u2028b", "7"),
+            sse.Frame("message", "c", ""),
         ]
 
 
@@ -208,33 +209,33 @@ def test_the_door_of_a_running_floor_is_found(tmp_path: Path, monkeypatch: pytes
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HMS_HOME", str(tmp_path))
     with pytest.raises(ConfigError, match="hms up"):
-        address.find()
+        endpoint.find()
     (tmp_path / "servers.json").write_text(json.dumps({"floor_url": "http://127.0.0.1:8080/"}))
     # A floor that was killed leaves it behind: whoever listens there now is shown nothing.
     with pytest.raises(ConfigError, match="hms up"):
-        address.find()
-    with programs.hold(tmp_path):
+        endpoint.find()
+    with processes.hold(tmp_path):
         _found_in(tmp_path, monkeypatch)
 
 
 def _found_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoBadge, match="badge"):
-        address.find()
+        endpoint.find()
     badge = tmp_path / "badge"
     badge.write_text(f"{BADGE}\n")
     badge.chmod(0o644)
     with pytest.raises(NoBadge, match="chmod 600"):
-        address.find()
+        endpoint.find()
     badge.chmod(0o600)
-    found = address.find()
+    found = endpoint.find()
     assert (found.url, found.badge) == ("http://127.0.0.1:8080", BADGE)
     assert "hunter2" not in repr(found)
     monkeypatch.setenv("HMS_URL", "https://hms.example.gov/api")
     with pytest.raises(NoBadge, match=r"hms\.example\.gov"):
-        address.find()
+        endpoint.find()
     monkeypatch.setenv("HMS_BADGE", "another")
-    assert address.find() == address.Address("https://hms.example.gov/api", "another")
-    assert address.find("http://[::1]:80", "third").badge == "third"
+    assert endpoint.find() == endpoint.Address("https://hms.example.gov/api", "another")
+    assert endpoint.find("http://[::1]:80", "third").badge == "third"
 
 
 @pytest.mark.parametrize("badge", ["two words", "a\r\nX-Role: admin", "é", "a\x00"])
@@ -275,4 +276,4 @@ def test_a_silent_door_does_not_hold_for_ever() -> None:
 def test_a_retry_after_that_makes_no_sense_is_left_out() -> None:
     """Only a number of seconds counts."""
     for written, seconds in (("5", 5.0), ("nan", None), ("-1", None), ("Mon, 01 Jan", None), ("inf", None)):
-        assert problems.retry_after({"retry-after": written}) == seconds
+        assert errors.retry_after({"retry-after": written}) == seconds

@@ -13,8 +13,9 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import jobs, recipes
-from hms_oms.recipes import Recipe
+from hms_oms.jobs import read
+from hms_oms.recipes import recipes
+from hms_oms.recipes.recipes import Recipe
 from tests.conftest import RECIPES, Crew, wait_until
 from tests.crash.test_crashes import effects, executions, facts, held_lock, running, status
 from tests.workers.test_running import ended, order
@@ -41,7 +42,7 @@ class Kept:
             self.codes.append(code)
             self.process = self._start()
         with engine.connect() as connection:
-            return all(jobs.get(connection, number).finished_at for number in numbers)
+            return all(read.get(connection, number).finished_at for number in numbers)
 
 
 def test_a_step_that_ends_its_process_fails_no_other(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
@@ -53,7 +54,7 @@ def test_a_step_that_ends_its_process_fails_no_other(crew: Crew, engine: sa.Engi
     wait_until(lambda: worker.all_ended(engine, [culprit, *innocent]), "all to end", 180)
     assert [status(engine, job) for job in innocent] == ["done"] * 9
     with engine.connect() as connection:
-        error = jobs.get(connection, culprit).error
+        error = read.get(connection, culprit).error
     assert error == {"type": "WorkerLost", "message": "3 workers were lost in step pick"}
 
 
@@ -114,7 +115,7 @@ def test_a_worker_that_is_not_heard_claims_nothing(crew: Crew, engine: sa.Engine
     for job in numbers:
         assert ended(engine, job).status == "done"
     with engine.connect() as connection:
-        assert all(jobs.get(connection, job).error is None for job in numbers)
+        assert all(read.get(connection, job).error is None for job in numbers)
     assert set(executions(engine).values()) == {1}
 
 
@@ -206,7 +207,7 @@ def test_errors_while_reporting_are_nobody_s_failure(crew: Crew, engine: sa.Engi
                         " or application_name like 'hms effects %' or application_name like 'hms claims %')"
                     )
                 )
-            return all(jobs.get(connection, job).finished_at for job in numbers)
+            return all(read.get(connection, job).finished_at for job in numbers)
 
     wait_until(disturbed, "all to end in spite of it", 60)
     assert rounds >= 12

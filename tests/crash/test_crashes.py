@@ -11,9 +11,9 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import broker as redis_door
-from hms_oms import jobs
-from hms_oms.recipes import Recipe
+from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.jobs import read
+from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
 from tests.workers.test_running import ended, order
 
@@ -35,13 +35,13 @@ def effects(engine: sa.Engine) -> Counter[tuple[int, str]]:
 def facts(engine: sa.Engine, job: int) -> list[str]:
     """The facts of a job's diary."""
     with engine.connect() as connection:
-        return [event.fact for event in jobs.diary(connection, job)]
+        return [event.fact for event in read.diary(connection, job)]
 
 
 def status(engine: sa.Engine, job: int) -> str:
     """Where a job stands."""
     with engine.connect() as connection:
-        return jobs.get(connection, job).status
+        return read.get(connection, job).status
 
 
 def running(engine: sa.Engine, job: int) -> bool:
@@ -95,7 +95,7 @@ def test_a_pool_child_dies_in_a_step(crew: Crew, engine: sa.Engine, shop: Recipe
     assert done.status == "done"
     assert effects(engine) == {(job, "pack"): 1}
     with engine.connect() as connection:
-        diary = jobs.diary(connection, job)
+        diary = read.diary(connection, job)
     lost = next(place for place, event in enumerate(diary) if event.fact == "lost")
     assert diary[lost].detail is not None
     assert diary[lost].detail["reason"] == "the worker's process died"

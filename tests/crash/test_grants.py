@@ -14,12 +14,14 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from hms_floor.cli import db
-from hms_oms import database, grants, presence
-from tests import pooler
+from hms_floor.cli.installation import db
+from hms_oms import grants
+from hms_oms.database import connections
+from hms_oms.jobs import workers
 from tests.api.conftest import Door, start
 from tests.conftest import Crew, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
+from tests.support import pooler
 
 APPLICATIONS = 20
 
@@ -35,14 +37,14 @@ def ledger() -> Iterator[str]:
                 cursor.execute("create database hms owner keeper")
         owner = url.replace("hms@", "keeper@").replace("/postgres", "/hms")
         db.prepare(owner, KNOWN.values())
-        with closing(database.connect(owner, "test")) as connection, connection.cursor() as cursor:
+        with closing(connections.connect(owner, "test")) as connection, connection.cursor() as cursor:
             for role in grants.ROLES:
                 cursor.execute(f"create role hms_{role} login")
         for role in grants.ROLES:
             told = asked(owner, role, "--apply")
             assert told.exit_code == 0, told.output
         yield owner
-        database.engine(owner).dispose()
+        connections.engine(owner).dispose()
 
 
 def asked(url: str, *words: str) -> Result:
@@ -84,7 +86,7 @@ def test_a_day_passes_with_the_least_rights(ledger: str, broker: str, tmp_path: 
             opened.process.wait()
         crew.end()
         for role in grants.ROLES:
-            database.engine(by(ledger, role)).dispose()
+            connections.engine(by(ledger, role)).dispose()
 
 
 def changes(door: Door) -> None:
@@ -110,9 +112,9 @@ def changes(door: Door) -> None:
 def test_the_dispatcher_ends_the_sessions_of_lost_workers(ledger: str) -> None:
     """The workers have another role; their transactions are ended all the same."""
     with (
-        closing(database.connect(by(ledger, "worker"), presence.session_name("step", "w/1/t"))) as lost,
-        closing(database.connect(by(ledger, "dispatcher"), "test")) as dispatcher,
-        database.engine(ledger).begin() as connection,
+        closing(connections.connect(by(ledger, "worker"), workers.session_name("step", "w/1/t"))) as lost,
+        closing(connections.connect(by(ledger, "dispatcher"), "test")) as dispatcher,
+        connections.engine(ledger).begin() as connection,
         lost.cursor() as cursor,
     ):
         connection.exec_driver_sql(
@@ -122,7 +124,7 @@ def test_the_dispatcher_ends_the_sessions_of_lost_workers(ledger: str) -> None:
         )
         connection.commit()
         cursor.execute("begin; lock table oms.jobs in row share mode")
-        assert presence.end_sessions(dispatcher) == 1
+        assert workers.end_sessions(dispatcher) == 1
         with pytest.raises(psycopg2.OperationalError):
             cursor.execute("select 1")
 
@@ -150,7 +152,7 @@ def test_the_dispatcher_ends_the_sessions_of_lost_workers(ledger: str) -> None:
 def test_no_more_may_be_done(ledger: str, role: str, statement: str) -> None:
     """What a process does not need is refused by PostgreSQL itself."""
     with (
-        closing(database.connect(by(ledger, role), "test")) as connection,
+        closing(connections.connect(by(ledger, role), "test")) as connection,
         connection.cursor() as cursor,
         pytest.raises(psycopg2.errors.InsufficientPrivilege),
     ):
@@ -166,7 +168,7 @@ def test_a_role_has_to_be_there(ledger: str) -> None:
 
 def test_rights_that_a_release_needs_no_longer_are_taken_back(ledger: str) -> None:
     """Applying again leaves exactly what the code names."""
-    with closing(database.connect(ledger, "test")) as connection, connection.cursor() as cursor:
+    with closing(connections.connect(ledger, "test")) as connection, connection.cursor() as cursor:
         cursor.execute("grant delete on oms.jobs to hms_reader")
         assert asked(ledger, "reader", "--apply").exit_code == 0
         cursor.execute("select has_table_privilege('hms_reader', 'oms.jobs', 'delete')")
@@ -175,7 +177,7 @@ def test_rights_that_a_release_needs_no_longer_are_taken_back(ledger: str) -> No
 
 def test_every_table_is_somebodys(ledger: str) -> None:
     """A new table has to be given to the processes that use it; histories may only be added to."""
-    with database.engine(ledger).connect() as connection:
+    with connections.engine(ledger).connect() as connection:
         tables = set(sa.inspect(connection).get_table_names("public"))
         for schema in grants.SCHEMAS:
             tables |= {f"{schema}.{name}" for name in sa.inspect(connection).get_table_names(schema)}
@@ -196,11 +198,11 @@ def test_every_table_is_somebodys(ledger: str) -> None:
 def unsent(ledger: str) -> int:
     """How many texts no provider has taken yet."""
     query = "select count(*) from oms.messages where state in ('pending', 'sending')"
-    with database.engine(ledger).connect() as connection:
+    with connections.engine(ledger).connect() as connection:
         return int(connection.scalar(sa.text(query)) or 0)
 
 
 def measured(url: str) -> int:
     """How many metrics there are, read by somebody who only looks."""
-    with database.engine(url).connect() as connection:
+    with connections.engine(url).connect() as connection:
         return int(connection.scalar(sa.text("select count(*) from ops.metrics")) or 0)

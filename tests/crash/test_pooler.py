@@ -17,11 +17,12 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import cycle
-from hms_floor.cli import checking_sessions, db
-from hms_oms import claiming, database, recipes
-from hms_oms.batches import Batch
-from tests import pooler
+from hms_floor.cli.installation import check_sessions, db
+from hms_oms.cycles.cycles import Batch
+from hms_oms.database import claiming, connections
+from hms_oms.recipes import recipes
 from tests.conftest import Crew, wait_until
+from tests.support import pooler
 from workers.farm_grant import sample
 
 FOLDER = Path(recipes.__file__).parents[1] / "workers/recipes"
@@ -45,7 +46,7 @@ def direct(server: str) -> Iterator[str]:
             cursor.execute("create database hms")
     url = server.replace("/postgres", "/hms")
     yield url
-    database.engine(url).dispose()
+    connections.engine(url).dispose()
 
 
 @pytest.mark.parametrize(("mode", "applications"), [("transaction", 300), ("session", 40)])
@@ -66,8 +67,8 @@ def test_a_cycle_through_a_pooler(
             assert "HMS_DATABASE_DIRECT_URL" in crew.said("act")
         finally:
             crew.end()
-            database.engine(url).dispose()
-    with database.engine(direct).connect() as connection:
+            connections.engine(url).dispose()
+    with connections.engine(direct).connect() as connection:
         rejected = connection.scalar(
             sa.text("select count(*) from oms.jobs where (results -> 'validate' ->> 'accepted') = 'false'")
         )
@@ -91,7 +92,7 @@ def test_check_tries_the_way_of_the_workers(direct: str, broker: str, tmp_path: 
         assert check(url, broker, tmp_path, direct)["news"]["light"] == "ok"
         elsewhere = direct.replace("/hms", "/postgres")
         assert check(url, broker, tmp_path, elsewhere)["news"]["light"] == "bad"
-        database.engine(url).dispose()
+        connections.engine(url).dispose()
 
 
 def test_a_pooler_that_loses_prepared_statements_is_named() -> None:
@@ -100,7 +101,7 @@ def test_a_pooler_that_loses_prepared_statements_is_named() -> None:
     class Lost(psycopg2.errors.InvalidSqlStatementName):
         pgcode = "26000"
 
-    words = checking_sessions.fault(Lost('prepared statement "hms_claim" does not exist'))
+    words = check_sessions.fault(Lost('prepared statement "hms_claim" does not exist'))
     assert words.startswith("prepared statements do not survive this pooler")
 
 
@@ -108,14 +109,14 @@ def test_the_server_notices_silent_clients(direct: str) -> None:
     """Keepalives are set at the server's side of every session; at a pooler nothing is left in a session."""
     asked = "select setting from pg_settings where name = any(%s) order by name"
     names = ["tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_user_timeout"]
-    with closing(database.connect(direct, "test")) as connection, connection.cursor() as cursor:
+    with closing(connections.connect(direct, "test")) as connection, connection.cursor() as cursor:
         cursor.execute(asked, (names,))
         assert [setting for (setting,) in cursor.fetchall()] == ["3", "3", "1", "6000"]
-    with database.engine(direct).connect() as people:
+    with connections.engine(direct).connect() as people:
         assert people.exec_driver_sql("show tcp_keepalives_idle").scalar() == "3"
     with (
         pooler.pgbouncer(direct, "transaction") as url,
-        closing(database.connect(url, "test", claiming.CLAIMING)) as connection,
+        closing(connections.connect(url, "test", claiming.CLAIMING)) as connection,
         connection.cursor() as cursor,
     ):
         assert connection.pooled
@@ -131,7 +132,7 @@ def accept(url: str, applications: int) -> int:
     sample.write(text, applications, 7, date(2026, 11, 1))
     stream = io.BytesIO(text.getvalue().encode())
     recipe = KNOWN["farm:grant:v1"]
-    told = list(cycle.accept_file(database.engine(url), recipe, stream, name="test", requested_by="test"))
+    told = list(cycle.accept_file(connections.engine(url), recipe, stream, name="test", requested_by="test"))
     batch = next(one for one in reversed(told) if isinstance(one, Batch))
     return batch.id
 
@@ -139,7 +140,7 @@ def accept(url: str, applications: int) -> int:
 def ended(url: str, batch: int) -> Counter[tuple[str, str]] | None:
     """How the jobs of a batch have ended; None while one is open."""
     query = "select status, outcome, count(*) as number from oms.jobs where batch_id = :batch group by 1, 2"
-    with database.engine(url).connect() as connection:
+    with connections.engine(url).connect() as connection:
         rows = connection.execute(sa.text(query), {"batch": batch}).all()
     found = Counter({(row.status, row.outcome): row.number for row in rows})
     return None if {status for status, _ in found} & {"waiting", "queued", "running"} else found

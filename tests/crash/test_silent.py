@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import recipes, registry
-from hms_oms.database import Bare
-from hms_oms.recipes import Recipe
+from hms_oms.database.connections import Bare
+from hms_oms.recipes import recipes, registry
+from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
-from tests.proxy import Proxy
+from tests.support.proxy import Proxy
 from workers.farm_grant import roster
 
 FOLDER = Path(recipes.__file__).parents[1] / "workers/recipes"

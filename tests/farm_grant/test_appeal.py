@@ -7,9 +7,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import database as door
-from hms_oms import recipes, registry, reservations
-from hms_oms.outcomes import Done
+from hms_oms.database import connections as door
+from hms_oms.jobs import reservations
+from hms_oms.jobs.outcomes import Done
+from hms_oms.recipes import recipes, registry
 from tests.conftest import Crew
 from tests.workers.test_running import ended
 

@@ -14,10 +14,10 @@ import psycopg2
 import pytest
 
 from hms_act.accept import start_job
-from hms_oms import recipes
-from hms_oms.database import Bare, engine
-from hms_oms.outcomes import Done
-from hms_oms.records import Claimed
+from hms_oms.database.connections import Bare, engine
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Claimed
+from hms_oms.recipes import recipes
 from tests.conftest import wait_until
 from workers.farm_grant import roster, rules, steps
 from workers.farm_grant.roster import NoInspector, assign, seed

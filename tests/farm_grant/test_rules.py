@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hms_oms.outcomes import Done
-from hms_oms.records import Claimed
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Claimed
 from workers.farm_grant import rules, steps
 from workers.farm_grant.rules import CODES, reasons
 from workers.step import StepRun

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hms_act.intake import Refusal, Row, read
-from hms_oms import recipes
+from hms_act.files.csv_rows import Refusal, Row, read
+from hms_oms.recipes import recipes
 from workers.farm_grant import rules, sample
 
 GRANT = recipes.load_file(Path(recipes.__file__).parents[1] / "workers/recipes/farm-grant.toml")

@@ -10,15 +10,15 @@ from typing import Any
 import jwt
 import pytest
 
-from hms_floor import badges
-from hms_floor.badges import BadgeRefused
-from hms_oms.settings import Settings
+from hms_floor.auth import tokens
+from hms_floor.auth.tokens import BadgeRefused
+from hms_oms.runtime.settings import Settings
 
 
-def signed(home: Path, **changes: Any) -> tuple[badges.Checker, str]:
+def signed(home: Path, **changes: Any) -> tuple[tokens.Checker, str]:
     """What checks badges, and a token with these claims."""
     settings = Settings(home=home)
-    key = badges.make_key(home)
+    key = tokens.make_key(home)
     now = time.time()
     claims = {
         "iss": settings.badge_issuer,
@@ -28,7 +28,7 @@ def signed(home: Path, **changes: Any) -> tuple[badges.Checker, str]:
         "jti": "1",
         "exp": now + 3600,
     }
-    return badges.checker(settings), jwt.encode({**claims, **changes}, key, algorithm="HS256")
+    return tokens.checker(settings), jwt.encode({**claims, **changes}, key, algorithm="HS256")
 
 
 @pytest.mark.parametrize(
@@ -56,5 +56,5 @@ def test_a_beginning_that_is_none_is_refused(tmp_path: Path, name: str, moment: 
 
 def test_a_badge_for_a_year_is_the_longest(tmp_path: Path) -> None:
     """What `hms badge issue` may give at most is taken."""
-    checker, token = signed(tmp_path, exp=int(time.time() + 3600 * badges.MOST_HOURS))
+    checker, token = signed(tmp_path, exp=int(time.time() + 3600 * tokens.MOST_HOURS))
     assert checker.check(token).actor == "ann"

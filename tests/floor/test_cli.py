@@ -17,15 +17,19 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import cycle
-from hms_floor.cli import db
-from hms_oms import batches, broker_state, jobs, ledger, presence, recipes, settings
-from hms_oms import database as door
-from hms_oms.database import Bare
-from hms_oms.recipes import Recipe
-from hms_oms.records import Completion
-from hms_oms.tickets import Ticket
+from hms_floor.cli.installation import db
+from hms_oms.broker import broker_state
+from hms_oms.cycles import cycles
+from hms_oms.database import connections as door
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger, read, workers
+from hms_oms.jobs.records import Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes import recipes
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime import settings
 from tests.conftest import wait_until
-from tests.door import standing
+from tests.support.api import standing
 
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
 GOOD = ["phone=515-555-0142", "countyFips=19153", "crop=corn", "submittedOn=2026-11-20"]
@@ -338,12 +342,12 @@ def test_ctrl_c_stops_the_watching_and_not_the_work(
     assert running.returncode == 130
     assert "hms cycle report 1" in err
     with engine.connect() as connection:
-        assert batches.progress(connection, 1).waiting == 2
+        assert cycles.progress(connection, 1).waiting == 2
 
 
 def _closed(engine: sa.Engine) -> bool:
     with engine.connect() as connection:
-        return any(batch.closed_at for batch in batches.find(connection, 1))
+        return any(batch.closed_at for batch in cycles.find(connection, 1))
 
 
 def test_a_cycle_that_was_cut_off_is_finished_by_running_it_again(
@@ -355,17 +359,17 @@ def test_a_cycle_that_was_cut_off_is_finished_by_running_it_again(
     with file.open("rb") as stream:
         first = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
         opened, page = next(first), next(first)
-        assert isinstance(opened, batches.Batch)
-        assert isinstance(page, batches.Batch)
+        assert isinstance(opened, cycles.Batch)
+        assert isinstance(page, cycles.Batch)
         assert (opened.accepted, page.accepted, page.closed_at) == (0, 1000, None)
         first.close()  # type: ignore[attr-defined]
     with file.open("rb") as stream:
         *_, whole = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
-    assert isinstance(whole, batches.Batch)
+    assert isinstance(whole, cycles.Batch)
     assert (whole.accepted, whole.duplicates) == (1500, 1000)
     assert whole.closed_at is not None
     with engine.connect() as connection:
-        assert jobs.count(connection, jobs.Filter()) == 2500
+        assert read.count(connection, read.Filter()) == 2500
 
 
 def test_late_jobs_are_counted_open_or_ended(
@@ -376,14 +380,14 @@ def test_late_jobs_are_counted_open_or_ended(
     file.write_text(lines(1, 2))
     with file.open("rb") as stream:
         *_, batch = cycle.accept_file(engine, grant, stream, name="f", requested_by="t", sla_minutes=10)
-    assert isinstance(batch, batches.Batch)
+    assert isinstance(batch, cycles.Batch)
     [taken] = ledger.take(bare, "farm-grant", 1)
     forward(timedelta(minutes=11))
     for step in ("validate", "inspect", "notify"):
         ledger.claim(bare, [(_ticket(taken.job, step), 60.0)], "w")
         ledger.complete(bare, [_completion(taken.job, step, False)], "w")
     with engine.connect() as connection:
-        report = batches.report(connection, batch.id)
+        report = cycles.report(connection, batch.id)
     assert (report.promises.on_time, report.progress.late, report.progress.open, report.lost) == (0, 2, 1, 0)
     assert report.wait is not None
     assert report.wait[0] >= timedelta(minutes=11)
@@ -427,8 +431,8 @@ def test_check_finds_a_dispatcher_and_live_workers(hms: Hms, database: str, gran
     leader = door.connect(database, "test")
     broker_state.report(leader, None)
     steps = [step.run for step in grant.steps]
-    beat = presence.Beat("w@h/1", "w@h", "h", 1, "threads", 8, ["farm-grant"], steps, [], 1.0, 1 << 20)
-    presence.beat(leader, beat)
+    beat = workers.Beat("w@h/1", "w@h", "h", 1, "threads", 8, ["farm-grant"], steps, [], 1.0, 1 << 20)
+    workers.beat(leader, beat)
     found = {finding["name"]: finding for finding in json.loads(hms("check", "--json").stdout)["findings"]}
     leader.close()
     assert found["dispatcher"]["ok"]

@@ -18,14 +18,15 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import control, jobs, ledger, presence, tables
-from hms_oms.database import Bare
-from hms_oms.filter import CONFIRM_ABOVE
-from hms_oms.recipes import Recipe
-from hms_oms.tickets import Ticket
+from hms_oms.api.filter import CONFIRM_ABOVE
+from hms_oms.database import tables
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import commands, ledger, read, workers
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
-from tests.door import standing
 from tests.oms.test_ledger import claim, facts, look, order
+from tests.support.api import standing
 
 Hms = Callable[..., subprocess.CompletedProcess[str]]
 PROGRAM = [sys.executable, "-m", "hms_floor"]
@@ -103,7 +104,7 @@ def test_named_jobs_are_cancelled_and_the_others_told(
     done = hms("job", "cancel", f"job-{first}", str(second), f"job-{failed}", "--reason", "[rain]")
     assert (done.returncode, done.stdout) == (6, "2 of 3 cancelled; 1 had ended already.\n")
     with engine.connect() as connection:
-        last = jobs.diary(connection, first)[-1]
+        last = read.diary(connection, first)[-1]
     assert (last.fact, (last.detail or {})["reason"]) == ("cancelled", "[rain]")
 
 
@@ -197,7 +198,7 @@ def test_at_a_terminal_the_number_is_typed(
         assert running.returncode == code
         assert look(engine, 1).status == status
     with engine.connect() as connection:
-        assert (jobs.diary(connection, 1)[-1].detail or {})["reason"] == "flood"
+        assert (read.diary(connection, 1)[-1].detail or {})["reason"] == "flood"
 
 
 def test_a_cancelled_job_is_reinstated(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
@@ -245,7 +246,7 @@ def test_the_order_is_changed(hms: Hms, engine: sa.Engine, shop: Recipe) -> None
     assert told(hms("job", "priority", str(first), "--to", "7", "--json"))["changed"] == 1
     assert hms("job", "promote", str(fourth), str(third)).stdout == "2 of 2 promoted.\n"
     with engine.connect() as connection:
-        peeked = [job.id for job in jobs.peek(connection, "shop", 10)]
+        peeked = [job.id for job in read.peek(connection, "shop", 10)]
     assert peeked == [fourth, third, first, second]
 
     assert f"job-{fourth} delayed until" in hms("job", "delay", str(fourth), "--at", "+10m").stdout
@@ -284,7 +285,7 @@ def test_a_job_is_explained(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recip
     """The sentences say where it stands, who paused the queue and why, and what would help."""
     ahead, job = orders(engine, shop, 2)
     with engine.begin() as connection:
-        control.pause(connection, "shop", who="boss", reason="harvest")
+        commands.pause(connection, "shop", who="boss", reason="harvest")
     page = hms("job", "explain", str(job)).stdout
     assert f"job-{job} has been waiting in shop" in page
     assert "shop is paused by boss since" in page
@@ -295,7 +296,7 @@ def test_a_job_is_explained(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recip
     assert "Its deadline is" in page
 
     with engine.begin() as connection:
-        control.resume(connection, "shop")
+        commands.resume(connection, "shop")
     ledger.take(bare, "shop", 1)
     claim(bare, ahead, "pick")
     ledger.fail(bare, Ticket(ahead, 1, "pick"), {"type": "E", "message": "no"}, retry_after=600.0, worker="w")
@@ -308,7 +309,7 @@ def test_a_job_is_explained(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recip
 def test_live_workers_are_listed(hms: Hms, bare: Bare, shop: Recipe) -> None:
     """A worker is shown with what it serves and holds."""
     held = ["job-1.1.pick"]
-    presence.beat(bare, presence.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20))
+    workers.beat(bare, workers.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20))
     [listed] = told(hms("worker", "list", "--json"))
     assert (listed["name"], listed["pid"], listed["slots"], listed["tickets"]) == ("w@h", 7, 4, held)
     assert listed["beatAgeSeconds"] < 60

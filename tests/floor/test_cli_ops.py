@@ -18,17 +18,22 @@ import sqlalchemy as sa
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
-from hms_floor import embedded
-from hms_floor.cli import door as doors
 from hms_floor.cli import main
-from hms_floor.cli.chart import Chart
-from hms_oms import database as ledger_door
-from hms_oms import health, outbox, recipes, registry
-from hms_ops import answers, client, episodes, ladder, metrics, oncall, pulse, thresholds
+from hms_floor.cli.terminal import api_client as doors
+from hms_floor.cli.terminal.chart import Chart
+from hms_floor.local import embedded
+from hms_oms.database import connections as ledger_door
+from hms_oms.database import health
+from hms_oms.messages import outbox
+from hms_oms.recipes import recipes, registry
+from hms_ops import api, client, heartbeats
 from hms_ops.findings import Finding
-from hms_ops.picture import Forecast, Picture, QueueSeen, Waits
+from hms_ops.forecast.snapshot import Forecast, Picture, QueueSeen, Waits
+from hms_ops.incidents import lifecycle, thresholds
+from hms_ops.metrics import metrics
+from hms_ops.oncall import escalation, oncall
 from tests.conftest import RECIPES, admin, drop, sibling
-from tests.door import OpenDoor, standing
+from tests.support.api import OpenDoor, standing
 
 PHONE = "+12025550142"
 ROTA = f"""
@@ -116,8 +121,8 @@ def look(engine: sa.Engine, *findings: Finding, after: timedelta = timedelta()) 
         now = health.clock(connection) + after
         limits = thresholds.limits(connection)
         judged = ["late", "slow"]
-        episodes.observe(connection, now, findings, limits, judged=judged, looked_before=now)
-        ladder.page(connection, now, True, UTC)
+        lifecycle.observe(connection, now, findings, limits, judged=judged, looked_before=now)
+        escalation.page(connection, now, True, UTC)
 
 
 def late(engine: sa.Engine, jobs: int = 764, seconds: float = 240.0) -> str:
@@ -142,7 +147,7 @@ def measure(engine: sa.Engine, age: float = 0.0, **seen: Any) -> None:
 def beat(engine: sa.Engine, name: str, **detail: Any) -> None:
     """Be a duty that says that it is there."""
     with engine.begin() as connection:
-        pulse.beat(connection, name, detail)
+        heartbeats.beat(connection, name, detail)
 
 
 def told(answer: Result, code: int = 0) -> str:
@@ -583,7 +588,7 @@ def test_the_verbs_load_no_driver_and_no_task_queue() -> None:
 
 def test_what_is_stale_is_so_for_the_watch_too() -> None:
     """The clients name the age without loading the ledger."""
-    assert answers.STALE_SECONDS == metrics.STALE_SECONDS
+    assert api.STALE_SECONDS == metrics.STALE_SECONDS
 
 
 def test_texts_history_and_days_are_read_by_the_client(standing_door: OpenDoor, engine: sa.Engine) -> None:

@@ -12,10 +12,14 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from hms_floor.cli import COMMANDS, arguments, main, request, show
-from hms_oms import control, recipes, server_urls, settings
-from hms_oms.answers import JobType
-from hms_oms.errors import RequestRejected
+from hms_floor.cli import COMMANDS, main
+from hms_floor.cli.jobs import request
+from hms_floor.cli.terminal import arguments, show
+from hms_oms.api.jobs import JobType
+from hms_oms.jobs import commands
+from hms_oms.recipes import recipes
+from hms_oms.runtime import server_urls, settings
+from hms_oms.runtime.errors import RequestRejected
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -249,7 +253,7 @@ def test_every_fault_of_a_request_is_told_at_once(grant: JobType) -> None:
 
 def test_the_highest_priority_is_that_of_the_ledger() -> None:
     """The command line names it without loading the ledger."""
-    assert arguments.HIGHEST_PRIORITY == control.HIGHEST_PRIORITY
+    assert arguments.HIGHEST_PRIORITY == commands.HIGHEST_PRIORITY
 
 
 def test_a_verb_at_the_door_loads_no_driver_and_no_task_queue() -> None:

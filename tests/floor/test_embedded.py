@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hms_floor import embedded, postgres, programs
-from hms_oms import database
-from hms_oms.errors import HmsError
+from hms_floor.local import embedded, postgres, processes
+from hms_oms.database import connections
+from hms_oms.runtime.errors import HmsError
 
 ROOT = Path(__file__).resolve().parents[2]
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
@@ -30,7 +30,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 def ask(url: str, query: str) -> str:
     """The one value that `query` yields, as text."""
-    with closing(database.connect(url, "test")) as connection, connection.cursor() as cursor:
+    with closing(connections.connect(url, "test")) as connection, connection.cursor() as cursor:
         cursor.execute(query)
         row = cursor.fetchone()
         return str(row[0]) if row else ""
@@ -38,7 +38,7 @@ def ask(url: str, query: str) -> str:
 
 def tell(url: str, statement: str) -> None:
     """Run a statement that yields nothing."""
-    with closing(database.connect(url, "test")) as connection, connection.cursor() as cursor:
+    with closing(connections.connect(url, "test")) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
 
 
@@ -98,8 +98,8 @@ def test_the_database_is_durable_and_owned_by_an_ordinary_role(home: Path) -> No
         assert ask(url, "show timezone") == "UTC"
         assert ask(url, "select rolname from pg_roles where rolname = current_user and not rolsuper") == "hms"
         assert ask(url, "select pg_get_userbyid(datdba) from pg_database where datname = 'hms'") == "hms"
-        with pytest.raises(database.GONE, match="pg_hba"):
-            database.connect(url.replace("hms@", "postgres@"), "test")
+        with pytest.raises(connections.GONE, match="pg_hba"):
+            connections.connect(url.replace("hms@", "postgres@"), "test")
 
 
 def test_two_homes_side_by_side_do_not_meet(home: Path, servers: embedded.Servers) -> None:
@@ -125,12 +125,12 @@ def test_servers_can_be_reached_by_their_owner_only(servers: embedded.Servers) -
 def test_a_home_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
     """A second holder is refused and told who has the home."""
     with (
-        programs.hold(tmp_path),
-        pytest.raises(programs.HomeBusy, match=f"process {os.getpid()}:"),
-        programs.hold(tmp_path),
+        processes.hold(tmp_path),
+        pytest.raises(processes.HomeBusy, match=f"process {os.getpid()}:"),
+        processes.hold(tmp_path),
     ):
         pass
-    with programs.hold(tmp_path):
+    with processes.hold(tmp_path):
         pass
 
 
@@ -138,7 +138,7 @@ def test_a_home_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
 def test_a_home_of_another_user_is_refused(tmp_path: Path) -> None:
     """Not even root works in somebody else's home, who could not use it any more."""
     os.chown(tmp_path, 4711, 4711)
-    with pytest.raises(HmsError, match="belongs to another user"), programs.hold(tmp_path):
+    with pytest.raises(HmsError, match="belongs to another user"), processes.hold(tmp_path):
         pass
 
 
@@ -180,7 +180,7 @@ def test_a_foreign_process_with_a_recorded_pid_is_left_alone(tmp_path: Path) -> 
     with subprocess.Popen(["sleep", "60"]) as foreign:
         mark = {"pid": foreign.pid, "started": "another boot:1", "stops": [[signal.SIGKILL, 1.0]]}
         (tmp_path / "pids.json").write_text(json.dumps({"redis": mark}))
-        assert programs.end_leftovers(tmp_path) == []
+        assert processes.end_leftovers(tmp_path) == []
         assert foreign.poll() is None
         foreign.kill()
 

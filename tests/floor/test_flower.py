@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 from flower import urls
 
-from hms_floor import flower
-from hms_oms.recipes import Recipe
+from hms_floor.local import flower
+from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
 from tests.workers.test_running import ended, order
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hms_floor import embedded, launcher, programs, supervisor
-from hms_floor.programs import Program
-from hms_floor.supervisor import NotReady, Supervisor
-from hms_oms import settings
-from hms_oms.errors import ConfigError
+from hms_floor.local import embedded, launcher, processes, supervisor
+from hms_floor.local.processes import Program
+from hms_floor.local.supervisor import NotReady, Supervisor
+from hms_oms.runtime import settings
+from hms_oms.runtime.errors import ConfigError
 from tests.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ NOWHERE = {"HMS_DATABASE_URL": "postgresql://nowhere/hms", "HMS_BROKER_URL": "re
 def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: float = 5.0) -> Program:
     """A program that notes in home/diary when it starts and when it is told to stop."""
     command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "diary"), "deaf" if deaf else ""]
-    start = partial(programs.spawn, command, log=programs.log_file(home, name))
+    start = partial(processes.spawn, command, log=processes.log_file(home, name))
     stops = ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0))
     return Program(name, start, rank=rank, stops=stops, ready=lambda pid: f"{name}:{pid}" in diary(home))
 
@@ -91,7 +91,7 @@ def has_noted(home: Path, lines: int) -> bool:
 
 def alive(pid: int) -> bool:
     """Whether a process runs; a corpse that nobody has buried does not."""
-    return programs.started(pid) is not None
+    return processes.started(pid) is not None
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_a_program_that_does_not_listen_is_killed(tmp_path: Path, keeper: Superv
 def test_the_children_of_a_program_do_not_outlive_it(tmp_path: Path, keeper: Supervisor) -> None:
     """When a worker's parent process is killed, its pool is swept up before a new one starts."""
     script = "sleep 600 & echo $! > child; exec sleep 600"
-    start = partial(programs.spawn, ["sh", "-c", script], log=tmp_path / "log" / "pool.log", cwd=tmp_path)
+    start = partial(processes.spawn, ["sh", "-c", script], log=tmp_path / "log" / "pool.log", cwd=tmp_path)
     keeper.keep(Program("pool", start))
     wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), "the pool's child")
     child = int((tmp_path / "child").read_text())
@@ -199,7 +199,7 @@ def test_a_program_that_does_not_come_up_is_told_with_its_last_words(
     """Waiting ends as soon as a program has ended too often."""
     monkeypatch.setattr(supervisor, "READY_ENDS", 1)
     start = partial(
-        programs.spawn, ["sh", "-c", "echo no such table; exit 3"], log=tmp_path / "log" / "act.log"
+        processes.spawn, ["sh", "-c", "echo no such table; exit 3"], log=tmp_path / "log" / "act.log"
     )
     keeper.keep(Program("act", start, ready=lambda _: False))
     with pytest.raises(NotReady, match=r"(?s)act does not come up.*act\.log.*no such table"):
@@ -277,7 +277,7 @@ def test_a_whole_floor_comes_up_works_and_goes(
 
     assert (tmp_path / "servers.json").stat().st_mode & 0o777 == 0o600
     assert settings.load({"HMS_HOME": str(tmp_path)}).servers() == embedded.addresses(tmp_path)
-    with pytest.raises(programs.HomeBusy, match=f"process {process.pid}:"), programs.hold(tmp_path):
+    with pytest.raises(processes.HomeBusy, match=f"process {process.pid}:"), processes.hold(tmp_path):
         pass
 
     password = (tmp_path / "flower.password").read_text()

@@ -11,11 +11,13 @@ from threading import Thread
 
 import pytest
 
-from hms_floor import badges, listening, local_badge, private_files, programs
-from hms_oms import settings
-from hms_oms.errors import ConfigError
-from hms_oms.settings import Settings
-from hms_oms.wire import Wire
+from hms_floor import private_files
+from hms_floor.auth import local_token, tokens
+from hms_floor.local import listening, processes
+from hms_oms.api.http import Wire
+from hms_oms.runtime import settings
+from hms_oms.runtime.errors import ConfigError
+from hms_oms.runtime.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_the_port_of_a_killed_floor_is_not_believed(tmp_path: Path) -> None:
     found = {"database_url": "postgresql://a/b", "broker_url": "redis://c", "floor_url": "http://127.0.0.1:1"}
     (tmp_path / settings.SERVERS_FILE).write_text(json.dumps(found))
     here = {"HMS_HOME": str(tmp_path)}
-    with programs.hold(tmp_path):
+    with processes.hold(tmp_path):
         assert settings.load(here).floor_url == "http://127.0.0.1:1"
     assert settings.load(here).floor_url is None
     assert settings.load(here).database_url == "postgresql://a/b"
@@ -84,17 +86,17 @@ def test_the_badge_of_this_machine_holds_for_hours_and_is_renewed(
 ) -> None:
     """One that was made for a year is replaced, and so is one that is half over."""
     configured = Settings(home=tmp_path)
-    badges.make_key(tmp_path)
-    long = badges.issue(configured, actor="me", roles=tuple(badges.Role), hours=badges.MOST_HOURS)
-    private_files.write_private(tmp_path / badges.BADGE_FILE, long.token)
-    first = local_badge.make(tmp_path, configured)
+    tokens.make_key(tmp_path)
+    long = tokens.issue(configured, actor="me", roles=tuple(tokens.Role), hours=tokens.MOST_HOURS)
+    private_files.write_private(tmp_path / tokens.BADGE_FILE, long.token)
+    first = local_token.make(tmp_path, configured)
     assert first != long.token
-    left = badges.checker(configured).check(first).expires_at - time.time()
+    left = tokens.checker(configured).check(first).expires_at - time.time()
     assert left <= 12 * 3600
-    assert local_badge.make(tmp_path, configured) == first
+    assert local_token.make(tmp_path, configured) == first
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 7 * 3600)
-    assert local_badge.make(tmp_path, configured) != first
+    assert local_token.make(tmp_path, configured) != first
 
 
 def test_a_client_takes_up_the_renewed_badge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import io
 import openpyxl
 import pytest
 
-from hms_floor import sheets
+from hms_floor.presentation import spreadsheets
 
 DANGEROUS = ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1+1"]
 
@@ -18,7 +18,7 @@ DANGEROUS = ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "
 def test_no_cell_of_a_csv_file_begins_like_a_formula(place: str, text: str) -> None:
     """An apostrophe stands before it, in the header as in a row."""
     header, row = ([text], ["1"]) if place == "header" else (["line"], [text])
-    file = "".join(sheets.csv_lines(header, [row])).removeprefix("\ufeff")
+    file = "".join(spreadsheets.csv_lines(header, [row])).removeprefix("\ufeff")
     found = list(csv.reader(io.StringIO(file, newline="")))
     assert found[0 if place == "header" else 1] == [f"'{text}"]
 
@@ -26,12 +26,14 @@ def test_no_cell_of_a_csv_file_begins_like_a_formula(place: str, text: str) -> N
 @pytest.mark.parametrize("text", ["Ann Lee", "-12.5", "+7", "1-2", "a=b", "", "'quoted'"])
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
     """Numbers with a sign are numbers."""
-    assert sheets.escaped(text) == text
+    assert spreadsheets.escaped(text) == text
 
 
 def test_a_workbook_holds_texts_and_no_formulas() -> None:
     """Each is a text with a quote before it; what a workbook cannot keep is marked."""
-    made = sheets.workbook("Rows", ["line", DANGEROUS[0]], [[1, text] for text in [*DANGEROUS, "a\x00b"]])
+    made = spreadsheets.workbook(
+        "Rows", ["line", DANGEROUS[0]], [[1, text] for text in [*DANGEROUS, "a\x00b"]]
+    )
     sheet = openpyxl.load_workbook(io.BytesIO(made)).active
     assert sheet is not None
     cells = [row[1] for row in sheet.iter_rows()]

@@ -18,10 +18,12 @@ import pytest
 import redis
 
 from hms_act.broker_watch import BrokerWatch
-from hms_floor import embedded
-from hms_oms import broker, database, migrate, probing, recipes, registry
+from hms_floor.local import embedded
+from hms_oms.broker import waiting_tickets
+from hms_oms.database import connections, migrate, probing
+from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, Crew, wait_until
-from tests.door import OpenDoor, standing
+from tests.support.api import OpenDoor, standing
 
 Frozen = Callable[[str], Any]
 
@@ -32,11 +34,11 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Servers]:
     with embedded.serving(tmp_path_factory.mktemp("own"), fast=True) as running:
         assert running.database_url is not None
         migrate.upgrade(running.database_url)
-        with database.engine(running.database_url).begin() as connection:
+        with connections.engine(running.database_url).begin() as connection:
             for recipe in recipes.load_folder(RECIPES).values():
                 registry.register(connection, recipe)
         yield running
-        database.engine(running.database_url).dispose()
+        connections.engine(running.database_url).dispose()
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def urls(own: embedded.Servers) -> tuple[str, str]:
 @pytest.fixture
 def store(urls: tuple[str, str]) -> Iterator[redis.Redis]:
     """This module's Redis, put right again afterwards."""
-    client = broker.client(urls[1])
+    client = waiting_tickets.client(urls[1])
     yield client
     client.config_set("maxmemory", 0)
     client.replicaof("NO", "ONE")
@@ -62,7 +64,7 @@ def read_only(urls: tuple[str, str]) -> Iterator[Callable[[], None]]:
     """Turn the ledger read-only for every new connection, and end the old ones."""
 
     def turn(value: str = "on") -> None:
-        with closing(database.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
+        with closing(connections.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
             cursor.execute("set default_transaction_read_only = off")
             cursor.execute(f"alter database hms set default_transaction_read_only = {value}")
             cursor.execute(
@@ -134,7 +136,7 @@ def order(door: OpenDoor, number: int) -> httpx.Response:
 def test_a_server_that_is_well_refuses_nothing(urls: tuple[str, str]) -> None:
     """A write passes, and leaves nothing behind."""
     assert probing.redis_refusal(probing.redis_client(urls[1])) is None
-    with closing(database.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
+    with closing(connections.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
         assert probing.postgresql_refusal(connection) is None
         cursor.execute("select count(*) from oms.write_probe")
         assert cursor.fetchone() == (0,)
@@ -169,7 +171,7 @@ def test_a_frozen_redis_is_silent_within_the_time_out(own: embedded.Servers, url
 @pytest.mark.parametrize("code", ["53100", "25006", "53200", "58030"])
 def test_what_postgresql_refuses_is_named(urls: tuple[str, str], code: str) -> None:
     """A full disk, a replica, no memory, a broken disk: each by its own words."""
-    with closing(database.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
+    with closing(connections.connect(urls[0], "test")) as connection, connection.cursor() as cursor:
         cursor.execute(
             f"create function pg_temp.fail() returns trigger language plpgsql as"
             f" $$begin raise exception 'no' using errcode = '{code}'; end$$"
@@ -245,11 +247,11 @@ def test_the_dispatcher_keeps_jobs_and_reports_while_redis_refuses(
     door: OpenDoor, store: redis.Redis, urls: tuple[str, str], tmp_path: Path
 ) -> None:
     """Out of memory: the ledger knows the cause and no job leaves the backlog; then all are handed out."""
-    with database.engine(urls[0]).begin() as connection:
+    with connections.engine(urls[0]).begin() as connection:
         connection.exec_driver_sql("update oms.queues set window_size = 100 where name = 'shop'")
 
     def ask(statement: str) -> Any:
-        with database.engine(urls[0]).connect() as connection:
+        with connections.engine(urls[0]).connect() as connection:
             return connection.exec_driver_sql(statement).scalar()
 
     store.config_set("maxmemory", 1)
@@ -329,14 +331,14 @@ def test_check_asks_the_api_with_the_badge(door: OpenDoor) -> None:
 
 def test_check_lists_open_incidents(door: OpenDoor, urls: tuple[str, str]) -> None:
     """One that reached nobody, and one that somebody has acknowledged: the first is a failure."""
-    with database.engine(urls[0]).begin() as connection:
+    with connections.engine(urls[0]).begin() as connection:
         connection.exec_driver_sql(INCIDENTS)
     code, found, _ = check(door)
     assert code == 1
     assert (found["incident #K7"]["light"], found["incident #K8"]["light"]) == ("bad", "warn")
     assert "reached nobody" in found["incident #K7"]["detail"]
     told(door, "incidents", "#K7 reached nobody")
-    with database.engine(urls[0]).begin() as connection:
+    with connections.engine(urls[0]).begin() as connection:
         connection.exec_driver_sql("truncate ops.incidents cascade")
 
 

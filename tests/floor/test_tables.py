@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hms_floor.cli import show, tables
+from hms_floor.cli.terminal import show, tables
 
 WIDTHS = (0, 1, 20, 40, 60, 80, 200)
 HEADERS = ["id", "begun", "count", "why", "by"]

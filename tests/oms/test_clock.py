@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_oms import clock
-from hms_oms.clock import UnclearTime
+from hms_oms.runtime import clock
+from hms_oms.runtime.clock import UnclearTime
 
 HOUR = timedelta(hours=1)
 ZONES = ("America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "America/St_Johns", "UTC")

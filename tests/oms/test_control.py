@@ -9,13 +9,14 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import control, explain, jobs, ledger, losses, presence, reservations, windows
-from hms_oms.database import Bare
-from hms_oms.errors import UnknownQueue
-from hms_oms.outcomes import Done
-from hms_oms.recipes import Recipe
-from hms_oms.records import Completion
-from hms_oms.tickets import Ticket
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import commands, explain, ledger, losses, read, reservations, workers
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.queues import dispatch_windows
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import UnknownQueue
 from tests.oms.test_ledger import claim, facts, look, order
 
 WHO = {"who": "boss", "reason": "harvest"}
@@ -29,7 +30,7 @@ def test_cancel_by_status(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
     claim(bare, running.id, "pick")
     waiting = order(engine, shop, 3)
     with engine.begin() as connection:
-        asked = control.cancel(connection, [running.id, queued.id, waiting.id], **WHO)
+        asked = commands.cancel(connection, [running.id, queued.id, waiting.id], **WHO)
     assert asked == [Ticket(running.id, 1, "pick")]
     assert [look(engine, job.id).status for job in (running, queued, waiting)] == [
         "running",
@@ -49,7 +50,7 @@ def test_cancel_now_refuses_the_report(engine: sa.Engine, bare: Bare, shop: Reci
     ledger.take(bare, "shop", 1)
     claim(bare, job.id, "pick")
     with engine.begin() as connection:
-        assert control.cancel(connection, [job.id], now=True, **WHO) == [Ticket(job.id, 1, "pick")]
+        assert commands.cancel(connection, [job.id], now=True, **WHO) == [Ticket(job.id, 1, "pick")]
     report = Completion(Ticket(job.id, 1, "pick"), "1", None, 1, "shop", False)
     assert ledger.complete(bare, [report], "w") == {}
     assert look(engine, job.id).status == "cancelled"
@@ -59,10 +60,10 @@ def test_promoted_job_is_next(engine: sa.Engine, bare: Bare, shop: Recipe) -> No
     """Promotion puts a job before all others, those promoted before it included."""
     first, second, third = (order(engine, shop, number) for number in (1, 2, 3))
     with engine.begin() as connection:
-        control.prioritize(connection, [first.id], 7, **WHO)
-        control.promote(connection, second.id, **WHO)
-        control.promote(connection, third.id, **WHO)
-        order_now = [job.id for job in jobs.peek(connection, "shop", 10)]
+        commands.prioritize(connection, [first.id], 7, **WHO)
+        commands.promote(connection, second.id, **WHO)
+        commands.promote(connection, third.id, **WHO)
+        order_now = [job.id for job in read.peek(connection, "shop", 10)]
     assert order_now == [third.id, second.id, first.id]
     assert [job.job for job in ledger.take(bare, "shop", 1)] == [third.id]
 
@@ -74,12 +75,12 @@ def test_what_stands_in_the_window_can_still_be_moved(engine: sa.Engine, bare: B
         connection.execute(sa.text("insert into oms.queues (name) values ('annex')"))
     ledger.take(bare, "shop", 1)
     with engine.begin() as connection:
-        assert control.move(connection, [job.id], "annex", **WHO) == [job.id]
+        assert commands.move(connection, [job.id], "annex", **WHO) == [job.id]
     assert claim(bare, job.id, "pick") is None
     [taken] = ledger.take(bare, "annex", 1)
     assert (taken.job, taken.attempt) == (job.id, 2)
     with pytest.raises(UnknownQueue, match="nowhere"), engine.begin() as connection:
-        control.move(connection, [job.id], "nowhere", **WHO)
+        commands.move(connection, [job.id], "nowhere", **WHO)
 
 
 def test_a_paused_queue_starts_nothing(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
@@ -88,15 +89,15 @@ def test_a_paused_queue_starts_nothing(engine: sa.Engine, bare: Bare, shop: Reci
     ledger.take(bare, "shop", 2)
     claim(bare, begun.id, "pick")
     with engine.begin() as connection:
-        assert control.pause(connection, "shop", **WHO) == 1
+        assert commands.pause(connection, "shop", **WHO) == 1
     assert claim(bare, queued.id, "pick") is None
     report = Completion(Ticket(begun.id, 1, "pick"), "1", None, 1, "shop", False)
     assert ledger.complete(bare, [report], "w") == {report.ticket: "waiting"}
-    assert [window.queue for window in windows.windows(bare)] == []
+    assert [window.queue for window in dispatch_windows.windows(bare)] == []
     with engine.begin() as connection:
         standing = explain.standing(connection, queued.id)
         assert (standing.paused_by, standing.pause_reason) == ("boss", "harvest")
-        assert control.resume(connection, "shop")
+        assert commands.resume(connection, "shop")
     assert {(job.job, job.attempt, job.step) for job in ledger.take(bare, "shop", 9)} == {
         (begun.id, 1, 1),
         (queued.id, 2, 0),
@@ -112,8 +113,8 @@ def test_a_failed_job_is_retried_from_its_step(engine: sa.Engine, bare: Bare, sh
     claim(bare, job.id, "pack")
     ledger.fail(bare, Ticket(job.id, 1, "pack"), {"type": "E"}, retry_after=None, worker="w")
     with engine.begin() as connection:
-        assert control.retry(connection, [job.id], **WHO) == [job.id]
-        assert control.retry(connection, [job.id], **WHO) == []
+        assert commands.retry(connection, [job.id], **WHO) == [job.id]
+        assert commands.retry(connection, [job.id], **WHO) == []
     [taken] = ledger.take(bare, "shop", 1)
     assert (taken.attempt, taken.step) == (3, 1)
     claimed = claim(bare, job.id, "pack", 3)
@@ -128,7 +129,7 @@ def test_a_delayed_job_waits(
     job = order(engine, shop)
     with engine.begin() as connection:
         moment = job.created_at + timedelta(hours=1)
-        control.delay(connection, [job.id], moment, **WHO)
+        commands.delay(connection, [job.id], moment, **WHO)
     assert ledger.take(bare, "shop", 1) == []
     forward(timedelta(hours=1, seconds=1))
     ledger.wake(bare)
@@ -142,16 +143,16 @@ def test_starts_per_minute(
     for number in range(5):
         order(engine, shop, number + 1)
     with engine.begin() as connection:
-        control.limit(connection, "shop", window=100, starts_per_minute=30, who="test")
+        commands.limit(connection, "shop", window=100, starts_per_minute=30, who="test")
 
     def room() -> int:
-        [window] = windows.windows(bare)
+        [window] = dispatch_windows.windows(bare)
         return window.room(0)
 
     assert room() == 0
     forward(timedelta(seconds=60))
     assert room() == 1
-    windows.charge(bare, "shop", 1)
+    dispatch_windows.charge(bare, "shop", 1)
     assert room() == 0
     forward(timedelta(seconds=2.1))
     assert room() == 1
@@ -195,10 +196,10 @@ def test_an_agent_reserves_extends_and_reports(
 
 def sweep(bare: Bare) -> None:
     """Take back reservations whose lease has run out."""
-    from hms_oms import statements
+    from hms_oms.database import statements
 
     rows = statements.run_bare(
-        bare, "orphans", {"gone": presence.GONE_SECONDS, "silent": 3.5, "unheld": 4.0, "judge_workers": True}
+        bare, "orphans", {"gone": workers.GONE_SECONDS, "silent": 3.5, "unheld": 4.0, "judge_workers": True}
     )
     losses.lose(
         bare, [Ticket(row["job"], row["attempt"], row["step"]) for row in rows], "the lease has run out"

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from hms_oms import settings, states
+from hms_oms.database.tables import metadata
 from hms_oms.diagram import mermaid
-from hms_oms.tables import metadata
+from hms_oms.jobs import states
+from hms_oms.runtime import settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_oms import format
+from hms_oms.runtime import format
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOON = datetime(2026, 11, 28, 18, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hms_oms.group_commit import GroupCommit
+from hms_oms.database.group_commit import GroupCommit
 
 
 def test_what_piles_up_goes_out_together() -> None:

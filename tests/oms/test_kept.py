@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import kept
-from hms_oms.kept import Counts
+from hms_oms.jobs import on_time
+from hms_oms.jobs.on_time import Counts
 
 NOON = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -32,9 +32,9 @@ def test_what_came_of_a_deadline(status: str, ended: timedelta | None, says: str
     """Done in time is the only way to keep it; what was cancelled does not count."""
     moment = NOON if ended is None else NOON + ended
     deadline = NOON - SECOND if ended is None else NOON
-    found = kept.kept(status, None if ended is None else moment, deadline, moment)
+    found = on_time.kept(status, None if ended is None else moment, deadline, moment)
     assert found == says
-    assert kept.missed(status, None if ended is None else moment, deadline, moment) == (
+    assert on_time.missed(status, None if ended is None else moment, deadline, moment) == (
         says not in ("on time", None)
     )
 
@@ -54,7 +54,7 @@ def test_the_ledger_says_the_same(engine: sa.Engine) -> None:
                 sa.text("select oms.kept(:status, :ended, :due, :now)"),
                 dict(zip(("status", "ended", "due", "now"), (status, *moments), strict=True)),
             )
-            assert says == kept.kept(status, *moments)
+            assert says == on_time.kept(status, *moments)
 
 
 def test_the_two_shares() -> None:

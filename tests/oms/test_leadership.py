@@ -14,11 +14,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import database as door
-from hms_oms import duty, health, leadership, ledger, renewal
-from hms_oms.database import Bare
-from hms_oms.duty import Stop
-from hms_oms.leadership import Lease
+from hms_oms.daemon import daemon, leader_election, renewal
+from hms_oms.daemon.daemon import Stop
+from hms_oms.daemon.leader_election import Lease
+from hms_oms.database import connections as door
+from hms_oms.database import health
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger
 from tests.conftest import wait_until
 
 
@@ -31,7 +33,7 @@ def other(database: str) -> Iterator[Bare]:
 
 def lead(connection: Bare) -> Lease:
     """Take the lease as it stands, whoever has it."""
-    term = leadership.take(connection, "act", leadership.look(connection, "act"))
+    term = leader_election.take(connection, "act", leader_election.look(connection, "act"))
     assert term is not None
     return Lease("act", term, connection)
 
@@ -39,26 +41,26 @@ def lead(connection: Bare) -> Lease:
 def test_the_first_leads_until_it_gives_back(bare: Bare, other: Bare, engine: sa.Engine) -> None:
     """A lease that is held is not vacant; given back, it is, and the next term is a higher one."""
     first = lead(bare)
-    assert not leadership.look(other, "act").vacant
+    assert not leader_election.look(other, "act").vacant
     with engine.connect() as connection:
         assert [(one.duty, one.term) for one in health.leaders(connection)] == [("act", first.term)]
-    leadership.resign(bare, "act", first.term)
+    leader_election.resign(bare, "act", first.term)
     with engine.connect() as connection:
         assert health.leaders(connection) == []
-    assert leadership.look(other, "act").vacant
+    assert leader_election.look(other, "act").vacant
     assert lead(other).term == first.term + 1
 
 
 def test_of_two_who_see_a_vacant_lease_one_gets_it(bare: Bare, other: Bare) -> None:
     """Who takes it as it was before somebody else took or renewed it gets nothing."""
-    seen = leadership.look(bare, "act")
-    assert leadership.look(other, "act") == seen
-    term = leadership.take(bare, "act", seen)
+    seen = leader_election.look(bare, "act")
+    assert leader_election.look(other, "act") == seen
+    term = leader_election.take(bare, "act", seen)
     assert term is not None
-    assert leadership.take(other, "act", seen) is None
-    seen = leadership.look(other, "act")
-    assert leadership.renew(bare, "act", term, 5.0)
-    assert leadership.take(other, "act", seen) is None
+    assert leader_election.take(other, "act", seen) is None
+    seen = leader_election.look(other, "act")
+    assert leader_election.renew(bare, "act", term, 5.0)
+    assert leader_election.take(other, "act", seen) is None
 
 
 def test_a_former_leader_writes_nothing(bare: Bare, other: Bare, engine: sa.Engine) -> None:
@@ -68,13 +70,13 @@ def test_a_former_leader_writes_nothing(bare: Bare, other: Bare, engine: sa.Engi
     lead(other)
     with pytest.raises(psycopg2.DatabaseError) as refused:
         ledger.wake(bare)
-    assert leadership.is_over(refused.value)
+    assert leader_election.is_over(refused.value)
     assert not door.is_gone(refused.value)
     with pytest.raises(DBAPIError) as refused_too, former.begin(engine):
         pass
-    assert leadership.is_over(refused_too.value)
+    assert leader_election.is_over(refused_too.value)
     bare.preamble = ""
-    assert not leadership.renew(bare, "act", former.term, 5.0)
+    assert not leader_election.renew(bare, "act", former.term, 5.0)
     ledger.wake(other)
 
 
@@ -83,7 +85,7 @@ def test_a_successor_waits_for_what_is_being_written(bare: Bare, other: Bare, en
     former = lead(bare)
     with former.begin(engine) as connection:
         connection.exec_driver_sql("insert into oms.queues (name) values ('written')")
-        assert leadership.take(other, "act", leadership.look(other, "act")) is None
+        assert leader_election.take(other, "act", leader_election.look(other, "act")) is None
     assert lead(other).term == former.term + 1
 
 
@@ -91,13 +93,15 @@ def test_a_leader_that_hangs_in_a_transaction_is_ended(
     bare: Bare, other: Bare, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends the session of a leader that stands still with a transaction open."""
-    monkeypatch.setattr(leadership, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(leader_election, "IDLE_SECONDS", 0.1)
     former = lead(bare)
 
     def hang() -> None:
         with former.begin(engine) as connection:
             wait_until(
-                lambda: leadership.take(other, "act", leadership.look(other, "act")), "a successor to lead", 5
+                lambda: leader_election.take(other, "act", leader_election.look(other, "act")),
+                "a successor to lead",
+                5,
             )
             connection.exec_driver_sql("select")
 
@@ -112,12 +116,12 @@ def test_a_clock_that_is_set_makes_no_two_leaders(
     database: str, bare: Bare, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Set ahead, a lease has run out and the fence decides; set back, it is taken when it stands still."""
-    monkeypatch.setattr(leadership, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(leader_election, "LEASE_SECONDS", 1.0)
     former = lead(bare)
     with bare.cursor() as cursor:
         cursor.execute("update oms.leaders set expires_at = expires_at - %s::interval", (by,))
     with serving(database, Idle) as (leads, _):
-        wait_until(leads, "another process to lead", leadership.LEASE_SECONDS + 3)
+        wait_until(leads, "another process to lead", leader_election.LEASE_SECONDS + 3)
         with pytest.raises(psycopg2.DatabaseError, match=f"term {former.term} of act is over"):
             ledger.wake(bare)
 
@@ -126,7 +130,7 @@ def test_who_stops_hands_over_at_once(database: str, monkeypatch: pytest.MonkeyP
     """A leader that stops wakes the one that stands by, however rarely that looks."""
     with serving(database, Idle) as (leads, stop):
         wait_until(leads, "the first one to lead")
-        monkeypatch.setattr(duty, "STANDBY_SECONDS", 30.0)
+        monkeypatch.setattr(daemon, "STANDBY_SECONDS", 30.0)
         with serving(database, Idle) as (leads_next, _):
             wait_until(lambda: standing_by(database), "the second one to stand by")
             stop.ask()
@@ -137,7 +141,7 @@ def test_a_killed_leader_is_replaced_when_its_session_ends(database: str, other:
     """The session that renews the lease ends with a killed process: nobody waits for the lease to run out."""
     with closing(door.connect(database, "killed")) as connection:
         lead(connection)
-    wait_until(lambda: leadership.look(other, "act").vacant, "the lease to be vacant", 2)
+    wait_until(lambda: leader_election.look(other, "act").vacant, "the lease to be vacant", 2)
 
 
 def test_a_turn_that_hangs_loses_the_lease_and_a_long_one_keeps_it(
@@ -146,7 +150,7 @@ def test_a_turn_that_hangs_loses_the_lease_and_a_long_one_keeps_it(
     """Where the server is at work on a statement the leader is well, however long it takes."""
     monkeypatch.setattr(renewal, "STUCK_SECONDS", 1.5)
     monkeypatch.setattr(renewal, "RENEW_SECONDS", 0.2)
-    monkeypatch.setattr(leadership, "LEASE_SECONDS", 1.0)
+    monkeypatch.setattr(leader_election, "LEASE_SECONDS", 1.0)
     monkeypatch.setattr(renewal, "LEASE_SECONDS", 1.0)
     let_go = threading.Event()
     with (
@@ -196,17 +200,17 @@ class Hangs:
 
 @contextmanager
 def serving(
-    database: str, make: Callable[[Lease], duty.Duty], name: str = "act"
+    database: str, make: Callable[[Lease], daemon.Duty], name: str = "act"
 ) -> Iterator[tuple[Callable[[], bool], Stop]]:
     """A process that serves a duty, here as a thread; yields whether it has led, and its stop."""
     stop, led = Stop(), threading.Event()
 
-    def noted(lease: Lease) -> duty.Duty:
+    def noted(lease: Lease) -> daemon.Duty:
         led.set()
         return make(lease)
 
     with tempfile.TemporaryDirectory() as home:
-        thread = threading.Thread(target=duty.serve, args=(name, database, [], noted, stop, Path(home)))
+        thread = threading.Thread(target=daemon.serve, args=(name, database, [], noted, stop, Path(home)))
         thread.start()
         try:
             yield led.is_set, stop

@@ -10,12 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import jobs, ledger, sla
-from hms_oms.database import Bare
-from hms_oms.outcomes import Done
-from hms_oms.recipes import Recipe
-from hms_oms.records import Claimed, Completion, Job
-from hms_oms.tickets import Ticket
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger, read
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Claimed, Completion, Job
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.queues import sla
+from hms_oms.recipes.recipes import Recipe
 
 
 def order(engine: sa.Engine, shop: Recipe, number: int = 1, **options: Any) -> Job:
@@ -28,13 +29,13 @@ def order(engine: sa.Engine, shop: Recipe, number: int = 1, **options: Any) -> J
 def look(engine: sa.Engine, job: int) -> Job:
     """The job as it stands now."""
     with engine.connect() as connection:
-        return jobs.get(connection, job)
+        return read.get(connection, job)
 
 
 def facts(engine: sa.Engine, job: int) -> list[str]:
     """The facts of a job's diary."""
     with engine.connect() as connection:
-        return [event.fact for event in jobs.diary(connection, job)]
+        return [event.fact for event in read.diary(connection, job)]
 
 
 def claim(bare: Bare, job: int, step: str, attempt: int = 1) -> Claimed | None:
@@ -174,7 +175,7 @@ def test_a_skip_past_an_agents_step_waits_in_the_ledger(returns: Recipe) -> None
 
 def test_a_retried_job_keeps_its_outcome(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
     """What an earlier step has decided is still decided when a later one is tried again."""
-    from hms_oms import control
+    from hms_oms.jobs import commands
 
     job = order(engine, shop)
     ledger.take(bare, "shop", 1)
@@ -183,5 +184,5 @@ def test_a_retried_job_keeps_its_outcome(engine: sa.Engine, bare: Bare, shop: Re
     claim(bare, job.id, "pack")
     ledger.fail(bare, Ticket(job.id, 1, "pack"), {"type": "E"}, retry_after=None, worker="w")
     with engine.begin() as connection:
-        control.retry(connection, [job.id], who="boss", reason=None)
+        commands.retry(connection, [job.id], who="boss", reason=None)
     assert look(engine, job.id).outcome == "assigned"

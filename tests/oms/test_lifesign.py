@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hms_oms import lifesign
-from hms_oms.lifesign import Sign
+from hms_oms.daemon import liveness
+from hms_oms.daemon.liveness import Sign
 
 
 def probe(home: Path, noun: str) -> tuple[int, dict[str, object]]:
@@ -34,12 +34,12 @@ def test_a_sign_is_renewed_and_grows_old(tmp_path: Path) -> None:
     """By the host's monotonic clock; one that is too old is of a process that hangs."""
     sign = Sign(tmp_path, "act", clock=lambda: 100.0)
     sign.renew("leading")
-    [life] = lifesign.read(tmp_path, "act", clock=lambda: 101.0)
+    [life] = liveness.read(tmp_path, "act", clock=lambda: 101.0)
     assert (life.pid, life.state, life.age, life.alive) == (os.getpid(), "leading", 1.0, True)
-    [life] = lifesign.read(tmp_path, "act", clock=lambda: 100.5 + lifesign.HANGS_SECONDS)
+    [life] = liveness.read(tmp_path, "act", clock=lambda: 100.5 + liveness.HANGS_SECONDS)
     assert not life.alive
     sign.end()
-    assert lifesign.read(tmp_path, "act") == []
+    assert liveness.read(tmp_path, "act") == []
 
 
 def test_a_sign_is_written_when_it_says_something_new(tmp_path: Path) -> None:
@@ -48,15 +48,15 @@ def test_a_sign_is_written_when_it_says_something_new(tmp_path: Path) -> None:
     sign = Sign(tmp_path, "act", clock=lambda: now)
     for now, state, age in ((0.0, "standing by", 0.0), (1.0, "standing by", 1.0), (1.0, "leading", 0.0)):
         sign.renew(state)
-        [life] = lifesign.read(tmp_path, "act", clock=lambda: now)  # noqa: B023
+        [life] = liveness.read(tmp_path, "act", clock=lambda: now)  # noqa: B023
         assert (life.state, life.age) == (state, age)
 
 
 def test_a_home_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     """A process goes on; the probe says that there is no sign."""
-    (tmp_path / lifesign.FOLDER).write_text("in the way")
+    (tmp_path / liveness.FOLDER).write_text("in the way")
     Sign(tmp_path, "act").renew("leading")
-    assert lifesign.read(tmp_path, "act") == []
+    assert liveness.read(tmp_path, "act") == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_probe_asks_this_process_only_and_is_cheap(tmp_path: Path, noun: str, 
     assert (code, found["ok"]) == (0, True)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
     # A process that was killed leaves its sign behind.
-    for path in (tmp_path / lifesign.FOLDER).iterdir():
+    for path in (tmp_path / liveness.FOLDER).iterdir():
         document = {**json.loads(path.read_text()), "pid": 2**22 + 1}
         path.write_text(json.dumps(document))
     assert probe(tmp_path, noun)[0] == 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hms_oms import logs
+from hms_oms.runtime import logs
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_oms import phones
+from hms_oms.recipes import phones
 
 
 @pytest.mark.parametrize(

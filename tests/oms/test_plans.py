@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import statements
-from hms_oms.recipes import Recipe
+from hms_oms.database import statements
+from hms_oms.recipes.recipes import Recipe
 
 WAITING, ENDED = 20_000, 20_000
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hms_oms import recipes
-from hms_oms.errors import ConfigError, UnknownJobType
+from hms_oms.recipes import recipes
+from hms_oms.runtime.errors import ConfigError, UnknownJobType
 
 SHIPPED = Path(__file__).parents[2] / "workers" / "recipes"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hms_oms.sameness import ABSENT, differences, meaning
+from hms_oms.recipes.payload_equality import ABSENT, differences, meaning
 
 SCHEMA = {
     "properties": {

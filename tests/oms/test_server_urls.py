@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from kombu.utils.url import parse_url
 from sqlalchemy import make_url
 
-from hms_floor import embedded
-from hms_oms import database, server_urls, settings
-from hms_oms.errors import ConfigError
+from hms_floor.local import embedded
+from hms_oms.database import connections
+from hms_oms.runtime import server_urls, settings
+from hms_oms.runtime.errors import ConfigError
 
 SECRET = "hunter2"
 TAKEN = [
@@ -147,10 +148,10 @@ def test_of_several_hosts_the_one_that_answers_is_used(servers: embedded.Servers
     assert servers.database_url is not None
     folder = parse_qs(urlsplit(servers.database_url).query)["host"][0]
     url = f"postgresql://hms@127.0.0.1:1,{quote(folder, safe='')}:5432/hms?target_session_attrs=read-write"
-    engine = database.engine(url)
+    engine = connections.engine(url)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("select 1").scalar() == 1
     engine.dispose()
-    connection_of_a_loop = database.connect(url, "test")
+    connection_of_a_loop = connections.connect(url, "test")
     assert not connection_of_a_loop.closed
     connection_of_a_loop.close()

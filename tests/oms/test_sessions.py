@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import database as door
-from hms_oms import jobs, ledger, losses, presence, sessions
-from hms_oms.database import Bare
-from hms_oms.presence import Beat
-from hms_oms.recipes import Recipe
-from hms_oms.tickets import Ticket
+from hms_oms.database import connections as door
+from hms_oms.database import sessions
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger, losses, read, workers
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.workers import Beat
+from hms_oms.recipes.recipes import Recipe
 
 
 def setting(connection: Bare, name: str) -> str:
@@ -45,19 +46,19 @@ def test_only_what_lost_workers_have_open_is_ended(
 ) -> None:
     """The transaction of a worker that is not heard any more ends; a live one's and an idle session stay."""
     for name in ("lost", "live"):
-        presence.beat(bare, _heartbeat(name))
-    forward(timedelta(seconds=presence.GONE_SECONDS + 1))
-    presence.beat(bare, _heartbeat("live"))
+        workers.beat(bare, _heartbeat(name))
+    forward(timedelta(seconds=workers.GONE_SECONDS + 1))
+    workers.beat(bare, _heartbeat("live"))
     named = {
         (purpose, worker): door.connect(
-            database, presence.session_name(purpose, f"{worker}/1"), autocommit=purpose == "claims"
+            database, workers.session_name(purpose, f"{worker}/1"), autocommit=purpose == "claims"
         )
         for purpose in ("effects", "claims")
         for worker in ("lost", "live")
     }
     for connection in named.values():
         setting(connection, "lock_timeout")
-    assert presence.end_sessions(bare) == 1
+    assert workers.end_sessions(bare) == 1
     with pytest.raises(psycopg2.OperationalError):
         setting(named["effects", "lost"], "lock_timeout")
     for connection in named.values():
@@ -79,7 +80,7 @@ def test_what_is_nobodys_failure_never_fails_a_job(bare: Bare, engine: sa.Engine
         assert ledger.claim(bare, [(ticket, 60.0)], "w/1")
         assert losses.lose(bare, [ticket], "test", blame=blame) == 1
         with engine.connect() as connection:
-            statuses.append(jobs.get(connection, job).status)
+            statuses.append(read.get(connection, job).status)
     assert statuses == [*["waiting"] * (3 * losses.POISON - 1), "failed"]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hms_oms import settings
-from hms_oms.errors import ConfigError
+from hms_oms.runtime import settings
+from hms_oms.runtime.errors import ConfigError
 
 
 def test_every_fault_is_told_at_once() -> None:

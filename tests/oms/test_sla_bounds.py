@@ -10,12 +10,12 @@ import click
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from hms_floor.api import asked
-from hms_floor.cli.arguments import Minutes
-from hms_oms import recipes
-from hms_oms.errors import ConfigError, RequestRejected
-from hms_oms.sla_bounds import LEAST_MINUTES, MOST_MINUTES
-from hms_ops import oncall
+from hms_floor.api.requests import requests
+from hms_floor.cli.terminal.arguments import Minutes
+from hms_oms.recipes import recipes
+from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
+from hms_oms.runtime.errors import ConfigError, RequestRejected
+from hms_ops.oncall import oncall
 from tests.conftest import RECIPES
 
 BAD = [1e-9, 0, -1, LEAST_MINUTES / 2, MOST_MINUTES + 1, math.nan, math.inf, -math.inf, 1e308]
@@ -32,7 +32,7 @@ def recipe(minutes: Any) -> str:
 def test_an_sla_that_nobody_can_hold_is_refused_everywhere(minutes: float, tmp_path: Path) -> None:
     """By the API, the command line and the recipes."""
     with pytest.raises(ValidationError):
-        TypeAdapter(asked.Minutes).validate_python(minutes)
+        TypeAdapter(requests.Minutes).validate_python(minutes)
     with pytest.raises(click.BadParameter):
         Minutes().convert(str(minutes), None, None)
     path = tmp_path / "shop.toml"
@@ -44,7 +44,7 @@ def test_an_sla_that_nobody_can_hold_is_refused_everywhere(minutes: float, tmp_p
 @pytest.mark.parametrize("minutes", [LEAST_MINUTES, 0.5, 30, MOST_MINUTES])
 def test_the_bounds_themselves_are_taken(minutes: float, tmp_path: Path) -> None:
     """The same by all three."""
-    assert TypeAdapter(asked.Minutes).validate_python(minutes) == minutes
+    assert TypeAdapter(requests.Minutes).validate_python(minutes) == minutes
     assert Minutes().convert(str(minutes), None, None) == minutes
     path = tmp_path / "shop.toml"
     path.write_text(recipe(minutes))

@@ -10,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import changes, control, jobs, ledger, queue_changes, queues, sla, undo
-from hms_oms.database import Bare
-from hms_oms.recipes import Recipe
-from hms_oms.records import Completion
-from hms_oms.tickets import Ticket
-from hms_oms.undo import NotUndoable, NotYours
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import commands, ledger, read
+from hms_oms.jobs.records import Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.queues import queues, sla
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.undo import changes, queue_changes, undo
+from hms_oms.undo.undo import NotUndoable, NotYours
 from tests.oms.test_ledger import claim, facts, look, order
 
 WHO: dict[str, Any] = {"who": "ann", "reason": "storm"}
@@ -25,7 +27,7 @@ def cancel(engine: sa.Engine, *ids: int, who: str = "ann", now: bool = False) ->
     """Cancel jobs so that it can be undone, and return the number of the change."""
     with engine.begin() as connection:
         change = changes.begin(connection, "cancel", who=who)
-        control.cancel_jobs(connection, ids, who=who, reason=None, now=now, change=change)
+        commands.cancel_jobs(connection, ids, who=who, reason=None, now=now, change=change)
     return change
 
 
@@ -49,9 +51,9 @@ def test_a_cancelled_job_is_reinstated_at_its_step(engine: sa.Engine, bare: Bare
     job = done_first(engine, bare, shop)
     due = look(engine, job).sla
     with engine.begin() as connection:
-        control.cancel(connection, [job], **WHO)
-        assert control.reinstate(connection, [job], **WHO) == [job]
-        assert control.reinstate(connection, [job], **WHO) == []
+        commands.cancel(connection, [job], **WHO)
+        assert commands.reinstate(connection, [job], **WHO) == [job]
+        assert commands.reinstate(connection, [job], **WHO) == []
     back = look(engine, job)
     assert (back.status, back.step_name, back.attempt, back.results) == ("waiting", "pack", 3, {"pick": "ok"})
     assert (back.sla, back.finished_at) == (due, None)
@@ -67,8 +69,8 @@ def test_a_running_job_that_was_to_end_goes_on(engine: sa.Engine, bare: Bare, sh
     ledger.take(bare, "shop", 1)
     claim(bare, job, "pick")
     with engine.begin() as connection:
-        control.cancel(connection, [job], **WHO)
-        assert control.reinstate(connection, [job], **WHO) == [job]
+        commands.cancel(connection, [job], **WHO)
+        assert commands.reinstate(connection, [job], **WHO) == [job]
     report = Completion(Ticket(job, 1, "pick"), "1", None, 1, "shop", False)
     assert ledger.complete(bare, [report], "w") == {report.ticket: "queued"}
     assert facts(engine, job)[-2:] == ["cancel withdrawn", "advanced"]
@@ -80,15 +82,15 @@ def test_a_delayed_job_is_still_delayed_after_it(
     """An earliest start that is still ahead holds; one that has passed does not keep the job back."""
     job = order(engine, shop)
     with engine.begin() as connection:
-        control.delay(connection, [job.id], job.created_at + timedelta(hours=1), **WHO)
-        control.cancel(connection, [job.id], **WHO)
-        control.reinstate(connection, [job.id], **WHO)
+        commands.delay(connection, [job.id], job.created_at + timedelta(hours=1), **WHO)
+        commands.cancel(connection, [job.id], **WHO)
+        commands.reinstate(connection, [job.id], **WHO)
     assert look(engine, job.id).ready_at is not None
     with engine.begin() as connection:
-        control.cancel(connection, [job.id], **WHO)
+        commands.cancel(connection, [job.id], **WHO)
     forward(timedelta(hours=2))
     with engine.begin() as connection:
-        control.reinstate(connection, [job.id], **WHO)
+        commands.reinstate(connection, [job.id], **WHO)
     assert [taken.job for taken in ledger.take(bare, "shop", 1)] == [job.id]
 
 
@@ -96,14 +98,14 @@ def test_a_cancelled_jobs_key_makes_a_new_job(engine: sa.Engine, shop: Recipe) -
     """Asked again with its key, a new job refers to it; then the key is the new job's."""
     old = order(engine, shop, 1).id
     with engine.begin() as connection:
-        control.cancel(connection, [old], **WHO)
+        commands.cancel(connection, [old], **WHO)
         new = accept.start_job(connection, shop, {"number": 1}, requested_by="test")
         again = accept.start_job(connection, shop, {"number": 1}, requested_by="test")
     assert (new.created, again.created, again.job.id) == (True, False, new.job.id)
     assert look(engine, new.job.id).replaces == old
     with engine.begin() as connection:
-        assert control.reinstate(connection, [old], **WHO) == []
-        assert control.key_holders(connection, [old, new.job.id]) == {old: new.job.id}
+        assert commands.reinstate(connection, [old], **WHO) == []
+        assert commands.key_holders(connection, [old, new.job.id]) == {old: new.job.id}
 
 
 def test_of_jobs_with_one_key_the_newest_is_reinstated(engine: sa.Engine, shop: Recipe) -> None:
@@ -113,8 +115,8 @@ def test_of_jobs_with_one_key_the_newest_is_reinstated(engine: sa.Engine, shop: 
     new = order(engine, shop, 1).id
     cancel(engine, new)
     with engine.begin() as connection:
-        assert control.key_holders(connection, [old, new]) == {old: new}
-        assert control.reinstate(connection, [old, new], **WHO) == [new]
+        assert commands.key_holders(connection, [old, new]) == {old: new}
+        assert commands.reinstate(connection, [old, new], **WHO) == [new]
 
 
 def test_a_cancellation_is_undone(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
@@ -128,7 +130,7 @@ def test_a_cancellation_is_undone(engine: sa.Engine, bare: Bare, shop: Recipe) -
     assert done.message == "Undone: the cancellation of 2 jobs."
     assert [look(engine, job).status for job in (running, waiting)] == ["running", "waiting"]
     with engine.connect() as connection:
-        last = jobs.diary(connection, waiting)[-1]
+        last = read.diary(connection, waiting)[-1]
     assert (last.fact, last.who, (last.detail or {})["undo"]) == ("reinstated", "ann", change)
 
 
@@ -163,10 +165,10 @@ def test_the_order_is_restored_where_nobody_has_changed_it(
     ids = [order(engine, shop, number).id for number in (1, 2, 3)]
     with engine.begin() as connection:
         change = changes.begin(connection, "priority", who="ann")
-        control.prioritize(connection, ids, 5, **WHO, change=change)
+        commands.prioritize(connection, ids, 5, **WHO, change=change)
         other = changes.begin(connection, "promote", who="bob")
-        control.promote(connection, ids[1], who="bob", reason=None, change=other)
-        control.promote(connection, ids[0], **WHO)
+        commands.promote(connection, ids[1], who="bob", reason=None, change=other)
+        commands.promote(connection, ids[0], **WHO)
     ledger.take(bare, "shop", 1)
     claim(bare, ids[0], "pick")
     done = take_back(engine, change)
@@ -182,7 +184,7 @@ def test_changes_are_undone_one_after_the_other(engine: sa.Engine, shop: Recipe)
         made = []
         for number in (3, 8):
             made.append(changes.begin(connection, "priority", who="ann"))
-            control.prioritize(connection, [job], number, **WHO, change=made[-1])
+            commands.prioritize(connection, [job], number, **WHO, change=made[-1])
     with pytest.raises(NotUndoable, match="1 changed again by ann"):
         take_back(engine, made[0])
     take_back(engine, made[1])
@@ -197,7 +199,7 @@ def test_a_moved_and_a_delayed_job_go_back(engine: sa.Engine, bare: Bare, shop: 
     with engine.begin() as connection:
         connection.execute(sa.text("insert into oms.queues (name) values ('annex')"))
         moved = changes.begin(connection, "move", who="ann")
-        control.move(connection, [job.id], "annex", **WHO, change=moved)
+        commands.move(connection, [job.id], "annex", **WHO, change=moved)
     ledger.take(bare, "annex", 1)
     take_back(engine, moved)
     back = look(engine, job.id)
@@ -206,7 +208,7 @@ def test_a_moved_and_a_delayed_job_go_back(engine: sa.Engine, bare: Bare, shop: 
     with engine.begin() as connection:
         delayed = changes.begin(connection, "delay", who="ann")
         until = job.created_at + timedelta(hours=1)
-        control.delay(connection, [job.id], until, **WHO, change=delayed)
+        commands.delay(connection, [job.id], until, **WHO, change=delayed)
     take_back(engine, delayed)
     assert look(engine, job.id).ready_at is None
 
@@ -217,7 +219,7 @@ def test_a_reinstatement_is_undone(engine: sa.Engine, shop: Recipe) -> None:
     cancel(engine, job)
     with engine.begin() as connection:
         change = changes.begin(connection, "reinstate", who="ann")
-        control.reinstate(connection, [job], **WHO, change=change)
+        commands.reinstate(connection, [job], **WHO, change=change)
     take_back(engine, change)
     assert (look(engine, job).status, facts(engine, job)[-1]) == ("cancelled", "cancelled")
 
@@ -234,9 +236,9 @@ def test_a_job_that_was_replaced_meanwhile_stays_cancelled(engine: sa.Engine, sh
 def do(engine: sa.Engine, action: str, by: str = "ann", **options: Any) -> int | None:
     """Do something to the queue shop, and return the number of the change."""
     verbs: dict[str, Callable[..., object]] = {
-        "pause": control.pause,
-        "resume": control.resume,
-        "limit": control.limit,
+        "pause": commands.pause,
+        "resume": commands.resume,
+        "limit": commands.limit,
         "sla": sla.set_sla,
     }
     with engine.begin() as connection, queue_changes.keep(connection, action, "shop", who=by) as kept:
@@ -256,7 +258,7 @@ def test_a_queue_stands_as_it_did_before(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         [queue] = [each for each in queues.overview(connection) if each.name == "shop"]
         assert (queue.paused_at, queue.sla_minutes) == (None, 30)
-        assert control.limits(connection, "shop") == control.Limits(None, None)
+        assert commands.limits(connection, "shop") == commands.Limits(None, None)
 
 
 @pytest.mark.usefixtures("shop")
@@ -283,7 +285,7 @@ def test_a_queue_that_somebody_else_has_changed_stays(engine: sa.Engine) -> None
     with pytest.raises(NotUndoable, match="shop was changed again by bob since"):
         take_back(engine, first or 0)
     with engine.connect() as connection:
-        assert control.limits(connection, "shop").starts_per_minute == 90
+        assert commands.limits(connection, "shop").starts_per_minute == 90
 
 
 def test_jobs_accepted_under_an_undone_sla_are_counted(engine: sa.Engine, shop: Recipe) -> None:

@@ -15,15 +15,16 @@ import sqlalchemy as sa
 from hypothesis import given
 
 from hms_act import accept
-from hms_oms import control, health, ledger, losses
-from hms_oms.database import Bare
-from hms_oms.recipes import Recipe
-from hms_oms.records import Completion, Event
-from hms_oms.states import OPEN, TRANSITIONS, Fact, Status
-from hms_oms.tickets import Ticket
-from hms_ops import attainment, misses
-from hms_ops.attainment import Tally
-from hms_ops.misses import Cause
+from hms_oms.database import health
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import commands, ledger, losses
+from hms_oms.jobs.records import Completion, Event
+from hms_oms.jobs.states import OPEN, TRANSITIONS, Fact, Status
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
+from hms_ops.reports import misses, sla_report
+from hms_ops.reports.misses import Cause
+from hms_ops.reports.sla_report import Tally
 
 CHICAGO = ZoneInfo("America/Chicago")
 #: A Monday, as Chicago has it, of the week in which its clocks go forward (Sunday, 8 March 2026).
@@ -58,10 +59,10 @@ def record(engine: sa.Engine, shop: Recipe) -> Callable[..., None]:
     return insert
 
 
-def report(engine: sa.Engine, since: datetime, until: datetime) -> attainment.Attainment:
+def report(engine: sa.Engine, since: datetime, until: datetime) -> sla_report.Attainment:
     """The report of a span, by Chicago's days."""
     with engine.connect() as connection:
-        return attainment.report(connection, since, until, CHICAGO)
+        return sla_report.report(connection, since, until, CHICAGO)
 
 
 def now(engine: sa.Engine) -> datetime:
@@ -82,7 +83,7 @@ def test_who_counts_and_where(engine: sa.Engine, record: Callable[..., None]) ->
         ("desk", "failed", noon, noon + 5 * MINUTE),
         ("desk", "cancelled", noon, noon + 9 * MINUTE),
     )
-    found = report(engine, *attainment.week(noon, CHICAGO))
+    found = report(engine, *sla_report.week(noon, CHICAGO))
     assert found.queues == {
         "shop": Tally(on_time=2, late=1, lateness=(60.0, 60.0)),
         "desk": Tally(late=1, failed=2, lateness=(240.0, pytest.approx(294.0))),
@@ -121,13 +122,13 @@ def test_spans_meet_without_overlap(engine: sa.Engine, record: Callable[..., Non
     assert [report(engine, *span).whole.late for span in spans] == [0, 1]
     with engine.connect() as connection:
         assert [len(misses.worst(connection, *span)) for span in spans] == [0, 1]
-        late = [attainment.lateness(connection, None, *span) for span in spans]
+        late = [sla_report.lateness(connection, None, *span) for span in spans]
     assert [sum(bucket.jobs for bucket in buckets) for buckets in late] == [0, 1]
 
 
 def test_nothing_ended_is_no_share(engine: sa.Engine) -> None:
     """An empty week has its days, no queues, and no share: no data is not zero."""
-    found = report(engine, *attainment.week(MONDAY, CHICAGO))
+    found = report(engine, *sla_report.week(MONDAY, CHICAGO))
     assert (found.whole, found.whole.share_of_due, found.queues, len(found.days)) == (Tally(), None, {}, 7)
 
 
@@ -143,7 +144,7 @@ def test_nothing_ended_is_no_share(engine: sa.Engine) -> None:
 )
 def test_the_week_is_the_offices(moment: datetime, monday: date) -> None:
     """A week goes from Monday to Monday by the office's clock, also when that is put forward in between."""
-    since, until = attainment.week(moment, CHICAGO)
+    since, until = sla_report.week(moment, CHICAGO)
     assert (since.date(), until.date()) == (monday, monday + timedelta(days=7))
     assert since <= moment < until
 
@@ -200,8 +201,8 @@ def test_the_days_of_a_queue(engine: sa.Engine, record: Callable[..., None]) -> 
         ("shop", "waiting", yesterday, None),
     )
     with engine.connect() as connection:
-        shop = attainment.by_day(connection, "shop", 3, CHICAGO)
-        every = attainment.by_day(connection, None, 3, CHICAGO)
+        shop = sla_report.by_day(connection, "shop", 3, CHICAGO)
+        every = sla_report.by_day(connection, None, 3, CHICAGO)
     days = [today - timedelta(days=ago) for ago in (2, 1, 0)]
     assert [(day, shop[day].share_of_due) for day in days] == list(zip(days, [None, 1.0, 0.0], strict=True))
     assert [every[day].share_of_due for day in days] == [None, 0.5, 0.0]
@@ -217,8 +218,8 @@ def test_lateness_by_buckets(engine: sa.Engine, record: Callable[..., None]) -> 
         ("desk", "failed", noon, noon + MINUTE),
     )
     with engine.connect() as connection:
-        found = attainment.lateness(connection, "shop", MONDAY, MONDAY + timedelta(days=30))
-        every = attainment.lateness(connection, None, MONDAY, MONDAY + timedelta(days=30))
+        found = sla_report.lateness(connection, "shop", MONDAY, MONDAY + timedelta(days=30))
+        every = sla_report.lateness(connection, None, MONDAY, MONDAY + timedelta(days=30))
     assert [(bucket.below, bucket.jobs) for bucket in found] == [
         (60.0, 2), (300.0, 1), (900.0, 2), (3600.0, 0), (14400.0, 1), (86400.0, 0), (None, 2),
     ]  # fmt: skip
@@ -376,7 +377,7 @@ def test_the_causes_of_real_misses(
     error = {"type": "ValueError", "message": "no", "traceback": ""}
     assert ledger.fail(bare, Ticket(retried, 1, "pick"), error, retry_after=3000, worker="w") == "waiting"
     with engine.begin() as connection:
-        control.delay(connection, [held], started + timedelta(minutes=50), who="boss", reason="roster")
+        commands.delay(connection, [held], started + timedelta(minutes=50), who="boss", reason="roster")
     forward(timedelta(minutes=60))
     report = Completion(Ticket(ran, 1, "pick"), '"ok"', None, None, None, None, False)
     assert ledger.complete(bare, [report], "w")
@@ -436,11 +437,11 @@ def test_plan(engine: sa.Engine, shop: Recipe, name: str) -> None:
             "until": moment + MINUTE,
             "queue": None,
             "midnights": [since],
-            "bounds": list(attainment.BOUNDS),
+            "bounds": list(sla_report.BOUNDS),
             "worst": 20,
         }
         explained = connection.exec_driver_sql(
-            "explain (analyze, format json) " + attainment.statement(name), parameters
+            "explain (analyze, format json) " + sla_report.statement(name), parameters
         ).scalar_one()
     nodes, stack = [], [explained[0]["Plan"]]
     while stack:

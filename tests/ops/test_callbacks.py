@@ -11,11 +11,13 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import handover, health, outbox, statements
-from hms_oms.parcels import Answer, Dispatch, Parcel
-from hms_ops import callbacks
-from hms_ops.delivery import Delivery
-from hms_ops.senders.twilio import Twilio
+from hms_oms.database import health, statements
+from hms_oms.messages import delivery as handover
+from hms_oms.messages import outbox
+from hms_oms.messages.records import Answer, Dispatch, Parcel
+from hms_ops.paging import callbacks
+from hms_ops.paging.pager import Delivery
+from hms_ops.paging.senders.twilio import Twilio
 from tests.conftest import wait_until
 from tests.provider import TOKEN, faults
 from tests.provider.driver import Provider

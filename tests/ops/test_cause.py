@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_floor import ahead
-from hms_ops import advice
-from hms_ops.capacity import Capacity, most
-from hms_ops.cause import Cause, Remedy, Standing, busy_hosts, decide, document, read
-from hms_ops.forecast import forecast
+from hms_floor.presentation import sla_preview_words
+from hms_ops.forecast import advice
+from hms_ops.forecast.capacity import Capacity, most
+from hms_ops.forecast.cause import Cause, Remedy, Standing, busy_hosts, decide, document, read
+from hms_ops.forecast.forecast import forecast
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -257,7 +257,7 @@ def test_a_preview_never_contradicts_its_numbers(open_jobs: int, late: int, at_o
     """As many as are late under either SLA are told, no more than are open, and none is `none`."""
     late, at_once, will = (min(number, open_jobs) for number in (late, at_once, will))
     late = min(late, open_jobs - at_once)
-    words = ahead.told(
+    words = sla_preview_words.told(
         {
             "open": open_jobs,
             "before": {"lateAlready": 0, "late": will},
@@ -290,6 +290,6 @@ def test_a_preview_is_one_sentence(after: tuple[int, int], words: str) -> None:
     """How many of the open jobs would be late, how many at once, and how many will be as it is."""
     before = {"lateAlready": 1, "late": 2}
     told = {"open": 10, "before": before, "after": {"lateAlready": after[0], "late": after[1]}}
-    assert ahead.told(told) == words
-    assert ahead.told({**told, "open": 0}) == "No job is open, so none would be late."
-    assert ahead.told(None).startswith("No forecast")
+    assert sla_preview_words.told(told) == words
+    assert sla_preview_words.told({**told, "open": 0}) == "No job is open, so none would be late."
+    assert sla_preview_words.told(None).startswith("No forecast")

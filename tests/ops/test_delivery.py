@@ -14,15 +14,16 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import database as door
-from hms_oms import handover, health, outbox
-from hms_oms.parcels import Answer, Dispatch, Parcel
-from hms_ops import delivery as pager
-from hms_ops import reconcile
-from hms_ops.delivery import Delivery
-from hms_ops.senders import Outcome, Result, Sighting
-from hms_ops.senders.log import Log
-from hms_ops.senders.twilio import Twilio
+from hms_oms.database import connections as door
+from hms_oms.database import health
+from hms_oms.messages import delivery as handover
+from hms_oms.messages import outbox
+from hms_oms.messages.records import Answer, Dispatch, Parcel
+from hms_ops.paging import pager, reconcile
+from hms_ops.paging.pager import Delivery
+from hms_ops.paging.senders import Outcome, Result, Sighting
+from hms_ops.paging.senders.log import Log
+from hms_ops.paging.senders.twilio import Twilio
 from tests.conftest import wait_until
 from tests.provider import faults
 from tests.provider.driver import Provider

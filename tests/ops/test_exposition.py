@@ -11,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from hms_oms import broker_state, health
-from hms_oms.database import Bare
-from hms_oms.recipes import Recipe
-from hms_oms.refusals import Refusal
-from hms_ops import exposition, metrics, pulse
-from hms_ops.picture import Forecast, Hearing, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_oms.broker import broker_state
+from hms_oms.database import health
+from hms_oms.database.connections import Bare
+from hms_oms.database.refusals import Refusal
+from hms_oms.recipes.recipes import Recipe
+from hms_ops import heartbeats, prometheus
+from hms_ops.forecast.snapshot import Forecast, Hearing, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_ops.metrics import metrics
 from hms_ops.rules import RULES
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -60,7 +62,7 @@ def floor(engine: sa.Engine, shop: Recipe) -> sa.Engine:
                 counted_at=now,
             ),
         )
-        pulse.beat(connection, "ops", {})
+        heartbeats.beat(connection, "ops", {})
         connection.exec_driver_sql(
             "insert into ops.incidents (rule, queue, state, active_at, last_true_at) values"
             " ('late', 'shop', 'open', oms.now(), oms.now()),"
@@ -78,7 +80,7 @@ def floor(engine: sa.Engine, shop: Recipe) -> sa.Engine:
 def scrape(engine: sa.Engine) -> bytes:
     """What is answered to a scrape."""
     with engine.begin() as connection:
-        return exposition.render(connection)
+        return prometheus.render(connection)
 
 
 def samples(answer: bytes) -> Samples:
@@ -97,11 +99,11 @@ def named(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 def test_every_metric_of_the_catalogue_has_its_place() -> None:
     """Each metric has one series of its own, and the families that several share have a help of their own."""
-    assert list(exposition.SERIES) == list(metrics.CATALOGUE)
-    places = [(series.family, *series.labels.items()) for series in exposition.SERIES.values()]
+    assert list(prometheus.SERIES) == list(metrics.CATALOGUE)
+    places = [(series.family, *series.labels.items()) for series in prometheus.SERIES.values()]
     assert len(set(places)) == len(places)
-    families = [series.family for series in exposition.SERIES.values()]
-    for series in exposition.SERIES.values():
+    families = [series.family for series in prometheus.SERIES.values()]
+    for series in prometheus.SERIES.values():
         assert (families.count(series.family) > 1) == (series.help is not None)
 
 
@@ -160,7 +162,7 @@ def test_what_is_stale_is_absent_and_its_age_is_told(
         "hms_build_info",
     }
     assert found[named("hms_metric_age_seconds", metric="hms_queue_wait_seconds")] > metrics.STALE_SECONDS
-    assert found[named("hms_beat_age_seconds", program="ops")] > pulse.STALE_SECONDS
+    assert found[named("hms_beat_age_seconds", program="ops")] > heartbeats.STALE_SECONDS
     assert named("hms_beat_age_seconds", program="pager") not in found
 
 

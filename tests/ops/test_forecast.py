@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import forecast as replayed
-from hms_ops.capacity import Capacity, most
-from hms_ops.forecast import PAUSE_SECONDS, change, finish, forecast, later, quote, start_of
-from hms_ops.pace import ENOUGH, LONGEST_SECONDS, PIECE_SECONDS, WINDOW_SECONDS, Pace, work
+from hms_ops.forecast.capacity import Capacity, most
+from hms_ops.forecast.forecast import PAUSE_SECONDS, change, finish, forecast, later, quote, start_of
+from hms_ops.forecast.throughput import ENOUGH, LONGEST_SECONDS, PIECE_SECONDS, WINDOW_SECONDS, Pace, work
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 #: Two slots of a job each ten seconds: twelve jobs a minute.

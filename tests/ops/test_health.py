@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import broker_state, outbox
-from hms_oms.broker_state import BrokerState
-from hms_oms.database import Bare
-from hms_oms.errors import ConfigError
-from hms_oms.refusals import SILENT, Refusal
-from hms_oms.settings import Settings
-from hms_ops import episodes, health, ladder, oncall, rota, thresholds, unreached
-from hms_ops.fiction import is_fictitious
+from hms_oms.broker import broker_state
+from hms_oms.broker.broker_state import BrokerState
+from hms_oms.database.connections import Bare
+from hms_oms.database.refusals import SILENT, Refusal
+from hms_oms.messages import outbox
+from hms_oms.runtime.errors import ConfigError
+from hms_oms.runtime.settings import Settings
+from hms_ops import health
 from hms_ops.findings import Finding
 from hms_ops.health import BAD, OK, UNKNOWN, WARN, Facts, Ledger, Seen
-from hms_ops.pulse import Pulse
-from hms_ops.unreached import OpenIncident
+from hms_ops.heartbeats import Pulse
+from hms_ops.incidents import lifecycle, thresholds
+from hms_ops.oncall import doubts, escalation, oncall, unreached
+from hms_ops.oncall.fictional_numbers import is_fictitious
+from hms_ops.oncall.unreached import OpenIncident
 
 NOW = datetime(2026, 11, 30, 15, 12, tzinfo=UTC)
 WATCH = Pulse("ops", NOW, 0.5, {"failed_rules": [], "sender_is_local": False})
@@ -165,7 +168,7 @@ def test_doubts_about_who_would_be_reached(
     document: dict[str, Any] | None, at: datetime, local: bool, says: str | None
 ) -> None:
     """No document, fiction, a local log, an hour that no shift covers: each said, with who comes next."""
-    assert rota.doubt(document, at, sender_is_local=local) == says
+    assert doubts.doubt(document, at, sender_is_local=local) == says
 
 
 def test_a_provider_does_not_start_without_anybody_real(engine: sa.Engine) -> None:
@@ -173,15 +176,15 @@ def test_a_provider_does_not_start_without_anybody_real(engine: sa.Engine) -> No
     provider = Settings(sender="webhook")
     with engine.begin() as connection:
         with pytest.raises(ConfigError, match="HMS_START_WITHOUT_ONCALL=yes"):
-            rota.require_anybody(connection, provider)
-        rota.require_anybody(connection, Settings())
-        rota.require_anybody(connection, replace(provider, start_without_oncall=True))
+            doubts.require_anybody(connection, provider)
+        doubts.require_anybody(connection, Settings())
+        doubts.require_anybody(connection, replace(provider, start_without_oncall=True))
         fiction = {**REAL, "recipients": {"ada": "+12025550143", "grace": "+12025550144"}}
         oncall.set_document(connection, fiction, "test", None)
         with pytest.raises(ConfigError, match="fictitious"):
-            rota.require_anybody(connection, provider)
+            doubts.require_anybody(connection, provider)
         oncall.set_document(connection, REAL, "test", None)
-        rota.require_anybody(connection, provider)
+        doubts.require_anybody(connection, provider)
 
 
 def test_an_incident_that_reached_nobody_is_told_and_the_next_shift_is_texted_when_it_begins(
@@ -201,17 +204,17 @@ def test_an_incident_that_reached_nobody_is_told_and_the_next_shift_is_texted_wh
         finding = Finding(
             "late", "shop", 60.0, late_jobs=1, facts={"late": 1, "late_since": shift.isoformat()}
         )
-        episodes.observe(connection, shift, [finding], limits, judged={"late"}, looked_before=shift)
-        ladder.page(connection, shift, False, UTC)
+        lifecycle.observe(connection, shift, [finding], limits, judged={"late"}, looked_before=shift)
+        escalation.page(connection, shift, False, UTC)
         (live,) = unreached.live(connection)
         assert live.unreached
         assert outbox.last_pages(connection, 5) == []
         covered = shift
         while not oncall.on_call(document, covered)[0].recipients:
             covered += timedelta(minutes=1)
-        ladder.page(connection, covered - timedelta(seconds=1), False, UTC)
+        escalation.page(connection, covered - timedelta(seconds=1), False, UTC)
         assert outbox.last_pages(connection, 5) == []
-        ladder.page(connection, covered, False, UTC)
+        escalation.page(connection, covered, False, UTC)
         (text,) = outbox.last_pages(connection, 5)
         assert text.recipient in document["recipients"].values()
         (live,) = unreached.live(connection)

@@ -11,14 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import handover
-from hms_oms.database import Bare
-from hms_oms.errors import UnknownQueue
-from hms_oms.parcels import Parcel
-from hms_oms.recipes import Recipe
-from hms_ops import episodes, incidents, ladder, late_jobs, oncall, references, silences, thresholds
+from hms_oms.database.connections import Bare
+from hms_oms.messages import delivery
+from hms_oms.messages.records import Parcel
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import UnknownQueue
 from hms_ops.findings import Finding
-from hms_ops.incidents import Incident
+from hms_ops.incidents import actions, late_jobs, lifecycle, references, silences, thresholds
+from hms_ops.incidents.actions import Incident
+from hms_ops.oncall import escalation, oncall
 from hms_ops.rules import RULES
 from tests.conftest import wait_until
 from tests.ops.test_timelines import ON_CALL, PHONES
@@ -55,9 +56,9 @@ def observe(
     now = clock(connection)
     findings = [late(queue, now) for queue in queues]
     limits = thresholds.limits(connection)
-    episodes.observe(connection, now, findings, limits, judged=judged, looked_before=now)
-    ladder.page(connection, now, local, UTC)
-    return incidents.find(connection, incidents.STATES[:3])[::-1]
+    lifecycle.observe(connection, now, findings, limits, judged=judged, looked_before=now)
+    escalation.page(connection, now, local, UTC)
+    return actions.find(connection, actions.STATES[:3])[::-1]
 
 
 def clock(connection: sa.Connection) -> datetime:
@@ -76,7 +77,7 @@ def texts(engine: sa.Engine) -> list[tuple[str, str]]:
 def kinds(engine: sa.Engine, incident: Incident) -> list[str]:
     """What the history of an incident tells, oldest first."""
     with engine.connect() as connection:
-        return [event.kind for event in incidents.history(connection, incident.id)]
+        return [event.kind for event in actions.history(connection, incident.id)]
 
 
 def fail(engine: sa.Engine, state: str) -> None:
@@ -137,7 +138,7 @@ def test_two_evaluators_open_one_incident(engine: sa.Engine) -> None:
     assert texts(engine) == [("page", "ada"), ("page", "ada")]
     with engine.connect() as connection:
         assert kinds(engine, found[0]) == ["opened", "paged"]
-        assert len(incidents.find(connection, incidents.STATES)) == 2
+        assert len(actions.find(connection, actions.STATES)) == 2
 
 
 @pytest.mark.usefixtures("called")
@@ -157,8 +158,8 @@ def test_who_is_given_another_phone_is_texted_there(engine: sa.Engine) -> None:
                 observe(connection, "shop")
     assert texts(engine) == [("page", "ada"), ("page", "grace"), ("page", "+12025550199")]
     with engine.begin() as connection:
-        incidents.resolve(connection, "K5", "boss", None, clock(connection))
-        ladder.page(connection, clock(connection), True, UTC)
+        actions.resolve(connection, "K5", "boss", None, clock(connection))
+        escalation.page(connection, clock(connection), True, UTC)
     assert texts(engine)[3:] == []
 
 
@@ -170,7 +171,7 @@ def test_an_acknowledgement_that_races_the_ladder_wins(engine: sa.Engine) -> Non
         with engine.begin() as connection:
             connection.exec_driver_sql("set application_name = 'contender'")
             limits = thresholds.limits(connection)
-            incidents.acknowledge(connection, "K5", "ada", clock(connection), limits)
+            actions.acknowledge(connection, "K5", "ada", clock(connection), limits)
 
     with engine.begin() as connection:
         observe(connection, "shop")
@@ -184,7 +185,7 @@ def test_an_acknowledgement_that_races_the_ladder_wins(engine: sa.Engine) -> Non
     person.join(20)
     with engine.connect() as connection:
         states = connection.scalars(sa.text("select distinct state from oms.messages")).all()
-        assert incidents.get(connection, "K5").state == "acknowledged"
+        assert actions.get(connection, "K5").state == "acknowledged"
     assert states == ["cancelled"]
 
 
@@ -224,10 +225,10 @@ def test_an_incident_is_named_in_every_way(engine: sa.Engine) -> None:
         [incident] = observe(connection, "shop")
         assert incident.name == "#K5"
         for name in ("K5", "#k5", " k5 ", incident.id, str(incident.id), f"#{incident.id}"):
-            assert incidents.get(connection, name).id == incident.id
+            assert actions.get(connection, name).id == incident.id
         for name in ("V8", "99", "", "#", "drop table"):
-            with pytest.raises(incidents.UnknownIncident, match="there is no incident"):
-                incidents.get(connection, name)
+            with pytest.raises(actions.UnknownIncident, match="there is no incident"):
+                actions.get(connection, name)
 
 
 @pytest.mark.usefixtures("called")
@@ -236,19 +237,19 @@ def test_what_people_say_is_kept(engine: sa.Engine, forward: Any) -> None:
     with engine.begin() as connection:
         [incident] = observe(connection, "shop")
         limits, now = thresholds.limits(connection), clock(connection)
-        first = incidents.acknowledge(connection, incident.id, "ada", now, limits)
+        first = actions.acknowledge(connection, incident.id, "ada", now, limits)
         assert first.ack_expires_at == now + timedelta(minutes=30)
     forward(timedelta(minutes=20))
     with engine.begin() as connection:
         now = clock(connection)
-        again = incidents.acknowledge(connection, incident.id, "grace", now, limits)
+        again = actions.acknowledge(connection, incident.id, "grace", now, limits)
         assert again.ack_expires_at == now + timedelta(minutes=30)
-        closed = incidents.resolve(connection, "K5", "grace", "sheep on the line", now)
+        closed = actions.resolve(connection, "K5", "grace", "sheep on the line", now)
         assert (closed.state, closed.resolved_by) == ("resolved", "grace")
-        assert incidents.acknowledge(connection, "K5", "ada", now, limits).state == "resolved"
-        assert incidents.resolve(connection, "K5", "ada", None, now).resolved_by == "grace"
-        told = [(event.kind, event.who) for event in incidents.history(connection, incident.id)]
-        last = incidents.history(connection, incident.id)[-1]
+        assert actions.acknowledge(connection, "K5", "ada", now, limits).state == "resolved"
+        assert actions.resolve(connection, "K5", "ada", None, now).resolved_by == "grace"
+        told = [(event.kind, event.who) for event in actions.history(connection, incident.id)]
+        last = actions.history(connection, incident.id)[-1]
     assert told == [
         ("opened", None),
         ("paged", "ada"),
@@ -286,7 +287,7 @@ def test_late_jobs_are_listed_once(
         )
         assert late_jobs.note(connection, clock(connection), whole=False) == 0
         assert late_jobs.note(connection, clock(connection), whole=True) == 2
-        incident = incidents.get(connection, incident.id)
+        incident = actions.get(connection, incident.id)
         assert incident.late_jobs == 5
         assert len(late_jobs.of(connection, incident)) == 5
 
@@ -364,11 +365,11 @@ def test_the_end_is_told_to_those_who_may_have_read_the_page(engine: sa.Engine, 
     """A page in flight is waited for; one that was never sent is taken back, and nobody is told."""
     with engine.begin() as connection:
         first, _ = observe(connection, "shop", "desk")
-    [page] = [page for page in handover.waiting_pages(bare, 10) if page.incident == first.id]
-    [text] = handover.begin(bare, [Parcel(page.id, page.fence)], "log")
+    [page] = [page for page in delivery.waiting_pages(bare, 10) if page.incident == first.id]
+    [text] = delivery.begin(bare, [Parcel(page.id, page.fence)], "log")
     with engine.begin() as connection:
         for name in ("K5", "V8"):
-            incidents.resolve(connection, name, "ada", None, clock(connection))
+            actions.resolve(connection, name, "ada", None, clock(connection))
         observe(connection, "shop", "desk")
     assert texts(engine) == [("page", "ada"), ("page", "ada")]
     with engine.begin() as connection:
@@ -378,7 +379,7 @@ def test_the_end_is_told_to_those_who_may_have_read_the_page(engine: sa.Engine, 
         )
         observe(connection, "shop", "desk")
         observe(connection, "shop", "desk")
-        assert incidents.get(connection, "V8").told_seq == 1
+        assert actions.get(connection, "V8").told_seq == 1
     assert texts(engine)[2:] == [("resolved", "ada")]
 
 

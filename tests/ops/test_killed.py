@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import outbox
+from hms_oms.messages import outbox
 from hms_ops import daemon
 from tests.conftest import Crew, wait_until
 from tests.provider import faults

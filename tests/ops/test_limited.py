@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_floor import board, verdict
-from hms_floor.badges import Role
-from hms_oms import control
-from hms_oms.recipes import Recipe
-from hms_ops import thresholds, watch
-from hms_ops.measure import Measure
-from hms_ops.picture import Picture
+from hms_floor.auth.tokens import Role
+from hms_floor.presentation import headline, overview
+from hms_oms.jobs import commands
+from hms_oms.recipes.recipes import Recipe
+from hms_ops import watch
+from hms_ops.forecast.snapshot import Picture
+from hms_ops.incidents import thresholds
+from hms_ops.metrics.measure import Measure
 from tests.api import conftest as doors
 from tests.conftest import Crew, wait_until
 
@@ -69,7 +70,7 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
 
         with engine.connect() as connection:
             limits = thresholds.limits(connection)
-            [card] = [card for card in board.read(connection).cards if card.name == "shop"]
+            [card] = [card for card in overview.read(connection).cards if card.name == "shop"]
         assert eyes.picture is not None
         [found] = [each for each in watch.judge(eyes.picture, limits)[0] if each.rule == "forecast"]
         assert found.facts["cause"]["remedies"][0] == {
@@ -77,7 +78,7 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
             "number": remedy.number,
             "slots": None,
         }
-        words = verdict.queue_verdict(card, UTC)
+        words = headline.queue_verdict(card, UTC)
         assert f"no more than {LIMIT} jobs a minute may start (set by ann" in words
         assert "worker" not in words
         [answer] = [each for each in door.get("/queues", Role.VIEWER)["queues"] if each["name"] == "shop"]
@@ -100,7 +101,7 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
 def limit(engine: sa.Engine, starts: int) -> None:
     """Limit the starts a minute of the shop."""
     with engine.begin() as connection:
-        control.limit(connection, "shop", window=None, starts_per_minute=starts, who="ann")
+        commands.limit(connection, "shop", window=None, starts_per_minute=starts, who="ann")
 
 
 def workers(engine: sa.Engine) -> int:

@@ -12,17 +12,20 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import broker as redis_door
-from hms_oms import control, database, ledger, losses, presence, reservations
-from hms_oms.database import Bare
-from hms_oms.outcomes import Done
-from hms_oms.recipes import Recipe
-from hms_oms.records import Completion
-from hms_oms.tickets import Ticket
-from hms_ops import attainment, census, diary, measure
-from hms_ops.measure import Measure
-from hms_ops.picture import Picture, QueueSeen
-from hms_ops.receiver import Receiver
+from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.database import connections as database
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import commands, ledger, losses, reservations, workers
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
+from hms_ops.events import event_log
+from hms_ops.events.receiver import Receiver
+from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.metrics import counts, measure
+from hms_ops.metrics.measure import Measure
+from hms_ops.reports import sla_report
 from tests.conftest import Crew, wait_until
 from tests.ops.test_receiver import event, subscribers, tell
 
@@ -246,7 +249,7 @@ def test_lengths_are_carried_on_between_counts(engine: sa.Engine, shop: Recipe) 
     measuring = Measure(engine, None)
     first = look(engine, measuring)
     with engine.begin() as connection:
-        control.delay(connection, [1], first.now + MINUTE, who="test", reason=None)
+        commands.delay(connection, [1], first.now + MINUTE, who="test", reason=None)
     light = look(engine, measuring, heavy=False)
     assert (light.counted_at, light.queues[0].waiting) == (first.now, 2)
     assert light.looked_before == first.now
@@ -295,7 +298,7 @@ def test_the_day_so_far(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
     """Of the jobs that ended today those that met their deadline are counted, without the cancelled ones."""
     jobs = accept_orders(engine, shop, 3)
     with engine.begin() as connection:
-        control.cancel(connection, jobs[:1], who="test", reason=None)
+        commands.cancel(connection, jobs[:1], who="test", reason=None)
     ledger.take(bare, "shop", 2)
     for step in range(3):
         run_step(bare, jobs[1], step)
@@ -329,8 +332,8 @@ def test_today_is_the_offices_day(engine: sa.Engine, shop: Recipe, now: str, fir
                 ),
                 {"end": end, "job": job},
             )
-        assert census._days(connection, moment, chicago)["shop"].promises.on_time == 2
-        by_day = attainment.report(connection, begins - timedelta(days=1), ends, chicago).days
+        assert counts._days(connection, moment, chicago)["shop"].promises.on_time == 2
+        by_day = sla_report.report(connection, begins - timedelta(days=1), ends, chicago).days
         assert [day.on_time for day in by_day.values()] == [1, 2]
 
 
@@ -342,7 +345,7 @@ def test_the_pace_of_the_crew_makes_a_forecast(
     measuring = Measure(engine, None)
 
     def beat() -> None:
-        presence.beat(bare, presence.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
+        workers.beat(bare, workers.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
 
     beat()
     settled(engine, measuring)
@@ -441,14 +444,14 @@ def test_texts_to_applicants_stand_only_when_none_of_them_goes(
 def test_when_work_can_be_done_again(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
     """What a new watch finds able was so for who knows how long; the end of a pause is seen and noted."""
     accept_orders(engine, shop, 3)
-    presence.beat(bare, presence.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
+    workers.beat(bare, workers.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
     measuring = Measure(engine, None)
     assert (seen(engine, measuring).able, seen(engine, measuring).able_since) == (True, None)
     with engine.begin() as connection:
-        control.pause(connection, "shop", who="test", reason=None)
+        commands.pause(connection, "shop", who="test", reason=None)
     assert not seen(engine, measuring).able
     with engine.begin() as connection:
-        control.resume(connection, "shop")
+        commands.resume(connection, "shop")
     resumed = look(engine, measuring)
     [queue] = [one for one in resumed.queues if one.name == "shop"]
     assert (queue.able, queue.able_since) == (True, resumed.now)
@@ -460,9 +463,9 @@ def test_too_much_to_look_up_is_left_to_the_sweep(
 ) -> None:
     """With every bound at its smallest the sweep goes on bite by bite, and each line is counted once."""
     for bound in ("PAGE", "MOST_JOBS", "MOST_AHEAD"):
-        monkeypatch.setattr(diary, bound, 2)
-    monkeypatch.setattr(diary, "MOST_SWEPT", 3)
-    following = diary.Diary(0.0)
+        monkeypatch.setattr(event_log, bound, 2)
+    monkeypatch.setattr(event_log, "MOST_SWEPT", 3)
+    following = event_log.Diary(0.0)
     jobs = accept_orders(engine, shop, 9)
     ledger.take(bare, "shop", 9)
     for job in jobs:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.recipes import Recipe
-from hms_ops import metrics, samples
-from hms_ops.metrics import CATALOGUE, Metric
-from hms_ops.picture import Forecast, Hearing, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_oms.recipes.recipes import Recipe
+from hms_ops.forecast.snapshot import Forecast, Hearing, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_ops.metrics import history as samples
+from hms_ops.metrics import metrics
+from hms_ops.metrics.metrics import CATALOGUE, Metric
 
 NOW = datetime(2026, 3, 2, 9, 0, 20, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

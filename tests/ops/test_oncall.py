@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_ops import oncall
+from hms_ops.oncall import oncall
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "on-call.toml"
 #: Monday, 2 March 2026, in Chicago six hours behind UTC.

@@ -15,17 +15,21 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_act.broker_watch import BrokerWatch
 from hms_act.dispatcher import Dispatcher, make_app
-from hms_oms import broker as redis_door
-from hms_oms import control, jobs, outbox
-from hms_oms.database import Bare
-from hms_oms.parcels import Dispatch
-from hms_oms.recipes import Recipe
-from hms_oms.recovery import Recovery
-from hms_ops import delivery, health, incidents, metrics, pulse
-from hms_ops.delivery import Delivery
-from hms_ops.measure import Measure
-from hms_ops.senders import Outcome, Result, Sighting
-from hms_ops.senders.log import Log
+from hms_act.recovery import Recovery
+from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import commands, read
+from hms_oms.messages import outbox
+from hms_oms.messages.records import Dispatch
+from hms_oms.recipes.recipes import Recipe
+from hms_ops import health, heartbeats
+from hms_ops.incidents import actions
+from hms_ops.metrics import metrics
+from hms_ops.metrics.measure import Measure
+from hms_ops.paging import pager as delivery
+from hms_ops.paging.pager import Delivery
+from hms_ops.paging.senders import Outcome, Result, Sighting
+from hms_ops.paging.senders.log import Log
 from hms_ops.watch import Watch
 from tests.ops.test_delivery import PHONE, applicants, drive, states
 
@@ -64,7 +68,7 @@ def order(engine: sa.Engine, recipe: Recipe, number: int) -> int:
 def detail(engine: sa.Engine, name: str) -> dict[str, Any]:
     """What a program says of itself."""
     with engine.connect() as connection:
-        return dict(next(one for one in pulse.status(connection) if one.name == name).detail)
+        return dict(next(one for one in heartbeats.status(connection) if one.name == name).detail)
 
 
 @pytest.mark.parametrize("line", FOREIGN, ids=lambda line: repr(line[:14]))
@@ -89,7 +93,7 @@ def test_people_see_that_the_handset_log_is_odd_or_cannot_be_written(
 
     def beat(said: Any) -> None:
         with engine.begin() as connection:
-            pulse.beat(connection, "pager", said)
+            heartbeats.beat(connection, "pager", said)
 
     def light() -> tuple[str, str]:
         pager = Delivery(bare, Log(path), beat)
@@ -187,7 +191,7 @@ def ready(engine: sa.Engine, *queues: str) -> None:
     """Let messages out without a worker."""
     with engine.begin() as connection:
         for queue in queues:
-            control.limit(connection, queue, window=5, starts_per_minute=None, who="test")
+            commands.limit(connection, queue, window=5, starts_per_minute=None, who="test")
 
 
 def test_a_queue_that_fails_in_the_dispatchers_turn_stops_no_other(
@@ -199,7 +203,7 @@ def test_a_queue_that_fails_in_the_dispatchers_turn_stops_no_other(
         for queue in ("aaa", "mmm"):
             connection.execute(sa.text("insert into oms.queues (name) values (:name)"), {"name": queue})
         for queue in ("aaa", "mmm"):
-            control.move(connection, [moved[queue]], queue, who="boss", reason=None)
+            commands.move(connection, [moved[queue]], queue, who="boss", reason=None)
     ready(engine, *moved)
     broken(engine, "oms.jobs", "new.queue = 'mmm'")
     acting = dispatcher(engine, bare, broker)
@@ -222,13 +226,13 @@ def test_a_recipe_snapshot_that_cannot_be_read_stops_no_other(
     bad, good = order(engine, shop, 1), order(engine, returns, 1)
     with engine.begin() as connection:
         connection.exec_driver_sql("update oms.recipes set definition = '[]' where type = 'shop:order:v1'")
-        good_queue = jobs.get(connection, good).queue
+        good_queue = read.get(connection, good).queue
     ready(engine, "shop", good_queue)
     dispatcher(engine, bare, broker).turn()
     assert redis_door.tickets(redis_door.client(broker), [good_queue, "shop"])
     with engine.connect() as connection:
-        failed = jobs.get(connection, bad)
-        assert jobs.get(connection, good).status == "queued"
+        failed = read.get(connection, bad)
+        assert read.get(connection, good).status == "queued"
     assert failed.status == "failed"
     assert failed.error is not None
     assert "cannot be read by this program" in failed.error["message"]
@@ -243,7 +247,7 @@ def test_an_incident_and_a_metric_that_raise_stop_no_other(
     numbers = [order(engine, shop, number) for number in range(2)]
     with engine.begin() as connection:
         connection.execute(sa.text("insert into oms.queues (name) values ('aaa')"))
-        control.move(connection, numbers[:1], "aaa", who="boss", reason=None)
+        commands.move(connection, numbers[:1], "aaa", who="boss", reason=None)
     broken(engine, "ops.incidents", "new.queue = 'aaa'")
     broken(engine, "ops.metrics", "new.name = 'sla.breached'")
     eye = Watch(engine.begin, Measure(engine, None), sender_is_local=True)
@@ -252,7 +256,7 @@ def test_an_incident_and_a_metric_that_raise_stop_no_other(
     eye.turn()
     eye.turn()
     with engine.connect() as connection:
-        assert [one.queue for one in incidents.find(connection) if one.rule == "late"] == ["shop"]
+        assert [one.queue for one in actions.find(connection) if one.rule == "late"] == ["shop"]
         bodies = connection.scalars(sa.text("select body from oms.messages where page")).all()
         assert sum("late" in body and "shop" in body for body in bodies) == 1
         names = {metric.name for metric in metrics.newest(connection)}

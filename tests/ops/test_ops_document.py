@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from hms_ops import exposition, incidents, misses, oncall
-from hms_ops.metrics import CATALOGUE
+from hms_ops import prometheus
+from hms_ops.incidents import actions
+from hms_ops.incidents.thresholds import COMMON
+from hms_ops.metrics.metrics import CATALOGUE
+from hms_ops.oncall import oncall
+from hms_ops.paging.throttle import LIMITS, MINUTE
+from hms_ops.reports import misses
 from hms_ops.rules import RULES
-from hms_ops.thresholds import COMMON
-from hms_ops.throttle import LIMITS, MINUTE
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +34,7 @@ def part(document: str, name: str) -> str:
 def metrics_table() -> str:
     """Each metric with its name in Prometheus, the labels there, its unit and what it means."""
     rows = [
-        f"| `{name}` | `{exposition.SERIES[name].family}` | {', '.join(exposition.labels(name)) or '–'}"
+        f"| `{name}` | `{prometheus.SERIES[name].family}` | {', '.join(prometheus.labels(name)) or '–'}"
         f" | {meaning.unit} | {meaning.meaning} |\n"
         for name, meaning in CATALOGUE.items()
     ]
@@ -67,7 +70,7 @@ def test_the_common_thresholds_are_told(document: str) -> None:
 def test_every_state_is_in_the_diagrams(document: str, engine: sa.Engine) -> None:
     """The diagrams have the states of incidents and of texts that the database allows, and no other."""
     incident, message = re.findall(r"```mermaid\n(.*?)```", document, re.DOTALL)
-    assert _states(incident) == set(incidents.STATES)
+    assert _states(incident) == set(actions.STATES)
     with engine.connect() as connection:
         allowed = connection.scalar(
             sa.text(

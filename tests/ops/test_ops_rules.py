@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from hms_oms.broker_state import BrokerState
-from hms_ops.cause import document
+from hms_oms.broker.broker_state import BrokerState
 from hms_ops.findings import Finding
-from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.forecast.cause import document
+from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, Waits
 from hms_ops.rules import RULES, Rule
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)

@@ -7,19 +7,19 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from hms_ops import pulse
+from hms_ops import heartbeats
 
 
-def seen(engine: sa.Engine) -> dict[str, pulse.Pulse]:
+def seen(engine: sa.Engine) -> dict[str, heartbeats.Pulse]:
     """The pulses by name."""
     with engine.connect() as connection:
-        return {found.name: found for found in pulse.status(connection)}
+        return {found.name: found for found in heartbeats.status(connection)}
 
 
 def beat(engine: sa.Engine, name: str, **detail: object) -> None:
     """One beat, committed."""
     with engine.begin() as connection:
-        pulse.beat(connection, name, detail)
+        heartbeats.beat(connection, name, detail)
 
 
 def test_a_program_that_has_never_beaten_is_stale(engine: sa.Engine) -> None:
@@ -38,7 +38,7 @@ def test_a_beat_goes_stale_by_the_ledgers_clock(
     assert fresh.age is not None
     assert not fresh.stale
     assert fresh.detail == {"queues": 3}
-    forward(timedelta(seconds=pulse.STALE_SECONDS + 0.1))
+    forward(timedelta(seconds=heartbeats.STALE_SECONDS + 0.1))
     beat(engine, "pager")
     found = seen(engine)
     assert (found["ops"].stale, found["pager"].stale) == (True, False)

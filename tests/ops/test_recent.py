@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_ops.recent import DECAY_SECONDS, RecentRate
-from hms_ops.window import Window
+from hms_ops.stats.current_rate import DECAY_SECONDS, RecentRate
+from hms_ops.stats.sliding_window import Window
 
 
 def rate(events: list[float], now: float) -> float:

@@ -8,9 +8,12 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import handover, health, outbox
-from hms_oms.parcels import Answer, Parcel
-from hms_ops import incidents, oncall, replies
+from hms_oms.database import health
+from hms_oms.messages import delivery, outbox
+from hms_oms.messages.records import Answer, Parcel
+from hms_ops.incidents import actions
+from hms_ops.oncall import oncall
+from hms_ops.paging import replies
 
 Bare = psycopg2.extensions.connection
 ANN, BOB, STRANGER = "+12025550142", "+12025550143", "+12025550199"
@@ -50,9 +53,9 @@ class People:
                     recipient=phone,
                     body=f"HMS #{reference}",
                 )
-        waiting = handover.waiting_pages(self.bare, 100)
-        taken = handover.begin(self.bare, [Parcel(one.id, one.fence) for one in waiting], "log")
-        handover.answered(self.bare, [Answer(one.id, one.fence, "delivered", "delivered") for one in taken])
+        waiting = delivery.waiting_pages(self.bare, 100)
+        taken = delivery.begin(self.bare, [Parcel(one.id, one.fence) for one in waiting], "log")
+        delivery.answered(self.bare, [Answer(one.id, one.fence, "delivered", "delivered") for one in taken])
         return int(number)
 
     def text(self, phone: str, body: str) -> str:
@@ -63,7 +66,7 @@ class People:
     def state(self, number: int) -> tuple[str, str | None]:
         """How an incident stands, and who said so."""
         with self.engine.connect() as connection:
-            found = incidents.get(connection, number)
+            found = actions.get(connection, number)
             return found.state, found.resolved_by or found.acknowledged_by
 
 

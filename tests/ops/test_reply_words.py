@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_ops.reply_words import Act, Nothing, Question, read
+from hms_ops.paging.reply_words import Act, Nothing, Question, read
 
 ONE, TWO = ("K7",), ("K7", "M4")
 

@@ -17,15 +17,16 @@ from typing import Any
 
 import pytest
 
-from hms_oms import settings
-from hms_oms.errors import ConfigError
-from hms_oms.parcels import Dispatch
-from hms_ops import attempts, senders
-from hms_ops.senders import LookUpFailed, Result, exchange
-from hms_ops.senders.exchange import AnswerLost, Exchange, NotSent
-from hms_ops.senders.log import Log
-from hms_ops.senders.twilio import Twilio, classify
-from hms_ops.senders.webhook import Webhook, signature
+from hms_oms.messages.records import Dispatch
+from hms_oms.runtime import settings
+from hms_oms.runtime.errors import ConfigError
+from hms_ops.paging import outcomes as attempts
+from hms_ops.paging import senders
+from hms_ops.paging.senders import LookUpFailed, Result, exchange
+from hms_ops.paging.senders.exchange import AnswerLost, Exchange, NotSent
+from hms_ops.paging.senders.log import Log
+from hms_ops.paging.senders.twilio import Twilio, classify
+from hms_ops.paging.senders.webhook import Webhook, signature
 from tests.provider import ACCOUNT, NUMBER, TOKEN, faults
 from tests.provider.driver import Provider
 

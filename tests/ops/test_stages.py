@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hms_oms
-from hms_oms import migrate
-from hms_ops import episodes, incidents, ladder, oncall, stages, thresholds
-from hms_ops.incidents import Incident
-from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen
+from hms_oms.database import migrate
+from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen
+from hms_ops.incidents import actions, lifecycle, stages, thresholds
+from hms_ops.incidents.actions import Incident
+from hms_ops.oncall import escalation, oncall
 from hms_ops.rules import RULES
 from hms_ops.watch import judge
 from tests.ops.test_timelines import ON_CALL, START
@@ -104,17 +105,17 @@ def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime,
         before, now = now, now + timedelta(seconds=seen.seconds)
         with engine.begin() as connection:
             limits = thresholds.limits(connection)
-            for one in incidents.find(connection):
+            for one in actions.find(connection):
                 if seen.person == "ack":
-                    incidents.acknowledge(connection, one.id, "ada", now, limits)
+                    actions.acknowledge(connection, one.id, "ada", now, limits)
                 elif seen.person == "close":
-                    incidents.resolve(connection, one.id, "ada", None, now)
+                    actions.resolve(connection, one.id, "ada", None, now)
             found, unknown, _ = judge(picture(now, before, seen), limits)
             names = [rule.name for rule in RULES]
-            episodes.observe(
+            lifecycle.observe(
                 connection, now, found, limits, judged=names, unknown=unknown, looked_before=before
             )
-            ladder.page(connection, now, True, UTC)
+            escalation.page(connection, now, True, UTC)
             rows = connection.execute(
                 sa.text("select id, kind, incident_id from oms.messages where id > :last order by id"),
                 {"last": last},
@@ -122,7 +123,7 @@ def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime,
             last = max([last, *(row.id for row in rows)])
             # Each text is sent at once.
             connection.execute(sa.text("update oms.messages set state = 'sent' where state = 'pending'"))
-            yield seen, now, incidents.find(connection, incidents.STATES, limit=None), list(rows)
+            yield seen, now, actions.find(connection, actions.STATES, limit=None), list(rows)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -138,7 +139,7 @@ def test_one_queue_has_one_incident_that_is_not_over_while_jobs_are_late(
         about = dict(zip(QUEUES, seen.queues, strict=True))
         for name, each in about.items():
             mine = [one for one in found if one.queue == name and one.rule in stages.STAGES]
-            live = [one for one in mine if one.state in incidents.LIVE]
+            live = [one for one in mine if one.state in actions.LIVE]
             assert len(live) <= 1, live
             assert len([one for one in mine if one.state != "resolved"]) <= 1, mine
             word = [one for one in mine if one.resolved_by and one.resolved_at > now - timedelta(minutes=15)]
@@ -163,7 +164,7 @@ def test_while_it_is_acknowledged_nobody_is_called(shops: sa.Engine, turns: list
             one = by_id[text.incident_id]
             if text.kind == "page":
                 assert one.state == "open"
-                shop = [each for each in found if each.queue == "shop" and each.state in incidents.LIVE]
+                shop = [each for each in found if each.queue == "shop" and each.state in actions.LIVE]
                 assert one.rule != "busy-host" or not (shop and seen.queues[0].late)
 
 
@@ -229,7 +230,7 @@ def old_ledger(engine: sa.Engine, database: str) -> Mapping[str, int]:
 def test_open_incidents_survive_the_migration(engine: sa.Engine, old_ledger: Mapping[str, int]) -> None:
     """Those of one queue are merged into the worst; the others stay; all go on as what they are."""
     with engine.begin() as connection:
-        found = {one.reference: one for one in incidents.find(connection, incidents.STATES)}
+        found = {one.reference: one for one in actions.find(connection, actions.STATES)}
         assert set(found) == {"K1", "K2", "K3", "K4"}
         assert [found[name].state for name in ("K1", "K2", "K3", "K4")] == [
             "resolved",
@@ -242,7 +243,7 @@ def test_open_incidents_survive_the_migration(engine: sa.Engine, old_ledger: Map
         assert found["K2"].signals["late"].active_at == START
         assert connection.scalar(sa.text("select state from oms.messages")) == "cancelled"
         assert (
-            incidents.acknowledge(connection, "K1", "ada", START, thresholds.limits(connection)).id
+            actions.acknowledge(connection, "K1", "ada", START, thresholds.limits(connection)).id
             == old_ledger["K2"]
         )
     quiet = Turn(5, None, False, (Queue(0, 0, 2), Queue(0, 0, 2)))

@@ -8,9 +8,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from hms_oms.parcels import WaitingPage
-from hms_ops import merging
-from hms_ops.throttle import LIMITS, Rate, Sent, free_at
+from hms_oms.messages.records import WaitingPage
+from hms_ops.paging import merging
+from hms_ops.paging.throttle import LIMITS, Rate, Sent, free_at
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 

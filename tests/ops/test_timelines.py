@@ -23,11 +23,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.database import Bare
-from hms_ops import incidents, oncall, silences, thresholds
-from hms_ops.delivery import Delivery
-from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
-from hms_ops.senders.log import Log
+from hms_oms.database.connections import Bare
+from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.incidents import actions, silences, thresholds
+from hms_ops.oncall import oncall
+from hms_ops.paging.pager import Delivery
+from hms_ops.paging.senders.log import Log
 from hms_ops.watch import Watch
 
 FILES = sorted((Path(__file__).parent / "timelines").glob("*.toml"))
@@ -112,9 +113,9 @@ class Timeline:
             match action:
                 case {"acknowledge": reference, "who": who}:
                     limits = thresholds.limits(connection)
-                    incidents.acknowledge(connection, reference, who, self.now, limits)
+                    actions.acknowledge(connection, reference, who, self.now, limits)
                 case {"resolve": reference, "who": who}:
-                    incidents.resolve(connection, reference, who, "done with", self.now)
+                    actions.resolve(connection, reference, who, "done with", self.now)
                 case {"silence": queue, "until": until}:
                     ends = START + timedelta(seconds=until)
                     silences.silence(connection, None, queue, self.now, ends, "harvest", "boss")
@@ -176,7 +177,7 @@ def test_timeline(path: Path, engine: sa.Engine, bare: Bare, tmp_path: Path) -> 
         earliest, latest = text["between"]
         assert earliest <= second <= latest, told
     with engine.connect() as connection:
-        found = incidents.find(connection, incidents.STATES)
+        found = actions.find(connection, actions.STATES)
     wanted = timeline.script.get("incidents", [])
     assert len(found) == len(wanted), found
     for incident, parts in zip(reversed(found), wanted, strict=True):

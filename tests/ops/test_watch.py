@@ -15,11 +15,13 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.recipes import Recipe
-from hms_oms.settings import Settings
-from hms_ops import daemon, incidents, late_jobs, oncall, pulse, rules, silences, thresholds, watch
-from hms_ops.measure import Measure
-from hms_ops.picture import Picture, QueueSeen
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.settings import Settings
+from hms_ops import daemon, heartbeats, rules, watch
+from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.incidents import actions, late_jobs, silences, thresholds
+from hms_ops.metrics.measure import Measure
+from hms_ops.oncall import oncall
 from hms_ops.watch import Watch, judge
 from tests.conftest import Crew, wait_until
 from tests.ops.test_timelines import ON_CALL, START
@@ -40,10 +42,10 @@ def handset(crew: Crew) -> list[str]:
     return [json.loads(line)["text"] for line in log.read_text().splitlines()] if log.exists() else []
 
 
-def state(engine: sa.Engine, name: str) -> pulse.Pulse:
+def state(engine: sa.Engine, name: str) -> heartbeats.Pulse:
     """The pulse of a program."""
     with engine.connect() as connection:
-        return next(one for one in pulse.status(connection) if one.name == name)
+        return next(one for one in heartbeats.status(connection) if one.name == name)
 
 
 def test_a_look_sees_a_breach_and_all_that_follows(
@@ -56,11 +58,11 @@ def test_a_look_sees_a_breach_and_all_that_follows(
     eye = Watch(engine.begin, Measure(engine, None), sender_is_local=True)
     assert eye.turn() <= watch.LOOK_SECONDS
     with engine.connect() as connection:
-        assert incidents.find(connection) == []
+        assert actions.find(connection) == []
     forward(timedelta(minutes=31))
     eye.turn()
     with engine.connect() as connection:
-        [late] = [one for one in incidents.find(connection) if one.rule == "late"]
+        [late] = [one for one in actions.find(connection) if one.rule == "late"]
         assert (late.queue, late.late_jobs, late.facts["late_jobs"]) == ("shop", 7, 7)
         assert len(late_jobs.of(connection, late)) == 7
         bodies = connection.scalars(sa.text("select body from oms.messages where page")).all()

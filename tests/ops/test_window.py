@@ -9,11 +9,20 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hms_oms import recipes
-from hms_oms.recipes import Recipe
-from hms_ops import waits
-from hms_ops.waits import Begun, Ended, Line
-from hms_ops.window import BUCKET_SECONDS, ERROR, LEAST, MOST, WINDOW_SECONDS, Sketch, Window, index
+from hms_oms.recipes import recipes
+from hms_oms.recipes.recipes import Recipe
+from hms_ops.stats import waits
+from hms_ops.stats.sliding_window import (
+    BUCKET_SECONDS,
+    ERROR,
+    LEAST,
+    MOST,
+    WINDOW_SECONDS,
+    Sketch,
+    Window,
+    index,
+)
+from hms_ops.stats.waits import Begun, Ended, Line
 from tests.conftest import RECIPES
 
 SECONDS = st.floats(0, 1e7)

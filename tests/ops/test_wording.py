@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_oms.broker_state import BrokerState
-from hms_oms.gsm7 import septets
-from hms_ops import wording
-from hms_ops.incident_rows import Incident
-from hms_ops.picture import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_oms.broker.broker_state import BrokerState
+from hms_oms.messages.gsm7 import septets
+from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.incidents import wording
+from hms_ops.incidents.store import Incident
 from hms_ops.rules import RULES
 
 CHICAGO = ZoneInfo("America/Chicago")

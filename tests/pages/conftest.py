@@ -17,11 +17,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from hms_floor import badges, entrance
-from hms_floor.badges import Role
-from hms_oms.settings import Settings
+from hms_floor.auth import sign_in_link, tokens
+from hms_floor.auth.tokens import Role
+from hms_oms.runtime.settings import Settings
 from tests.conftest import wait_until
-from tests.door import free_port
+from tests.support.api import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -53,11 +53,11 @@ class Floor:
 
     def link(self) -> str:
         """A one-time link to sign in with."""
-        return f"{self.url}/enter?code={entrance.make_code(self.home, time.time())}"
+        return f"{self.url}/enter?code={sign_in_link.make_code(self.home, time.time())}"
 
     def badge(self, *roles: Role) -> tuple[str, str]:
         """A badge with these roles, and its number."""
-        issued = badges.issue(Settings(home=self.home), actor="lee", roles=roles, queues=[], hours=1)
+        issued = tokens.issue(Settings(home=self.home), actor="lee", roles=roles, queues=[], hours=1)
         return issued.token, issued.badge.jti
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Any:

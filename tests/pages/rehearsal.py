@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from hms_floor.badges import Role
-from hms_oms import database
+from hms_floor.auth.tokens import Role
+from hms_oms.database import connections
 from tests.conftest import wait_until
 from tests.pages.conftest import CALM, Floor
 from tests.pages.sentences import MEASURED, Ledger, Span, faults
@@ -75,7 +75,7 @@ def page(browser: Browser, floor: Floor) -> Iterator[Page]:
 def ledger(floor: Floor) -> Ledger:
     """The ledger of the floor, for the checker."""
     url = json.loads((floor.home / "servers.json").read_text())["database_url"]
-    return Ledger(database.engine(url), QUEUE, ZONE)
+    return Ledger(connections.engine(url), QUEUE, ZONE)
 
 
 @pytest.fixture

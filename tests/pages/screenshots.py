@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from hms_oms import database
+from hms_oms.database import connections
 from tests.conftest import wait_until
-from tests.door import free_port
 from tests.pages.conftest import CALM, CHROMIUM, FLAGS, HEAD, Floor, row, start
+from tests.support.api import free_port
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def _take(floor: Floor) -> None:
-    engine = database.engine(json.loads((floor.home / "servers.json").read_text())["database_url"])
+    engine = connections.engine(json.loads((floor.home / "servers.json").read_text())["database_url"])
     with engine.begin() as connection:
         connection.exec_driver_sql(_WEEKS)
         connection.exec_driver_sql(_DAY)

@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from hms_floor import board
-from hms_floor.board import Card
-from hms_floor.pages import demand, past
-from hms_oms import outbox
-from hms_oms.recipes import Recipe
-from hms_ops import metrics, pulse, samples
-from hms_ops.picture import Forecast, Picture, QueueSeen, Waits
+from hms_floor.pages import capacity
+from hms_floor.pages.parts import history
+from hms_floor.presentation import overview
+from hms_floor.presentation.overview import Card
+from hms_oms.messages import outbox
+from hms_oms.recipes.recipes import Recipe
+from hms_ops import heartbeats
+from hms_ops.forecast.snapshot import Forecast, Picture, QueueSeen, Waits
+from hms_ops.metrics import history as samples
+from hms_ops.metrics import metrics
 
 Forward = Callable[[timedelta], None]
 
@@ -42,9 +45,9 @@ def test_a_card_has_what_the_watch_has_measured(engine: sa.Engine, shop: Recipe,
     now = clock(engine)
     with engine.begin() as connection:
         metrics.publish(connection, seen(now))
-        pulse.beat(connection, "ops", {})
+        heartbeats.beat(connection, "ops", {})
     with engine.connect() as connection:
-        found = board.read(connection)
+        found = overview.read(connection)
     [card] = [card for card in found.cards if card.name == shop.steps[0].queue]
     assert (card.open, card.waiting, card.running, card.late, card.at_risk) == (50, 45, 5, 1, 7)
     assert (card.wait_mean, card.slots_needed, card.light) == (61.5, 24, "broken")
@@ -53,7 +56,7 @@ def test_a_card_has_what_the_watch_has_measured(engine: sa.Engine, shop: Recipe,
     assert not found.blind
     forward(timedelta(seconds=60))
     with engine.connect() as connection:
-        later = board.read(connection)
+        later = overview.read(connection)
     [card] = [card for card in later.cards if card.name == "shop"]
     assert (card.light, card.wait_mean, later.blind) == ("unknown", None, True)
 
@@ -63,8 +66,8 @@ def test_the_last_deadline_is_that_of_an_open_job(engine: sa.Engine, shop: Recip
     with engine.begin() as connection:
         connection.exec_driver_sql(JOBS)
     with engine.connect() as connection:
-        [card] = [card for card in board.read(connection).cards if card.name == "shop"]
-        due = demand.due(connection, "shop", 3)
+        [card] = [card for card in overview.read(connection).cards if card.name == "shop"]
+        due = capacity.due(connection, "shop", 3)
     assert card.last_due == datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
     assert [jobs for _, jobs in due] == [1, 2, 3]
     assert due[-1][0] == card.last_due
@@ -98,9 +101,9 @@ def test_the_past_of_a_queue_comes_from_its_samples(
         metrics.publish(connection, seen(now))
         samples.keep(connection, now)
         since = began - timedelta(minutes=1)
-        points = past.points(connection, "shop", since, now + timedelta(minutes=1), 60)
+        points = history.points(connection, "shop", since, now + timedelta(minutes=1), 60)
     assert [(point.open, point.wait, point.late) for point in points] == [(50.0, 61.5, 1.0)] * 4
-    line = past.line(points, lambda point: point.open, 150.0)
+    line = history.line(points, lambda point: point.open, 150.0)
     assert [value for _, value in line] == [50.0, 50.0, 50.0, None, 50.0]
 
 
@@ -110,7 +113,7 @@ def test_a_burst_keeps_its_shape() -> None:
     before, rates = None, []
     for number, done in enumerate((7, 7, 27, 27, 0)):
         at = now + timedelta(seconds=5 * number)
-        before = past.of(Card("a", rate=1.0, done=done, counted_at=at), at, before)
+        before = history.of(Card("a", rate=1.0, done=done, counted_at=at), at, before)
         rates.append(before.rate)
     assert rates == [None, 0.0, 4.0, 0.0, None]
 
@@ -127,7 +130,7 @@ def test_a_day_shows_its_peaks(engine: sa.Engine, shop: Recipe, forward: Forward
         forward(timedelta(minutes=1))
     with engine.connect() as connection:
         since = began - timedelta(minutes=1)
-        points = past.points(connection, "shop", since, clock(engine), 864000)
+        points = history.points(connection, "shop", since, clock(engine), 864000)
     [point] = points
     assert (point.open, point.open_least, point.open_most) == (90.0, 10.0, 250.0)
     assert (point.rate, point.rate_least, point.rate_most) == (80 / 60, 0.0, 4.0)
@@ -137,11 +140,11 @@ def test_capacity_is_drawn_as_far_as_the_demand() -> None:
     """The demand goes up at each deadline, what is done in a line to the last job."""
     now = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
     due = [(now - timedelta(minutes=1), 5), (now + timedelta(minutes=10), 20)]
-    needed, done = demand.lines(due, Card("a", backlog=20, done_at=now + timedelta(minutes=5)), now)
+    needed, done = capacity.lines(due, Card("a", backlog=20, done_at=now + timedelta(minutes=5)), now)
     start, end = 1000 * now.timestamp(), 1000 * due[1][0].timestamp()
     assert list(needed) == [(start, 5.0), (end, 20.0), (end, 20.0)]
     assert list(done) == [(start, 0.0), (start + 300_000, 20.0), (end, 20.0)]
-    assert demand.lines([], Card("a"), now) == ((), ())
+    assert capacity.lines([], Card("a"), now) == ((), ())
 
 
 def test_texts_to_applicants_are_counted_and_pages_are_shown(engine: sa.Engine, bare: object) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from hms_floor.badges import Role
+from hms_floor.auth.tokens import Role
 from tests.conftest import wait_until
 from tests.pages.conftest import HEAD, Floor, row
 

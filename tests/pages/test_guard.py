@@ -11,11 +11,12 @@ import httpx
 import nicegui
 import pytest
 
-from hms_floor import embedded, entrance
-from hms_oms import database as database_door
-from hms_oms import recipes, registry
+from hms_floor.auth import sign_in_link
+from hms_floor.local import embedded
+from hms_oms.database import connections as database_door
+from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, admin, drop, sibling
-from tests.door import OpenDoor, standing
+from tests.support.api import OpenDoor, standing
 
 LINE = "/floor/_nicegui_ws/socket.io/?EIO=4&transport="
 
@@ -127,14 +128,14 @@ def test_nobody_is_led_elsewhere(door: OpenDoor, client: httpx.Client, where: st
     """Whatever an address asks for, signing in leads to the floor."""
     answer = client.post("/enter", data={"badge": door.badge("viewer"), "next": where})
     assert (answer.status_code, answer.headers["location"]) == (303, "/floor/")
-    code = entrance.make_code(door.settings.home, time.time())
+    code = sign_in_link.make_code(door.settings.home, time.time())
     answer = client.get("/enter", params={"code": code, "next": where})
     assert (answer.status_code, answer.headers["location"]) == (303, "/floor/")
 
 
 def test_a_link_is_good_once_and_not_for_ever(door: OpenDoor, client: httpx.Client) -> None:
     """Used, wrong or ended it says so, and sets no cookie."""
-    code = entrance.make_code(door.settings.home, time.time())
+    code = sign_in_link.make_code(door.settings.home, time.time())
     assert client.get("/enter", params={"code": "wrong"}).status_code == 403
     assert client.get("/enter", params={"code": code}).status_code == 303
     client.cookies.clear()
@@ -142,7 +143,7 @@ def test_a_link_is_good_once_and_not_for_ever(door: OpenDoor, client: httpx.Clie
     assert used.status_code == 403
     assert "has been used already, or has ended" in used.text
     assert "set-cookie" not in used.headers
-    ended = entrance.make_code(door.settings.home, time.time() - entrance.SECONDS - 1)
+    ended = sign_in_link.make_code(door.settings.home, time.time() - sign_in_link.SECONDS - 1)
     assert client.get("/enter", params={"code": ended}).status_code == 403
 
 

@@ -11,26 +11,14 @@ import httpx
 import psutil
 import pytest
 
-from hms_floor import embedded
 from hms_floor.api.roles import TABLE
-from hms_floor.badges import Role
-from hms_floor.pages import (  # noqa: F401 -- a page is registered when its module is imported
-    audit,
-    cycles,
-    floor,
-    frame,
-    incidents,
-    job,
-    jobs,
-    oncall,
-    queue,
-    route,
-    sla,
-    workers,
-)
-from hms_oms import database, recipes, registry
+from hms_floor.auth.tokens import Role
+from hms_floor.local import embedded
+from hms_floor.pages import frame, route
+from hms_oms.database import connections
+from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, admin, drop, sibling, wait_until
-from tests.door import OpenDoor, standing
+from tests.support.api import OpenDoor, standing
 
 #: A page of each kind; what has an id is there.
 PAGES = {
@@ -81,11 +69,11 @@ def shop(servers: embedded.Servers, template: str) -> Iterator[str]:
     """A database with the recipes of the tests, and its name."""
     name = f"hms_refusals_{uuid.uuid4().hex[:12]}"
     admin(servers, f"create database {name} template {template}")
-    with database.engine(sibling(servers, name)).begin() as connection:
+    with connections.engine(sibling(servers, name)).begin() as connection:
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)
     yield name
-    database.engine(sibling(servers, name)).dispose()
+    connections.engine(sibling(servers, name)).dispose()
     drop(servers, name)
 
 

@@ -13,13 +13,17 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, expect
 
-from hms_oms import batches, format, health
-from hms_oms.kept import Counts
-from hms_oms.recipes import Recipe
-from hms_ops import attainment, metrics, pulse
-from hms_ops.measure import Measure
-from tests.door import OpenDoor, standing
+from hms_oms.cycles import cycles
+from hms_oms.database import health
+from hms_oms.jobs.on_time import Counts
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime import format
+from hms_ops import heartbeats
+from hms_ops.metrics import metrics
+from hms_ops.metrics.measure import Measure
+from hms_ops.reports import sla_report
 from tests.pages.conftest import CALM
+from tests.support.api import OpenDoor, standing
 
 #: One cycle: jobs in a status that ended so many minutes after their deadline (None: open and late).
 _JOBS = (
@@ -44,9 +48,9 @@ OF_ENDED, OF_DUE = "59.2 %", "44.6 %"
 def cycle(engine: sa.Engine, shop: Recipe) -> int:
     """A cycle of the ledger in which every kind of end is there, and others that are not due yet."""
     with engine.begin() as connection:
-        batch = batches.open_batch(connection, job_type=shop.type, name="today.csv", requested_by="ann")
-        batches.add(connection, batch.id, accepted=79, duplicates=0, differing=0, refused=0)
-        batches.close(connection, batch.id)
+        batch = cycles.open_batch(connection, job_type=shop.type, name="today.csv", requested_by="ann")
+        cycles.add(connection, batch.id, accepted=79, duplicates=0, differing=0, refused=0)
+        cycles.close(connection, batch.id)
         for status, minutes, number in (*_JOBS, ("waiting", -60, 5)):
             connection.execute(
                 sa.text(
@@ -119,8 +123,8 @@ def test_every_surface_tells_the_same_share(
     with engine.begin() as connection:
         now = health.clock(connection)
         picture = Measure(engine, None, office=UTC).look(connection, True)
-        report = attainment.report(connection, now - timedelta(days=1), now + timedelta(days=1), UTC)
-        assert batches.report(connection, cycle).promises == PROMISES
+        report = sla_report.report(connection, now - timedelta(days=1), now + timedelta(days=1), UTC)
+        assert cycles.report(connection, cycle).promises == PROMISES
     assert [getattr(report.whole, name) for name in ("on_time", "late", "failed", "open_late")] == [
         29,
         3,
@@ -160,7 +164,7 @@ def test_every_surface_tells_the_same_share(
     expect(row).to_contain_text(OF_DUE)
     with engine.begin() as connection:
         metrics.publish(connection, Measure(engine, None, office=UTC).look(connection, True))
-        pulse.beat(connection, "ops", {})
+        heartbeats.beat(connection, "ops", {})
     page = visit(browser, door, "/floor/")
     card = page.get_by_label("Queue shop")
     expect(card).to_contain_text(f"on time today, of due{OF_DUE}")

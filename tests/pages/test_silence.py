@@ -11,9 +11,10 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from hms_floor import embedded
-from hms_oms import broker_state, database, migrate
-from tests.door import OpenDoor, standing
+from hms_floor.local import embedded
+from hms_oms.broker import broker_state
+from hms_oms.database import connections, migrate
+from tests.support.api import OpenDoor, standing
 
 #: How soon a silence is on the page, in milliseconds.
 SOON = 15_000
@@ -26,7 +27,7 @@ def own(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         assert running.database_url is not None
         migrate.upgrade(running.database_url)
         yield running
-        database.engine(running.database_url).dispose()
+        connections.engine(running.database_url).dispose()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_what_is_silent_stands_on_every_page_until_it_is_over(
     for page in pages:
         expect(page.locator(".silence.bad", has_text="No dispatcher has ever been heard")).to_be_visible()
     expect(pages[0].locator(".silence.warn", has_text="Nobody real is on call")).to_be_visible()
-    connection = database.connect(own.database_url, "test")
+    connection = connections.connect(own.database_url, "test")
     broker_state.report(connection, None)
     connection.close()
     for page in pages:

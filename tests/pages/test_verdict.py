@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hms_floor.board import Board, Card, Hand
-from hms_floor.verdict import Verdict, queue_verdict, verdict
+from hms_floor.presentation.headline import Verdict, queue_verdict, verdict
+from hms_floor.presentation.overview import Board, Card, Hand
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 CREW = [Hand("w@vm", "vm", 3, 8)]

@@ -22,11 +22,11 @@ from hypothesis.stateful import (
 )
 
 from hms_act import accept
-from hms_oms import control, jobs, ledger, losses
-from hms_oms.outcomes import Done
-from hms_oms.recipes import Recipe
-from hms_oms.states import TERMINAL, TRANSITIONS, Fact, Status
-from hms_oms.tickets import Ticket
+from hms_oms.jobs import commands, ledger, losses, read
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.states import TERMINAL, TRANSITIONS, Fact, Status
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
 
 STEPS = ("pick", "pack", "send")
 WHO: dict[str, Any] = {"who": "boss", "reason": "because"}
@@ -178,7 +178,7 @@ class Life(RuleBasedStateMachine):
     def cancel(self, job: int, now: bool) -> None:
         """A person cancels."""
         with self.person() as connection:
-            control.cancel(connection, [job], now=now, **WHO)
+            commands.cancel(connection, [job], now=now, **WHO)
         model = self.model[job]
         if model.ended:
             return
@@ -192,7 +192,7 @@ class Life(RuleBasedStateMachine):
     def retry(self, job: int) -> None:
         """A person has a failed job tried again."""
         with self.person() as connection:
-            changed = control.retry(connection, [job], **WHO)
+            changed = commands.retry(connection, [job], **WHO)
         model = self.model[job]
         assert bool(changed) == (model.status == "failed")
         if changed:
@@ -203,8 +203,8 @@ class Life(RuleBasedStateMachine):
     def reinstate(self, job: int) -> None:
         """A person has a cancelled job done after all, unless a newer one has its key."""
         with self.person() as connection:
-            changed = control.reinstate(connection, [job], **WHO)
-            holder = control.key_holders(connection, [job]).get(job)
+            changed = commands.reinstate(connection, [job], **WHO)
+            holder = commands.key_holders(connection, [job]).get(job)
         model = self.model[job]
         same = [other for other, each in self.model.items() if each.number == model.number and other > job]
         ending = model.status == "running" and model.cancel
@@ -221,7 +221,7 @@ class Life(RuleBasedStateMachine):
         """A person puts a job to the front."""
         highest = max((m.priority for m in self.model.values() if m.status == "waiting"), default=0)
         with self.person() as connection:
-            control.promote(connection, job, **WHO)
+            commands.promote(connection, job, **WHO)
         model = self.model[job]
         if model.status in ("waiting", "queued"):
             model.attempt += model.status == "queued"
@@ -231,7 +231,7 @@ class Life(RuleBasedStateMachine):
     def pause(self) -> None:
         """A person pauses the queue."""
         with self.person() as connection:
-            control.pause(connection, "shop", **WHO)
+            commands.pause(connection, "shop", **WHO)
         self.paused = True
         for model in self.model.values():
             if model.status == "queued":
@@ -242,14 +242,14 @@ class Life(RuleBasedStateMachine):
     def resume(self) -> None:
         """A person lets the queue go on."""
         with self.person() as connection:
-            control.resume(connection, "shop")
+            commands.resume(connection, "shop")
         self.paused = False
 
     @invariant()
     def ledger_and_model_agree(self) -> None:
         """Status, step, attempt and results are as the model has them; no result was recorded twice."""
         with self.engine.connect() as connection:
-            found = {job.id: job for job in jobs.find(connection, jobs.Filter(), limit=None)}
+            found = {job.id: job for job in read.find(connection, read.Filter(), limit=None)}
         assert set(found) == set(self.model)
         for job, model in self.model.items():
             row = found[job]
@@ -264,7 +264,7 @@ class Life(RuleBasedStateMachine):
         """Each diary tells its job's story by the table of transitions, and nothing else."""
         with self.engine.connect() as connection:
             for job in self.model:
-                check_diary([(event.fact, event.status) for event in jobs.diary(connection, job)])
+                check_diary([(event.fact, event.status) for event in read.diary(connection, job)])
 
 
 def check_diary(lines: list[tuple[str, str]]) -> None:

@@ -19,13 +19,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import sqlalchemy as sa
 
-from hms_floor import embedded
-from hms_oms import database, migrate, outbox
-from hms_oms.database import Bare
-from hms_ops import callbacks
-from hms_ops.delivery import Delivery
-from hms_ops.senders.exchange import Exchange
-from hms_ops.senders.twilio import Twilio
+from hms_floor.local import embedded
+from hms_oms.database import connections, migrate
+from hms_oms.database.connections import Bare
+from hms_oms.messages import outbox
+from hms_ops.paging import callbacks
+from hms_ops.paging.pager import Delivery
+from hms_ops.paging.senders.exchange import Exchange
+from hms_ops.paging.senders.twilio import Twilio
 from tests.provider.driver import Provider
 from tests.provider.site import Hook, Site
 from tests.provider.weather import Weather, weather
@@ -176,8 +177,8 @@ class Storm:
 @contextmanager
 def storm(database_url: str, provider: Provider) -> Iterator[Storm]:
     """A storm over the ledger at `database_url`, whose clock can be moved."""
-    connection = database.connect(database_url, "hms pager leader")
-    blowing = Storm(database.engine(database_url), connection, provider)
+    connection = connections.connect(database_url, "hms pager leader")
+    blowing = Storm(connections.engine(database_url), connection, provider)
     try:
         yield blowing
     finally:
@@ -213,7 +214,7 @@ def _runs(folder: Path, seeds: range) -> list[Run]:
     with embedded.serving(folder / "servers", fast=True) as servers, Provider.start(folder) as provider:
         assert servers.database_url is not None
         migrate.upgrade(servers.database_url)
-        engine = database.engine(servers.database_url)
+        engine = connections.engine(servers.database_url)
         with engine.begin() as connection:
             for statement in _CLOCK:
                 connection.exec_driver_sql(statement)

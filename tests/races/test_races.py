@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms import changes, control, ledger, losses, reservations, undo
-from hms_oms import database as door
-from hms_oms.database import Bare
-from hms_oms.outcomes import Done
-from hms_oms.recipes import Recipe
-from hms_oms.records import Completion
-from hms_oms.tickets import Ticket
+from hms_oms.database import connections as door
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import commands, ledger, losses, reservations
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.undo import changes, undo
 from tests.conftest import wait_until
 from tests.oms.test_ledger import claim, look, order
 
@@ -97,7 +98,7 @@ def cancel(url: str, ticket: Ticket, *, now: bool) -> list[Ticket]:
         url.replace("postgresql://", "postgresql+psycopg2://"), connect_args={"application_name": "contender"}
     )
     with engine.begin() as connection:
-        found = control.cancel(connection, [ticket.job], now=now, **WHO)
+        found = commands.cancel(connection, [ticket.job], now=now, **WHO)
     engine.dispose()
     return found
 
@@ -117,7 +118,7 @@ def test_cancel_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database
     """A claim that comes second waits for the cancel, then finds its ticket void."""
     ticket = queued(engine, bare, shop)
     with engine.connect() as connection:
-        control.cancel(connection, [ticket.job], **WHO)
+        commands.cancel(connection, [ticket.job], **WHO)
         contender = Contender(database, lambda own: ledger.claim(own, [(ticket, 60)], "w"))
         contender.wait_for_lock(engine)
         connection.commit()
@@ -210,7 +211,7 @@ def test_take_then_promote(engine: sa.Engine, bare: Bare, winner: Bare, database
             connect_args={"application_name": "contender"},
         )
         with own.begin() as connection:
-            return control.promote(connection, job.id, **WHO)
+            return commands.promote(connection, job.id, **WHO)
 
     contender = Contender(database, promote)
     contender.wait_for_lock(engine)
@@ -224,7 +225,7 @@ def test_pause_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database:
     """A ticket claimed while its queue is being paused is void once the pause is there."""
     ticket = queued(engine, bare, shop)
     with engine.connect() as connection:
-        assert control.pause(connection, "shop", **WHO) == 1
+        assert commands.pause(connection, "shop", **WHO) == 1
         contender = Contender(database, lambda own: ledger.claim(own, [(ticket, 60)], "w"))
         contender.wait_for_lock(engine)
         connection.commit()
@@ -260,7 +261,7 @@ def cancelled(engine: sa.Engine, shop: Recipe) -> int:
     """The id of a cancelled job."""
     job = order(engine, shop).id
     with engine.begin() as connection:
-        control.cancel(connection, [job], **WHO)
+        commands.cancel(connection, [job], **WHO)
     return job
 
 
@@ -281,20 +282,20 @@ def test_start_then_reinstate(engine: sa.Engine, database: str, shop: Recipe) ->
     old = cancelled(engine, shop)
     with engine.connect() as connection:
         new, *_ = start(connection, shop)
-        work = person(database, lambda own: control.reinstate(own, [old], **WHO))
+        work = person(database, lambda own: commands.reinstate(own, [old], **WHO))
         contender = Contender(database, work)
         contender.wait_for_lock(engine)
         connection.commit()
     assert contender.finish() == []
     with engine.connect() as connection:
-        assert control.key_holders(connection, [old]) == {old: new}
+        assert commands.key_holders(connection, [old]) == {old: new}
 
 
 def test_reinstate_then_start(engine: sa.Engine, database: str, shop: Recipe) -> None:
     """A start with the key of a job that is just being reinstated waits, and gets that job."""
     old = cancelled(engine, shop)
     with engine.connect() as connection:
-        assert control.reinstate(connection, [old], **WHO) == [old]
+        assert commands.reinstate(connection, [old], **WHO) == [old]
         contender = Contender(database, person(database, lambda own: start(own, shop)))
         contender.wait_for_lock(engine)
         connection.commit()
@@ -305,7 +306,7 @@ def test_cancel_then_start(engine: sa.Engine, database: str, shop: Recipe) -> No
     """A start with the key of a job that is just being cancelled waits, and makes one that refers to it."""
     old = order(engine, shop).id
     with engine.connect() as connection:
-        control.cancel(connection, [old], **WHO)
+        commands.cancel(connection, [old], **WHO)
         contender = Contender(database, person(database, lambda own: start(own, shop)))
         contender.wait_for_lock(engine)
         connection.commit()
@@ -318,7 +319,7 @@ def test_undo_then_undo(engine: sa.Engine, database: str, shop: Recipe) -> None:
     job = order(engine, shop).id
     with engine.begin() as connection:
         change = changes.begin(connection, "cancel", who="boss")
-        control.cancel_jobs(connection, [job], **WHO, change=change)
+        commands.cancel_jobs(connection, [job], **WHO, change=change)
 
     def again(own: sa.Connection) -> str:
         with pytest.raises(undo.NotUndoable) as refused:
@@ -339,7 +340,7 @@ def test_claim_then_undo(engine: sa.Engine, bare: Bare, winner: Bare, database: 
     job = order(engine, shop).id
     with engine.begin() as connection:
         change = changes.begin(connection, "promote", who="boss")
-        control.promote(connection, job, **WHO, change=change)
+        commands.promote(connection, job, **WHO, change=change)
     ledger.take(bare, "shop", 1)
     assert ledger.claim(winner, [(Ticket(job, 1, "pick"), 60)], "w")
 

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_oms import broker as redis_door
-from hms_oms import envelope
-from hms_oms.recipes import Recipe
+from hms_oms.broker import envelope
+from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
 from tests.workers.test_running import ended, order
 

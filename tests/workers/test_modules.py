@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hms_oms import recipes
-from hms_oms.errors import ConfigError
+from hms_oms.recipes import recipes
+from hms_oms.runtime.errors import ConfigError
 from workers import modules, step
 
 ROOT = Path(__file__).resolve().parents[2]

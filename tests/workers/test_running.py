@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms import broker as redis_door
-from hms_oms import jobs
-from hms_oms.recipes import Recipe
-from hms_oms.records import Job
+from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.jobs import read
+from hms_oms.jobs.records import Job
+from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
 
 
@@ -27,7 +27,7 @@ def ended(engine: sa.Engine, job: int) -> Job:
 
     def look() -> Job | None:
         with engine.connect() as connection:
-            found = jobs.get(connection, job)
+            found = read.get(connection, job)
         return found if found.finished_at else None
 
     found: Job = wait_until(look, f"job-{job} to end", 40)
@@ -72,14 +72,15 @@ def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, b
     """While jobs stand in the window, no key of Redis holds a word of their payload."""
     from hms_act.broker_watch import BrokerWatch
     from hms_act.dispatcher import Dispatcher, make_app
-    from hms_oms import control, database
-    from hms_oms.recovery import Recovery
+    from hms_act.recovery import Recovery
+    from hms_oms.database import connections
+    from hms_oms.jobs import commands
 
     with engine.begin() as connection:
-        control.limit(connection, "shop", window=50, starts_per_minute=None, who="test")
+        commands.limit(connection, "shop", window=50, starts_per_minute=None, who="test")
     for number in range(20):
         order(engine, shop, number + 1, name="Ermintrude Quux", phone="+12025550123")
-    bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+    bare = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
     client = redis_door.client(broker)
     Dispatcher(make_app(broker), engine, bare, Recovery(bare, client), BrokerWatch(broker)).turn()
     bare.close()
@@ -109,14 +110,15 @@ def test_a_moved_job_runs_where_it_was_moved(
     """The message goes into the queue that the ledger says, not the one of the recipe."""
     from hms_act.broker_watch import BrokerWatch
     from hms_act.dispatcher import Dispatcher, make_app
-    from hms_oms import control, database
-    from hms_oms.recovery import Recovery
+    from hms_act.recovery import Recovery
+    from hms_oms.database import connections
+    from hms_oms.jobs import commands
 
     job = order(engine, shop, 1)
     with engine.begin() as connection:
-        control.move(connection, [job], "returns", who="boss", reason=None)
-        control.limit(connection, "returns", window=5, starts_per_minute=None, who="test")
-    bare = database.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+        commands.move(connection, [job], "returns", who="boss", reason=None)
+        commands.limit(connection, "returns", window=5, starts_per_minute=None, who="test")
+    bare = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
     client = redis_door.client(broker)
     client.lpush("returns", b"not a message of ours")
     Dispatcher(make_app(broker), engine, bare, Recovery(bare, client), BrokerWatch(broker)).turn()

@@ -7,8 +7,8 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from hms_oms.database import Bare
-from hms_oms.errors import HmsError
+from hms_oms.database.connections import Bare
+from hms_oms.runtime.errors import HmsError
 
 _HERE = Path(__file__).parent
 

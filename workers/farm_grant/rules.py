@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from hms_oms import phones
+from hms_oms.recipes import phones
 
 CROPS = (
     *("corn", "soybeans", "wheat", "cotton", "rice", "sorghum", "barley", "oats", "hay"),

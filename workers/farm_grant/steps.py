@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hms_oms.outcomes import Done
+from hms_oms.jobs.outcomes import Done
 from workers.farm_grant import roster, rules, texts
 from workers.step import StepRun, step
 

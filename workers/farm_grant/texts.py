@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hms_oms.gsm7 import ONE_SEGMENT, encodable, septets
+from hms_oms.messages.gsm7 import ONE_SEGMENT, encodable, septets
 
 #: By code: the reason in full, and the same in the few words that fit when all of them hold.
 REASONS = {

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.answers import trust as answers
-from hms_floor.api.asked import Cursor, Limit, Moment, Word
-from hms_floor.api.door import TheDoor
-from hms_oms import audit
+from hms_floor.api.app_state import TheDoor
+from hms_floor.api.requests.requests import Cursor, Limit, Moment, Word
+from hms_floor.api.responses import trust as answers
+from hms_oms.access import audit
 
 router = APIRouter(route_class=Guarded, tags=["audit"])
 

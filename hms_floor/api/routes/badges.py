@@ -7,23 +7,24 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from hms_floor import badges
-from hms_floor.api import asked
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.answers import trust as answers
-from hms_floor.api.asked import Cursor, Limit, Reasoned, Word
-from hms_floor.api.door import TheDoor
-from hms_floor.badges import Role
-from hms_oms import audit, health
-from hms_oms import badges as register
+from hms_floor.api.app_state import TheDoor
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import Cursor, Limit, Reasoned, Word
+from hms_floor.api.responses import trust as answers
+from hms_floor.auth import tokens
+from hms_floor.auth.tokens import Role
+from hms_oms.access import audit
+from hms_oms.access import tokens as register
+from hms_oms.database import health
 
 router = APIRouter(route_class=Guarded, tags=["badges"])
 
 
 @router.post("/badges", status_code=201, response_model=answers.IssuedBadge)
-def issue(door: TheDoor, who: Who, wanted: asked.IssueBadge) -> dict[str, Any]:
+def issue(door: TheDoor, who: Who, wanted: requests.IssueBadge) -> dict[str, Any]:
     """Issue a badge. Its token is told this once, and kept nowhere."""
-    issued = badges.issue(
+    issued = tokens.issue(
         door.settings,
         actor=wanted.actor,
         roles=[Role(word) for word in wanted.roles],

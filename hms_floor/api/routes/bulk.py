@@ -11,16 +11,20 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import Connection
 
-from hms_floor.api import asked, asked_bulk, filters, showing
+from hms_floor.api import filters, visible
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.answers import jobs as answers
-from hms_floor.api.door import BULK_SECONDS, Door, TheDoor
+from hms_floor.api.app_state import BULK_SECONDS, Door, TheDoor
 from hms_floor.api.problems import Problem, unprocessable
-from hms_oms import audit, changes, control
-from hms_oms.filter import CONFIRM_ABOVE
-from hms_oms.jobs import Filter
-from hms_oms.states import Fact, Status, allowed_before
-from hms_oms.tickets import Ticket, job_name
+from hms_floor.api.requests import bulk as asked_bulk
+from hms_floor.api.requests import requests
+from hms_floor.api.responses import jobs as answers
+from hms_oms.access import audit
+from hms_oms.api.filter import CONFIRM_ABOVE
+from hms_oms.jobs import commands
+from hms_oms.jobs.read import Filter
+from hms_oms.jobs.states import Fact, Status, allowed_before
+from hms_oms.jobs.tickets import Ticket, job_name
+from hms_oms.undo import changes
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
@@ -75,7 +79,7 @@ def bulk(door: TheDoor, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
         "matched": came.matched,
         "able": came.able if wanted.dry_run else len(came.changed),
         "changed": len(came.changed),
-        "jobs": [job_name(job) for job in came.changed[: asked.MOST_IDS]],
+        "jobs": [job_name(job) for job in came.changed[: requests.MOST_IDS]],
         "unchanged": dict(came.left),
         "running": [str(ticket) for ticket in came.running],
         "warning": came.warning,
@@ -108,16 +112,16 @@ def _offer(door: Door, came: _Came) -> dict[str, Any] | None:
         return None
     with door.writing() as connection:
         changes.prolong(connection, came.change)
-        return showing.undo(connection, came.change)
+        return visible.undo(connection, came.change)
 
 
 def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int]]:
-    ids = list(dict.fromkeys(map(showing.number, wanted.ids)))
+    ids = list(dict.fromkeys(map(visible.number, wanted.ids)))
     with door.reading() as connection:
-        known = control.statuses(connection, ids)
-        replaced = control.key_holders(connection, ids) if wanted.action == "reinstate" else {}
+        known = commands.statuses(connection, ids)
+        replaced = commands.key_holders(connection, ids) if wanted.action == "reinstate" else {}
         if wanted.action == "move":
-            control.require_queue(connection, wanted.queue)
+            commands.require_queue(connection, wanted.queue)
     unknown = [job_name(job) for job in ids if job not in known]
     if unknown:
         names = ", ".join(unknown[:5])
@@ -143,9 +147,9 @@ def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> 
     )
     with door.reading() as connection:
         for queue in filter(None, (meant.queue, wanted.queue if wanted.action == "move" else None)):
-            control.require_queue(connection, queue)
+            commands.require_queue(connection, queue)
         filters.require_narrow(connection, meant)
-        census = control.census(connection, meant)
+        census = commands.census(connection, meant)
         replaced = _replaced(connection, meant) if wanted.action == "reinstate" else {}
     came.matched = sum(census.values())
     _foresee(wanted, Counter(census), came, replaced)
@@ -163,8 +167,8 @@ def _replaced(connection: Connection, meant: Filter) -> dict[int, int]:
         return {}
     replaced: dict[int, int] = {}
     last: int | None = None
-    while page := control.page(connection, cancelled, limit=PAGE, after=last):
-        replaced |= control.key_holders(connection, page)
+    while page := commands.page(connection, cancelled, limit=PAGE, after=last):
+        replaced |= commands.key_holders(connection, page)
         last = page[-1]
     return replaced
 
@@ -194,7 +198,7 @@ def _pages(door: Door, meant: Filter) -> Iterator[Sequence[int]]:
     last: int | None = None
     while True:
         with door.reading() as connection:
-            page = control.page(connection, meant, limit=PAGE, after=last)
+            page = commands.page(connection, meant, limit=PAGE, after=last)
         if not page:
             return
         yield page
@@ -206,7 +210,7 @@ def _turn(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[in
         if came.change is None and wanted.action != "retry":
             came.change = changes.begin(connection, wanted.action, who=who.actor)
         changed, running = _change(connection, who, wanted, page, came.change)
-        others = control.statuses(connection, list(set(page) - set(changed)))
+        others = commands.statuses(connection, list(set(page) - set(changed)))
         audit.write(connection, [_act(who, wanted, len(changed), changed)])
     came.changed += changed
     came.running += running
@@ -219,29 +223,29 @@ def _change(
     actor, reason = who.actor, wanted.reason
     match wanted:
         case asked_bulk.BulkCancel():
-            done = control.cancel_jobs(
+            done = commands.cancel_jobs(
                 connection, page, who=actor, reason=reason, now=wanted.now, change=change
             )
             return done.jobs, done.running
         case asked_bulk.BulkRetry():
-            changed = control.retry(connection, page, who=actor, reason=reason)
+            changed = commands.retry(connection, page, who=actor, reason=reason)
         case asked_bulk.BulkReinstate():
-            changed = control.reinstate(connection, page, who=actor, reason=reason, change=change)
+            changed = commands.reinstate(connection, page, who=actor, reason=reason, change=change)
         case asked_bulk.BulkPromote():
-            control.hold(connection, page)
+            commands.hold(connection, page)
             changed = [
                 done
                 for job in page
-                for done in control.promote(connection, job, who=actor, reason=reason, change=change)
+                for done in commands.promote(connection, job, who=actor, reason=reason, change=change)
             ]
         case asked_bulk.BulkMove():
-            changed = control.move(connection, page, wanted.queue, who=actor, reason=reason, change=change)
+            changed = commands.move(connection, page, wanted.queue, who=actor, reason=reason, change=change)
         case asked_bulk.BulkPrioritize():
-            changed = control.prioritize(
+            changed = commands.prioritize(
                 connection, page, wanted.priority, who=actor, reason=reason, change=change
             )
         case asked_bulk.BulkDelay():
-            changed = control.delay(
+            changed = commands.delay(
                 connection, page, wanted.not_before, who=actor, reason=reason, change=change
             )
     return changed, []

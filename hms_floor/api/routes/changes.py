@@ -6,14 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
-from hms_floor.api import asked, showing
+from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.answers import jobs as answers
-from hms_floor.api.asked import Reasoned
-from hms_floor.api.door import BULK_SECONDS, TheDoor
+from hms_floor.api.app_state import BULK_SECONDS, TheDoor
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import Reasoned
+from hms_floor.api.responses import jobs as answers
 from hms_floor.api.roles import MANAGERS
-from hms_oms import audit, changes, undo
-from hms_oms.tickets import job_name
+from hms_oms.access import audit
+from hms_oms.jobs.tickets import job_name
+from hms_oms.undo import changes, undo
 
 router = APIRouter(route_class=Guarded, tags=["changes"])
 
@@ -26,7 +28,7 @@ def find(door: TheDoor, who: Who) -> dict[str, Any]:
     everybody = bool(who.badge.roles & MANAGERS)
     with door.reading() as connection:
         found = changes.undoable(connection, None if everybody else who.actor)
-    return {"changes": [showing.change(each) for each in found]}
+    return {"changes": [visible.change(each) for each in found]}
 
 
 @router.post("/changes/{id}/undo", response_model=answers.Undone)
@@ -49,7 +51,7 @@ def take_back(door: TheDoor, who: Who, number: ChangePath, wanted: Reasoned | No
         "action": found.action,
         "queue": found.queue,
         "restored": len(names),
-        "jobs": names[: asked.MOST_IDS],
+        "jobs": names[: requests.MOST_IDS],
         "left": dict(done.left),
         "message": done.message,
     }

@@ -12,20 +12,25 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from hms_act import cycle, intake, json_lines, majority, preview
-from hms_act.intake import Refusal, Row
-from hms_act.preview import Preview
+from hms_act import cycle, cycle_preview
+from hms_act.cycle_preview import Preview
+from hms_act.files import csv_rows, json_lines, majority
+from hms_act.files.csv_rows import Refusal, Row
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.answers import cycles as answers
-from hms_floor.api.asked import JobType, Minutes, Word
-from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.app_state import Door, TheDoor
 from hms_floor.api.problems import Problem, unprocessable
+from hms_floor.api.requests.requests import JobType, Minutes, Word
+from hms_floor.api.responses import cycles as answers
 from hms_floor.api.uploads import Upload
-from hms_floor.cli import documents
-from hms_oms import audit, health, recipes, sla, uploads
-from hms_oms.batches import Batch
-from hms_oms.recipes import Recipe
-from hms_ops import preview as forecasts
+from hms_floor.presentation import documents
+from hms_oms.access import audit
+from hms_oms.cycles import uploads
+from hms_oms.cycles.cycles import Batch
+from hms_oms.database import health
+from hms_oms.queues import sla
+from hms_oms.recipes import recipes
+from hms_oms.recipes.recipes import Recipe
+from hms_ops import sla_preview as forecasts
 
 router = APIRouter(route_class=Guarded, tags=["cycles"])
 
@@ -146,7 +151,7 @@ def _recipe(door: Door, job_type: str, kind: str) -> Recipe:
 
 
 def _rows(recipe: Recipe, stream: IO[bytes], kind: str) -> Iterator[Row | Refusal]:
-    return intake.read(stream, recipe) if kind == CSV else json_lines.read(stream, recipe)
+    return csv_rows.read(stream, recipe) if kind == CSV else json_lines.read(stream, recipe)
 
 
 def _accept(
@@ -247,7 +252,7 @@ def _look(
         )
         stream = io.BufferedReader(uploads.Pieces(door.engine, kept.id), _BUFFER)
     try:
-        found = preview.of(door.engine, recipe, _rows(recipe, stream, kind))
+        found = cycle_preview.of(door.engine, recipe, _rows(recipe, stream, kind))
     except BaseException:
         if kept is not None:
             with door.writing() as connection:

@@ -8,15 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from hms_floor import sheets
-from hms_floor.api import showing
+from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.answers import cycles as answers
-from hms_floor.api.asked import Cursor, Limit
-from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.app_state import Door, TheDoor
 from hms_floor.api.problems import Problem
-from hms_floor.cli import documents
-from hms_oms import batches, cycle_rows
+from hms_floor.api.requests.requests import Cursor, Limit
+from hms_floor.api.responses import cycles as answers
+from hms_floor.presentation import documents, spreadsheets
+from hms_oms.cycles import cycle_rows, cycles
 
 router = APIRouter(route_class=Guarded, tags=["cycles"])
 
@@ -31,7 +30,7 @@ _HEADER = ("line", "field", "reason", "original")
 def refused(door: TheDoor, number: Number, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
     """The rows that were refused, in the order of the file, each as it came."""
     with door.reading() as connection:
-        batches.get(connection, number)
+        cycles.get(connection, number)
         found = cycle_rows.find(connection, number, ["refused"], limit=limit, after=cursor or 0)
     more = str(found[-1].line) if len(found) == limit else None
     return {"rows": [documents.refused_row(row) for row in found], "next": more}
@@ -43,24 +42,26 @@ def refused(door: TheDoor, number: Number, cursor: Cursor = None, limit: Limit =
 def refused_csv(door: TheDoor, number: Number) -> Response:
     """All refused rows as CSV for a spreadsheet: line, field, reason and the row as it came."""
     with door.reading() as connection:
-        batches.get(connection, number)
-    lines = sheets.csv_lines(_HEADER, _refused(door, number))
-    return StreamingResponse(lines, headers=_attachment(number, "csv"), media_type=sheets.CSV)
+        cycles.get(connection, number)
+    lines = spreadsheets.csv_lines(_HEADER, _refused(door, number))
+    return StreamingResponse(lines, headers=_attachment(number, "csv"), media_type=spreadsheets.CSV)
 
 
 @router.get(
-    "/cycles/{id}/refused.xlsx", response_class=Response, responses={200: {"content": {sheets.XLSX: {}}}}
+    "/cycles/{id}/refused.xlsx",
+    response_class=Response,
+    responses={200: {"content": {spreadsheets.XLSX: {}}}},
 )
 def refused_xlsx(door: TheDoor, number: Number) -> Response:
     """All refused rows as an Excel workbook: line, field, reason and the row as it came."""
     with door.reading() as connection:
-        batch = batches.get(connection, number)
+        batch = cycles.get(connection, number)
     if batch.refused > _MOST_ROWS:
         raise Problem(
             409, f"a workbook holds {_MOST_ROWS:,} rows, and {batch.refused:,} were refused: take CSV"
         )
-    book = sheets.workbook("Refused rows", _HEADER, _refused(door, number))
-    return Response(book, headers=_attachment(number, "xlsx"), media_type=sheets.XLSX)
+    book = spreadsheets.workbook("Refused rows", _HEADER, _refused(door, number))
+    return Response(book, headers=_attachment(number, "xlsx"), media_type=spreadsheets.XLSX)
 
 
 @router.get("/cycles/{id}/duplicates", response_model=answers.RepeatedRows)
@@ -75,15 +76,15 @@ def duplicates(
     """The rows whose key a job had already, and the fields in which they differ from it."""
     results: list[cycle_rows.Result] = ["differs"] if differing else ["known", "differs"]
     with door.reading() as connection:
-        batches.get(connection, number)
+        cycles.get(connection, number)
         found = cycle_rows.find(connection, number, results, limit=limit, after=cursor or 0)
     rows = [documents.repeated_row(row) for row in found]
     if not who.sees_payloads:
-        rows = [row | {"differences": showing.hidden(row["differences"])} for row in rows]
+        rows = [row | {"differences": visible.hidden(row["differences"])} for row in rows]
     return {"rows": rows, "next": str(found[-1].line) if len(found) == limit else None}
 
 
-def _refused(door: Door, number: int) -> Iterator[sheets.Row]:
+def _refused(door: Door, number: int) -> Iterator[spreadsheets.Row]:
     with door.reading() as connection:
         for row in cycle_rows.every(connection, number, ["refused"]):
             yield row.line, row.field, row.reason, row.original

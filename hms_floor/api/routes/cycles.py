@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.answers import cycles as answers
-from hms_floor.api.asked import Cursor, Limit
-from hms_floor.api.door import TheDoor
-from hms_floor.cli import documents
-from hms_oms import batches, cycle_rows
-from hms_oms.batches import Report
-from hms_oms.cycle_rows import Refusals
+from hms_floor.api.app_state import TheDoor
+from hms_floor.api.requests.requests import Cursor, Limit
+from hms_floor.api.responses import cycles as answers
+from hms_floor.presentation import documents
+from hms_oms.cycles import cycle_rows, cycles
+from hms_oms.cycles.cycle_rows import Refusals
+from hms_oms.cycles.cycles import Report
 
 router = APIRouter(route_class=Guarded, tags=["cycles"])
 
@@ -22,7 +22,7 @@ router = APIRouter(route_class=Guarded, tags=["cycles"])
 def find(door: TheDoor, cursor: Cursor = None, limit: Limit = 20) -> dict[str, Any]:
     """List the cycles, newest first."""
     with door.reading() as connection:
-        found = batches.find(connection, limit, after=cursor)
+        found = cycles.find(connection, limit, after=cursor)
     more = str(found[-1].id) if len(found) == limit else None
     return {"cycles": [documents.batch(each) for each in found], "next": more}
 
@@ -34,7 +34,7 @@ def get(
 ) -> dict[str, Any]:
     """What came of a cycle so far."""
     with door.reading() as connection:
-        return _report(batches.report(connection, number), cycle_rows.refusals(connection, number))
+        return _report(cycles.report(connection, number), cycle_rows.refusals(connection, number))
 
 
 def _report(found: Report, refusals: list[Refusals]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.answers import trust as answers
-from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.app_state import Door, TheDoor
 from hms_floor.api.problems import busy
-from hms_oms import schema_revision
+from hms_floor.api.responses import trust as answers
+from hms_oms.database import schema_revision
 from hms_ops import health
 
 router = APIRouter(route_class=Guarded, tags=["life"])

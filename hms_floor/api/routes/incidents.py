@@ -8,29 +8,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection
 
-from hms_floor.api import asked, showing
+from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.answers import ops as answers
-from hms_floor.api.asked import Cursor, IncidentRef, Limit, QueueName, Reasoned
-from hms_floor.api.door import TheDoor
+from hms_floor.api.app_state import TheDoor
 from hms_floor.api.problems import Problem
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import Cursor, IncidentRef, Limit, QueueName, Reasoned
+from hms_floor.api.responses import ops as answers
 from hms_floor.api.zones import Zone
-from hms_oms import audit, control, health, outbox
-from hms_oms.tickets import job_name
-from hms_ops import (
-    coverage,
-    incidents,
-    late_jobs,
-    oncall,
-    pulse,
-    rota,
-    silences,
-    stages,
-    thresholds,
-    trend,
-    wording,
-)
-from hms_ops.incidents import STATES, Incident
+from hms_oms.access import audit
+from hms_oms.database import health
+from hms_oms.jobs import commands
+from hms_oms.jobs.tickets import job_name
+from hms_oms.messages import outbox
+from hms_ops import heartbeats
+from hms_ops.incidents import actions, late_jobs, silences, stages, thresholds, trend, wording
+from hms_ops.incidents.actions import STATES, Incident
+from hms_ops.oncall import coverage, doubts, oncall
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])
 
@@ -49,7 +43,7 @@ WordPath = Annotated[str, Path(pattern="^[a-z][a-z_-]{0,60}$")]
 def find(
     door: TheDoor,
     zone: Zone,
-    state: Annotated[list[asked.IncidentState], Query(description="All, where none is named.")] = [],  # noqa: B006
+    state: Annotated[list[requests.IncidentState], Query(description="All, where none is named.")] = [],  # noqa: B006
     queue: Annotated[QueueName | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -57,8 +51,8 @@ def find(
     """List incidents, newest first."""
     with door.reading() as connection:
         if queue is not None:
-            control.require_queue(connection, queue)
-        found = incidents.find(connection, state or STATES, queue, limit=limit, after=cursor)
+            commands.require_queue(connection, queue)
+        found = actions.find(connection, state or STATES, queue, limit=limit, after=cursor)
         shown = [_shown(zone, each) for each in found]
     return {"incidents": shown, "next": str(found[-1].id) if len(found) == limit else None}
 
@@ -67,15 +61,15 @@ def find(
 def get(door: TheDoor, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
     """Everything about one incident."""
     with door.reading() as connection:
-        found = incidents.get(connection, incident)
+        found = actions.get(connection, incident)
         late = late_jobs.of(connection, found)
         texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
         return _shown(zone, found) | {
-            "timeline": incidents.history(connection, found.id),
+            "timeline": actions.history(connection, found.id),
             "actions": _actions(connection, found),
             "trend": trend.of(connection, found, health.clock(connection)),
             "jobs": [job_name(each.job_id) for each in late],
-            "texts": [showing.text(each, who) for each in texts],
+            "texts": [visible.text(each, who) for each in texts],
         }
 
 
@@ -83,14 +77,14 @@ def get(door: TheDoor, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
 def jobs(
     door: TheDoor,
     incident: Named,
-    order: Annotated[asked.LateOrder, Query(description="What they are sorted by.")] = "deadline",
+    order: Annotated[requests.LateOrder, Query(description="What they are sorted by.")] = "deadline",
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """List all jobs that were late in an incident."""
     skip = cursor or 0
     with door.reading() as connection:
-        found, now = incidents.get(connection, incident), health.clock(connection)
+        found, now = actions.get(connection, incident), health.clock(connection)
         rows = late_jobs.page(connection, found, now, order=order, limit=limit, skip=skip)
     shown = [
         {
@@ -107,10 +101,10 @@ def jobs(
 
 
 @router.post("/incidents/{id}/comments", status_code=201, response_model=answers.Incident)
-def comment(door: TheDoor, who: Who, incident: Named, wanted: asked.Comment) -> dict[str, Any]:
+def comment(door: TheDoor, who: Who, incident: Named, wanted: requests.Comment) -> dict[str, Any]:
     """Say something about an incident, for its history."""
     with door.writing() as connection:
-        found = incidents.comment(connection, incident, who.actor, wanted.text, health.clock(connection))
+        found = actions.comment(connection, incident, who.actor, wanted.text, health.clock(connection))
         audit.write(connection, [who.act(found.name, status=201)])
         return _shown(door.settings.zone, found)
 
@@ -121,7 +115,7 @@ def acknowledge(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | Non
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
         limits, now = thresholds.limits(connection), health.clock(connection)
-        found = incidents.acknowledge(connection, incident, who.actor, now, limits, reason)
+        found = actions.acknowledge(connection, incident, who.actor, now, limits, reason)
         if found.state != "acknowledged":
             raise Problem(409, f"{found.name} is {found.state}: there is nothing to take on")
         audit.write(connection, [who.act(found.name, reason=reason)])
@@ -133,7 +127,7 @@ def resolve(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | None = 
     """Say that it is over."""
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
-        found = incidents.resolve(connection, incident, who.actor, reason, health.clock(connection))
+        found = actions.resolve(connection, incident, who.actor, reason, health.clock(connection))
         if found.state != "resolved":
             raise Problem(409, f"{found.name} is {found.state}: nobody knows of it yet")
         audit.write(connection, [who.act(found.name, reason=reason)])
@@ -148,7 +142,7 @@ def find_silences(door: TheDoor) -> dict[str, Any]:
 
 
 @router.post("/silences", status_code=201, response_model=answers.Silence)
-def silence(door: TheDoor, who: Who, wanted: asked.Silence) -> Any:
+def silence(door: TheDoor, who: Who, wanted: requests.Silence) -> Any:
     """Have new incidents call nobody for a while; what is measured and recorded stays the same."""
     with door.writing() as connection:
         found = silences.silence(
@@ -184,7 +178,7 @@ def find_thresholds(door: TheDoor) -> dict[str, Any]:
 
 @router.put("/thresholds/{rule}/{parameter}", response_model=answers.Threshold)
 def set_threshold(
-    door: TheDoor, who: Who, rule: WordPath, parameter: WordPath, wanted: asked.SetThreshold
+    door: TheDoor, who: Who, rule: WordPath, parameter: WordPath, wanted: requests.SetThreshold
 ) -> Any:
     """Set a parameter of a rule, for one queue or for all; null goes back to the default."""
     with door.writing() as connection:
@@ -205,7 +199,7 @@ def on_call(door: TheDoor, who: Who) -> dict[str, Any]:
 
 
 @router.put("/oncall", response_model=answers.OnCall)
-def set_on_call(door: TheDoor, who: Who, wanted: asked.SetOnCall) -> dict[str, Any]:
+def set_on_call(door: TheDoor, who: Who, wanted: requests.SetOnCall) -> dict[str, Any]:
     """Put another on-call document in force."""
     with door.writing() as connection:
         found = oncall.set_document(
@@ -220,11 +214,11 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
     now = health.clock(connection)
     ladder = oncall.on_call(document, now)
     coming = coverage.spans(document, now, now + timedelta(days=7))
-    local = pulse.sender_is_local(connection)
-    doubt = rota.doubt(document if found else None, now, sender_is_local=local)
+    local = heartbeats.sender_is_local(connection)
+    doubt = doubts.doubt(document if found else None, now, sender_is_local=local)
     if not phones:
         recipients = document["recipients"].items()
-        document["recipients"] = {name: showing.phone(number) for name, number in recipients}
+        document["recipients"] = {name: visible.phone(number) for name, number in recipients}
     return {
         "document": document,
         "setBy": found and found.set_by,

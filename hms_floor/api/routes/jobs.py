@@ -10,16 +10,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
-from hms_floor.api import asked, filters, showing, starts
+from hms_floor.api import accept, filters, visible
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.answers import jobs as answers
-from hms_floor.api.asked import Cursor, JobPath, JobType, Limit, QueueName, Reasoned, StatusWord
-from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.app_state import Door, TheDoor
 from hms_floor.api.problems import Problem
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import Cursor, JobPath, JobType, Limit, QueueName, Reasoned, StatusWord
+from hms_floor.api.responses import jobs as answers
 from hms_floor.api.zones import Zone
-from hms_floor.cli import case, documents, explaining
-from hms_oms import audit, changes, control, health, jobs, recipes
-from hms_oms.tickets import job_name
+from hms_floor.presentation import documents, explanation, explanation_words
+from hms_oms.access import audit
+from hms_oms.database import health
+from hms_oms.jobs import commands, read
+from hms_oms.jobs.tickets import job_name
+from hms_oms.recipes import recipes
+from hms_oms.undo import changes
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
@@ -30,9 +35,9 @@ router = APIRouter(route_class=Guarded, tags=["jobs"])
     response_model=answers.Started,
     responses={200: {"model": answers.Started, "description": "A job has this key already."}},
 )
-async def start(door: TheDoor, who: Who, wanted: asked.Start) -> Response:
+async def start(door: TheDoor, who: Who, wanted: requests.Start) -> Response:
     """Start a job. Asking again with the same key gives the same job; with other content it is a conflict."""
-    request = starts.request(
+    request = accept.request(
         recipes.find(door.recipes, wanted.job_type),
         wanted.payload,
         key=wanted.key,
@@ -71,8 +76,8 @@ def find(
     payload: Annotated[
         list[filters.FieldIsValue], Query(description="As `countyFips=19153` or `farm.county=Polk`.")
     ] = [],  # noqa: B006
-    created_from: Annotated[asked.Moment | None, Query(alias="createdFrom")] = None,
-    created_to: Annotated[asked.Moment | None, Query(alias="createdTo")] = None,
+    created_from: Annotated[requests.Moment | None, Query(alias="createdFrom")] = None,
+    created_to: Annotated[requests.Moment | None, Query(alias="createdTo")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
@@ -90,55 +95,55 @@ def find(
     )
     with door.reading() as connection:
         if queue is not None:
-            control.require_queue(connection, queue)
+            commands.require_queue(connection, queue)
         filters.require_narrow(connection, wanted)
-        found = jobs.find(connection, wanted, limit=limit, after=cursor)
-        total = jobs.count(connection, wanted) if count else None
+        found = read.find(connection, wanted, limit=limit, after=cursor)
+        total = read.count(connection, wanted) if count else None
     more = str(found[-1].id) if len(found) == limit else None
-    return {"jobs": [showing.job(each, who) for each in found], "next": more, "total": total}
+    return {"jobs": [visible.job(each, who) for each in found], "next": more, "total": total}
 
 
 @router.get("/jobs/{id:job}", response_model=answers.JobWithTimeline)
 def get(door: TheDoor, who: Who, job: JobPath) -> dict[str, Any]:
     """Everything about one job."""
-    number = showing.number(job)
+    number = visible.number(job)
     with door.reading() as connection:
-        found = jobs.get(connection, number)
-        diary, now = jobs.diary(connection, number), health.clock(connection)
-        holder = control.key_holders(connection, [number]).get(number)
-    stays = case.took(diary, found.finished_at or now)
+        found = read.get(connection, number)
+        diary, now = read.diary(connection, number), health.clock(connection)
+        holder = commands.key_holders(connection, [number]).get(number)
+    stays = explanation.took(diary, found.finished_at or now)
     timeline = [
         documents.event(line, found.steps) | {"seconds": stay.total_seconds()}
         for line, stay in zip(diary, stays, strict=True)
     ]
     replaced_by = None if holder is None else job_name(holder)
-    return showing.job(found, who) | {"replacedBy": replaced_by, "timeline": timeline}
+    return visible.job(found, who) | {"replacedBy": replaced_by, "timeline": timeline}
 
 
 @router.get("/jobs/{id:job}/explain", response_model=answers.Explained)
 def explain(door: TheDoor, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]:
     """Why a job is where it is, and what would get it further."""
     with door.reading() as connection:
-        found = case.read(connection, showing.number(job), zone)
+        found = explanation.read(connection, visible.number(job), zone)
     if not who.sees_payloads:
-        error = showing.hidden(found.standing.job.error)
+        error = visible.hidden(found.standing.job.error)
         alone = dataclasses.replace(found.standing.job, error=error)
         found = dataclasses.replace(found, standing=dataclasses.replace(found.standing, job=alone))
-    return case.document(found) | {
+    return explanation.document(found) | {
         "now": documents.stamp(found.standing.now),
         "dispatcher": found.dispatcher,
         "byAgent": found.by_agent,
-        "because": list(explaining.sentences(found)),
+        "because": list(explanation_words.sentences(found)),
     }
 
 
 @router.post("/jobs/{id:job}/cancel", response_model=answers.SteeredJob)
-def cancel(door: TheDoor, who: Who, job: JobPath, wanted: asked.Cancel | None = None) -> dict[str, Any]:
+def cancel(door: TheDoor, who: Who, job: JobPath, wanted: requests.Cancel | None = None) -> dict[str, Any]:
     """Cancel a job: one that runs ends with its step, or at once with `now`."""
-    wanted = wanted or asked.Cancel()
+    wanted = wanted or requests.Cancel()
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        return control.cancel_jobs(
+        return commands.cancel_jobs(
             connection, [number], who=who.actor, reason=wanted.reason, now=wanted.now, change=kept
         ).jobs
 
@@ -151,7 +156,7 @@ def retry(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = None)
     reason = wanted.reason if wanted else None
 
     def change(connection: Connection, number: int, _: int) -> Sequence[int]:
-        return control.retry(connection, [number], who=who.actor, reason=reason)
+        return commands.retry(connection, [number], who=who.actor, reason=reason)
 
     return _change(door, who, job, wanted, None, change)
 
@@ -162,8 +167,8 @@ def reinstate(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = N
     reason = wanted.reason if wanted else None
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        done = control.reinstate(connection, [number], who=who.actor, reason=reason, change=kept)
-        holder = None if done else control.key_holders(connection, [number]).get(number)
+        done = commands.reinstate(connection, [number], who=who.actor, reason=reason, change=kept)
+        holder = None if done else commands.key_holders(connection, [number]).get(number)
         if holder is not None:
             name = job_name(number)
             raise Problem(409, f"{name} stays cancelled: {job_name(holder)} has its key now")
@@ -178,17 +183,17 @@ def promote(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = Non
     reason = wanted.reason if wanted else None
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        return control.promote(connection, number, who=who.actor, reason=reason, change=kept)
+        return commands.promote(connection, number, who=who.actor, reason=reason, change=kept)
 
     return _change(door, who, job, wanted, "promote", change)
 
 
 @router.post("/jobs/{id:job}/move", response_model=answers.SteeredJob)
-def move(door: TheDoor, who: Who, job: JobPath, wanted: asked.Move) -> dict[str, Any]:
+def move(door: TheDoor, who: Who, job: JobPath, wanted: requests.Move) -> dict[str, Any]:
     """Move a job that has not begun its step to another queue."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        return control.move(
+        return commands.move(
             connection, [number], wanted.queue, who=who.actor, reason=wanted.reason, change=kept
         )
 
@@ -196,11 +201,11 @@ def move(door: TheDoor, who: Who, job: JobPath, wanted: asked.Move) -> dict[str,
 
 
 @router.post("/jobs/{id:job}/priority", response_model=answers.SteeredJob)
-def prioritize(door: TheDoor, who: Who, job: JobPath, wanted: asked.Prioritize) -> dict[str, Any]:
+def prioritize(door: TheDoor, who: Who, job: JobPath, wanted: requests.Prioritize) -> dict[str, Any]:
     """Set the priority of a job: the higher goes first, whatever the deadlines."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        return control.prioritize(
+        return commands.prioritize(
             connection, [number], wanted.priority, who=who.actor, reason=wanted.reason, change=kept
         )
 
@@ -208,11 +213,11 @@ def prioritize(door: TheDoor, who: Who, job: JobPath, wanted: asked.Prioritize) 
 
 
 @router.post("/jobs/{id:job}/delay", response_model=answers.SteeredJob)
-def delay(door: TheDoor, who: Who, job: JobPath, wanted: asked.Delay) -> dict[str, Any]:
+def delay(door: TheDoor, who: Who, job: JobPath, wanted: requests.Delay) -> dict[str, Any]:
     """Start a job no earlier than a time; null takes a delay away. Its deadline stays."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        return control.delay(
+        return commands.delay(
             connection, [number], wanted.not_before, who=who.actor, reason=wanted.reason, change=kept
         )
 
@@ -230,13 +235,13 @@ def _change(
     detail: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Change one job; with an `action`, so that it can be undone."""
-    number = showing.number(job)
+    number = visible.number(job)
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
-        found = jobs.get(connection, number)
+        found = read.get(connection, number)
         kept = changes.begin(connection, action, who=who.actor) if action else None
         if not change(connection, number, kept or 0):
             raise Problem(409, f"{found.name} is {found.status}: this cannot be done to it now")
         audit.write(connection, [who.act(found.name, reason=reason, detail=detail)])
-        undo = showing.undo(connection, kept)
-        return showing.job(jobs.get(connection, number), who) | {"undo": undo}
+        undo = visible.undo(connection, kept)
+        return visible.job(read.get(connection, number), who) | {"undo": undo}

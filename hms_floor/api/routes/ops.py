@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.answers import ops as answers
-from hms_floor.api.door import TheDoor
+from hms_floor.api.app_state import TheDoor
 from hms_floor.api.refused import OwnCounts
-from hms_ops import exposition, health, pulse
+from hms_floor.api.responses import ops as answers
+from hms_ops import health, heartbeats, prometheus
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
 
@@ -24,7 +24,7 @@ def metrics(door: TheDoor) -> Response:
     """The newest metrics, as Prometheus reads them."""
     with door.reading() as connection:
         return Response(
-            exposition.render(connection, OwnCounts(door.shares.open)), media_type=exposition.CONTENT_TYPE
+            prometheus.render(connection, OwnCounts(door.shares.open)), media_type=prometheus.CONTENT_TYPE
         )
 
 
@@ -32,7 +32,7 @@ def metrics(door: TheDoor) -> Response:
 def status(door: TheDoor) -> dict[str, Any]:
     """Whether people are called: by the watch and the pager, and whether anybody would be reached."""
     with door.reading() as connection:
-        found = pulse.status(connection)
+        found = heartbeats.status(connection)
         parts = health.of_calling(health.read(connection))
     beats = [
         {

@@ -9,17 +9,21 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, WithJsonSchema
 from sqlalchemy import Connection
 
-from hms_floor.api import asked
 from hms_floor.api.access import Guarded
-from hms_floor.api.answers import ops as answers
-from hms_floor.api.asked import QueueName
-from hms_floor.api.door import TheDoor
+from hms_floor.api.app_state import TheDoor
 from hms_floor.api.problems import Problem
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import QueueName
+from hms_floor.api.responses import ops as answers
 from hms_floor.api.zones import Zone
-from hms_floor.cli import documents
-from hms_oms import clock, control, health
-from hms_oms.tickets import job_name
-from hms_ops import attainment, metrics, misses, samples
+from hms_floor.presentation import documents
+from hms_oms.database import health
+from hms_oms.jobs import commands
+from hms_oms.jobs.tickets import job_name
+from hms_oms.runtime import clock
+from hms_ops.metrics import history as samples
+from hms_ops.metrics import metrics
+from hms_ops.reports import misses, sla_report
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
 
@@ -35,8 +39,8 @@ def _kept(name: str) -> str:
     return name
 
 
-Since = Annotated[asked.DayOrMoment | None, Query(alias="from", description="A day or a time.")]
-Until = Annotated[asked.DayOrMoment | None, Query(alias="to", description="Before this.")]
+Since = Annotated[requests.DayOrMoment | None, Query(alias="from", description="A day or a time.")]
+Until = Annotated[requests.DayOrMoment | None, Query(alias="to", description="Before this.")]
 Queue = Annotated[QueueName | None, Query(description="All, where none is named.")]
 KeptName = Annotated[
     str, AfterValidator(_kept), WithJsonSchema({"type": "string", "enum": list(metrics.names_kept())})
@@ -55,10 +59,10 @@ def report(
     with door.reading() as connection:
         now = health.clock(connection)
         if week:
-            start, end = attainment.week(_moment(since, zone) if since else now, zone)
+            start, end = sla_report.week(_moment(since, zone) if since else now, zone)
         else:
             start, end = _span(since, until, now, zone)
-        found = attainment.report(connection, start, end, zone)
+        found = sla_report.report(connection, start, end, zone)
         worst = misses.worst(connection, start, end)
     return {
         "since": start,
@@ -81,7 +85,7 @@ def by_day(
     """How promises were kept day by day, today among them."""
     with door.reading() as connection:
         _require(connection, queue)
-        found = attainment.by_day(connection, queue, days, zone)
+        found = sla_report.by_day(connection, queue, days, zone)
     return {"zone": str(zone), "days": found}
 
 
@@ -93,7 +97,7 @@ def lateness(
     with door.reading() as connection:
         _require(connection, queue)
         start, end = _span(since, until, health.clock(connection), zone)
-        found = attainment.lateness(connection, queue, start, end)
+        found = sla_report.lateness(connection, queue, start, end)
     return {"since": start, "until": end, "buckets": found}
 
 
@@ -147,7 +151,7 @@ def _moment(when: date | datetime, zone: tzinfo) -> datetime:
 
 def _require(connection: Connection, queue: str | None) -> None:
     if queue is not None:
-        control.require_queue(connection, queue)
+        commands.require_queue(connection, queue)
 
 
 def _miss(found: misses.Miss) -> dict[str, Any]:

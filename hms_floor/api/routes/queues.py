@@ -7,23 +7,30 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from hms_floor import board
-from hms_floor.api import asked, showing
+from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.answers import queues as answers
-from hms_floor.api.asked import Limit, QueuePath, Reasoned
-from hms_floor.api.door import TheDoor
+from hms_floor.api.app_state import TheDoor
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import Limit, QueuePath, Reasoned
+from hms_floor.api.responses import queues as answers
 from hms_floor.api.zones import Zone
-from hms_floor.board import Card
-from hms_floor.cli import documents
-from hms_oms import audit, control, format, health, jobs, queue_changes, queues
-from hms_oms import sla as slas
-from hms_oms.queues import Queue
-from hms_oms.sla import Sla
-from hms_ops import advice, preview
-from hms_ops.cause import document
-from hms_ops.picture import Forecast
-from hms_ops.preview import Preview
+from hms_floor.presentation import documents
+from hms_floor.presentation import overview as board
+from hms_floor.presentation.overview import Card
+from hms_oms.access import audit
+from hms_oms.database import health
+from hms_oms.jobs import commands, read
+from hms_oms.queues import queues
+from hms_oms.queues import sla as slas
+from hms_oms.queues.queues import Queue
+from hms_oms.queues.sla import Sla
+from hms_oms.runtime import format
+from hms_oms.undo import queue_changes
+from hms_ops import sla_preview
+from hms_ops.forecast import advice
+from hms_ops.forecast.cause import document
+from hms_ops.forecast.snapshot import Forecast
+from hms_ops.sla_preview import Preview
 
 router = APIRouter(route_class=Guarded, tags=["queues"])
 
@@ -40,8 +47,8 @@ def overview(door: TheDoor, zone: Zone) -> dict[str, Any]:
 def peek(door: TheDoor, queue: QueuePath, limit: Limit = 20) -> dict[str, Any]:
     """The next jobs of a queue, in the order in which they will be handed out."""
     with door.reading() as connection:
-        control.require_queue(connection, queue)
-        found = jobs.peek(connection, queue, limit)
+        commands.require_queue(connection, queue)
+        found = read.peek(connection, queue, limit)
     return {"jobs": [documents.peeked(job, place) for place, job in enumerate(found, start=1)]}
 
 
@@ -51,9 +58,9 @@ def pause(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = N
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
         with queue_changes.keep(connection, "pause", queue, who=who.actor) as kept:
-            recalled = control.pause(connection, queue, who=who.actor, reason=reason)
+            recalled = commands.pause(connection, queue, who=who.actor, reason=reason)
         audit.write(connection, [who.act(queue, reason=reason, detail={"recalled": recalled})])
-        undo = showing.undo(connection, kept.change)
+        undo = visible.undo(connection, kept.change)
     return {"queue": queue, "status": "paused", "recalled": recalled, "undo": undo}
 
 
@@ -63,45 +70,45 @@ def resume(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = 
     reason = wanted.reason if wanted else None
     with door.writing() as connection:
         with queue_changes.keep(connection, "resume", queue, who=who.actor) as kept:
-            resumed = control.resume(connection, queue)
+            resumed = commands.resume(connection, queue)
         audit.write(connection, [who.act(queue, reason=reason, detail={"changed": resumed})])
-        undo = showing.undo(connection, kept.change)
+        undo = visible.undo(connection, kept.change)
     return {"queue": queue, "status": "open", "changed": resumed, "undo": undo}
 
 
 @router.post("/queues/{queue}/limit", response_model=answers.QueueLimits)
-def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.Limits) -> dict[str, Any]:
+def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: requests.Limits) -> dict[str, Any]:
     """Limit the window of a queue, and its starts a minute."""
     given = wanted.model_fields_set
     with door.writing() as connection:
-        found = control.limits(connection, queue)
+        found = commands.limits(connection, queue)
         window = wanted.window if "window" in given else found.window
         starts = wanted.starts_per_minute if "starts_per_minute" in given else found.starts_per_minute
         limits = {"window": window, "startsPerMinute": starts}
         with queue_changes.keep(connection, "limit", queue, who=who.actor) as kept:
-            if control.Limits(window, starts) != found:
-                control.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
+            if commands.Limits(window, starts) != found:
+                commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
-        undo = showing.undo(connection, kept.change)
+        undo = visible.undo(connection, kept.change)
     return {"queue": queue, **limits, "undo": undo}
 
 
 @router.put("/queues/{queue}/sla", response_model=answers.SlaChange)
-def set_sla(door: TheDoor, who: Who, queue: QueuePath, wanted: asked.SetSla) -> dict[str, Any]:
+def set_sla(door: TheDoor, who: Who, queue: QueuePath, wanted: requests.SetSla) -> dict[str, Any]:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
     ahead: dict[str, Any] | None = None
     undo: dict[str, Any] | None = None
     with door.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
         if wanted.dry_run:
-            ahead = _ahead(preview.sla(connection, queue, minutes=before, instead=wanted.minutes))
+            ahead = _ahead(sla_preview.sla(connection, queue, minutes=before, instead=wanted.minutes))
             found = Sla(queue, wanted.minutes, health.clock(connection), who.actor, wanted.reason)
         else:
             with queue_changes.keep(connection, "sla", queue, who=who.actor) as kept:
                 found = slas.set_sla(
                     connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason
                 )
-            undo = showing.undo(connection, kept.change)
+            undo = visible.undo(connection, kept.change)
         detail = {"before": before, "minutes": wanted.minutes, "dryRun": wanted.dry_run}
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
     more = {"before": before, "dryRun": wanted.dry_run, "forecast": ahead, "undo": undo}

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.answers import ops as answers
-from hms_floor.api.door import TheDoor
+from hms_floor.api.app_state import TheDoor
+from hms_floor.api.responses import ops as answers
 
 router = APIRouter(route_class=Guarded, tags=["recipes"])
 

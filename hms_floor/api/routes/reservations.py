@@ -10,17 +10,19 @@ from pydantic import StringConstraints
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from hms_floor.api import asked_agents, showing
+from hms_floor.api import visible
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.answers import agents as answers
-from hms_floor.api.asked import QueuePath
-from hms_floor.api.door import Door, TheDoor, bare
+from hms_floor.api.app_state import Door, TheDoor, bare
 from hms_floor.api.problems import Problem, unprocessable
-from hms_floor.cli import documents
-from hms_oms import audit, control, reservations
-from hms_oms.outcomes import Done
-from hms_oms.reservations import Reservation
-from hms_oms.tickets import job_name
+from hms_floor.api.requests import agents
+from hms_floor.api.requests.requests import QueuePath
+from hms_floor.api.responses import agents as answers
+from hms_floor.presentation import documents
+from hms_oms.access import audit
+from hms_oms.jobs import commands, reservations
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.reservations import Reservation
+from hms_oms.jobs.tickets import job_name
 
 router = APIRouter(route_class=Guarded, tags=["agents"])
 
@@ -39,10 +41,10 @@ ReservationPath = Annotated[
     responses={204: {"description": "No job has come."}},
 )
 async def reserve(
-    request: Request, door: TheDoor, who: Who, queue: QueuePath, wanted: asked_agents.Reserve | None = None
+    request: Request, door: TheDoor, who: Who, queue: QueuePath, wanted: agents.Reserve | None = None
 ) -> Any:
     """Reserve the most urgent job of a queue whose step is an agent's; wait for one where there is none."""
-    wanted = wanted or asked_agents.Reserve()
+    wanted = wanted or agents.Reserve()
     who.require_queue(queue)
     lease = wanted.lease
 
@@ -68,33 +70,31 @@ async def reserve(
 
 @router.post("/reservations/{id}/extend", response_model=answers.Extended)
 def extend(
-    door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked_agents.Extend | None = None
+    door: TheDoor, who: Who, reservation: ReservationPath, wanted: agents.Extend | None = None
 ) -> dict[str, Any]:
     """Keep a reservation for a while from now."""
     with door.writing() as connection:
         found = _held(connection, who, reservation)
-        until = reservations.extend(bare(connection), found, (wanted or asked_agents.Extend()).lease)
+        until = reservations.extend(bare(connection), found, (wanted or agents.Extend()).lease)
         audit.write(connection, [who.act(reservation)])
     return {"reservationId": reservation, "leaseUntil": until}
 
 
 @router.post("/reservations/{id}/report", response_model=answers.Reported)
-def report(
-    door: TheDoor, who: Who, reservation: ReservationPath, wanted: asked_agents.AnyReport
-) -> dict[str, Any]:
+def report(door: TheDoor, who: Who, reservation: ReservationPath, wanted: agents.AnyReport) -> dict[str, Any]:
     """Report how the step ended."""
     with door.writing() as connection:
         found = _held(connection, who, reservation)
-        if isinstance(wanted, asked_agents.StepDone):
+        if isinstance(wanted, agents.StepDone):
             status = _report_done(connection, found, wanted)
         else:
-            after = wanted.retry_after if isinstance(wanted, asked_agents.StepAgain) else None
+            after = wanted.retry_after if isinstance(wanted, agents.StepAgain) else None
             status = reservations.report_failure(bare(connection), found, wanted.reason, retry_after=after)
         audit.write(connection, [who.act(reservation, detail={"reported": wanted.status})])
     return {"reservationId": reservation, "jobId": job_name(found.ticket.job), "status": status}
 
 
-def _report_done(connection: Connection, found: Reservation, wanted: asked_agents.StepDone) -> str:
+def _report_done(connection: Connection, found: Reservation, wanted: agents.StepDone) -> str:
     done = Done(wanted.result, wanted.outcome, wanted.skip_to)
     try:
         return reservations.report_done(bare(connection), found, done)
@@ -105,13 +105,13 @@ def _report_done(connection: Connection, found: Reservation, wanted: asked_agent
 
 def _first(door: Door, queue: str, take: Any) -> Reservation | None:
     with door.writing() as connection:
-        control.require_queue(connection, queue)
+        commands.require_queue(connection, queue)
         found: Reservation | None = take(connection)
         return found
 
 
 def _held(connection: Connection, who: Caller, reservation: str) -> Reservation:
-    found = reservations.held(bare(connection), showing.ticket(reservation))
+    found = reservations.held(bare(connection), visible.ticket(reservation))
     who.require_queue(found.queue)
     if found.agent != who.actor:
         raise Problem(403, "somebody else has made this reservation")

@@ -13,11 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.asked import QueuePath
-from hms_floor.api.door import Door, TheDoor
-from hms_floor.api.feed import OVERLAP
+from hms_floor.api.app_state import Door, TheDoor
+from hms_floor.api.metrics_feed import OVERLAP
 from hms_floor.api.problems import Problem
-from hms_oms import control
+from hms_floor.api.requests.requests import QueuePath
+from hms_oms.jobs import commands
 
 router = APIRouter(route_class=Guarded, tags=["stream"])
 
@@ -119,7 +119,7 @@ def _stream(request: Request, door: Door, who: Caller, queue: str | None) -> Res
 
 def _require(door: Door, queue: str) -> None:
     with door.reading() as connection:
-        control.require_queue(connection, queue)
+        commands.require_queue(connection, queue)
 
 
 async def _send(send: Send, text: bytes) -> None:

@@ -9,14 +9,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection, text
 
-from hms_floor.api import asked, showing
+from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.answers import ops as answers
-from hms_floor.api.asked import IncidentRef, JobId, JobPath, Limit
-from hms_floor.api.door import TheDoor, bare
+from hms_floor.api.app_state import TheDoor, bare
 from hms_floor.api.problems import Problem
-from hms_oms import audit, health, jobs, outbox
-from hms_ops import incidents, wording
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import IncidentRef, JobId, JobPath, Limit
+from hms_floor.api.responses import ops as answers
+from hms_oms.access import audit
+from hms_oms.database import health
+from hms_oms.jobs import read
+from hms_oms.messages import outbox
+from hms_ops.incidents import actions, wording
 
 router = APIRouter(route_class=Guarded, tags=["texts"])
 
@@ -29,7 +33,7 @@ KIND = "message"
 
 
 @router.post("/texts", status_code=202, response_model=answers.Queued)
-def send(door: TheDoor, who: Who, wanted: asked.SendText) -> dict[str, Any]:
+def send(door: TheDoor, who: Who, wanted: requests.SendText) -> dict[str, Any]:
     """Have a text sent; the same `key` is one text. It takes its turn among the texts to applicants."""
     token = f"{KIND}:{wanted.key or secrets.token_hex(8)}"
     with door.writing() as connection:
@@ -42,13 +46,13 @@ def send(door: TheDoor, who: Who, wanted: asked.SendText) -> dict[str, Any]:
             outbox.put(
                 bare(connection), token=token, job=None, kind=KIND, recipient=wanted.to, body=wanted.text
             )
-        detail = {"to": showing.phone(wanted.to), "created": created}
+        detail = {"to": visible.phone(wanted.to), "created": created}
         audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
     return {"token": token, "to": wanted.to, "created": created}
 
 
 @router.post("/test-pages", status_code=202, response_model=answers.Queued)
-def send_test_page(door: TheDoor, who: Who, wanted: asked.TestPage) -> dict[str, Any]:
+def send_test_page(door: TheDoor, who: Who, wanted: requests.TestPage) -> dict[str, Any]:
     """Send a page that only shows that pages arrive. Like any other it counts for what a phone gets."""
     token = f"test:{secrets.token_hex(8)}"
     with door.writing() as connection:
@@ -63,7 +67,7 @@ def send_test_page(door: TheDoor, who: Who, wanted: asked.TestPage) -> dict[str,
             body=wording.test_page(now, door.settings.zone),
             expires_at=now + TEST_EXPIRES,
         )
-        detail = {"to": showing.phone(wanted.to)}
+        detail = {"to": visible.phone(wanted.to)}
         audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
     return {"token": token, "to": wanted.to, "created": True}
 
@@ -78,18 +82,18 @@ def find(
 ) -> dict[str, Any]:
     """List the last texts, newest first."""
     with door.reading() as connection:
-        about = None if incident is None else incidents.get(connection, incident).id
-        to = None if job is None else jobs.get(connection, showing.number(job)).id
+        about = None if incident is None else actions.get(connection, incident).id
+        to = None if job is None else read.get(connection, visible.number(job)).id
         found = outbox.texts_of(connection, incident=about, job=to, limit=limit)
-    return {"texts": [showing.text(each, who) for each in found]}
+    return {"texts": [visible.text(each, who) for each in found]}
 
 
 @router.get("/jobs/{id:job}/texts", response_model=answers.Texts)
 def of_job(door: TheDoor, who: Who, job: JobPath, limit: Limit = 50) -> dict[str, Any]:
     """List the texts to the applicant of a job, newest first."""
     with door.reading() as connection:
-        found = outbox.texts_of(connection, job=jobs.get(connection, showing.number(job)).id, limit=limit)
-    return {"texts": [showing.text(each, who) for each in found]}
+        found = outbox.texts_of(connection, job=read.get(connection, visible.number(job)).id, limit=limit)
+    return {"texts": [visible.text(each, who) for each in found]}
 
 
 def _require_room(connection: Connection, phone: str) -> None:

@@ -9,13 +9,15 @@ from xml.sax.saxutils import escape
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from hms_floor.api import showing
+from hms_floor.api import visible
 from hms_floor.api.access import Guarded
-from hms_floor.api.door import Door, TheDoor
+from hms_floor.api.app_state import Door, TheDoor
 from hms_floor.api.problems import Problem
-from hms_oms import audit, health, ledger
-from hms_oms.audit import Act
-from hms_ops import callbacks, replies
+from hms_oms.access import audit
+from hms_oms.access.audit import Act
+from hms_oms.database import health
+from hms_oms.jobs import ledger
+from hms_ops.paging import callbacks, replies
 
 router = APIRouter(route_class=Guarded, include_in_schema=False)
 
@@ -52,7 +54,7 @@ async def reply(request: Request, door: TheDoor) -> Response:
         with door.writing() as connection:
             words = replies.reply(connection, phone, said, health.clock(connection))
             told = {"answer": words} if words else None
-            act = Act(showing.phone(phone), [], "POST /twilio/reply", None, 200, source, None, told)
+            act = Act(visible.phone(phone), [], "POST /twilio/reply", None, 200, source, None, told)
             audit.write(connection, [act])
         return words
 

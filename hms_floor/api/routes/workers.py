@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.answers import queues as answers
-from hms_floor.api.door import TheDoor
-from hms_floor.cli import documents
-from hms_oms import health, presence
+from hms_floor.api.app_state import TheDoor
+from hms_floor.api.responses import queues as answers
+from hms_floor.presentation import documents
+from hms_oms.database import health
+from hms_oms.jobs import workers
 
 router = APIRouter(route_class=Guarded, tags=["workers"])
 
@@ -19,5 +20,5 @@ router = APIRouter(route_class=Guarded, tags=["workers"])
 def live(door: TheDoor) -> dict[str, Any]:
     """The workers whose last beat is fresh."""
     with door.reading() as connection:
-        found, now = presence.live(connection), health.clock(connection)
+        found, now = workers.live(connection), health.clock(connection)
     return {"workers": [documents.worker(each, now) for each in found]}

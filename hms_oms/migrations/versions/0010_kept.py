@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 # A failed job is a miss whenever it ended, a cancelled one counts for nothing, an open one once it is late.
-# The same in Python: hms_oms.kept. PostgreSQL inlines it.
+# The same in Python: hms_oms.jobs.on_time. PostgreSQL inlines it.
 KEPT = """
 create function oms.kept(status text, ended timestamptz, deadline timestamptz, moment timestamptz)
 returns text language sql immutable as $$

@@ -1,0 +1,133 @@
+"""Recovery: a job whose message or worker is gone goes back to the backlog under a new attempt.
+
+The attempt is the fence: should the judgement be wrong and the old worker come back, its report meets no
+row and changes nothing. So recovery may be quick, and needs no certainty.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import redis
+
+from hms_oms.broker import waiting_tickets
+from hms_oms.database import statements
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import workers
+from hms_oms.jobs.losses import lose
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.workers import BEAT_SECONDS, GONE_SECONDS, SILENT_SECONDS
+
+log = logging.getLogger(__name__)
+
+#: How often the leader looks for what is lost, in seconds.
+SWEEP_SECONDS = 1.0
+#: A message may be on its way this long before anybody asks for it, in seconds.
+GRACE_SECONDS = 2.0
+#: A ticket that nobody shows for this long, over a beat of every worker, is lost; in seconds.
+MISSING_SECONDS = BEAT_SECONDS + 1.0
+#: A new leader hears the workers for this long before it judges any, in seconds.
+HEARING_SECONDS = GONE_SECONDS
+#: How often the rows of workers that are long gone are looked for, in seconds.
+FORGET_EVERY_SECONDS = 3600.0
+#: The database's clock has jumped if it went this much further, or less far, than ours; in seconds.
+JUMP_SECONDS = 3.0
+
+_ABSENCE = {"gone": GONE_SECONDS, "silent": SILENT_SECONDS}
+#: A live worker that does not name a step this long after the claim does not have it, in seconds.
+UNHELD_SECONDS = 2 * BEAT_SECONDS
+
+
+class Recovery:
+    """One sweep after the other, by the leader only.
+
+    Nobody is judged by the beats during the first seconds: after an absence of the database all
+    beats are old, and the workers need a moment to be heard again.
+    """
+
+    def __init__(self, connection: Bare, redis_client: redis.Redis) -> None:
+        self.connection = connection
+        self.redis = redis_client
+        self._began = time.monotonic()
+        self._forgot = -FORGET_EVERY_SECONDS
+        self._missing: dict[Ticket, float] = {}
+        self._clock: tuple[float, float] | None = None
+
+    def sweep(self, *, messages: bool = True) -> int:
+        """Find what is lost and take it back; return how many jobs that were.
+
+        Without `messages` nothing is asked of Redis, which is known not to answer, or not as it should.
+        """
+        now = time.monotonic()
+        if now - self._forgot > FORGET_EVERY_SECONDS:
+            workers.forget(self.connection)
+            self._forgot = now
+        self._follow_clock(now)
+        judge = now - self._began > HEARING_SECONDS
+        if judge:
+            # First, so that what they held is free when their jobs are taken back.
+            ended = workers.end_sessions(self.connection)
+            if ended:
+                log.warning("recovery: %d transactions of lost workers ended", ended)
+        orphans = self._orphans(judge)
+        if not messages:
+            self._missing.clear()
+        missing = self._without_message(now, judge) if messages else []
+        return (
+            lose(self.connection, orphans["gone"], "the worker is gone", blame="worker")
+            # The claim, or its answer, went astray: no step was running.
+            + lose(self.connection, orphans["unheld"], "its worker does not have it", blame="none")
+            # After an absence of the database, reports of steps past their lease may be on their way.
+            + lose(
+                self.connection, orphans["expired"] if judge else [], "the lease has run out", blame="none"
+            )
+            + lose(self.connection, missing, "the message is gone", blame="none")
+        )
+
+    def _follow_clock(self, now: float) -> None:
+        """Take a jump of the database's clock out of all leases, and judge nobody by heartbeats before it."""
+        [row] = statements.run_bare(self.connection, "clock", {})
+        clock = row["seconds"]
+        if self._clock is not None:
+            jump = clock - self._clock[0] - (now - self._clock[1])
+            if abs(jump) > JUMP_SECONDS:
+                shifted = statements.run_bare(self.connection, "shift_leases", {"seconds": jump})
+                log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
+                self._began = now
+                self._missing.clear()
+        self._clock = clock, now
+
+    def _orphans(self, judge_workers: bool) -> dict[str, list[Ticket]]:
+        rows = statements.run_bare(
+            self.connection, "orphans", {**_ABSENCE, "unheld": UNHELD_SECONDS, "judge_workers": judge_workers}
+        )
+        orphans: dict[str, list[Ticket]] = {"gone": [], "unheld": [], "expired": []}
+        for row in rows:
+            orphans[row["reason"]].append(Ticket(row["job"], row["attempt"], row["step"]))
+        return orphans
+
+    def _without_message(self, now: float, judge_workers: bool) -> list[Ticket]:
+        """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
+        rows = statements.run_bare(self.connection, "unclaimed", {**_ABSENCE, "grace": GRACE_SECONDS})
+        if not rows:
+            self._missing.clear()
+            return []
+        try:
+            in_redis = waiting_tickets.tickets(self.redis, {row["queue"] for row in rows})
+        except redis.RedisError as error:
+            # Nothing can be said about messages while Redis does not answer.
+            log.warning("recovery: Redis does not answer (%s)", type(error).__name__)
+            self._missing.clear()
+            return []
+        absent: dict[Ticket, float] = {}
+        lost: list[Ticket] = []
+        for row in rows:
+            ticket = Ticket(row["job"], row["attempt"], row["step"])
+            if str(ticket) in in_redis or row["held"]:
+                continue
+            absent[ticket] = self._missing.get(ticket, now)
+            if now - absent[ticket] >= MISSING_SECONDS or (judge_workers and row["gone_with_worker"]):
+                lost.append(ticket)
+        self._missing = absent
+        return lost if judge_workers else []

@@ -1,0 +1,256 @@
+"""Starting jobs: requests that come at the same time are accepted in one transaction.
+
+They pile up while the last batch is being committed, so that a batch costs one thread, one connection and
+little more than a single request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, and_, or_, select
+from starlette.concurrency import run_in_threadpool
+
+from hms_act import accept
+from hms_floor.api import problems
+from hms_floor.api.access import Caller
+from hms_floor.api.problems import unprocessable
+from hms_oms.access import audit
+from hms_oms.database import health
+from hms_oms.database.tables import jobs
+from hms_oms.jobs import ledger
+from hms_oms.jobs.read import KEY_ORDER, having_key
+from hms_oms.jobs.tickets import job_name
+from hms_oms.queues import sla
+from hms_oms.recipes import registry
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import KeyReused
+
+#: A longer key does not fit into the index that keeps it unique, in bytes.
+LONGEST_KEY = 500
+#: So many requests are accepted in one transaction at most.
+MOST_AT_ONCE = 100
+
+_COLUMNS = [
+    jobs.c[name] for name in ("id", "type", "queue", "status", "sla", "sla_minutes", "key", "replaces")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that meets its recipe; `ready_at` and the deadline count by the ledger's clock."""
+
+    recipe: Recipe
+    payload: Mapping[str, Any]
+    key: str | None
+    sla_minutes: float | None
+    priority: int
+    ready_at: datetime | None
+    caller: Caller
+    supersede: bool = False
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What requests of one statement have in common."""
+        return self.recipe.type, self.sla_minutes, self.priority, self.ready_at, self.caller.actor
+
+
+def request(
+    recipe: Recipe,
+    payload: Mapping[str, Any],
+    *,
+    key: str | None,
+    sla_minutes: float | None,
+    priority: int,
+    ready_at: datetime | None,
+    caller: Caller,
+    supersede: bool = False,
+) -> Request:
+    """Check a request. Raises RequestRejected with every fault of the payload."""
+    accept.check(recipe, payload)
+    chosen = key if key is not None else accept.key_of(recipe, payload)
+    if chosen is not None and len(chosen.encode()) > LONGEST_KEY:
+        field = "key" if key is not None else f"payload.{recipe.key}"
+        raise unprocessable((field, f"is a key of more than {LONGEST_KEY} bytes"))
+    return Request(recipe, payload, chosen, sla_minutes, priority, ready_at, caller, supersede)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The job that a request led to, and whether it is new; `conflict` if that job has other content."""
+
+    row: RowMapping
+    created: bool
+    conflict: KeyReused | None = None
+
+
+class Starts:
+    """Accepts requests, many in one transaction; a known key gives the job that has it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._recipes: dict[str, int] = {}
+        self._waiting: list[tuple[Request, asyncio.Future[Started]]] = []
+        self._turn: asyncio.Task[None] | None = None
+
+    async def start(self, request: Request) -> Started:
+        """Accept one request, together with those that come at the same time.
+
+        Raises KeyReused if the job that has its key differs from it.
+        """
+        answer: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
+        if self._turn is None:
+            self._turn = asyncio.create_task(self._accept_all())
+        started = await answer
+        if started.conflict is not None:
+            raise started.conflict
+        return started
+
+    async def _accept_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            if not await self._settle(batch):
+                # Find out whose request breaks the batch; the others shall not suffer for it.
+                for each in batch:
+                    await self._settle([each])
+        self._turn = None
+
+    async def _settle(self, batch: Sequence[tuple[Request, asyncio.Future[Started]]]) -> bool:
+        try:
+            answers = await run_in_threadpool(self._accept, [request for request, _ in batch])
+        except Exception as error:  # noqa: BLE001 -- handed to the one whose request it was
+            if len(batch) > 1 and not problems.hits_all(error):
+                return False
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return True
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+        return True
+
+    def _accept(self, batch: Sequence[Request]) -> list[Started]:
+        for request in batch:
+            self._register(request.recipe)
+        with self._engine.begin() as connection:
+            for request in batch:
+                if request.supersede:
+                    accept.make_way(
+                        connection,
+                        request.recipe,
+                        [request.payload],
+                        keys=[request.key],
+                        who=request.caller.actor,
+                    )
+            created = self._insert(connection, batch)
+            found = _rows(connection, batch, created)
+            answers = _judged(connection, batch, list(_answers(batch, created, found)))
+            # Refusals are written down by the guard.
+            acts = [
+                request.caller.act(
+                    job_name(answer.row["id"]),
+                    status=201 if answer.created else 200,
+                    detail={"supersede": True} if request.supersede else None,
+                )
+                for request, answer in zip(batch, answers, strict=True)
+                if answer.conflict is None
+            ]
+            audit.write(connection, acts)
+        return answers
+
+    def _insert(self, connection: Connection, batch: Sequence[Request]) -> list[list[int]]:
+        """The new jobs' ids of each kind, in the order of the kinds."""
+        minutes = {each.queue: each.minutes for each in sla.in_force(connection)}
+        now = health.clock(connection)
+        created = []
+        for group in _kinds(batch):
+            first = group[0]
+            # A time that has come is no delay: the deadline counts from now.
+            ready_at = first.ready_at if first.ready_at and first.ready_at > now else None
+            chosen = first.sla_minutes if first.sla_minutes is not None else minutes[first.recipe.queue]
+            accepted = ledger.accept(
+                connection,
+                first.recipe,
+                self._recipes[first.recipe.type],
+                [request.payload for request in group],
+                keys=[request.key for request in group],
+                sla_minutes=chosen,
+                requested_by=first.caller.actor,
+                priority=first.priority,
+                ready_at=ready_at,
+            )
+            created.append(list(accepted.jobs))
+        return created
+
+    def _register(self, recipe: Recipe) -> None:
+        if recipe.type not in self._recipes:
+            with self._engine.begin() as connection:
+                self._recipes[recipe.type] = registry.register(connection, recipe)
+
+
+def _kinds(batch: Sequence[Request]) -> Iterable[list[Request]]:
+    kinds: defaultdict[tuple[Any, ...], list[Request]] = defaultdict(list)
+    for request in batch:
+        # What has a key is found again by it, what has none by the order of the new ids.
+        kinds[(*request.kind, request.key is None)].append(request)
+    return kinds.values()
+
+
+def _rows(
+    connection: Connection, batch: Sequence[Request], created: Sequence[Sequence[int]]
+) -> Sequence[RowMapping]:
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for request in batch:
+        if request.key is not None:
+            wanted[request.recipe.type].add(request.key)
+    by_key = [and_(jobs.c.type == kind, having_key(sorted(keys))) for kind, keys in wanted.items()]
+    ids = [job for group in created for job in group]
+    query = select(*_COLUMNS).where(or_(jobs.c.id.in_(ids), *by_key)).order_by(*KEY_ORDER)
+    return connection.execute(query).mappings().all()
+
+
+def _answers(
+    batch: Sequence[Request], created: Sequence[Sequence[int]], found: Sequence[RowMapping]
+) -> Iterable[Started]:
+    by_id = {row["id"]: row for row in found}
+    # The job that has a key now is listed first, and stays.
+    by_key = {(row["type"], row["key"]): row for row in reversed(found) if row["key"] is not None}
+    fresh = {job for group in created for job in group}
+    without_key: dict[int, RowMapping] = {}
+    for group, ids in zip(_kinds(batch), created, strict=True):
+        if group[0].key is None:
+            without_key |= {id(request): by_id[job] for request, job in zip(group, sorted(ids), strict=True)}
+    for request in batch:
+        row = without_key.get(id(request)) or by_key[request.recipe.type, str(request.key)]
+        new = row["id"] in fresh
+        # Of two who ask with one key at the same time, the first has made the job.
+        fresh.discard(row["id"])
+        yield Started(row, new)
+
+
+def _judged(connection: Connection, batch: Sequence[Request], answers: Sequence[Started]) -> list[Started]:
+    """The answers, those with a conflict whose job was made by a request with other content."""
+    known = [answer.row["id"] for answer in answers if not answer.created]
+    if not known:
+        return list(answers)
+    rows = connection.execute(select(jobs.c.id, jobs.c.payload).where(jobs.c.id.in_(known)))
+    payloads = {row.id: row.payload for row in rows}
+    judged = []
+    for request, answer in zip(batch, answers, strict=True):
+        row = answer.row
+        if not answer.created:
+            try:
+                accept.require_same(
+                    request.recipe, job_name(row["id"]), row["status"], payloads[row["id"]], request.payload
+                )
+            except KeyReused as conflict:
+                answer = Started(row, created=False, conflict=conflict)
+        judged.append(answer)
+    return judged

@@ -1,0 +1,122 @@
+"""What all routes share: the ledger, the recipes, the guard, and those who wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine, event
+from starlette.concurrency import run_in_threadpool
+
+from hms_floor.api.accept import Starts
+from hms_floor.api.access import Caller
+from hms_floor.api.authenticator import Gate
+from hms_floor.api.limits import Rates
+from hms_floor.api.metrics_feed import Feed, Found
+from hms_floor.api.problems import Problem, busy
+from hms_floor.api.reservation_waiters import Line
+from hms_floor.api.shares import Shares
+from hms_floor.auth import tokens
+from hms_floor.observer import Observer
+from hms_oms.access import audit
+from hms_oms.access import tokens as register
+from hms_oms.database import health
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger
+from hms_oms.recipes.recipes import Recipes
+from hms_oms.runtime import format
+from hms_oms.runtime.settings import Settings
+from hms_ops.metrics import metrics
+
+log = logging.getLogger(__name__)
+
+#: How long one statement may take, in seconds; those of a bulk change may take longer.
+STATEMENT_SECONDS = 15
+BULK_SECONDS = 120
+#: PostgreSQL has said nothing for so many seconds: nobody is let in to wait for it.
+SILENCE_SECONDS = 5.0
+
+
+def bare(connection: Connection) -> Bare:
+    """The driver's own connection under a pooled one, within its transaction."""
+    found: Bare = connection.connection.driver_connection  # type: ignore[assignment]
+    return found
+
+
+class Door:
+    """One process of the door."""
+
+    def __init__(self, settings: Settings, engine: Engine, recipes: Recipes) -> None:
+        self.settings = settings
+        self.engine = engine
+        event.listen(engine, "connect", _limit)
+        self.recipes = recipes
+        self.gate = Gate(tokens.checker(settings), self._revoked)
+        self.rates = Rates(settings.floor_rate)
+        self.shares = Shares()
+        self.starts = Starts(engine)
+        self.line = Line(settings.database_direct_url or settings.servers()[0], engine)
+        self.feed = Feed(self._measured)
+        self.observer = Observer(*settings.servers(), engine, settings.zone)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection on which everything is read at one moment."""
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, seconds: int = STATEMENT_SECONDS) -> Iterator[Connection]:
+        """A connection whose changes are committed when the block ends well."""
+        with self.engine.begin() as connection:
+            if seconds != STATEMENT_SECONDS:
+                connection.exec_driver_sql(f"set local statement_timeout = '{seconds:d}s'")
+            yield connection
+
+    def require_ledger(self) -> None:
+        """Raise Problem while PostgreSQL is silent: a request would hang, and its thread with it."""
+        seconds = self.observer.waited_for_postgresql()
+        if seconds > SILENCE_SECONDS:
+            raise busy(f"PostgreSQL has not answered for {format.about(seconds)}", 5)
+
+    async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
+        """Keep that somebody with a badge has tried a change in vain."""
+        subject = next((ledger.plain(str(value))[:200] for value in path.values()), None)
+        # Of wrong fields the names only: what stands in them may be somebody's data.
+        told = ", ".join(field for field, _ in problem.faults) or problem.detail
+        detail = {"refused": ledger.plain(told)[:500]}
+        act = caller.act(subject, status=problem.status_code, detail=detail)
+        try:
+            await run_in_threadpool(self._write, act)
+        except Exception as error:  # noqa: BLE001 -- the caller's own problem is the one to tell
+            log.error("a refusal could not be kept: %s", type(error).__name__)
+
+    def _write(self, act: audit.Act) -> None:
+        with self.writing() as connection:
+            audit.write(connection, [act])
+
+    def _measured(self) -> Found:
+        with self.reading() as connection:
+            return health.clock(connection), metrics.newest(connection)
+
+    def _revoked(self) -> frozenset[str]:
+        with self.engine.begin() as connection:
+            return register.revoked(connection)
+
+
+def _limit(connection: Bare, _: object) -> None:
+    """Have no statement of a new connection go on for ever, whoever runs it."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"set statement_timeout = '{STATEMENT_SECONDS:d}s'")
+
+
+async def _door(request: Request) -> Door:
+    door: Door = request.app.state.door
+    return door
+
+
+#: What a route declares to reach the ledger.
+TheDoor = Annotated[Door, Depends(_door)]

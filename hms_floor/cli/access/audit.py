@@ -1,0 +1,81 @@
+"""`hms audit`: who has changed what, when, from where, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from rich.text import Text
+
+from hms_floor.cli.terminal import api_client, arguments, show, tables
+from hms_oms.api.codec import document
+
+
+@click.command("audit")
+@click.option("--actor", metavar="WHO", help="Only what this one did.")
+@click.option("--subject", metavar="WHAT", help="Only what was done to this: job-219, or a queue.")
+@click.option("--action", metavar="ACTION", help="Only this, as `POST /jobs/{id}/cancel`.")
+@click.option("--since", type=arguments.Length(), metavar="LENGTH", help="Only the last 30m, 2h, 1d.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@show.json_option
+def audit(
+    actor: str | None,
+    subject: str | None,
+    action: str | None,
+    since: timedelta | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """See who has changed what, when and why.
+
+    Newest first; what was refused has the answer's number behind it. It is what came through the door: what
+    daemons do is in the timelines of jobs and incidents.
+
+    \b
+    Example:  hms audit --subject farm-grant --since 1d
+    """
+    now = api_client.clock()
+    found = list(
+        api_client.oms().audit(
+            actor=actor, action=action, subject=subject, since=_before(now, since), limit=limit
+        )
+    )
+    if as_json:
+        show.print_json([document(entry) for entry in found])
+        return
+    if not found:
+        wanted = any((actor, subject, action, since))
+        show.lines("Nothing was changed that fits." if wanted else "Nothing was changed yet.")
+        return
+    rows = [
+        (
+            show.local(entry.at, now),
+            entry.actor,
+            Text(f"{entry.action} ({entry.status})", style="red") if entry.status >= 400 else entry.action,
+            entry.subject or "",
+            _detail(entry.detail),
+            entry.source or "",
+            entry.reason or "",
+        )
+        for entry in found
+    ]
+    headers = ["at", "who", "what", "on", "detail", "from", "why"]
+    show.lines(tables.table(headers, rows, wide=["why", "detail"], spare=["from", "detail", "why"]))
+
+
+def _before(now: datetime, length: timedelta | None) -> datetime | None:
+    try:
+        return None if length is None else now - length
+    except OverflowError:
+        # That is before everything.
+        return None
+
+
+def _detail(detail: Mapping[str, Any] | None) -> str:
+    return ", ".join(f"{name} {_plain(value)}" for name, value in (detail or {}).items() if value is not None)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

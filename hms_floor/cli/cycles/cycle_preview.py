@@ -1,0 +1,75 @@
+"""What `hms cycle run --dry-run` tells: what starting a file would do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from hms_floor.cli.cycles.cycle_rows import repeated_table
+from hms_floor.cli.terminal import show, tables
+from hms_oms.api.cycles import CyclePreview
+
+#: Differing rows that are shown one by one.
+DIFFERING_SHOWN = 20
+
+
+def sheet(found: CyclePreview) -> list[RenderableType]:
+    """Counts, deadline and forecast of the new jobs, and why rows would be refused."""
+    heading = Text.assemble((show.plain(found.name).plain, "bold"), f"  {found.type}  (nothing was started)")
+    parts: list[RenderableType] = [heading, tables.facts(_facts(found))]
+    if found.refusals:
+        rows = [
+            (show.count(each.count), each.field, each.reason, _lines(each.lines, each.count))
+            for each in found.refusals
+        ]
+        headers = ["rows", "field", "refused because", "on lines"]
+        parts += ["", tables.table(headers, rows, right=["rows"], wide=headers[2:])]
+    if found.differing_rows:
+        shown = list(found.differing_rows[:DIFFERING_SHOWN])
+        parts += ["", repeated_table(shown)]
+        if len(shown) < found.differing:
+            parts.append(f"These are {len(shown):,} of {found.differing:,} rows that differ.")
+    return parts
+
+
+def _facts(found: CyclePreview) -> list[tuple[str, str | Text]]:
+    facts: list[tuple[str, str | Text]] = [
+        ("rows", f"{found.rows:,}"),
+        ("new", f"{found.new:,}"),
+        ("known already", _known(found)),
+        ("refused", show.count(found.refused, show.STYLES["late"])),
+    ]
+    if found.new:
+        facts += [
+            ("due", f"{show.moment(found.due, found.now)}, SLA {show.minutes(found.sla_minutes)}"),
+            *_forecast(found, found.now),
+        ]
+    return facts
+
+
+def _known(found: CyclePreview) -> str:
+    differing = f", {found.differing:,} of them differ" if found.differing else ""
+    replaceable = f"; --supersede replaces {found.replaceable:,} jobs" if found.replaceable else ""
+    return f"{found.duplicates:,}{differing}{replaceable}"
+
+
+def _forecast(found: CyclePreview, now: datetime) -> list[tuple[str, str | Text]]:
+    ahead = found.forecast
+    if ahead is None:
+        return [("done by about", "cannot be told yet: no job of this queue was done lately")]
+    if ahead.done_at is None:
+        return [("done by about", Text("never: nobody works on this queue", style=show.STYLES["late"]))]
+    facts: list[tuple[str, str | Text]] = [("done by about", show.moment(ahead.done_at, now))]
+    late = f"{show.share(found.new - ahead.late, found.new)}  ({ahead.late:,} would be late)"
+    facts.append(("on time", Text(late, style=show.STYLES["late"] if ahead.late else "")))
+    if ahead.others_late:
+        facts.append(
+            ("open jobs", Text(f"{ahead.others_late:,} more would be late because of these", style="yellow"))
+        )
+    return facts
+
+
+def _lines(lines: tuple[int, ...], count: int) -> str:
+    return ", ".join(map(str, lines)) + (", ..." if count > len(lines) else "")

@@ -1,0 +1,202 @@
+"""Watching a cycle from outside: a bar on a terminal, a line now and then elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Protocol
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hms_floor.cli.terminal import show
+from hms_oms.api.cycles import CycleProgress, CycleReport
+from hms_oms.client import OmsClient
+
+#: How often the ledger is asked, in seconds; less often where the answer takes long.
+LOOK_SECONDS = 0.25
+#: The share of the time that may go into asking.
+LOOK_SHARE = 0.05
+#: How often a line is written where there is no terminal, in seconds.
+LINE_SECONDS = 5.0
+#: The rate is that of the last so many seconds.
+RATE_SECONDS = 10.0
+#: When nothing has moved for this long, the reader is told why.
+STILL = timedelta(seconds=10)
+
+
+class View(Protocol):
+    """What the watched cycle is shown on."""
+
+    def show(self, seen: CycleProgress) -> None:
+        """Show how it stands."""
+
+    def note(self, sentence: str) -> None:
+        """Tell something that a watching reader likes to know."""
+
+    def say(self, sentence: str) -> None:
+        """Tell something that must not be missed."""
+
+
+@contextmanager
+def view(*, silent: bool) -> Iterator[View]:
+    """The view that fits where standard error goes."""
+    if silent:
+        yield Silent()
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with Live(console=show.err(), auto_refresh=False, redirect_stdout=False) as live:
+            yield Bar(live)
+    else:
+        yield Lines()
+
+
+def follow(oms: OmsClient, cycle: int, shown_on: View, *, patience: timedelta | None = None) -> CycleReport:
+    """Watch until every job of a cycle has ended, or until nothing has moved for as long as `patience`.
+
+    Returns what came of it.
+    """
+    told = None
+    while True:
+        began = time.monotonic()
+        report = oms.cycle(cycle)
+        seen = report.progress
+        shown_on.show(seen)
+        if not seen.open:
+            return report
+        still = seen.now - (seen.moved_at or seen.now)
+        if still > STILL and told != seen.moved_at:
+            told = seen.moved_at
+            why = _why_still(oms, seen)
+            if why:
+                shown_on.say(f"Nothing has moved for {show.about(still)}: {why}.")
+        if patience is not None and still > patience and not seen.delayed:
+            return report
+        time.sleep(max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE))
+
+
+def _why_still(oms: OmsClient, seen: CycleProgress) -> str | None:
+    """What keeps open jobs from moving; None where steps run and simply take long."""
+    standing = [queue for queue in oms.queues() if queue.open]
+    for queue in standing:
+        if queue.paused_at:
+            return f"queue {queue.name} is paused by {queue.paused_by}"
+        if not queue.workers:
+            return f"no live worker serves queue {queue.name}; `hms up` starts some"
+    if seen.running:
+        return None
+    if seen.delayed:
+        return f"{seen.delayed:,} jobs may not start yet (delayed, or tried again later)"
+    return "is a dispatcher running? `hms check` tells, `hms act run` starts one"
+
+
+class Pace:
+    """How fast jobs end, and so how long the open ones will take."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def note(self, now: float, ended: int) -> None:
+        """At `now` (monotonic seconds) so many jobs had ended."""
+        self._seen.append((now, ended))
+        while len(self._seen) > 2 and self._seen[1][0] < now - RATE_SECONDS:
+            self._seen.popleft()
+
+    @property
+    def per_second(self) -> float:
+        """Jobs that ended per second lately."""
+        (first, before), (last, after) = self._seen[0], self._seen[-1]
+        return (after - before) / (last - first) if last > first else 0.0
+
+    def left(self, open_jobs: int) -> timedelta | None:
+        """How long the open jobs take at this pace; None where there is no pace."""
+        return timedelta(seconds=open_jobs / self.per_second) if self.per_second else None
+
+
+def counts(seen: CycleProgress, pace: Pace) -> Text:
+    """How a cycle stands, on one line."""
+    good = [("waiting", seen.waiting + seen.queued), ("running", seen.running), ("done", seen.done)]
+    bad = [("failed", seen.failed), ("late", seen.late)]
+    if seen.cancelled:
+        bad.append(("cancelled", seen.cancelled))
+    # As wide as the whole, so that the line does not jump about; what is bad is rare, and may.
+    width = len(f"{seen.open + seen.ended:,}")
+    parts = [(word, number, width) for word, number in good] + [(word, number, 0) for word, number in bad]
+    line = Text("  ", overflow="ellipsis", no_wrap=True).join(
+        Text.assemble((f"{word} ", "dim"), show.count(number, show.STYLES.get(word, ""), room))
+        for word, number, room in parts
+    )
+    if seen.open:
+        left = pace.left(seen.open)
+        line.append(f"  {pace.per_second:,.0f}/s", style="dim")
+        line.append(f"  {show.about(left)} left" if left is not None else "", style="dim")
+    return line
+
+
+class Silent:
+    """Shows nothing but what must not be missed."""
+
+    def show(self, seen: CycleProgress) -> None:
+        """Show nothing."""
+
+    def note(self, sentence: str) -> None:
+        """Tell nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Tell it on standard error."""
+        show.err().print(show.plain(sentence), soft_wrap=True)
+
+
+class Talking(Silent):
+    """Tells everything on standard error."""
+
+    def note(self, sentence: str) -> None:
+        """Tell it, too."""
+        self.say(sentence)
+
+
+class Lines(Talking):
+    """A line now and then, for logs."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+        self._next = 0.0
+
+    def show(self, seen: CycleProgress) -> None:
+        """Write a line, if the last one is old or this is the end."""
+        now = time.monotonic()
+        self._pace.note(now, seen.ended)
+        if now >= self._next or not seen.open:
+            self._next = now + LINE_SECONDS
+            whole = seen.open + seen.ended
+            self.say(f"{seen.ended:,} of {whole:,} ended: {counts(seen, self._pace).plain}")
+
+
+class Bar(Talking):
+    """A bar that is drawn anew in its place."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._pace = Pace()
+
+    def show(self, seen: CycleProgress) -> None:
+        """Draw it."""
+        self._pace.note(time.monotonic(), seen.ended)
+        whole = seen.open + seen.ended
+        bar = Table.grid(padding=(0, 2, 0, 0))
+        share = show.share(seen.ended, whole) if whole else "no new job"
+        bar.add_row(
+            ProgressBar(
+                total=max(whole, 1), completed=seen.ended, width=min(40, self._live.console.width // 2)
+            ),
+            Text(f"{seen.ended:,} of {whole:,}", style="bold"),
+            Text(share, style="dim"),
+        )
+        self._live.update(Group(bar, counts(seen, self._pace)), refresh=True)

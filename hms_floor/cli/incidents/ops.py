@@ -1,0 +1,201 @@
+"""`hms ops` beside the daemon: is the watch alive, what do its rules compare with, do texts arrive?"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.text import Text
+
+from hms_floor.cli.terminal import api_client, show, tables
+from hms_floor.cli.terminal.errors import ERROR
+from hms_oms.api.codec import document
+from hms_ops.api import Pulse, Threshold
+
+#: Lights of a part, as the API has them.
+OK, BAD = "ok", "bad"
+
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+class Phone(click.ParamType[str]):
+    """A phone with its country, written with or without spaces."""
+
+    name = "phone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a phone as people write it."""
+        found = re.sub(r"[\s().-]", "", str(value))
+        if not _PHONE.fullmatch(found):
+            self.fail(f"{value!r} is not a phone with its country (write +12025550143)", param, ctx)
+        return found
+
+
+class Value(click.ParamType[Any]):
+    """A number from 0 up, or `default`, which is read as None."""
+
+    name = "number|default"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """Read a threshold."""
+        if str(value).lower() == "default":
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf:
+            self.fail(f"{value!r} is neither a number from 0 up nor default", param, ctx)
+        return number
+
+
+@click.command("status")
+@show.json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Tell whether people are called; exits with 1 if the watch or the pager is silent or cannot work,
+    or an open incident has reached nobody.
+
+    \b
+    Example:  hms ops status
+    """
+    found = api_client.ops().status()
+    if as_json:
+        show.print_json(document(found))
+    else:
+        rows = [(_DUTIES.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in found.beats]
+        show.lines(tables.table(["duty", "state", "last beat", "it says"], rows, wide=["it says"]))
+        for part in found.parts:
+            if part.name in ("on call", "incidents") and part.light != OK:
+                style = "bold red" if part.light == BAD else "bold yellow"
+                show.lines(Text(f"{part.words[0].upper()}{part.words[1:]}.", style=style))
+        if any(beat.stale for beat in found.beats):
+            show.lines("\nWhile one is silent nobody is called: start it with `hms ops run` (`hms up` does).")
+    ctx.exit(0 if found.ok else ERROR)
+
+
+@click.command("test-page")
+@click.argument("phone", type=Phone())
+@show.json_option
+def test_page(phone: str, as_json: bool) -> None:
+    """Have a text that says it is a test sent to PHONE.
+
+    \b
+    Example:  hms ops test-page +12025550143
+    """
+    token = api_client.ops().test_page(phone)
+    if as_json:
+        show.print_json({"to": phone, "token": token})
+        return
+    show.lines(f"A test is on its way to {phone}; nothing else is to arrive there ({token}).")
+
+
+@click.command("rules")
+@click.option("--queue", metavar="QUEUE", help="As they hold in this queue.")
+@show.json_option
+def rules(queue: str | None, as_json: bool) -> None:
+    """List what each rule compares with, and who has changed it.
+
+    \b
+    Example:  hms ops rules
+    """
+    if queue is not None:
+        api_client.oms().sla(queue)
+    found = [each for each in api_client.ops().thresholds() if queue is None or each.queue in (None, queue)]
+    if as_json:
+        show.print_json([document(each) for each in found])
+        return
+    named = list(dict.fromkeys(each.rule for each in found))
+    common = [name for name in _parameters(found, named[0]) if _everywhere(found, named, name)]
+    in_force = {(each.rule, each.parameter): each.value for each in found if each.queue in (None, queue)}
+    rows = []
+    for rule in named:
+        own = [name for name in _parameters(found, rule) if name not in common]
+        compares = ", ".join(f"{name} {in_force[rule, name]:g}" for name in own)
+        rows.append((rule, compares, *(f"{in_force[rule, name]:g}" for name in common)))
+    spare = [*reversed(common)]
+    show.lines(tables.table(["rule", "compares with", *common], rows, right=common, spare=spare))
+    changed = [each for each in found if each.set_by]
+    if changed:
+        headers = ["changed", "queue", "value", "default", "set by", "reason"]
+        table = tables.table(
+            headers,
+            [_change(each) for each in changed],
+            right=["value", "default"],
+            wide=["reason"],
+            spare=["set by"],
+        )
+        show.lines("", table)
+
+
+@click.command("rule")
+@click.argument("name")
+@click.argument("parameter")
+@click.argument("value", type=Value())
+@click.option("--queue", metavar="QUEUE", help="Only in this queue.")
+@click.option("--reason", metavar="TEXT", help="Why, for the history.")
+@show.json_option
+def rule(
+    name: str, parameter: str, value: float | None, queue: str | None, reason: str | None, as_json: bool
+) -> None:
+    """Change what rule NAME compares with, from the next look on; VALUE `default` takes it back.
+
+    \b
+    Example:  hms ops rule stalled minutes 10 --queue farm-grant
+    """
+    found = api_client.ops().set_threshold(name, parameter, value, queue=queue, reason=reason)
+    if as_json:
+        show.print_json(document(found))
+        return
+    where = f"in {found.queue}" if found.queue else "in every queue without a value of its own"
+    default = "" if found.value == found.default else f" (default {found.default:g})"
+    show.lines(f"{found.rule}: {found.parameter} is {found.value:g}{default} {where}, from the next look on.")
+
+
+_DUTIES = {"ops": "watch", "pager": "pager"}
+
+
+def _life(beat: Pulse) -> tuple[Text, str]:
+    word = Text("silent", style="bold red") if beat.stale else Text("alive", style="green")
+    age = "never heard" if beat.age_seconds is None else f"{show.span(beat.age_seconds)} ago"
+    return word, age
+
+
+def _said(beat: Pulse) -> Text:
+    """What a duty says of itself, in words."""
+    told = Text(", ").join(_sentences(beat))
+    return told if told.plain or beat.age_seconds is None else Text("all is well")
+
+
+def _sentences(beat: Pulse) -> Iterator[Text]:
+    detail = beat.detail
+    if detail.get("failed_rules"):
+        yield Text(f"cannot judge: {', '.join(detail['failed_rules'])}", style="bold red")
+    if detail.get("fault"):
+        yield Text(str(detail["fault"]), style="bold red")
+    if detail.get("sender") == "log":
+        yield Text("texts stay on this machine, in handset.log")
+    elif detail.get("sender"):
+        yield Text(f"texts go out by {detail['sender']}")
+
+
+def _parameters(found: list[Threshold], rule: str) -> list[str]:
+    return list(dict.fromkeys(each.parameter for each in found if each.rule == rule))
+
+
+def _everywhere(found: list[Threshold], named: list[str], parameter: str) -> bool:
+    return all(parameter in _parameters(found, rule) for rule in named)
+
+
+def _change(each: Threshold) -> tuple[str, ...]:
+    return (
+        f"{each.rule} {each.parameter}",
+        each.queue or "every queue",
+        f"{each.value:g}",
+        f"{each.default:g}",
+        each.set_by or "",
+        each.reason or "",
+    )

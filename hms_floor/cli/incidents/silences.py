@@ -1,0 +1,101 @@
+"""`hms incident silence`: for a while new incidents call nobody, as while servers are being moved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from hms_floor.cli.terminal import api_client, arguments, show, tables
+from hms_oms.api.codec import document
+
+
+@click.command("silence")
+@click.option("--queue", metavar="QUEUE", help="Only in this queue.")
+@click.option("--rule", metavar="RULE", help="Only this rule, as `hms ops rules` names it.")
+@click.option(
+    "--for",
+    "length",
+    type=arguments.Length(),
+    required=True,
+    metavar="LENGTH",
+    help="For how long: 30m, 2h, 1d.",
+)
+@click.option("--from", "since", metavar="TIME", help="Begin then, not now: 18:00, or +2h.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why.")
+@show.json_option
+def silence(
+    queue: str | None, rule: str | None, length: timedelta, since: str | None, reason: str, as_json: bool
+) -> None:
+    """Have new incidents call nobody for a while; they open and are shown all the same.
+
+    One that is still open when the silence ends calls then.
+
+    \b
+    Example:  hms incident silence --queue farm-grant --for 2h --reason "moving the servers"
+    """
+    now = api_client.clock()
+    begins = arguments.future(since, now, "--from") if since else None
+    try:
+        ends = (begins or now) + length
+    except OverflowError:
+        raise click.BadParameter("nothing lasts that long", param_hint="--for") from None
+    found = api_client.ops().silence(ends, reason=reason, rule=rule, queue=queue, since=begins)
+    if as_json:
+        show.print_json(document(found))
+        return
+    what = f"{found.rule or 'every rule'} in {found.queue or 'every queue'}"
+    start = f" from {show.moment(found.starts_at, now)}" if begins else ""
+    show.lines(
+        f"Silence {found.id}: {what}{start} until {show.moment(found.ends_at, now)}.",
+        f"End it before its time with: hms incident unsilence {found.id}",
+    )
+
+
+@click.command("silences")
+@show.json_option
+def list_silences(as_json: bool) -> None:
+    """List the silences that hold or are to come.
+
+    \b
+    Example:  hms incident silences
+    """
+    found = api_client.ops().silences()
+    if as_json:
+        show.print_json([document(each) for each in found])
+        return
+    if not found:
+        show.lines("Nothing is silenced: every new incident calls whoever is on call.")
+        return
+    now = api_client.clock()
+    rows = [
+        (
+            str(each.id),
+            each.rule or "every rule",
+            each.queue or "every queue",
+            show.moment(each.starts_at, now),
+            show.moment(each.ends_at, now),
+            each.set_by,
+            each.reason,
+        )
+        for each in found
+    ]
+    headers = ["silence", "rule", "queue", "from", "until", "set by", "reason"]
+    show.lines(tables.table(headers, rows, right=["silence"], wide=["reason"], spare=["set by", "from"]))
+
+
+@click.command("unsilence")
+@click.argument("silence", type=click.IntRange(1, 2**63 - 1))
+@click.option("--reason", metavar="TEXT", help="Why.")
+@show.json_option
+def unsilence(silence: int, reason: str | None, as_json: bool) -> None:
+    """End a silence before its time, by its number.
+
+    \b
+    Example:  hms incident unsilence 3
+    """
+    found = api_client.ops().end_silence(silence, reason=reason)
+    if as_json:
+        show.print_json(document(found))
+    else:
+        show.lines(f"Silence {found.id} has ended.")

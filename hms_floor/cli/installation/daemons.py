@@ -1,0 +1,58 @@
+"""`hms act` and `hms ops`: the daemons, each leading or standing by until it is told to stop."""
+
+from __future__ import annotations
+
+import click
+
+from hms_floor.cli.incidents import ops as watch
+from hms_floor.cli.installation import probe
+from hms_oms.runtime import settings
+
+
+@click.group()
+def act() -> None:
+    """The dispatcher, which hands jobs to the workers."""
+
+
+@act.command("run")
+def run_act() -> None:
+    """Hand out jobs in the order of their deadlines until SIGTERM or Ctrl-C.
+
+    Any number may run: one leads, the others stand by.
+
+    \b
+    Example:  hms act run
+    """
+    from hms_act import dispatcher
+
+    configured = settings.load()
+    database_url, broker_url = configured.servers()
+    settings.configure_logging(configured, "act")
+    dispatcher.run(database_url, broker_url, configured.home, configured.database_direct_url)
+
+
+@click.group()
+def ops() -> None:
+    """The watch, which calls people; its state, its rules, test pages."""
+
+
+@ops.command("run")
+def run_ops() -> None:
+    """Watch the floor, open incidents, call whoever is on call, and hand texts over until SIGTERM or Ctrl-C.
+
+    Any number may run: one leads, the others stand by.
+
+    \b
+    Example:  hms ops run
+    """
+    from hms_ops import daemon
+
+    configured = settings.load()
+    settings.configure_logging(configured, "ops")
+    daemon.run(configured)
+
+
+act.add_command(probe.command("act", "dispatcher", ["act"]))
+ops.add_command(probe.command("ops", "watch and pager", ["ops", "pager"]))
+for _command in (watch.status, watch.test_page, watch.rules, watch.rule):
+    ops.add_command(_command)

@@ -1,0 +1,154 @@
+"""`hms up`: everything on this machine, and with `--sample` a first cycle to look at."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from hms_act.client import ActClient
+from hms_floor.auth import sign_in_link
+from hms_floor.cli.cycles import cycle, cycle_run, report
+from hms_floor.cli.installation import db
+from hms_floor.cli.terminal import show, tables
+from hms_floor.cli.terminal.errors import ERROR, Stopped
+from hms_floor.local import launcher
+from hms_oms.api.endpoint import BADGE_FILE
+from hms_oms.client import OmsClient
+from hms_oms.database import connections
+from hms_oms.recipes import recipes
+from hms_oms.runtime import settings
+from hms_oms.runtime.settings import Settings
+from hms_ops.oncall import doubts
+from workers import modules
+
+SAMPLE_TYPE = "farm:grant:v1"
+#: With `--once` a cycle in which nothing moves for this long is given up.
+PATIENCE = timedelta(minutes=2)
+#: ... and this is how long the last texts are waited for.
+TEXT_PATIENCE = timedelta(seconds=15)
+
+
+@click.command()
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Run a cycle of N made-up applications.")
+@click.option("--once", is_flag=True, help="Stop everything after that cycle; the last line is its JSON.")
+@click.pass_context
+def up(ctx: click.Context, sample: int | None, once: bool) -> None:
+    """Start everything on this machine and keep it running until Ctrl-C.
+
+    Starts the dispatcher, the watch, the workers, the door and Flower; PostgreSQL and Redis too, privately
+    under HMS_HOME, where HMS_DATABASE_URL and HMS_BROKER_URL name none. What is in the ledger survives.
+
+    \b
+    Example:  hms up --sample 3000
+    """
+    if once and sample is None:
+        raise click.UsageError("--once goes with --sample N: it stops everything after that cycle.")
+    configured = settings.load()
+    known = recipes.load_folder(configured.recipes)
+    modules.load(known, configured.recipes)
+    if sample is not None:
+        recipes.find(known, SAMPLE_TYPE)
+
+    def prepare(database_url: str) -> None:
+        _say(str(db.prepare(database_url, known.values())))
+        with connections.engine(database_url).connect() as connection:
+            doubts.require_anybody(connection, configured)
+
+    def when_ready() -> int | None:
+        if sample is None:
+            _print_hints(configured, after_cycle=False)
+            return None
+        return _sample_cycle(configured, sample, once)
+
+    code = launcher.run(configured, prepare=prepare, when_ready=when_ready, say=_say)
+    ctx.exit(code)
+
+
+def _sample_cycle(configured: Settings, applications: int, once: bool) -> int | None:
+    act, oms = _clients(configured)
+    seed = sum(1 for _ in oms.cycles()) + 1
+    path = configured.home / "samples" / f"sample-{seed}.csv"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    cycle.write_sample(path, applications, seed)
+    try:
+        with path.open("rb") as stream:
+            found = cycle_run.run(
+                act,
+                oms,
+                SAMPLE_TYPE,
+                stream,
+                name=path.name,
+                places=cycle_run.beside(path, configured.home),
+                patience=PATIENCE if once else None,
+            )
+    except Stopped as stopped:
+        if once:
+            raise
+        _say(f"{stopped.message}\nThe floor stays up; Ctrl-C again stops it.")
+        return None
+    if once:
+        # Everything stops next: let the last texts be handed over first.
+        found = cycle_run.with_texts_sent(oms, found, TEXT_PATIENCE)
+    show.lines("", *report.report(found, found.progress.now))
+    if once:
+        show.print_json(dict(found.report), indent=None)
+        return 0 if cycle_run.all_ended(found) else ERROR
+    _print_hints(configured, after_cycle=True)
+    return None
+
+
+def _clients(configured: Settings) -> tuple[ActClient, OmsClient]:
+    """Clients of the door that has just opened, whatever other door the environment names."""
+    url = settings.load().floor_url
+    badge = configured.badge
+    if configured.badge_jwks is None:
+        badge = (configured.home / BADGE_FILE).read_text(encoding="ascii").strip()
+    return ActClient(url, badge), OmsClient(url, badge)
+
+
+def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
+    hms = _called()
+    again = [
+        (f"{hms} cycle report", "the report again"),
+        (f"{hms} job list --limit 5", "the latest jobs"),
+        (f"{hms} job get 1", "one job, step by step"),
+    ]
+    tries = [
+        *(again if after_cycle else ()),
+        (f"{hms} queue list", "what waits and who works"),
+        (f"{hms} queue watch farm-grant", "the same, second by second"),
+        (f"{hms} sla report", "how promises were kept"),
+        (f"{hms} cycle sample 500 --seed 99 --output more.csv", "a list of applications ..."),
+        (f"{hms} cycle run more.csv --type {SAMPLE_TYPE} --sla 5", "... run with five minutes for each"),
+        (f"{hms} sla set farm-grant 30 --reason 'shorter days'", "hold the queue to half an hour"),
+        (f"{hms} check", "is all well?"),
+    ]
+    show.lines(Text("\nWhat to try next, in another terminal in this folder", style="bold"))
+    show.lines(tables.facts((f"  {words}", Text(what, style="dim")) for words, what in tries))
+    url = settings.load().floor_url
+    if configured.badge_jwks is None:
+        code = sign_in_link.make_code(configured.home, time.time())
+        url = f"{url}/enter?code={code}  (once, within 15 minutes; `{hms} floor link`)"
+    show.lines(f"\nThe operations floor: {url}")
+    texts = configured.home / "handset.log"
+    show.lines(f"\nTexts to applicants are in {texts}. Ctrl-C stops everything; the ledger is kept.")
+
+
+def _called() -> str:
+    """How the reader may call `hms`."""
+    if shutil.which("hms"):
+        return "hms"
+    beside = Path(sys.executable).with_name("hms")
+    if not beside.exists():
+        return f"{sys.executable} -m hms_floor"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+
+
+def _say(words: str) -> None:
+    show.err().print(show.plain(words), style="dim", soft_wrap=True)

@@ -1,0 +1,166 @@
+"""What a person does to jobs: on which ones is said and asked first, what came of it is told afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import click
+
+from hms_act.client import Action
+from hms_floor.cli import exit_codes
+from hms_floor.cli.jobs import undo as undoing
+from hms_floor.cli.terminal import api_client, confirming, selection, show
+from hms_floor.cli.terminal.confirming import Consent
+from hms_floor.cli.terminal.errors import ERROR, Stopped
+from hms_oms.api.filter import CONFIRM_ABOVE, Filter
+from hms_oms.api.jobs import Changed, Undo
+from hms_oms.jobs.states import TERMINAL, Status
+
+#: So many jobs are named to the door at a time.
+PAGE = 10_000
+Part = Filter | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What is to be done, the words for it, and what the door needs to know besides."""
+
+    action: Action
+    word: str
+    done: str
+    options: dict[str, Any]
+
+
+@dataclass
+class Came:
+    """What came of it: how many jobs were meant, which were changed, and in which status the others are."""
+
+    meant: int = 0
+    changed: int = 0
+    jobs: list[str] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
+    running: list[str] = field(default_factory=list)
+    warning: str | None = None
+    #: Whether the jobs were named one by one: then each that was not changed is one too many.
+    named: bool = False
+    undo: list[Undo] = field(default_factory=list)
+
+    def add(self, part: Changed) -> None:
+        """Add what came of one part."""
+        self.meant += part.matched
+        self.changed += part.changed
+        self.jobs += part.jobs
+        self.left.update(part.unchanged)
+        self.running += part.running
+        self.warning = part.warning or self.warning
+        self.undo += [part.undo] if part.undo else []
+
+
+def steer(verb: Verb, words: Sequence[str], wanted: Filter, consent: Consent) -> Came:
+    """Do it to the jobs that are named or meant. Raises NotFound before anything is done."""
+    named = selection.ids(words, wanted)
+    parts = [_as_of_now(wanted)] if named is None else _parts(verb, named)
+    counts: list[int | None] = [consent.count] * len(parts)
+    # Whoever names jobs one by one has said how many; whoever lets a program name them has not.
+    by_hand = named is not None and selection.STDIN not in words
+    if not by_hand or len(named or ()) > CONFIRM_ABOVE:
+        seen, ables = _count(verb, parts, consent.reason)
+        seen.named = named is not None
+        if not sum(ables):
+            return seen
+        stdin_used = named is not None and not by_hand
+        if sum(ables) > CONFIRM_ABOVE:
+            consent = confirming.above(verb.word, sum(ables), consent, stdin_used=stdin_used)
+            counts = [consent.count] if len(parts) == 1 else [*ables]
+        elif not by_hand:
+            _count_first(verb, sum(ables), seen.meant, yes=consent.yes, stdin_used=stdin_used)
+    came = _each(verb, parts, counts, consent.reason)
+    came.named = named is not None
+    return came
+
+
+def end(came: Came) -> None:
+    """End with the exit code of what was left, if jobs were named and not all of them changed."""
+    code = exit_codes.of_parts(came.meant - came.changed, came.meant)
+    if came.named and code:
+        raise click.exceptions.Exit(code)
+
+
+def tell(verb: Verb, came: Came, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
+    """Tell what came of it."""
+    if as_json:
+        document: dict[str, Any] = {"matched": came.meant, "changed": came.changed}
+        document |= {"jobs": came.jobs, "unchanged": dict(came.left)}
+        document["undo"] = [each.id for each in came.undo]
+        show.print_json(document | (more or {}))
+    elif not came.meant:
+        show.lines("No job is like that.")
+    elif came.meant == 1 and came.jobs:
+        show.lines(f"{came.jobs[0]} {verb.done}.")
+    else:
+        parts = [f"{came.changed:,} of {came.meant:,} {verb.done}", *_left(verb, came.left)]
+        show.lines("; ".join(parts) + ".")
+    if not as_json:
+        undoing.hint(*came.undo)
+
+
+def _parts(verb: Verb, named: list[str]) -> list[list[str]]:
+    parts = [named[start : start + PAGE] for start in range(0, len(named), PAGE)]
+    # Of the promoted the one that is named first goes first: it is promoted last.
+    return parts[::-1] if verb.action == "promote" else parts
+
+
+def _as_of_now(wanted: Filter) -> Filter:
+    """The filter without jobs that come in while somebody makes up their mind."""
+    return wanted if wanted.created_to else replace(wanted, created_to=api_client.clock())
+
+
+def _count(verb: Verb, parts: Sequence[Part], reason: str | None) -> tuple[Came, list[int]]:
+    """What would come of it, and how many jobs of each part would be changed."""
+    seen = Came()
+    ables = []
+    for part in parts:
+        done = api_client.act().bulk(verb.action, part, dry_run=True, reason=reason, **verb.options)
+        seen.add(done)
+        ables.append(done.able)
+    return seen, ables
+
+
+def _each(verb: Verb, parts: Sequence[Part], counts: Sequence[int | None], reason: str | None) -> Came:
+    came = Came()
+    try:
+        for part, count in zip(parts, counts, strict=True):
+            came.add(api_client.act().bulk(verb.action, part, reason=reason, count=count, **verb.options))
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"Stopped: {came.changed:,} {verb.done} before that; what the door has begun, it finishes."
+        ) from None
+    return came
+
+
+def _count_first(verb: Verb, count: int, meant: int, *, yes: bool, stdin_used: bool) -> None:
+    what = "1 job" if count == 1 else f"{count:,} jobs"
+    others = f" ({meant:,} are meant, the others are not in a state for it)" if count < meant else ""
+    if yes:
+        click.echo(f"{verb.word} {what}{others} ...", err=True)
+    elif not selection.ask(f"{verb.word} {what}{others}?", stdin_used=stdin_used):
+        click.echo("Nothing was changed.", err=True)
+        raise click.exceptions.Exit(ERROR)
+
+
+def _left(verb: Verb, left: Counter[str]) -> list[str]:
+    """Why the others were left alone, one part of a sentence for each reason."""
+    if verb.action == "retry":
+        return [f"{left.total():,} had not failed"] if left else []
+    if verb.action == "reinstate":
+        replaced = left[Status.CANCELLED]
+        others = left.total() - replaced
+        told = [f"{replaced:,} stayed cancelled"] if replaced else []
+        return told + ([f"{others:,} {'was' if others == 1 else 'were'} not cancelled"] if others else [])
+    ended = sum(number for status, number in left.items() if status in TERMINAL)
+    others = left.total() - ended
+    running = f"{others:,} {'was' if others == 1 else 'were'} running already"
+    return ([f"{ended:,} had ended already"] if ended else []) + ([running] if others else [])

@@ -1,0 +1,106 @@
+"""One job on one page: its facts, its timeline and what it was asked to do."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from hms_floor.cli.terminal import show, tables
+from hms_oms.api.jobs import JobInFull
+
+
+def sheet(job: JobInFull, now: datetime) -> list[RenderableType]:
+    """Everything that the ledger has of a job."""
+    parts: list[RenderableType] = [_heading(job), tables.facts(_facts(job, now))]
+    parts += [_title("Timeline"), _timeline(job, now)]
+    parts += [_title("Payload"), _json(job.payload)]
+    if job.results:
+        parts += [_title("Results"), _json(job.results)]
+    if job.error:
+        parts += [_title("Last error"), _error(job.error)]
+    return parts
+
+
+def _heading(job: JobInFull) -> Text:
+    heading = Text.assemble((job.id, "bold"), "  ", job.type, "  ", show.status(job.status))
+    if job.outcome:
+        heading.append_text(Text("  ")).append_text(show.plain(job.outcome))
+    return heading
+
+
+def _facts(job: JobInFull, now: datetime) -> list[tuple[str, str | Text]]:
+    place = f"{job.step} ({job.steps.index(job.step) + 1} of {len(job.steps)}: {' -> '.join(job.steps)})"
+    tries = f"{job.attempt}" + (f", {job.failures} failed in this step" if job.failures else "")
+    found: list[tuple[str, str | Text | None]] = [
+        ("deadline", show.deadline(job.sla_expires, job.finished_at, job.status, now)),
+        ("SLA", show.minutes(job.sla_minutes)),
+        ("queue", job.queue),
+        ("step", place),
+        ("attempt", tries),
+        ("priority", str(job.priority)),
+        ("worker", job.worker),
+        ("not before", show.moment(job.ready_at, now)),
+        ("cycle", None if job.batch is None else str(job.batch)),
+        ("key", job.key),
+        ("replaces", job.replaces and f"{job.replaces}, which was cancelled"),
+        ("replaced by", job.replaced_by and f"{job.replaced_by}, which has its key"),
+        ("accepted", f"{show.moment(job.created_at, now)} by {job.requested_by}"),
+        ("started", show.moment(job.started_at, now)),
+        ("finished", show.moment(job.finished_at, now)),
+        ("took", show.span(job.finished_at - job.created_at) if job.finished_at else None),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _timeline(job: JobInFull, now: datetime) -> RenderableType:
+    rows = []
+    for line in job.timeline:
+        last = line is job.timeline[-1]
+        stayed = timedelta(seconds=line.seconds or 0.0)
+        rows.append(
+            (
+                show.local(line.at, now, parts="milliseconds"),
+                show.status(line.fact),
+                line.step,
+                str(line.attempt),
+                "" if last and job.finished_at else _stay(line.status, stayed, still=last),
+                line.who or "",
+                _detail(line.detail),
+            )
+        )
+    headers = ["at", "fact", "step", "attempt", "then", "who", "detail"]
+    return tables.table(headers, rows, right=["attempt"], wide=["detail"], spare=["who", "attempt"])
+
+
+def _stay(status: str, stayed: timedelta, *, still: bool) -> Text:
+    words = {"waiting": "waited", "queued": "queued", "running": "ran"}
+    return Text(f"{words.get(status, status)} {show.span(stayed)}{' so far' if still else ''}")
+
+
+def _detail(detail: Any) -> str:
+    if not isinstance(detail, dict):
+        return ""
+    return ", ".join(f"{name} {_word(value)}" for name, value in detail.items() if value is not None)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _error(error: Any) -> Text:
+    text = show.plain(f"{error.get('type', 'error')}: {error.get('message', '')}")
+    text.stylize("red")
+    trace = str(error.get("traceback", "")).strip()
+    return text.append("\n").append_text(show.plain(trace)) if trace else text
+
+
+def _json(document: Any) -> Text:
+    return show.plain(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _title(words: str) -> Text:
+    return Text(f"\n{words}", style="bold")

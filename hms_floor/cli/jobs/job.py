@@ -1,0 +1,181 @@
+"""`hms job`: start, read, list and steer jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import IO
+
+import click
+
+from hms_floor.cli.jobs import actions, detail
+from hms_floor.cli.terminal import api_client, show, tables, zones
+from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
+from hms_floor.cli.terminal.selection import filtering
+from hms_oms.api.codec import document
+from hms_oms.api.filter import Filter
+from hms_oms.api.jobs import Job
+from hms_oms.jobs.tickets import job_name
+from hms_oms.runtime.errors import UnknownJobType
+
+
+@click.group()
+def job() -> None:
+    """Start, read, list and steer jobs."""
+
+
+for _control in actions.ALL:
+    job.add_command(_control)
+
+
+@job.command("start")
+@click.argument("job_type", metavar="TYPE")
+@click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--sla", "sla_minutes", type=Minutes(), metavar="MINUTES", help="Instead of the queue's SLA.")
+@click.option(
+    "--key",
+    metavar="TEXT",
+    help="Asking again with the same key gives the same job, unless that was cancelled.",
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(-HIGHEST_PRIORITY, HIGHEST_PRIORITY),
+    default=0,
+    help="The higher goes first, whatever the deadlines.",
+)
+@click.option("--at", "ready_at", metavar="TIME", help="Not before: 14:30, 2026-11-23 08:00 or +10m.")
+@click.option("--payload", "file", type=click.File("rb"), help="A JSON object; - is standard input.")
+@click.option("--supersede", is_flag=True, help="Replace the job that has the key, if it has not begun.")
+@show.json_option
+def start(
+    job_type: str,
+    words: tuple[str, ...],
+    sla_minutes: float | None,
+    key: str | None,
+    priority: int,
+    ready_at: str | None,
+    file: IO[bytes] | None,
+    supersede: bool,
+    as_json: bool,
+) -> None:
+    """Start one job of TYPE with the fields KEY=VALUE of its payload.
+
+    A value is read as JSON where the recipe wants a number, true or false, and as text elsewhere.
+
+    \b
+    Example:  hms job start farm:grant:v1 appId=219 name="Ann Lee" phone=515-555-0142 \\
+                countyFips=19153 crop=corn acres=120 amountRequested=30000 \\
+                submittedOn=2026-11-20 --sla 10
+    """
+    from hms_floor.cli.jobs import request
+
+    known = {each.type: each for each in api_client.oms().job_types()}
+    if job_type not in known:
+        raise UnknownJobType(job_type, list(known))
+    payload = request.build(known[job_type], words, file)
+    now = api_client.clock()
+    started = api_client.act().start_job(
+        job_type,
+        payload,
+        sla_minutes=sla_minutes,
+        key=key,
+        priority=priority,
+        not_before=None if ready_at is None else future(ready_at, now, "--at"),
+        supersede=supersede,
+    )
+    if as_json:
+        whole = document(api_client.oms().job(started.id))
+        del whole["timeline"]
+        show.print_json(whole | {"created": started.created})
+        return
+    if started.created:
+        due = show.moment(started.sla, now)
+        show.lines(f"{started.id} is {started.status} in {started.queue}, due {due}.")
+        if started.replaces:
+            show.lines(f"It replaces {started.replaces}, which had the same key and was cancelled.")
+    else:
+        show.lines(f"{started.id} has this key already, and is {started.status}; no new job was made.")
+    show.lines(f"Look at it with: hms job get {started.id}")
+
+
+@job.command("get")
+@click.argument("number", metavar="ID", type=JobId())
+@show.json_option
+def get(number: int, as_json: bool) -> None:
+    """Show everything about job ID: facts, timeline, payload, results.
+
+    \b
+    Example:  hms job get job-219
+    """
+    found = api_client.oms().job(job_name(number))
+    if as_json:
+        show.print_json(document(found))
+    else:
+        show.lines(*detail.sheet(found, api_client.clock()))
+
+
+@job.command("explain")
+@click.argument("number", metavar="ID", type=JobId())
+@show.json_option
+def explain(number: int, as_json: bool) -> None:
+    """Tell why job ID is where it is, and what would get it further.
+
+    \b
+    Example:  hms job explain job-219
+    """
+    found = api_client.oms().explain(job_name(number), zone=str(zones.reader()))
+    if as_json:
+        show.print_json(document(found))
+    else:
+        first, *others = found.because
+        show.lines(show.heading(first), *others)
+
+
+@job.command("list")
+@filtering
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="How many; 0 is all.")
+@click.option("ids_only", "--ids", is_flag=True, help="Print nothing but the ids, one a line.")
+@show.json_option
+def list_jobs(
+    wanted: Filter,
+    limit: int,
+    ids_only: bool,
+    as_json: bool,
+) -> None:
+    """List jobs, newest first.
+
+    \b
+    Example:  hms job list --status failed --older-than 10m
+    """
+    found = list(api_client.oms().jobs(wanted, limit=limit or None))
+    total = api_client.oms().count(wanted) if len(found) == limit else len(found)
+    if as_json:
+        show.print_json([document(each) for each in found])
+    elif ids_only:
+        for each in found:
+            click.echo(each.id)
+    elif found:
+        _print_table(found, api_client.clock())
+    else:
+        show.lines("No job is like that.")
+    if len(found) < total:
+        click.echo(f"These are {len(found):,} of {total:,} jobs: --limit 0 shows all.", err=True)
+
+
+def _print_table(found: list[Job], now: datetime) -> None:
+    headers = ["id", "type", "queue", "status", "step", "attempt", "deadline", "accepted", "outcome"]
+    rows = [
+        (
+            each.id,
+            each.type,
+            each.queue,
+            show.status(each.status),
+            each.step,
+            str(each.attempt),
+            show.deadline(each.sla_expires, each.finished_at, each.status, now),
+            show.relative(each.created_at, now),
+            each.outcome or (str(each.error.get("type", "")) if each.error else ""),
+        )
+        for each in found
+    ]
+    spare = ["type", "queue", "attempt", "step", "accepted"]
+    show.lines(tables.table(headers, rows, right=["attempt"], wide=["outcome"], spare=spare))

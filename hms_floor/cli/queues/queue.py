@@ -1,0 +1,196 @@
+"""`hms queue`: how the queues stand, what comes next in them, and who may hold them back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import EllipsisType
+from typing import Literal
+
+import click
+from rich.text import Text
+
+from hms_floor.cli.jobs import undo
+from hms_floor.cli.queues import queue_watch
+from hms_floor.cli.terminal import api_client, show, tables
+from hms_floor.cli.terminal.arguments import Limit
+from hms_oms.api.codec import document
+from hms_oms.api.jobs import Queue
+from hms_oms.client import PAGE
+
+
+@click.group()
+def queue() -> None:
+    """See how the queues stand; pause, resume and limit them."""
+
+
+queue.add_command(queue_watch.watch)
+
+
+@queue.command("list")
+@show.json_option
+def list_queues(as_json: bool) -> None:
+    """List the queues: what waits, what runs, since when, and who works.
+
+    \b
+    Example:  hms queue list
+    """
+    found = api_client.oms().queues()
+    if as_json:
+        show.print_json([document(each) for each in found])
+        return
+    if not found:
+        show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
+        return
+    now = api_client.clock()
+    numbers = ["waiting", "delayed", "queued", "running", "done/min now", "mean of 5 min"]
+    numbers += ["late", "oldest", "SLA", "next due"]
+    numbers += ["workers", "slots"]
+    rows = [_row(each, now) for each in found]
+    spare = ["slots", "delayed", "queued", "mean of 5 min", "next due", "oldest", "done/min now"]
+    table = tables.table(["queue", "status", *numbers], rows, right=numbers, spare=spare)
+    show.lines(table, *_remarks(found, now))
+
+
+@queue.command("peek")
+@click.argument("queue_name", metavar="QUEUE")
+@click.option("--limit", type=click.IntRange(1, PAGE), default=20, show_default=True, help="How many jobs.")
+@show.json_option
+def peek(queue_name: str, limit: int, as_json: bool) -> None:
+    """Show the next jobs of QUEUE's backlog, in the order in which they will be handed out.
+
+    \b
+    Example:  hms queue peek farm-grant --limit 5
+    """
+    found = api_client.oms().peek(queue_name, limit)
+    if as_json:
+        show.print_json([document(each) for each in found])
+        return
+    if not found:
+        show.lines(f"Nothing waits in {queue_name}.")
+        return
+    now = api_client.clock()
+    rows = [
+        (
+            str(each.position),
+            each.id,
+            show.status(each.status),
+            show.deadline(each.sla_expires, None, each.status, now),
+        )
+        for each in found
+    ]
+    show.lines(tables.table(["position", "id", "status", "slaExpires"], rows, right=["position"]))
+
+
+@queue.command("pause")
+@click.argument("queue_name", metavar="QUEUE")
+@click.option("--reason", metavar="TEXT", help="Why, for whoever wonders why nothing starts.")
+@show.json_option
+def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
+    """Start nothing new in QUEUE until it is resumed.
+
+    Steps that run are finished; what stands in the window goes back to its place in the backlog.
+
+    \b
+    Example:  hms queue pause farm-grant --reason "the roster is being changed"
+    """
+    found = api_client.act().pause(queue_name, reason=reason)
+    if as_json:
+        show.print_json(document(found))
+        return
+    recalled = found.recalled
+    jobs_back = "1 job" if recalled == 1 else f"{recalled:,} jobs"
+    show.lines(
+        f"{queue_name} is paused: steps that run are finished, nothing new starts."
+        f" {jobs_back} went back from the window to the backlog.",
+        f"Go on with: hms queue resume {queue_name}",
+    )
+    undo.hint(found.undo)
+
+
+@queue.command("resume")
+@click.argument("queue_name", metavar="QUEUE")
+@show.json_option
+def resume(queue_name: str, as_json: bool) -> None:
+    """Go on with a QUEUE that is paused.
+
+    \b
+    Example:  hms queue resume farm-grant
+    """
+    found = api_client.act().resume(queue_name)
+    if as_json:
+        show.print_json(document(found))
+    else:
+        show.lines(f"{queue_name} goes on." if found.changed else f"{queue_name} was not paused.")
+        undo.hint(found.undo)
+
+
+@queue.command("limit")
+@click.argument("queue_name", metavar="QUEUE")
+@click.option("--window", type=Limit(0), help="How many jobs may stand in front of the workers.")
+@click.option("--per-minute", type=Limit(1), help="How many jobs may start in a minute.")
+@show.json_option
+def limit(
+    queue_name: str,
+    window: int | Literal["none"] | None,
+    per_minute: int | Literal["none"] | None,
+    as_json: bool,
+) -> None:
+    """Limit the window of QUEUE and its starts a minute; show the limits where none is given.
+
+    A limit that is not named stays as it is; none takes it away.
+
+    \b
+    Example:  hms queue limit farm-grant --per-minute 600 --window none
+    """
+    found = api_client.act().limit(queue_name, window=_limit(window), starts_per_minute=_limit(per_minute))
+    if as_json:
+        show.print_json(document(found))
+        return
+    size = "as the workers need it" if found.window is None else f"{found.window:,} jobs at most"
+    starts = "no limit" if found.starts_per_minute is None else f"{found.starts_per_minute:,} a minute"
+    show.lines(f"{queue_name}: window {size}; starts {starts}.")
+    undo.hint(found.undo)
+
+
+def _limit(given: int | Literal["none"] | None) -> int | EllipsisType | None:
+    if given is None:
+        return ...
+    return None if given == "none" else given
+
+
+def _row(each: Queue, now: datetime) -> list[str | Text]:
+    return [
+        each.name,
+        show.status("paused" if each.paused_at else "open"),
+        show.count(each.waiting),
+        show.count(each.delayed),
+        show.count(each.queued),
+        show.count(each.running, "cyan"),
+        *(
+            Text("-", style="dim") if rate is None else f"{60 * rate:,.0f}"
+            for rate in (each.throughput_now, each.throughput_mean)
+        ),
+        show.count(each.late, show.STYLES["late"]),
+        show.about(now - each.oldest_waiting) if each.oldest_waiting else Text("-", style="dim"),
+        show.minutes(each.sla_minutes) if each.sla_minutes else "",
+        show.relative(each.next_sla, now) if each.next_sla else Text("-", style="dim"),
+        show.count(each.workers) if each.workers else Text("none", style="bold red"),
+        show.count(each.slots),
+    ]
+
+
+def _remarks(found: list[Queue], now: datetime) -> list[Text]:
+    """What a reader of the table must not overlook, one sentence a queue."""
+    remarks = []
+    for each in found:
+        if each.cause:
+            remarks.append(f"{each.name}: {show.cause(each.cause)}")
+        elif each.paused_at:
+            since = show.relative(each.paused_at, now)
+            why = f": {each.pause_reason}" if each.pause_reason else ""
+            remarks.append(f"{each.name} was paused {since} by {each.paused_by}{why}")
+        elif each.open and not each.workers:
+            remarks.append(
+                f"{each.name} has {each.open:,} open jobs and no live worker: start one with `hms up`"
+            )
+    return [Text(f"\n{remark}", style="yellow") for remark in remarks]

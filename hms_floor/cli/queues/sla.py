@@ -1,0 +1,99 @@
+"""`hms sla`: how many minutes a queue has for a job, and who said so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from hms_floor.cli.jobs import undo
+from hms_floor.cli.queues import sla_report
+from hms_floor.cli.terminal import api_client, show, tables
+from hms_floor.cli.terminal.arguments import Minutes
+from hms_floor.presentation import sla_preview_words
+from hms_oms.api.codec import document
+from hms_oms.api.jobs import Sla
+
+
+@click.group()
+def sla() -> None:
+    """Set what queues promise; see how it was kept and what will break."""
+
+
+for _command in (sla_report.report, sla_report.at_risk):
+    sla.add_command(_command)
+
+
+@sla.command("set")
+@click.argument("queue")
+@click.argument("minutes", type=Minutes())
+@click.option("--reason", metavar="TEXT", help="Why, for the history.")
+@click.option("--dry-run", is_flag=True, help="Only tell how the jobs that are open now would fare.")
+@show.json_option
+def set_minutes(queue: str, minutes: float, reason: str | None, dry_run: bool, as_json: bool) -> None:
+    """Hold QUEUE to MINUTES from now on.
+
+    Jobs that were accepted before keep their deadline.
+
+    \b
+    Example:  hms sla set farm-grant 45 --reason "county fair next week"
+    """
+    found = api_client.act().set_sla(queue, minutes, reason=reason, dry_run=dry_run)
+    before = "none" if found.before is None else show.minutes(found.before)
+    if as_json:
+        show.print_json(document(found))
+    elif dry_run:
+        show.lines(
+            f"{queue}: {before} -> {show.minutes(minutes)}, not set. {sla_preview_words.told(found.forecast)}"
+        )
+    else:
+        show.lines(
+            f"{queue}: {before} -> {show.minutes(minutes)} for every job from now on."
+            " Jobs accepted before keep their deadline."
+        )
+        undo.hint(found.undo)
+
+
+@sla.command("list")
+@show.json_option
+def list_slas(as_json: bool) -> None:
+    """List the SLA of every queue, as it stands now.
+
+    \b
+    Example:  hms sla list
+    """
+    _print(api_client.oms().slas(), as_json)
+
+
+@sla.command("history")
+@click.argument("queue")
+@show.json_option
+def show_history(queue: str, as_json: bool) -> None:
+    """List every SLA that QUEUE ever had, newest first.
+
+    \b
+    Example:  hms sla history farm-grant
+    """
+    _print(api_client.oms().sla(queue), as_json)
+
+
+def _print(found: Sequence[Sla], as_json: bool) -> None:
+    if as_json:
+        show.print_json([document(entry) for entry in found])
+        return
+    if not found:
+        show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
+        return
+    now = api_client.clock()
+    rows = [
+        (
+            entry.queue,
+            show.minutes(entry.minutes),
+            show.moment(entry.effective_at, now),
+            entry.set_by,
+            entry.reason or "",
+        )
+        for entry in found
+    ]
+    headers = ["queue", "SLA", "in force since", "set by", "reason"]
+    show.lines(tables.table(headers, rows, right=["SLA"], wide=["reason"]))

@@ -1,0 +1,168 @@
+"""`hms sla report` and `hms sla at-risk`: how promises were kept, and which will break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import click
+from rich.text import Text
+
+from hms_floor.cli.terminal import api_client, show, tables
+from hms_floor.cli.terminal.errors import AT_RISK, ERROR, WrongCall
+from hms_oms.api.codec import document
+from hms_oms.api.errors import Conflict
+from hms_oms.runtime import format
+from hms_ops.api import Metric, Miss, SlaReport, Tally
+
+#: The worst misses that are shown; --json has more.
+_WORST = 10
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("report")
+@click.option("--week", is_flag=True, help="From Monday to Monday: the week of --from, or this one.")
+@click.option("--from", "since", type=_DAY, metavar="DAY", help="From this day on, as 2026-11-23.")
+@click.option("--to", "until", type=_DAY, metavar="DAY", help="Before this day.")
+@show.json_option
+def report(week: bool, since: datetime | None, until: datetime | None, as_json: bool) -> None:
+    """Tell how promises were kept: by default over the last seven days.
+
+    Failed jobs, and open ones past their deadline, count as missed; cancelled ones do not count.
+
+    \b
+    Example:  hms sla report --week
+    """
+    if week and until:
+        raise click.UsageError("--week is a whole week: name one of its days with --from, and no --to.")
+    try:
+        found = api_client.ops().sla_report(since and since.date(), until and until.date(), week=week)
+    except Conflict as error:
+        raise WrongCall(str(error)) from None
+    if as_json:
+        show.print_json(document(found))
+        return
+    _show(found, api_client.clock())
+
+
+@dataclass(frozen=True, slots=True)
+class _Risk:
+    """How many open jobs of a queue are late, and how many will be; None where that cannot be told."""
+
+    queue: str
+    late: int | None
+    will_be: int | None
+
+    @property
+    def shaken(self) -> bool:
+        """Whether a promise is broken, or will be."""
+        return bool(self.late or self.will_be)
+
+
+@click.command("at-risk")
+@show.json_option
+@click.pass_context
+def at_risk(ctx: click.Context, as_json: bool) -> None:
+    """Tell which queues are late or will be; exits with 5 where any is, with 1 where nobody measures.
+
+    \b
+    Example:  hms sla at-risk || echo "call somebody"
+    """
+    now = api_client.clock()
+    newest = [metric for metric in api_client.ops().metrics() if not metric.stale(now)]
+    found = [_risk(name, newest) for name in sorted({metric.queue for metric in newest if metric.queue})]
+    shaken = [risk for risk in found if risk.shaken]
+    if as_json:
+        show.print_json([{"queue": risk.queue, "late": risk.late, "atRisk": risk.will_be} for risk in found])
+    elif not found:
+        show.lines("Cannot tell: nobody measures. `hms ops status` shows whether the watch is alive.")
+    else:
+        _show_risks(found, shaken)
+    ctx.exit(AT_RISK if shaken else 0 if found else ERROR)
+
+
+def _risk(queue: str, newest: Iterable[Metric]) -> _Risk:
+    mine = [metric for metric in newest if metric.queue == queue]
+    values = {metric.name: metric.value for metric in mine if metric.name in ("sla.breached", "sla.atRisk")}
+    late, will_be = values.get("sla.breached"), values.get("sla.atRisk")
+    if will_be is None and not sum(metric.value or 0 for metric in mine if metric.name == "queue.length"):
+        # Nothing is forecast of a queue without jobs, and nothing of it will be late.
+        will_be = 0
+    return _Risk(queue, None if late is None else int(late), None if will_be is None else int(will_be))
+
+
+def _show_risks(found: list[_Risk], shaken: list[_Risk]) -> None:
+    if shaken:
+        rows = [
+            (risk.queue, _count(risk.late, "bold red"), _count(risk.will_be, "yellow")) for risk in shaken
+        ]
+        show.lines(tables.table(["queue", "late", "will be late"], rows, right=["late", "will be late"]))
+    unknown = [risk.queue for risk in found if not risk.shaken and None in (risk.late, risk.will_be)]
+    if unknown:
+        show.lines(f"Too little has been seen of {', '.join(unknown)} to tell what will be late there.")
+    elif not shaken:
+        show.lines("Every queue holds.")
+
+
+def _count(number: int | None, style: str) -> Text:
+    return Text("no data", style="dim") if number is None else show.count(number, style)
+
+
+def _show(found: SlaReport, now: datetime) -> None:
+    zone = ZoneInfo(found.zone)
+    since, until = (f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}" for moment in (found.since, found.until))
+    show.lines(show.heading(f"Promises from {since} until {until} ({found.zone})"), "")
+    if not found.queues:
+        show.lines("No job was due in this time.")
+        return
+    headers = ["queue", "on time", "of ended", "of due", "late", "failed", "open late", "late by p50", "p95"]
+    rows = [_row(name, tally) for name, tally in found.queues.items()]
+    if len(rows) > 1:
+        rows.append(_row("all queues", found.whole))
+    show.lines(tables.table(headers, rows, right=headers[1:], spare=["p95", "late by p50"]))
+    days = [
+        (f"{day:%a %Y-%m-%d}", *_row("", tally)[1:7]) for day, tally in found.days.items() if _judged(tally)
+    ]
+    if len(days) > 1:
+        show.lines("", tables.table(["day", *headers[1:7]], days, right=headers[1:7]))
+    if found.worst:
+        worst = [_miss(miss, now) for miss in found.worst[:_WORST]]
+        columns = ["worst misses", "queue", "status", "deadline", "late by", "cause"]
+        show.lines("", tables.table(columns, worst, right=["late by"], spare=["queue", "status"]))
+
+
+def _row(name: str, tally: Tally) -> list[str | Text]:
+    spans = tally.lateness or (None, None)
+    return [
+        name,
+        show.count(tally.on_time),
+        format.percent(tally.share_of_ended),
+        format.percent(tally.share_of_due),
+        show.count(tally.late, show.STYLES["late"]),
+        show.count(tally.failed, show.STYLES["failed"]),
+        show.count(tally.open_late, show.STYLES["late"]),
+        *("" if seconds is None else _about(seconds) for seconds in spans),
+    ]
+
+
+def _miss(miss: Miss, now: datetime) -> list[str | Text]:
+    spent, whole = miss.spent[miss.cause], sum(miss.spent.values())
+    late = Text(_about(miss.late_seconds), style=show.STYLES["late"])
+    return [
+        miss.job,
+        miss.queue,
+        show.status(miss.status),
+        show.local(miss.deadline, now),
+        late if miss.late_seconds else Text("-", style="dim"),
+        f"{miss.cause} ({_about(spent)} of {_about(whole)})",
+    ]
+
+
+def _about(seconds: float) -> str:
+    return show.about(timedelta(seconds=seconds))
+
+
+def _judged(tally: Tally) -> int:
+    return tally.on_time + tally.missed

@@ -1,0 +1,82 @@
+"""`hms worker`: who works, on what, and how heavily."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+from rich.text import Text
+
+from hms_floor.cli.installation import probe
+from hms_floor.cli.terminal import api_client, show, tables
+from hms_oms.api.codec import document
+from hms_oms.api.jobs import Worker
+
+
+@click.group()
+def worker() -> None:
+    """See who works, and on what."""
+
+
+worker.add_command(probe.command("worker", "worker", ["worker"]))
+
+
+@worker.command("run", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def run_worker(options: tuple[str, ...]) -> None:
+    """Run a Celery worker for the recipes of HMS_RECIPES until SIGTERM.
+
+    The same as `celery -A workers worker`, with pool and slots from HMS_WORKER_POOL and HMS_WORKER_SLOTS,
+    and from whatever folder: a `workers` or `celeryconfig` of another project there is not used. OPTIONS go
+    to Celery.
+
+    \b
+    Example:  hms worker run -n worker@%h -c 16
+    """
+    from hms_oms.runtime import settings
+
+    configured = settings.load()
+    pool = ("-P", configured.worker_pool, "-c", str(configured.worker_slots))
+    words = ["worker", "--without-gossip", "--without-mingle", "-l", configured.log_level, *pool, *options]
+    from workers import main
+
+    main.app.worker_main(words)
+
+
+@worker.command("list")
+@show.json_option
+def list_workers(as_json: bool) -> None:
+    """List the live workers: where they run, what they serve and what they hold.
+
+    A worker that has not been heard of for some seconds is not live, and its jobs are taken back.
+
+    \b
+    Example:  hms worker list
+    """
+    found = api_client.oms().workers()
+    if as_json:
+        show.print_json([document(each) for each in found])
+        return
+    if not found:
+        show.lines("No worker is live: start some with `hms up`, or one with `hms worker run`")
+        return
+    headers = ["name", "host", "pid", "pool", "slots", "held", "queues", "CPU", "memory", "beat"]
+    numbers = ["pid", "slots", "held", "CPU", "memory", "beat"]
+    spare = ["host", "pid", "pool", "beat", "CPU"]
+    rows = [_row(each) for each in found]
+    show.lines(tables.table(headers, rows, right=numbers, wide=["queues"], spare=spare))
+
+
+def _row(each: Worker) -> list[str | Text]:
+    return [
+        each.name,
+        each.host,
+        str(each.pid),
+        each.pool,
+        show.count(each.slots),
+        show.count(len(each.tickets), "cyan"),
+        ", ".join(each.queues),
+        f"{each.cpu_percent:.0f} %",
+        f"{each.rss_bytes >> 20:,} MiB",
+        f"{show.span(timedelta(seconds=each.beat_age_seconds))} ago",
+    ]

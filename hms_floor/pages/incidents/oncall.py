@@ -1,0 +1,132 @@
+"""On call: who is texted now and after how long, and the document that says so."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+from nicegui import events, ui
+from starlette.requests import Request
+
+from hms_floor.auth.tokens import Role
+from hms_floor.pages.api_client import Refused
+from hms_floor.pages.cycles import upload_area
+from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.parts import format, html
+from hms_floor.pages.parts.dialogs import Dialog
+from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
+from hms_floor.pages.parts.toasts import done, tell
+from hms_floor.pages.route import page
+from hms_floor.pages.session import Visitor
+from hms_oms.runtime import text_decoding
+
+
+@page("/oncall", "GET /oncall")
+async def oncall(request: Request) -> None:
+    """The page of the ladder."""
+    with frame(request, "On call") as visitor:
+        found = await visitor.ask.get("/oncall")
+        of_page().add(Source(STILL_SECONDS, still=True))
+        with ui.element("section").classes("card"):
+            with ui.element("div").classes("spread"):
+                with ui.element("h1"):
+                    ui.label("On call now")
+                if visitor.may(Role.MANAGER):
+                    _test_button(visitor)
+            if found["now"]:
+                html.table(
+                    ("After", "Who is texted"),
+                    [
+                        (f"{rung['afterMinutes']:g} min", ", ".join(rung["recipients"]))
+                        for rung in found["now"]
+                    ],
+                    caption="The ladder as it stands now",
+                )
+            else:
+                nothing("Nobody is called. Set a document: `hms oncall set FILE`.")
+            _coverage(found)
+            if found["setAt"]:
+                why = f": {found['reason']}" if found["reason"] else ""
+                ui.label(f"Set by {found['setBy']}, {format.minute(found['setAt'])}{why}").classes("faint")
+            else:
+                ui.label("This holds until somebody sets a document.").classes("faint")
+        with ui.element("section").classes("card"):
+            with ui.element("h2"):
+                ui.label("The document")
+            _document(found["document"])
+            if visitor.may(Role.MANAGER):
+                _upload(visitor)
+
+
+def _coverage(found: dict[str, Any]) -> None:
+    """Why nobody may be reached now, and the hours of the week in which nobody stands on some step."""
+    if found["doubt"]:
+        doubt = found["doubt"]
+        ui.label(f"{doubt[0].upper()}{doubt[1:]}.").classes("doubt").props('role="status"')
+    if found["gaps"]:
+        rows = [
+            (
+                f"{gap['begins']} - {gap['ends']}" if gap["hours"] < 168 else "the whole week",
+                f"{gap['hours']:g} h",
+                "nobody at all" if gap["nobody"] else f"step {', '.join(map(str, gap['steps']))} is skipped",
+            )
+            for gap in found["gaps"]
+        ]
+        html.table(("Hours that no shift covers", "Each week", "Who is missing"), rows, caption="Gaps")
+    elif found["setAt"]:
+        ui.label("Every hour of the week is covered.").classes("faint")
+
+
+def _document(document: dict[str, Any]) -> None:
+    recipients = [(name, phone) for name, phone in document.get("recipients", {}).items()]
+    html.table(("Recipient", "Phone"), recipients, caption="Recipients")
+    steps = [
+        (f"{step['after_minutes']:g} min", ", ".join(step["notify"])) for step in document.get("steps", [])
+    ]
+    html.table(("Step after", "Notifies"), steps, caption="Steps")
+    shifts = [
+        (
+            shift["name"],
+            ", ".join(shift["days"]),
+            f"{shift['from']} - {shift['until']}",
+            shift["recipient"],
+        )
+        for shift in document.get("shifts", [])
+    ]
+    if shifts:
+        html.table(("Shift", "Days", "Hours", "Recipient"), shifts, caption="Shifts")
+        ui.label(f"Hours are those of {document.get('timezone', 'UTC')}.").classes("faint")
+
+
+def _upload(visitor: Visitor) -> None:
+    async def take(event: events.UploadEventArguments) -> None:
+        try:
+            text = text_decoding.decode(await event.file.read())
+            document = tomllib.loads(text) if event.file.name.endswith(".toml") else json.loads(text)
+            await visitor.ask.put("/oncall", {"document": document, "reason": reason.value or None})
+        except (ValueError, RecursionError) as error:
+            tell(Refused(422, f"{event.file.name} cannot be read: {error}"))
+            return
+        except Refused as refused:
+            tell(refused)
+            return
+        done("The document is in force.")
+        ui.navigate.reload()
+
+    reason = ui.input("Why is it changed?").props("outlined dense").classes("search")
+    upload_area.place("Choose another document", "or drop it here: TOML or JSON", ".toml,.json", take)
+
+
+def _test_button(visitor: Visitor) -> None:
+    def ask() -> None:
+        with Dialog("Test page", "A text that says it is a test goes to this phone.") as dialog:
+            phone = dialog.text("Phone, as +12025550143")
+
+            async def act() -> str:
+                await visitor.ask.post("/test-pages", {"to": phone.value or ""})
+                return "The text is on its way."
+
+            dialog.does("Send", act)
+
+    ui.button("Test page", icon="sms", on_click=ask).props("outline dense")

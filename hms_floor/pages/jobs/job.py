@@ -1,0 +1,178 @@
+"""One job: its life as a waterfall, what it holds, why it is where it is, and what can be done about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nicegui import ui
+from starlette.requests import Request
+
+from hms_floor.auth.tokens import Role
+from hms_floor.pages.frame import frame
+from hms_floor.pages.jobs.job_actions import DEEDS, deed_button
+from hms_floor.pages.jobs.job_waterfall import Waterfall
+from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts import html
+from hms_floor.pages.parts.format import put
+from hms_floor.pages.parts.freshness import keep
+from hms_floor.pages.parts.html import Link
+from hms_floor.pages.parts.live_section import Facts
+from hms_floor.pages.route import page
+from hms_floor.pages.session import Visitor
+from hms_oms.runtime import format
+
+#: How often an open job is looked at again, in seconds.
+LOOK_SECONDS = 2.0
+
+
+@page("/jobs/{name}", "GET /jobs/{id}")
+async def job(request: Request, name: str) -> None:
+    """The page of one job."""
+    with frame(request, name) as visitor:
+        found = await visitor.ask.get(f"/jobs/{name}")
+        shown = _Job(found, visitor)
+
+    async def refresh() -> None:
+        document = await visitor.ask.get(f"/jobs/{name}")
+        texts = (await visitor.ask.get(f"/jobs/{name}/texts"))["texts"]
+        because = (await visitor.ask.get(f"/jobs/{name}/explain", zone=visitor.zone.key))["because"]
+        shown.show(document, because, texts)
+
+    await keep(refresh, LOOK_SECONDS)
+
+
+class _Job:
+    """What one job's page shows; all of it changes in place."""
+
+    def __init__(self, document: Mapping[str, Any], visitor: Visitor) -> None:
+        self._visitor = visitor
+        self._buttons: dict[str, ui.button] = {}
+        with ui.element("section").classes("card"):
+            self._head(document)
+        with ui.element("section").classes("card"):
+            with ui.element("h2"):
+                ui.label("Timeline")
+            self._waterfall = Waterfall()
+            with ui.expansion("Every line of the diary").classes("wide"):
+                self._diary = html.Table(
+                    ("At", "Fact", "Step", "Attempt", "Who", "Took", "Detail"), caption="Diary, oldest first"
+                )
+        with ui.element("section").classes("card") as self._texts_card:
+            with ui.element("h2"):
+                ui.label("Texts to the applicant")
+            self._texts = html.Table(
+                ("At", "To", "Text", "Fate"), wide=("Text",), caption="Texts, newest first"
+            )
+        with ui.element("div").classes("pair two"):
+            self._payload = _Values("Payload", visitor)
+            self._results = _Values("Results", visitor)
+            self._error = _Values("Last error", visitor)
+
+    def _head(self, document: Mapping[str, Any]) -> None:
+        with ui.element("div").classes("spread"):
+            with ui.element("div").classes("row"):
+                with ui.element("h1"):
+                    ui.label(document["id"])
+                self._status = ui.label("").classes("status")
+                self._was = ""
+                ui.label(document["type"]).classes("faint")
+            with ui.element("div").classes("row"):
+                for name, deed in DEEDS.items():
+                    if self._visitor.may(*deed.roles):
+                        which = {"ids": [document["id"]]}
+                        self._buttons[name] = deed_button(name, self._visitor, which, document["id"])
+        self._because = ui.label("").classes("because").props('aria-live="polite"')
+        self._facts = Facts("columns")
+
+    def show(self, document: Mapping[str, Any], because: list[str], texts: list[Mapping[str, Any]]) -> None:
+        """Show how the job stands."""
+        status = document["status"]
+        put(self._status, status)
+        self._status.classes(remove=self._was, add=status)
+        self._was = status
+        for name, button in self._buttons.items():
+            button.set_visibility(DEEDS[name].fits(status))
+        put(self._because, "\n".join(because))
+        self._facts.show(_facts(document), late="Deadline" if _deadline(document)[1] else None)
+        self._waterfall.show(document)
+        self._diary.show([_line(line) for line in document["timeline"]])
+        self._texts_card.set_visibility(bool(texts))
+        self._texts.show(
+            [(_clock(text["createdAt"]) or "", text["to"], text["body"], text["fate"]) for text in texts]
+        )
+        self._payload.show(document["payload"])
+        self._results.show(document["results"])
+        self._error.show(document["error"])
+
+
+class _Values:
+    """A JSON value of the job; not shown where there is none."""
+
+    def __init__(self, title: str, visitor: Visitor) -> None:
+        with ui.element("section").classes("card") as self._card:
+            with ui.element("h2"):
+                ui.label(title)
+            if not visitor.may(Role.OPERATOR, Role.MANAGER):
+                ui.label("Your badge does not show values.").classes("faint")
+            with ui.element("pre").classes("scroll"):
+                self._value = ui.label("")
+
+    def show(self, value: Any) -> None:
+        """Show it."""
+        self._card.set_visibility(value is not None)
+        put(self._value, json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _facts(document: Mapping[str, Any]) -> dict[str, object]:
+    queue, batch = document["queue"], document["batch"]
+    return {
+        "Queue": Link(queue, f"/floor/queues/{queue}"),
+        "Step": f"{document['step']} of {', '.join(document['steps'])}",
+        "Deadline": _deadline(document)[0],
+        "Priority": document["priority"],
+        "Attempt": document["attempt"],
+        "Outcome": document["outcome"],
+        "Worker": document["worker"],
+        "Not before": _clock(document["readyAt"]),
+        "Cycle": None if batch is None else Link(str(batch), f"/floor/cycles/{batch}"),
+        "Key": document["key"],
+        "Replaces": _job(document["replaces"]),
+        "Replaced by": _job(document["replacedBy"]),
+        "Asked for by": f"{document['requestedBy']}, {_clock(document['createdAt'])}",
+        "Ended": _clock(document["finishedAt"]),
+    }
+
+
+def _job(name: str | None) -> Link | None:
+    return None if name is None else Link(name, f"/floor/jobs/{name}")
+
+
+def _deadline(document: Mapping[str, Any]) -> tuple[str, bool]:
+    """The deadline and what came of it, and whether it was missed."""
+    ended = document["finishedAt"]
+    return format.deadline(
+        datetime.fromisoformat(document["slaExpires"]),
+        datetime.fromisoformat(ended) if ended else None,
+        document["status"],
+        words.zone(),
+        datetime.now(UTC),
+    )
+
+
+def _clock(moment: str | None) -> str | None:
+    return words.moment(moment)
+
+
+def _line(line: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        _clock(line["at"]) or "",
+        line["fact"],
+        line["step"] or "",
+        "" if line["attempt"] is None else str(line["attempt"]),
+        line["who"] or "",
+        format.span(timedelta(seconds=line["seconds"])),
+        json.dumps(line["detail"]) if line["detail"] else "",
+    )

@@ -1,0 +1,187 @@
+"""All jobs: searched and filtered by what stands in the address, and steered in bulk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import ui
+from starlette.requests import Request
+
+from hms_floor.pages.api_client import Refused
+from hms_floor.pages.frame import frame, go
+from hms_floor.pages.jobs.job_actions import DEEDS, deed_button
+from hms_floor.pages.jobs.job_list import JobTable, column
+from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts import refusal
+from hms_floor.pages.parts.format import put
+from hms_floor.pages.parts.freshness import keep
+from hms_floor.pages.parts.html import link
+from hms_floor.pages.route import page
+from hms_floor.pages.session import Visitor
+from hms_oms.jobs.on_time import missed
+from hms_oms.runtime import format
+
+#: Jobs on one page.
+PAGE = 50
+#: How often they are looked at again, in seconds.
+LOOK_SECONDS = 5.0
+STATUSES = ("open", "waiting", "queued", "running", "done", "failed", "cancelled")
+_FIELDS = ("queue", "type", "batch", "payload")
+
+_COLUMNS = (
+    column("id", "Job"),
+    column("status", "Status"),
+    column("type", "Type"),
+    column("queue", "Queue"),
+    column("step", "Step"),
+    column("deadline", "Deadline"),
+    column("created", "Accepted"),
+    column("outcome", "Outcome"),
+)
+
+
+@page("/jobs", "GET /jobs")
+async def jobs(request: Request) -> None:
+    """The page of all jobs."""
+    wanted = dict(request.query_params)
+    with frame(request, "Jobs") as visitor:
+        with ui.element("section").classes("card"):
+            with ui.element("h1"):
+                ui.label("Jobs")
+            _filters(wanted)
+        with ui.element("section").classes("card") as section:
+            results = _Results(wanted, visitor)
+        try:
+            _require_known(wanted)
+            with section:
+                await keep(results.look_again, LOOK_SECONDS)
+        except Refused as refused:
+            section.delete()
+            refusal.show(refused, back=refusal.back_from(request), heading="h2")
+
+
+def _require_known(wanted: Mapping[str, str]) -> None:
+    """Raise Refused for a filter that no job could fit."""
+    status, batch = wanted.get("status"), wanted.get("batch")
+    if status and status not in STATUSES:
+        raise Refused(422, f"There is no status {status!r}. It is one of {', '.join(STATUSES)}.")
+    if batch and not (batch.isdecimal() and len(batch) < 19):
+        raise Refused(422, f"There is no cycle {batch!r}: cycles are numbered.")
+    if wanted.get("payload") and "=" not in wanted["payload"]:
+        raise Refused(422, "A field of the payload is looked for with its value, as in countyFips=19153.")
+
+
+def _filters(wanted: Mapping[str, str]) -> None:
+    fields: dict[str, Any] = {}
+
+    def search() -> None:
+        found = {name: str(field.value).strip() for name, field in fields.items() if field.value}
+        job = re.fullmatch(r"(?:job-)?([0-9]+)", found.get("search", ""))
+        if job:
+            go(f"/floor/jobs/job-{job[1]}")
+            return
+        found.pop("search", None)
+        go(f"/floor/jobs?{urlencode(found)}")
+
+    status = wanted.get("status")
+    with ui.element("div").classes("row"):
+        fields["search"] = ui.input("Job number (/)").classes("search")
+        fields["status"] = ui.select(
+            list(STATUSES),
+            label="Status",
+            value=status if status in STATUSES else None,
+            clearable=True,
+            on_change=search,
+        ).classes("field")
+        for name, label in (
+            ("queue", "Queue"),
+            ("type", "Type"),
+            ("batch", "Cycle"),
+            ("payload", "Field=value"),
+        ):
+            fields[name] = ui.input(label, value=wanted.get(name, "")).classes("field")
+        for field in fields.values():
+            field.props("outlined dense").on("keydown.enter", search)
+        ui.button("Search", icon="search", on_click=search).props("outline")
+
+
+class _Results:
+    """The jobs that fit, newest first; looked at again and again, but left alone while somebody chooses."""
+
+    def __init__(self, wanted: Mapping[str, str], visitor: Visitor) -> None:
+        self._wanted, self._visitor = wanted, visitor
+        self._number = 0
+        with ui.element("div").classes("spread"):
+            self._total = ui.label("").classes("number")
+            with ui.element("div").classes("row") as self._all:
+                ui.label("All of them:").classes("faint")
+                for name in ("retry", "reinstate", "cancel"):
+                    if visitor.may(*DEEDS[name].roles):
+                        deed_button(name, visitor, {"filter": _filter(wanted)}, self._what, self.refresh)
+        self._none = ui.label("No matching jobs.").classes("nothing")
+        self._table = JobTable(_COLUMNS, visitor, tuple(DEEDS), self.refresh)
+        with ui.element("div").classes("row"):
+            if wanted.get("cursor"):
+                first = {name: value for name, value in wanted.items() if name != "cursor"}
+                link("Newest", f"/floor/jobs?{urlencode(first)}")
+            self._older = link("Older", "")
+
+    async def look_again(self) -> None:
+        """Read them again unless somebody chooses. Raises Refused."""
+        self._table.require_movable()
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read them again. Raises Refused."""
+        given = {name: self._wanted.get(name) or None for name in (*_FIELDS, "status", "cursor")}
+        answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True)
+        self._number = answer["total"]
+        put(self._total, words.count(self._number, "job"))
+        self._all.set_visibility(self._number > 0 and self._visitor.may(*DEEDS["cancel"].roles))
+        if self._table.choosing:
+            return
+        self._none.set_visibility(not answer["jobs"])
+        self._table.table.set_visibility(bool(answer["jobs"]))
+        self._table.show([_row(job) for job in answer["jobs"]])
+        self._older.set_visibility(bool(answer["next"]))
+        self._older.props["href"] = (
+            f"/floor/jobs?{urlencode({**self._wanted, 'cursor': answer['next'] or ''})}"
+        )
+
+    def _what(self) -> str:
+        return f"all {words.count(self._number, 'job')}"
+
+
+def _filter(wanted: Mapping[str, str]) -> dict[str, Any]:
+    """The filter of the address, as a bulk request has it."""
+    found: dict[str, Any] = {name: wanted[name] for name in ("queue", "type") if wanted.get(name)}
+    if wanted.get("batch", "").isdigit():
+        found["batch"] = int(wanted["batch"])
+    if wanted.get("status"):
+        found["status"] = [wanted["status"]]
+    if "=" in wanted.get("payload", ""):
+        name, _, value = wanted["payload"].partition("=")
+        found["payload"] = {name: value}
+    return found
+
+
+def _row(job: Mapping[str, Any]) -> dict[str, Any]:
+    due, ended = datetime.fromisoformat(job["slaExpires"]), job["finishedAt"]
+    until = datetime.fromisoformat(ended) if ended else datetime.now(due.tzinfo)
+    late = missed(job["status"], datetime.fromisoformat(ended) if ended else None, due, until)
+    told = words.short(due)
+    return {
+        "id": job["id"],
+        "status": job["status"],
+        "type": job["type"],
+        "queue": job["queue"],
+        "step": job["step"],
+        "deadline": told if until <= due else f"{told} ({format.about(until - due)} late)" if late else told,
+        "late": late,
+        "created": words.short(job["createdAt"]),
+        "outcome": job["outcome"] or "",
+    }

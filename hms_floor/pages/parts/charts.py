@@ -1,0 +1,150 @@
+"""Charts: what ECharts is to draw, as plain options. Colours keep apart in both themes and for most eyes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nicegui import ui
+
+from hms_floor.pages.parts import format
+
+#: (milliseconds since the epoch, value or None for a gap)
+Points = Sequence[tuple[float, float | None]]
+
+BLUE, ORANGE, GREEN, RED, GREY = "#3d8bd4", "#e08a1e", "#2f9e66", "#d9534a", "#8b97a3"
+#: Readable on both papers.
+_INK = "#76828e"
+
+
+def lines(
+    series: Mapping[str, Points],
+    colours: Sequence[str] = (BLUE, ORANGE, GREEN, RED),
+    *,
+    unit: str = "",
+    limit: tuple[str, float] | None = None,
+    area: bool = False,
+    small: bool = False,
+    reach: tuple[float, float] | None = None,
+    steps: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Lines over time; `limit` is a named dashed line, as an SLA, `reach` the first and last millisecond.
+
+    The lines named in `steps` go up by steps.
+    """
+    drawn = [
+        {
+            "name": name,
+            "type": "line",
+            "data": [list(point) for point in points],
+            "showSymbol": False,
+            "connectNulls": False,
+            "lineStyle": {"width": 2},
+            "itemStyle": {"color": colour},
+            **({"areaStyle": {"opacity": 0.18}} if area else {}),
+            **({"step": "end"} if name in steps else {}),
+        }
+        for (name, points), colour in zip(series.items(), colours, strict=False)
+    ]
+    if drawn:
+        drawn[0]["markLine"] = {
+            "silent": True,
+            "symbol": "none",
+            "data": [] if limit is None else [{"yAxis": limit[1], "name": limit[0]}],
+            "lineStyle": {"color": RED, "type": "dashed"},
+            "label": {"formatter": limit[0] if limit else "", "color": RED, "position": "insideEndTop"},
+        }
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 12, "top": 10 if small else 34, "bottom": 4, "containLabel": True},
+        "legend": {"show": not small and len(series) > 1, "top": 0, "left": 0, "textStyle": {"color": _INK}},
+        "tooltip": {"trigger": "axis", "confine": True, **_SPANS.get(unit, {})},
+        "useUTC": True,
+        "xAxis": {
+            "type": "time",
+            **({"min": reach[0], "max": reach[1]} if reach else {}),
+            "splitNumber": 2 if small else 6,
+            "axisLine": {"lineStyle": {"color": _INK}},
+            **_clock(reach),
+            "splitLine": {"show": False},
+        },
+        "yAxis": {
+            "type": "value",
+            "min": 0,
+            "minInterval": 1 if unit == "jobs" else 0,
+            "splitNumber": 2 if small else 4,
+            "axisLabel": {"color": _INK, **_UNITS.get(unit, {})},
+            "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.2}},
+        },
+        "series": drawn,
+    }
+
+
+def bars(
+    categories: Sequence[str], series: Mapping[str, Sequence[float]], colours: Sequence[str], *, stacked: bool
+) -> dict[str, Any]:
+    """Bars side by side, or one on the other."""
+    several = len(series) > 1
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 12, "top": 34 if several else 10, "bottom": 4, "containLabel": True},
+        "legend": {"show": several, "top": 0, "left": 0, "textStyle": {"color": _INK}},
+        "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True},
+        "xAxis": {
+            "type": "category",
+            "data": list(categories),
+            "axisLine": {"lineStyle": {"color": _INK}},
+            "axisLabel": {"color": _INK, "fontSize": 11, **({"interval": 0} if len(categories) < 8 else {})},
+        },
+        "yAxis": {
+            "type": "value",
+            "minInterval": 1,
+            "axisLabel": {"color": _INK},
+            "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.2}},
+        },
+        "series": [
+            {
+                "name": name,
+                "type": "bar",
+                "barMaxWidth": 60,
+                "data": list(values),
+                "itemStyle": {"color": colour},
+                **({"stack": "all"} if stacked else {}),
+            }
+            for (name, values), colour in zip(series.items(), colours, strict=False)
+        ],
+    }
+
+
+def show(options: dict[str, Any], told: str, *, tall: bool = False) -> ui.echart:
+    """A chart on the page; `told` says what it shows to those who do not see it."""
+    chart = ui.echart(options).classes("chart tall" if tall else "chart")
+    chart.props["role"] = "img"
+    chart.props["aria-label"] = told
+    return chart
+
+
+def replace(chart: ui.echart, options: dict[str, Any]) -> None:
+    """Have a chart show something else."""
+    chart.options.clear()
+    chart.options.update(options)
+    chart.update()
+
+
+def _clock(reach: tuple[float, float] | None) -> dict[str, Any]:
+    """How a time axis, and the heading of its tooltips, tell times: see `clock.js`."""
+    zone = json.dumps(format.zone().key)
+    covered = 3_600_000 if reach is None else round(reach[1] - reach[0])
+    return {
+        "axisLabel": {"color": _INK, "hideOverlap": True, ":formatter": f"hmsClock.axis({zone}, {covered})"},
+        "axisPointer": {"label": {":formatter": f"hmsClock.full({zone})"}},
+    }
+
+
+#: How values are told on an axis, and in tooltips.
+_UNITS: Mapping[str, Mapping[str, str]] = {
+    "seconds": {":formatter": "hmsClock.span"},
+    "percent": {"formatter": "{value} %"},
+}
+_SPANS: Mapping[str, Mapping[str, str]] = {"seconds": {":valueFormatter": "hmsClock.span"}}

@@ -1,0 +1,70 @@
+"""How pages tell numbers, times and phones, so that they fit where they stand and do not jump."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from hms_floor.presentation.masking import MASK
+from hms_oms.runtime import format
+from hms_oms.runtime.format import count as count
+from hms_oms.runtime.format import percent as percent
+
+
+def put(label: TextElement, told: str) -> None:
+    """Set a label's text where it is another one: what has not changed is not sent."""
+    if label.text != told:
+        label.set_text(told)
+
+
+def zone() -> ZoneInfo:
+    """The time zone of this page: the office's, or the one that its reader has chosen."""
+    found: ZoneInfo = ui.context.client.request.scope["state"]["visitor"].zone
+    return found
+
+
+def moment(when: datetime | str | None) -> str | None:
+    """A day and a time with its zone, of a moment or of one in an answer; None stays None."""
+    return None if when is None else format.moment(_moment(when), zone())
+
+
+def minute(when: datetime | str) -> str:
+    """A day and a time to the minute, with its zone."""
+    return format.minute(_moment(when), zone())
+
+
+def short(when: datetime | str | None) -> str | None:
+    """A time for tables, without its year, with its zone; None stays None."""
+    return None if when is None else format.short(_moment(when), zone())
+
+
+def seconds(length: float | None) -> str:
+    """A measured length of time, or a dash."""
+    return "-" if length is None else format.span(length)
+
+
+def a_minute(rate: float | None) -> str:
+    """Jobs a second as jobs a minute, or a dash."""
+    return "-" if rate is None else f"{60 * rate:,.0f}"
+
+
+def promise(minutes: float | None) -> str:
+    """An SLA, or a dash."""
+    return "-" if minutes is None else format.minutes(minutes)
+
+
+def clock(when: datetime | None) -> str:
+    """A time of today by the reader's clock, and the day with it if it is another one."""
+    return "-" if when is None else format.hour_or_day(when, zone(), datetime.now(UTC))
+
+
+def phone(number: str) -> str:
+    """A phone by its last four digits: the floor hangs on a wall."""
+    return MASK + number[-4:]
+
+
+def _moment(when: datetime | str) -> datetime:
+    return datetime.fromisoformat(when) if isinstance(when, str) else when

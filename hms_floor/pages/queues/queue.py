@@ -1,0 +1,148 @@
+"""One queue: its jobs in the order in which they will run, and what holds it back or speeds it up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from nicegui import ui
+from starlette.requests import Request
+
+from hms_floor.auth.tokens import Role
+from hms_floor.pages import feed
+from hms_floor.pages.feed import View
+from hms_floor.pages.frame import frame
+from hms_floor.pages.jobs.job_list import JobTable, column
+from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts.format import put
+from hms_floor.pages.parts.freshness import Source, keep, of_page
+from hms_floor.pages.parts.html import link
+from hms_floor.pages.parts.live_section import Light
+from hms_floor.pages.queues.queue_actions import Buttons
+from hms_floor.pages.queues.queue_charts import QueueCharts
+from hms_floor.pages.route import page
+from hms_floor.presentation import headline, overview
+from hms_floor.presentation.overview import Card
+from hms_oms.runtime import format
+
+#: How many of the next jobs are shown.
+SHOWN = 100
+#: How often their order is looked at again, in seconds.
+LOOK_SECONDS = 2.0
+#: How often demand and capacity are drawn anew, in seconds.
+DEMAND_SECONDS = 5.0
+
+_COLUMNS = (
+    column("position", "Position", number=True),
+    column("id", "Job"),
+    column("deadline", "Deadline"),
+    column("finish", "Will be done"),
+    column("slack", "To spare"),
+)
+
+
+@page("/queues/{name}", "GET /queues")
+async def queue(request: Request, name: str) -> None:
+    """The page of one queue."""
+    with frame(request, name) as visitor:
+        await visitor.ask.get(f"/queues/{name}/peek", limit=1)
+        with ui.element("section").classes("card"):
+            with ui.element("div").classes("spread"):
+                with ui.element("div").classes("row"):
+                    with ui.element("h1"):
+                        ui.label(name)
+                    light = Light()
+                buttons = Buttons(name, visitor) if visitor.may(Role.MANAGER) else None
+            told = ui.label("Reading the ledger ...").props('aria-live="polite"')
+            figures = ui.label("").classes("faint number")
+            drawings = QueueCharts(name)
+        with ui.element("section").classes("card"):
+            with ui.element("div").classes("spread"):
+                with ui.element("h2"):
+                    ui.label("Next to run")
+                link("All open jobs of this queue", f"/floor/jobs?queue={name}&status=open")
+            empty = ui.label("The backlog is empty.").classes("nothing")
+            table = JobTable(
+                _COLUMNS, visitor, ("promote", "priority", "move", "cancel"), lambda: refresh_order()
+            )
+            more = ui.label("").classes("faint number")
+
+    source = of_page().add(Source(1.0))
+    drawn = 0.0
+
+    def refresh() -> None:
+        nonlocal drawn
+        view = feed.look()
+        card = _card(view, name)
+        if view is None or card is None:
+            return
+        source.at = view.taken
+        put(told, headline.queue_verdict(card, words.zone()))
+        put(figures, _figures(card))
+        light.show(card.light, overview.WORDS[card.light])
+        if buttons is not None:
+            buttons.show(card)
+        if view.board.now.timestamp() - drawn >= feed.STEP_SECONDS:
+            drawn = view.board.now.timestamp()
+            drawings.draw(card)
+
+    async def refresh_order() -> None:
+        table.require_movable()
+        found = (await visitor.ask.get(f"/queues/{name}/peek", limit=SHOWN))["jobs"]
+        view = feed.look()
+        card = _card(view, name)
+        table.show([_row(job, card, view.board.now if view else None) for job in found])
+        empty.set_visibility(not found)
+        table.table.set_visibility(bool(found))
+        rest = (card.backlog or 0) - len(found) if card and len(found) == SHOWN else 0
+        put(more, f"and {rest:,} more behind them" if rest > 0 else "")
+
+    refresh()
+    await keep(refresh_order, LOOK_SECONDS)
+    ui.timer(1.0, refresh)
+    ui.timer(DEMAND_SECONDS, drawings.draw_demand)
+
+
+def _card(view: View | None, name: str) -> Card | None:
+    return next((each for each in view.board.cards if each.name == name), None) if view else None
+
+
+def _row(job: Mapping[str, Any], card: Card | None, now: datetime | None) -> dict[str, Any]:
+    due = datetime.fromisoformat(job["slaExpires"])
+    finish = _finish(job["position"], card, now)
+    slack = None if finish is None else due - finish
+    return {
+        "position": job["position"],
+        "id": job["id"],
+        "deadline": words.short(due),
+        "late": now is not None and due < now,
+        "finish": words.clock(finish),
+        "slack": "-" if slack is None else _spare(slack),
+        "short": slack is not None and slack < timedelta(0),
+    }
+
+
+def _spare(slack: timedelta) -> str:
+    return format.about(slack) if slack >= timedelta(0) else f"{format.about(-slack)} late"
+
+
+def _finish(position: int, card: Card | None, now: datetime | None) -> datetime | None:
+    """When the job at `position` of the backlog will be done, if the queue is drained as is forecast."""
+    if card is None or now is None or card.done_at is None or not card.open:
+        return None
+    ahead = position + (card.window or 0) + (card.running or 0)
+    return now + min(1.0, ahead / card.open) * (card.done_at - now)
+
+
+def _figures(card: Card) -> str:
+    parts = [
+        f"{card.backlog or 0:,} in the backlog",
+        f"{card.delayed or 0:,} delayed",
+        f"{card.window or 0:,} in the window",
+        f"{card.running or 0:,} running",
+        f"{words.count(card.workers, 'worker')} with {words.count(card.slots, 'slot')}",
+        f"{words.a_minute(card.rate_now)} done a minute now, {words.a_minute(card.rate)} the mean of 5 min",
+        f"SLA {words.promise(card.sla_minutes)}" if card.sla_minutes else "no SLA",
+    ]
+    return ", ".join(parts)

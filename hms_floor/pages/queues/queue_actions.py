@@ -1,0 +1,140 @@
+"""What a manager can do to a queue: pause and resume it, limit it, and set its SLA after a preview."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nicegui import ui
+
+from hms_floor.pages.parts import format, undo
+from hms_floor.pages.parts.dialogs import Dialog, waits
+from hms_floor.pages.session import Visitor
+from hms_floor.presentation import sla_preview_words
+from hms_floor.presentation.overview import Card
+from hms_oms.recipes.sla_bounds import LEAST_MINUTES
+from hms_ops.forecast import advice
+from hms_ops.forecast.cause import Remedy
+
+#: The remedies that are a change of the queue itself.
+_MENDED = ("resume", "raise-limit", "raise-window")
+
+
+class Buttons:
+    """What a manager can do to a queue."""
+
+    def __init__(self, name: str, visitor: Visitor) -> None:
+        self._name, self._visitor = name, visitor
+        self._paused: bool | None = None
+        self._remedy: Remedy | None = None
+        with ui.element("div").classes("row"):
+            self._mend = ui.button("", icon="build", on_click=self._ask_remedy).props("dense")
+            self._mend.set_visibility(False)
+            self._pause = ui.button("Pause", icon="pause", on_click=self._ask_pause).props("outline dense")
+            self._limits = ui.button("Limits", icon="speed", on_click=lambda: self._ask_limits())
+            self._limits.props("outline dense")
+            ui.button("SLA", icon="schedule", on_click=self._ask_sla).props("outline dense")
+
+    def show(self, card: Card) -> None:
+        """Offer what would help, to pause an open queue, and to resume a paused one."""
+        cause = card.cause
+        remedy = cause.first if cause is not None and cause.first.verb in _MENDED else None
+        if remedy != self._remedy:
+            self._remedy = remedy
+            self._mend.set_visibility(remedy is not None)
+            if remedy is not None:
+                label = advice.remedy(remedy)
+                self._mend.set_text(label[0].upper() + label[1:])
+        paused = card.paused_at is not None
+        if paused != self._paused:
+            self._paused = paused
+            self._pause.set_text("Resume" if paused else "Pause")
+            self._pause.props(f"icon={'play_arrow' if paused else 'pause'}")
+
+    def _ask_pause(self) -> None:
+        verb = "resume" if self._paused else "pause"
+        effect = (
+            "Its jobs are handed out again."
+            if self._paused
+            else "Nothing new is started; what runs is finished. Deadlines go on counting."
+        )
+        with Dialog(f"{verb.capitalize()} {self._name}", effect) as dialog:
+            reason = dialog.text("Why?")
+
+            async def act() -> None:
+                await self._post(verb, {}, reason.value, f"{self._name} is {verb}d.")
+
+            dialog.does(verb.capitalize(), act)
+
+    async def _ask_remedy(self) -> None:
+        """What would help, one click away: resume, or the limits with the number filled in."""
+        if self._remedy is None:
+            return
+        if self._remedy.verb == "resume":
+            self._ask_pause()
+            return
+        field = "window" if self._remedy.verb == "raise-window" else "startsPerMinute"
+        await self._ask_limits({field: self._remedy.number} if self._remedy.number else {})
+
+    async def _ask_limits(self, proposed: Mapping[str, int | None] | None = None) -> None:
+        with waits(self._limits):
+            # First what holds now: an empty field means that there is no limit.
+            present = await self._visitor.ask.post(f"/queues/{self._name}/limit")
+            self._limits_dialog({**present, **(proposed or {})})
+
+    def _limits_dialog(self, present: Mapping[str, Any]) -> None:
+        with Dialog(f"Limits of {self._name}", "An empty field is no limit.") as dialog:
+            window = dialog.text("Window in front of the workers, jobs", _told(present["window"]))
+            starts = dialog.text("Starts a minute, at most", _told(present["startsPerMinute"]))
+            for field in (window, starts):
+                field.props("inputmode=numeric")
+            reason = dialog.text("Why?")
+
+            async def act() -> None:
+                limits = {"window": _number(window.value), "startsPerMinute": _number(starts.value)}
+                await self._post("limit", limits, reason.value, f"The limits of {self._name} are set.")
+
+            dialog.does("Set", act)
+
+    def _ask_sla(self) -> None:
+        effect = "Jobs accepted from now on are due so many minutes later."
+        with Dialog(f"SLA of {self._name}", effect) as dialog:
+            minutes = dialog.number("Minutes", min=LEAST_MINUTES)
+            reason = dialog.text("Why?")
+            path = f"/queues/{self._name}/sla"
+
+            async def preview() -> str:
+                body = {"minutes": minutes.value or 0, "dryRun": True}
+                return _preview(await self._visitor.ask.put(path, body))
+
+            async def act() -> None:
+                body = {"minutes": minutes.value or 0, "reason": reason.value or None}
+                answer = await self._visitor.ask.put(path, body)
+                told = f"{self._name} has {format.promise(answer['minutes'])} from now on."
+                undo.offer(self._visitor, told, answer["undo"])
+
+            dialog.offers("Preview", preview)
+            dialog.does("Set", act)
+
+    async def _post(self, verb: str, body: Mapping[str, Any], reason: str | None, told: str) -> None:
+        given = {**body, "reason": reason} if reason else dict(body)
+        answer = await self._visitor.ask.post(f"/queues/{self._name}/{verb}", given)
+        undo.offer(self._visitor, told, answer["undo"])
+
+
+def _preview(answer: Mapping[str, Any]) -> str:
+    change = f"From {format.promise(answer['before'])} to {format.promise(answer['minutes'])}."
+    return f"{change} {sla_preview_words.told(answer['forecast'])}"
+
+
+def _told(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _number(text: str | None) -> int | None:
+    """A number that somebody typed; nothing is no limit. Raises ValueError."""
+    if not text or not text.strip():
+        return None
+    if not text.strip().isdigit():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)

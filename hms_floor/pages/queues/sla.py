@@ -1,0 +1,217 @@
+"""SLA: how promises were kept, by queue and day; how late the late ones were, and why; what was promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import ui
+from starlette.requests import Request
+
+from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.parts import charts, html
+from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
+from hms_floor.pages.parts.html import Link, link
+from hms_floor.pages.route import page
+from hms_floor.presentation import spreadsheets
+from hms_oms.runtime import clock, format
+
+#: How many weeks the charts reach back, and how many days.
+WEEKS = 8
+DAYS_DRAWN = 14
+
+_HEADERS = (
+    "Queue",
+    "Ended",
+    "On time",
+    "Of those ended",
+    "Of those due",
+    "Late",
+    "Failed",
+    "Open and late",
+    "Lateness p50",
+    "p95",
+)
+
+_RULE = "Due: ended, or open past the deadline. A failed job is a miss; cancelled ones do not count."
+
+
+@page("/sla", "GET /sla")
+async def sla(request: Request, week: str = "", queue: str = "") -> None:
+    """The page of the promises; `week` is any day of the week that is meant, `queue` one queue or all."""
+    with frame(request, "SLA") as visitor:
+        of_queue = {"queue": queue} if queue else {}
+        report = await visitor.ask.get("/sla/report", week="true", **({"from": week} if week else {}))
+        spread = await visitor.ask.get(
+            "/sla/lateness", **of_queue, **{"from": report["since"], "to": report["until"]}
+        )
+        days = await visitor.ask.get("/sla/days", **of_queue, days=7 * WEEKS)
+        of_page().add(Source(STILL_SECONDS, still=True))
+        since = datetime.fromisoformat(report["since"])
+        with ui.element("section").classes("card"):
+            with ui.element("div").classes("spread"):
+                with ui.element("h1"):
+                    ui.label(f"Week of {_day(since, report['zone'])}")
+                with ui.element("div").classes("row"):
+                    link("Week before", _path(_day(since - timedelta(days=4), report["zone"]), queue))
+                    link("This week", _path("", queue))
+                    ui.button("CSV", icon="download", on_click=lambda: _download(report)).props(
+                        "outline dense"
+                    )
+            rows = [_row(name, tally, week) for name, tally in report["queues"].items()]
+            if not rows:
+                nothing("No job has ended in this week.")
+            else:
+                rows.append(_row("all queues", report["whole"], week))
+                html.table(_HEADERS, rows, numbers=_HEADERS[1:], caption="Promises kept, by queue")
+            ui.label(f"{_RULE} Days are those of {report['zone']}.").classes("faint")
+        with ui.element("div").classes("pair"):
+            where = queue or "all queues"
+            _by_day(days, where)
+            _by_week(days, where)
+            _lateness(spread, where)
+        if rows:
+            _misses(report["worst"])
+        await _promised(visitor.ask)
+
+
+def _by_day(kept: Mapping[str, Any], where: str) -> None:
+    days = dict(list(kept["days"].items())[-DAYS_DRAWN:])
+    _tallied("On time, by day", where, {day[5:]: tally for day, tally in days.items()})
+
+
+def _by_week(kept: Mapping[str, Any], where: str) -> None:
+    weeks: dict[str, Counter[str]] = {}
+    for day, tally in kept["days"].items():
+        monday = date.fromisoformat(day) - timedelta(days=date.fromisoformat(day).weekday())
+        sums = weeks.setdefault(f"{monday:%m-%d}", Counter())
+        sums.update({"onTime": tally["onTime"], "missed": tally["missed"]})
+    _tallied("On time, by week", where, weeks)
+
+
+def _tallied(title: str, where: str, tallies: Mapping[str, Mapping[str, Any]]) -> None:
+    kept = [tally["onTime"] for tally in tallies.values()]
+    missed = [tally["missed"] for tally in tallies.values()]
+    colours = (charts.GREEN, charts.RED)
+    drawn = charts.bars(list(tallies), {"on time": kept, "missed": missed}, colours, stacked=True)
+    told = "; ".join(f"{name}: {_share(tally)}" for name, tally in tallies.items() if _counted(tally))
+    _drawing(title, where, drawn, told or "no job has ended")
+
+
+def _lateness(spread: Mapping[str, Any], where: str) -> None:
+    buckets = {_below(bucket["below"]): bucket["jobs"] for bucket in spread["buckets"]}
+    drawn = charts.bars(list(buckets), {"jobs": list(buckets.values())}, (charts.ORANGE,), stacked=False)
+    told = "; ".join(f"{name}: {jobs:,}" for name, jobs in buckets.items())
+    _drawing("How late the late ones were", where, drawn, told)
+
+
+def _drawing(title: str, where: str, drawn: dict[str, Any], told: str) -> None:
+    with ui.element("section").classes("card"):
+        with ui.element("div").classes("spread"):
+            with ui.element("h2"):
+                ui.label(title)
+            ui.label(where).classes("faint")
+        charts.show(drawn, f"{title}, {where}. {told}", tall=True)
+
+
+def _below(seconds: float | None) -> str:
+    """A bucket's name that fits below its bar: `<5m`, `<4h`."""
+    if seconds is None:
+        return "more"
+    return f"<{seconds / 3600:g}h" if seconds >= 3600 else f"<{seconds / 60:g}m"
+
+
+def _misses(worst: list[Mapping[str, Any]]) -> None:
+    with ui.element("section").classes("card"):
+        with ui.element("h2"):
+            ui.label("Worst misses")
+        if not worst:
+            nothing("None: every promise was kept.")
+            return
+        rows = [
+            (
+                Link(miss["job"], f"/floor/jobs/{miss['job']}"),
+                miss["queue"],
+                miss["status"],
+                str(words.short(miss["deadline"])),
+                format.about(timedelta(seconds=miss["lateSeconds"])),
+                miss["cause"],
+                ", ".join(
+                    f"{cause} {format.about(timedelta(seconds=seconds))}"
+                    for cause, seconds in miss["spent"].items()
+                    if seconds >= 1
+                ),
+            )
+            for miss in worst
+        ]
+        headers = ("Job", "Queue", "Status", "Deadline", "Late by", "Cause", "Its time went into")
+        html.table(headers, rows, wide=("Its time went into",), caption="The worst misses with their cause")
+
+
+async def _promised(ask: Any) -> None:
+    with ui.element("section").classes("card"):
+        with ui.element("h2"):
+            ui.label("What was promised")
+        rows = []
+        for present in (await ask.get("/sla"))["slas"]:
+            for entry in (await ask.get(f"/queues/{present['queue']}/sla"))["history"][:10]:
+                rows.append(
+                    (
+                        Link(entry["queue"], f"/floor/queues/{entry['queue']}"),
+                        words.promise(entry["minutes"]),
+                        words.minute(entry["effectiveAt"]),
+                        entry["setBy"],
+                        entry["reason"] or "",
+                    )
+                )
+        html.table(
+            ("Queue", "SLA", "From", "Set by", "Why"), rows, numbers=("SLA",), caption="SLAs, newest first"
+        )
+
+
+def _path(week: str, queue: str) -> str:
+    given = {"week": week, "queue": queue}
+    return f"/floor/sla?{urlencode({name: value for name, value in given.items() if value})}"
+
+
+def _row(name: str, tally: Mapping[str, Any], week: str) -> tuple[html.Cell, ...]:
+    lateness = tally["lateness"] or (None, None)
+    return (
+        Link(name, _path(week, "" if name == "all queues" else name)),
+        f"{tally['ended']:,}",
+        f"{tally['onTime']:,}",
+        words.percent(tally["shareOfEnded"]),
+        words.percent(tally["shareOfDue"]),
+        f"{tally['late']:,}",
+        f"{tally['failed']:,}",
+        f"{tally['openLate']:,}",
+        *("" if seconds is None else format.about(timedelta(seconds=seconds)) for seconds in lateness),
+    )
+
+
+def _counted(tally: Mapping[str, Any]) -> int:
+    return int(tally["onTime"] + tally["missed"])
+
+
+def _share(tally: Mapping[str, Any]) -> str:
+    return format.share(tally["onTime"], _counted(tally))
+
+
+def _download(report: Mapping[str, Any]) -> None:
+    columns = ("onTime", "late", "failed", "openLate", "ended", "missed", "shareOfEnded", "shareOfDue")
+    header = ("queue", *columns, "latenessP50Seconds", "latenessP95Seconds")
+    rows = [
+        (name, *(tally[column] for column in columns), *(tally["lateness"] or ("", "")))
+        for name, tally in {**report["queues"], "all": report["whole"]}.items()
+    ]
+    day = _day(datetime.fromisoformat(report["since"]), report["zone"])
+    ui.download.content("".join(spreadsheets.csv_lines(header, rows)), f"sla-{day}.csv", "text/csv")
+
+
+def _day(moment: datetime, zone: str) -> str:
+    """The day of a moment in the report's zone, whose days and weeks it has."""
+    return f"{moment.astimezone(clock.zone(zone)):%Y-%m-%d}"

@@ -1,0 +1,109 @@
+"""A job's case: its standing in the ledger, and what else bears on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
+
+from sqlalchemy import Connection
+
+from hms_floor.presentation import documents
+from hms_oms.database import health
+from hms_oms.jobs import commands, explain
+from hms_oms.jobs.explain import Standing
+from hms_oms.jobs.on_time import missed
+from hms_oms.jobs.records import Event
+from hms_oms.jobs.tickets import job_name
+from hms_oms.recipes import registry
+from hms_oms.recipes.recipes import Step
+
+
+@dataclass(frozen=True)
+class Case:
+    """A job's standing, and what else bears on it, told by the clock of `zone`.
+
+    `step` is None where no recipe of the job is known.
+    """
+
+    standing: Standing
+    step: Step | None
+    lease_until: datetime | None
+    dispatcher: bool
+    zone: tzinfo
+    #: The newer job that has the key of this one, which is cancelled.
+    replaced_by: str | None = None
+
+    @property
+    def by_agent(self) -> bool:
+        """Whether the job's step is an agent's."""
+        return self.step is not None and self.step.by == "agent"
+
+    @property
+    def attempts(self) -> int | None:
+        """How often the step may fail before the job does."""
+        return self.step.retry.attempts if self.step else None
+
+
+def read(connection: Connection, job: int, zone: tzinfo) -> Case:
+    """All that is to be known about where a job stands. Raises UnknownJob."""
+    standing = explain.standing(connection, job)
+    return Case(
+        standing,
+        _step(connection, standing),
+        commands.lease_until(connection, job),
+        any(leader.duty == "act" for leader in health.leaders(connection)),
+        zone,
+        next(map(job_name, commands.key_holders(connection, [job]).values()), None),
+    )
+
+
+def document(case: Case) -> documents.Document:
+    """The facts."""
+    found = case.standing
+    job = found.job
+    paused = found.paused_at and {
+        "at": documents.stamp(found.paused_at),
+        "by": found.paused_by,
+        "reason": found.pause_reason,
+    }
+    return {
+        "id": job.name,
+        "status": job.status,
+        "queue": job.queue,
+        "step": job.step_name,
+        "attempt": job.attempt,
+        "position": found.position,
+        "backlog": found.backlog,
+        "queued": found.queued,
+        "slots": found.slots,
+        "windowSize": found.window_size,
+        "startsPerMinute": found.starts_per_minute,
+        "paused": paused,
+        "readyAt": job.ready_at and documents.stamp(job.ready_at),
+        "worker": job.worker,
+        "leaseUntil": case.lease_until and documents.stamp(case.lease_until),
+        "failures": job.failures,
+        "attemptsAllowed": case.attempts,
+        "losses": [documents.event(line, job.steps) for line in found.losses],
+        "slaExpires": documents.stamp(job.sla),
+        "late": missed(job.status, job.finished_at, job.sla, found.now),
+    }
+
+
+def _step(connection: Connection, standing: Standing) -> Step | None:
+    """The job's step as the newest recipe of its type with the same steps describes it."""
+    job = standing.job
+    fitting = [
+        recipe
+        for _, recipe in sorted(registry.snapshots(connection).items())
+        if recipe.type == job.type and tuple(step.name for step in recipe.steps) == job.steps
+    ]
+    return fitting[-1].steps[job.step] if fitting else None
+
+
+def took(diary: Sequence[Event], now: datetime) -> list[timedelta]:
+    """How long the job stayed in the status that each line of its diary brought it to."""
+    moments = [line.at for line in diary] + [now]
+    return [later - earlier for earlier, later in pairwise(moments)]

@@ -1,0 +1,207 @@
+"""`hms job explain`: the facts of a case, as sentences that a person reads from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from hms_floor.presentation.explanation import Case
+from hms_oms.jobs.explain import Standing
+from hms_oms.jobs.records import Event
+from hms_oms.runtime import format
+
+
+def sentences(case: Case) -> Iterator[str]:
+    """Why the job is where it is, the most telling first."""
+    job = case.standing.job
+    tell = {"waiting": _waiting, "queued": _queued, "running": _running}.get(job.status, _ended)
+    yield from tell(case)
+    yield from _lost(case)
+    if job.finished_at is None:
+        yield from _steered(case)
+    if job.status != "cancelled":
+        yield _deadline(case)
+
+
+def _waiting(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    yield f"{job.name} has been waiting in {job.queue} {_for(job.since, found.now)}, for {_place(case)}."
+    yield from _paused(case)
+    if job.ready_at is not None:
+        yield from _not_yet(case)
+        return
+    if job.failures:
+        yield f"It is to be tried again: {_failure(case)}."
+    if found.position == 1:
+        yield f"It is the next of {found.backlog:,} in the backlog."
+    elif found.position is not None:
+        ahead = found.position - 1
+        number = "1 is ahead of it" if ahead == 1 else f"{ahead:,} are ahead of it"
+        yield (
+            f"It is number {found.position:,} of {found.backlog:,} in the backlog: {number}, by priority or"
+            " an earlier deadline."
+        )
+    if case.by_agent:
+        yield "The step is an agent's: it waits until one reserves it."
+        return
+    yield from _hands(case)
+    if found.starts_per_minute is not None:
+        yield f"The queue may start {found.starts_per_minute:,} jobs a minute, and no more."
+    size = 2 * found.slots if found.window_size is None else found.window_size
+    if found.window_size == 0:
+        yield "The queue's window is set to 0, so nothing is handed out."
+        yield f"Give it room with: hms queue limit {job.queue} --window none"
+    elif size and found.queued >= size:
+        yield (
+            f"The window is full: {found.queued:,} jobs stand in front of the {found.slots:,} slots of the"
+            " workers, and it gets its turn when there is room."
+        )
+
+
+def _queued(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    others = found.queued - 1
+    beside = f", with {others:,} others" if others > 1 else ", with 1 other" if others else ""
+    yield (
+        f"{job.name} has been handed out {_for(job.since, found.now)}, for {_place(case)}: its ticket stands"
+        f" in front of the workers of {job.queue}{beside}."
+    )
+    yield from _paused(case)
+    yield from _hands(case)
+
+
+def _running(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    whom = f"agent {job.worker}" if case.by_agent else f"worker {job.worker}"
+    yield f"{job.name} has been running on {whom} {_for(job.since, found.now)}, in {_place(case)}."
+    if case.lease_until is not None:
+        left = case.lease_until >= found.now
+        yield (
+            f"Its lease {'holds until' if left else 'ran out at'} {_at(case, case.lease_until)};"
+            f" {'then it' if left else 'it'} goes back to the backlog."
+        )
+    if job.failures:
+        yield f"It is being tried again: {_failure(case)}."
+    asked = _last(found, "cancel asked")
+    if asked is not None:
+        yield f"{_by(asked, 'asked to cancel it', found.now)}: it ends when the step does."
+    if found.paused_at is not None:
+        yield from _paused(case)
+
+
+def _ended(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    at = _at(case, job.finished_at)
+    if job.status == "done":
+        yield f"{job.name} is done since {at}{f', with the outcome {job.outcome}' if job.outcome else ''}."
+    elif job.status == "failed":
+        yield f"{job.name} failed at {at}, in {_place(case)}: {_failure(case)}."
+        yield f"Have it tried again from that step with: hms job retry {job.name}"
+    else:
+        yield f"{job.name} is cancelled since {at}, in {_place(case)}."
+        asked = _last(found, "cancel asked") or _last(found, "cancelled")
+        if asked is not None:
+            yield f"{_by(asked, 'cancelled it', found.now)}."
+        if case.replaced_by is not None:
+            yield f"{case.replaced_by} has its key now, so it stays cancelled."
+        else:
+            yield f"Have it done after all, from that step, with: hms job reinstate {job.name}"
+
+
+def _not_yet(case: Case) -> Iterator[str]:
+    found, job = case.standing, case.standing.job
+    due = job.ready_at is not None and job.ready_at <= found.now
+    until = _at(case, job.ready_at)
+    cause = next(
+        (line for line in reversed(found.diary) if line.fact in ("retrying", "delayed", "accepted")), None
+    )
+    if cause is not None and cause.fact == "retrying":
+        yield f"It is tried again {'since' if due else 'at'} {until}: {_failure(case)}."
+    elif cause is not None and cause.fact == "delayed":
+        yield f"It may not start before {until}: {_by(cause, 'delayed it', found.now)}."
+    else:
+        yield f"It may not start before {until}: so it was asked for when it was accepted."
+    if due:
+        yield "That time has come: it joins the backlog as soon as the dispatcher looks."
+    yield from _hands(case)
+
+
+def _hands(case: Case) -> Iterator[str]:
+    queue = case.standing.job.queue
+    if case.by_agent:
+        return
+    if not case.standing.slots:
+        yield f"No live worker serves {queue}: start one with `hms up`, or: celery -A workers worker"
+    if not case.dispatcher:
+        yield "No dispatcher is running: `hms up` or `hms act run` starts one."
+
+
+def _paused(case: Case) -> Iterator[str]:
+    found = case.standing
+    if found.paused_at is not None:
+        why = f": {found.pause_reason}" if found.pause_reason else ""
+        since = _at(case, found.paused_at)
+        yield f"{found.job.queue} is paused by {found.paused_by} since {since}{why}."
+        yield f"Nothing starts there until: hms queue resume {found.job.queue}"
+
+
+def _lost(case: Case) -> Iterator[str]:
+    found = case.standing
+    losses = found.losses
+    if losses:
+        last = losses[-1]
+        often = "once" if len(losses) == 1 else f"{len(losses):,} times, the last time"
+        why = (last.detail or {}).get("reason")
+        yield (
+            f"It was lost and resumed {often} {format.relative(last.at, found.now)}, in step"
+            f" {found.job.steps[last.step]}{f': {why}' if why else ''}."
+        )
+
+
+def _steered(case: Case) -> Iterator[str]:
+    words = {"promoted": "promoted it", "reprioritized": "changed its priority", "moved": "moved it"}
+    words |= {"revived": "had it tried again", "reinstated": "had it done after all"}
+    for fact, did in words.items():
+        line = _last(case.standing, fact)
+        if line is not None:
+            yield f"{_by(line, did, case.standing.now)}."
+
+
+def _deadline(case: Case) -> str:
+    found, job = case.standing, case.standing.job
+    word = "was" if job.finished_at or job.sla < found.now else "is"
+    told, _ = format.deadline(job.sla, job.finished_at, job.status, case.zone, found.now)
+    return f"Its deadline {word} {told}."
+
+
+def _place(case: Case) -> str:
+    job = case.standing.job
+    return f"step {job.step_name} ({job.step + 1} of {len(job.steps)})"
+
+
+def _failure(case: Case) -> str:
+    job = case.standing.job
+    error: Any = job.error or {}
+    said = f"{error.get('type', 'error')}: {error.get('message', '')}".removesuffix(": ").rstrip(".")
+    if not job.failures:
+        return said
+    of = f" of {case.attempts}" if case.attempts else ""
+    return f"failure {job.failures}{of} was {said}"
+
+
+def _by(line: Event, did: str, now: datetime) -> str:
+    why = (line.detail or {}).get("reason")
+    return f"{line.who or 'somebody'} {did} {format.relative(line.at, now)}{f' ({why})' if why else ''}"
+
+
+def _last(found: Standing, fact: str) -> Event | None:
+    return next((line for line in reversed(found.diary) if line.fact == fact), None)
+
+
+def _for(since: datetime, now: datetime) -> str:
+    return f"for {format.about(max(now, since) - since)}"
+
+
+def _at(case: Case, when: datetime | None) -> str:
+    return "" if when is None else format.local_and_relative(when, case.zone, case.standing.now)

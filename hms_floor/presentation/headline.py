@@ -1,0 +1,130 @@
+"""The verdict: do we hold our promises, and if not, what breaks and what would help? One sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from hms_floor.presentation.overview import Board, Card
+from hms_oms.runtime import format
+from hms_ops.forecast import advice
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A light (one of board.LIGHTS) and what there is to say."""
+
+    light: str
+    words: str
+
+
+def verdict(board: Board, zone: tzinfo, incidents: int = 0) -> Verdict:
+    """What the board comes to, with so many incidents that are not over.
+
+    Times are told in `zone`.
+    """
+    if board.silent is None:
+        return Verdict("unknown", "Cannot tell: the watch has never been heard. Is `hms ops run` up?")
+    if board.blind:
+        return Verdict("unknown", f"Cannot tell: the watch has been silent for {format.about(board.silent)}.")
+    if not board.cards:
+        return Verdict("idle", "There is no queue yet.")
+    for light, tell in (("broken", _broken), ("risk", _risk), ("unknown", _unknown)):
+        found = [card for card in board.cards if card.light == light]
+        if found:
+            return Verdict(light, tell(found, zone))
+    return _holding(board.cards, zone, incidents)
+
+
+def queue_verdict(card: Card, zone: tzinfo) -> str:
+    """One queue in one sentence."""
+    tell = {"broken": _broken, "risk": _risk, "unknown": _unknown}.get(card.light)
+    if tell is not None:
+        return tell([card], zone)
+    if card.paused_at is not None:
+        why = f" ({card.pause_reason})" if card.pause_reason else ""
+        return f"Paused by {card.paused_by} at {_clock(card.paused_at, zone)}{why}."
+    if not card.open:
+        return "Nothing is waiting."
+    return _ahead(card, zone)
+
+
+def _broken(cards: Sequence[Card], zone: tzinfo) -> str:
+    worst = max(cards, key=lambda card: card.late or 0)
+    words = f"{_jobs(worst.late or 0)} of {worst.name} {_are(worst.late or 0)} late"
+    if worst.at_risk:
+        words += f", {worst.at_risk:,} more will be"
+    if worst.done_at is not None and worst.paused_at is None:
+        words += f", the last one done by {_clock(worst.done_at, zone)}"
+    return words + _others(cards) + _help(worst, zone)
+
+
+def _risk(cards: Sequence[Card], zone: tzinfo) -> str:
+    worst = max(cards, key=lambda card: card.at_risk or 0)
+    since = f" from {_clock(worst.late_from, zone)} on" if worst.late_from else ""
+    return (
+        f"{_jobs(worst.at_risk or 0)} of {worst.name} will be late{since}{_others(cards)}{_help(worst, zone)}"
+    )
+
+
+def _unknown(cards: Sequence[Card], _: tzinfo) -> str:
+    return f"Cannot tell: {_named(cards)} {_has(len(cards))} not been measured lately."
+
+
+def _holding(cards: Sequence[Card], zone: tzinfo, incidents: int) -> Verdict:
+    open_ones = [card for card in cards if card.open]
+    paused = [card for card in cards if card.paused_at is not None]
+    everything = "The queue holds" if len(cards) == 1 else f"All {len(cards)} queues hold"
+    held = f"; {_named(paused)} {_is(len(paused))} paused" if paused else ""
+    if incidents:
+        held += f"; {incidents:,} incident{'s' if incidents > 1 else ''} {_is(incidents)} not over"
+    if not open_ones:
+        return Verdict("holds" if not paused else "paused", f"{everything}{held}. Nothing is waiting.")
+    busiest = max(open_ones, key=lambda card: card.open)
+    return Verdict("holds", f"{everything}{held}. {busiest.name}: {_ahead(busiest, zone)}")
+
+
+def _ahead(card: Card, zone: tzinfo) -> str:
+    words = f"{card.waiting:,} waiting, {card.running or 0:,} running"
+    if card.done_at is not None:
+        words += f", the last one done by {_clock(card.done_at, zone)}"
+        if card.last_due is not None:
+            words += f", due {_clock(card.last_due, zone)}"
+    return f"{words}."
+
+
+def _help(card: Card, zone: tzinfo) -> str:
+    cause = card.cause
+    if cause is None:
+        return "."
+    return f"; {advice.sentence(cause, lambda when: _clock(when, zone))}."
+
+
+def _others(cards: Sequence[Card]) -> str:
+    return f" ({len(cards) - 1} more queue{'s' if len(cards) > 2 else ''} too)" if len(cards) > 1 else ""
+
+
+def _named(cards: Sequence[Card]) -> str:
+    names = [card.name for card in cards]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _jobs(number: int) -> str:
+    return f"{number:,} job{'s' if number != 1 else ''}"
+
+
+def _are(number: int) -> str:
+    return "are" if number != 1 else "is"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _has(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _clock(when: datetime, zone: tzinfo) -> str:
+    return format.hour(when, zone)

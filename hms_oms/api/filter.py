@@ -1,0 +1,51 @@
+"""Which jobs are meant, as the door is told: in a query to list them, in a document to change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from hms_oms.api.codec import stamp
+
+#: A change to more jobs than this wants a reason, and their number as its confirmation.
+CONFIRM_ABOVE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs are meant; what is None or empty does not restrict.
+
+    `status` may name `open`, which stands for every status of a job that has not ended. `payload` maps fields
+    (`address.county` for nested ones) to their values. Accepted from `created_from` on, and before
+    `created_to`.
+    """
+
+    queue: str | None = None
+    status: tuple[str, ...] = ()
+    type: str | None = None
+    batch: int | None = None
+    payload: Mapping[str, str] = field(default_factory=dict)
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+    def query(self) -> dict[str, Any]:
+        """The filter as the query of an address."""
+        found = self.document()
+        if self.payload:
+            found["payload"] = [f"{name}={value}" for name, value in self.payload.items()]
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """The filter as JSON."""
+        found: dict[str, Any] = {
+            "queue": self.queue,
+            "status": list(self.status),
+            "type": self.type,
+            "batch": self.batch,
+            "payload": dict(self.payload),
+            "createdFrom": self.created_from and stamp(self.created_from),
+            "createdTo": self.created_to and stamp(self.created_to),
+        }
+        return {name: value for name, value in found.items() if value not in (None, [], {})}

@@ -1,0 +1,55 @@
+"""What the dispatcher has last seen of Redis; the writer of oms.broker_state.
+
+The ledger knows the cause of a standstill even if Redis answers everybody else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from hms_oms.database import statements
+from hms_oms.database.connections import Bare
+from hms_oms.database.refusals import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """The dispatcher's last report: its age in seconds, and since when Redis refuses (None: it does not)."""
+
+    age: float
+    refused_since: datetime | None = None
+    kind: str | None = None
+    words: str | None = None
+    #: What the dispatcher cannot do, though the rest goes on.
+    trouble: str | None = None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why Redis refuses; None if it does not."""
+        return Refusal(self.kind, self.words) if self.kind and self.words else None
+
+
+def report(connection: Bare, refusal: Refusal | None, trouble: str | None = None) -> None:
+    """Record that the dispatcher is at work, whether Redis takes what it publishes, and what fails."""
+    parameters = {
+        "kind": refusal and refusal.kind,
+        "words": refusal and refusal.words,
+        "trouble": trouble,
+    }
+    statements.run_bare(connection, "report_broker", parameters)
+
+
+def read(connection: Connection) -> BrokerState | None:
+    """The last report; None if there never was one."""
+    row = connection.execute(
+        text(
+            "select extract(epoch from oms.now() - reported_at)::float8 as age, refused_since, kind, words,"
+            " trouble"
+            " from oms.broker_state"
+        )
+    )
+    found = row.mappings().one_or_none()
+    return BrokerState(**found) if found else None

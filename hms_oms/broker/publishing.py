@@ -1,0 +1,90 @@
+"""How a ticket becomes a Celery message: protocol 2, straight into its queue's list, nothing else in it.
+
+Both ends of a chain publish through here: the dispatcher its first message, the workers each next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+from celery.canvas import Signature
+
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
+
+#: Priorities on Redis, where the lower number is served first: what has begun is finished first.
+BEGUN = 0
+FRESH = 9
+PRIORITY_STEPS = [BEGUN, FRESH]
+
+
+def chain(app: Celery, recipe: Recipe, job: int, attempt: int, from_step: int) -> list[Signature]:
+    """The remaining steps of a job as Celery signatures, in order, up to the first step of an agent.
+
+    Options that a chain is given as a whole reach its first step only, so each step carries its own.
+    """
+    signatures = []
+    for position, step in enumerate(recipe.steps[from_step:], start=from_step):
+        if step.by == "agent":
+            break
+        ticket = str(Ticket(job, attempt, step.name))
+        signatures.append(
+            Signature(
+                step.run,
+                args=(ticket,),
+                app=app,
+                immutable=True,
+                options={
+                    "task_id": ticket,
+                    "queue": step.queue,
+                    "priority": FRESH if position == 0 else BEGUN,
+                    "time_limit": step.time_limit,
+                },
+            )
+        )
+    return signatures
+
+
+def publish(
+    app: Celery,
+    producer: Any,
+    task: str,
+    ticket: str,
+    *,
+    queue: str,
+    priority: int,
+    time_limit: float | None = None,
+    rest: Sequence[Signature] = (),
+    root_id: str | None = None,
+    parent_id: str | None = None,
+) -> None:
+    """Publish one step with the steps that come after it (`rest`, last one first, as Celery wants it).
+
+    This is Celery's own message, built by its public protocol function; what is left out of its usual
+    way is routing, declarations and signals, which a direct queue does not need.
+    """
+    message = app.amqp.as_task_v2(
+        ticket,
+        task,
+        args=(ticket,),
+        argsrepr=f"('{ticket}',)",
+        kwargsrepr="{}",
+        time_limit=time_limit,
+        chain=list(rest) or None,
+        root_id=root_id,
+        parent_id=parent_id,
+        ignore_result=True,
+    )
+    producer.publish(
+        message.body,
+        exchange="",
+        routing_key=queue,
+        serializer="json",
+        priority=priority,
+        delivery_mode=2,
+        headers=message.headers,
+        retry=False,
+        **message.properties,
+    )

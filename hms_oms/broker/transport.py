@@ -1,0 +1,150 @@
+"""kombu's Redis transport, with one client for a channel's plain commands.
+
+kombu 5.7 builds a new `redis.Redis` around the connection pool for each LPUSH and PUBLISH, and building
+one costs more than the command. The client holds no connection of its own and may be shared by threads.
+"""
+
+from __future__ import annotations
+
+import logging
+from queue import Empty
+from typing import Any
+
+from kombu import transport
+from kombu.transport import redis
+from redis.exceptions import ResponseError
+
+from hms_oms.broker import envelope, waiting_tickets
+
+log = logging.getLogger(__name__)
+
+
+#: How Celery names the queues of replies to remote control, as Flower reads them.
+_REPLIES = ".reply.celery.pidbox"
+#: How many messages this process has dropped because they were not of ours.
+dropped = 0
+
+
+class Channel(redis.Channel):  # type: ignore[misc]
+    """A channel that keeps its client for plain commands, and takes nothing from Redis on trust."""
+
+    # What was taken and not begun is handed back through the ledger. A message that ends its workers would be
+    # put back here each time.
+    do_restore = False
+
+    _plain_client: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous=True)
+        if self._plain_client is None:
+            self._plain_client = super()._create_client()
+        return self._plain_client
+
+    def _disconnect_pools(self) -> None:
+        self._plain_client = None
+        super()._disconnect_pools()
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Take one message off a queue's list; kombu's own method, with its unchecked decoding replaced."""
+        try:
+            answer = self._answer(**options)
+            if not answer:
+                raise Empty
+            key, item = answer
+            queue = key.decode().rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)
+            try:
+                # What comes to one who has asked the workers something is no step.
+                is_reply = queue.endswith(_REPLIES)
+                message = envelope.announcement(item) if is_reply else envelope.read(item)
+            except envelope.Malformed as error:
+                drop(f"queue {queue}", str(error))
+            else:
+                self.connection._deliver(message, queue)
+            return True
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+
+    def _answer(self, **options: Any) -> Any:
+        try:
+            return self.client.parse_response(self.client.connection, "BRPOP", **options)
+        except ResponseError as error:
+            if not waiting_tickets.is_wrong_type(error):
+                raise
+            waiting_tickets.clear(
+                self.client, [key for queue in self.active_queues for key in waiting_tickets.keys(queue)]
+            )
+            return None
+        except self.connection_errors:
+            # The next round connects again.
+            self.client.connection.disconnect()
+            raise
+
+    def _receive_one(self, client: Any) -> Any:
+        """Take one message off the channels for control and events; kombu's own method, but checked."""
+        try:
+            answer = client.parse_response()
+        except self.connection_errors:
+            self._in_listen = None
+            raise
+        if not isinstance(answer, list | tuple):
+            return None
+        payload = self._handle_message(client, answer)
+        if payload["type"] not in (b"message", b"pmessage"):
+            return None
+        exchange = payload["channel"].decode().partition(".")[2].split("/", 1)[0]
+        try:
+            message = envelope.announcement(payload["data"])
+        except envelope.Malformed as error:
+            drop(f"channel {exchange}", str(error))
+            return None
+        return self._deliver_fanout_message(message, exchange)
+
+    def _size(self, queue: str) -> int:
+        try:
+            size: int = super()._size(queue)
+        except ResponseError as error:
+            if not waiting_tickets.is_wrong_type(error):
+                raise
+            waiting_tickets.clear(self.client, waiting_tickets.keys(queue))
+            size = super()._size(queue)
+        return size
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+        except ResponseError as error:
+            if not waiting_tickets.is_wrong_type(error):
+                raise
+            names = (self.keyprefix_queue % (exchange,), self.keyprefix_binding_permanent % (exchange,))
+            waiting_tickets.clear(self.client, names, b"set")
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+
+
+def drop(where: str, why: str) -> None:
+    """Count and tell a message that is not ours; the text quotes nothing of it."""
+    global dropped
+    dropped += 1
+    if dropped < _TOLD_SINGLY or dropped % _TOLD_SINGLY == 0:
+        log.warning("a message in %s was dropped: %s (%d so far)", where, why, dropped)
+
+
+#: So many are told one by one, and then each time as many more have come.
+_TOLD_SINGLY = 100
+
+
+class Transport(redis.Transport):  # type: ignore[misc]
+    """The Redis transport with these channels."""
+
+    Channel = Channel
+
+
+def install() -> None:
+    """Have every `redis://` URL of this process served by this transport.
+
+    A setting would not do: kombu takes the transport from the URL where it is `redis+socket://`.
+    """
+    for scheme in ("redis", "rediss"):
+        transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

@@ -1,0 +1,254 @@
+"""Batches: the requests of one daily cycle; the writer of oms.batches, and how a cycle stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Executable, func, insert, select, text, update
+
+from hms_oms.database.tables import batches
+from hms_oms.jobs.on_time import Counts
+from hms_oms.messages import outbox
+from hms_oms.messages.outbox import TextCounts
+from hms_oms.runtime.errors import HmsError
+
+
+class UnknownBatch(HmsError):
+    """No batch has this number, or there is none at all."""
+
+    def __init__(self, batch: int | None) -> None:
+        self.batch = batch
+        super().__init__("no cycle has been run yet" if batch is None else f"there is no cycle {batch}")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One cycle: where its requests came from and what became of them at the door.
+
+    `differing` of the duplicates have other content than the job that has their key.
+    `closed_at` stays None where accepting was cut off: then the rest of the file never came in.
+    """
+
+    id: int
+    type: str
+    name: str
+    requested_by: str
+    accepted: int
+    duplicates: int
+    differing: int
+    refused: int
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many jobs of a batch are in which status, at the moment `now` of the ledger's clock.
+
+    `delayed` of the waiting ones may not start yet; `moved_at` is when anything happened to any of them.
+    """
+
+    now: datetime
+    waiting: int
+    delayed: int
+    queued: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+    late: int
+    moved_at: datetime | None
+
+    @property
+    def open(self) -> int:
+        """Jobs that have not ended."""
+        return self.waiting + self.queued + self.running
+
+    @property
+    def ended(self) -> int:
+        """Jobs that have ended, well or not."""
+        return self.done + self.failed + self.cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a batch.
+
+    `wait` is from acceptance to the first step's start, `total` from acceptance to the end, both at the
+    50th and the 95th percentile; None where no job is that far.
+    """
+
+    batch: Batch
+    progress: Progress
+    outcomes: Mapping[str, int]
+    reasons: Mapping[str, int]
+    promises: Counts
+    texts: TextCounts
+    sla_minutes: tuple[float, float] | None
+    wait: tuple[timedelta, timedelta] | None
+    total: tuple[timedelta, timedelta] | None
+    finished_at: datetime | None
+
+    @property
+    def elapsed(self) -> timedelta:
+        """From the start of accepting until the last job ended, or until now while some are open."""
+        if self.progress.open:
+            return self.progress.now - self.batch.created_at
+        ends = [moment for moment in (self.batch.closed_at, self.finished_at) if moment]
+        return max(ends, default=self.batch.created_at) - self.batch.created_at
+
+    @property
+    def jobs_per_second(self) -> float:
+        """Ended jobs per second of the whole cycle."""
+        seconds = self.elapsed.total_seconds()
+        return self.progress.ended / seconds if seconds > 0 else 0.0
+
+    @property
+    def lost(self) -> int:
+        """Accepted jobs that the ledger does not have; anything but 0 is a fault of this product."""
+        return max(0, self.batch.accepted - self.progress.open - self.progress.ended)
+
+
+def open_batch(connection: Connection, *, job_type: str, name: str, requested_by: str) -> Batch:
+    """Begin a batch; `name` says where its requests come from."""
+    row = insert(batches).values(type=job_type, name=name, requested_by=requested_by)
+    return _one(connection, row.returning(*_COLUMNS), None)
+
+
+def add(
+    connection: Connection, batch: int, *, accepted: int, duplicates: int, differing: int, refused: int
+) -> Batch:
+    """Count requests of a batch, in the transaction that accepts them. Raises UnknownBatch."""
+    row = update(batches).values(
+        accepted=batches.c.accepted + accepted,
+        duplicates=batches.c.duplicates + duplicates,
+        differing=batches.c.differing + differing,
+        refused=batches.c.refused + refused,
+    )
+    return _one(connection, row.where(batches.c.id == batch).returning(*_COLUMNS), batch)
+
+
+def close(connection: Connection, batch: int) -> Batch:
+    """Record that every request of a batch has come in. Raises UnknownBatch."""
+    row = update(batches).values(closed_at=func.coalesce(batches.c.closed_at, func.oms.now()))
+    return _one(connection, row.where(batches.c.id == batch).returning(*_COLUMNS), batch)
+
+
+def get(connection: Connection, batch: int | None) -> Batch:
+    """One batch, the latest where None. Raises UnknownBatch."""
+    row = select(*_COLUMNS).order_by(batches.c.id.desc()).limit(1)
+    return _one(connection, row if batch is None else row.where(batches.c.id == batch), batch)
+
+
+def find(connection: Connection, limit: int | None, after: int | None = None) -> list[Batch]:
+    """The batches, newest first; `after` goes on behind that id."""
+    query = select(*_COLUMNS).order_by(batches.c.id.desc()).limit(limit)
+    rows = connection.execute(query if after is None else query.where(batches.c.id < after))
+    return [Batch(**row) for row in rows.mappings()]
+
+
+def count(connection: Connection) -> int:
+    """How many batches there are."""
+    return connection.scalar(select(func.count()).select_from(batches)) or 0
+
+
+def progress(connection: Connection, batch: int) -> Progress:
+    """How the jobs of a batch stand."""
+    row = connection.execute(text(_PROGRESS), {"batch": batch}).one()
+    return Progress(**row._mapping)
+
+
+def report(connection: Connection, batch: int | None) -> Report:
+    """What came of a batch so far, the latest where None. Raises UnknownBatch."""
+    found = get(connection, batch)
+    sums = connection.execute(text(_SUMS), {"batch": found.id}).one()
+    return Report(
+        batch=found,
+        progress=progress(connection, found.id),
+        outcomes=_counts(connection, _OUTCOMES, found.id),
+        reasons=_counts(connection, _REASONS, found.id),
+        promises=Counts(sums.on_time, sums.late, sums.failed, sums.open_late),
+        texts=outbox.to_applicants(connection, batch=found.id),
+        sla_minutes=None if sums.least_sla is None else (sums.least_sla, sums.most_sla),
+        wait=_percentiles(sums.waits),
+        total=_percentiles(sums.totals),
+        finished_at=sums.finished_at,
+    )
+
+
+def _one(connection: Connection, query: Executable, batch: int | None) -> Batch:
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise UnknownBatch(batch)
+    return Batch(**row)
+
+
+def _counts(connection: Connection, query: str, batch: int) -> dict[str, int]:
+    return {row.name: row.number for row in connection.execute(text(query), {"batch": batch})}
+
+
+def _percentiles(seconds: list[float] | None) -> tuple[timedelta, timedelta] | None:
+    if seconds is None:
+        return None
+    return timedelta(seconds=seconds[0]), timedelta(seconds=seconds[1])
+
+
+_COLUMNS = [batches.c[field.name] for field in fields(Batch)]
+
+_PROGRESS = """
+select
+    oms.now() as now,
+    count(*) filter (where status = 'waiting') as waiting,
+    count(*) filter (where status = 'waiting' and ready_at > oms.now()) as delayed,
+    count(*) filter (where status = 'queued') as queued,
+    count(*) filter (where status = 'running') as running,
+    count(*) filter (where status = 'done') as done,
+    count(*) filter (where status = 'failed') as failed,
+    count(*) filter (where status = 'cancelled') as cancelled,
+    count(*) filter (
+        where oms.kept(status, finished_at, sla, oms.now()) in ('late', 'open late')
+    ) as late,
+    max(since) as moved_at
+from oms.jobs
+where batch_id = :batch
+"""
+
+_SUMS = """
+select
+    count(*) filter (where kept = 'on time')::int as on_time,
+    count(*) filter (where kept = 'late')::int as late,
+    count(*) filter (where kept = 'failed')::int as failed,
+    count(*) filter (where kept = 'open late')::int as open_late,
+    min(sla_minutes) as least_sla,
+    max(sla_minutes) as most_sla,
+    percentile_cont(array[0.5, 0.95]) within group (
+        order by extract(epoch from started_at - created_at)::float8
+    ) as waits,
+    percentile_cont(array[0.5, 0.95]) within group (
+        order by extract(epoch from finished_at - created_at)::float8
+    ) as totals,
+    max(finished_at) as finished_at
+from oms.jobs
+cross join lateral oms.kept(status, finished_at, sla, oms.now()) as kept
+where batch_id = :batch
+"""
+
+_OUTCOMES = """
+select outcome as name, count(*) as number from oms.jobs
+where batch_id = :batch and status = 'done' and outcome is not null
+group by outcome order by number desc, name
+"""
+
+# A job counts once for a reason, however many of its steps repeat it.
+_REASONS = """
+select reason as name, count(distinct job.id) as number
+from oms.jobs as job
+cross join lateral jsonb_each(job.results) as step (name, result)
+cross join lateral jsonb_array_elements_text(
+    case jsonb_typeof(result -> 'reasons') when 'array' then result -> 'reasons' else '[]' end
+) as reason
+where job.batch_id = :batch and reason is not null
+group by reason order by number desc, name
+"""

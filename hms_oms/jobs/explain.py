@@ -1,0 +1,47 @@
+"""Why a job is where it is: the facts, read from the ledger in one moment; others find the words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from hms_oms.database import statements
+from hms_oms.jobs import read
+from hms_oms.jobs.records import Event, Job
+from hms_oms.jobs.workers import GONE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a job stands.
+
+    `position` counts from 1 and is None unless the job is ready in the backlog, which has `backlog` jobs;
+    `queued` is how many of its queue are in the window, `slots` how many can run at once on live workers.
+    """
+
+    job: Job
+    now: datetime
+    position: int | None
+    backlog: int
+    queued: int
+    slots: int
+    paused_at: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
+    starts_per_minute: int | None
+    window_size: int | None
+    diary: tuple[Event, ...]
+
+    @property
+    def losses(self) -> tuple[Event, ...]:
+        """When a message or worker was lost, and the job resumed."""
+        return tuple(event for event in self.diary if event.fact == "lost")
+
+
+def standing(connection: Connection, job: int) -> Standing:
+    """The standing of one job. Raises UnknownJob."""
+    found = read.get(connection, job)
+    [row] = statements.run(connection, "standing", {"job": job, "gone": GONE_SECONDS})
+    return Standing(job=found, diary=tuple(read.diary(connection, job)), **row)

@@ -1,0 +1,221 @@
+"""The life of jobs: each verb here is one guarded statement, so a race is lost by moving no row.
+
+The verbs of workers and loops take bare connections and many jobs at a time; an answer that is missing
+means that somebody else was first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hms_oms.database import statements
+from hms_oms.database.connections import Bare
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Accepted, Claimed, Completion, Taken
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
+
+# A NUL as JSON writes it; an escaped backslash before u0000 is only text.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+#: The most delayed jobs that one statement wakes (see wake.sql).
+WAKE_PAGE = 5000
+
+
+def accept(
+    connection: Connection,
+    recipe: Recipe,
+    recipe_id: int,
+    payloads: Sequence[Mapping[str, Any]],
+    *,
+    sla_minutes: float,
+    keys: Sequence[str | None],
+    requested_by: str,
+    priority: int = 0,
+    ready_at: datetime | None = None,
+    batch_id: int | None = None,
+) -> Accepted:
+    """Record requests of one type as waiting jobs, in order; those whose key is known make no job.
+
+    A new job with the key of cancelled ones refers to the newest of them. The payloads must meet the recipe
+    already. Nothing is visible before the caller commits.
+    """
+    first = recipe.steps[0]
+    rows = statements.run(
+        connection,
+        "accept",
+        {
+            "type": recipe.type,
+            "recipe_id": recipe_id,
+            "steps": [step.name for step in recipe.steps],
+            "queue": first.queue,
+            "agent": first.by == "agent",
+            "priority": priority,
+            "ready_at": ready_at,
+            "sla_minutes": sla_minutes,
+            "batch_id": batch_id,
+            "requested_by": requested_by,
+            "payloads": [json.dumps(payload, ensure_ascii=False, allow_nan=False) for payload in payloads],
+            "keys": list(keys),
+        },
+    )
+    if rows and any(key is not None for key in keys):
+        statements.run(connection, "replace", {"jobs": [row["id"] for row in rows]})
+    connection.exec_driver_sql("select pg_notify('oms_backlog', %(queue)s)", {"queue": first.queue})
+    return Accepted([row["id"] for row in rows], len(payloads) - len(rows))
+
+
+def take(connection: Bare, queue: str, count: int) -> list[Taken]:
+    """Move up to `count` jobs from the front of a queue's backlog into the window."""
+    rows = statements.run_bare(connection, "take", {"queue": queue, "count": count})
+    return [
+        Taken(row["id"], row["attempt"], row["step"], tuple(row["steps"]), row["recipe_id"]) for row in rows
+    ]
+
+
+def wake(connection: Bare) -> float:
+    """Let delayed jobs that are due into the backlog; return in how many seconds the next one is."""
+    row = statements.run_bare(connection, "wake", {})[0]
+    return 0.0 if row["woken"] == WAKE_PAGE else max(0.0, row["next_in"] or math.inf)
+
+
+def claim(
+    connection: Bare,
+    tickets: Sequence[tuple[Ticket, float]],
+    worker: str,
+    *,
+    alone: Collection[Ticket] | None = None,
+    heard_within: float | None = None,
+) -> dict[Ticket, Claimed]:
+    """Claim steps for `worker`, each with a lease in seconds; a ticket without an answer is void.
+
+    Steps that are suspected of having ended a worker are claimed only if they are among `alone` (None: no
+    step shares its process with another). With `heard_within` nothing is claimed for a worker whose heartbeat
+    is older than so many seconds. What is left out for these two reasons, `claimable` names.
+    """
+    rows = statements.run_bare(
+        connection,
+        "claim",
+        {
+            "jobs": [ticket.job for ticket, _ in tickets],
+            "attempts": [ticket.attempt for ticket, _ in tickets],
+            "steps": [ticket.step for ticket, _ in tickets],
+            "leases": [lease for _, lease in tickets],
+            "alone": [alone is None or ticket in alone for ticket, _ in tickets],
+            "worker": worker,
+            "heard_within": heard_within,
+        },
+    )
+    claims = [
+        Claimed(
+            job=row["id"],
+            attempt=row["attempt"],
+            step=row["step"],
+            steps=tuple(row["steps"]),
+            type=row["type"],
+            recipe_id=row["recipe_id"],
+            failures=row["failures"],
+            payload=row["payload"],
+            results=row["results"],
+            now=row["now"],
+        )
+        for row in rows
+    ]
+    return {claimed.ticket: claimed for claimed in claims}
+
+
+def claimable(
+    connection: Bare, tickets: Sequence[Ticket], worker: str, heard_within: float
+) -> dict[Ticket, bool]:
+    """Those of `tickets` that are good although they were not claimed, and whether the worker is heard."""
+    rows = statements.run_bare(
+        connection,
+        "claimable",
+        {
+            "jobs": [ticket.job for ticket in tickets],
+            "attempts": [ticket.attempt for ticket in tickets],
+            "steps": [ticket.step for ticket in tickets],
+            "worker": worker,
+            "heard_within": heard_within,
+        },
+    )
+    return {Ticket(row["job"], row["attempt"], row["step"]): row["heard"] for row in rows}
+
+
+def completion(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Completion:
+    """The report of a step that is done, with the step that comes next by the recipe.
+
+    Raises ValueError for a result that is no JSON, or a skip that does not lead ahead.
+    """
+    step = recipe.index(ticket.step)
+    following = step + 1
+    if done.skip_to is not None:
+        following = next((place for place, ahead in enumerate(recipe.steps) if ahead.name == done.skip_to), 0)
+        if following <= step:
+            raise ValueError(f"{ticket.step} cannot skip to {done.skip_to!r}: no later step has this name")
+    result = json.dumps(done.result, allow_nan=False, ensure_ascii=False)
+    if _NUL.search(result) or result != plain(result):
+        raise ValueError(f"the result of {ticket.step} holds characters that the ledger cannot keep")
+    outcome = None if done.outcome is None else plain(done.outcome)
+    if following == len(recipe.steps):
+        return Completion(ticket, result, outcome)
+    ahead = recipe.steps[following]
+    agent = ahead.by == "agent"
+    # Past an agent's step the chain has no message either: the job waits to be dispatched.
+    passed = any(skipped.by == "agent" for skipped in recipe.steps[step + 1 : following])
+    return Completion(ticket, result, outcome, following, ahead.queue, agent, by_agent or agent or passed)
+
+
+def plain(text: str) -> str:
+    """The text without what PostgreSQL cannot keep: NUL characters and lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def complete(connection: Bare, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:
+    """Record steps as done; the answer is the status that each job has now, and none where too late."""
+    rows = statements.run_bare(
+        connection,
+        "complete",
+        {
+            "jobs": [report.ticket.job for report in completions],
+            "attempts": [report.ticket.attempt for report in completions],
+            "steps": [report.ticket.step for report in completions],
+            "results": [report.result for report in completions],
+            "outcomes": [report.outcome for report in completions],
+            "next_steps": [report.next_step for report in completions],
+            "next_queues": [report.next_queue for report in completions],
+            "next_agents": [report.next_agent for report in completions],
+            "hand_overs": [report.hand_over for report in completions],
+            "worker": worker,
+        },
+    )
+    return {Ticket(row["id"], row["attempt"], row["finished_step"]): row["status"] for row in rows}
+
+
+def fail(
+    connection: Bare, ticket: Ticket, error: Mapping[str, Any], *, retry_after: float | None, worker: str
+) -> str | None:
+    """Record that a step failed: again in `retry_after` seconds, or for good where None.
+
+    Returns the status that the job has now, or None where the report is too late.
+    """
+    rows = statements.run_bare(
+        connection,
+        "fail",
+        {
+            "job": ticket.job,
+            "attempt": ticket.attempt,
+            "step": ticket.step,
+            "error": json.dumps(error),
+            "retry_after": retry_after,
+            "worker": worker,
+        },
+    )
+    return rows[0]["status"] if rows else None

@@ -1,0 +1,146 @@
+"""Reading jobs: one, by key, many by filter, and the diary of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
+
+from hms_oms.database.tables import job_events, jobs
+from hms_oms.jobs.records import Event, Job
+from hms_oms.jobs.tickets import job_name
+from hms_oms.runtime.errors import UnknownJob
+
+_COLUMNS = [jobs.c[field.name] for field in fields(Job)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs are meant; what is None or empty does not restrict.
+
+    `payload` pairs a field, as `countyFips` or `farm.county`, with its value as text; `created_from` <= when
+    the job was accepted < `created_to`.
+    """
+
+    queue: str | None = None
+    status: tuple[str, ...] = ()
+    type: str | None = None
+    batch: int | None = None
+    older_than: timedelta | None = None
+    ids: tuple[int, ...] | None = None
+    payload: tuple[tuple[str, str], ...] = ()
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+    def clauses(self) -> list[ColumnElement[bool]]:
+        """The filter as conditions on oms.jobs."""
+        found: list[ColumnElement[bool]] = []
+        if self.queue is not None:
+            found.append(jobs.c.queue == self.queue)
+        if self.status:
+            found.append(jobs.c.status.in_(self.status))
+        if self.type is not None:
+            found.append(jobs.c.type == self.type)
+        if self.batch is not None:
+            found.append(jobs.c.batch_id == self.batch)
+        if self.older_than is not None:
+            found.append(jobs.c.created_at < func.oms.now() - self.older_than)
+        if self.ids is not None:
+            found.append(jobs.c.id.in_(self.ids))
+        for field, value in self.payload:
+            found.append(func.jsonb_extract_path_text(jobs.c.payload, *field.split(".")) == value)
+        if self.created_from is not None:
+            found.append(jobs.c.created_at >= self.created_from)
+        if self.created_to is not None:
+            found.append(jobs.c.created_at < self.created_to)
+        return found
+
+
+def having_key(keys: Sequence[str]) -> ColumnElement[bool]:
+    """The condition that a job has one of these keys, in a form that the two indexes on keys serve."""
+    cancelled = jobs.c.status == "cancelled"
+    return or_(and_(jobs.c.key.in_(keys), ~cancelled), and_(jobs.c.key.in_(keys), cancelled))
+
+
+#: Of the jobs with one key the one that has it now comes first.
+KEY_ORDER = (jobs.c.status == "cancelled", jobs.c.id.desc())
+
+
+def get(connection: Connection, job: int) -> Job:
+    """One job. Raises UnknownJob."""
+    row = connection.execute(select(*_COLUMNS).where(jobs.c.id == job)).mappings().one_or_none()
+    if row is None:
+        raise UnknownJob(job_name(job))
+    return _job(row)
+
+
+def by_key(connection: Connection, job_type: str, key: str) -> Job:
+    """The job that has a key; if all that had it are cancelled, the newest of them. Raises UnknownJob."""
+    query = select(*_COLUMNS).where(jobs.c.type == job_type, having_key([key])).order_by(*KEY_ORDER).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise UnknownJob(f"job of type {job_type} with key {key!r}")
+    return _job(row)
+
+
+def by_keys(
+    connection: Connection, job_type: str, keys: Sequence[str], *, lock: bool = False
+) -> dict[str, Job]:
+    """The jobs that have keys now, by key; with `lock` nobody changes them before the caller commits."""
+    query = select(*_COLUMNS).where(
+        jobs.c.type == job_type, jobs.c.key.in_(keys), jobs.c.status != "cancelled"
+    )
+    if lock:
+        query = query.order_by(jobs.c.id).with_for_update()
+    return {str(job.key): job for job in _jobs(connection, query)}
+
+
+def find(connection: Connection, wanted: Filter, *, limit: int | None, after: int | None = None) -> list[Job]:
+    """The jobs that a filter means, newest first; `after` goes on behind that id."""
+    query = select(*_COLUMNS).where(*wanted.clauses()).order_by(jobs.c.id.desc())
+    if after is not None:
+        query = query.where(jobs.c.id < after)
+    return _jobs(connection, query.limit(limit))
+
+
+def count(connection: Connection, wanted: Filter) -> int:
+    """How many jobs a filter means."""
+    return connection.scalar(select(func.count()).select_from(jobs).where(*wanted.clauses())) or 0
+
+
+def exceeds(connection: Connection, wanted: Filter, most: int) -> bool:
+    """Whether a filter means more than `most` jobs; no more of them are looked at."""
+    beyond = select(jobs.c.id).where(*wanted.clauses()).offset(most).limit(1)
+    return connection.scalar(beyond) is not None
+
+
+def diary(connection: Connection, job: int) -> list[Event]:
+    """What happened to a job, oldest first."""
+    columns = [job_events.c[field.name] for field in fields(Event)]
+    query = select(*columns).where(job_events.c.job_id == job).order_by(job_events.c.id)
+    return [Event(**row) for row in connection.execute(query).mappings()]
+
+
+def peek(connection: Connection, queue: str, limit: int) -> list[Job]:
+    """The jobs of a queue's backlog in the order in which they will be dispatched, the next one first."""
+    query = (
+        select(*_COLUMNS)
+        .where(jobs.c.queue == queue, jobs.c.status == "waiting", jobs.c.ready_at.is_(None))
+        # Worker steps before agent steps: they are two backlogs, each in its own order.
+        .order_by(jobs.c.agent, jobs.c.priority.desc(), jobs.c.sla, jobs.c.id)
+    )
+    return _jobs(connection, query.limit(limit))
+
+
+def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
+    return [_job(row) for row in connection.execute(query).mappings()]
+
+
+def _job(row: RowMapping) -> Job:
+    return Job(**{**row, "steps": tuple(row["steps"])})
+
+
+Jobs = Sequence[Job]

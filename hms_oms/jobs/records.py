@@ -1,0 +1,120 @@
+"""What the ledger gives back: frozen records, in plain Python types, times aware and in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hms_oms.jobs.tickets import Ticket, job_name
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the ledger has it."""
+
+    id: int
+    type: str
+    queue: str
+    status: str
+    steps: tuple[str, ...]
+    step: int
+    attempt: int
+    failures: int
+    priority: int
+    sla: datetime
+    sla_minutes: float
+    ready_at: datetime | None
+    payload: Mapping[str, Any]
+    results: Mapping[str, Any]
+    outcome: str | None
+    error: Mapping[str, Any] | None
+    worker: str | None
+    batch_id: int | None
+    key: str | None
+    replaces: int | None
+    requested_by: str
+    created_at: datetime
+    since: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """How the job is shown: `job-219`."""
+        return job_name(self.id)
+
+    @property
+    def step_name(self) -> str:
+        """The step that the job is at, or was at last."""
+        return self.steps[self.step]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a job's diary."""
+
+    at: datetime
+    fact: str
+    status: str
+    step: int
+    attempt: int
+    who: str | None
+    detail: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A job that has just moved from the backlog into the window, and is to be published."""
+
+    job: int
+    attempt: int
+    step: int
+    steps: tuple[str, ...]
+    recipe_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A step that this process may now run: the ledger says so."""
+
+    job: int
+    attempt: int
+    step: int
+    steps: tuple[str, ...]
+    type: str
+    recipe_id: int
+    failures: int
+    payload: Mapping[str, Any]
+    results: Mapping[str, Any]
+    now: datetime
+
+    @property
+    def ticket(self) -> Ticket:
+        """The ticket that this claim was made with."""
+        return Ticket(self.job, self.attempt, self.steps[self.step])
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The report that a step is done, and where the job goes next (None: nowhere, it is done).
+
+    With `hand_over` the job waits in the ledger for its next step: it goes to, or comes from, an agent.
+    """
+
+    ticket: Ticket
+    result: str
+    outcome: str | None = None
+    next_step: int | None = None
+    next_queue: str | None = None
+    next_agent: bool | None = None
+    hand_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a set of requests: the new jobs' ids, and how many were there already."""
+
+    jobs: Sequence[int]
+    duplicates: int

@@ -1,0 +1,158 @@
+"""The message outbox: texts are committed with the change that causes them, and sent afterwards.
+
+What becomes of a text: pending -> sending -> accepted -> sent -> delivered | undelivered | failed, by way of
+`unknown` where the answer was lost; `unconfirmed` where nobody ever said; or cancelled, expired, or merged
+into another text. How they are handed over is in `hms_oms.messages.delivery`; no other module writes oms.messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from hms_oms.database import statements
+from hms_oms.database.connections import Bare
+
+#: The channel that tells of a new page.
+CHANNEL = "ops_pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text as people look at it. `fate` is its state, or that of the text which it was merged into."""
+
+    id: int
+    kind: str
+    page: bool
+    incident: int | None
+    job: int | None
+    reference: str | None
+    recipient: str
+    body: str
+    state: str
+    fate: str
+    merged_into: int | None
+    attempts: int
+    resend: bool
+    sid: str | None
+    fault: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextCounts:
+    """Texts by what became of them; `delivered` are those of the `handed_over` of which that is known.
+
+    `waiting` have not left, or nobody knows whether they have; `withdrawn` were cancelled or came too late.
+    """
+
+    written: int = 0
+    waiting: int = 0
+    handed_over: int = 0
+    delivered: int = 0
+    failed: int = 0
+    withdrawn: int = 0
+    last_at: datetime | None = None
+
+
+def put(connection: Bare, *, token: str, job: int | None, kind: str, recipient: str, body: str) -> None:
+    """Put a text that is no page into the outbox, inside the caller's transaction; a token is one text, ever.
+
+    No notification: PostgreSQL lets transactions that notify commit one at a time only.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into oms.messages (token, job_id, kind, recipient, body) values (%s, %s, %s, %s, %s)"
+            " on conflict (token) do nothing",
+            (token, job, kind, recipient, body),
+        )
+
+
+def put_page(
+    connection: Connection,
+    *,
+    token: str,
+    incident: int | None,
+    kind: str,
+    reference: str | None,
+    recipient: str,
+    body: str,
+    not_before: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> bool:
+    """Put a page into the outbox, inside the caller's transaction; False where the token exists already."""
+    put_anew = connection.scalar(
+        text(
+            "insert into oms.messages (token, page, incident_id, kind, reference, recipient, body,"
+            " not_before, due_at, expires_at)"
+            " values (:token, true, :incident, :kind, :reference, :recipient, :body,"
+            " coalesce(cast(:not_before as timestamptz), oms.now()),"
+            " coalesce(cast(:not_before as timestamptz), oms.now()), cast(:expires_at as timestamptz))"
+            " on conflict (token) do nothing returning pg_notify(:channel, '')::text"
+        ),
+        {
+            "token": token,
+            "incident": incident,
+            "kind": kind,
+            "reference": reference,
+            "recipient": recipient,
+            "body": body,
+            "not_before": not_before,
+            "expires_at": expires_at,
+            "channel": CHANNEL,
+        },
+    )
+    return put_anew is not None
+
+
+def cancel_pages(connection: Connection, incident: int) -> int:
+    """Take back the pages of an incident: it was acknowledged or resolved. Returns how many will not go.
+
+    Those that were handed over go on, but are not sent anew.
+    """
+    (row,) = statements.run(connection, "cancel_pages", {"incident": incident})
+    return int(row["number"])
+
+
+def texts_of(
+    connection: Connection, *, incident: int | None = None, job: int | None = None, limit: int
+) -> list[Text]:
+    """The texts about an incident or to the applicant of a job, or all; the newest first."""
+    rows = connection.execute(
+        text(
+            _TEXTS + " where (cast(:incident as bigint) is null or message.incident_id = :incident)"
+            " and (cast(:job as bigint) is null or message.job_id = :job)"
+            " order by message.id desc limit :limit"
+        ),
+        {"incident": incident, "job": job, "limit": limit},
+    )
+    return [Text(**row) for row in rows.mappings()]
+
+
+def last_pages(connection: Connection, limit: int) -> list[Text]:
+    """The newest pages."""
+    rows = connection.execute(
+        text(_TEXTS + " where message.page order by message.id desc limit :limit"), {"limit": limit}
+    )
+    return [Text(**row) for row in rows.mappings()]
+
+
+def to_applicants(
+    connection: Connection, *, batch: int | None = None, since: datetime | None = None
+) -> TextCounts:
+    """The texts to the applicants of a batch, or since a moment, counted by what became of them."""
+    (row,) = statements.run(connection, "texts_by_state", {"batch": batch, "since": since})
+    return TextCounts(**row)
+
+
+_TEXTS = (
+    "select message.id, message.kind, message.page, message.incident_id as incident,"
+    " message.job_id as job, message.reference, message.recipient, message.body, message.state,"
+    " coalesce(carrier.state, message.state) as fate, message.merged_into, message.attempts,"
+    " message.resend, message.sid, message.fault, message.created_at, message.finished_at"
+    " from oms.messages as message"
+    " left join oms.messages as carrier on carrier.id = message.merged_into"
+)

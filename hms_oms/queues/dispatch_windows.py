@@ -1,0 +1,59 @@
+"""The window of a queue: the few messages that stand in Redis in front of its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hms_oms.database import statements
+from hms_oms.database.connections import Bare
+from hms_oms.jobs.workers import GONE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How a queue's window stands: `size` is None where nobody has set it by hand."""
+
+    queue: str
+    slots: int
+    size: int | None
+    queued: int
+    backlog: bool
+    #: How many jobs may start now by the queue's limit per minute; None where there is none.
+    starts_allowed: int | None = None
+
+    def room(self, starts_per_second: float) -> int:
+        """How many more jobs the window takes, for work that was started lately at this pace.
+
+        Twice the workers' slots, and what they start in a tenth of a second: short steps would
+        otherwise empty the window before the dispatcher looks again. Without a live worker there is no
+        window, because what is published can no longer be put into another order.
+        """
+        if self.size is not None:
+            size = self.size
+        elif self.slots:
+            size = 2 * self.slots + round(starts_per_second / 10)
+        else:
+            size = 0
+        room = max(0, size - self.queued)
+        return room if self.starts_allowed is None else max(0, min(room, self.starts_allowed))
+
+
+def windows(connection: Bare) -> list[Window]:
+    """The windows of all queues that are not paused."""
+    rows = statements.run_bare(connection, "windows", {"gone": GONE_SECONDS})
+    return [
+        Window(
+            row["queue"],
+            row["slots"],
+            row["window_size"],
+            row["queued"],
+            row["backlog"],
+            row["starts_allowed"],
+        )
+        for row in rows
+    ]
+
+
+def charge(connection: Bare, queue: str, starts: int) -> None:
+    """Count `starts` against a queue's limit per minute."""
+    statements.run_bare(connection, "charge", {"queue": queue, "starts": starts})

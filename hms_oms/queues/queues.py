@@ -1,0 +1,98 @@
+"""Reading queues: how much stands in each, since when, and who works on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from hms_oms.jobs.workers import GONE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How a queue stands.
+
+    `delayed` jobs wait too, but may not start yet; `late` ones are open past their deadline.
+    `oldest_waiting` is since when the oldest job that may start has been waiting; `next_sla` is the
+    earliest deadline of an open job.
+    """
+
+    name: str
+    waiting: int
+    delayed: int
+    queued: int
+    running: int
+    late: int
+    oldest_waiting: datetime | None
+    next_sla: datetime | None
+    sla_minutes: float | None
+    paused_at: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
+    workers: int
+    slots: int
+
+    @property
+    def open(self) -> int:
+        """Jobs of this queue that have not ended."""
+        return self.waiting + self.delayed + self.queued + self.running
+
+
+def overview(connection: Connection) -> list[Queue]:
+    """Every queue as it stands now, by name."""
+    rows = connection.execute(text(_OVERVIEW), {"gone": GONE_SECONDS})
+    return [Queue(**row) for row in rows.mappings()]
+
+
+_OVERVIEW = """
+with live as (
+    select unnest(queues) as queue, slots
+    from oms.workers
+    where beat_at > oms.now() - :gone * interval '1 second'
+),
+hands as (
+    select queue, count(*) as workers, sum(slots) as slots from live group by queue
+),
+standing as (
+    select
+        queue,
+        count(*) filter (where status = 'waiting' and ready_at is null) as waiting,
+        count(*) filter (where status = 'waiting' and ready_at is not null) as delayed,
+        count(*) filter (where status = 'queued') as queued,
+        count(*) filter (where status = 'running') as running,
+        count(*) filter (where sla < oms.now()) as late,
+        min(since) filter (where status = 'waiting' and ready_at is null) as oldest_waiting,
+        min(sla) as next_sla
+    from oms.jobs
+    where status in ('waiting', 'queued', 'running')
+    group by queue
+),
+promised as (
+    select distinct on (queue) queue, minutes
+    from oms.slas
+    where effective_at <= oms.now()
+    order by queue, effective_at desc, id desc
+)
+select
+    queue.name,
+    coalesce(standing.waiting, 0) as waiting,
+    coalesce(standing.delayed, 0) as delayed,
+    coalesce(standing.queued, 0) as queued,
+    coalesce(standing.running, 0) as running,
+    coalesce(standing.late, 0) as late,
+    standing.oldest_waiting,
+    standing.next_sla,
+    promised.minutes as sla_minutes,
+    queue.paused_at,
+    queue.paused_by,
+    queue.pause_reason,
+    coalesce(hands.workers, 0) as workers,
+    coalesce(hands.slots, 0) as slots
+from oms.queues as queue
+left join hands on hands.queue = queue.name
+left join standing on standing.queue = queue.name
+left join promised on promised.queue = queue.name
+order by queue.name
+"""

@@ -1,0 +1,73 @@
+"""The SLA table: append-only; the newest row in force is the SLA of its queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from hms_oms.jobs.commands import require_queue
+from hms_oms.runtime.errors import UnknownQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Sla:
+    """One entry: from `effective_at` on, jobs of `queue` are due `minutes` after they are accepted."""
+
+    queue: str
+    minutes: float
+    effective_at: datetime
+    set_by: str
+    reason: str | None
+
+
+def set_sla(connection: Connection, queue: str, minutes: float, *, set_by: str, reason: str | None) -> Sla:
+    """Hold `queue` to `minutes` from now on. Jobs accepted already keep their deadline.
+
+    Raises UnknownQueue for a name that no recipe uses.
+    """
+    require_queue(connection, queue)
+    row = connection.execute(
+        text(
+            "insert into oms.slas (queue, minutes, set_by, reason)"
+            " values (:queue, :minutes, :set_by, :reason)"
+            " returning queue, minutes, effective_at, set_by, reason"
+        ),
+        {"queue": queue, "minutes": minutes, "set_by": set_by, "reason": reason},
+    ).one()
+    return Sla(**row._mapping)
+
+
+def in_force(connection: Connection) -> list[Sla]:
+    """The SLA of every queue, as it stands now."""
+    rows = connection.execute(
+        text(
+            "select distinct on (queue) queue, minutes, effective_at, set_by, reason from oms.slas"
+            " where effective_at <= oms.now() order by queue, effective_at desc, id desc"
+        )
+    )
+    return [Sla(**row) for row in rows.mappings()]
+
+
+def minutes_in_force(connection: Connection, queue: str) -> float:
+    """The SLA of one queue in minutes. Raises UnknownQueue for a name that no recipe uses."""
+    for sla in in_force(connection):
+        if sla.queue == queue:
+            return sla.minutes
+    require_queue(connection, queue)
+    raise UnknownQueue(queue, [])
+
+
+def history(connection: Connection, queue: str) -> Sequence[Sla]:
+    """Every entry of a queue, newest first. Raises UnknownQueue for a name that no recipe uses."""
+    require_queue(connection, queue)
+    rows = connection.execute(
+        text(
+            "select queue, minutes, effective_at, set_by, reason from oms.slas"
+            " where queue = :queue order by effective_at desc, id desc"
+        ),
+        {"queue": queue},
+    )
+    return [Sla(**row) for row in rows.mappings()]

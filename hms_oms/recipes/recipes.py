@@ -1,0 +1,292 @@
+"""Recipes: what a job type is made of, read from TOML or JSON files and validated whole.
+
+A recipe names its queue, its default SLA, the payload it accepts and its steps. The ledger keeps a
+snapshot of each recipe that a job was accepted under, so that a later deploy cannot change a running job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from hms_oms.recipes import payload_schema
+from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
+from hms_oms.runtime import text_decoding
+from hms_oms.runtime.errors import ConfigError, UnknownJobType
+
+#: How the text of a file's cell is read (see hms_act.files.csv_rows).
+COLUMN_KINDS = ("text", "positive-integer", "number", "date")
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how late a failed step is tried again.
+
+    The n-th retry waits `base_seconds * factor ** (n - 1)`, at most `max_seconds`, with up to `jitter`
+    (a share of the delay) added at random. `errors` names the exception types that are tried again;
+    empty means all.
+    """
+
+    attempts: int = 3
+    base_seconds: float = 2.0
+    factor: float = 2.0
+    max_seconds: float = 300.0
+    jitter: float = 0.1
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `run` is the Celery task that does it, `by` says who does it (worker or agent)."""
+
+    name: str
+    run: str
+    queue: str
+    by: str = "worker"
+    time_limit: int = 300
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an intake file and the payload field that it fills."""
+
+    name: str
+    field: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A job type as its file describes it; `module` is the Python module in which its steps are."""
+
+    type: str
+    queue: str
+    sla_minutes: float
+    steps: tuple[Step, ...]
+    payload: Mapping[str, Any]
+    key: str | None = None
+    summary: str = ""
+    module: str | None = None
+    columns: tuple[Column, ...] = ()
+
+    def step(self, name: str) -> Step:
+        """The step of this name. Raises KeyError where there is none."""
+        return self.steps[self.index(name)]
+
+    def index(self, name: str) -> int:
+        """The position of the step of this name, from 0. Raises KeyError where there is none."""
+        for position, step in enumerate(self.steps):
+            if step.name == name:
+                return position
+        raise KeyError(name)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Every queue that a step of this recipe waits in, the recipe's own first."""
+        return tuple(dict.fromkeys([self.queue, *(step.queue for step in self.steps)]))
+
+    def as_document(self) -> dict[str, Any]:
+        """The recipe as plain JSON, the form in which the ledger keeps its snapshot."""
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return document
+
+    @property
+    def digest(self) -> str:
+        """A fingerprint of the whole content: equal recipes have equal digests."""
+        text = json.dumps(self.as_document(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Recipe:
+        """The inverse of `as_document`."""
+        steps = tuple(
+            Step(
+                **{
+                    **step,
+                    "retry": RetryPolicy(**{**step["retry"], "errors": tuple(step["retry"]["errors"])}),
+                }
+            )
+            for step in document["steps"]
+        )
+        columns = tuple(Column(**column) for column in document["columns"])
+        return cls(**{**document, "steps": steps, "columns": columns})
+
+
+Recipes = Mapping[str, Recipe]
+
+
+def load_folder(folder: Path) -> dict[str, Recipe]:
+    """Read every `*.toml` and `*.json` recipe in `folder`, by job type.
+
+    Raises ConfigError listing all faults of all files at once.
+    """
+    faults: list[str] = []
+    recipes: dict[str, Recipe] = {}
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".toml", ".json"))
+    if not paths:
+        faults.append(f"{folder} holds no recipe (*.toml or *.json)")
+    for path in paths:
+        try:
+            recipe = load_file(path)
+        except ConfigError as error:
+            faults.extend(error.faults)
+            continue
+        if recipe.type in recipes:
+            faults.append(f"{path.name}: type: {recipe.type} is described by another file too")
+        recipes[recipe.type] = recipe
+    if faults:
+        raise ConfigError(faults)
+    return recipes
+
+
+def load_file(path: Path) -> Recipe:
+    """Read one recipe file. Raises ConfigError with every fault, each naming the file and the field."""
+    try:
+        text = text_decoding.decode(path.read_bytes())
+        document = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{path.name}: cannot be read: {error}"]) from None
+    return parse(document, path.name)
+
+
+def parse(document: Any, source: str) -> Recipe:
+    """Build a recipe from a parsed file. Raises ConfigError with every fault, prefixed by `source`."""
+    faults = [f"{source}: {fault}" for fault in _faults(document)]
+    if faults:
+        raise ConfigError(faults)
+    queue = document["queue"]
+    return Recipe(
+        type=document["type"],
+        queue=queue,
+        sla_minutes=float(document["sla_minutes"]),
+        key=document.get("key"),
+        summary=document.get("summary", ""),
+        module=document.get("module"),
+        payload=document["payload"],
+        columns=tuple(
+            Column(column["name"], column.get("field", column["name"]), column.get("kind", "text"))
+            for column in document.get("columns", ())
+        ),
+        steps=tuple(_step(step, queue) for step in document["steps"]),
+    )
+
+
+def find(recipes: Recipes, job_type: str) -> Recipe:
+    """The recipe of a job type. Raises UnknownJobType naming those that exist."""
+    try:
+        return recipes[job_type]
+    except KeyError:
+        raise UnknownJobType(job_type, sorted(recipes)) from None
+
+
+def _step(step: Mapping[str, Any], queue: str) -> Step:
+    retry = step.get("retry", {})
+    return Step(
+        name=step["name"],
+        run=step.get("run", step["name"]),
+        queue=step.get("queue", queue),
+        by=step.get("by", "worker"),
+        time_limit=step.get("time_limit", 300),
+        retry=RetryPolicy(**{**retry, "errors": tuple(retry.get("errors", ()))}),
+    )
+
+
+def _faults(document: Any) -> list[str]:
+    validator = jsonschema.Draft202012Validator(_RECIPE_SCHEMA)
+    faults = [
+        f"{'.'.join(str(part) for part in error.absolute_path) or 'recipe'}: {error.message}"
+        for error in sorted(
+            validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path))
+        )
+    ]
+    faults += [f"{path}: not a finite number" for path in payload_schema.not_finite(document)]
+    if faults:
+        return faults
+    faults += _repeated("steps", [step["name"] for step in document["steps"]])
+    faults += _repeated("columns", [column["name"] for column in document.get("columns", ())])
+    try:
+        jsonschema.Draft202012Validator.check_schema(document["payload"])
+    except jsonschema.SchemaError as error:
+        where = ".".join(["payload", *(str(part) for part in error.absolute_path)])
+        faults.append(f"{where}: not a JSON Schema: {error.message}")
+        return faults
+    fields = document["payload"].get("properties", {})
+    key = document.get("key")
+    if key is not None and key not in document["payload"].get("required", ()):
+        faults.append(f"key: {key} is not a required field of the payload")
+    for position, column in enumerate(document.get("columns", ())):
+        target = column.get("field", column["name"])
+        if target not in fields:
+            faults.append(f"columns.{position}.field: {target} is not a field of the payload")
+    return faults
+
+
+def _repeated(where: str, names: Sequence[str]) -> list[str]:
+    return [f"{where}: {name} stands there twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
+_NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"}
+_SECONDS = {"type": "number", "minimum": 0}
+_RECIPE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type", "queue", "sla_minutes", "payload", "steps"],
+    "properties": {
+        "type": {"type": "string", "pattern": "^[a-z][a-z0-9_-]*(:[a-z0-9_-]+)*:v[0-9]+$"},
+        "queue": _NAME,
+        "sla_minutes": {"type": "number", "minimum": LEAST_MINUTES, "maximum": MOST_MINUTES},
+        "key": {"type": "string"},
+        "summary": {"type": "string"},
+        "module": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$"},
+        "payload": {"type": "object"},
+        "columns": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name"],
+                "properties": {
+                    "name": {"type": "string", "minLength": 1},
+                    "field": {"type": "string", "minLength": 1},
+                    "kind": {"enum": list(COLUMN_KINDS)},
+                },
+            },
+        },
+        "steps": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name"],
+                "properties": {
+                    "name": _NAME,
+                    "run": {"type": "string", "pattern": "^[a-z][a-z0-9_.]*$"},
+                    "queue": _NAME,
+                    "by": {"enum": ["worker", "agent"]},
+                    "time_limit": {"type": "integer", "minimum": 1, "maximum": 86400},
+                    "retry": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {
+                            "attempts": {"type": "integer", "minimum": 1, "maximum": 100},
+                            "base_seconds": _SECONDS,
+                            "factor": {"type": "number", "minimum": 1},
+                            "max_seconds": _SECONDS,
+                            "jitter": {"type": "number", "minimum": 0, "maximum": 1},
+                            "errors": {"type": "array", "items": {"type": "string"}},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}

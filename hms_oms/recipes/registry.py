@@ -1,0 +1,74 @@
+"""Which recipes and queues the ledger knows: the writer of oms.recipes and of new rows in oms.queues."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, text
+
+from hms_oms.database.connections import Bare
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import RecipeUnreadable
+
+log = logging.getLogger(__name__)
+
+#: The snapshots that were told to be unreadable.
+_told: set[int] = set()
+
+
+def register(connection: Connection, recipe: Recipe) -> int:
+    """Keep a snapshot of a recipe and return its id; make its queues, with the recipe's default SLA."""
+    for queue in recipe.queues:
+        connection.execute(
+            text("insert into oms.queues (name) values (:queue) on conflict do nothing"), {"queue": queue}
+        )
+        connection.execute(
+            text(
+                "insert into oms.slas (queue, minutes, set_by, reason)"
+                " select :queue, :minutes, 'recipe', :reason"
+                " where not exists (select from oms.slas where queue = :queue)"
+            ),
+            {"queue": queue, "minutes": recipe.sla_minutes, "reason": f"default of {recipe.type}"},
+        )
+    found = connection.scalar(
+        text("select id from oms.recipes where digest = :digest"), {"digest": recipe.digest}
+    )
+    if found is not None:
+        return int(found)
+    inserted = connection.scalar(
+        text(
+            "insert into oms.recipes (type, digest, definition) values (:type, :digest, :definition)"
+            # An update that changes nothing makes the row of a concurrent winner come back.
+            " on conflict (digest) do update set digest = excluded.digest returning id"
+        ),
+        {"type": recipe.type, "digest": recipe.digest, "definition": json.dumps(recipe.as_document())},
+    )
+    assert inserted is not None
+    return int(inserted)
+
+
+def snapshot(connection: Bare, recipe_id: int) -> Recipe:
+    """One recipe that a job was accepted under. Raises RecipeUnreadable."""
+    with connection.cursor() as cursor:
+        cursor.execute("select definition from oms.recipes where id = %s", (recipe_id,))
+        row = cursor.fetchone()
+    assert row is not None
+    try:
+        return Recipe.from_document(row[0])
+    except Exception as error:
+        raise RecipeUnreadable(recipe_id) from error
+
+
+def snapshots(connection: Connection) -> Mapping[int, Recipe]:
+    """Every recipe that a job was ever accepted under, by id, without those that cannot be read."""
+    readable: dict[int, Recipe] = {}
+    for row in connection.execute(text("select id, type, definition from oms.recipes")):
+        try:
+            readable[row.id] = Recipe.from_document(row.definition)
+        except Exception:
+            if row.id not in _told:
+                log.exception("recipe snapshot %d (%s) cannot be read and is passed over", row.id, row.type)
+            _told.add(row.id)
+    return readable

@@ -1,0 +1,119 @@
+"""Changes to a queue that can be undone: how it was, how it is since, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from hms_oms.jobs import commands
+from hms_oms.queues import sla
+from hms_oms.undo import changes
+from hms_oms.undo.changes import Change
+
+Standing = Mapping[str, Any]
+
+#: What is about the same thing, and so overrides one another.
+SAME: Mapping[str, tuple[str, ...]] = {
+    "pause": ("pause", "resume"),
+    "resume": ("pause", "resume"),
+    "limit": ("limit",),
+    "sla": ("sla",),
+}
+
+
+@dataclass
+class Kept:
+    """The number of a change; None as long as nothing was changed."""
+
+    change: int | None = None
+
+
+@contextmanager
+def keep(connection: Connection, action: str, queue: str, *, who: str) -> Iterator[Kept]:
+    """Keep what the block does to a queue, so that it can be undone. Raises UnknownQueue."""
+    kept, before = Kept(), standing(connection, action, queue)
+    yield kept
+    after = standing(connection, action, queue)
+    if after != before:
+        kept.change = changes.begin(connection, action, who=who, queue=queue, before=before, after=after)
+
+
+def standing(connection: Connection, action: str, queue: str) -> Standing:
+    """How a queue stands as far as an action is about it, held until the transaction ends."""
+    commands.require_queue(connection, queue)
+    row = connection.execute(text(_QUEUE), {"queue": queue}).mappings().one()
+    if action == "sla":
+        entry = sla.history(connection, queue)[0]
+        return {"minutes": entry.minutes, "since": entry.effective_at.isoformat(), "setBy": entry.set_by}
+    if action == "limit":
+        return {name: _json(row[name]) for name in _LIMITS}
+    return {"pausedAt": _json(row["paused_at"]), "pausedBy": row["paused_by"], "reason": row["pause_reason"]}
+
+
+def restore(connection: Connection, change: Change, *, who: str) -> None:
+    """Have a queue stand as it did before a change."""
+    assert change.queue is not None
+    assert change.before is not None
+    queue, before = change.queue, change.before
+    if change.action == "sla":
+        reason = f"undo of {change.actor}'s change"
+        sla.set_sla(connection, queue, before["minutes"], set_by=who, reason=reason)
+    elif change.action == "limit":
+        window, starts = before["window_size"], before["starts_per_minute"]
+        commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who)
+        connection.execute(text(_LIMITED_BY), {"queue": queue, **before})
+    elif before["pausedAt"] is None:
+        commands.resume(connection, queue)
+    else:
+        commands.pause(connection, queue, who=before["pausedBy"], reason=before["reason"])
+        # It has been paused since then, whatever happened in between.
+        connection.execute(text(_PAUSED_SINCE), {"queue": queue, "at": before["pausedAt"]})
+
+
+def accepted_since(connection: Connection, change: Change) -> int:
+    """How many open jobs of a queue were accepted under an SLA that is now undone."""
+    if change.action != "sla" or change.after is None:
+        return 0
+    given = {"queue": change.queue, "at": change.at, "minutes": change.after["minutes"]}
+    return int(connection.scalar(text(_ACCEPTED_SINCE), given) or 0)
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+_LIMITS = (
+    "window_size",
+    "window_set_by",
+    "window_set_at",
+    "starts_per_minute",
+    "starts_set_by",
+    "starts_set_at",
+)
+
+_QUEUE = """
+select
+    paused_at, paused_by, pause_reason,
+    window_size, window_set_by, window_set_at, starts_per_minute, starts_set_by, starts_set_at
+from oms.queues where name = :queue for update
+"""
+
+_PAUSED_SINCE = "update oms.queues set paused_at = cast(:at as timestamptz) where name = :queue"
+
+_LIMITED_BY = """
+update oms.queues
+set window_set_by = :window_set_by, window_set_at = cast(:window_set_at as timestamptz),
+    starts_set_by = :starts_set_by, starts_set_at = cast(:starts_set_at as timestamptz)
+where name = :queue
+"""
+
+_ACCEPTED_SINCE = """
+select count(*) from oms.jobs
+where queue = :queue and status in ('waiting', 'queued', 'running')
+    and created_at >= :at and sla_minutes = :minutes
+"""

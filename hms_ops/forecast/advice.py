@@ -1,0 +1,93 @@
+"""What people read of a cause and its remedies: one phrasing for the floor, pages, incidents and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from hms_oms.runtime.format import count
+from hms_ops.forecast.cause import Cause, Remedy
+
+#: A moment, as people read it.
+Clock = Callable[[datetime], str]
+
+
+def why(cause: Cause, at: Clock) -> str:
+    """What stands in the way, and who has set it: a part of a sentence."""
+    by = f" by {cause.set_by}" if cause.set_by else ""
+    since = f" at {at(cause.set_at)}" if cause.set_at else ""
+    match cause.kind:
+        case "paused":
+            return f"the queue was paused{by}{since}" if by or since else "the queue is paused"
+        case "no-worker":
+            return "no worker is there for it"
+        case "limit":
+            told = f" (set{by}{since})" if by or since else ""
+            return f"no more than {count(cause.limit or 0, 'job')} a minute may start{told}"
+        case "window":
+            told = f" (set{by}{since})" if by or since else ""
+            return f"no more than {count(cause.limit or 0, 'job')} may stand in front of the workers{told}"
+        case "host":
+            busy = "is" if len(cause.hosts) == 1 else "are"
+            return f"{_listed(cause.hosts)} {busy} busy"
+        case "slots":
+            return "all slots are at work"
+
+
+def what_helps(cause: Cause) -> str:
+    """What would help, the first thing first: a part of a sentence."""
+    first, *more = [remedy(each) for each in cause.remedies]
+    return first if not more else f"{first}, and then {_listed(more)}"
+
+
+def remedy(remedy: Remedy) -> str:
+    """What to do, in a few words."""
+    return _REMEDIES[remedy.verb](remedy)
+
+
+def sentence(cause: Cause, at: Clock) -> str:
+    """Why, what would help, and by which deadline it is needed: the end of a sentence."""
+    words = f"{why(cause, at)}: {what_helps(cause)}"
+    if not cause.holds:
+        return f"{words} to have them done sooner"
+    if cause.deadline is None or cause.kind in ("paused", "no-worker"):
+        return words
+    return f"{words} to hold what can be held; the tightest deadline is {at(cause.deadline)}"
+
+
+def brief(cause: Cause) -> str:
+    """The same in a few words, as they fit into a text."""
+    return f"{_BRIEFLY[cause.kind](cause)}: {what_helps(cause)}"
+
+
+def _workers(remedy: Remedy) -> str:
+    number, slots = remedy.number or 0, remedy.slots or 0
+    return f"add {count(number, 'worker')} ({count(slots, 'slot')})"
+
+
+def _start(remedy: Remedy) -> str:
+    return f"start workers with {count(remedy.slots, 'slot')}" if remedy.slots else "start workers"
+
+
+_BRIEFLY: dict[str, Callable[[Cause], str]] = {
+    "paused": lambda _: "the queue is paused",
+    "no-worker": lambda _: "no worker",
+    "limit": lambda cause: f"limit {cause.limit:,} a minute",
+    "window": lambda cause: f"window of {cause.limit:,}",
+    "host": lambda cause: f"{_listed(cause.hosts)} busy",
+    "slots": lambda _: "too few slots",
+}
+_REMEDIES: dict[str, Callable[[Remedy], str]] = {
+    "resume": lambda _: "resume it",
+    "start-workers": _start,
+    "raise-limit": lambda remedy: (
+        f"raise the limit to {remedy.number:,}" if remedy.number else "raise the limit"
+    ),
+    "raise-window": lambda remedy: f"raise the window to {remedy.number:,}",
+    "add-workers": _workers,
+    "add-workers-elsewhere": lambda remedy: f"{_workers(remedy)} on another machine",
+}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,264 @@
+"""What will be late: the work that is open, set against what the workers get done.
+
+Two classic sums over the deadlines of the open jobs, taken in the order in which they are served:
+
+- the *fluid drain*: workers that get `rate` jobs a second done are through with the k-th in line at
+  `now + k / rate`. The job is late if that passes its deadline. With a limit of starts the rate is the lesser
+  of two (see `hms_ops.forecast.capacity`);
+- the *processor demand* of earliest-deadline-first scheduling (Liu and Layland 1973; Baruah, Rosier and
+  Howell 1990): every promise can be held exactly if, for each deadline d, the work due by d fits into the
+  time until d. Solved for the slots: `slots = max over d of (work due by d) / ((d - now) * rate per slot)`;
+  solved for the limit: `starts = max over d of (jobs due by d, not started) / (d - now - time of one job)`.
+
+Both cost the number of different deadlines, not of jobs. Jobs that may not start yet stand in line like the
+others, and nothing is known of jobs still to come: what is forecast is the least that will happen. Everything
+here is a pure function; moments are aware, rates are jobs per second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from hms_ops.forecast.capacity import Capacity
+from hms_ops.forecast.snapshot import Forecast
+
+#: How many open jobs have which deadline, in the order in which they are served: by priority, and among
+#: equals the earliest deadline first. A deadline may occur more than once.
+Histogram = Sequence[tuple[datetime, int]]
+
+#: A paused queue is taken to go on this many seconds from now, so that a pause is announced this long before
+#: it breaks a promise, and not while it is harmless.
+PAUSE_SECONDS = 600.0
+
+#: The resolution of a clock: a moment may be cut by so much, in seconds.
+_CLOCK_SECONDS = 1e-6
+#: Below the resolution of a clock: a job that is done at its deadline is on time, whatever floats make of it.
+_ROUNDING = 1e-6
+#: What is lost between two starts, and until somebody has raised the limit: so much more is asked for.
+_SPARE = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What another SLA would mean for the jobs that are open now.
+
+    `before` is the forecast as it is, `after` as it would be had they been accepted under the other SLA.
+    `late_now` of them are past their deadline, `late_at_once` would be under the other SLA.
+    """
+
+    before: Forecast
+    after: Forecast
+    late_now: int
+    late_at_once: int
+
+
+def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused: bool = False) -> Forecast:
+    """What becomes of the open jobs if nothing changes.
+
+    `late` counts jobs whose deadline is still ahead (or this very moment) and will be missed; those that are
+    past it hold the others up, but are not counted again. `first_late` is the earliest deadline that will be
+    missed, thus the moment from which there are late jobs, not the one at which the late job is done.
+    `deadline` is the binding one: where the work due is the most for the time left. Nothing done without live
+    slots: every job is late at its deadline.
+
+    `slots_needed` and `limit_needed` hold every deadline that can be held from now on, each if the other is
+    not in the way. They leave aside the deadlines that are nearer than one slot takes for one job, since
+    nothing can hold those, and are None if a slot gets nothing done. A paused queue starts `PAUSE_SECONDS`
+    from now.
+    """
+    start = start_of(now, paused=paused)
+    late, first_late = _late(histogram, capacity, start, now)
+    slots, deadline = _slots(histogram, capacity.per_slot, now)
+    starts, by_limit = _starts(histogram, capacity, now)
+    jobs = sum(count for _, count in histogram)
+    return Forecast(
+        late=late,
+        first_late=first_late,
+        deadline=(by_limit if capacity.held_back else deadline) or first_late,
+        done_at=finish(jobs, capacity, start) if jobs else None,
+        rate=capacity.rate,
+        slots_needed=slots,
+        trusted=capacity.trusted,
+        slot_rate=capacity.per_slot,
+        limit_needed=starts,
+    )
+
+
+def start_of(now: datetime, *, paused: bool) -> datetime:
+    """When work begins: a paused queue is taken to go on `PAUSE_SECONDS` from now."""
+    return now + timedelta(seconds=PAUSE_SECONDS) if paused else now
+
+
+def later(
+    found: Forecast, histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
+) -> Forecast:
+    """What a forecast of a moment ago, whose work began at `start`, says `now`.
+
+    Jobs whose deadline has passed since are late, and no longer of those that will be, nor does a remedy
+    hold them.
+    """
+    late, first_late = _late(histogram, capacity, start, now)
+    by_now = forecast(histogram, capacity, now)
+    return replace(by_now, late=late, first_late=first_late, done_at=found.done_at)
+
+
+def finish(position: int, capacity: Capacity, now: datetime) -> datetime | None:
+    """When the job at `position` (the first is 1) is done. None is never."""
+    try:
+        return now + timedelta(seconds=capacity.seconds_until(position))
+    except OverflowError:
+        return None
+
+
+def change(
+    histogram: Histogram,
+    capacity: Capacity,
+    now: datetime,
+    *,
+    minutes: float,
+    instead: float,
+    paused: bool = False,
+) -> Change:
+    """What an SLA of `instead` minutes, in place of `minutes`, would put at risk of the jobs open now.
+
+    A real change leaves accepted jobs their deadline: this is how the load of now would fare under it. Jobs
+    are taken to have their deadline from the SLA.
+    """
+    shift = timedelta(minutes=instead - minutes)
+    shifted = [(deadline + shift, jobs) for deadline, jobs in histogram]
+    return Change(
+        before=forecast(histogram, capacity, now, paused=paused),
+        after=forecast(shifted, capacity, now, paused=paused),
+        late_now=_overdue(histogram, now),
+        late_at_once=_overdue(shifted, now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What becomes of jobs that would be accepted now with one deadline.
+
+    The last of them is done at `done_at` (None: never), `late` of them after their deadline; `others_late`
+    open jobs would be late because of them.
+    """
+
+    done_at: datetime | None
+    late: int
+    others_late: int
+
+
+def arrival(
+    histogram: Histogram,
+    capacity: Capacity,
+    now: datetime,
+    *,
+    jobs: int,
+    deadline: datetime,
+    paused: bool = False,
+) -> Arrival:
+    """What becomes of `jobs` more with `deadline` and no priority, and of those that are open now."""
+    start = start_of(now, paused=paused)
+    place = len(histogram)
+    while place and histogram[place - 1][0] > deadline:
+        place -= 1
+    ahead, behind = list(histogram[:place]), list(histogram[place:])
+    before = sum(count for _, count in ahead)
+    late = jobs - _on_time(before, jobs, capacity, (deadline - start).total_seconds())
+    together, _ = _late([*ahead, (deadline, jobs), *behind], capacity, start, now)
+    alone, _ = _late(histogram, capacity, start, now)
+    return Arrival(finish(before + jobs, capacity, start), late, max(0, together - late - alone))
+
+
+def quote(histogram: Histogram, capacity: Capacity, now: datetime) -> datetime | None:
+    """The earliest deadline that a new job can be promised without making another one late.
+
+    The new job is served after all with the same or an earlier deadline and delays all others by one place;
+    itself it holds a slot for as long as one takes for one job. None if nothing is ever done.
+    """
+    at_best = finish(1, Capacity(min(1, capacity.slots), capacity.per_slot), now)
+    if at_best is None:
+        return None
+    line = sorted(histogram)
+    harmed = _last_harmed(line, capacity, now)
+    before, earliest = 0, at_best
+    for index, (deadline, jobs) in enumerate(line):
+        done_at = finish(before + 1, capacity, now)
+        if done_at is None:
+            return None
+        if index > harmed and max(done_at, earliest) < deadline:
+            return max(done_at, earliest)
+        before, earliest = before + jobs, max(at_best, deadline)
+    done_at = finish(before + 1, capacity, now)
+    return done_at and max(done_at, earliest)
+
+
+def _overdue(histogram: Histogram, now: datetime) -> int:
+    return sum(jobs for deadline, jobs in histogram if deadline < now)
+
+
+def _late(
+    histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
+) -> tuple[int, datetime | None]:
+    """How many jobs will miss a deadline that is not past, and the earliest such deadline."""
+    late, first, before = 0, None, 0
+    for deadline, jobs in histogram:
+        missed = jobs - _on_time(before, jobs, capacity, (deadline - start).total_seconds())
+        if missed and deadline >= now:
+            late += missed
+            first = deadline if first is None else min(first, deadline)
+        before += jobs
+    return late, first
+
+
+def _on_time(before: int, jobs: int, capacity: Capacity, seconds: float) -> int:
+    """How many of `jobs` in line behind `before` others are done within `seconds`."""
+    done = capacity.done_within(seconds + _CLOCK_SECONDS)
+    return min(jobs, max(0, math.floor(min(done, 1e15) + _ROUNDING) - before))
+
+
+def _slots(histogram: Histogram, per_slot: float, start: datetime) -> tuple[int | None, datetime | None]:
+    """How many slots hold every deadline that can still be held, and which of them asks for the most."""
+    if per_slot <= 0:
+        return None, None
+    needed, binding, due = 0.0, None, 0
+    for deadline, jobs in histogram:
+        due += jobs
+        jobs_per_slot = (deadline - start).total_seconds() * per_slot
+        if jobs_per_slot + _ROUNDING >= 1 and due / jobs_per_slot > needed:
+            needed, binding = due / jobs_per_slot, deadline
+    return math.ceil(needed - _ROUNDING), binding
+
+
+def _starts(histogram: Histogram, capacity: Capacity, start: datetime) -> tuple[int | None, datetime | None]:
+    """How many starts a minute hold every deadline that can still be held, and which asks for the most.
+
+    A job has to start by the time that it takes before its deadline. Of a deadline so near that this leaves
+    less than half of the time, as much is asked as if jobs had been started all along.
+    """
+    if capacity.per_slot <= 0:
+        return None, None
+    needed, binding, due = 0.0, None, 0
+    takes = 1 / capacity.per_slot
+    for deadline, jobs in histogram:
+        due += jobs
+        seconds = (deadline - start).total_seconds()
+        if due <= capacity.started or seconds * capacity.per_slot + _ROUNDING < 1:
+            continue
+        asked = (due - capacity.started) / (seconds - takes) if seconds > 2 * takes else due / seconds
+        if asked > needed:
+            needed, binding = asked, deadline
+    return math.ceil(60 * needed * _SPARE - _ROUNDING), binding
+
+
+def _last_harmed(line: Histogram, capacity: Capacity, now: datetime) -> int:
+    """The last in a line that one more job in front would make late, where it is on time without; or -1."""
+    last, before = -1, 0
+    for index, (deadline, jobs) in enumerate(line):
+        seconds = (deadline - now).total_seconds()
+        if _on_time(before, jobs, capacity, seconds) > _on_time(before + 1, jobs, capacity, seconds):
+            last = index
+        before += jobs
+    return last

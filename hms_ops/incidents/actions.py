@@ -1,0 +1,144 @@
+"""Incidents as people meet them: what is wrong, what happened to it, and what they can say about it.
+
+    pending -> open <-> acknowledged -> resolved (-> open again, within a while)
+
+A queue has at most one incident about its deadlines that is not resolved, and every other rule one for each
+queue (and subject): the database says so.
+`hms_ops.incidents.lifecycle` moves them with what the rules find. An incident is named by its reference (`K7`, `#K7`) or
+its number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, text
+
+from hms_oms.messages import outbox
+from hms_oms.runtime.errors import HmsError
+from hms_ops.incidents import store
+from hms_ops.incidents.store import ROWS, Event, Incident
+from hms_ops.incidents.thresholds import Thresholds
+
+__all__ = ["LIVE", "STATES", "Event", "Incident", "UnknownIncident"]
+
+STATES = ("pending", "open", "acknowledged", "resolved")
+#: Those that people should know of and that are not over.
+LIVE = ("open", "acknowledged")
+
+
+class UnknownIncident(HmsError):
+    """No incident has this reference or number."""
+
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
+        super().__init__(f"there is no incident {wanted}")
+
+
+def get(connection: Connection, wanted: int | str) -> Incident:
+    """One incident, by reference or number. Raises UnknownIncident.
+
+    References come round again after a long while: the one that is not resolved is meant, or else the newest.
+    """
+    return _incident(connection, wanted, hold=False)
+
+
+def find(
+    connection: Connection,
+    states: Collection[str] = LIVE,
+    queue: str | None = None,
+    limit: int | None = 100,
+    after: int | None = None,
+) -> list[Incident]:
+    """The incidents in one of `states`, of one queue or all, newest first; `after` goes on behind that id."""
+    query = select(*ROWS.c).where(ROWS.c.state.in_(list(states))).order_by(ROWS.c.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(ROWS.c.id < after)
+    if queue is not None:
+        query = query.where(ROWS.c.queue == queue)
+    return [store.read(row) for row in connection.execute(query).mappings()]
+
+
+def history(connection: Connection, incident: int) -> list[Event]:
+    """What happened to an incident, oldest first."""
+    rows = connection.execute(
+        text("select at, kind, who, detail from ops.incident_events where incident_id = :id order by id"),
+        {"id": incident},
+    )
+    return [Event(**row) for row in rows.mappings()]
+
+
+def acknowledge(
+    connection: Connection,
+    incident: int | str,
+    who: str,
+    now: datetime,
+    limits: Thresholds,
+    reason: str | None = None,
+) -> Incident:
+    """Somebody has it in hand: texts not yet sent are cancelled. Raises UnknownIncident.
+
+    Acknowledging again makes it last anew. One that was merged into another stands for that one; one that has
+    not opened yet, or is resolved, stays as it is.
+    """
+    found = _whole(connection, incident)
+    if found.state not in LIVE:
+        return found
+    outbox.cancel_pages(connection, found.id)
+    return store.change(
+        connection,
+        found,
+        now,
+        "acknowledged",
+        who,
+        {"reason": reason} if reason else None,
+        state="acknowledged",
+        acknowledged_at=now,
+        acknowledged_by=who,
+        ack_expires_at=now + timedelta(minutes=limits.value(found.rule, "ack_minutes", found.queue)),
+        silenced=False,
+    )
+
+
+def comment(connection: Connection, incident: int | str, who: str, words: str, now: datetime) -> Incident:
+    """Write down what somebody says about an incident, in whatever state. Raises UnknownIncident."""
+    found = _whole(connection, incident)
+    store.note(connection, found.id, now, "comment", who, {"text": words})
+    return found
+
+
+def resolve(
+    connection: Connection, incident: int | str, who: str, reason: str | None, now: datetime
+) -> Incident:
+    """A person says that it is over. Raises UnknownIncident.
+
+    A rule that still holds does not open it again at once, but as a new incident when `reopen_seconds` have
+    passed: a person's word stands for that long. If the rule is clear in between, it is reopened as always.
+    """
+    found = _whole(connection, incident)
+    if found.state not in LIVE:
+        return found
+    return store.end(connection, found, now, who, reason)
+
+
+def _whole(connection: Connection, wanted: int | str) -> Incident:
+    """The incident that a person means, held: the one that it was merged into, if it was."""
+    found = _incident(connection, wanted, hold=True)
+    while found.merged_into is not None:
+        found = _incident(connection, found.merged_into, hold=True)
+    return found
+
+
+def _incident(connection: Connection, wanted: int | str, *, hold: bool) -> Incident:
+    name = str(wanted).strip().removeprefix("#").upper()
+    if re.fullmatch(r"[0-9]{1,18}", name):
+        query = select(*ROWS.c).where(ROWS.c.id == int(name))
+    else:
+        query = select(*ROWS.c).where(ROWS.c.reference == name)
+        query = query.order_by(ROWS.c.state == "resolved", ROWS.c.id.desc()).limit(1)
+    row = connection.execute(query.with_for_update() if hold else query).mappings().one_or_none()
+    if row is None:
+        raise UnknownIncident(str(wanted))
+    return store.read(row)

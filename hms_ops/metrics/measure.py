@@ -1,0 +1,259 @@
+"""Measures the floor: one look is one `Picture`, from what was heard and from what the ledger says.
+
+A light look costs a few milliseconds however many jobs are open: deadlines by their index, and the steps that
+were heard. A heavy look also counts the open jobs and sweeps the diary; what it counts is carried on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from hms_oms.broker import broker_state
+from hms_oms.broker.broker_state import BrokerState
+from hms_oms.jobs import workers as presence
+from hms_oms.jobs.workers import Worker
+from hms_ops.events.event_buffer import Heard
+from hms_ops.events.event_log import Diary
+from hms_ops.events.receiver import Receiver
+from hms_ops.forecast.capacity import Capacity, most
+from hms_ops.forecast.cause import busy_hosts
+from hms_ops.forecast.forecast import Histogram, forecast, later, start_of
+from hms_ops.forecast.snapshot import Forecast, Hearing, HostSeen, Picture, QueueSeen
+from hms_ops.forecast.throughput import Pace, work
+from hms_ops.metrics.counts import Census, Count, Day, Standing
+from hms_ops.statements import statement
+from hms_ops.stats.queue_stats import EVENTS, LEDGER, Tally
+from hms_ops.stats.waits import Begun, Ended
+
+#: What is set for a queue, as the ledger has it.
+_SET = (
+    "paused_by",
+    "starts_per_minute",
+    "starts_set_by",
+    "starts_set_at",
+    "window_size",
+    "window_set_by",
+    "window_set_at",
+)
+#: Late jobs are counted at every look up to this many; beyond, the census counts them.
+MOST_LATE = 5000
+#: Events are late by a bundle and a look: the sweep leaves what was just written to them, in seconds.
+HEARING_SECONDS = 2.0
+#: The looks over which it is told how many events come, and how late.
+HEARING_LOOKS = 20
+
+
+class Measure:
+    """Looks at the floor again and again, by the days of `office`; without `receiver` by the ledger alone."""
+
+    def __init__(self, engine: Engine, receiver: Receiver | None, *, office: tzinfo = UTC) -> None:
+        self._receiver = receiver
+        self._diary = Diary(0.0 if receiver is None else HEARING_SECONDS)
+        self._census = Census(engine, office)
+        self._counted_at: datetime | None = None
+        self._tallies: dict[str, Tally] = {}
+        self._paces: dict[str, Pace] = {}
+        self._ahead: dict[str, Forecast | None] = {}
+        # What the forecasts rest on: so that each look knows which of the jobs are late by now.
+        self._lines: dict[str, tuple[Histogram, Capacity, datetime]] = {}
+        self._left: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._unsent: tuple[int, datetime | None] | None = None
+        self._broker: BrokerState | None = None
+        # Queues in which nothing could be done, and since when it can again.
+        self._unable: set[str] = set()
+        self._able_since: dict[str, datetime] = {}
+        self._began: float | None = None
+        self._last: float | None = None
+        self._looked: datetime | None = None
+        self._lately: deque[tuple[float, int, float | None]] = deque(maxlen=HEARING_LOOKS)
+        self._dropped = self._malformed = 0
+
+    def look(self, connection: Connection, heavy: bool) -> Picture:
+        """One look, in the caller's transaction; the first one is a heavy one in any case."""
+        now: datetime = connection.scalar(text("select oms.now()")).astimezone(UTC)
+        heard = Heard() if self._receiver is None else self._receiver.drain()
+        self._follow(connection, heard, now.timestamp())
+        if heavy or self._counted_at is None or self._diary.behind:
+            self._sweep(connection, now.timestamp())
+        workers = presence.live(connection)
+        count = self._census.latest(now, anew=heavy)
+        for tally in self._tallies.values():
+            tally.slide(now.timestamp())
+        rows = connection.exec_driver_sql(
+            statement("measure_queues"), {"now": now, "most": MOST_LATE}
+        ).mappings()
+        queues = [self._queue(dict(row), workers, now, count) for row in rows]
+        self._counted_at = count.at
+        if heavy or self._unsent is None:
+            self._unsent = _outbox(connection, now)
+            self._broker = broker_state.read(connection)
+        unsent, unsent_since = self._unsent
+        looked_before, self._looked = self._looked, now
+        return Picture(
+            now=now,
+            queues=queues,
+            hosts=_hosts(workers),
+            unsent=unsent,
+            unsent_since=unsent_since,
+            events_at=self._events_at(now),
+            looked_before=looked_before,
+            workers=len(workers),
+            counted_at=count.at,
+            hearing=self._hearing(),
+            broker=self._broker,
+        )
+
+    def _follow(self, connection: Connection, heard: Heard, now: float) -> None:
+        steps = self._diary.follow(connection, heard.tickets, now)
+        for step in steps:
+            self._count(step)
+            self._tally(step.queue).source = EVENTS
+        self._dropped += heard.dropped
+        self._malformed += heard.malformed
+        self._last = heard.last if heard.last is not None else self._last
+        lag = max((max(0.0, now - step.at) for step in steps), default=None)
+        self._lately.append((time.monotonic(), heard.events, lag))
+
+    def _sweep(self, connection: Connection, now: float) -> None:
+        found = self._diary.sweep(connection, now)
+        for step in found.steps:
+            self._count(step)
+        for queue in found.heard | found.swept:
+            most_were_heard = found.heard[queue] >= found.swept[queue]
+            self._tally(queue).source = EVENTS if most_were_heard else LEDGER
+        self._began = now if self._began is None else self._began
+
+    def _count(self, step: Begun | Ended) -> None:
+        self._tally(step.queue).count(step)
+        # What was done before the first look says nothing of how many slots were at it.
+        if isinstance(step, Ended) and step.left and self._began is not None and step.at > self._began:
+            self._left[step.queue] = self._left.get(step.queue, 0) + 1
+            self._done[step.queue] = self._done.get(step.queue, 0) + 1
+
+    def _tally(self, queue: str) -> Tally:
+        found = self._tallies.get(queue)
+        if found is None:
+            found = self._tallies[queue] = Tally(LEDGER if self._last is None else EVENTS)
+        return found
+
+    def _queue(
+        self, row: Mapping[str, Any], workers: Sequence[Worker], now: datetime, count: Count
+    ) -> QueueSeen:
+        name: str = row["name"]
+        crew = [worker for worker in workers if name in worker.queues]
+        slots = sum(worker.slots for worker in crew)
+        standing = count.standings.get(name, Standing())
+        day = count.days.get(name, Day())
+        tally = self._tally(name)
+        tally.finished_at(day.last_finished)
+        if count.at != self._counted_at:
+            hands = 1 if name in count.agents else slots  # how many agents there are, nobody knows
+            self._look_ahead(row, standing, hands, now)
+        ahead = self._ahead.get(name)
+        if ahead is not None:
+            ahead = later(ahead, *self._lines[name], now)
+        known = self._diary.caught_up
+        queue = QueueSeen(
+            name=name,
+            sla_minutes=row["sla_minutes"],
+            waiting=standing.waiting,
+            delayed=standing.delayed,
+            queued=standing.queued,
+            running=standing.running,
+            late=row["late"] if row["late"] < MOST_LATE else max(row["late"], standing.late),
+            late_since=row["next_sla"] if row["late"] else None,
+            at_risk=ahead.late if ahead is not None and ahead.trusted else None,
+            oldest_waiting=standing.oldest_waiting,
+            oldest_queued=standing.oldest_queued,
+            next_sla=row["next_sla"],
+            paused_at=row["paused_at"],
+            workers=len(crew),
+            slots=slots,
+            agent_only=name in count.agents,
+            waits=tally.waits(standing.ages) if known else None,
+            finished=tally.finished if known else None,
+            failed=tally.failed if known else None,
+            last_finished=tally.last_finished,
+            rate=None if ahead is None else ahead.rate,
+            forecast=ahead,
+            left=tally.left if known else None,
+            left_last_minute=tally.last_minute(now.timestamp()) if known else None,
+            rate_now=tally.rate_now(now.timestamp()) if known else None,
+            done=self._done.get(name, 0),
+            steps=tally.steps(),
+            ended_today=day.promises.ended,
+            on_time_today=day.promises.on_time,
+            busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in crew),
+            **{name: row[name] for name in _SET},
+        )
+        return replace(queue, able_since=self._since_able(queue, now))
+
+    def _since_able(self, queue: QueueSeen, now: datetime) -> datetime | None:
+        """Since when its work can be done again, where it was seen that it could not."""
+        if not queue.able:
+            self._unable.add(queue.name)
+        elif queue.name in self._unable:
+            self._unable.remove(queue.name)
+            self._able_since[queue.name] = now
+        return self._able_since.get(queue.name)
+
+    def _look_ahead(self, row: Mapping[str, Any], standing: Standing, slots: int, now: datetime) -> None:
+        name, paused = row["name"], row["paused_at"] is not None
+        held = paused or row["starts_used"] or row["window_size"] == 0
+        able = work(standing.running, standing.queued, standing.waiting, held=held)
+        pace = self._paces.setdefault(name, Pace())
+        pace.look(now, self._left.pop(name, 0), min(slots, able))
+        capacity = pace.capacity(slots)
+        if capacity is not None:
+            allowed = most(row["starts_per_minute"], row["window_size"])
+            capacity = capacity.limited(allowed, standing.running + standing.queued)
+            self._lines[name] = standing.histogram, capacity, start_of(now, paused=paused)
+        self._ahead[name] = (
+            None if capacity is None else forecast(standing.histogram, capacity, now, paused=paused)
+        )
+
+    def _events_at(self, now: datetime) -> datetime | None:
+        return None if self._last is None else now - timedelta(seconds=time.monotonic() - self._last)
+
+    def _hearing(self) -> Hearing | None:
+        if self._receiver is None:
+            return None
+        seconds = self._lately[-1][0] - self._lately[0][0]
+        events = sum(count for _, count, _ in self._lately) - self._lately[0][1]
+        return Hearing(
+            events=events / seconds if seconds else 0.0,
+            lag=max((lag for _, _, lag in self._lately if lag is not None), default=None),
+            dropped=self._dropped + self._diary.dropped,
+            malformed=self._malformed,
+        )
+
+
+def _hosts(workers: Sequence[Worker]) -> list[HostSeen]:
+    """Each machine with live workers: the load as its last beat says, the memory of all its workers."""
+    hosts: dict[str, list[Worker]] = {}
+    for worker in workers:
+        hosts.setdefault(worker.host, []).append(worker)
+    return [
+        HostSeen(
+            host,
+            max(crew, key=lambda worker: worker.beat_at).cpu_percent,
+            sum(worker.rss_bytes for worker in crew),
+            len(crew),
+            sorted({queue for worker in crew for queue in worker.queues}),
+        )
+        for host, crew in sorted(hosts.items())
+    ]
+
+
+def _outbox(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
+    """How many texts wait to be sent though they may go, and since when the oldest of them stands."""
+    row = connection.exec_driver_sql(statement("measure_outbox"), {"now": now}).one()
+    return row.unsent, row.since

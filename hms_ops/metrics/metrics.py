@@ -1,0 +1,287 @@
+"""Metrics: a picture as named numbers, the newest of each kept in the ledger; the writer of ops.metrics.
+
+Each value says where it comes from (events, ledger or presence) and of when it is. A value that is None is
+"no data", which is never zero. What is not renewed grows old where it stands: readers are given it with its
+moment, and take it for stale after `STALE_SECONDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from hms_oms.daemon.isolation import Apart
+from hms_oms.jobs.on_time import Counts
+from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.statements import statement
+from hms_ops.stats.queue_stats import EVENTS, LEDGER
+from hms_ops.stats.sliding_window import WINDOW_SECONDS
+
+PRESENCE = "presence"
+
+#: A value that has not changed is written again after this many seconds, so that it can be told from ...
+RENEW_SECONDS = 5.0
+#: ... one that is stale: nobody measures any more, or what was measured is gone.
+STALE_SECONDS = 15.0
+#: No value is written more often than this, in seconds.
+LEAST_SECONDS = 1.0
+#: What was not renewed for so long, in seconds, is not remembered.
+FORGET_SECONDS = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measured value. `queue` and `subject` are None where the metric has none.
+
+    `at` is of when the value is, by the ledger's clock; `source` is 'events', 'ledger' or 'presence'.
+    """
+
+    name: str
+    value: float | None
+    queue: str | None
+    subject: str | None
+    at: datetime
+    source: str
+
+    def stale(self, now: datetime) -> bool:
+        """Whether the value is too old to be shown as what is."""
+        return now - self.at > timedelta(seconds=STALE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a metric is. `labels` names what tells its values apart, `subject` what its subject is.
+
+    `kept`: whether there is a history of it.
+    """
+
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ("queue",)
+    kept: bool = False
+
+
+#: Every metric there is. Windows are the last five minutes.
+CATALOGUE: Mapping[str, Meaning] = {
+    "queue.length": Meaning(
+        "jobs",
+        "Open jobs: in the backlog, delayed, in the window in front of the workers, or running",
+        ("queue", "state"),
+        kept=True,
+    ),
+    "queue.oldestAge": Meaning(
+        "seconds", "How long the oldest job in the backlog has been waiting", kept=True
+    ),
+    "queue.waitTime": Meaning(
+        "seconds",
+        "Mean of the waits of jobs begun in the window and of the ages of those still waiting",
+        kept=True,
+    ),
+    "queue.waitTime.p50": Meaning("seconds", "Half of those waits and ages are no longer"),
+    "queue.waitTime.p95": Meaning("seconds", "95 percent of those waits and ages are no longer", kept=True),
+    "queue.waitTime.p99": Meaning("seconds", "99 percent of those waits and ages are no longer"),
+    "queue.throughput": Meaning("jobs per second", "Jobs done with the queue, over the window", kept=True),
+    "queue.throughput.now": Meaning(
+        "jobs per second", "Jobs done with the queue as of now: weighted by e^(-age / 20 s)"
+    ),
+    "queue.throughput.minute": Meaning(
+        "jobs per second", "Jobs done with the queue in the last whole minute, counted", kept=True
+    ),
+    "queue.done": Meaning("jobs", "Jobs done with the queue since the watch began to look"),
+    "step.time": Meaning(
+        "seconds", "Mean time of a step from claim to report, over the window", ("queue", "step"), kept=True
+    ),
+    "step.time.p50": Meaning("seconds", "Half of those times are no longer", ("queue", "step")),
+    "step.time.p95": Meaning("seconds", "95 percent of those times are no longer", ("queue", "step")),
+    "worker.successRate": Meaning(
+        "share", "Finished steps among the finished, failed and lost ones, over the window", kept=True
+    ),
+    "worker.online": Meaning("workers", "Live workers of the queue", kept=True),
+    "floor.workers": Meaning("workers", "Live workers of all queues, each counted once", (), kept=True),
+    "cpu.percent": Meaning(
+        "percent", "Load of all cores of a machine with live workers", ("host",), kept=True
+    ),
+    "memory.bytes": Meaning("bytes", "Memory of the live workers of a machine", ("host",), kept=True),
+    "sla.breached": Meaning("jobs", "Open jobs past their deadline", kept=True),
+    "sla.atRisk": Meaning("jobs", "Open jobs that will miss their deadline if nothing changes", kept=True),
+    "sla.onTimeToday": Meaning(
+        "share", "On-time share of those that ended on the office's day: done by the deadline", kept=True
+    ),
+    "sla.onTimeDueToday": Meaning(
+        "share", "On-time share of those due: ended on the office's day, or open past the deadline", kept=True
+    ),
+    "sla.missedToday": Meaning(
+        "jobs", "Jobs that ended late or failed on the office's day, or are open past the deadline"
+    ),
+    "forecast.doneIn": Meaning("seconds", "Time until the last open job is done, at the present pace"),
+    "forecast.lateIn": Meaning("seconds", "Time until the first deadline that will be missed"),
+    "forecast.dueIn": Meaning("seconds", "Time until the deadline that asks for the most"),
+    "forecast.rate": Meaning(
+        "jobs per second", "What the live workers get done while the queue has work, within its limits"
+    ),
+    "forecast.slotRate": Meaning("jobs per second", "What one slot gets done while it has work"),
+    "forecast.slotsNeeded": Meaning("slots", "Live slots that would hold every promise that can be held"),
+    "forecast.limitNeeded": Meaning(
+        "starts a minute", "The limit of starts that would hold every promise that can be held"
+    ),
+    "ops.events": Meaning("events per second", "Worker events heard lately", ()),
+    "ops.eventLag": Meaning("seconds", "Longest time lately from a step's change to its being seen", ()),
+    "ops.dropped": Meaning("tickets", "Heard tickets left to the sweep since the start: too many", ()),
+    "ops.malformed": Meaning("events", "Events since the start that made no sense", ()),
+}
+
+
+def of(picture: Picture, apart: Apart | None = None) -> list[Metric]:
+    """The picture as metrics, without those of a queue that raises."""
+    apart = apart or Apart()
+    found: list[Metric] = []
+    for queue in picture.queues:
+        with apart.doing(f"measuring queue {queue.name}"):
+            found += list(_of_queue(queue, picture))
+    found.append(
+        Metric("floor.workers", picture.workers, None, None, picture.now, PRESENCE),
+    )
+    for host in picture.hosts:
+        found.append(Metric("cpu.percent", host.cpu_percent, None, host.name, picture.now, PRESENCE))
+        found.append(Metric("memory.bytes", host.rss_bytes, None, host.name, picture.now, PRESENCE))
+    if picture.hearing is not None:
+        heard = {
+            "ops.events": picture.hearing.events,
+            "ops.eventLag": picture.hearing.lag,
+            "ops.dropped": picture.hearing.dropped,
+            "ops.malformed": picture.hearing.malformed,
+        }
+        found += [Metric(name, value, None, None, picture.now, EVENTS) for name, value in heard.items()]
+    return found
+
+
+def publish(connection: Connection, picture: Picture, apart: Apart | None = None) -> None:
+    """Keep the newest values, each written at most once a second; an older picture changes nothing.
+
+    If the ledger does not take them together, they are written one by one.
+    """
+    apart = apart or Apart()
+    metrics, written = of(picture, apart), False
+    with apart.doing("writing all metrics together"), connection.begin_nested():
+        _write(connection, metrics)
+        written = True
+    for metric in () if written else metrics:
+        where = "".join(f" of {each}" for each in (metric.subject, metric.queue) if each)
+        with apart.doing(f"writing {metric.name}{where}"), connection.begin_nested():
+            _write(connection, [metric])
+
+
+def _write(connection: Connection, metrics: Sequence[Metric]) -> None:
+    connection.exec_driver_sql(
+        statement("measure_publish"),
+        {
+            "names": [metric.name for metric in metrics],
+            "queues": [metric.queue or "" for metric in metrics],
+            "subjects": [metric.subject or "" for metric in metrics],
+            "values": [metric.value for metric in metrics],
+            "sources": [metric.source for metric in metrics],
+            "moments": [metric.at for metric in metrics],
+            "least": LEAST_SECONDS,
+            "renew": RENEW_SECONDS,
+        },
+    )
+
+
+def newest(connection: Connection, queue: str | None = None) -> list[Metric]:
+    """The newest value of each metric, of one queue or of all and of the whole floor, stale ones too."""
+    rows = connection.execute(
+        text(
+            "select name, value, nullif(queue, '') as queue, nullif(subject, '') as subject, at, source"
+            " from ops.metrics where :queue is null or queue = :queue order by name, queue, subject"
+        ),
+        {"queue": queue},
+    )
+    return [Metric(**row) for row in rows.mappings()]
+
+
+def forget(connection: Connection, now: datetime) -> None:
+    """Remove values of what has been gone for long, as a host."""
+    connection.execute(
+        text("delete from ops.metrics where at < :before"),
+        {"before": now - timedelta(seconds=FORGET_SECONDS)},
+    )
+
+
+def _of_queue(queue: QueueSeen, picture: Picture) -> Iterator[Metric]:
+    counted = picture.counted_at or picture.now
+    for name, value in _counted(queue, counted).items():
+        yield Metric(name, value, queue.name, None, counted, LEDGER)
+    lengths = {
+        "backlog": queue.waiting,
+        "delayed": queue.delayed,
+        "window": queue.queued,
+        "running": queue.running,
+    }
+    for state, length in lengths.items():
+        yield Metric("queue.length", length, queue.name, state, counted, LEDGER)
+    yield Metric("sla.breached", queue.late, queue.name, None, picture.now, LEDGER)
+    yield Metric("sla.atRisk", queue.at_risk, queue.name, None, picture.now, LEDGER)
+    # How many agents there are, nobody knows.
+    online = None if queue.agent_only and not queue.workers else queue.workers
+    yield Metric("worker.online", online, queue.name, None, picture.now, PRESENCE)
+    source = LEDGER if queue.waits is None else queue.waits.source
+    for name, value in _windowed(queue).items():
+        yield Metric(name, value, queue.name, None, picture.now, source)
+    for step in queue.steps:
+        times = {"step.time": step.mean, "step.time.p50": step.p50, "step.time.p95": step.p95}
+        for name, value in times.items():
+            yield Metric(name, value, queue.name, step.name, picture.now, source)
+
+
+def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
+    """What comes from counting the open jobs, and what has ended today."""
+    oldest, ahead = queue.oldest_waiting, queue.forecast
+    done_at = None if ahead is None else ahead.done_at
+    first_late = None if ahead is None else ahead.first_late
+    today = _today(queue)
+    due = None if ahead is None else ahead.deadline
+    return {
+        "queue.oldestAge": None if oldest is None else (now - oldest).total_seconds(),
+        "forecast.doneIn": None if done_at is None else (done_at - now).total_seconds(),
+        "forecast.lateIn": None if first_late is None else (first_late - now).total_seconds(),
+        "forecast.dueIn": None if due is None else (due - now).total_seconds(),
+        "forecast.rate": None if ahead is None else ahead.rate,
+        "forecast.slotRate": None if ahead is None else ahead.slot_rate,
+        "forecast.slotsNeeded": None if ahead is None else ahead.slots_needed,
+        "forecast.limitNeeded": None if ahead is None else ahead.limit_needed,
+        "sla.onTimeToday": None if today is None else today.share_of_ended,
+        "sla.onTimeDueToday": None if today is None else today.share_of_due,
+        "sla.missedToday": None if today is None else today.missed,
+    }
+
+
+def _today(queue: QueueSeen) -> Counts | None:
+    ended, on_time = queue.ended_today, queue.on_time_today
+    if ended is None or on_time is None:
+        return None
+    return Counts(on_time, ended - on_time, open_late=queue.late)
+
+
+def _windowed(queue: QueueSeen) -> Mapping[str, float | None]:
+    """What slides over the last five minutes."""
+    waits = queue.waits
+    steps = (queue.finished or 0) + (queue.failed or 0)
+    return {
+        "queue.waitTime": None if waits is None else waits.mean,
+        "queue.waitTime.p50": None if waits is None else waits.p50,
+        "queue.waitTime.p95": None if waits is None else waits.p95,
+        "queue.waitTime.p99": None if waits is None else waits.p99,
+        "queue.throughput": None if queue.left is None else queue.left / WINDOW_SECONDS,
+        "queue.throughput.now": queue.rate_now,
+        "queue.throughput.minute": None if queue.left_last_minute is None else queue.left_last_minute / 60,
+        "queue.done": queue.done,
+        "worker.successRate": (queue.finished or 0) / steps if steps else None,
+    }
+
+
+def names_kept() -> Sequence[str]:
+    """The metrics of which there is a history."""
+    return [name for name, meaning in CATALOGUE.items() if meaning.kept]

@@ -1,0 +1,58 @@
+"""Would a text reach a person now? Doubts about the on-call document, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from hms_oms.runtime.errors import ConfigError
+from hms_oms.runtime.settings import Settings
+from hms_ops.oncall import coverage, oncall
+from hms_ops.oncall.fictional_numbers import is_fictitious
+from hms_ops.oncall.oncall import Document
+
+NOBODY_REAL = "nobody real is on call"
+
+
+def has_anybody_real(document: Document | None) -> bool:
+    """Whether a document names at least one phone that may belong to somebody."""
+    return document is not None and not all(map(is_fictitious, document["recipients"].values()))
+
+
+def require_anybody(connection: Connection, settings: Settings) -> None:
+    """Raise ConfigError if texts would leave this machine, and the document in force names nobody real."""
+    if settings.sender_name == "log" or settings.start_without_oncall:
+        return
+    found = oncall.in_force(connection)
+    if not has_anybody_real(found.document if found else None):
+        missing = "names fictitious numbers only" if found else "is not set"
+        fault = (
+            f"the {settings.sender_name} sender does not start: the on-call document {missing}, so nobody"
+            " would hear of late jobs. Set one while the API runs (`hms floor run`): hms oncall set FILE;"
+            " or start all the same with HMS_START_WITHOUT_ONCALL=yes"
+        )
+        raise ConfigError([fault])
+
+
+def doubt(document: Document | None, now: datetime, *, sender_is_local: bool) -> str | None:
+    """Why a text of `now` would reach nobody; None if it may reach somebody."""
+    if document is None:
+        return f"{NOBODY_REAL}: no on-call document is set"
+    recipients = [each for step in oncall.on_call(document, now) for each in step.recipients]
+    if not recipients:
+        covered = coverage.next_cover(document, now)
+        return f"nobody is on call: no shift covers this hour{_from(document, covered)}"
+    if all(is_fictitious(each.phone) for each in recipients):
+        names = ", ".join(dict.fromkeys(each.name for each in recipients))
+        return f"{NOBODY_REAL}: the numbers of {names} are kept for fiction"
+    if sender_is_local:
+        return f"{NOBODY_REAL}: texts stay on this machine (HMS_SENDER is log)"
+    return None
+
+
+def _from(document: Document, covered: tuple[datetime, tuple[str, ...]] | None) -> str:
+    if covered is None:
+        return ", nor any other"
+    begins, names = covered
+    return f"; {', '.join(names)} from {begins.astimezone(oncall.zone(document)):%a %H:%M %Z} on"

@@ -1,0 +1,264 @@
+"""The pager: hands over what is in the outbox, pages first, each text exactly once as far as can be known.
+
+The ledger's work is done by the leader's thread alone, one committed statement at a time; requests to the
+provider fly in threads of their own, and no transaction spans one. So a page waits neither for a slow page
+to another phone nor for the texts to applicants, which have a few threads and a rate of their own.
+
+A leader that is killed leaves attempts open. Their leases end; then what it was about to send is `unknown`,
+and the provider is asked, as after an answer that was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+from hms_oms.daemon.isolation import Apart
+from hms_oms.database.connections import Bare
+from hms_oms.messages import delivery, inbound
+from hms_oms.messages.records import Asked, Dispatch, Parcel, WaitingPage, WaitingText
+from hms_ops.paging import merging, reconcile
+from hms_ops.paging import outcomes as attempts
+from hms_ops.paging.circuit_breaker import Gate
+from hms_ops.paging.requests import Flights
+from hms_ops.paging.senders import LookUpFailed, Outcome, Result, Sender, Sighting
+from hms_ops.paging.throttle import LONGEST, Rate, Sent
+
+log = logging.getLogger(__name__)
+
+#: How often the outbox is looked at when nobody calls, in seconds ...
+IDLE_SECONDS = 0.5
+#: ... and while requests are under way.
+AIRBORNE_SECONDS = 0.02
+#: How often what is stuck, overdue or unheard of is looked for, in seconds.
+SWEEP_SECONDS = 0.5
+#: How often the pager says that it is there, in seconds.
+BEAT_SECONDS = 2.0
+#: How many requests may be under way: pages, texts to applicants, and questions about either.
+PAGES, TEXTS, ASKED_PAGES, ASKED_TEXTS = 8, 4, 4, 2
+
+_DIALLABLE = re.compile(r"\+[1-9]\d{6,14}")
+
+Beat = Callable[[Mapping[str, Any]], None]
+W = TypeVar("W", WaitingPage, WaitingText)
+
+
+class Delivery:
+    """Each turn lands what came back, and starts what is due: pages, then texts to applicants.
+
+    `beat` is called every few seconds with what the pager has to say of itself.
+    """
+
+    #: A page is taken up as soon as it is called.
+    least_seconds = 0.005
+
+    def __init__(self, connection: Bare, sender: Sender, beat: Beat | None = None) -> None:
+        self.connection = connection
+        self.sender = sender
+        self.gate = Gate(sender.name)
+        self.flights = Flights()
+        self._rate = Rate(sender.per_second)
+        self.beat = beat
+        self._apart = Apart()
+        self._swept = self._beaten = float("-inf")
+
+    def turn(self) -> float:
+        """Do what is due; return after how many seconds to look again."""
+        with self._apart.doing("recording what came back"):
+            self.flights.land()
+        now = time.monotonic()
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            self._sweep()
+        more = False
+        if self.gate.lets_pages(now):
+            with self._apart.doing("sending pages"):
+                self._send_pages()
+            if self.gate.lets_texts(now):
+                with self._apart.doing("sending texts to applicants"):
+                    more = self._send_texts(now)
+        self._say(now)
+        if more:
+            return 0.0
+        return AIRBORNE_SECONDS if self.flights.any else IDLE_SECONDS
+
+    def _sweep(self) -> None:
+        with self._apart.doing("looking for texts that are too late"):
+            expired = delivery.expire(self.connection)
+            if expired:
+                log.error("%d texts could not be sent in time", expired)
+        with self._apart.doing("taking texts back"):
+            self._take_back()
+        for lane, page, most in (("asked pages", True, ASKED_PAGES), ("asked texts", False, ASKED_TEXTS)):
+            room = self.flights.room(lane, most)
+            with self._apart.doing(f"asking for {lane.removeprefix('asked ')}"):
+                for asked in delivery.to_ask(self.connection, page=page, count=room) if room else ():
+                    self._ask(lane, asked)
+
+    def _take_back(self) -> None:
+        """What a taker left behind: unknown if it had begun, free again if not."""
+        answers = []
+        for taken in delivery.ended_leases(self.connection):
+            result = Result.NOT_SENT if taken.open_at is None else Result.UNKNOWN
+            repeatable = self.sender.repeatable and taken.open_at == self.sender.name
+            answers.append(
+                attempts.after(Outcome(result, fault="its sender is gone"), taken, repeatable=repeatable)
+            )
+        if answers:
+            log.warning("%d texts taken back: their leases have run out", len(answers))
+            delivery.answered(self.connection, answers)
+
+    def _send_pages(self) -> None:
+        room = self.flights.room("pages", PAGES)
+        waiting = delivery.waiting_pages(self.connection, room) if room else []
+        pages = self._sendable(waiting)
+        if not pages:
+            return
+        now = pages[0].now
+        sends: dict[str, list[Sent]] = defaultdict(list)
+        phones = {page.recipient for page in pages}
+        for row in delivery.sends(self.connection, sorted(phones), LONGEST.total_seconds()):
+            sends[row["recipient"]].append(Sent(row["at"], row["kind"]))
+        parcels, held = merging.plan(pages, sends, now)
+        delivery.hold(self.connection, held)
+        self._hand_over("pages", parcels)
+
+    def _send_texts(self, now: float) -> bool:
+        """Hand over the next texts to applicants; whether there may be more to do at once."""
+        lanes = 1 if self.sender.local else self.flights.room("texts", TEXTS)
+        room = lanes * self.sender.at_once
+        count = self._rate.allowed(now, room)
+        waiting = delivery.waiting_texts(self.connection, count) if count else []
+        if not waiting:
+            return False
+        texts = self._sendable(waiting)
+        self._rate.spend(len(texts))
+        self._hand_over("texts", [Parcel(text.id, text.fence) for text in texts])
+        return self.sender.local and len(waiting) == count
+
+    def _sendable(self, waiting: Sequence[W]) -> list[W]:
+        """Without those that cannot be sent at all; these are refused, and no attempt is made."""
+        refused = []
+        for text in waiting:
+            if text.opted_out:
+                refused.append((text.id, text.fence, "the recipient answered STOP"))
+            elif not _DIALLABLE.fullmatch(text.recipient):
+                refused.append((text.id, text.fence, "not a number that can be dialled"))
+        delivery.refuse(self.connection, refused)
+        gone = {message for message, _, _ in refused}
+        return [text for text in waiting if text.id not in gone]
+
+    def _hand_over(self, lane: str, parcels: Sequence[Parcel]) -> None:
+        taken = delivery.begin(self.connection, parcels, self.sender.name)
+        texts = [_worded(text) for text in taken]
+        size = self.sender.at_once
+        for start in range(0, len(texts), size):
+            batch = texts[start : start + size]
+            if self.sender.local:
+                self._sent(batch, _send(self.sender, batch))
+            else:
+                self.flights.start(lane, partial(_send, self.sender, batch), partial(self._sent, batch))
+
+    def _sent(self, batch: Sequence[Dispatch], outcomes: Sequence[Outcome]) -> None:
+        """Record how a hand-over went."""
+        pairs = list(zip(batch, map(attempts.kept, outcomes), strict=True))
+        answers = [
+            attempts.after(outcome, text, repeatable=self.sender.repeatable) for text, outcome in pairs
+        ]
+        states = delivery.answered(self.connection, answers)
+        now = time.monotonic()
+        for text, outcome in pairs:
+            self.gate.note(outcome, now)
+            if outcome.result is Result.OPTED_OUT:
+                inbound.opt_out(self.connection, text.recipient)
+            if states.get(text.id) == "failed":
+                log.error("text %d (%s) was refused: %s", text.id, text.kind, outcome.fault)
+            elif states.get(text.id) == "unknown":
+                log.warning("text %d (%s): the answer was lost: %s", text.id, text.kind, outcome.fault)
+        self._hear_early({outcome.sid: text for text, outcome in pairs if outcome.sid})
+
+    def _hear_early(self, known: Mapping[str, Dispatch]) -> None:
+        """Apply the callbacks that came before anybody knew whose they are."""
+        for callback in inbound.early(self.connection, list(known)) if known else ():
+            assert callback.sid is not None
+            text = known[callback.sid]
+            attempts.reported(
+                self.connection, text.id, text.attempt, callback.status, callback.sid, callback.code
+            )
+
+    def _ask(self, lane: str, asked: Asked) -> None:
+        worded = replace(asked, text=_worded(asked.text))
+        if self.sender.local:
+            self._heard(asked, _look_up(self.sender, asked.text, worded.text))
+        else:
+            self.flights.start(
+                lane, partial(_look_up, self.sender, asked.text, worded.text), partial(self._heard, asked)
+            )
+
+    def _heard(self, asked: Asked, sightings: Sequence[Sighting] | None) -> None:
+        """Take over what the provider says of a text, or do what follows where it says nothing."""
+        text = asked.text
+        claimed = delivery.claimed(self.connection, text, [one.sid for one in sightings or ()])
+        found = reconcile.seen(sightings or (), claimed, asked.started_at, text.sid)
+        if found is not None:
+            attempts.reported(self.connection, text.id, text.attempt, found.status, found.sid, found.code)
+            if asked.state == "unknown":
+                return
+        looks = asked.polls + (sightings is not None)
+        step = reconcile.next_step(asked, looks)
+        state = delivery.settle(
+            self.connection,
+            asked,
+            step.state,
+            polls=looks,
+            delay=step.delay,
+            resend=step.resend,
+            fault=step.fault,
+        )
+        if state in ("pending", "failed"):
+            log.warning("text %d (%s) is nowhere to be found: %s", text.id, text.kind, state)
+
+    def _say(self, now: float) -> None:
+        if self.beat is not None and now - self._beaten >= BEAT_SECONDS:
+            self._beaten = now
+            remark = "; ".join(each for each in (self.sender.remark, self._apart.words) if each)
+            self.beat({"sender": self.sender.name, "fault": self.gate.fault, "remark": remark or None})
+
+
+def _send(sender: Sender, batch: Sequence[Dispatch]) -> list[Outcome]:
+    try:
+        outcomes = sender.send(batch)
+        if len(outcomes) == len(batch):
+            return outcomes
+        fault = f"{len(outcomes)} outcomes for {len(batch)} texts"
+        log.error("the %s sender failed: %s", sender.name, fault)
+    except Exception as error:
+        fault = type(error).__name__
+        log.exception("the %s sender failed", sender.name)
+    if len(batch) > 1 and sender.repeatable:
+        # One of them is at fault: by itself it holds up no other.
+        return [outcome for text in batch for outcome in _send(sender, [text])]
+    return [Outcome(Result.UNKNOWN, fault=f"the {sender.name} sender failed: {fault}", ours=True)] * len(
+        batch
+    )
+
+
+def _look_up(sender: Sender, *wordings: Dispatch) -> list[Sighting] | None:
+    """All that the provider has under these wordings; None where it does not say."""
+    try:
+        return [sighting for text in dict.fromkeys(wordings) for sighting in sender.look_up(text)]
+    except LookUpFailed as error:
+        log.warning("text %d cannot be asked for: %s", wordings[0].id, error)
+    except Exception:
+        log.exception("the %s sender failed", sender.name)
+    return None
+
+
+def _worded(text: Dispatch) -> Dispatch:
+    return replace(text, body=attempts.labelled(text.body)) if text.resend else text

@@ -1,0 +1,158 @@
+"""Why promises were missed: how each of the worst misses spent its time, told from its diary."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, select
+
+from hms_oms.database.tables import job_events
+from hms_oms.jobs.records import Event
+from hms_oms.jobs.states import Fact, Status
+from hms_ops.statements import statement
+
+
+class Cause(StrEnum):
+    """What a job's time went into."""
+
+    WAITED = "waited"  # in the backlog or the window, for its turn
+    RAN_LONG = "ran long"  # in steps that were completed, or still run
+    RETRIED = "retried"  # in attempts that failed, in back-off, or failed until a person revived it
+    LOST_WORKER = "lost worker"  # in attempts whose worker or message was lost, or failed because of that
+    HELD = "held"  # called back by a pause, delayed by a person, or cancelled until it was reinstated
+
+
+#: What becomes of the time of an attempt by the fact that ends it; any other end counts as running.
+_UNDONE: Mapping[str, Cause] = {
+    Fact.LOST: Cause.LOST_WORKER,
+    Fact.POISONED: Cause.LOST_WORKER,
+    Fact.RETRYING: Cause.RETRIED,
+    Fact.FAILED: Cause.RETRIED,
+}
+#: Facts that leave a job where it is, so that what it was waiting or running for goes on.
+_IN_PASSING = frozenset(
+    {Fact.CANCEL_ASKED, Fact.CANCEL_WITHDRAWN, Fact.PROMOTED, Fact.REPRIORITIZED, Fact.MOVED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A job that missed its deadline, and how many seconds of its time went into what.
+
+    Its time runs from acceptance (or the start that was asked for then) to its end, or until now where it is
+    open and `finished_at` is None. `late_seconds` is 0 where it failed before its deadline.
+    """
+
+    job: int
+    type: str
+    queue: str
+    status: str
+    deadline: datetime
+    finished_at: datetime | None
+    late_seconds: float
+    spent: Mapping[Cause, float]
+
+    @property
+    def cause(self) -> Cause:
+        """The largest share of its time; of equal ones the first in the order of the causes."""
+        return max(self.spent, key=lambda cause: self.spent[cause])
+
+
+def worst(
+    connection: Connection, since: datetime, until: datetime, *, queue: str | None = None, limit: int = 20
+) -> Sequence[Miss]:
+    """The worst misses of a span, in a queue (None: in all), the latest first.
+
+    Those that failed before their deadline come last. Only the diaries of those that are shown are read.
+    """
+    rows = (
+        connection.exec_driver_sql(
+            statement("attainment_misses"), {"since": since, "until": until, "queue": queue, "worst": limit}
+        )
+        .mappings()
+        .all()
+    )
+    diaries = _diaries(connection, [row["job"] for row in rows])
+    return [
+        Miss(
+            job=row["job"],
+            type=row["type"],
+            queue=row["queue"],
+            status=row["status"],
+            deadline=row["deadline"],
+            finished_at=row["finished_at"],
+            late_seconds=max(0.0, (row["until"] - row["deadline"]).total_seconds()),
+            spent=spent(diaries.get(row["job"], []), row["since"], row["until"]),
+        )
+        for row in rows
+    ]
+
+
+def spent(diary: Sequence[Event], since: datetime, until: datetime) -> Mapping[Cause, float]:
+    """How the time from `since` to `until` was spent, in seconds for each cause; together it is all of it.
+
+    Time that no line of the diary tells of counts as waited.
+    """
+    shares = dict.fromkeys(Cause, timedelta())
+    # Lines stand in the order in which they were written; a transaction that had to wait has an older time.
+    moments = list(itertools.accumulate((min(max(event.at, since), until) for event in diary), max))
+    shares[Cause.WAITED] += (moments[0] if moments else until) - since
+    hold, hold_until = Cause.WAITED, since
+    for place, event in enumerate(diary):
+        start, end = moments[place], moments[place + 1] if place + 1 < len(diary) else until
+        if event.status == Status.WAITING:
+            hold, hold_until = _hold(event, hold, hold_until, until)
+            released = min(max(start, hold_until), end)
+            shares[hold] += released - start
+            shares[Cause.WAITED] += end - released
+        else:
+            hold, hold_until = Cause.WAITED, since
+            shares[_into(diary, place)] += end - start
+    return {cause: share.total_seconds() for cause, share in shares.items()}
+
+
+def _hold(event: Event, hold: Cause, hold_until: datetime, end: datetime) -> tuple[Cause, datetime]:
+    """What keeps a waiting job from its turn, and until when."""
+    detail = event.detail or {}
+    match event.fact:
+        case Fact.RETRYING:
+            return Cause.RETRIED, event.at + timedelta(seconds=detail.get("retryAfter") or 0)
+        case Fact.DELAYED:
+            return Cause.HELD, datetime.fromisoformat(detail["readyAt"]) if "readyAt" in detail else event.at
+        case Fact.RECALLED:
+            # The diary does not say when the queue went on; the job does, by being dispatched.
+            return Cause.HELD, end
+        case fact if fact in _IN_PASSING:
+            return hold, hold_until
+    return Cause.WAITED, event.at
+
+
+def _into(diary: Sequence[Event], place: int) -> Cause:
+    """What the time after a line went into, for a job that is not waiting: the fact that ends it tells."""
+    status = diary[place].status
+    ahead = (diary[later].fact for later in range(place + 1, len(diary)))
+    telling = (
+        # What has failed stays undone until a person revives it.
+        diary[place].fact
+        if status == Status.FAILED
+        else next((fact for fact in ahead if fact not in _IN_PASSING), "")
+    )
+    return _UNDONE.get(telling, Cause.RAN_LONG if status == Status.RUNNING else Cause.WAITED)
+
+
+def _diaries(connection: Connection, jobs: Sequence[int]) -> Mapping[int, list[Event]]:
+    line = job_events.c
+    query = (
+        select(line.job_id, line.at, line.fact, line.status, line.step, line.attempt, line.who, line.detail)
+        .where(line.job_id.in_(jobs))
+        .order_by(line.job_id, line.id)
+    )
+    rows = connection.execute(query).all()
+    return {
+        job: [Event(*row[1:]) for row in lines]
+        for job, lines in itertools.groupby(rows, key=lambda row: int(row[0]))
+    }

@@ -1,0 +1,82 @@
+"""What another SLA would mean for the jobs that are open now, told before anybody sets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from hms_oms.database import health
+from hms_oms.jobs import workers
+from hms_ops.forecast.capacity import Capacity, most
+from hms_ops.forecast.forecast import Arrival, Change, Histogram, arrival, change
+from hms_ops.metrics import counts, metrics
+from hms_ops.metrics.counts import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is open in a queue, by deadline, and what gets it done within the limits that are set."""
+
+    line: Histogram
+    capacity: Capacity
+    paused: bool
+
+    @property
+    def jobs(self) -> int:
+        """The open jobs."""
+        return sum(jobs for _, jobs in self.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How the `jobs` that are open in a queue fare under its SLA, and would under another one."""
+
+    jobs: int
+    change: Change
+
+
+def load(connection: Connection, queue: str, now: datetime) -> Load | None:
+    """The open jobs of a queue, counted now, and its capacity: the pace of a slot is as the watch has it.
+
+    None if the watch has not measured a pace lately.
+    """
+    pace = next(
+        (
+            metric.value
+            for metric in metrics.newest(connection, queue)
+            if metric.name == "forecast.slotRate" and not metric.stale(now)
+        ),
+        None,
+    )
+    if pace is None:
+        return None
+    slots = sum(worker.slots for worker in workers.live(connection) if queue in worker.queues)
+    row = connection.execute(
+        text("select paused_at, starts_per_minute, window_size from oms.queues where name = :queue"),
+        {"queue": queue},
+    ).one()
+    standing = counts.standings(connection, now).get(queue, Standing())
+    allowed = most(row.starts_per_minute, row.window_size)
+    capacity = Capacity(slots, pace).limited(allowed, standing.running + standing.queued)
+    return Load(standing.histogram, capacity, row.paused_at is not None)
+
+
+def sla(connection: Connection, queue: str, *, minutes: float, instead: float) -> Preview | None:
+    """The load of now under an SLA of `instead` minutes in place of `minutes`."""
+    now = health.clock(connection)
+    found = load(connection, queue, now)
+    if found is None:
+        return None
+    told = change(found.line, found.capacity, now, minutes=minutes, instead=instead, paused=found.paused)
+    return Preview(found.jobs, told)
+
+
+def more(connection: Connection, queue: str, *, jobs: int, deadline: datetime) -> Arrival | None:
+    """How `jobs` more, accepted now and due at `deadline`, would fare; None if the pace is not known."""
+    now = health.clock(connection)
+    found = load(connection, queue, now)
+    if found is None:
+        return None
+    return arrival(found.line, found.capacity, now, jobs=jobs, deadline=deadline, paused=found.paused)

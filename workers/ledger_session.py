@@ -1,0 +1,267 @@
+"""The desk of a worker process: where its threads claim steps and report them, over shared connections.
+
+Claims and reports that come at the same time go out as one statement each (group commit). When the
+database is away the desk waits for it: what was finished meanwhile is recorded as soon as it is back, if
+the ledger still says that it is ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2.errors
+from sqlalchemy.exc import DBAPIError
+
+from hms_oms.database import connections, sessions
+from hms_oms.database.claiming import CLAIMING, REPORTING
+from hms_oms.database.connections import Bare
+from hms_oms.database.group_commit import GroupCommit
+from hms_oms.database.reconnecting import Line
+from hms_oms.jobs import ledger, losses, workers
+from hms_oms.jobs.records import Claimed, Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.workers import session_name
+from hms_oms.recipes import registry
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime.errors import RecipeUnreadable
+
+log = logging.getLogger(__name__)
+
+#: How soon a claim is tried again while this worker is not heard, in seconds.
+UNHEARD_SECONDS = 0.1
+#: How long to wait before asking an absent database again, in seconds: from, to.
+BACKOFF_SECONDS = (0.1, 2.0)
+
+_Answer = TypeVar("_Answer")
+
+
+def patiently(line: Line, work: Callable[[Bare], _Answer]) -> _Answer:
+    """Run `work` on the line's connection, again and again until the database takes it.
+
+    For work that may be done twice: each verb of the ledger moves a row once only. Neither a server that is
+    away nor one that cancels statements or has no room left is the fault of the job.
+    """
+    pause = BACKOFF_SECONDS[0]
+    while True:
+        try:
+            return work(line.connection())
+        except psycopg2.errors.DeadlockDetected:
+            log.info("two batches met on the same rows; trying again")
+        except psycopg2.Error as error:
+            if not connections.is_passing(error):
+                raise
+            line.drop()
+            log.warning("the ledger takes nothing (%s); next try in %.1f s", type(error).__name__, pause)
+            time.sleep(pause)
+            pause = min(pause * 2, BACKOFF_SECONDS[1])
+
+
+class _Refused(Enum):
+    """Why a good ticket was not claimed."""
+
+    UNHEARD = 1
+    SUSPECT = 2
+
+
+class _Slots:
+    """Lets steps run side by side, and a suspect of having ended a worker by itself."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken = 0
+        self._alone = False
+
+    def enter(self) -> None:
+        """Take a slot, as soon as no step runs that is to be alone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._taken += 1
+
+    def be_alone(self) -> None:
+        """Wait, in one's slot, until no other step runs; none begins before this slot is left."""
+        with self._changed:
+            self._taken -= 1
+            # Another may be waiting for just this slot to be given up.
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._alone)
+            self._alone = True
+            self._changed.wait_for(lambda: self._taken == 0)
+            self._taken += 1
+
+    def leave(self, *, was_alone: bool) -> None:
+        """Give the slot back."""
+        with self._changed:
+            self._taken -= 1
+            if was_alone:
+                self._alone = False
+            self._changed.notify_all()
+
+
+class Desk:
+    """What the threads of one worker process share.
+
+    With `shared` a step that ends the process takes those beside it along; in a pool of processes each is
+    alone.
+    """
+
+    def __init__(self, database_url: str, worker: str, *, shared: bool) -> None:
+        self.worker = worker
+        self._shared = shared
+        self._slots = _Slots()
+        self._url = database_url
+        # What is reported as done must be on the disk; a claim need not be.
+        self._claiming = Line(database_url, session_name("claims", worker), CLAIMING)
+        self._reporting = Line(database_url, session_name("reports", worker), REPORTING)
+        self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | _Refused] = GroupCommit(self._claim)
+        self._reports = GroupCommit(self._complete)
+        self._recipes: Mapping[int, Recipe] = {}
+        self._own = threading.local()
+
+    @contextmanager
+    def claimed(self, ticket: Ticket, lease: float) -> Iterator[Claimed | None]:
+        """Hold a slot and, in it, the claim to a step for `lease` seconds; None if the ticket is void."""
+        self._slots.enter()
+        alone = not self._shared
+        try:
+            answer = self._claims.ask((ticket, lease, alone))
+            while isinstance(answer, _Refused):
+                if answer is _Refused.SUSPECT and not alone:
+                    log.warning("%s runs alone: a worker was lost that ran it among others", ticket)
+                    self._slots.be_alone()
+                    alone = True
+                else:
+                    time.sleep(UNHEARD_SECONDS)
+                answer = self._claims.ask((ticket, lease, alone))
+            yield answer
+        finally:
+            self._slots.leave(was_alone=alone and self._shared)
+
+    def complete(self, completion: Completion) -> str | None:
+        """Report a step as done; the job's status now, or None where the report is too late."""
+        return self._reports.ask(completion)
+
+    def fail(self, ticket: Ticket, error: Mapping[str, Any], retry_after: float | None) -> str | None:
+        """Report a step as failed; the job's status now, or None where the report is too late."""
+        line = self._effects()
+        return patiently(
+            line,
+            lambda connection: _in_transaction(
+                connection,
+                lambda: ledger.fail(connection, ticket, error, retry_after=retry_after, worker=self.worker),
+            ),
+        )
+
+    def effects(self, limit: float) -> Bare:
+        """This thread's connection for what a step of this time limit writes together with its completion."""
+        return patiently(self._effects(), lambda connection: _begun(connection, limit))
+
+    def complete_with_effects(self, connection: Bare, completion: Completion) -> str | None:
+        """Complete a step in the transaction that holds its effects: both are kept, or neither.
+
+        Raises psycopg2.Error if the database does not take it; the effects are then undone.
+        """
+        status = ledger.complete(connection, [completion], self.worker).get(completion.ticket)
+        if status is None:
+            connection.rollback()
+        else:
+            connection.commit()
+        return status
+
+    def lose(self, ticket: Ticket) -> None:
+        """Give a step back whose transaction was lost with the database: nobody's failure."""
+        patiently(
+            self._effects(),
+            lambda connection: _in_transaction(
+                connection,
+                lambda: losses.lose(connection, [ticket], "the database did not take it", blame="none"),
+            ),
+        )
+
+    def undo(self) -> None:
+        """Throw away what this thread's step has written."""
+        line = self._effects()
+        try:
+            line.connection().rollback()
+        except connections.GONE:
+            line.drop()
+
+    def recipe(self, recipe_id: int) -> Recipe:
+        """The recipe that a job was accepted under. Raises RecipeUnreadable."""
+        if recipe_id not in self._recipes:
+            patiently(self._effects(), lambda _: self._learn())
+        if recipe_id not in self._recipes:
+            raise RecipeUnreadable(recipe_id)
+        return self._recipes[recipe_id]
+
+    def _learn(self) -> None:
+        try:
+            with connections.engine(self._url).connect() as connection:
+                self._recipes = registry.snapshots(connection)
+        except DBAPIError as error:
+            raise psycopg2.OperationalError(str(type(error.orig))) from None
+
+    def _effects(self) -> Line:
+        line: Line | None = getattr(self._own, "line", None)
+        if line is None:
+            line = self._own.line = Line(self._url, session_name("effects", self.worker), autocommit=False)
+        return line
+
+    def _claim(self, asked: Sequence[tuple[Ticket, float, bool]]) -> Sequence[Claimed | _Refused | None]:
+        # The same ticket twice in one batch is one claim: the first asker has it.
+        leases = {ticket: lease for ticket, lease, _ in reversed(asked)}
+        alone = {ticket for ticket, _, is_alone in asked if is_alone}
+        answers = patiently(self._claiming, lambda connection: self._answers(connection, leases, alone))
+        return [answers.pop(ticket, None) for ticket, _, _ in asked]
+
+    def _answers(
+        self, connection: Bare, leases: Mapping[Ticket, float], alone: Collection[Ticket]
+    ) -> dict[Ticket, Claimed | _Refused]:
+        claims = ledger.claim(
+            connection, list(leases.items()), self.worker, alone=alone, heard_within=workers.GONE_SECONDS
+        )
+        answers: dict[Ticket, Claimed | _Refused] = dict(claims)
+        left = [ticket for ticket in leases if ticket not in claims]
+        if left:
+            good = ledger.claimable(connection, left, self.worker, workers.GONE_SECONDS)
+            for ticket, heard in good.items():
+                answers[ticket] = _Refused.SUSPECT if heard else _Refused.UNHEARD
+        return answers
+
+    def _complete(self, asked: Sequence[Completion]) -> Sequence[str | None]:
+        statuses = patiently(
+            self._reporting, lambda connection: ledger.complete(connection, asked, self.worker)
+        )
+        return [statuses.pop(completion.ticket, None) for completion in asked]
+
+
+def _begun(connection: Bare, limit: float) -> Bare:
+    """The connection with a new transaction, if there is still a server at its other end."""
+    sessions.bound(connection, limit)
+    return connection
+
+
+def _in_transaction(connection: Bare, work: Callable[[], _Answer]) -> _Answer:
+    with connection:
+        return work()
+
+
+_desks: dict[int, Desk] = {}
+
+
+def desk(database_url: str, worker: str, *, parent_pid: int) -> Desk:
+    """The desk of this process; a forked child opens its own connections, and runs its steps one by one."""
+    pid = os.getpid()
+    known = _desks.get(pid)
+    return (
+        known
+        if known is not None
+        else _desks.setdefault(pid, Desk(database_url, worker, shared=pid == parent_pid))
+    )
