@@ -161,7 +161,7 @@ def _ages(found: Sequence[Metric], now: datetime) -> Family:
 def _beats(connection: Connection) -> Family:
     family = GaugeMetricFamily(
         "hms_beat_age_seconds",
-        f"How long ago a program of the watch was there; more than {heartbeats.STALE_SECONDS:g} is a standstill",
+        f"How long ago a program of the watch was there; above {heartbeats.STALE_SECONDS:g} it stands still",
         labels=["program"],
     )
     for found in heartbeats.status(connection):

@@ -1,1 +1,1 @@
-"""local"""
+"""An installation on one machine: embedded servers, processes and their supervisor."""

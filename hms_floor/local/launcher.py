@@ -49,7 +49,7 @@ READY_SECONDS = 60.0
 WORKER_SECONDS = 30.0
 
 # Programs are started here, so that `workers` and `celeryconfig` are ours wherever the user stands.
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def run(

@@ -1,1 +1,1 @@
-"""access"""
+"""Who may do what: the audit log and the register of badges."""

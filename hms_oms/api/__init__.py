@@ -1,1 +1,1 @@
-"""api"""
+"""What clients and the API share: HTTP transport, endpoints, documents, errors and event streams."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 #: The folder that holds the packages, `celeryconfig.py` and `flowerconfig.py`.
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def load() -> ModuleType:

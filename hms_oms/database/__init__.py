@@ -1,1 +1,1 @@
-"""database"""
+"""PostgreSQL: connections, sessions, statements, schema and migrations."""

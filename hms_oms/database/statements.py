@@ -20,7 +20,7 @@ from hms_oms.database.connections import Bare
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _prepared: weakref.WeakKeyDictionary[Bare, set[str]] = weakref.WeakKeyDictionary()
 

@@ -2,7 +2,8 @@
 
 What becomes of a text: pending -> sending -> accepted -> sent -> delivered | undelivered | failed, by way of
 `unknown` where the answer was lost; `unconfirmed` where nobody ever said; or cancelled, expired, or merged
-into another text. How they are handed over is in `hms_oms.messages.delivery`; no other module writes oms.messages.
+into another text. How they are handed over is in `hms_oms.messages.delivery`; no other module writes
+oms.messages.
 """
 
 from __future__ import annotations

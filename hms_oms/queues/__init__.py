@@ -1,1 +1,1 @@
-"""queues"""
+"""Queues: how they stand, their SLAs and dispatch windows."""

@@ -1,1 +1,1 @@
-"""runtime"""
+"""Runtime: settings, environment, server URLs, logs, errors, clock and formats."""

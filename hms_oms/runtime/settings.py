@@ -48,7 +48,7 @@ class Settings:
     badge: str | None = field(default=None, repr=False)
     #: The door of the floor that runs under `home`; only that floor's servers file names it.
     floor_url: str | None = None
-    recipes: Path = Path(__file__).resolve().parent.parent / "workers" / "recipes"
+    recipes: Path = Path(__file__).resolve().parent.parent.parent / "workers" / "recipes"
     #: Worker processes that `hms up` starts, their pool, and the slots of each.
     workers: int = 2
     worker_pool: str = "threads"

@@ -1,1 +1,1 @@
-"""undo"""
+"""Undo: changes that can be taken back for a while."""

@@ -1,1 +1,1 @@
-"""forecast"""
+"""Forecast: what will be late, why, and what would help."""

@@ -1,1 +1,1 @@
-"""incidents"""
+"""Incidents: opened, acknowledged, silenced and resolved, and how they are worded."""

@@ -4,8 +4,8 @@
 
 A queue has at most one incident about its deadlines that is not resolved, and every other rule one for each
 queue (and subject): the database says so.
-`hms_ops.incidents.lifecycle` moves them with what the rules find. An incident is named by its reference (`K7`, `#K7`) or
-its number.
+`hms_ops.incidents.lifecycle` moves them with what the rules find. An incident is named by its reference
+(`K7`, `#K7`) or its number.
 """
 
 from __future__ import annotations

@@ -1,21 +1,21 @@
 """How incidents open, hold and end: one look's findings against what is known, in the caller's transaction.
 
-All rules about the deadlines of a queue feed one incident (`hms_ops.incidents.stages`), each as a signal within it
-(`hms_ops.incidents.signals`). It begins as pending and opens when one of them has held for its `for_seconds`; a pending
-one that clears is forgotten. An open one is resolved when each has been clear for its `clear_seconds`; if it
-comes back within `reopen_seconds` the same incident is reopened. An acknowledgement that runs out while
-something holds opens it again. Each of these calls people anew, and so does the first late job after a call
-that only warned, unless somebody has acknowledged it. A silence makes a call wait for its end. An incident
-that flaps says so once: with `flap_changes` openings and endings within `flap_seconds` it is quiet until
-nothing has changed for `reopen_seconds`.
+All rules about the deadlines of a queue feed one incident (`hms_ops.incidents.stages`), each as a signal
+within it (`hms_ops.incidents.signals`). It begins as pending and opens when one of them has held for its
+`for_seconds`; a pending one that clears is forgotten. An open one is resolved when each has been clear for
+its `clear_seconds`; if it comes back within `reopen_seconds` the same incident is reopened. An
+acknowledgement that runs out while something holds opens it again. Each of these calls people anew, and so
+does the first late job after a call that only warned, unless somebody has acknowledged it. A silence makes a
+call wait for its end. An incident that flaps says so once: with `flap_changes` openings and endings within
+`flap_seconds` it is quiet until nothing has changed for `reopen_seconds`.
 
 A busy host that explains why jobs are late is named inside the incident of each such queue; if it had an
 incident of its own, that one is merged into the first of them.
 
 What was not looked at is not known. A rule that could not judge leaves its signals as they are, and so does
-one that lacks the data about a queue, as a forecast does after a new start. When the
-watch was away, the time between does not count for pending ones, except that the ledger knows since when jobs
-are late. A breach that began and ended while the watch was away calls nobody: it is in the SLA report.
+one that lacks the data about a queue, as a forecast does after a new start. When the watch was away, the time
+between does not count for pending ones, except that the ledger knows since when jobs are late. A breach that
+began and ended while the watch was away calls nobody: it is in the SLA report.
 
 Any number of evaluators may run at once: each holds the rows that it changes, and the database lets one
 insert. The loser finds everything done.

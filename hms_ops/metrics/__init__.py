@@ -1,1 +1,1 @@
-"""metrics"""
+"""Metrics: measured, published and kept as history."""

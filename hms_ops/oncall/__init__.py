@@ -1,1 +1,1 @@
-"""oncall"""
+"""On call: who is texted, in which order, and whether that reaches anybody."""

@@ -1,1 +1,1 @@
-"""reports"""
+"""Reports: SLA attainment, and why deadlines were missed."""

@@ -2,7 +2,8 @@
 
 A job counts in the queue in which it ended (the queue of its last step, whose people had it last) and at the
 moment when it ended. An open job past its deadline counts in the queue where it stands, and now: it can end
-no earlier. So each job counts once, however a time is cut into spans. What counts as kept: `hms_oms.jobs.on_time`.
+no earlier. So each job counts once, however a time is cut into spans. What counts as kept is said in
+`hms_oms.jobs.on_time`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""stats"""
+"""Statistics over sliding windows: rates, waits, percentiles."""

@@ -1,1 +1,1 @@
-"""requests"""
+"""Request models of the API: camelCase, unknown fields rejected, no type coercion."""

@@ -1,1 +1,1 @@
-"""access"""
+"""`hms badge` and `hms audit`: who may do what, and who did."""

@@ -1,1 +1,1 @@
-"""incidents"""
+"""`hms incident`, `hms oncall` and `hms ops`: what is wrong, and who is called."""

@@ -1,1 +1,1 @@
-"""installation"""
+"""`hms up`, `check`, `db` and the daemons: the installation itself."""

@@ -1,1 +1,1 @@
-"""jobs"""
+"""`hms job` and `hms undo`: start, read and change jobs."""

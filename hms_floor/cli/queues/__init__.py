@@ -1,1 +1,1 @@
-"""queues"""
+"""`hms queue`, `hms sla` and `hms worker`: queues, their SLAs, and who works on them."""

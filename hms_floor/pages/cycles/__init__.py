@@ -1,1 +1,1 @@
-"""cycles"""
+"""Pages of cycles."""

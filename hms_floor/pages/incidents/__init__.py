@@ -1,1 +1,1 @@
-"""incidents"""
+"""Pages of incidents, silences and the on-call document."""

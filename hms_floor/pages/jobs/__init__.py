@@ -1,1 +1,1 @@
-"""jobs"""
+"""Pages of jobs."""

@@ -1,1 +1,1 @@
-"""parts"""
+"""Parts of pages: dialogs, toasts, charts, tables, live sections."""

@@ -1,1 +1,1 @@
-"""queues"""
+"""Pages of queues and their SLAs."""
