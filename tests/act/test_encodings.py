@@ -21,7 +21,7 @@ from hms_oms.recipes import recipes
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, RequestRejected
 
-GRANT = recipes.load_file(Path(recipes.__file__).parents[3] / "workers/recipes/farm-grant.toml")
+GRANT = recipes.load_file(Path(recipes.__file__).parents[2] / "workers/recipes/farm-grant.toml")
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
 NAME = "Zo\u00eb O\u2019Neill"
 ROW = {

@@ -26,7 +26,7 @@ from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Column, Recipe
 from hms_oms.runtime.errors import RequestRejected
 
-GRANT = recipes.load_file(Path(recipes.__file__).parents[3] / "workers/recipes/farm-grant.toml")
+GRANT = recipes.load_file(Path(recipes.__file__).parents[2] / "workers/recipes/farm-grant.toml")
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on"
 NAMES = HEADER.split(",")
 GOOD = {

@@ -16,7 +16,7 @@ from hms_act.files.majority import MostRefused, checked
 from hms_oms.cycles import cycles
 from hms_oms.recipes import recipes
 
-GRANT = recipes.load_file(Path(recipes.__file__).parents[3] / "workers/recipes/farm-grant.toml")
+GRANT = recipes.load_file(Path(recipes.__file__).parents[2] / "workers/recipes/farm-grant.toml")
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
 
 

@@ -56,7 +56,7 @@ def test_dispatcher_dies_between_commit_and_publish(crew: Crew, engine: sa.Engin
     dying = crew.start(
         "dying",
         "-c",
-        "import os, signal; from hms_oms import settings; from hms_act import dispatcher as d\n"
+        "import os, signal; from hms_oms.runtime import settings; from hms_act import dispatcher as d\n"
         "d.Dispatcher.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "loaded = settings.load(); d.run(*loaded.servers(), loaded.home)",
     )

@@ -25,7 +25,7 @@ from tests.conftest import Crew, wait_until
 from tests.support import pooler
 from workers.farm_grant import sample
 
-FOLDER = Path(recipes.__file__).parents[3] / "workers/recipes"
+FOLDER = Path(recipes.__file__).parents[2] / "workers/recipes"
 KNOWN = recipes.load_folder(FOLDER)
 
 

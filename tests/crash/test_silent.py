@@ -19,7 +19,7 @@ from tests.conftest import Crew, wait_until
 from tests.support.proxy import Proxy
 from workers.farm_grant import roster
 
-FOLDER = Path(recipes.__file__).parents[3] / "workers/recipes"
+FOLDER = Path(recipes.__file__).parents[2] / "workers/recipes"
 #: Two counties of one state: their inspectors are the same.
 COUNTIES = ("19001", "19003")
 

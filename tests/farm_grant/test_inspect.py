@@ -23,7 +23,7 @@ from workers.farm_grant import roster, rules, steps
 from workers.farm_grant.roster import NoInspector, assign, seed
 from workers.step import StepRun
 
-GRANT = recipes.load_file(Path(recipes.__file__).parents[3] / "workers/recipes/farm-grant.toml")
+GRANT = recipes.load_file(Path(recipes.__file__).parents[2] / "workers/recipes/farm-grant.toml")
 PAYLOAD: Mapping[str, Any] = {
     "appId": 219,
     "name": "Ann Lee",

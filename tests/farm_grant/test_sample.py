@@ -14,7 +14,7 @@ from hms_act.files.csv_rows import Refusal, Row, read
 from hms_oms.recipes import recipes
 from workers.farm_grant import rules, sample
 
-GRANT = recipes.load_file(Path(recipes.__file__).parents[3] / "workers/recipes/farm-grant.toml")
+GRANT = recipes.load_file(Path(recipes.__file__).parents[2] / "workers/recipes/farm-grant.toml")
 TODAY = date(2026, 11, 22)
 
 

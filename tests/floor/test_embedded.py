@@ -189,7 +189,7 @@ def test_a_foreign_process_with_a_recorded_pid_is_left_alone(tmp_path: Path) -> 
 def test_servers_end_with_a_launcher_that_is_killed(home: Path) -> None:
     """Nothing outlives a process that was killed too fast to stop its servers."""
     script = (
-        "import os, sys; from pathlib import Path; from hms_floor import embedded\n"
+        "import os, sys; from pathlib import Path; from hms_floor.local import embedded\n"
         "servers = embedded.start(Path(sys.argv[1]))\n"
         "print(*(server.process.pid for server in servers.processes), flush=True)\n"
         "os.kill(os.getpid(), 9)"
@@ -277,9 +277,10 @@ def test_an_ordinary_user_has_servers_too(public_folder: Path) -> None:
     home.mkdir(mode=0o700)
     os.chown(home, user.pw_uid, user.pw_gid)
     script = (
-        "import sys; from pathlib import Path; from hms_floor import embedded; from hms_oms import database\n"
+        "import sys; from pathlib import Path; from hms_floor.local import embedded\n"
+        "from hms_oms.database import connections\n"
         "with embedded.serving(Path(sys.argv[1]), fast=True) as servers:\n"
-        "    database.connect(servers.database_url, 'test').close()\n"
+        "    connections.connect(servers.database_url, 'test').close()\n"
         "    print(*(server.process.pid for server in servers.processes))"
     )
     packages = sysconfig.get_path("purelib")

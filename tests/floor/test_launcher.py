@@ -48,8 +48,8 @@ while True: signal.pause()
 TINY_FLOOR = """
 import os, signal, sys
 from pathlib import Path
-from hms_floor import launcher
-from hms_oms import settings
+from hms_floor.local import launcher
+from hms_oms.runtime import settings
 from tests.floor.test_launcher import tiny
 home = Path(sys.argv[1])
 floor = lambda *_: [tiny(home, "tiny")]
@@ -58,8 +58,9 @@ sys.exit(launcher.run(settings.load(), prepare=lambda _: None, floor=floor, when
 
 WHOLE_FLOOR = """
 import sys
-from hms_floor import launcher
-from hms_oms import migrate, settings
+from hms_floor.local import launcher
+from hms_oms.database import migrate
+from hms_oms.runtime import settings
 sys.exit(launcher.run(settings.load(), prepare=migrate.upgrade))
 """
 

@@ -27,7 +27,7 @@ BODY = "Queue farm-grant: 3 jobs are late, the first since 09:31. Reply ACK K7 #
 LEASE = timedelta(seconds=61)
 #: The daemon, with a lease that is over in no time: what is written must be so half a second after it began.
 HASTY = (
-    "from hms_oms import handover\n"
+    "from hms_oms.messages import delivery as handover\n"
     "handover.LEASE_SECONDS, handover.MARGIN_SECONDS = 60.0, 59.5\n"
     "from hms_floor.cli import main\n"
     "main(['ops', 'run'], prog_name='hms')"

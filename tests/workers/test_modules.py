@@ -146,7 +146,8 @@ def test_a_foreign_package_called_workers_gets_a_sentence(tmp_path: Path) -> Non
     (tmp_path / "workers.py").write_text("")
     code = (
         "import sys\n"
-        "from hms_oms import recipes, settings\n"
+        "from hms_oms.recipes import recipes\n"
+        "from hms_oms.runtime import settings\n"
         "from workers import modules\n"
         "sys.modules.pop('workers'); sys.path.insert(0, '')\n"
         "configured = settings.load()\n"
