@@ -7,9 +7,13 @@ another of Flower's ways to sign in is set. Read-only: what is to be done is don
 from tornado.options import options
 
 from hms_floor.local import flower
-from hms_oms.runtime import settings
+from hms_oms.runtime import logs, settings
 
 _settings = settings.load()
+
+# Not by Tornado's own set-up, which adds its colours and a level of its own.
+logging = "none"
+logs.configure(_settings, "flower")
 
 read_only = True
 tasks_columns = flower.columns()

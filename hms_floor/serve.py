@@ -57,9 +57,10 @@ def run_floor(fd: int | None) -> None:
     from hms_floor.auth import local_token
     from hms_floor.pages import mount
     from hms_oms.database import schema_revision
+    from hms_oms.runtime import logs
 
     configured = settings.load()
-    settings.configure_logging(configured, "floor")
+    logs.configure(configured, "floor")
     # A database that is away is waited for: the pages say so meanwhile.
     with suppress(DBAPIError):
         schema_revision.require(configured.servers()[0])

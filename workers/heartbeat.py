@@ -22,7 +22,7 @@ from hms_oms.database import connections
 from hms_oms.database.reconnecting import Line
 from hms_oms.jobs import workers
 from hms_oms.jobs.workers import BEAT_SECONDS, Beat
-from hms_oms.runtime import settings
+from hms_oms.runtime import logs, settings
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _STOPPED = (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOM
 def main() -> None:
     """Send heartbeats until standard input ends."""
     configured = settings.load()
-    settings.configure_logging(configured, "heartbeat")
+    logs.configure(configured, "heartbeat")
     worker = psutil.Process(os.getppid())
     line = Line(configured.servers()[0], f"hms heartbeat {os.getppid()}")
     said = _Said()

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from hms_oms.broker import celery_settings
 from hms_oms.database import connections, schema_revision
 from hms_oms.recipes import recipes
-from hms_oms.runtime import settings
+from hms_oms.runtime import logs, settings
 from hms_oms.runtime.errors import UnknownSchema
-from workers import event_batching, flower_guard, modules, presence, step
+from workers import event_batching, flower_guard, log_context, modules, presence, step
 from workers.task import StepTask
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _task(name: str, function: step.StepFunction) -> StepTask:
 @signals.setup_logging.connect(weak=False)
 def _logging(**_: Any) -> None:
     """Celery leaves logging alone where somebody else sees to it."""
-    settings.configure_logging(configuration, "worker")
+    logs.configure(configuration, "worker", log_context.NamesStep())
 
 
 @signals.worker_init.connect(weak=False)
@@ -85,4 +85,5 @@ def _require_known_schema(**_: Any) -> None:
 configuration = settings.load()
 celery_settings.choose_flower_settings()
 flower_guard.install()
+log_context.install()
 app = make_app(configuration)

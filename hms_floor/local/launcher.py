@@ -123,6 +123,7 @@ def whole_floor(
         "HMS_BROKER_URL": broker_url,
         "HMS_RECIPES": str(settings.recipes.resolve()),
         "HMS_LOG_LEVEL": settings.log_level,
+        "HMS_LOG_FORMAT": settings.log_format,
         "HMS_FLOOR_HOST": settings.floor_host,
         "HMS_FLOOR_PORT": str(settings.floor_port),
         "HMS_FLOWER_PORT": str(flower_port),

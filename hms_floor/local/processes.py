@@ -20,6 +20,7 @@ from typing import IO, Any
 import psutil
 
 from hms_floor.private_files import write_private
+from hms_oms.runtime import logs
 from hms_oms.runtime.errors import HmsError
 from hms_oms.runtime.settings import LOCK_FILE
 
@@ -105,7 +106,7 @@ def last_words(home: Path, name: str, lines: int = 5) -> str:
         text = log_file(home, name).read_text(errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(logs.as_text(line) for line in text.splitlines()[-lines:])
 
 
 def spawn(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import logging
 import math
 import os
 import re
@@ -15,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from hms_oms.runtime import clock, environment, logs, server_urls
+from hms_oms.runtime import clock, environment, server_urls
 from hms_oms.runtime.errors import ConfigError
 
 #: Where the launcher writes down the addresses of the servers it started (mode 0600).
@@ -26,6 +25,7 @@ LOCK_FILE = "lock"
 SENDERS = ("log", "twilio", "webhook")
 POOLS = ("prefork", "threads", "solo")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("auto", "text", "json")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class Settings:
     #: Texts to applicants that go out in a second, where they leave this machine; pages have no such limit.
     texts_per_second: float = 1.0
     log_level: str = "WARNING"
+    #: auto: text on a terminal, JSON elsewhere.
+    log_format: str = "auto"
     #: How long the history of metrics is kept, in days.
     samples_days: int = 90
 
@@ -335,6 +337,7 @@ _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_TEXTS_PER_SECOND": ("texts_per_second", _rate),
     "HMS_SAMPLES_DAYS": ("samples_days", _number(1, 3650)),
     "HMS_LOG_LEVEL": ("log_level", _one_of(*LOG_LEVELS, fold=str.upper)),
+    "HMS_LOG_FORMAT": ("log_format", _one_of(*LOG_FORMATS)),
 }
 
 #: What may also come from a file, named by the setting's name and _FILE.
@@ -354,15 +357,3 @@ _NEEDS = {
     "twilio": ("HMS_TWILIO_ACCOUNT_SID", "HMS_TWILIO_AUTH_TOKEN", "HMS_TWILIO_FROM"),
     "webhook": ("HMS_WEBHOOK_URL", "HMS_WEBHOOK_SECRET"),
 }
-
-
-def configure_logging(settings: Settings, program: str) -> None:
-    """Send this process's log to standard error, one line per fact, in UTC."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logs.OneLine(f"%(asctime)s {program} %(levelname)s %(message)s"))
-    if program == "floor":
-        # Whoever reaches its port could otherwise fill the disk.
-        handler.addFilter(logs.FewAlike())
-    logging.basicConfig(level=settings.log_level, handlers=[handler])
-    # It tells every address that it asks, and those hold what people look for, or a secret.
-    logging.getLogger("httpx").setLevel(logging.WARNING)

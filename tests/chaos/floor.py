@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -227,10 +228,8 @@ def standing(home: Path) -> Iterator[Floor]:
 def _leading_since(log: Path) -> float | None:
     if not log.exists():  # it has only just been started
         return None
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.endswith("act: leading")]
-    if not lines:
-        return None
-    return datetime.strptime(lines[-1][:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()
+    lines = [json.loads(line) for line in log.read_text().splitlines() if '"act: leading (' in line]
+    return datetime.fromisoformat(lines[-1]["timestamp"]).timestamp() if lines else None
 
 
 def _adopted(process: psutil.Process, ours: set[int]) -> bool:

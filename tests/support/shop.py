@@ -14,11 +14,14 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg2
+import structlog
 
 from hms_oms.jobs.outcomes import Done, Reject, Retry
 from hms_oms.runtime import settings
 from workers.step import StepRun, step
 from workers.task import StepTask
+
+log = structlog.get_logger(__name__)
 
 TABLES = """
 create table public.executions (
@@ -51,6 +54,7 @@ def send(run: StepRun) -> Any:
 def _work(run: StepRun, name: str) -> Any:
     runs, began = _note(run, name), time.monotonic()
     wish = run.payload.get(name, {})
+    log.info("works", runs=runs)
     if wish.get("effect"):
         with run.connection.cursor() as cursor:
             cursor.execute("insert into public.effects values (%s, %s)", (run.job, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -66,6 +67,13 @@ def test_every_way_a_step_can_end(crew: Crew, engine: sa.Engine, shop: Recipe, p
     assert effects == [(short, "pick")]
     # What a step raised may quote the payload: it stays in the ledger.
     assert "does not fit" not in crew.said("w")
+    lines = [json.loads(line) for line in crew.said("w").splitlines() if line.startswith("{")]
+    of_it = [line for line in lines if line.get("job") == f"job-{hopeless}" and line.get("queue") == "shop"]
+    own = [(line["step"], line["attempt"], line["runs"]) for line in of_it if line["event"] == "works"]
+    assert own == [("pick", 1, 1), ("pack", 1, 1), ("pack", 2, 2), ("pack", 3, 3)]
+    # Celery's own lines, written after a step has returned, name it as well.
+    assert [line["attempt"] for line in of_it if "StepFailed" in line["event"]] == [1, 2, 3]
+    assert all(line["worker"].startswith("w@here/") for line in of_it)
 
 
 def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, broker: str) -> None:

@@ -24,10 +24,11 @@ def run_act() -> None:
     Example:  hms act run
     """
     from hms_act import dispatcher
+    from hms_oms.runtime import logs
 
     configured = settings.load()
     database_url, broker_url = configured.servers()
-    settings.configure_logging(configured, "act")
+    logs.configure(configured, "act")
     dispatcher.run(database_url, broker_url, configured.home, configured.database_direct_url)
 
 
@@ -45,10 +46,11 @@ def run_ops() -> None:
     \b
     Example:  hms ops run
     """
+    from hms_oms.runtime import logs
     from hms_ops import daemon
 
     configured = settings.load()
-    settings.configure_logging(configured, "ops")
+    logs.configure(configured, "ops")
     daemon.run(configured)
 
 
