@@ -82,6 +82,7 @@ SERIES: Mapping[str, Series] = {
     "forecast.slotRate": Series("hms_forecast_slot_rate_jobs_per_second"),
     "forecast.slotsNeeded": Series("hms_forecast_slots_needed"),
     "forecast.limitNeeded": Series("hms_forecast_limit_needed_starts_per_minute"),
+    "queue.slotsToHave": Series("hms_queue_slots_to_have"),
     "ops.events": Series("hms_ops_events_per_second"),
     "ops.eventLag": Series("hms_ops_event_lag_seconds"),
     "ops.dropped": Series("hms_ops_dropped_tickets_total"),

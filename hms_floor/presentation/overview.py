@@ -77,6 +77,8 @@ class Card:
     last_due: datetime | None = None
     late_from: datetime | None = None
     slots_needed: int | None = None
+    #: What an autoscaler should provide.
+    slots_to_have: int | None = None
     limit_needed: int | None = None
     slot_rate: float | None = None
     deadline: datetime | None = None
@@ -219,11 +221,12 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("worker.successRate", None): "success_rate",
     ("forecast.slotRate", None): "slot_rate",
     ("forecast.slotsNeeded", None): "slots_needed",
+    ("queue.slotsToHave", None): "slots_to_have",
     ("forecast.limitNeeded", None): "limit_needed",
 }
 _COUNTS = (
     *("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today"),
-    *("slots_needed", "limit_needed", "done"),
+    *("slots_needed", "slots_to_have", "limit_needed", "done"),
 )
 #: Which metric is how long from now on which moment of a card is.
 _MOMENTS: Mapping[str, str] = {

@@ -238,6 +238,8 @@ class Queue:
     pause_reason: str | None
     workers: int
     slots: int
+    #: What an autoscaler should provide; None while the watch does not measure.
+    slots_to_have: int | None = None
     #: The limits that are set, and jobs done a second: as of now, and in the mean of five minutes.
     starts_per_minute: int | None = None
     window: int | None = None

@@ -132,6 +132,8 @@ class QueueSeen:
     window_size: int | None = None
     window_set_by: str | None = None
     window_set_at: datetime | None = None
+    #: How many slots it should have: see `hms_ops.forecast.scaling`.
+    slots_to_have: int | None = None
     #: The machines of its workers, if all of them are busy.
     busy_hosts: Sequence[str] = ()
 

@@ -22,9 +22,11 @@ from hms_oms.jobs.workers import Worker
 from hms_ops.events.event_buffer import Heard
 from hms_ops.events.event_log import Diary
 from hms_ops.events.receiver import Receiver
+from hms_ops.forecast import scaling
 from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.cause import busy_hosts
 from hms_ops.forecast.forecast import Histogram, forecast, later, start_of
+from hms_ops.forecast.scaling import Load
 from hms_ops.forecast.snapshot import Forecast, Hearing, HostSeen, Picture, QueueSeen
 from hms_ops.forecast.throughput import Pace, work
 from hms_ops.metrics.counts import Census, Count, Day, Standing
@@ -61,6 +63,7 @@ class Measure:
         self._tallies: dict[str, Tally] = {}
         self._paces: dict[str, Pace] = {}
         self._ahead: dict[str, Forecast | None] = {}
+        self._slots: dict[str, int] = {}
         # What the forecasts rest on: so that each look knows which of the jobs are late by now.
         self._lines: dict[str, tuple[Histogram, Capacity, datetime]] = {}
         self._left: dict[str, int] = {}
@@ -189,6 +192,8 @@ class Measure:
             rate_now=tally.rate_now(now.timestamp()) if known else None,
             done=self._done.get(name, 0),
             steps=tally.steps(),
+            # How many agents there are is nobody's to decide.
+            slots_to_have=None if name in count.agents and not crew else self._slots.get(name),
             ended_today=day.promises.ended,
             on_time_today=day.promises.on_time,
             busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in crew),
@@ -212,9 +217,20 @@ class Measure:
         pace = self._paces.setdefault(name, Pace())
         pace.look(now, self._left.pop(name, 0), min(slots, able))
         capacity = pace.capacity(slots)
+        allowed = most(row["starts_per_minute"], row["window_size"])
+        begun = standing.running + standing.queued
+        load = Load(
+            standing.histogram,
+            begun,
+            slots,
+            None if capacity is None else capacity.per_slot,
+            row["sla_minutes"],
+            allowed,
+            held=paused or allowed == 0,
+        )
+        self._slots[name] = scaling.slots(load, now)
         if capacity is not None:
-            allowed = most(row["starts_per_minute"], row["window_size"])
-            capacity = capacity.limited(allowed, standing.running + standing.queued)
+            capacity = capacity.limited(allowed, begun)
             self._lines[name] = standing.histogram, capacity, start_of(now, paused=paused)
         self._ahead[name] = (
             None if capacity is None else forecast(standing.histogram, capacity, now, paused=paused)

@@ -127,6 +127,11 @@ CATALOGUE: Mapping[str, Meaning] = {
     "forecast.limitNeeded": Meaning(
         "starts a minute", "The limit of starts that would hold every promise that can be held"
     ),
+    "queue.slotsToHave": Meaning(
+        "slots",
+        "Slots that an autoscaler should provide: with a value at any time, and time to come up",
+        kept=True,
+    ),
     "ops.events": Meaning("events per second", "Worker events heard lately", ()),
     "ops.eventLag": Meaning("seconds", "Longest time lately from a step's change to its being seen", ()),
     "ops.dropped": Meaning("tickets", "Heard tickets left to the sweep since the start: too many", ()),
@@ -252,6 +257,7 @@ def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
         "forecast.slotRate": None if ahead is None else ahead.slot_rate,
         "forecast.slotsNeeded": None if ahead is None else ahead.slots_needed,
         "forecast.limitNeeded": None if ahead is None else ahead.limit_needed,
+        "queue.slotsToHave": queue.slots_to_have,
         "sla.onTimeToday": None if today is None else today.share_of_ended,
         "sla.onTimeDueToday": None if today is None else today.share_of_due,
         "sla.missedToday": None if today is None else today.missed,

@@ -347,6 +347,8 @@ def test_the_pace_of_the_crew_makes_a_forecast(
     def beat() -> None:
         workers.beat(bare, workers.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
 
+    settled(engine, measuring)
+    assert seen(engine, measuring).slots_to_have == 1  # an autoscaler has to begin with something
     beat()
     settled(engine, measuring)
     assert seen(engine, measuring).forecast is None
@@ -372,6 +374,7 @@ def test_an_empty_floor_has_no_data(engine: sa.Engine, shop: Recipe) -> None:
     assert (queue.open, queue.late, queue.next_sla, queue.oldest_waiting) == (0, 0, None, None)
     assert queue.waits is not None
     assert (queue.waits.mean, queue.waits.p50, queue.rate, queue.forecast) == (None, None, None, None)
+    assert queue.slots_to_have == 0
     picture = look(engine, measuring)
     assert (picture.hosts, picture.workers, picture.events_at, picture.unsent_since) == ([], 0, None, None)
 

@@ -46,6 +46,8 @@ class Queue(Answer):
     pause_reason: str | None
     workers: int
     slots: int
+    #: What an autoscaler should provide; null while the watch does not measure.
+    slots_to_have: int | None
     #: The limits that are set, and jobs done a second: as of now, and in the mean of five minutes.
     starts_per_minute: int | None
     window: int | None

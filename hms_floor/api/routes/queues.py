@@ -135,6 +135,7 @@ def _queue(found: Queue, card: Card, zone: tzinfo) -> dict[str, Any]:
     return documents.queue(found) | {
         "startsPerMinute": card.starts_per_minute,
         "window": card.window_size,
+        "slotsToHave": card.slots_to_have,
         "throughputNow": card.rate_now,
         "throughputMean": card.rate,
         "cause": None if cause is None else {**(document(cause) or {}), "sentence": said},
