@@ -37,7 +37,7 @@ COMMANDS = {
         "hms_floor.cli.installation.check:check",
         "Tell what answers, who works, and what is wrong now.",
     ),
-    "db": ("hms_floor.cli.installation.db:db", "Bring the database to the revision that this version needs."),
+    "db": ("hms_floor.cli.installation.db:db", "Migrate the database, back it up, restore it."),
     "act": ("hms_floor.cli.installation.daemons:act", "The dispatcher, which hands jobs to the workers."),
     "ops": (
         "hms_floor.cli.installation.daemons:ops",

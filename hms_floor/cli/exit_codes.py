@@ -17,6 +17,8 @@ SOME_LEFT = 6
 ALL_LEFT = 7
 #: `cycle run` has begun nothing: it asks first.
 ASKS_FIRST = 8
+#: A restored ledger has something to take up again.
+TAKEN_UP = 9
 #: Ctrl-C, as shells tell it.
 INTERRUPTED = 130
 
@@ -30,6 +32,7 @@ MEANINGS: Mapping[int, str] = {
     SOME_LEFT: "some were left: rows of `cycle run` refused or differing, jobs named to a verb not changed",
     ALL_LEFT: "all were left: every row refused or differing, no job that was named changed",
     ASKS_FIRST: "nothing was started: one reason would refuse most rows of `cycle run` (`--accept-refusals`)",
+    TAKEN_UP: "after a restore or a loss of Redis something is still to be taken up (`hms db restore-check`)",
     INTERRUPTED: "ended by Ctrl-C",
 }
 

@@ -110,6 +110,12 @@ def ended_leases(connection: Bare, count: int = 1000) -> list[EndedLease]:
     return [EndedLease(**row) for row in rows]
 
 
+def doubt(connection: Bare) -> tuple[int, int]:
+    """After a restore: take what had not gone for what may have gone; how many texts and pages that were."""
+    [row] = statements.run_bare(connection, "doubt_texts", {})
+    return int(row["texts"]), int(row["pages"])
+
+
 def expire(connection: Bare) -> int:
     """Give up what could not go in time; returns how many texts those were."""
     return len(statements.run_bare(connection, "expire", {}))

@@ -64,12 +64,8 @@ def put(connection: Bare, *, token: str, job: int | None, kind: str, recipient: 
 
     No notification: PostgreSQL lets transactions that notify commit one at a time only.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "insert into oms.messages (token, job_id, kind, recipient, body) values (%s, %s, %s, %s, %s)"
-            " on conflict (token) do nothing",
-            (token, job, kind, recipient, body),
-        )
+    parameters = {"token": token, "job": job, "kind": kind, "recipient": recipient, "body": body}
+    statements.run_bare(connection, "put_text", parameters)
 
 
 def put_page(
@@ -88,10 +84,13 @@ def put_page(
     put_anew = connection.scalar(
         text(
             "insert into oms.messages (token, page, incident_id, kind, reference, recipient, body,"
-            " not_before, due_at, expires_at)"
+            " not_before, due_at, expires_at, resend)"
             " values (:token, true, :incident, :kind, :reference, :recipient, :body,"
             " coalesce(cast(:not_before as timestamptz), oms.now()),"
-            " coalesce(cast(:not_before as timestamptz), oms.now()), cast(:expires_at as timestamptz))"
+            " coalesce(cast(:not_before as timestamptz), oms.now()), cast(:expires_at as timestamptz),"
+            # What was told of an incident after a backup was made is not in it.
+            " exists (select from ops.incidents as incident, oms.restores as restore"
+            " where incident.id = :incident and incident.active_at < restore.restored_at))"
             " on conflict (token) do nothing returning pg_notify(:channel, '')::text"
         ),
         {

@@ -1,0 +1,53 @@
+"""What every start does with the database: migrations, queues of the recipes, the roster of inspectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hms_floor import ledger
+from hms_oms.database import connections, migrate, schema_revision
+from hms_oms.recipes import registry
+from hms_oms.recipes.recipes import Recipe
+from workers.farm_grant import roster
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was done to the database."""
+
+    before: str | None
+    revision: str
+    queues: tuple[str, ...]
+    inspectors: int
+
+    def __str__(self) -> str:
+        if self.before == self.revision:
+            done = f"the database is at revision {self.revision}; nothing to migrate"
+        else:
+            done = f"migrated the database from revision {self.before or 'none'} to {self.revision}"
+        seeded = f"{self.inspectors} new or changed" if self.inspectors else "unchanged"
+        return f"{done}; queues: {', '.join(self.queues)}; inspectors: {seeded}"
+
+
+def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
+    """Migrate, make the queues of the recipes, and bring the roster of inspectors up to its file."""
+    engine = ledger.engine_of(database_url)
+    with engine.connect() as connection:
+        before = schema_revision.applied(connection)
+    wrong = schema_revision.mismatch(before)
+    if wrong is not None and wrong.newer:
+        raise wrong
+    revision = migrate.upgrade(database_url)
+    queues: dict[str, None] = {}
+    with engine.begin() as connection:
+        for recipe in known:
+            registry.register(connection, recipe)
+            queues |= dict.fromkeys(recipe.queues)
+    bare = connections.connect(database_url, "hms db", autocommit=False)
+    try:
+        inspectors = roster.seed(bare)
+        bare.commit()
+    finally:
+        bare.close()
+    return Prepared(before, revision, tuple(queues), inspectors)
