@@ -22,6 +22,7 @@ from hms_oms.daemon.daemon import Stop
 from hms_oms.daemon.leader_election import Lease
 from hms_oms.database import connections
 from hms_oms.messages import outbox
+from hms_oms.runtime import telemetry
 from hms_oms.runtime.settings import Settings
 from hms_ops import heartbeats
 from hms_ops.events.receiver import Receiver
@@ -30,6 +31,7 @@ from hms_ops.oncall import doubts
 from hms_ops.paging import senders
 from hms_ops.paging.pager import Delivery
 from hms_ops.paging.senders import Sender
+from hms_ops.traces.export import Traces, exporter
 from hms_ops.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -70,10 +72,20 @@ def run(settings: Settings) -> None:
     # Nothing is handed over before somebody can be called; an absent database is waited for below.
     with suppress(DBAPIError):
         require_on_call()
+
+    def traces(lease: Lease) -> Traces:
+        assert receiver_of_traces is not None
+        return Traces(engine, partial(lease.begin, engine), receiver_of_traces)
+
+    receiver_of_traces = exporter() if telemetry.is_configured() else None
     with daemon.stop_on_signals() as stop:
         pager = _Beside(stop, lambda: _deliver(direct_url, sender, beat, stop, settings.home))
         receiver.start()
         pager.start()
+        if receiver_of_traces is not None:
+            # Not waited for, and no reason to stop: nobody is called by them.
+            work = partial(daemon.serve, "traces", direct_url, [], traces, stop, settings.home)
+            threading.Thread(target=work, name="traces", daemon=True).start()
         try:
             daemon.serve("ops", direct_url, [], watch, stop, settings.home)
         finally:

@@ -16,7 +16,7 @@ from hms_oms.database import connections, schema_revision
 from hms_oms.recipes import recipes
 from hms_oms.runtime import logs, settings
 from hms_oms.runtime.errors import UnknownSchema
-from workers import event_batching, flower_guard, log_context, modules, presence, step
+from workers import event_batching, flower_guard, log_context, modules, presence, step, trace_context
 from workers.task import StepTask
 
 log = logging.getLogger(__name__)
@@ -86,4 +86,5 @@ configuration = settings.load()
 celery_settings.choose_flower_settings()
 flower_guard.install()
 log_context.install()
+trace_context.install()
 app = make_app(configuration)

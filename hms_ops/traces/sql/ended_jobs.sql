@@ -1,0 +1,24 @@
+-- The jobs that ended after those whose traces were sent, with their diaries; the newest seconds are left to
+-- reports that are just being committed.
+with due as (
+    select job.id, job.type, job.queue, job.status, job.steps, job.sla, job.finished_at
+    from oms.jobs as job
+    where job.finished_at is not null
+        and (job.finished_at, job.id) > (%(finished_at)s::timestamptz, %(job)s::bigint)
+        and job.finished_at < oms.now() - make_interval(secs => %(settle)s::float8)
+    order by job.finished_at, job.id
+    limit %(limit)s::int
+)
+select
+    due.id, due.type, due.queue, due.status, due.steps, due.sla, due.finished_at,
+    jsonb_agg(
+        jsonb_build_object(
+            'at', line.at, 'fact', line.fact, 'status', line.status, 'step', line.step, 'attempt', line.attempt,
+            'who', line.who, 'detail', line.detail
+        )
+        order by line.id
+    ) as diary
+from due
+join oms.job_events as line on line.job_id = due.id
+group by due.id, due.type, due.queue, due.status, due.steps, due.sla, due.finished_at
+order by due.finished_at, due.id

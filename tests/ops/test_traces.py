@@ -1,0 +1,214 @@
+"""One trace a job, made from its diary: the right spans and times, also over a retry and a loss."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hms_act import accept
+from hms_oms.database.connections import Bare
+from hms_oms.jobs import ledger, losses, read
+from hms_oms.jobs.records import Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.trace_ids import span_id, trace_id
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime import telemetry
+from hms_ops.traces import export
+from hms_ops.traces.export import Traces
+
+trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+
+
+class Receiver(ThreadingHTTPServer):
+    """A stranger that takes traces by OTLP over HTTP; with `away` it refuses them."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.spans: list[Any] = []
+        self.resources: list[dict[str, str]] = []
+        self.away = False
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}/v1/traces"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        """Take spans."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.server.away:
+            asked = trace_service.ExportTraceServiceRequest.FromString(body)
+            for each in asked.resource_spans:
+                self.server.resources.append(_values(each.resource.attributes))
+                self.server.spans += [span for scope in each.scope_spans for span in scope.spans]
+        self.send_response(400 if self.server.away else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def _values(attributes: Any) -> dict[str, Any]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver for as long as the block lasts."""
+    receiver = Receiver()
+    Thread(target=receiver.serve_forever, daemon=True).start()
+    try:
+        yield receiver
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A receiver that the environment names."""
+    with receiving() as made:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", made.url)
+        monkeypatch.setattr(export, "SETTLE_SECONDS", 0.0)
+        yield made
+
+
+def run(bare: Bare, job: int, attempt: int, step: str, following: str | None) -> None:
+    """Claim and complete a step."""
+    ticket = Ticket(job, attempt, step)
+    assert ledger.claim(bare, [(ticket, 60.0)], "w@host/7/ab").get(ticket)
+    place = ("pick", "pack", "send").index(step) + 1 if following else None
+    report = Completion(ticket, '{"name": "Ann Lee"}', None, place, "shop" if following else None, False)
+    assert ledger.complete(bare, [report], "w@host/7/ab")[ticket] is not None
+
+
+def test_a_trace_tells_the_life_of_a_job(
+    engine: sa.Engine, bare: Bare, shop: Recipe, receiver: Receiver
+) -> None:
+    """A step lost with its worker, one that fails and is tried again: each run is a span of its own."""
+    sender = export.exporter()
+    assert sender is not None
+    traces = Traces(engine, engine.begin, sender)
+    with engine.begin() as connection:
+        payload = {"number": 7, "phone": "+12025550142"}
+        job = accept.start_job(connection, shop, payload, requested_by="Ann Lee").job.id
+    ledger.take(bare, "shop", 1)
+    lost = Ticket(job, 1, "pick")
+    ledger.claim(bare, [(lost, 60.0)], "w@host/7/ab")
+    losses.lose(bare, [lost], "the worker is gone", blame="step")
+    ledger.take(bare, "shop", 1)
+    run(bare, job, 2, "pick", "pack")
+    failing = Ticket(job, 2, "pack")
+    ledger.claim(bare, [(failing, 60.0)], "w@host/7/ab")
+    ledger.fail(
+        bare, failing, {"type": "ValueError", "message": "Ann Lee"}, retry_after=0.0, worker="w@host/7/ab"
+    )
+    assert traces.turn() > 0
+    assert receiver.spans == []
+    with engine.begin() as connection:
+        connection.execute(sa.text("update oms.jobs set ready_at = null"))
+    ledger.take(bare, "shop", 1)
+    run(bare, job, 3, "pack", "send")
+    run(bare, job, 3, "send", None)
+    receiver.away = True
+    assert traces.turn() > 0
+    receiver.away = False
+    traces.turn()
+
+    with engine.connect() as connection:
+        diary = read.diary(connection, job)
+        installation = connection.scalar(sa.text("select id::text from oms.installation"))
+    spans = receiver.spans
+    assert {int.from_bytes(span.trace_id) for span in spans} == {trace_id(installation, job)}
+    root, *below = spans
+    assert (root.name, root.parent_span_id) == ("job shop:order:v1", b"")
+    assert int.from_bytes(root.span_id) == span_id(installation, job)
+    assert {span.parent_span_id for span in below} == {root.span_id}
+    assert len({span.span_id for span in spans}) == len(spans)
+    assert [span.name for span in below] == [
+        *("accept", "wait pick", "step pick", "wait pick", "step pick"),
+        *("wait pack", "step pack", "wait pack", "step pack", "wait send", "step send"),
+    ]
+    steps = [span for span in below if span.name.startswith("step")]
+    ends = [(_values(span.attributes)["hms.attempt"], span.status.message) for span in steps]
+    assert ends == [(1, "lost"), (2, ""), (2, "retrying: ValueError"), (3, ""), (3, "")]
+    # One after the other without a gap, as the diary has it, and the job around them.
+    times = [(span.start_time_unix_nano, span.end_time_unix_nano) for span in below]
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(times))
+    assert (root.start_time_unix_nano, root.end_time_unix_nano) == (times[0][0], times[-1][1])
+    claimed = [event.at for event in diary if event.fact == "claimed"]
+    assert [_moment(span.start_time_unix_nano) for span in steps] == claimed
+    told = str(spans) + str(receiver.resources)
+    assert "Ann" not in told
+    assert "5550142" not in told
+    assert receiver.resources[0]["service.name"] == "hms"
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(0, tz=datetime.now().astimezone().tzinfo) + timedelta(
+        microseconds=nanoseconds // 1000
+    )
+
+
+def test_each_trace_is_sent_once_over_a_change_of_leaders(
+    engine: sa.Engine, bare: Bare, shop: Recipe, receiver: Receiver
+) -> None:
+    """The next one goes on where the one before it was; what had ended before anybody asked is not sent."""
+    sender = export.exporter()
+    assert sender is not None
+
+    def cancelled() -> int:
+        with engine.begin() as connection:
+            job = accept.start_job(
+                connection, shop, {"number": 1}, requested_by="a", key=str(cancelled.count)
+            ).job.id
+            cancelled.count += 1
+            connection.execute(
+                sa.text(
+                    "update oms.jobs set status = 'cancelled', finished_at = clock_timestamp()"
+                    " where id = :job"
+                ),
+                {"job": job},
+            )
+        return job
+
+    cancelled.count = 0
+    cancelled()
+    first = Traces(engine, engine.begin, sender)
+    cancelled()
+    first.turn()
+    assert [span.name for span in receiver.spans] == ["job shop:order:v1", "accept", "wait pick"]
+    cancelled()
+    Traces(engine, engine.begin, sender).turn()
+    first.turn()
+    names = [_values(span.attributes)["hms.job.id"] for span in receiver.spans]
+    assert names[:6] == ["job-2"] * 3 + ["job-3"] * 3
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "true"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, False),
+    ],
+)
+def test_traces_are_off_unless_a_receiver_is_named(environment: dict[str, str], wanted: bool) -> None:
+    """By OpenTelemetry's own variables."""
+    assert telemetry.is_configured(environment) is wanted
