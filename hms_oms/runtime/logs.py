@@ -52,7 +52,8 @@ def configure(settings: Settings, program: str, *filters: logging.Filter) -> Non
     if program == "floor":
         # Whoever reaches its port could otherwise fill the disk.
         handler.addFilter(FewAlike())
-    logging.basicConfig(level=settings.log_level, handlers=[handler])
+    # Flower's library has set up a log of its own by now.
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     # It tells every address that it asks, and those hold what people look for, or a secret.
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -45,6 +45,8 @@ def exporter() -> SpanExporter | None:
             "no traces are sent: install 'hms-management-layer[otel]', or unset %s", telemetry.ENDPOINTS[1]
         )
         return None
+    # A receiver that is away is told once a turn, in words of ours.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
     return OTLPSpanExporter()
 
 

@@ -94,6 +94,8 @@ def test_flower_shows_and_does_nothing_and_leads_to_the_floor(crew: Crew, port: 
     assert '<a class="nav-link" href="/floor-link">Operations floor</a>' in page
     assert _leads(port, "/floor-link", user) == "http://floor.example/floor"
     assert _leads(port, "/job-link/job-219.1.inspect", user) == "http://floor.example/floor/jobs/job-219"
+    lines = [json.loads(line) for line in crew.said("flower").splitlines()]
+    assert {line["program"] for line in lines} == {"flower"}
 
 
 def test_flower_does_not_start_open(crew: Crew, port: int) -> None:
