@@ -53,6 +53,7 @@ bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
 
 chaos: setup
+	STORIES=500 $(BIN)/python -m pytest --quiet tests/properties
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
 

@@ -52,39 +52,38 @@ def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[
     return nodes
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters", "index", "most_rows"),
-    [
-        ("take", {"queue": "shop", "count": 20}, "jobs_backlog", 100),
-        ("front", {"job": 500}, "jobs_backlog", 10),
-        ("wake", {}, "jobs_delayed", 10),
-        ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0}, "jobs_window", 200),
-        ("orphans", {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}, "jobs_running", 10),
-        ("windows", {"gone": 6.0}, "jobs_backlog", 200),
-        (
-            "claim",
-            {
-                "jobs": [7],
-                "attempts": [1],
-                "steps": ["pick"],
-                "leases": [60.0],
-                "alone": [True],
-                "worker": "w",
-                "heard_within": None,
-            },
-            "jobs_pkey",
-            20,
-        ),
-    ],
-)
-def test_plan(
-    long_backlog: sa.Engine, name: str, parameters: dict[str, Any], index: str, most_rows: int
-) -> None:
-    """The statement uses its index, reads no table of jobs from end to end, and touches few rows."""
-    nodes = plan(long_backlog, name, parameters)
-    shown = json.dumps(nodes, indent=1)
-    assert index in {node.get("Index Name") for node in nodes}, shown
-    for node in nodes:
-        if node.get("Relation Name") == "jobs":
-            assert node["Node Type"] != "Seq Scan", shown
-            assert node["Actual Rows"] * node["Actual Loops"] <= most_rows, shown
+#: A statement, its parameters, the index it is to use, and the most rows of jobs that it may touch.
+PLANS: list[tuple[str, dict[str, Any], str, int]] = [
+    ("take", {"queue": "shop", "count": 20}, "jobs_backlog", 100),
+    ("front", {"job": 500}, "jobs_backlog", 10),
+    ("wake", {}, "jobs_delayed", 10),
+    ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0}, "jobs_window", 200),
+    ("orphans", {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}, "jobs_running", 10),
+    ("windows", {"gone": 6.0}, "jobs_backlog", 200),
+    (
+        "claim",
+        {
+            "jobs": [7],
+            "attempts": [1],
+            "steps": ["pick"],
+            "leases": [60.0],
+            "alone": [True],
+            "worker": "w",
+            "heard_within": None,
+        },
+        "jobs_pkey",
+        20,
+    ),
+]
+
+
+def test_hot_statements_use_their_indexes(long_backlog: sa.Engine) -> None:
+    """Each uses its index, reads no table of jobs from end to end, and touches few rows."""
+    for name, parameters, index, most_rows in PLANS:
+        nodes = plan(long_backlog, name, parameters)
+        shown = f"{name}: {json.dumps(nodes, indent=1)}"
+        assert index in {node.get("Index Name") for node in nodes}, shown
+        for node in nodes:
+            if node.get("Relation Name") == "jobs":
+                assert node["Node Type"] != "Seq Scan", shown
+                assert node["Actual Rows"] * node["Actual Loops"] <= most_rows, shown

@@ -93,7 +93,7 @@ class Timeline:
             document = {**ON_CALL, **self.script.get("oncall", {})}
             oncall.set_document(connection, document, "test", None)
         away = False
-        every = self.script.get("every", 5)
+        every = self.script.get("every", 10)
         for second in range(0, self.script["until"] + 1, every):
             self.second = second
             with self.engine.begin() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,10 @@ class Model:
     def ended(self) -> bool:
         """Whether nothing more may happen to it, but for a retry or a reinstatement."""
         return self.status in TERMINAL
+
+
+#: How many stories are told; `make chaos` tells many more.
+STORIES = int(os.environ.get("STORIES", "40"))
 
 
 class Life(RuleBasedStateMachine):
@@ -283,7 +288,7 @@ def test_life(engine: sa.Engine, bare: psycopg2.extensions.connection, shop: Rec
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=100,
+            max_examples=STORIES,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
