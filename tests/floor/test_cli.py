@@ -30,12 +30,11 @@ from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import settings
 from tests.conftest import wait_until
 from tests.support.api import standing
+from tests.support.command_line import Hms, command_line
 
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
 GOOD = ["phone=515-555-0142", "countyFips=19153", "crop=corn", "submittedOn=2026-11-20"]
 GOOD += ["acres=120", "amountRequested=30000"]
-
-Hms = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +53,8 @@ def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def hms(environment: dict[str, str]) -> Hms:
-    """Run `hms` as a program of its own."""
-
-    def run(*words: str, feed: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "hms_floor", *words],
-            env={**environment, **more},
-            input=feed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return run
+    """Call `hms` without a terminal."""
+    return command_line(environment)
 
 
 @pytest.fixture

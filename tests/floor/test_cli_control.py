@@ -9,7 +9,7 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
 from tests.oms.test_ledger import claim, facts, look, order
 from tests.support.api import standing
+from tests.support.command_line import Hms, command_line
 
-Hms = Callable[..., subprocess.CompletedProcess[str]]
 PROGRAM = [sys.executable, "-m", "hms_floor"]
 
 
@@ -42,19 +42,8 @@ def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def hms(environment: dict[str, str]) -> Hms:
-    """Run `hms` as a program of its own, without a terminal."""
-
-    def run(*words: str, feed: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*PROGRAM, *words],
-            env={**environment, **more},
-            input=feed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return run
+    """Call `hms` without a terminal."""
+    return command_line(environment)
 
 
 def orders(engine: sa.Engine, shop: Recipe, number: int) -> list[int]:
