@@ -26,7 +26,7 @@ PRESENCE = "presence"
 RENEW_SECONDS = 5.0
 #: ... one that is stale: nobody measures any more, or what was measured is gone.
 STALE_SECONDS = 15.0
-#: No value is written more often than this, in seconds.
+#: The values of a queue are written no more often than this, in seconds.
 LEAST_SECONDS = 1.0
 #: What was not renewed for so long, in seconds, is not remembered.
 FORGET_SECONDS = 86400.0
@@ -164,22 +164,25 @@ def of(picture: Picture, apart: Apart | None = None) -> list[Metric]:
 
 
 def publish(connection: Connection, picture: Picture, apart: Apart | None = None) -> None:
-    """Keep the newest values, each written at most once a second; an older picture changes nothing.
+    """Keep the newest values, those of a queue at most once a second; an older picture changes nothing.
 
-    If the ledger does not take them together, they are written one by one.
+    What is kept of a queue is of one look. If the ledger does not take all together, they are written one by
+    one.
     """
     apart = apart or Apart()
     metrics, written = of(picture, apart), False
     with apart.doing("writing all metrics together"), connection.begin_nested():
-        _write(connection, metrics)
+        _write(connection, metrics, picture.now)
         written = True
     for metric in () if written else metrics:
         where = "".join(f" of {each}" for each in (metric.subject, metric.queue) if each)
         with apart.doing(f"writing {metric.name}{where}"), connection.begin_nested():
-            _write(connection, [metric])
+            _write(connection, [metric], picture.now, least=0.0)
 
 
-def _write(connection: Connection, metrics: Sequence[Metric]) -> None:
+def _write(
+    connection: Connection, metrics: Sequence[Metric], now: datetime, *, least: float = LEAST_SECONDS
+) -> None:
     connection.exec_driver_sql(
         statement("measure_publish"),
         {
@@ -189,7 +192,8 @@ def _write(connection: Connection, metrics: Sequence[Metric]) -> None:
             "values": [metric.value for metric in metrics],
             "sources": [metric.source for metric in metrics],
             "moments": [metric.at for metric in metrics],
-            "least": LEAST_SECONDS,
+            "now": now,
+            "least": least,
             "renew": RENEW_SECONDS,
         },
     )

@@ -150,6 +150,18 @@ def test_a_value_is_written_no_more_often_than_needed(
     assert breached.value == (late if at else 1)
 
 
+def test_the_values_of_a_queue_are_of_one_look(engine: sa.Engine) -> None:
+    """A job that has just become late is not counted among those that will be, whichever changed last."""
+    looks = [(0.0, 1, 9), (1.1, 2, 9), (1.6, 5, 6), (2.2, 6, 5), (2.7, 11, 0), (3.3, 11, 0)]
+    for after, late, at_risk in looks:
+        queue = replace(QUEUE, late=late, at_risk=at_risk)
+        publish(engine, replace(PICTURE, now=NOW + after * SECOND, queues=[queue]))
+        found = newest(engine)
+        pair = (found["sla.breached", None].value, found["sla.atRisk", None].value)
+        assert pair in [(late, at_risk) for _, late, at_risk in looks], after
+    assert pair == (11, 0)
+
+
 def test_a_minute_is_kept_once(engine: sa.Engine) -> None:
     """The first call of a minute writes it, further ones do not; stale and missing values leave a gap."""
     assert not keep(engine, NOW)
