@@ -33,6 +33,10 @@ Histogram = Sequence[tuple[datetime, int]]
 #: it breaks a promise, and not while it is harmless.
 PAUSE_SECONDS = 600.0
 
+#: Nobody reads what would help, decides and does it in fewer seconds than this: no remedy is for a deadline
+#: that is nearer. Without it the last moments before a deadline would ask for more and more.
+ACT_SECONDS = 5.0
+
 #: The resolution of a clock: a moment may be cut by so much, in seconds.
 _CLOCK_SECONDS = 1e-6
 #: Below the resolution of a clock: a job that is done at its deadline is on time, whatever floats make of it.
@@ -65,9 +69,9 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
     slots: every job is late at its deadline.
 
     `slots_needed` and `limit_needed` hold every deadline that can be held from now on, each if the other is
-    not in the way. They leave aside the deadlines that are nearer than one slot takes for one job, since
-    nothing can hold those, and are None if a slot gets nothing done. A paused queue starts `PAUSE_SECONDS`
-    from now.
+    not in the way. They leave aside the deadlines that are nearer than one slot takes for one job, or than
+    `ACT_SECONDS`, since nothing can hold those, and are None if a slot gets nothing done. A paused queue
+    starts `PAUSE_SECONDS` from now.
     """
     start = start_of(now, paused=paused)
     late, first_late = _late(histogram, capacity, start, now)
@@ -226,9 +230,9 @@ def _slots(histogram: Histogram, per_slot: float, start: datetime) -> tuple[int 
     needed, binding, due = 0.0, None, 0
     for deadline, jobs in histogram:
         due += jobs
-        jobs_per_slot = (deadline - start).total_seconds() * per_slot
-        if jobs_per_slot + _ROUNDING >= 1 and due / jobs_per_slot > needed:
-            needed, binding = due / jobs_per_slot, deadline
+        seconds = (deadline - start).total_seconds()
+        if _can_be_held(seconds, per_slot) and due / (seconds * per_slot) > needed:
+            needed, binding = due / (seconds * per_slot), deadline
     return math.ceil(needed - _ROUNDING), binding
 
 
@@ -245,12 +249,17 @@ def _starts(histogram: Histogram, capacity: Capacity, start: datetime) -> tuple[
     for deadline, jobs in histogram:
         due += jobs
         seconds = (deadline - start).total_seconds()
-        if due <= capacity.started or seconds * capacity.per_slot + _ROUNDING < 1:
+        if due <= capacity.started or not _can_be_held(seconds, capacity.per_slot):
             continue
         asked = (due - capacity.started) / (seconds - takes) if seconds > 2 * takes else due / seconds
         if asked > needed:
             needed, binding = asked, deadline
     return math.ceil(60 * needed * _SPARE - _ROUNDING), binding
+
+
+def _can_be_held(seconds: float, per_slot: float) -> bool:
+    """Whether anything that somebody does now could hold a deadline that is so many seconds ahead."""
+    return seconds >= ACT_SECONDS and seconds * per_slot + _ROUNDING >= 1
 
 
 def _last_harmed(line: Histogram, capacity: Capacity, now: datetime) -> int:

@@ -98,6 +98,15 @@ def test_a_deadline_of_this_very_moment_is_still_to_be_missed() -> None:
     assert (seen.late, seen.first_late, seen.deadline, seen.slots_needed) == (1, NOW, NOW, 0)
 
 
+def test_no_remedy_is_for_a_deadline_that_is_over_before_anybody_acts() -> None:
+    """Half a second before their deadline forty jobs ask for nothing more; those due in a minute still do."""
+    fast = limited(Capacity(2, 10.0, trusted=True), 6)
+    seen = forecast(due((0.5 / 60, 40), (1, 20)), fast, NOW)
+    assert (seen.slots_needed, seen.limit_needed, seen.deadline) == (1, 64, at(1))
+    alone = forecast(due((0.5 / 60, 40)), fast, NOW)
+    assert (alone.late, alone.slots_needed, alone.limit_needed) == (40, 0, 0)
+
+
 def test_deadlines_nearer_than_one_job_takes_ask_for_no_slots() -> None:
     """What is due in six seconds cannot be held by jobs of ten, what is due in twelve can."""
     assert forecast(due((0.1, 50)), CREW, NOW).slots_needed == 0
