@@ -30,7 +30,6 @@ class Step(Enum):
     #: People are called anew.
     EXPIRED = auto()
     STEADY = auto()
-    WORSE = auto()
     #: The call that has waited for the end of a silence is made.
     UNSILENCED = auto()
 
@@ -67,9 +66,7 @@ def judge(incident: Incident, now: datetime, limits: Thresholds, silences: Seque
     if incident.flapping and is_steady(incident, now, limits):
         return Step.STEADY
     covered = covering(silences, incident.rule, incident.queue) is not None
-    if incident.silenced:
-        return Step.KEEP if covered else Step.UNSILENCED
-    return Step.WORSE if _is_worse(incident) and not covered else Step.KEEP
+    return Step.UNSILENCED if incident.silenced and not covered else Step.KEEP
 
 
 def is_steady(incident: Incident, now: datetime, limits: Thresholds) -> bool:
@@ -101,16 +98,6 @@ def is_explained(queues: Collection[str], incident: Incident) -> bool:
     """
     live = incident.state in ("open", "acknowledged") and not incident.silenced
     return live and incident.stage in stages.LATENESS and incident.queue in queues
-
-
-def _is_worse(incident: Incident) -> bool:
-    """Whether jobs are late, and those who were called know of less."""
-    return (
-        incident.state == "open"
-        and not incident.flapping
-        and incident.rule == stages.BROKEN
-        and incident.called_for != stages.BROKEN
-    )
 
 
 def _ack_is_over(incident: Incident, now: datetime) -> bool:

@@ -4,10 +4,10 @@ All rules about the deadlines of a queue feed one incident (`hms_ops.incidents.s
 within it (`hms_ops.incidents.signals`). It begins as pending and opens when one of them has held for its
 `for_seconds`; a pending one that clears is forgotten. An open one is resolved when each has been clear for
 its `clear_seconds`; if it comes back within `reopen_seconds` the same incident is reopened. An
-acknowledgement that runs out while something holds opens it again. Each of these calls people anew, and so
-does the first late job after a call that only warned, unless somebody has acknowledged it. A silence makes a
-call wait for its end. An incident that flaps says so once: with `flap_changes` openings and endings within
-`flap_seconds` it is quiet until nothing has changed for `reopen_seconds`.
+acknowledgement that runs out while something holds opens it again. Each of these calls people anew; a change
+of stage does not: whom else a warning calls that nobody answers, and when, is the ladder's business. A
+silence makes a call wait for its end. An incident that flaps says so once: with `flap_changes` openings and
+endings within `flap_seconds` it is quiet until nothing has changed for `reopen_seconds`.
 
 A busy host that explains why jobs are late is named inside the incident of each such queue; if it had an
 incident of its own, that one is merged into the first of them.
@@ -169,12 +169,8 @@ class _Look:
                 return self._call(incident, "steady", flapping=False)
             case Step.STEADY:
                 return self._change(incident, "steady", flapping=False)
-            case Step.WORSE:
-                return self._call(incident, "called again", {"stage": stages.word(incident.rule)}, worse=True)
             case Step.UNSILENCED:
-                return self._change(
-                    incident, "silence over", silenced=False, page_from=self.now, called_for=incident.rule
-                )
+                return self._change(incident, "silence over", silenced=False, page_from=self.now)
         return incident
 
     def rest(self, ended: Incident, *, holds: bool) -> None:
@@ -232,8 +228,6 @@ class _Look:
         incident: Incident,
         kind: str,
         detail: Mapping[str, Any] | None = None,
-        *,
-        worse: bool = False,
         **values: Any,
     ) -> Incident:
         """Change an incident so that people are called anew, at the end of a silence if one covers it."""
@@ -245,10 +239,7 @@ class _Look:
             kind,
             detail,
             page_seq=incident.page_seq + called_before,
-            # What has become worse goes at once to all who were called by now, and on from there.
-            page_from=incident.page_from if worse else self.now,
-            worsened=worse,
-            called_for=incident.rule,
+            page_from=self.now,
             silenced=silence is not None,
             **values,
         )

@@ -18,7 +18,7 @@ STAGES: Mapping[str, str] = {
     "no-worker": "no worker",
     "stalled": "stands still",
 }
-#: The stage that breaks a promise: when it is reached, people are called once more.
+#: The stage that breaks a promise.
 BROKEN = "late"
 #: Stages in which trouble elsewhere is no incident of its own, but named as what explains it.
 LATENESS = ("late", "forecast", "slow")

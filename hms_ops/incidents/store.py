@@ -28,12 +28,11 @@ class Incident:
     `rule` is the worst that holds of its `signals`, `facts` are what it said last, with its `value` and
     `late_jobs`; `worst` is the highest value, `late_jobs` how many jobs are listed as late. `active_at` is
     since when it has held as far as is known, `clear_since` since when nothing of it does any more;
-    `changed_at` when it last opened or was resolved. `stage` is the rule that it stands at by its history,
-    `called_for` the one about which people were called last. `page_seq` counts the calls: how often people
-    were to be called anew, the present one from `page_from` on, because it has `worsened` or not, and up to
-    `told_seq` they know of the end. A `flapping` incident has said so once and is quiet until it is steady;
-    the call of a `silenced` one waits for the end of a silence. `detected_late`: the watch was away when it
-    began. `merged_into` is the incident that it turned out to be a part of.
+    `changed_at` when it last opened or was resolved. `stage` is the rule that it stands at by its history.
+    `page_seq` counts the calls: how often people were to be called anew, the present one from `page_from` on,
+    and up to `told_seq` they know of the end. A `flapping` incident has said so once and is quiet until it is
+    steady; the call of a `silenced` one waits for the end of a silence. `detected_late`: the watch was away
+    when it began. `merged_into` is the incident that it turned out to be a part of.
     """
 
     id: int
@@ -64,8 +63,6 @@ class Incident:
     detected_late: bool
     signals: Signals
     stage: str | None
-    called_for: str | None
-    worsened: bool
     merged_into: int | None
 
     @property
@@ -171,7 +168,6 @@ def end(
         "resolved_by": who,
         "changed_at": now,
         "silenced": False,
-        "worsened": False,
     }
     if incident.signals:
         worst = signals.worst_of(incident.signals)

@@ -33,7 +33,7 @@ Clock = Callable[[str | datetime], str]
 
 def page(incident: Incident, zone: tzinfo) -> str:
     """The text that calls somebody."""
-    again = " is worse" if incident.worsened else " again" if incident.page_seq > 1 else ""
+    again = " again" if incident.page_seq > 1 else ""
     return _fitted(
         f"{_heading(incident)}{again}: ", phrase(incident, zone), f". Reply ACK {incident.reference}."
     )

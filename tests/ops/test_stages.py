@@ -169,7 +169,7 @@ def test_while_it_is_acknowledged_nobody_is_called(shops: sa.Engine, turns: list
 
 
 def test_each_stage_has_its_place() -> None:
-    """The stages are rules, and their order is theirs: late is worst, and only late is called once more."""
+    """The stages are rules, and their order is theirs: late is worst."""
     names = [rule.name for rule in RULES]
     assert set(stages.STAGES) < set(names)
     assert [name for name in stages.STAGES if stages.rank(name) < stages.rank("forecast")] == ["late"]

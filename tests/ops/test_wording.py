@@ -40,7 +40,6 @@ def incident(rule: str = "late", **values: Any) -> Incident:
         "page_seq": 1,
         "resolved_at": NOW,
         "signals": {},
-        "worsened": False,
     }
     return Incident(**{**empty, **known, **values})
 
