@@ -58,6 +58,13 @@ _POSTGRESQL: Mapping[str, Refusal] = {
     "57014": Refusal("slow", "answers, but too slowly: a statement was ended by its time limit"),
     "57P03": Refusal("starting", "is starting up or recovering, and lets nobody in yet"),
 }
+#: Who is not let in gets the words alone, without the state.
+_AT_THE_DOOR: Mapping[str, str] = {
+    "recovery": "57P03",
+    "the database system is starting up": "57P03",
+    "too many clients": "53300",
+    "connection slots are reserved": "53300",
+}
 
 
 def of_redis(error: BaseException) -> Refusal:
@@ -81,6 +88,8 @@ def of_postgresql(error: BaseException) -> Refusal | None:
         return None
     if cause.pgcode is not None and cause.pgcode in _POSTGRESQL:
         return _POSTGRESQL[cause.pgcode]
-    if cause.pgcode is None and "recovery" in str(cause):
-        return _POSTGRESQL["57P03"]
+    if cause.pgcode is None:
+        state = next((state for words, state in _AT_THE_DOOR.items() if words in str(cause)), None)
+        if state is not None:
+            return _POSTGRESQL[state]
     return SILENT if connections.is_gone(cause) else None

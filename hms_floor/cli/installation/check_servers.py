@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hms_floor import ledger
+from hms_floor.cli import remedies
 from hms_floor.cli.installation.finding import Finding
 from hms_floor.cli.terminal import errors, show
 from hms_oms.database import connections, health, probing, refusals, schema_revision
@@ -33,14 +34,6 @@ _ADVICE = {
     "pager": "`hms up` starts all, `hms ops run` this",
     "on call": "see `hms oncall list`; set a document with: hms oncall set FILE",
 }
-#: What to do about a server that refuses, by the kind of its refusal.
-_OF_REFUSAL = {
-    refusals.AWAY: "start it with `hms up`, or correct {setting}",
-    "out-of-memory": "raise its memory, or see what fills it",
-    "read-only": "point {setting} at the primary, or promote this one",
-    "no-space": "make room on its disk; nothing that was accepted is lost",
-    "not-allowed": "correct the user and password in {setting}",
-}
 
 
 def redis(url: str) -> Sequence[Finding]:
@@ -56,9 +49,16 @@ def redis(url: str) -> Sequence[Finding]:
         # A URL that is written wrongly is quoted by the driver, piece by piece.
         reason = error if isinstance(error, RedisError) else type(error).__name__
         return [
-            Finding("Redis", BAD, f"{masked(url)} does not answer: {reason}", _advice(refusals.AWAY, _BROKER))
+            Finding(
+                "Redis",
+                BAD,
+                f"{masked(url)} does not answer: {reason}",
+                remedies.of(refusals.AWAY, remedies.BROKER),
+            )
         ]
-    return [Finding("Redis", BAD, f"{masked(url)} {refusal.words}", _advice(refusal.kind, _BROKER))]
+    return [
+        Finding("Redis", BAD, f"{masked(url)} {refusal.words}", remedies.of(refusal.kind, remedies.BROKER))
+    ]
 
 
 def postgresql(url: str, known: Recipes, zone: tzinfo) -> Sequence[Finding]:
@@ -67,8 +67,10 @@ def postgresql(url: str, known: Recipes, zone: tzinfo) -> Sequence[Finding]:
         with ledger.engine_of(url).connect() as connection:
             return list(_ledger(connection, url, known, zone))
     except DBAPIError as error:
-        why = f"{masked(url)} does not answer: {errors.reason(error.orig or error)}"
-        return [Finding("PostgreSQL", BAD, why, _advice(refusals.AWAY, _DATABASE))]
+        refusal = refusals.of_postgresql(error) or refusals.SILENT
+        why = f": {errors.reason(error.orig or error)}" if refusal == refusals.SILENT else ""
+        advice = remedies.of(refusal.kind, remedies.DATABASE)
+        return [Finding("PostgreSQL", BAD, f"{masked(url)} {refusal.words}{why}", advice)]
     except ConfigError as error:
         return [Finding("PostgreSQL", BAD, "; ".join(error.faults))]
 
@@ -87,7 +89,9 @@ def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> I
     if refusal is None:
         yield Finding("PostgreSQL", OK, f"{version} at {masked(url)}")
     else:
-        yield Finding("PostgreSQL", BAD, f"{masked(url)} {refusal.words}", _advice(refusal.kind, _DATABASE))
+        yield Finding(
+            "PostgreSQL", BAD, f"{masked(url)} {refusal.words}", remedies.of(refusal.kind, remedies.DATABASE)
+        )
     yield Finding("migration", OK, f"{applied} applied, as needed")
     facts = judgement.read(connection)
     for part in judgement.judge(Facts(Seen(refusal), None, facts), zone):
@@ -154,10 +158,3 @@ def _incidents(live: Sequence[OpenIncident]) -> Iterator[Finding]:
             yield Finding(f"incident {each.name}", BAD, f"{about}; not acknowledged", command)
         else:
             yield Finding(f"incident {each.name}", WARN, f"{about}; acknowledged, not over", command)
-
-
-_BROKER, _DATABASE = "HMS_BROKER_URL", "HMS_DATABASE_URL"
-
-
-def _advice(kind: str, setting: str) -> str:
-    return _OF_REFUSAL.get(kind, "").format(setting=setting)

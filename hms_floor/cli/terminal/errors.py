@@ -174,6 +174,9 @@ def _of_database(error: Exception) -> Failure | None:
     import psycopg2
     import psycopg2.errors
 
+    from hms_floor.cli import remedies
+    from hms_oms.database import refusals
+
     # SQLAlchemy wraps what psycopg2 says, and its own words quote the statement with its values.
     cause = getattr(error, "orig", error)
     if isinstance(cause, _missing()):
@@ -183,6 +186,11 @@ def _of_database(error: Exception) -> Failure | None:
         )
     if isinstance(cause, psycopg2.errors.UntranslatableCharacter):
         return WrongCall("a value holds a NUL character, which PostgreSQL cannot keep")
+    refusal = refusals.of_postgresql(cause)
+    if refusal is not None and refusal != refusals.SILENT:
+        # It does answer: a server that is read-only, full or still starting says so.
+        way_out = remedies.of(refusal.kind, remedies.DATABASE)
+        return Failure(f"PostgreSQL {refusal.words}\n{way_out[:1].upper()}{way_out[1:]}")
     if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
         return Failure(
             f"PostgreSQL does not answer: {reason(cause)}\n"
