@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database import connections
-from hms_ops import heartbeats
+from hms_ops import heartbeats, moments
 from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Picture
 from hms_ops.incidents import late_jobs, lifecycle, thresholds
@@ -76,6 +76,8 @@ class Watch:
         self._open = True
         self._apart = Apart()
         self._whole = _Every(WHOLE_SECONDS)
+        self._fine = _Every(moments.STEP_SECONDS)
+        self._were_open: set[str] = set()
 
     def turn(self) -> float:
         """Look once; return after how many seconds to look again."""
@@ -90,6 +92,9 @@ class Watch:
                 metrics.publish(connection, picture, self._apart)
                 with self._apart.doing("keeping samples"), connection.begin_nested():
                     history.keep(connection, picture.now, self.samples_days)
+                if self._fine():
+                    with self._apart.doing("keeping moments"), connection.begin_nested():
+                        self._were_open = moments.keep(connection, picture, self._were_open)
         except DBAPIError as error:
             # The duty knows the driver's own words for a server that is gone.
             if error.orig is not None and connections.is_gone(error.orig):

@@ -1,26 +1,33 @@
-"""How a queue went while an incident lasted: its open and late jobs, and how many were done a minute."""
+"""How a queue went while an incident lasted: its open and late jobs, and how many were done a minute.
+
+Of the last day by moments, five seconds apart; of what was before by samples, one a minute. A step that holds
+several shows the most of them, so that a peak is as high as it was.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from hms_ops import moments
 from hms_ops.incidents.store import Incident
 from hms_ops.metrics import history
+from hms_ops.moments import STEP_SECONDS, Moment
 
 #: So long before it began, and after its end, belongs to its time.
 BEFORE = timedelta(minutes=15)
 AFTER = timedelta(minutes=5)
 #: The most steps of one trend.
-MOST = 240
+MOST = 360
 _PLACES = ("backlog", "delayed", "window", "running")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A queue over the step that begins at `at`, in means; None is a gap."""
+class Point:
+    """A queue at `at`, or the most of it over the step around that; None is a gap."""
 
     at: datetime
     open: float | None = None
@@ -28,18 +35,48 @@ class Moment:
     done_per_minute: float | None = None
 
 
-def of(connection: Connection, incident: Incident, now: datetime) -> list[Moment]:
+def of(connection: Connection, incident: Incident, now: datetime) -> list[Point]:
     """The time of an incident of a queue, oldest first; of no queue, nothing."""
     if incident.queue is None:
         return []
     queue, since = incident.queue, incident.active_at - BEFORE
     until = now if incident.resolved_at is None else min(now, incident.resolved_at + AFTER)
-    step = max(60, int((until - since).total_seconds() / MOST // 60) * 60)
+    seconds = (until - since).total_seconds() / MOST
+    fine_step = STEP_SECONDS * max(1, -(-seconds // STEP_SECONDS))
+    fine = list(drawn(moments.history(connection, queue, since, until, fine_step), fine_step))
+    coarse_step = 60 * max(1, int(-(-seconds // 60)))
+    before = fine[0].at - timedelta(seconds=coarse_step) if fine else until
+    return [*_sampled(connection, queue, since, before, coarse_step), *fine]
+
+
+def drawn(found: Sequence[Moment], step: float) -> Iterator[Point]:
+    """The moments as points; while there were none, nothing was open."""
+    before: Moment | None = None
+    apart = timedelta(seconds=step)
+    for moment in found:
+        idle = before is not None and moment.at - before.at > 2 * apart
+        if idle:
+            yield Point(moment.at - apart, 0, 0, 0)
+        yield Point(moment.at, moment.open, moment.late, _pace(before, moment, step if idle else None))
+        before = moment
+
+
+def _pace(before: Moment | None, moment: Moment, step: float | None) -> float | None:
+    """Jobs done a minute since the moment before, or in the last `step` seconds of idle ones."""
+    if before is None or before.done is None or moment.done is None or moment.done < before.done:
+        return None
+    return 60 * (moment.done - before.done) / (step or (moment.at - before.at).total_seconds())
+
+
+def _sampled(connection: Connection, queue: str, since: datetime, until: datetime, step: int) -> list[Point]:
     found: dict[datetime, dict[str, float]] = {}
-    for point in history.history(connection, "queue.length", queue, since, until, step, _PLACES):
-        values = found.setdefault(point.at, {"open": 0.0})
-        values["open"] += point.value
-    for name, field, times in (("sla.breached", "late", 1), ("queue.throughput", "done_per_minute", 60)):
+    lengths = history.history(connection, "queue.length", queue, since, until, step, _PLACES, together=True)
+    for point in lengths:
+        found.setdefault(point.at, {})["open"] = point.most
+    for name, field, times in (
+        ("sla.breached", "late", 1),
+        ("queue.throughput.minute", "done_per_minute", 60),
+    ):
         for point in history.history(connection, name, queue, since, until, step, ("",)):
-            found.setdefault(point.at, {})[field] = times * point.value
-    return [Moment(at, **values) for at, values in sorted(found.items())]
+            found.setdefault(point.at, {})[field] = times * point.most
+    return [Point(at, **values) for at, values in sorted(found.items())]
