@@ -53,7 +53,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """The queue of an incident over a step of its time, in means; None is a gap."""
+    """The queue of an incident at a moment, or the most of it over the step around that; None is a gap."""
 
     at: datetime
     open: float | None
@@ -63,10 +63,14 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True)
 class LateJob:
-    """A job that was late in an incident: by how many seconds, until its end or so far."""
+    """A job that was late in an incident: by how many seconds, until its end or so far.
+
+    `name` is the text that its payload has under that name, for those who may see it.
+    """
 
     job: str
-    key: str
+    key: str | None
+    name: str | None
     status: str
     deadline: datetime
     late_seconds: float

@@ -123,7 +123,7 @@ class OpsClient(Client):
         return record(Incident, self._wire.post(path("incidents", ref, "comments"), {"text": text}))
 
     def late_jobs(self, ref: str | int, *, order: str = "deadline") -> Iterator[LateJob]:
-        """All jobs that were late in an incident, by `deadline`, `late`, `key` or `status`."""
+        """All jobs that were late in an incident, by `deadline`, `late`, `key`, `name` or `status`."""
         found = self._wire.pages(path("incidents", ref, "jobs"), "jobs", order=order, limit=PAGE)
         return (record(LateJob, each) for each in found)
 

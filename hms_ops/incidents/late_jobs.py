@@ -54,10 +54,14 @@ def of(connection: Connection, incident: Incident, limit: int | None = 100) -> l
 
 @dataclass(frozen=True, slots=True)
 class LateRow:
-    """A job that was late in an incident, as it stands now: `late_seconds` until its end, or so far."""
+    """A job that was late in an incident, as it stands now: `late_seconds` until its end, or so far.
+
+    `name` is the text that its payload has under that name, if there is one.
+    """
 
     job_id: int
-    key: str
+    key: str | None
+    name: str | None
     status: str
     deadline: datetime
     late_seconds: float
@@ -68,6 +72,7 @@ ORDERS = {
     "deadline": "deadline, job_id",
     "late": "late_seconds desc, job_id",
     "key": "key, job_id",
+    "name": "name, job_id",
     "status": "status, deadline, job_id",
 }
 
@@ -91,6 +96,7 @@ def _note(connection: Connection, incident: int, queue: str, now: datetime, whol
 _ROWS = """
 select
     job.id as job_id, job.key, job.status, listed.deadline,
+    case when jsonb_typeof(job.payload -> 'name') = 'string' then job.payload ->> 'name' end as name,
     cast(greatest(0, extract(epoch from coalesce(job.finished_at, :now) - listed.deadline)) as float8)
         as late_seconds
 from ops.incident_jobs as listed

@@ -166,6 +166,32 @@ def test_all_late_jobs_are_listed_and_sorted(
     assert door.ask("GET", "/incidents/K7/jobs?order=payload").status_code == 422
 
 
+def test_late_jobs_have_their_names_for_those_who_see_payloads(
+    door: Door, engine: sa.Engine, incident: int, order: Any
+) -> None:
+    """The payload's name, sorted by; masked for the others, who cannot learn of it from the order either."""
+    jobs = [order(number) for number in (1, 2, 3)]
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "update oms.jobs set key = null, payload = case mod(id, 3)"
+            """ when 0 then '{"name": "Grace"}' when 1 then '{"name": "Ada"}' else '{"name": 7}' end::jsonb"""
+        )
+        connection.execute(
+            sa.text(
+                "insert into ops.incident_jobs (incident_id, job_id, deadline)"
+                " select :id, id, oms.now() from oms.jobs"
+            ),
+            {"id": incident},
+        )
+    seen = door.get("/incidents/K7/jobs?order=name", Role.MANAGER)["jobs"]
+    assert [each["name"] for each in seen] == ["Ada", "Grace", None]
+    assert sorted(each["job"] for each in seen) == jobs
+    masked = door.get("/incidents/K7/jobs", Role.VIEWER)["jobs"]
+    assert {each["name"] for each in masked} == {"***", None}
+    assert {each["key"] for each in masked} == {None}
+    assert door.ask("GET", "/incidents/K7/jobs?order=name", None, Role.ONCALL).status_code == 403
+
+
 def test_one_that_has_not_opened_is_nobodys_yet(door: Door, engine: sa.Engine) -> None:
     """A pending incident can neither be taken on nor ended by a person."""
     with engine.begin() as connection:

@@ -163,7 +163,7 @@ class Reasoned(Asked):
     reason: Reason = None
 
 
-LateOrder = Literal["deadline", "late", "key", "status"]
+LateOrder = Literal["deadline", "late", "key", "name", "status"]
 
 
 class Comment(Asked):

@@ -59,7 +59,7 @@ class Action(Answer):
 
 
 class TrendPoint(Answer):
-    """The queue of an incident over a step of its time, in means; null is a gap."""
+    """The queue of an incident at a moment, or the most of it over the step around that; null is a gap."""
 
     at: Moment
     open: float | None
@@ -68,10 +68,14 @@ class TrendPoint(Answer):
 
 
 class LateJob(Answer):
-    """A job that was late in an incident: by how many seconds, until its end or so far."""
+    """A job that was late in an incident: by how many seconds, until its end or so far.
+
+    `name` is the text that its payload has under that name; masked for badges that may not see payloads.
+    """
 
     job: str
-    key: str
+    key: str | None
+    name: str | None
     status: str
     deadline: Moment
     late_seconds: float

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hms_floor.cli.incidents import silences
 from hms_floor.cli.terminal import api_client, show, tables, zones
+from hms_floor.presentation.masking import MASK
 from hms_oms.api.codec import document
 from hms_ops.api import Incident, IncidentInFull
 
@@ -102,7 +103,7 @@ def show_incident(reference: str, as_json: bool) -> None:
 @click.argument("reference", type=Reference())
 @click.option(
     "--sort",
-    type=click.Choice(("deadline", "late", "key", "status")),
+    type=click.Choice(("deadline", "late", "key", "name", "status")),
     default="deadline",
     show_default=True,
     help="What comes first: the earliest deadline, or the latest job.",
@@ -122,17 +123,20 @@ def jobs(reference: str, sort: str, as_json: bool) -> None:
         show.lines("No job was late in it.")
         return
     now = api_client.clock()
+    named = any(each.name not in (None, MASK) for each in found)
     rows = [
         (
             each.job,
-            each.key,
+            each.key or "",
+            *([each.name or ""] if named else []),
             show.local(each.deadline, now),
             show.about(timedelta(seconds=each.late_seconds)),
             each.status,
         )
         for each in found
     ]
-    show.lines(tables.table(["job", "key", "deadline", "late by", "status"], rows, wide=["key"]))
+    headers = ["job", "key", *(["name"] if named else []), "deadline", "late by", "status"]
+    show.lines(tables.table(headers, rows, wide=["key", "name"], spare=["name"]))
 
 
 @incident.command("comment")

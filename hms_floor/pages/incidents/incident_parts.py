@@ -8,6 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
+from hms_floor.api.roles import SEERS
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.incidents.silences import clock
 from hms_floor.pages.parts import charts, html, undo
@@ -19,7 +20,13 @@ from hms_floor.pages.session import Visitor
 #: Late jobs on one page of the table.
 ROWS = 50
 #: What the late jobs can be sorted by, as people read it.
-_ORDERS = {"deadline": "earliest deadline", "late": "latest", "key": "key", "status": "status"}
+_ORDERS = {
+    "deadline": "earliest deadline",
+    "late": "latest",
+    "key": "key",
+    "name": "name",
+    "status": "status",
+}
 #: A remedy that is one call: the route's verb, the field of the number, and what the button says.
 _REMEDIES = {
     "raise-limit": ("limit", "startsPerMinute", "Raise the limit to {}"),
@@ -96,15 +103,17 @@ class LateJobs:
         self._visitor = visitor
         self._incident: int | None = None
         self._skip = 0
+        # Names are in payloads, and not for every badge.
+        self._named = visitor.may(*SEERS)
+        orders = {order: words for order, words in _ORDERS.items() if self._named or order != "name"}
         with ui.element("div").classes("row"):
-            self._order = ui.select(_ORDERS, value="deadline", label="Sorted by", on_change=self._sort)
+            self._order = ui.select(orders, value="deadline", label="Sorted by", on_change=self._sort)
             self._order.props("outlined dense")
             self._before = ui.button("Previous", on_click=lambda: self._turn(-ROWS)).props("flat dense")
             self._place = ui.label("").classes("faint")
             self._after = ui.button("Next", on_click=lambda: self._turn(ROWS)).props("flat dense")
-        self._table = html.Table(
-            ("Job", "Key", "Deadline", "Late by", "Status"), numbers=("Late by",), caption="Late jobs"
-        )
+        headers = ("Job", "Key", *(["Name"] if self._named else []), "Deadline", "Late by", "Status")
+        self._table = html.Table(headers, numbers=("Late by",), caption="Late jobs")
 
     async def show(self, incident: int) -> None:
         """Show the page of the table that the reader has turned to."""
@@ -112,7 +121,7 @@ class LateJobs:
         found = await self._visitor.ask.get(
             f"/incidents/{incident}/jobs", order=self._order.value, limit=ROWS, cursor=self._skip or None
         )
-        self._table.show([_late(job) for job in found["jobs"]])
+        self._table.show([_late(job, named=self._named) for job in found["jobs"]])
         last = self._skip + len(found["jobs"])
         put(self._place, f"{self._skip + 1:,} to {last:,} of {found['total']:,}" if last else "No late job.")
         self._before.set_enabled(self._skip > 0)
@@ -164,10 +173,16 @@ def _action(each: Mapping[str, Any]) -> str:
     return f"{each['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
 
 
-def _late(job: Mapping[str, Any]) -> tuple[html.Cell, ...]:
-    late_by = seconds(job["lateSeconds"])
-    name = Link(job["job"], f"/floor/jobs/{job['job']}")
-    return name, job["key"], clock(job["deadline"]) or "", late_by, job["status"]
+def _late(job: Mapping[str, Any], *, named: bool) -> tuple[html.Cell, ...]:
+    name = [job["name"] or ""] if named else []
+    return (
+        Link(job["job"], f"/floor/jobs/{job['job']}"),
+        job["key"] or "",
+        *name,
+        clock(job["deadline"]) or "",
+        seconds(job["lateSeconds"]),
+        job["status"],
+    )
 
 
 def _milliseconds(at: str) -> float:
