@@ -147,8 +147,10 @@ async def _ask(
         reason = dialog.text("Why? It is kept with the jobs.")
         typed = dialog.text("Type their number to confirm").props("inputmode=numeric")
         typed.set_visibility(False)
-        # Beside a button that closes the dialog, "Cancel" alone could mean either.
-        dialog.does("Cancel jobs" if name == "cancel" else deed.title, act, danger=deed.danger)
+        if name == "cancel":
+            dialog.does("Cancel jobs", act, danger=True, leave="Keep them")
+        else:
+            dialog.does(deed.title, act, danger=deed.danger)
     if field is None:
         await count()
     else:

@@ -112,14 +112,14 @@ class Dialog:
         field = ui.number(label, value=value, format="%g", **bounds)  # type: ignore[arg-type]
         return self._first(field.props("outlined dense"))
 
-    def does(self, verb: str, act: Act, *, danger: bool = False) -> None:
-        """Add the button that Enter presses, and Cancel; the dialog closes when `act` is done."""
+    def does(self, verb: str, act: Act, *, danger: bool = False, leave: str = "Close") -> None:
+        """Add the button that Enter presses and one that only closes; it closes when `act` is done."""
         self._submit = act
         with self._row():
             self._submit_button = ui.button(verb).props("type=submit")
             if danger:
                 self._submit_button.props("color=negative")
-        self._add_close("Cancel")
+        self._add_close(leave)
 
     def offers(self, verb: str, act: Act) -> None:
         """Add a button that closes nothing: what `act` returns is said in the dialog."""
@@ -202,5 +202,5 @@ class Dialog:
     def _add_close(self, verb: str) -> None:
         with self._row():
             button = ui.button(verb, on_click=self.close).props("flat")
-            if verb == "Close":
+            if not self._has_field:
                 button.props("autofocus")
