@@ -78,11 +78,12 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
     fresh = Freshness(visitor.observer.parts, visitor.zone)
     with ui.header(elevated=False).classes("bar") as bar, ui.element("nav").props('aria-label="Pages"'):
         link("Operations floor", "/floor/").classes("brand")
-        for target, name, key in links_of(visitor):
-            here = path == target or (target != "/floor/" and path.startswith(target))
-            place = link(name, target).classes("here" if here else "").props(f'data-key="{key}"')
-            if here:
-                place.props('aria-current="page"')
+        with ui.element("div").classes("places"):
+            for target, name, key in links_of(visitor):
+                here = path == target or (target != "/floor/" and path.startswith(target))
+                place = link(name, target).classes("here" if here else "").props(f'data-key="{key}"')
+                if here:
+                    place.props('aria-current="page"')
         ui.space()
         fresh.show_age()
         _zone_button(visitor)

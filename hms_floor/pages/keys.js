@@ -1,6 +1,13 @@
 // Keys: "/" goes to the search field, "?" lists the keys, "t" turns the theme, "z" the time zone, "g" and a letter goes to a page.
 (() => {
   let going = 0;
+  // On a phone the places are one line that is pushed sideways: the page that is shown is in sight.
+  const show = (tries) => {
+    const here = document.querySelector(".bar .places a.here");
+    if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
+    else if (tries) setTimeout(() => show(tries - 1), 50);
+  };
+  show(100);
   const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true], [role=dialog]");
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
