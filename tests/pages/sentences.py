@@ -20,6 +20,8 @@ import sqlalchemy as sa
 MEASURED = timedelta(seconds=2.5)
 #: Moments between two readings are so far apart.
 STEP = timedelta(milliseconds=250)
+#: No remedy is for deadlines that are nearer than this: nobody acts so fast.
+NEAR = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ class Moment:
 
     @property
     def enough(self) -> int:
-        """The starts a minute that hold every deadline ahead."""
+        """The starts a minute that hold every deadline ahead that anybody can still hold."""
         needed = 0.0
-        for due in {job.due for job in self.open if job.due > self.at}:
+        for due in {job.due for job in self.open if job.due > self.at + NEAR}:
             ahead = sum(
                 1 for job in self.open if job.due <= due and (job.begun is None or job.begun > self.at)
             )
@@ -143,6 +145,11 @@ class Span:
         }
         return None if said in times else ", ".join(sorted(times)) or "none"
 
+    def counted(self, said: str, query: str) -> str | None:
+        """None if the ledger counts as many; otherwise how many."""
+        counted = f"{self.ledger.value(query)}"
+        return None if said.replace(",", "") == counted else counted
+
     def is_set(self, said: str, column: str) -> str | None:
         """None if the queue is set so; otherwise what is set."""
         found = self.ledger.value(f"select {column} from oms.queues where name = :queue")
@@ -209,6 +216,7 @@ def _first(jobs: Sequence[Job]) -> list[datetime]:
 
 #: How a number is compared, by the name that the patterns give it.
 CHECKS: Mapping[str, Check] = {
+    "queues": lambda said, span: span.counted(said, "select count(*) from oms.queues where :queue <> ''"),
     "late": lambda said, span: span.number(said, lambda at: len(at.late)),
     "missed": lambda said, span: span.number(said, lambda at: at.missed),
     # Those that have just been let start, and the second saved up, are a job or two.
@@ -259,6 +267,7 @@ PATTERNS = [
         r"no job is late or will be since (?P<clear><t>)<z>",
         r"(?P<waiting><n>) waiting, (?P<running><n>) running",
         r"(?P<missed><n>) jobs? (?:was|were) late(?:, the worst by (?P<worst>\d+ (?:s|min|h)))?",
+        r"All (?P<queues><n>) queues hold",
         r"over at (?P<clear><t>)<z>",
     )
 ]

@@ -14,8 +14,6 @@ from tests.pages.conftest import Floor
 
 Visit = Callable[..., Page]
 SEEING = (Path(__file__).parent / "seeing.js").read_text()
-#: Between two keys, in milliseconds: a reason takes longer than any page leaves its numbers alone.
-SLOWLY = 100
 REASON = "county fair, second try"
 
 
@@ -24,7 +22,7 @@ def burning(floor: Floor) -> Any:
     """A queue whose jobs go late one after the other, and the reference of the incident about it."""
     floor.ask("POST", "/queues/farm-grant/resume", {})
     floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": 30})
-    floor.cycle(400, 0.2)
+    floor.cycle(400, 0.05)
 
     def late() -> Any:
         incidents = floor.ask("GET", "/incidents?state=open")["incidents"]
@@ -48,6 +46,15 @@ def dialog_of(page: Page, button: Locator, name: str) -> Locator:
     return dialog
 
 
+def type_slowly(page: Page, words: str) -> None:
+    """Type so slowly that the numbers of the page are read again meanwhile."""
+    age = page.get_by_label("Age of the numbers")
+    before = age.inner_text()
+    page.keyboard.type(words[: len(words) // 2])
+    expect(age).not_to_have_text(before)
+    page.keyboard.type(words[len(words) // 2 :])
+
+
 def test_an_incident_is_acknowledged_on_its_page_while_jobs_go_late(
     visit: Visit, floor: Floor, burning: Any
 ) -> None:
@@ -55,7 +62,7 @@ def test_an_incident_is_acknowledged_on_its_page_while_jobs_go_late(
     page = visit(f"/floor/incidents/{burning['id']}")
     sentence = page.locator(".title").first.inner_text()
     dialog = dialog_of(page, page.get_by_role("button", name="Acknowledge"), "Acknowledge #")
-    page.keyboard.type(REASON, delay=SLOWLY)
+    type_slowly(page, REASON)
     expect(dialog.get_by_label("What is being done?")).to_have_value(REASON)
     expect(page.locator(".title").first).not_to_have_text(sentence)
     page.keyboard.press("Enter")
@@ -74,7 +81,7 @@ def test_a_reason_is_typed_on_every_page_that_has_an_action(visit: Visit, floor:
     dialog_of(page, page.get_by_role("button", name="Priority"), f"Priority {job['id']}")
     page.keyboard.type("7")
     page.keyboard.press("Tab")
-    page.keyboard.type(REASON, delay=SLOWLY)
+    type_slowly(page, REASON)
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 of 1 changed")).to_be_visible()
     assert floor.ask("GET", f"/jobs/{job['id']}")["priority"] == 7
@@ -83,27 +90,27 @@ def test_a_reason_is_typed_on_every_page_that_has_an_action(visit: Visit, floor:
     page.get_by_label(f"Choose {other['id']}").click()
     expect(page.get_by_text("1 chosen")).to_be_visible()
     dialog_of(page, page.get_by_role("button", name="Cancel").last, "Cancel the chosen jobs")
-    page.keyboard.type(REASON, delay=SLOWLY)
+    page.keyboard.type(REASON)
     page.keyboard.press("Enter")
     wait_until(lambda: floor.ask("GET", f"/jobs/{other['id']}")["status"] == "cancelled", "it is cancelled")
 
     page.goto(f"{floor.url}/floor/queues/farm-grant")
     dialog_of(page, page.get_by_role("button", name="Limits"), "Limits of farm-grant")
     page.get_by_label("Why?").focus()
-    page.keyboard.type(REASON, delay=SLOWLY)
+    type_slowly(page, REASON)
     page.keyboard.press("Enter")
     expect(page.get_by_text("The limits of farm-grant are set.")).to_be_visible()
 
     page.goto(f"{floor.url}/floor/incidents")
     dialog_of(page, page.get_by_role("button", name="Silence"), "Silence")
     page.get_by_label("Why?").focus()
-    page.keyboard.type(REASON, delay=SLOWLY)
+    type_slowly(page, REASON)
     page.keyboard.press("Enter")
     expect(page.get_by_label("Silences that hold").get_by_text(REASON)).to_be_visible()
 
     page.goto(f"{floor.url}/floor/oncall")
     dialog_of(page, page.get_by_role("button", name="Test page"), "Test page")
-    page.keyboard.type("+12025550143", delay=SLOWLY)
+    page.keyboard.type("+12025550143")
     page.keyboard.press("Enter")
     expect(page.get_by_text("The text is on its way.")).to_be_visible()
 
@@ -129,7 +136,7 @@ def test_what_is_half_typed_on_a_page_stays(visit: Visit, floor: Floor, burning:
     """A filter, a choice and a link that has the focus outlive every change of the numbers."""
     page = visit("/floor/jobs?status=waiting")
     page.get_by_label("Job number (/)").focus()
-    page.keyboard.type("job-9999", delay=4 * SLOWLY)
+    type_slowly(page, "job-9999")
     expect(page.get_by_label("Job number (/)")).to_have_value("job-9999")
     page.goto(f"{floor.url}/floor/incidents")
     table = page.get_by_label("Incidents, newest first")
@@ -148,12 +155,12 @@ def test_an_incident_tells_why_and_is_mended_on_its_page(visit: Visit, floor: Fl
     expect(page.get_by_label("Late jobs").get_by_text(listed["job"], exact=True)).to_be_visible()
 
     dialog_of(page, page.get_by_role("button", name="Comment"), "Comment")
-    page.keyboard.type(REASON, delay=SLOWLY)
+    type_slowly(page, REASON)
     page.keyboard.press("Enter")
     expect(page.get_by_label("History").get_by_text("comment").first).to_be_visible()
 
     dialog_of(page, page.get_by_role("button", name="Raise the limit to"), "Raise the limit to")
-    page.keyboard.type(REASON, delay=SLOWLY)
+    type_slowly(page, REASON)
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
     limit = floor.ask("POST", "/queues/farm-grant/limit", {})["startsPerMinute"]
@@ -169,7 +176,9 @@ def test_what_was_done_is_undone_from_the_toast(visit: Visit, floor: Floor) -> N
         [job] = floor.ask("GET", "/jobs?status=waiting&limit=1")["jobs"]
         page = visit(f"/floor/jobs/{job['id']}")
         page.get_by_role("button", name="Cancel", exact=True).click()
-        page.get_by_role("dialog").get_by_role("button", name="Cancel jobs").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_role("button")).to_have_text(["Cancel jobs", "Keep them"])
+        dialog.get_by_role("button", name="Cancel jobs").click()
         toast = page.locator(".undo")
         expect(toast.get_by_text("Cancel: 1 of 1 changed.")).to_be_visible()
         expect(toast.get_by_text("Undo (2")).to_be_visible()

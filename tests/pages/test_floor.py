@@ -159,33 +159,6 @@ def test_a_step_leads_to_its_task_in_flower(visit: Visit, floor: Floor) -> None:
     assert httpx.get(there, trust_env=False).status_code == 401
 
 
-def test_a_role_is_offered_what_it_may_do(visit: Visit, floor: Floor) -> None:
-    """A viewer changes nothing and sees no values; an operator starts and cancels; a manager does all."""
-    batch = floor.cycle(1, 10)
-    job = floor.ask("GET", f"/jobs?batch={batch}")["jobs"][0]["id"]
-    page = visit(f"/floor/jobs/{job}", Role.VIEWER)
-    expect(page.get_by_text("Your badge does not show values.").first).to_be_visible()
-    expect(page.get_by_text("Ada Byron")).to_have_count(0)
-    offered: dict[str, set[str]] = {}
-    for role in (Role.VIEWER, Role.ONCALL, Role.OPERATOR, Role.MANAGER):
-        page = visit("/floor/", role)
-        offered[role] = set(page.get_by_role("main").get_by_role("button").all_inner_texts())
-        for path in ("queues/farm-grant", "cycles", "incidents", "jobs"):
-            page.goto(f"{floor.url}/floor/{path}")
-            expect(page.locator("h1")).to_be_visible()
-            offered[role] |= set(page.get_by_role("main").get_by_role("button").all_inner_texts())
-        audits = page.get_by_role("link", name="Audit").count()
-        assert audits == (1 if role == Role.MANAGER else 0)
-    words = {role: {text.split("\n")[-1] for text in texts if text} for role, texts in offered.items()}
-    looking = {"What the rules compare with", "Search", "5 minutes", "24 hours", "keyboard_arrow_down"}
-    assert words[Role.VIEWER] - looking == set()
-    assert words[Role.ONCALL] - looking <= {"Acknowledge"}
-    assert {"Run daily cycle", "Choose a file", "Retry", "Reinstate", "Cancel"} == words[
-        Role.OPERATOR
-    ] - looking
-    assert {"Pause", "Limits", "SLA", "Silence"} <= words[Role.MANAGER]
-
-
 def test_a_badge_that_is_taken_back_ends_an_open_page(visit: Visit, floor: Floor) -> None:
     """Within some seconds its reader stands at the door, and is brought back there after signing in."""
     token, number = floor.badge(Role.VIEWER)

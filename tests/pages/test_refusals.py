@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, cycle
 
 import httpx
 import psutil
@@ -119,6 +122,45 @@ def test_a_role_reads_its_pages_and_hears_of_the_others_why_not(door: OpenDoor, 
         assert links(answer) == offered, path
 
 
+def buttons(answer: httpx.Response) -> set[str]:
+    """What the buttons of a page say, without those that are hidden."""
+    [tree] = re.findall(r"parseElements\(String\.raw`(.*?)`\)", answer.text, re.DOTALL)
+    elements = json.loads(html.unescape(tree))
+    parents = {}
+    for number, element in elements.items():
+        slots = [slot.get("ids", []) for slot in element.get("slots", {}).values()]
+        parents |= dict.fromkeys(map(str, chain(element.get("children", []), *slots)), number)
+
+    def is_shown(number: str | None) -> bool:
+        hidden = number is not None and "hidden" in elements[number].get("class", [])
+        return number is None or (not hidden and is_shown(parents.get(number)))
+
+    labels = {
+        element.get("props", {}).get("label")
+        for number, element in elements.items()
+        if element["tag"].endswith("btn") and is_shown(number)
+    }
+    return {label for label in labels if label}
+
+
+def test_a_role_is_offered_what_it_may_do(door: OpenDoor) -> None:
+    """A viewer changes nothing and sees no values; an operator starts and cancels; a manager does all."""
+    unseen = "Your badge does not show values."
+    assert unseen in look(door, "/jobs/job-1", Role.VIEWER).text
+    assert unseen not in look(door, "/jobs/job-1", Role.MANAGER).text
+    paths = ("/", "/queues/shop", "/cycles", "/incidents", "/jobs")
+    offered = {
+        role: {label for path in paths for label in buttons(look(door, path, role))}
+        for role in (Role.VIEWER, Role.ONCALL, Role.OPERATOR, Role.MANAGER)
+    }
+    looking = {"Search"}
+    assert offered[Role.VIEWER] - looking == set()
+    assert offered[Role.ONCALL] - looking <= {"Acknowledge"}
+    starts = {"Run daily cycle", "Choose a file", "Retry", "Reinstate", "Cancel"}
+    assert offered[Role.OPERATOR] - looking == starts
+    assert offered[Role.MANAGER] >= {"Pause", "Limits", "SLA", "Silence"} | starts
+
+
 @pytest.mark.parametrize("path", WRONG)
 def test_a_wrong_address_is_answered_by_a_page_that_says_what_is_wrong(door: OpenDoor, path: str) -> None:
     """With the bar, the reason, and a way on; never a blank page or an error of the server."""
@@ -135,25 +177,28 @@ def test_a_wrong_address_is_answered_by_a_page_that_says_what_is_wrong(door: Ope
 def test_every_page_says_that_the_ledger_is_away(
     door: OpenDoor, servers: embedded.Servers, shop: str
 ) -> None:
-    """Closed or frozen, each page says so in a few seconds, for each role, and is itself again afterwards."""
+    """Closed or frozen, each page says so in a few seconds and is itself again afterwards."""
     admin(servers, f"alter database {shop} with allow_connections false")
     admin(servers, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{shop}'")
-    _all_away(door)
+    _all_away(door, [(page, role) for page in _PLACES for role in Role])
     assert httpx.get(f"{door.url}/enter?code=x", trust_env=False).status_code == 503
     admin(servers, f"alter database {shop} with allow_connections true")
     wait_until(lambda: look(door, "/jobs", "viewer").status_code == 200, "the pages to be back")
     for process in _database(servers):
         process.suspend()
     try:
-        _all_away(door)
+        # A page waits for a frozen one: each in one of the roles is enough.
+        _all_away(door, list(zip(_PLACES, cycle(Role), strict=False)))
     finally:
         for process in _database(servers):
             process.resume()
     wait_until(lambda: look(door, "/jobs", "viewer").status_code == 200, "the pages to be back")
 
 
-def _all_away(door: OpenDoor) -> None:
-    asked = [(page, role) for page in (*PAGES.values(), "/nowhere") for role in Role]
+_PLACES = (*PAGES.values(), "/nowhere")
+
+
+def _all_away(door: OpenDoor, asked: Sequence[tuple[str, Role]]) -> None:
     # A badge that was let in a moment ago is good for another one.
     wait_until(lambda: look(door, "/jobs", "viewer").status_code == 503, "the page to say so")
     with ThreadPoolExecutor(16) as pool:
