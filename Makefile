@@ -4,8 +4,6 @@
 # make bench     measure against bare Celery, side by side
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
-# make rehearsal    a throttled morning on the pages by keyboard, every sentence held against the ledger (needs
-#                   chromium; a minute)
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
 # make help      this text
 
@@ -19,7 +17,7 @@ SEED ?= 7
 TEXTS ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: rehearsal screenshots help setup run test check format bench chaos clean
+.PHONY: screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -36,7 +34,7 @@ run: setup
 	@$(BIN)/hms up --sample $(SAMPLE) $(if $(ONCE),--once)
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses 3
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .
@@ -56,9 +54,6 @@ chaos: setup
 	STORIES=500 $(BIN)/python -m pytest --quiet tests/properties
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
-
-rehearsal: setup
-	$(BIN)/python -m pytest tests/pages/rehearsal.py
 
 screenshots: setup
 	$(BIN)/python -m tests.pages.screenshots
