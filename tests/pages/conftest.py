@@ -110,7 +110,8 @@ def start(home: Path, **environment: str) -> subprocess.Popen[bytes]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have one process of several run all tests that need the floor: to start one takes a while."""
     for item in items:
-        if "floor" in getattr(item, "fixturenames", ()):
+        here = Path(__file__).parent in item.path.parents
+        if here and "floor" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("floor"))
 
 
