@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from hms_floor.pages import capacity
-from hms_floor.pages.parts import history
+from hms_floor.pages.parts import charts, history
 from hms_floor.presentation import overview
 from hms_floor.presentation.overview import Card
 from hms_oms.messages import outbox
@@ -110,6 +111,8 @@ def test_the_past_of_a_queue_comes_from_its_samples(
 def test_a_burst_keeps_its_shape() -> None:
     """Twenty jobs in five seconds are four a second then, none before or after; a new watch is a gap."""
     now = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    idle = history.of(Card("a", done=7, counted_at=now), now)
+    assert history.of(Card("a", done=7, counted_at=now), now + timedelta(seconds=5), idle).rate == 0.0
     before, rates = None, []
     for number, done in enumerate((7, 7, 27, 27, 0)):
         at = now + timedelta(seconds=5 * number)
@@ -134,6 +137,16 @@ def test_a_day_shows_its_peaks(engine: sa.Engine, shop: Recipe, forward: Forward
     [point] = points
     assert (point.open, point.open_least, point.open_most) == (90.0, 10.0, 250.0)
     assert (point.rate, point.rate_least, point.rate_most) == (80 / 60, 0.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("most", "end", "step"),
+    [(0.7, 1, 1), (47, 60, 15), (163, 180, 60), (4000, 5400, 1800), (90000, 129600, 43200)],
+)
+def test_an_axis_of_times_has_whole_steps(most: float, end: float, step: float) -> None:
+    """Minutes and hours as people divide them, and no more than four of them."""
+    assert charts.spans_axis([[(0.0, None), (1.0, most)]]) == {"max": end, "interval": step}
+    assert charts.spans_axis([[], [(0.0, None)]]) == {}
 
 
 def test_capacity_is_drawn_as_far_as_the_demand() -> None:

@@ -35,10 +35,11 @@ _FIELDS = ("queue", "type", "batch", "payload")
 _COLUMNS = (
     column("id", "Job"),
     column("status", "Status"),
+    # In sight on a phone, too.
+    column("deadline", "Deadline"),
     column("type", "Type"),
     column("queue", "Queue"),
     column("step", "Step"),
-    column("deadline", "Deadline"),
     column("created", "Accepted"),
     column("outcome", "Outcome"),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from nicegui import ui
@@ -57,7 +58,7 @@ def lines(
         }
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 12, "top": 10 if small else 34, "bottom": 4, "containLabel": True},
+        "grid": {"left": 8, "right": 22, "top": 10 if small else 34, "bottom": 4, "containLabel": True},
         "legend": {"show": not small and len(series) > 1, "top": 0, "left": 0, "textStyle": {"color": _INK}},
         "tooltip": {"trigger": "axis", "confine": True, **_SPANS.get(unit, {})},
         "useUTC": True,
@@ -76,9 +77,19 @@ def lines(
             "splitNumber": 2 if small else 4,
             "axisLabel": {"color": _INK, **_UNITS.get(unit, {})},
             "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.2}},
+            **(spans_axis(series.values()) if unit == "seconds" else {}),
         },
         "series": drawn,
     }
+
+
+def spans_axis(series: Iterable[Points]) -> dict[str, float]:
+    """The end of an axis for lengths of time, and its steps: whole minutes rather than 1 min 40 s."""
+    most = max((value for points in series for _, value in points if value is not None), default=0.0)
+    step = next((each for each in _SPAN_STEPS if most <= 4 * each), None)
+    if not most or step is None:
+        return {}
+    return {"max": step * ceil(most / step), "interval": step}
 
 
 def bars(
@@ -142,6 +153,8 @@ def _clock(reach: tuple[float, float] | None) -> dict[str, Any]:
     }
 
 
+#: Steps of an axis for lengths of time, in seconds.
+_SPAN_STEPS = (1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800)
 #: How values are told on an axis, and in tooltips.
 _UNITS: Mapping[str, Mapping[str, str]] = {
     "seconds": {":formatter": "hmsClock.span"},

@@ -62,6 +62,8 @@ def _rate(done: int | None, counted_at: float | None, before: Point | None) -> f
         return None
     if before.done is None or before.counted_at is None or done < before.done:
         return None
+    if done == before.done:
+        return 0.0  # what does not change is not counted again at once
     return (done - before.done) / (counted_at - before.counted_at) if counted_at > before.counted_at else None
 
 
