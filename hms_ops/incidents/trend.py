@@ -50,13 +50,15 @@ def of(connection: Connection, incident: Incident, now: datetime) -> list[Point]
 
 
 def drawn(found: Sequence[Moment], step: float) -> Iterator[Point]:
-    """The moments as points; while there were none, nothing was open."""
+    """The moments as points: after an empty queue nothing was open, else a time without any is a gap."""
     before: Moment | None = None
     apart = timedelta(seconds=step)
     for moment in found:
-        idle = before is not None and moment.at - before.at > 2 * apart
+        idle = before is not None and not before.open and moment.at - before.at > 2 * apart
         if idle:
             yield Point(moment.at - apart, 0, 0, 0)
+        elif before is None or moment.at - before.at > 2 * apart:
+            yield Point(moment.at - apart)
         yield Point(moment.at, moment.open, moment.late, _pace(before, moment, step if idle else None))
         before = moment
 

@@ -23,10 +23,11 @@ def incident(since: datetime, until: datetime | None = None) -> Incident:
 
 
 def test_a_burst_is_a_burst() -> None:
-    """240 jobs in ten seconds are 1,440 a minute; between two bursts nothing is open, nothing is done."""
+    """240 jobs in ten seconds are 1,440 a minute; in between nothing is open or done."""
     seen = [(0, 240, 0), (5, 120, 120), (10, 0, 240), (60, 30, 250), (65, 0, 280)]
     found = trend.drawn([Moment(NOW + at * SECOND, left, 0, done) for at, left, done in seen], 5.0)
-    assert [((point.at - NOW).seconds, point.open, point.done_per_minute) for point in found] == [
+    assert [((point.at - NOW).total_seconds(), point.open, point.done_per_minute) for point in found] == [
+        (-5, None, None),
         (0, 240, None),
         (5, 120, 1440),
         (10, 0, 1440),
@@ -39,7 +40,14 @@ def test_a_burst_is_a_burst() -> None:
 def test_another_watch_counts_anew() -> None:
     """What it has not seen is a gap, and never less than nothing."""
     found = list(trend.drawn([Moment(NOW, 5, 0, 900), Moment(NOW + 5 * SECOND, 4, 0, 1)], 5.0))
-    assert [point.done_per_minute for point in found] == [None, None]
+    assert [point.done_per_minute for point in found] == [None, None, None]
+
+
+def test_while_nobody_looked_nothing_is_known() -> None:
+    """After a queue that was not empty a time without moments is a gap, not an empty queue."""
+    found = list(trend.drawn([Moment(NOW, 5, 0, 9), Moment(NOW + 60 * SECOND, 4, 0, 12)], 5.0))
+    assert [point.open for point in found] == [None, 5, None, 4]
+    assert found[-1].done_per_minute == 3
 
 
 def test_moments_are_kept_of_queues_at_work_for_a_day(engine: sa.Engine) -> None:

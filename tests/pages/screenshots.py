@@ -27,7 +27,7 @@ _WEEKS = """
 insert into oms.jobs (type, recipe_id, steps, queue, status, step, sla, sla_minutes, payload, requested_by,
     created_at, started_at, since, finished_at, outcome)
 select 'farm:grant:v1', recipe.id, '{validate,inspect,notify}', 'farm-grant',
-    case when mod(n, 199) = 0 then 'failed' else 'done' end, 3, at + interval '1 hour', 60, '{}', 'cycle',
+    case when mod(n, 199) = 0 then 'failed' else 'done' end, 2, at + interval '1 hour', 60, '{}', 'cycle',
     at, at + took / 2, at + took, at + took, case when mod(n, 9) = 0 then 'rejected' else 'assigned' end
 from oms.recipes as recipe, generate_series(1, 13) as day, generate_series(1, 400) as n,
     lateral (
@@ -49,7 +49,7 @@ from generate_series(
         date_trunc('minute', oms.now()) - interval '6 minutes', '1 minute'
     ) as at,
     (values ('queue.length', 'backlog', 900), ('queue.length', 'running', 12), ('queue.waitTime', '', 1500),
-        ('queue.waitTime.p95', '', 2600), ('queue.throughput', '', 1), ('sla.breached', '', 0)
+        ('queue.waitTime.p95', '', 2600), ('queue.throughput.minute', '', 1), ('sla.breached', '', 0)
     ) as kept (name, subject, scale)
 on conflict do nothing
 """

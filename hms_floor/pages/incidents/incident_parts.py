@@ -112,7 +112,7 @@ class LateJobs:
             self._before = ui.button("Previous", on_click=lambda: self._turn(-ROWS)).props("flat dense")
             self._place = ui.label("").classes("faint")
             self._after = ui.button("Next", on_click=lambda: self._turn(ROWS)).props("flat dense")
-        headers = ("Job", "Key", *(["Name"] if self._named else []), "Deadline", "Late by", "Status")
+        headers = ("Job", *(["Name"] if self._named else []), "Late by", "Deadline", "Key", "Status")
         self._table = html.Table(headers, numbers=("Late by",), caption="Late jobs")
 
     async def show(self, incident: int) -> None:
@@ -177,10 +177,10 @@ def _late(job: Mapping[str, Any], *, named: bool) -> tuple[html.Cell, ...]:
     name = [job["name"] or ""] if named else []
     return (
         Link(job["job"], f"/floor/jobs/{job['job']}"),
-        job["key"] or "",
         *name,
-        clock(job["deadline"]) or "",
         seconds(job["lateSeconds"]),
+        clock(job["deadline"]) or "",
+        job["key"] or "",
         job["status"],
     )
 
