@@ -18,12 +18,12 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database import connections
-from hms_ops import heartbeats, moments
+from hms_ops import heartbeats
 from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Picture
 from hms_ops.incidents import late_jobs, lifecycle, thresholds
 from hms_ops.incidents.thresholds import Thresholds
-from hms_ops.metrics import history, metrics
+from hms_ops.metrics import history, metrics, moments
 from hms_ops.oncall import escalation
 from hms_ops.rules import RULES
 

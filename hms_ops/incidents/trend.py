@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from hms_ops import moments
 from hms_ops.incidents.store import Incident
-from hms_ops.metrics import history
-from hms_ops.moments import STEP_SECONDS, Moment
+from hms_ops.metrics import history, moments
+from hms_ops.metrics.moments import STEP_SECONDS, Moment
 
 #: So long before it began, and after its end, belongs to its time.
 BEFORE = timedelta(minutes=15)

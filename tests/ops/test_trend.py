@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from hms_ops import moments
 from hms_ops.forecast.snapshot import Picture, QueueSeen
 from hms_ops.incidents import trend
 from hms_ops.incidents.store import Incident
-from hms_ops.moments import Moment
+from hms_ops.metrics import moments
+from hms_ops.metrics.moments import Moment
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

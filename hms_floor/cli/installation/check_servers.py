@@ -11,9 +11,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hms_floor import ledger
-from hms_floor.cli import remedies
 from hms_floor.cli.installation.finding import Finding
-from hms_floor.cli.terminal import errors, show
+from hms_floor.cli.terminal import errors, remedies, show
 from hms_oms.database import connections, health, probing, refusals, schema_revision
 from hms_oms.jobs import workers
 from hms_oms.recipes.recipes import Recipe, Recipes

@@ -174,7 +174,7 @@ def _of_database(error: Exception) -> Failure | None:
     import psycopg2
     import psycopg2.errors
 
-    from hms_floor.cli import remedies
+    from hms_floor.cli.terminal import remedies
     from hms_oms.database import refusals
 
     # SQLAlchemy wraps what psycopg2 says, and its own words quote the statement with its values.
