@@ -7,6 +7,7 @@ another of Flower's ways to sign in is set. Read-only: what is to be done is don
 from tornado.options import options
 
 from hms_floor.local import flower
+from hms_floor.local.listening import url
 from hms_oms.runtime import logs, settings
 
 _settings = settings.load()
@@ -19,4 +20,4 @@ read_only = True
 tasks_columns = flower.columns()
 if not options.basic_auth and not options.auth:
     basic_auth = [f"{flower.USER}:{flower.password(_settings.home)}"]
-flower.link(_settings.url or f"http://{_settings.floor_host}:{_settings.floor_port}")
+flower.link(_settings.public_url or _settings.url or url(_settings.floor_host, _settings.floor_port))

@@ -35,7 +35,7 @@ def link() -> None:
     if url is None:
         raise Failure(f"no floor is running in {configured.home}: start one with `hms up` or `hms floor run`")
     code = sign_in_link.make_code(configured.home, time.time())
-    click.echo(f"{url}/enter?code={code}")
+    click.echo(f"{configured.public_url or url}/enter?code={code}")
 
 
 @floor.command("run")

@@ -17,7 +17,7 @@ from hms_oms.broker.broker_state import BrokerState
 from hms_oms.database import health as signs
 from hms_oms.database.refusals import SILENT, Refusal
 from hms_oms.jobs import workers as presence
-from hms_oms.runtime.format import about, hour
+from hms_oms.runtime.format import about, hour, slots
 from hms_ops import heartbeats
 from hms_ops.heartbeats import STALE_SECONDS, Pulse
 from hms_ops.oncall import doubts, oncall, unreached
@@ -50,6 +50,8 @@ class Ledger:
     workers: int
     incidents: Sequence[OpenIncident]
     doubt: str | None
+    slots: int = 0
+    slots_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,17 @@ def read(connection: Connection) -> Ledger:
     now = signs.clock(connection)
     document = oncall.in_force(connection)
     local = heartbeats.sender_is_local(connection)
+    workers = presence.live(connection)
     return Ledger(
         now,
         broker_state.read(connection),
         pulses["ops"],
         pulses["pager"],
-        len(presence.live(connection)),
+        len(workers),
         unreached.live(connection),
         doubts.doubt(document.document if document else None, now, sender_is_local=local),
+        sum(worker.slots for worker in workers),
+        sum(worker.slots_lost for worker in workers),
     )
 
 
@@ -106,7 +111,7 @@ def judge(facts: Facts, zone: tzinfo) -> list[Part]:
         names = ("dispatcher", "workers", "watch", "pager", "on call", "incidents")
         return [*parts, *(Part(name, UNKNOWN, "cannot tell: the ledger does not answer") for name in names)]
     parts.append(_redis(facts.redis, ledger.broker, zone))
-    return [*parts, _dispatcher(ledger.broker), _workers(ledger.workers), *of_calling(ledger)]
+    return [*parts, _dispatcher(ledger.broker), _workers(ledger), *of_calling(ledger)]
 
 
 def of_calling(ledger: Ledger) -> list[Part]:
@@ -181,10 +186,14 @@ def _faults(heard: Pulse) -> Iterator[str]:
             yield str(heard.detail[each])
 
 
-def _workers(number: int) -> Part:
+def _workers(ledger: Ledger) -> Part:
+    number = ledger.workers
     if not number:
         return Part("workers", WARN, "no worker is live")
-    return Part("workers", OK, f"{number} {'worker is' if number == 1 else 'workers are'} live")
+    live = f"{number} {'worker is' if number == 1 else 'workers are'} live"
+    if not ledger.slots_lost:
+        return Part("workers", OK, live)
+    return Part("workers", WARN, f"{live} with {slots(ledger.slots, ledger.slots_lost)}")
 
 
 def _incidents(open_ones: Sequence[OpenIncident]) -> Part:

@@ -52,7 +52,7 @@ def load(connection: Connection, queue: str, now: datetime) -> Load | None:
     )
     if pace is None:
         return None
-    slots = sum(worker.slots for worker in workers.live(connection) if queue in worker.queues)
+    slots = sum(worker.live_slots(queue) for worker in workers.live(connection))
     row = connection.execute(
         text("select paused_at, starts_per_minute, window_size from oms.queues where name = :queue"),
         {"queue": queue},

@@ -12,5 +12,11 @@ def __getattr__(name: str) -> Any:
     if name in ("app", "celery"):
         import importlib
 
-        return importlib.import_module("workers.main").app
+        from hms_oms.runtime.errors import ConfigError
+
+        try:
+            return importlib.import_module("workers.main").app
+        except ConfigError as error:
+            # Celery would show where it was raised, and its own frames.
+            raise SystemExit(f"Error: {error}") from None
     raise AttributeError(name)

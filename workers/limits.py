@@ -58,6 +58,12 @@ def begun() -> list[Ticket]:
         return list(_runs)
 
 
+def hung() -> int:
+    """How many steps go on past their limit, or though the ledger has given them up."""
+    with _lock:
+        return sum(run.raised_at is not None for run in _runs.values())
+
+
 def enforce(now: float, given_up: frozenset[Ticket] = frozenset()) -> list[tuple[Ticket, float]]:
     """Raise in the threads of steps that are over their limit, or `given_up` by the ledger.
 

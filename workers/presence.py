@@ -190,7 +190,7 @@ class _Presence(threading.Thread):
             self._replace("its heartbeats do not arrive", [])
         elif deaf or self._draining_since is not None:
             self._drain(now, deaf)
-        elif self._queues.is_deaf(now, self._serves(), free=self._free(), received=state.total_count):
+        elif self._queues.is_deaf(now, self._serves()[0], free=self._free(), received=state.total_count):
             self._replace("it does not take what stands in its queues", [])
 
     def _send_reports(self, connection: connections.Bare) -> None:
@@ -246,22 +246,25 @@ class _Presence(threading.Thread):
         except psycopg2.Error as error:
             log.warning("left without a word: %s", type(error).__name__)
 
-    def _serves(self) -> list[str]:
-        return [] if self._draining_since is not None else sorted(self._consumer.app.amqp.queues.consume_from)
+    def _serves(self) -> tuple[list[str], list[str]]:
+        served = sorted(self._consumer.app.amqp.queues.consume_from)
+        return (served, []) if self._draining_since is None else ([], served)
 
     def _free(self) -> int:
         return _slots(self._consumer) - len(state.active_requests)
 
     def _said(self) -> dict[str, Any]:
-        consumer = self._consumer
+        consumer, slots, (serves, left) = self._consumer, _slots(self._consumer), self._serves()
         return {
             "id": self._id,
             "name": consumer.hostname,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "pool": type(consumer.pool).__module__.rpartition(".")[2],
-            "slots": _slots(consumer),
-            "queues": self._serves(),
+            "slots": slots,
+            "slots_lost": slots if left else min(slots, limits.hung()),
+            "queues": serves,
+            "left_queues": left,
             "steps": sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
             "tickets": _held(),
             "begun": [str(ticket) for ticket in _begun()],

@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import ValidationError
 from jsonschema.protocols import Validator
 
-from hms_oms.recipes import likely_values, payload_schema, phones
+from hms_oms.recipes import counties, likely_values, payload_schema, phones
 from hms_oms.recipes.recipes import Column, Recipe
 from hms_oms.runtime.text_decoding import UNDECODABLE, shown
 
@@ -151,6 +151,7 @@ _TEXT_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 _FORMAT_TESTS: Mapping[Any, Callable[[str, Any], bool]] = {
     "phone": lambda text, _: phones.is_readable(text),
+    "us-county": lambda text, _: counties.fault(text) is None,
 }
 _ANNOTATIONS = {
     "title",

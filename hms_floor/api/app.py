@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from hms_floor import ledger
+from hms_floor import ledger, subpath
 from hms_floor.api import openapi, problems
 from hms_floor.api.app_state import Door
 from hms_floor.api.limits import Limits
@@ -69,8 +69,8 @@ ROUTERS = (
 def make(settings: Settings) -> FastAPI:
     """The application under these settings.
 
-    Raises ConfigError where they name no servers or no recipes, NoKey where badges cannot be checked, and
-    KeyError for a route that has no entry in the table of roles.
+    Raises ConfigError if they name no servers, no recipes, or a public path that cannot be, NoKey if badges
+    cannot be checked, and KeyError for a route that has no entry in the table of roles.
     """
     engine = ledger.engine_of(settings.servers()[0])
     door = Door(settings, engine, load_folder(settings.recipes))
@@ -100,8 +100,11 @@ def make(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         # As they are: a router that is included is looked through anew for each request.
         app.router.routes.extend(router.routes)
-    openapi.describe(app, door.recipes)
+    root = subpath.of(settings.public_url)
+    subpath.require_free(root, [route.path for route in app.routes if isinstance(route, APIRoute)])
+    openapi.describe(app, door.recipes, root)
     app.add_middleware(Limits)
+    app.add_middleware(subpath.Subpath, root=root)
     return app
 
 
@@ -110,6 +113,7 @@ async def _outside(request: Request, error: Exception) -> Response:
     problem = problems.of(error)
     if problem.status_code == 405:
         routes = [route for route in request.app.router.routes if isinstance(route, APIRoute)]
-        fitting = [route.methods for route in routes if route.path_regex.match(request.url.path)]
+        path = subpath.inside(request.scope)
+        fitting = [route.methods for route in routes if route.path_regex.match(path)]
         problem.headers = {"Allow": ", ".join(sorted({method for each in fitting for method in each or ()}))}
     return problem.response()

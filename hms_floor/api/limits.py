@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hms_floor import subpath
 from hms_floor.api import refused
 from hms_floor.api.problems import Problem
 
@@ -63,7 +64,8 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
-        self._upload = scope["path"] in UPLOADS or scope["path"].startswith(PAGE_UPLOADS)
+        path = subpath.inside(scope)
+        self._upload = path in UPLOADS or path.startswith(PAGE_UPLOADS)
         self._most = MOST_UPLOAD if self._upload else MOST_JSON
         self._size = 0
         self._ended = False

@@ -65,12 +65,14 @@ async def document(request: Request) -> Any:
     return request.app.openapi()
 
 
-def describe(app: FastAPI, recipes: Recipes) -> None:
-    """Have the application give its document, made once."""
+def describe(app: FastAPI, recipes: Recipes, root: str) -> None:
+    """Have the application give its document, made once; it stands below the path `root`."""
 
     def made() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = _complete(app, recipes)
+            if root:
+                app.openapi_schema["servers"] = [{"url": root}]
         return app.openapi_schema
 
     app.openapi = made  # type: ignore[method-assign]

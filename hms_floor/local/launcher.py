@@ -113,7 +113,8 @@ def whole_floor(
     floor_url = url(settings.floor_host, settings.floor_port)
     flower_port = free_port(home, "flower", settings.flower_port, insist=settings.flower_port != 0)
     flower.password(home)
-    say(f"Operations floor: {floor_url}")
+    place = f"{settings.public_url} (on this machine: {floor_url})" if settings.public_url else floor_url
+    say(f"Operations floor: {place}")
     secret = home / flower.PASSWORD_FILE
     say(f"Flower: http://127.0.0.1:{flower_port} (user {flower.USER}, password in {secret})")
     environment = {

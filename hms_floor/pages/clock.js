@@ -34,7 +34,7 @@
   // The button in the bar: times of the office, or of the reader's own place.
   window.hmsTurnZone = (own) => {
     const zone = own ? Intl.DateTimeFormat().resolvedOptions().timeZone : "";
-    document.cookie = `hms_timezone=${encodeURIComponent(zone)};path=/;samesite=strict;max-age=${own ? 31536000 : 0}`;
+    document.cookie = `hms_timezone=${encodeURIComponent(zone)};path=${hmsRoot || "/"};samesite=strict;max-age=${own ? 31536000 : 0}`;
     location.reload();
   };
 })();

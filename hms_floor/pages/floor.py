@@ -194,7 +194,7 @@ class _Crew:
         told = {name: f"{100 * load:.0f} % busy" for name, load in loads.items()}
         for hand in seen.hands[:WORKERS_SHOWN]:
             loads[hand.name] = hand.busy / hand.slots if hand.slots else 0.0
-            told[hand.name] = f"{hand.busy} of {hand.slots} slots"
+            told[hand.name] = f"{hand.busy} of {format.slots(hand.slots, hand.lost)}"
         self._none.set_visibility(not loads)
         self._rows.show({name: name for name in loads}, self._build)
         for name, load in loads.items():

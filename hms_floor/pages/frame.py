@@ -12,6 +12,7 @@ from pathlib import Path
 from nicegui import ui
 from starlette.requests import Request
 
+from hms_floor import subpath
 from hms_floor.api.roles import TABLE
 from hms_floor.pages import session
 from hms_floor.pages.parts import silence
@@ -73,8 +74,10 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
         dark="#1a222b",
     )
     ui.add_head_html(f"<style>{_sheet('floor.css')}</style>")
-    ui.add_body_html(f"<script>{_sheet('clock.js')}{_sheet('keys.js')}{_sheet('gone.js')}</script>")
-    path = request.url.path
+    root = subpath.root(request.scope)
+    scripts = "".join(_sheet(name) for name in ("clock.js", "keys.js", "gone.js"))
+    ui.add_body_html(f"<script>const hmsRoot = {json.dumps(root)};{scripts}</script>")
+    path = subpath.inside(request.scope)
     fresh = Freshness(visitor.observer.parts, visitor.zone)
     with ui.header(elevated=False).classes("bar") as bar, ui.element("nav").props('aria-label="Pages"'):
         link("Operations floor", "/floor/").classes("brand")
@@ -90,7 +93,7 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
         _theme_button(dark, theme)
         keys = ui.button(icon="help_outline", on_click=lambda: _help(visitor)).classes("help-button")
         keys.props('flat round dense aria-label="Keys"').tooltip("Keys (?)")
-        with ui.element("form").props('method="post" action="/leave"').classes("who"):
+        with ui.element("form").props(f'method="post" action="{root}/leave"').classes("who"):
             roles = ", ".join(sorted(visitor.badge.roles))
             ui.label(visitor.badge.actor).tooltip(f"Roles: {roles}")
             ui.html('<button class="leave">Sign out</button>', sanitize=False)
@@ -110,8 +113,9 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
 
 
 def go(address: str) -> None:
-    """Lead the reader to an address of this site; NiceGUI itself would look for it below the pages only."""
-    ui.run_javascript(f"location.assign({json.dumps(address)})")
+    """Lead the reader to an address of the floor; NiceGUI itself would look for it below the pages only."""
+    there = subpath.root(ui.context.client.request.scope) + address
+    ui.run_javascript(f"location.assign({json.dumps(there)})")
 
 
 def nothing(words: str) -> None:
@@ -157,9 +161,8 @@ def _theme_button(dark: ui.dark_mode, theme: str | None) -> None:
         nonlocal theme
         theme = following[theme]
         dark.set_value({"dark": True, "light": False}.get(theme))
-        ui.run_javascript(
-            f"document.cookie = '{THEME_COOKIE}={theme};path=/;max-age=31536000;samesite=strict'"
-        )
+        ends = "max-age=31536000;samesite=strict"
+        ui.run_javascript(f"document.cookie = `{THEME_COOKIE}={theme};path=${{hmsRoot || '/'}};{ends}`")
         button.props(f"icon={icons.get(theme, 'brightness_auto')}")
         theme = None if theme == "auto" else theme
 

@@ -5,7 +5,7 @@ document.addEventListener("DOMContentLoaded", () => {
   popup.replaceChildren("The connection is gone: nothing below is up to date. Trying again ...");
   setInterval(async () => {
     if (popup.getAttribute("aria-hidden") !== "false") return;
-    const answer = await fetch("/here").catch(() => null);
-    if (answer?.status === 403) location.assign("/enter?next=" + encodeURIComponent(location.pathname + location.search));
+    const answer = await fetch(`${hmsRoot}/here`).catch(() => null);
+    if (answer?.status === 403) location.assign(`${hmsRoot}/enter?next=${encodeURIComponent(location.pathname.slice(hmsRoot.length) + location.search)}`);
   }, 3000);
 });

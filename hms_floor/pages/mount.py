@@ -10,9 +10,10 @@ from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hms_floor import subpath
 from hms_floor.api import refused
 from hms_floor.api.problems import Problem
 from hms_floor.pages import feed, flower_link, route, session, standalone
@@ -37,8 +38,13 @@ LOST_SECONDS = 10.0
 def mount(app: FastAPI, settings: Settings) -> None:
     """Add the pages to the door's application."""
     # Each module registers its pages when it is imported.
+    from hms_floor.pages import audit, floor, workers  # noqa: F401
+    from hms_floor.pages.cycles import cycles  # noqa: F401
+    from hms_floor.pages.incidents import incidents, oncall  # noqa: F401
+    from hms_floor.pages.jobs import job, jobs  # noqa: F401
     from hms_floor.pages.queues import queue, sla  # noqa: F401
 
+    root = subpath.of(settings.public_url)
     feed.start(app.state.door.engine, settings.zone)
     silence.start(app.state.door.observer)
     session.add_routes(app, settings)
@@ -56,6 +62,8 @@ def mount(app: FastAPI, settings: Settings) -> None:
         reconnect_timeout=LOST_SECONDS,
         # No state is kept in NiceGUI's own session; it asks for a secret for its cookie all the same.
         storage_secret=secrets.token_urlsafe(32),
+        # Neighbours on the same host may have a cookie of the usual name.
+        session_middleware_kwargs={"session_cookie": "hms_page", "path": root or "/"},
     )
 
 
@@ -70,7 +78,7 @@ class _Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        if connection.url.path.startswith(_ASSETS):
+        if subpath.inside(scope).startswith(_ASSETS):
             await self._app(scope, receive, _with_policy(send))
             return
         try:
@@ -86,7 +94,7 @@ class _Guard:
         elif turned_away and says:
             await PlainTextResponse("sign in first", 403)(scope, receive, send)
         elif turned_away:
-            to_sign_in = RedirectResponse(session.sign_in_path(Request(scope)), 303)
+            to_sign_in = subpath.redirect(scope, session.sign_in_path(Request(scope)), 303)
             await to_sign_in(scope, receive, send)
         else:
             assert visitor is not None

@@ -12,6 +12,7 @@ from nicegui import Client, ui
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from hms_floor import subpath
 from hms_floor.api.roles import TABLE, Roles
 from hms_floor.pages.api_client import PATIENCE_SECONDS, Refused
 from hms_floor.pages.frame import begin, body_of, frame, visitor_of
@@ -52,7 +53,7 @@ def page(path: str, reads: str) -> Callable[[Build], Build]:
 
 async def unknown(request: Request, _: Exception) -> Response:
     """What stands at an address below /floor that has no page."""
-    if request.url.path.startswith("/floor/_nicegui"):
+    if subpath.inside(request.scope).startswith("/floor/_nicegui"):
         return PlainTextResponse("not found", 404)
     with Client(nicegui.ui.page(""), request=request) as client:
         _instead(request, Refused(404, "There is no page at this address"))
@@ -64,7 +65,7 @@ def _instead(request: Request, refused: Refused) -> None:
     """Show why, in place of what was built so far."""
     if refused.status == 422 and str(refused).startswith("id: "):
         # What could not be a number or a name of anything is simply not there.
-        noun, _, name = request.url.path.removeprefix("/floor/").partition("/")
+        noun, _, name = subpath.inside(request.scope).removeprefix("/floor/").partition("/")
         refused = Refused(404, f"there is no {noun.removesuffix('s')} {name}")
     body = body_of(request)
     visitor = visitor_of(request)

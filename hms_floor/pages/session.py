@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from hms_floor import subpath
 from hms_floor.api.authenticator import Gate
 from hms_floor.api.problems import Problem
 from hms_floor.auth import local_token, sign_in_link, tokens
@@ -103,16 +104,16 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
     async def leave(request: Request) -> Response:
         if not from_here(request):
             return standalone.sign_in("/floor/", "The form came from another site.", 403)
-        answer = RedirectResponse("/enter", 303)
-        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        answer = subpath.redirect(request.scope, "/enter", 303)
+        answer.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
         return answer
 
     async def here(request: Request) -> Response:
         # A page whose line is refused asks whether its reader must sign in again.
         return Response(status_code=204 if await admit(app, request) else 403)
 
-    async def root(_: Request) -> Response:
-        return RedirectResponse("/floor/", 307)
+    async def root(request: Request) -> Response:
+        return subpath.redirect(request.scope, "/floor/", 307)
 
     routes: list[tuple[str, Endpoint, list[str]]] = [
         ("/", root, ["GET"]),
@@ -164,9 +165,9 @@ def _chosen(request: HTTPConnection) -> ZoneInfo | None:
 
 
 def sign_in_path(request: Request) -> str:
-    """Where to sign in, and come back to this page afterwards."""
+    """Where to sign in, and come back to this page afterwards, as the floor's own routes know it."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return f"/enter?next={quote(request.url.path + query)}"
+    return f"/enter?next={quote(subpath.inside(request.scope) + query)}"
 
 
 def from_here(request: HTTPConnection) -> bool:
@@ -217,17 +218,21 @@ def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
 
 
 def _let_in(request: Request, token: str, badge: Badge, where: str) -> Response:
-    answer = RedirectResponse(where, 303, headers=standalone.HEADERS)
+    answer = subpath.redirect(request.scope, where, 303, standalone.HEADERS)
     answer.set_cookie(
         COOKIE,
         token,
         max_age=max(1, int(badge.expires_at - time.time())),
-        path="/",
+        path=_cookie_path(request),
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="strict",
     )
     return answer
+
+
+def _cookie_path(request: Request) -> str:
+    return subpath.root(request.scope) or "/"
 
 
 def _safe(where: str | None) -> str:

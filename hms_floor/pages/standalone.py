@@ -68,7 +68,7 @@ code { font: 13px ui-monospace, monospace }
 {content}
 </html>
 """
-_SIGN_IN = """<form method="post" action="/enter">
+_SIGN_IN = """<form method="post" action="enter">
 <h1>Operations floor</h1>
 <p>Sign in with your badge.</p>
 {fault}

@@ -23,6 +23,7 @@ LOOK_SECONDS = 2.0
 #: Tickets of a worker that are shown one by one.
 TICKETS = 8
 NO_WORKER = "No worker is there: start one with `celery -A workers worker`, or `hms up`."
+TO_BE_REPLACED = "none: steps hang, it is to be replaced"
 _HEADERS = ("Worker", "Pool", "Slots", "Queues", "Holds", "Machine", "Processor", "Memory", "Up", "Last seen")
 
 
@@ -58,8 +59,8 @@ def _row(worker: Mapping[str, Any]) -> tuple[html.Cell, ...]:
     return (
         worker["name"],
         worker["pool"],
-        f"{worker['slots']:,}",
-        ", ".join(worker["queues"]),
+        f"{worker['slots']:,}" + (f", {worker['slotsLost']:,} lost" if worker["slotsLost"] else ""),
+        ", ".join(worker["queues"]) or TO_BE_REPLACED,
         held,
         worker["host"],
         f"{worker['cpuPercent']:.0f} %",

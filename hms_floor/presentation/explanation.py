@@ -78,6 +78,7 @@ def document(case: Case) -> documents.Document:
         "backlog": found.backlog,
         "queued": found.queued,
         "slots": found.slots,
+        "slotsLost": found.slots_lost,
         "windowSize": found.window_size,
         "startsPerMinute": found.starts_per_minute,
         "paused": paused,

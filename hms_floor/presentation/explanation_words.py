@@ -48,13 +48,14 @@ def _waiting(case: Case) -> Iterator[str]:
     yield from _hands(case)
     if found.starts_per_minute is not None:
         yield f"The queue may start {found.starts_per_minute:,} jobs a minute, and no more."
-    size = 2 * found.slots if found.window_size is None else found.window_size
+    live = found.slots - found.slots_lost
+    size = 2 * live if found.window_size is None else found.window_size
     if found.window_size == 0:
         yield "The queue's window is set to 0, so nothing is handed out."
         yield f"Give it room with: hms queue limit {job.queue} --window none"
     elif size and found.queued >= size:
         yield (
-            f"The window is full: {found.queued:,} jobs stand in front of the {found.slots:,} slots of the"
+            f"The window is full: {found.queued:,} jobs stand in front of the {live:,} slots of the"
             " workers, and it gets its turn when there is room."
         )
 
@@ -133,6 +134,9 @@ def _hands(case: Case) -> Iterator[str]:
         return
     if not case.standing.slots:
         yield f"No live worker serves {queue}: start one with `hms up`, or: celery -A workers worker"
+    elif case.standing.slots_lost:
+        told = format.slots(case.standing.slots, case.standing.slots_lost)
+        yield f"The workers of {queue} have {told}; a worker with steps that hang ends, to be replaced."
     if not case.dispatcher:
         yield "No dispatcher is running: `hms up` or `hms act run` starts one."
 

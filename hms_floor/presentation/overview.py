@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from hms_oms.database import health
 from hms_oms.jobs import workers as presence
 from hms_oms.queues import sla as slas
+from hms_oms.runtime.format import slots
 from hms_ops import heartbeats
 from hms_ops.forecast.cause import Cause, Standing, busy_hosts, decide
 from hms_ops.metrics import metrics
@@ -84,6 +85,7 @@ class Card:
     deadline: datetime | None = None
     workers: int = 0
     slots: int = 0
+    slots_lost: int = 0
     agents: bool = False
     busy_hosts: Sequence[str] = ()
     fresh: bool = True
@@ -97,6 +99,11 @@ class Card:
     def waiting(self) -> int:
         """Jobs that have not begun."""
         return sum(number or 0 for number in (self.backlog, self.delayed, self.window))
+
+    @property
+    def slots_told(self) -> str:
+        """How many slots there are for it, and how many of them are lost."""
+        return slots(self.slots + self.slots_lost, self.slots_lost)
 
     @property
     def cause(self) -> Cause | None:
@@ -128,12 +135,13 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """A live worker: its name, its machine, and how many of its slots are busy."""
+    """A live worker: its name, its machine, how many of its slots are busy, and how many are lost."""
 
     name: str
     host: str
     busy: int
     slots: int
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,8 @@ def read(connection: Connection) -> Board:
                 **_measured(by_queue.get(row["name"], []), now),
                 sla_minutes=promised.get(row["name"]),
                 workers=len(hands),
-                slots=sum(worker.slots for worker in hands),
+                slots=sum(worker.live_slots(row["name"]) for worker in hands),
+                slots_lost=sum(worker.lost_slots(row["name"]) for worker in crew),
                 busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in hands),
             )
         )
@@ -183,7 +192,10 @@ def read(connection: Connection) -> Board:
         now,
         cards,
         watch.age,
-        [Hand(each.name, each.host, min(len(each.tickets), each.slots), each.slots) for each in crew],
+        [
+            Hand(each.name, each.host, min(len(each.tickets), each.slots), each.slots, each.slots_lost)
+            for each in crew
+        ],
         sorted({worker.host: worker.cpu_percent for worker in crew}.items()),
         health.unsent_texts(connection)[0],
     )

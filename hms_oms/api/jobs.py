@@ -202,6 +202,7 @@ class Explained:
     backlog: int
     queued: int
     slots: int
+    slots_lost: int
     window_size: int | None
     starts_per_minute: int | None
     paused: Paused | None
@@ -238,6 +239,8 @@ class Queue:
     pause_reason: str | None
     workers: int
     slots: int
+    #: Those of the slots that do no more work: steps that do not end at their limit hold them.
+    slots_lost: int
     #: What an autoscaler should provide; None while the watch does not measure.
     slots_to_have: int | None = None
     #: The limits that are set, and jobs done a second: as of now, and in the mean of five minutes.
@@ -295,7 +298,10 @@ class Worker:
     pid: int
     pool: str
     slots: int
+    #: Those of the slots that do no more work, all of them if it is to be replaced.
+    slots_lost: int
     queues: tuple[str, ...]
+    left_queues: tuple[str, ...]
     steps: tuple[str, ...]
     tickets: tuple[str, ...]
     cpu_percent: float

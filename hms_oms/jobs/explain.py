@@ -18,7 +18,8 @@ class Standing:
     """Where a job stands.
 
     `position` counts from 1 and is None unless the job is ready in the backlog, which has `backlog` jobs;
-    `queued` is how many of its queue are in the window, `slots` how many can run at once on live workers.
+    `queued` is how many of its queue are in the window, `slots` how many can run at once on live
+    workers, of which `slots_lost` are lost to steps that hang.
     """
 
     job: Job
@@ -27,6 +28,7 @@ class Standing:
     backlog: int
     queued: int
     slots: int
+    slots_lost: int
     paused_at: datetime | None
     paused_by: str | None
     pause_reason: str | None

@@ -28,7 +28,9 @@ FORGET_SECONDS = 86400.0
 class Beat:
     """What a worker says of itself; `id` tells its process apart from every other.
 
-    `tickets` are those it holds and `begun` those of them that run, as it said `tickets_age` seconds ago.
+    `tickets` are those it holds and `begun` those of them that run, as it said `tickets_age` seconds ago. Of
+    its `slots` those are lost that do no more work: steps that do not end at their limit hold them, or it is
+    to be replaced, and takes nothing more from `left_queues`.
     """
 
     id: str
@@ -44,6 +46,8 @@ class Beat:
     rss_bytes: int
     begun: Sequence[str] = field(default=(), kw_only=True)
     tickets_age: float = field(default=0.0, kw_only=True)
+    slots_lost: int = field(default=0, kw_only=True)
+    left_queues: Sequence[str] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,20 @@ class Worker(Beat):
     started_at: datetime
     beat_at: datetime
 
+    def live_slots(self, queue: str) -> int:
+        """How many slots do the work of this queue."""
+        return self.slots - self.slots_lost if queue in self.queues else 0
+
+    def lost_slots(self, queue: str) -> int:
+        """How many slots did the work of this queue, and are lost to steps that hang."""
+        return self.slots_lost if queue in self.queues or queue in self.left_queues else 0
+
 
 def beat(connection: Bare, said: Beat) -> list[str]:
     """Record a worker's heartbeat; return the tickets of steps it runs that the ledger has given up."""
     session = None if connection.pooled else connection.info.backend_pid
-    values = {**vars(said), "begun": list(said.begun), "backend_pid": session}
+    values = {**vars(said), "begun": list(said.begun), "left_queues": list(said.left_queues)}
+    values |= {"backend_pid": session}
     return [row["ticket"] for row in statements.run_bare(connection, "beat", values)]
 
 

@@ -16,7 +16,7 @@ class Queue:
 
     `delayed` jobs wait too, but may not start yet; `late` ones are open past their deadline.
     `oldest_waiting` is since when the oldest job that may start has been waiting; `next_sla` is the
-    earliest deadline of an open job.
+    earliest deadline of an open job. Of the `slots` of its workers `slots_lost` are lost to steps that hang.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Queue:
     pause_reason: str | None
     workers: int
     slots: int
+    slots_lost: int
 
     @property
     def open(self) -> int:
@@ -48,12 +49,19 @@ def overview(connection: Connection) -> list[Queue]:
 
 _OVERVIEW = """
 with live as (
-    select unnest(queues) as queue, slots
+    select queue, queue = any(queues) as serves, slots, slots_lost
     from oms.workers
+    cross join unnest(queues || left_queues) as queue
     where beat_at > oms.now() - :gone * interval '1 second'
 ),
 hands as (
-    select queue, count(*) as workers, sum(slots) as slots from live group by queue
+    select
+        queue,
+        count(*) filter (where serves) as workers,
+        sum(slots) as slots,
+        sum(slots_lost) as slots_lost
+    from live
+    group by queue
 ),
 standing as (
     select
@@ -89,7 +97,8 @@ select
     queue.paused_by,
     queue.pause_reason,
     coalesce(hands.workers, 0) as workers,
-    coalesce(hands.slots, 0) as slots
+    coalesce(hands.slots, 0) as slots,
+    coalesce(hands.slots_lost, 0) as slots_lost
 from oms.queues as queue
 left join hands on hands.queue = queue.name
 left join standing on standing.queue = queue.name

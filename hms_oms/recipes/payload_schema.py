@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from hms_oms.recipes import likely_values, phones
+from hms_oms.recipes import counties, likely_values, phones
 from hms_oms.runtime.text_decoding import shown
 
 _DIGITS = re.compile(r"\^(?:\[0-9\]|\\d)\{(?P<count>[0-9]+)\}\$")
@@ -42,7 +42,7 @@ def faults(schema: Mapping[str, Any], payload: Mapping[str, Any]) -> list[tuple[
 
 
 def validator(schema: Mapping[str, Any]) -> Validator:
-    """What holds a payload against a schema; `format = "phone"` is known besides the usual formats."""
+    """What holds a payload against a schema; formats besides the usual ones are `phone` and `us-county`."""
     made: Validator = _Validator(schema, format_checker=_FORMATS)
     return made
 
@@ -62,6 +62,10 @@ def reason(error: ValidationError) -> str:
         return no_day(value)
     if error.validator == "format" and error.validator_value == "phone" and isinstance(value, str):
         return no_phone(value)
+    if error.validator == "format" and error.validator_value == "us-county":
+        return f"{value}: {counties.fault(str(value))}"
+    if error.validator == "pattern" and told.get("format") == "date":
+        return f"{value}: is the year meant?"
     return error.message
 
 
@@ -109,6 +113,7 @@ _FORMATS = FormatChecker()
 _FORMATS.checkers = {
     **Draft202012Validator.FORMAT_CHECKER.checkers,
     "phone": (lambda value: not isinstance(value, str) or phones.is_readable(value), ()),
+    "us-county": (lambda value: not isinstance(value, str) or counties.fault(value) is None, ()),
 }
 
 

@@ -31,6 +31,15 @@ def zone(name: str) -> ZoneInfo:
     raise ValueError(f"{name!r} is not a time zone{_nearest(name)}")
 
 
+def missing() -> bool:
+    """Whether this machine has no time zones at all: neither the system's files nor the package."""
+    try:
+        ZoneInfo("America/New_York")
+    except (KeyError, ValueError, OSError):
+        return True
+    return False
+
+
 def machine_zone(environ: Mapping[str, str] = os.environ, etc: Path = Path("/etc")) -> str:
     """The name of this machine's zone; UTC if it has none that can be named."""
     linked = str((etc / "localtime").resolve()).partition("zoneinfo/")[2]

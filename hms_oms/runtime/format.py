@@ -132,6 +132,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def slots(number: int, lost: int) -> str:
+    """So many slots, and how many of them do no more work: `16 slots, 3 lost to hung steps`."""
+    return count(number, "slot") + (f", {lost:,} lost to hung steps" if lost else "")
+
+
 def share(part: int, whole: int) -> str:
     """A share in percent: 0 and 100 only if it is exactly that, a dash of nothing."""
     return percent(part / whole if whole else None, exact=part in (0, whole))

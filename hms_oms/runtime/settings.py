@@ -72,7 +72,7 @@ class Settings:
     twilio_auth_token: str | None = field(default=None, repr=False)
     twilio_from: str | None = None
     twilio_api_url: str = "https://api.twilio.com"
-    #: Where the world reaches the door: for the provider's callbacks and their signatures.
+    #: Where the world reaches the floor, with the path below which a proxy has it.
     public_url: str | None = None
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
@@ -114,8 +114,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from `environ` and from the servers file of a running floor.
 
     Raises ConfigError with every fault at once: malformed values, and unknown `HMS_*` names with
-    the nearest known one.
+    the nearest known one; or if there are no time zones to tell times in.
     """
+    if clock.missing():
+        raise ConfigError(["this machine has no time zones: install the package tzdata (pip install tzdata)"])
     faults: list[str] = []
     values: dict[str, Any] = {}
     named = environment.named(environ, _SECRETS, faults)
@@ -280,6 +282,15 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _public_url(text: str) -> str:
+    url = _base_url(text)
+    path = urlsplit(url).path
+    # The path goes into links, scripts and cookies.
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*", path):
+        raise ValueError(f"its path must be of letters, digits, '-', '_', '.' and '~', as /hms, not {path!r}")
+    return url
+
+
 def _matching(pattern: str, what: str, *, secret: bool = False) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -327,7 +338,7 @@ _KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
         _matching(r"\+[1-9]\d{6,14}|\d{3,8}", "a number in E.164, as +12025550143, or a short code"),
     ),
     "HMS_TWILIO_API_URL": ("twilio_api_url", _base_url),
-    "HMS_PUBLIC_URL": ("public_url", _base_url),
+    "HMS_PUBLIC_URL": ("public_url", _public_url),
     "HMS_WEBHOOK_URL": ("webhook_url", _url("http", "https")),
     "HMS_WEBHOOK_SECRET": (
         "webhook_secret",

@@ -19,6 +19,8 @@ def why(cause: Cause, at: Clock) -> str:
     match cause.kind:
         case "paused":
             return f"the queue was paused{by}{since}" if by or since else "the queue is paused"
+        case "no-worker" if cause.lost:
+            return f"all its slots ({cause.lost:,}) are lost to hung steps"
         case "no-worker":
             return "no worker is there for it"
         case "limit":
@@ -31,7 +33,8 @@ def why(cause: Cause, at: Clock) -> str:
             busy = "is" if len(cause.hosts) == 1 else "are"
             return f"{_listed(cause.hosts)} {busy} busy"
         case "slots":
-            return "all slots are at work"
+            lost = f", and {cause.lost:,} more {'is' if cause.lost == 1 else 'are'} lost to hung steps"
+            return "all slots are at work" + (lost if cause.lost else "")
 
 
 def what_helps(cause: Cause) -> str:

@@ -31,6 +31,7 @@ class Standing:
     `queued` jobs stand in the window. `slot_rate` is what one slot gets done in a second, `slots_needed` and
     `limit_needed` hold what can be held (None: it cannot be told), `deadline` is the binding one.
     `busy_hosts` are the machines of its workers if all of them are busy. `agents`: it needs no worker.
+    Beside the `slots` that do its work, `slots_lost` are lost to steps that hang.
     """
 
     late: int = 0
@@ -54,6 +55,7 @@ class Standing:
     limit_needed: int | None = None
     deadline: datetime | None = None
     busy_hosts: Sequence[str] = ()
+    slots_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Cause:
 
     `limit` is the limit in force: starts a minute, or jobs in the window. `holds`: with the remedies every
     deadline that can be held is held; otherwise they only have the late jobs done sooner. `deadline` is the
-    one that asks for the most.
+    one that asks for the most. So many slots are `lost` to steps that hang.
     """
 
     kind: Kind
@@ -82,6 +84,7 @@ class Cause:
     holds: bool = True
     deadline: datetime | None = None
     hosts: tuple[str, ...] = ()
+    lost: int = 0
 
     @property
     def first(self) -> Remedy:
@@ -102,6 +105,7 @@ def decide(seen: Standing) -> Cause | None:
         tuple(remedy for _, remedy, _ in causes),
         holds=all(each.get("holds", True) for _, _, each in causes),
         deadline=seen.deadline,
+        lost=seen.slots_lost,
         **{name: value for name, value in more.items() if name != "holds"},
     )
 
@@ -124,6 +128,7 @@ def document(cause: Cause | None) -> dict[str, Any] | None:
         "holds": cause.holds,
         "deadline": cause.deadline and cause.deadline.isoformat(),
         "hosts": list(cause.hosts),
+        "lost": cause.lost,
         "remedies": [
             {"verb": each.verb, "number": each.number, "slots": each.slots} for each in cause.remedies
         ],
@@ -144,6 +149,8 @@ def read(found: Mapping[str, Any] | None) -> Cause | None:
         found["holds"],
         deadline and datetime.fromisoformat(deadline),
         tuple(found["hosts"]),
+        # Incidents of earlier versions know of none.
+        found.get("lost", 0),
     )
 
 

@@ -104,7 +104,9 @@ class QueueSeen:
     next_sla: datetime | None = None
     paused_at: datetime | None = None
     workers: int = 0
+    #: Slots that do its work, and those that did and are lost to steps that hang.
     slots: int = 0
+    slots_lost: int = 0
     agent_only: bool = False
     waits: Waits | None = None
     finished: int | None = None
@@ -150,6 +152,7 @@ class QueueSeen:
                 running=self.running,
                 workers=self.workers,
                 slots=self.slots,
+                slots_lost=self.slots_lost,
                 agents=self.agent_only,
                 paused_at=self.paused_at,
                 paused_by=self.paused_by,

@@ -152,7 +152,7 @@ class Measure:
     ) -> QueueSeen:
         name: str = row["name"]
         crew = [worker for worker in workers if name in worker.queues]
-        slots = sum(worker.slots for worker in crew)
+        slots = sum(worker.live_slots(name) for worker in crew)
         standing = count.standings.get(name, Standing())
         day = count.days.get(name, Day())
         tally = self._tally(name)
@@ -180,6 +180,7 @@ class Measure:
             paused_at=row["paused_at"],
             workers=len(crew),
             slots=slots,
+            slots_lost=sum(worker.lost_slots(name) for worker in workers),
             agent_only=name in count.agents,
             waits=tally.waits(standing.ages) if known else None,
             finished=tally.finished if known else None,

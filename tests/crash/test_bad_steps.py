@@ -83,6 +83,9 @@ def test_a_step_that_heeds_nothing_ends_with_its_process(
     worker = Kept(crew, pool="threads", slots=2)
     wait_until(lambda: running(engine, hung), "the step to begin")
     others = [order(engine, brief, number) for number in range(2, 6)]
+    with engine.connect() as connection:
+        lost = sa.text("select max(slots_lost) from oms.workers")
+        wait_until(lambda: connection.scalar(lost), "its slot to be told as lost")
     wait_until(lambda: worker.all_ended(engine, [hung, *others]), "all to end", 60)
     assert (worker.codes or [worker.process.wait(20)])[0] == 75
     assert [status(engine, job) for job in others] == ["done"] * 4

@@ -17,9 +17,9 @@ from hms_act.accept import start_job
 from hms_oms.database.connections import Bare, engine
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed
-from hms_oms.recipes import recipes
+from hms_oms.recipes import counties, recipes
 from tests.conftest import wait_until
-from workers.farm_grant import roster, rules, steps
+from workers.farm_grant import roster, steps
 from workers.farm_grant.roster import NoInspector, assign, seed
 from workers.step import StepRun
 
@@ -146,7 +146,7 @@ def test_every_county_has_an_inspector(connection: Bare) -> None:
         cursor.execute("select state, count(*) from farm.inspectors group by state")
         covered = dict(cursor.fetchall())
 
-    assert {county[:2] for county in rules.counties()} == covered.keys()
+    assert {county[:2] for county in counties.codes()} == covered.keys()
     assert min(covered.values()) >= 3
 
 

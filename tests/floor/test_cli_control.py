@@ -18,11 +18,13 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
+from hms_floor.presentation import overview
 from hms_oms.api.filter import CONFIRM_ABOVE
 from hms_oms.database import tables
 from hms_oms.database.connections import Bare
 from hms_oms.jobs import commands, ledger, read, workers
 from hms_oms.jobs.tickets import Ticket
+from hms_oms.queues import dispatch_windows
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
 from tests.oms.test_ledger import claim, facts, look, order
@@ -303,6 +305,50 @@ def test_live_workers_are_listed(hms: Hms, bare: Bare, shop: Recipe) -> None:
     assert (listed["name"], listed["pid"], listed["slots"], listed["tickets"]) == ("w@h", 7, 4, held)
     assert listed["beatAgeSeconds"] < 60
     assert "3 MiB" in hms("worker", "list").stdout
+
+
+def test_slots_that_are_lost_are_told_wherever_slots_are(
+    hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe
+) -> None:
+    """Steps that hang hold them, or a worker that is to be replaced takes nothing more: neither is live."""
+    common: Any = {"cpu_percent": 1.0, "rss_bytes": 3 << 20}
+    steps = [step.run for step in shop.steps]
+    busy = workers.Beat("a/1", "a@h", "h", 1, "threads", 8, ["shop"], steps, [], **common, slots_lost=3)
+    left = workers.Beat(
+        "b/2", "b@h", "h", 2, "threads", 8, [], steps, [], **common, slots_lost=8, left_queues=["shop"]
+    )
+
+    def heard(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Call `hms` while both workers are heard."""
+        for each in (busy, left):
+            workers.beat(bare, each)
+        return hms(*words, **more)
+
+    waiting = order(engine, shop).id
+    [queue] = [each for each in told(heard("queue", "list", "--json")) if each["name"] == "shop"]
+    assert (queue["workers"], queue["slots"], queue["slotsLost"]) == (1, 16, 11)
+    assert "shop: 16 slots, 11 lost to hung steps" in heard("queue", "list").stdout
+    listed = told(heard("worker", "list", "--json"))
+    assert [(each["slots"], each["slotsLost"], each["leftQueues"]) for each in listed] == [
+        (8, 3, []),
+        (8, 8, ["shop"]),
+    ]
+    table = heard("worker", "list", COLUMNS="200").stdout
+    assert "8, 3 lost" in table
+    assert "none: steps hang, it is to be replaced" in table
+    explained = told(heard("job", "explain", str(waiting), "--json"))
+    assert (explained["slots"], explained["slotsLost"]) == (16, 11)
+    assert any("have 16 slots, 11 lost to hung steps" in sentence for sentence in explained["because"])
+    found = json.loads(heard("check", "--json").stdout)["findings"]
+    checked = {each["name"]: each for each in found}
+    assert checked["worker a@h"]["detail"].startswith("8 slots, 3 lost to hung steps (threads)")
+    assert checked["worker b@h"]["light"] == "warn"
+    heard("--version")
+    [window] = [each for each in dispatch_windows.windows(bare) if each.queue == "shop"]
+    assert (window.slots, window.room(0.0)) == (5, 10)
+    with engine.connect() as connection:
+        [card] = [each for each in overview.read(connection).cards if each.name == "shop"]
+    assert (card.slots, card.slots_told) == (5, "16 slots, 11 lost to hung steps")
 
 
 def test_cancel_now_ends_the_running_step(hms: Hms, crew: Crew, engine: sa.Engine, shop: Recipe) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from rich.live import Live
 
+from hms_floor.cli.cycles import cycle_progress as watching
 from hms_floor.cli.terminal import show, tables
+from hms_oms.api.cycles import CycleProgress
 
 WIDTHS = (0, 1, 20, 40, 60, 80, 200)
 HEADERS = ["id", "begun", "count", "why", "by"]
@@ -76,6 +83,27 @@ def test_any_width_shows_sentences_whole(
     assert "job-123456789012345678901234567890" in printed(
         capsys, "Cancelled job-123456789012345678901234567890 of the queue."
     )
+
+
+@pytest.mark.parametrize("columns", [1, 20, 40, 60, 80, 132])
+def test_the_bar_of_a_cycle_breaks_no_number(columns: int) -> None:
+    """Without room for a bar there is none; a line that is cut ends with a sign of it."""
+    seen = CycleProgress(datetime.now(UTC), 1_234_567, 0, 10, 16, 2_345_678, 12, 3, 4_567, None)
+    console = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)
+    with Live(console=console, auto_refresh=False) as live:
+        watching.Bar(live).show(seen)
+    assert isinstance(console.file, io.StringIO)
+    whole = {"2,345,693", "3,580,286", "1,234,577", "16", "2,345,678", "12", "4,567", "3", "65.5", "0/s"}
+    for word in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", " ", console.file.getvalue()).split():
+        assert word in whole or word.endswith("\u2026") or not any(map(str.isdigit, word)), word
+
+
+@pytest.mark.parametrize("words", ["queue list", "check"])
+def test_a_verb_that_fails_says_so_by_its_exit_code(words: str) -> None:
+    """If it can say it in no other way: neither stream is open."""
+    command = f"{sys.executable} -m hms_floor {words} >&- 2>&-"
+    environment = {"HMS_HOME": "/nowhere"}
+    assert subprocess.run(["sh", "-c", command], env=environment, timeout=60, check=False).returncode == 1
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hms_floor.cli import main
 from hms_oms.runtime import clock
 from hms_oms.runtime.clock import UnclearTime
 
@@ -145,6 +148,30 @@ def test_zones_are_known_without_files_of_this_machine(monkeypatch: pytest.Monke
         assert "America/Chicago" in available_timezones()
     finally:
         zoneinfo.reset_tzpath()
+
+
+@pytest.mark.parametrize("program", ["act run", "ops run", "floor run", "worker run", "up", "queue list"])
+def test_a_machine_without_zones_is_told_of_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Whatever begins there names the package that is missing, and shows no traceback."""
+    import zoneinfo
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tzdata"]:
+        monkeypatch.delitem(sys.modules, name)
+    # None: a module that cannot be imported.
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    ZoneInfo.clear_cache()
+    zoneinfo.reset_tzpath(to=[])
+    try:
+        answer = CliRunner().invoke(main, program.split(), prog_name="hms")
+    finally:
+        zoneinfo.reset_tzpath()
+        ZoneInfo.clear_cache()
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr == (
+        "Error: this machine has no time zones: install the package tzdata (pip install tzdata)\n"
+    )
 
 
 @pytest.mark.parametrize(

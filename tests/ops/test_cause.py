@@ -49,6 +49,20 @@ def test_idle_slots_and_a_limit_ask_for_a_higher_limit() -> None:
     assert advice.brief(cause) == "limit 60 a minute: raise the limit to 110"
 
 
+def test_slots_that_are_lost_are_named_as_missing() -> None:
+    """Beside those that are at work; and if all are lost, that is why nobody works."""
+    short = replace(CREWED, slots_needed=9, slots_lost=3)
+    cause = decide(short)
+    assert cause is not None
+    assert advice.sentence(cause, clock).startswith(
+        "all slots are at work, and 3 more are lost to hung steps: add 3 workers (5 slots)"
+    )
+    assert read(document(cause)) == cause
+    nobody = decide(replace(short, workers=0, slots=0, slots_lost=7))
+    assert nobody is not None
+    assert advice.why(nobody, clock) == "all its slots (7) are lost to hung steps"
+
+
 def test_what_binds_next_is_said_as_well() -> None:
     """After the limit is raised the slots are too few; below the limit they are too few first."""
     cause = decide(replace(LIMITED, slots_needed=10, limit_needed=600))

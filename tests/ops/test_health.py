@@ -91,6 +91,10 @@ def test_all_is_well_if_everything_is() -> None:
             *("pager", BAD, "the pager: HTTP 401"),
         ),
         (
+            replace(WELL, ledger=replace(LEDGER, slots=16, slots_lost=3)),
+            *("workers", WARN, "2 workers are live with 16 slots, 3 lost to hung steps"),
+        ),
+        (
             replace(WELL, ledger=replace(LEDGER, workers=0)),
             *("workers", WARN, "no worker is live"),
         ),

@@ -340,12 +340,16 @@ def test_today_is_the_offices_day(engine: sa.Engine, shop: Recipe, now: str, fir
 def test_the_pace_of_the_crew_makes_a_forecast(
     engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
-    """One slot, two jobs a minute, ten open: the last is done in five minutes; two are too few to trust."""
+    """One live slot, two jobs a minute, ten open: the last is done in five minutes; two are too few to trust.
+
+    Two more slots are lost.
+    """
     jobs = accept_orders(engine, shop, 12)
     measuring = Measure(engine, None)
 
     def beat() -> None:
-        workers.beat(bare, workers.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
+        said = workers.Beat("w/1", "w", "h", 1, "threads", 3, ["shop"], [], [], 7.0, 4096, slots_lost=2)
+        workers.beat(bare, said)
 
     settled(engine, measuring)
     assert seen(engine, measuring).slots_to_have == 1  # an autoscaler has to begin with something
@@ -359,7 +363,7 @@ def test_the_pace_of_the_crew_makes_a_forecast(
             run_step(bare, job, step)
     beat()
     queue = wait_until(lambda: (found := seen(engine, measuring)).forecast and found, "a forecast")
-    assert queue.slots == 1
+    assert (queue.slots, queue.slots_lost) == (1, 2)
     assert queue.rate == pytest.approx(2 / 60, rel=0.3)
     done_in = queue.forecast.done_at - look(engine, measuring).now
     assert done_in.total_seconds() == pytest.approx(300, rel=0.3)

@@ -198,7 +198,7 @@ def _missing(said: str, span: Span) -> str | None:
         " where queue = :queue and name = 'forecast.slotsNeeded'"
     )
     live = span.ledger.value(
-        "select coalesce(sum(slots), 0)::int from oms.workers where :queue = any(queues)"
+        "select coalesce(sum(slots - slots_lost), 0)::int from oms.workers where :queue = any(queues)"
     )
     missing = int(f"{needed}") - int(f"{live}")
     return None if abs(int(said.replace(",", "")) - missing) <= 2 + missing // 4 else f"{missing}"

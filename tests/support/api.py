@@ -50,9 +50,9 @@ class OpenDoor:
 
 @contextmanager
 def standing(
-    database: str, broker: str, home: Path, recipes: Path = RECIPES, port: int | None = None
+    database: str, broker: str, home: Path, recipes: Path = RECIPES, port: int | None = None, **also: str
 ) -> Iterator[OpenDoor]:
-    """A door on a database for as long as the block lasts."""
+    """A door on a database for as long as the block lasts; `also` are further settings."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HMS_")},
         "HMS_HOME": str(home),
@@ -61,6 +61,7 @@ def standing(
         "HMS_RECIPES": str(recipes),
         "HMS_FLOOR_PORT": str(port or free_port()),
         "HMS_FLOOR_RATE": "1000000",
+        **also,
     }
     configured = settings.load(environment)
     home.mkdir(mode=0o700, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
 from fractions import Fraction
@@ -11,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from hms_oms.recipes import phones
+from hms_oms.recipes import counties, phones
 
 CROPS = (
     *("corn", "soybeans", "wheat", "cotton", "rice", "sorghum", "barley", "oats", "hay"),
@@ -23,8 +22,6 @@ CODES = ("phone", "county", "crop", "acres", "amount", "date")
 FIRST_TODAY = ZoneInfo("Pacific/Guam")
 #: The states with DC, and the territories whose people may apply as well.
 US_REGIONS = ("US", "PR", "GU", "VI", "MP", "AS")
-#: Since 2022 the Census counts Connecticut by these regions; applications come in with either kind of code.
-PLANNING_REGIONS = tuple(f"09{number}" for number in range(110, 200, 10))
 MOST_ACRES = 50_000
 MOST_AMOUNT = 250_000
 MOST_PER_ACRE = 500
@@ -38,7 +35,7 @@ def reasons(payload: Mapping[str, Any], today: date) -> tuple[str, ...]:
     """
     holds = {
         "phone": is_us_number(payload["phone"]),
-        "county": payload["countyFips"] in counties(),
+        "county": payload["countyFips"] in counties.codes(),
         "crop": payload["crop"] in CROPS,
         "acres": _acres_fit(payload["acres"]),
         "amount": _amount_fits(payload["amountRequested"], payload["acres"]),
@@ -67,18 +64,6 @@ def e164(phone: str) -> str | None:
     if number is None or not _exists(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-@functools.cache
-def counties() -> frozenset[str]:
-    """The five-digit FIPS codes of the counties of all states, DC and the territories."""
-    # Half a megabyte of Python that only a worker needs, and not before its first application.
-    from us import states
-
-    everywhere = {state.fips: state for state in [*states.STATES_AND_TERRITORIES, states.DC]}
-    return frozenset(county.fips for state in everywhere.values() for county in state.counties) | frozenset(
-        PLANNING_REGIONS
-    )
 
 
 def _parsed(phone: str) -> phonenumbers.PhoneNumber | None:

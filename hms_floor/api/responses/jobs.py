@@ -119,6 +119,7 @@ class Explained(Answer):
     backlog: int
     queued: int
     slots: int
+    slots_lost: int
     window_size: int | None
     starts_per_minute: int | None
     paused: Pause | None

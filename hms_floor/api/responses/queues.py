@@ -24,6 +24,7 @@ class Cause(Answer):
     holds: bool
     deadline: Moment | None
     hosts: list[str]
+    lost: int
     remedies: list[Remedy]
     sentence: str
 
@@ -46,6 +47,8 @@ class Queue(Answer):
     pause_reason: str | None
     workers: int
     slots: int
+    #: Those of the slots that do no more work: steps that do not end at their limit hold them.
+    slots_lost: int
     #: What an autoscaler should provide; null while the watch does not measure.
     slots_to_have: int | None
     #: The limits that are set, and jobs done a second: as of now, and in the mean of five minutes.
@@ -173,7 +176,11 @@ class Worker(Answer):
     pid: int
     pool: str
     slots: int
+    #: Those of the slots that do no more work, all of them if it is to be replaced.
+    slots_lost: int
     queues: list[str]
+    #: The queues that it takes nothing from any more, since it is to be replaced.
+    left_queues: list[str]
     steps: list[str]
     tickets: list[str]
     cpu_percent: float

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
+from hms_floor import subpath
 from hms_floor.api import accept, filters, visible
 from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.app_state import Door, TheDoor
@@ -62,7 +63,8 @@ async def start(door: TheDoor, who: Who, wanted: requests.Start) -> Response:
         "created": started.created,
     }
     body = json.dumps(document, ensure_ascii=False)
-    return Response(body, 201 if started.created else 200, {"Location": f"/jobs/{name}"}, "application/json")
+    location = f"{subpath.of(door.settings.public_url)}/jobs/{name}"
+    return Response(body, 201 if started.created else 200, {"Location": location}, "application/json")
 
 
 @router.get("/jobs", response_model=answers.Jobs)

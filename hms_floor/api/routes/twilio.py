@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from hms_floor import subpath
 from hms_floor.api import visible
 from hms_floor.api.access import Guarded
 from hms_floor.api.app_state import Door, TheDoor
@@ -74,7 +75,7 @@ async def _signed(request: Request, door: Door) -> dict[str, str]:
         fields = parse_qsl(body, keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError:
         raise Problem(400, f"the form has more than {MOST_FIELDS} fields") from None
-    target = request.scope["raw_path"].decode("latin-1")
+    target = request.scope["raw_path"].decode("latin-1").removeprefix(subpath.root(request.scope))
     if request.scope["query_string"]:
         target += "?" + request.scope["query_string"].decode("latin-1")
     # All values of a field count for the signature, one of them is taken in.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -20,6 +20,7 @@ from rich.text import Text
 from hms_floor.cli.terminal import show
 from hms_oms.api.cycles import CycleProgress, CycleReport
 from hms_oms.client import OmsClient
+from hms_oms.runtime import format
 
 #: How often the ledger is asked, in seconds; less often where the answer takes long.
 LOOK_SECONDS = 0.25
@@ -29,6 +30,8 @@ LOOK_SHARE = 0.05
 LINE_SECONDS = 5.0
 #: The rate is that of the last so many seconds.
 RATE_SECONDS = 10.0
+#: The narrowest bar that is drawn.
+LEAST_BAR = 8
 #: When nothing has moved for this long, the reader is told why.
 STILL = timedelta(seconds=10)
 
@@ -88,6 +91,8 @@ def _why_still(oms: OmsClient, seen: CycleProgress) -> str | None:
     for queue in standing:
         if queue.paused_at:
             return f"queue {queue.name} is paused by {queue.paused_by}"
+        if queue.slots_lost and queue.slots_lost == queue.slots:
+            return f"queue {queue.name} has {format.slots(queue.slots, queue.slots_lost)}"
         if not queue.workers:
             return f"no live worker serves queue {queue.name}; `hms up` starts some"
     if seen.running:
@@ -190,13 +195,13 @@ class Bar(Talking):
         """Draw it."""
         self._pace.note(time.monotonic(), seen.ended)
         whole = seen.open + seen.ended
-        bar = Table.grid(padding=(0, 2, 0, 0))
         share = show.share(seen.ended, whole) if whole else "no new job"
-        bar.add_row(
-            ProgressBar(
-                total=max(whole, 1), completed=seen.ended, width=min(40, self._live.console.width // 2)
-            ),
-            Text(f"{seen.ended:,} of {whole:,}", style="bold"),
-            Text(share, style="dim"),
-        )
-        self._live.update(Group(bar, counts(seen, self._pace)), refresh=True)
+        told = Text.assemble((f"{seen.ended:,} of {whole:,}", "bold"), "  ", (share, "dim"))
+        # No bar for lack of width: a number is never broken, and what is cut ends with a sign of it.
+        told.no_wrap, told.overflow = True, "ellipsis"
+        width = min(40, self._live.console.width - told.cell_len - 2)
+        first: RenderableType = told
+        if width >= LEAST_BAR:
+            first = Table.grid(padding=(0, 2, 0, 0))
+            first.add_row(ProgressBar(total=max(whole, 1), completed=seen.ended, width=width), told)
+        self._live.update(Group(first, counts(seen, self._pace)), refresh=True)

@@ -16,6 +16,7 @@ from hms_floor.cli.terminal import errors, remedies, show
 from hms_oms.database import connections, health, probing, refusals, schema_revision
 from hms_oms.jobs import workers
 from hms_oms.recipes.recipes import Recipe, Recipes
+from hms_oms.runtime import format
 from hms_oms.runtime.errors import ConfigError
 from hms_oms.runtime.server_urls import masked
 from hms_ops import health as judgement
@@ -110,11 +111,13 @@ def _hands(connection: Connection, known: Recipes) -> Iterator[Finding]:
     if not live:
         yield Finding("workers", BAD, "none is live", "`hms up`, or: celery -A workers worker")
     for worker in live:
-        load = f"{worker.slots} slots ({worker.pool}), {len(worker.tickets)} tickets in hand"
+        load = f"{format.slots(worker.slots, worker.slots_lost)} ({worker.pool})"
         yield Finding(
             f"worker {worker.name}",
-            OK,
-            f"{load}, {worker.rss_bytes >> 20} MiB, host at {worker.cpu_percent:.0f} % CPU",
+            WARN if worker.slots_lost else OK,
+            f"{load}, {len(worker.tickets)} tickets in hand, {worker.rss_bytes >> 20} MiB,"
+            f" host at {worker.cpu_percent:.0f} % CPU",
+            _HUNG if worker.slots_lost else "",
         )
     for recipe in known.values():
         yield _steps(recipe, live)
@@ -157,3 +160,6 @@ def _incidents(live: Sequence[OpenIncident]) -> Iterator[Finding]:
             yield Finding(f"incident {each.name}", BAD, f"{about}; not acknowledged", command)
         else:
             yield Finding(f"incident {each.name}", WARN, f"{about}; acknowledged, not over", command)
+
+
+_HUNG = "it ends itself, to be replaced; `hms job list --status running` shows the steps"

@@ -131,7 +131,7 @@ def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
     ]
     show.lines(Text("\nWhat to try next, in another terminal in this folder", style="bold"))
     show.lines(tables.facts((f"  {words}", Text(what, style="dim")) for words, what in tries))
-    url = settings.load().floor_url
+    url = configured.public_url or settings.load().floor_url
     if configured.badge_jwks is None:
         code = sign_in_link.make_code(configured.home, time.time())
         url = f"{url}/enter?code={code}  (once, within 15 minutes; `{hms} floor link`)"

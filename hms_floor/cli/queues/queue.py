@@ -16,6 +16,7 @@ from hms_floor.cli.terminal.arguments import Limit
 from hms_oms.api.codec import document
 from hms_oms.api.jobs import Queue
 from hms_oms.client import PAGE
+from hms_oms.runtime import format
 
 
 @click.group()
@@ -175,7 +176,7 @@ def _row(each: Queue, now: datetime) -> list[str | Text]:
         show.minutes(each.sla_minutes) if each.sla_minutes else "",
         show.relative(each.next_sla, now) if each.next_sla else Text("-", style="dim"),
         show.count(each.workers) if each.workers else Text("none", style="bold red"),
-        show.count(each.slots),
+        show.slots(each.slots, each.slots_lost),
     ]
 
 
@@ -185,6 +186,8 @@ def _remarks(found: list[Queue], now: datetime) -> list[Text]:
     for each in found:
         if each.cause:
             remarks.append(f"{each.name}: {show.cause(each.cause)}")
+        elif each.slots_lost:
+            remarks.append(f"{each.name}: {format.slots(each.slots, each.slots_lost)}")
         elif each.paused_at:
             since = show.relative(each.paused_at, now)
             why = f": {each.pause_reason}" if each.pause_reason else ""

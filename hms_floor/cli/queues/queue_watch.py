@@ -152,7 +152,7 @@ class Screen:
         yield "will be late", _alarming(values, "sla.atRisk", "bold yellow")
         if queue is not None and queue.cause:
             yield "because", Text(show.cause(queue.cause), style="yellow")
-        slots = f" with {queue.slots:,} slots" if queue else ""
+        slots = f" with {format.slots(queue.slots, queue.slots_lost)}" if queue else ""
         yield "workers", f"{_number(values, 'worker.online')}{slots}"
         yield "as of", f"{show.local(at, now)}, waits from the {_source(values)}"
 

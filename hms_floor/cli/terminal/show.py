@@ -126,6 +126,11 @@ def count(number: int, style: str = "", width: int = 0) -> Text:
     return Text(f"{number:{width},}", style=style if number else "dim")
 
 
+def slots(number: int, lost: int) -> Text:
+    """So many slots, and those of them that are lost."""
+    return count(number) + Text(f", {lost:,} lost", style=STYLES["late"]) if lost else count(number)
+
+
 def moment(when: datetime | None, now: datetime) -> str:
     """A time by the reader's clock, with the zone, and how far away it is."""
     return "" if when is None else format.local_and_relative(when, zones.reader(), now)

@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from hms_floor import subpath
 from hms_floor.pages.api_client import Refused
 from hms_floor.pages.jobs.job_actions import DEEDS, deed_button
 from hms_floor.pages.session import Visitor
@@ -16,7 +17,7 @@ Row = Mapping[str, Any]
 
 #: Cells that are more than their text.
 _CELLS = {
-    "id": '<a :href="`/floor/jobs/${props.value}`">{{ props.value }}</a>',
+    "id": '<a :href="`{root}/floor/jobs/${props.value}`">{{ props.value }}</a>',
     "status": '<span :class="`status ${props.value}`">{{ props.value }}</span>',
     "slack": '<span :class="{late: props.row.short}">{{ props.value }}</span>',
     "deadline": '<span :class="{late: props.row.late}">{{ props.value }}</span>',
@@ -55,8 +56,10 @@ class JobTable:
             on_select=self._on_select,
         ).classes("jobs")
         self.table.props('flat dense hide-pagination :pagination="{rowsPerPage: 0}" separator="horizontal"')
+        root = subpath.root(self.table.client.request.scope)
         for name, inside in _CELLS.items():
-            self.table.add_slot(f"body-cell-{name}", f'<q-td :props="props">{inside}</q-td>')
+            cell = inside.replace("{root}", root)
+            self.table.add_slot(f"body-cell-{name}", f'<q-td :props="props">{cell}</q-td>')
         if offered:
             self.table.add_slot("header-selection", _CHOOSE_ALL)
             self.table.add_slot("body-selection", _CHOOSE)

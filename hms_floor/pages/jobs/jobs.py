@@ -149,9 +149,8 @@ class _Results:
         self._table.table.set_visibility(bool(answer["jobs"]))
         self._table.show([_row(job) for job in answer["jobs"]])
         self._older.set_visibility(bool(answer["next"]))
-        self._older.props["href"] = (
-            f"/floor/jobs?{urlencode({**self._wanted, 'cursor': answer['next'] or ''})}"
-        )
+        following = urlencode({**self._wanted, "cursor": answer["next"] or ""})
+        self._older.lead(f"/floor/jobs?{following}")
 
     def _what(self) -> str:
         return f"all {words.count(self._number, 'job')}"

@@ -9,16 +9,24 @@ from typing import Any
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
+from hms_floor import subpath
 
-class _Anchor(TextElement):
+
+class Anchor(TextElement):
+    """A link to an address of the floor."""
+
     def __init__(self, words: str, target: str) -> None:
         super().__init__(tag="a", text=words)
-        self._props["href"] = target
+        self.lead(target)
+
+    def lead(self, target: str) -> None:
+        """Lead to this address."""
+        self.props["href"] = subpath.root(self.client.request.scope) + target
 
 
-def link(words: str, target: str) -> TextElement:
+def link(words: str, target: str) -> Anchor:
     """A link to an address of this site; NiceGUI's own ones lead nowhere but below the pages."""
-    return _Anchor(words, target)
+    return Anchor(words, target)
 
 
 class Link:
@@ -53,7 +61,7 @@ class Table(Element, component="plaintable.js"):
 
     def show(self, rows: Sequence[Sequence[Cell]]) -> None:
         """Show these rows; what has not changed is not sent."""
-        shown = _rows(rows)
+        shown = _rows(rows, subpath.root(self.client.request.scope))
         if shown != self._props["rows"]:
             self._props["rows"] = shown
             self.update()
@@ -73,15 +81,15 @@ def table(
     return shown
 
 
-def _rows(rows: Sequence[Sequence[Cell]]) -> list[dict[str, Any]]:
+def _rows(rows: Sequence[Sequence[Cell]], root: str) -> list[dict[str, Any]]:
     seen: Counter[str] = Counter()
     shown = []
     for row in rows:
         first = row[0].words if isinstance(row[0], Link) else row[0]
         seen[first] += 1
-        shown.append({"key": f"{first} {seen[first]}", "cells": [_cell(cell) for cell in row]})
+        shown.append({"key": f"{first} {seen[first]}", "cells": [_cell(cell, root) for cell in row]})
     return shown
 
 
-def _cell(cell: Cell) -> str | dict[str, str]:
-    return {"words": cell.words, "target": cell.target} if isinstance(cell, Link) else cell
+def _cell(cell: Cell, root: str) -> str | dict[str, str]:
+    return {"words": cell.words, "target": root + cell.target} if isinstance(cell, Link) else cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 from starlette.requests import Request
 
+from hms_floor import subpath
 from hms_floor.api.roles import Roles
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.api_client import Refused
@@ -61,7 +62,7 @@ def sentence(refused: Refused) -> str:
 
 def back_from(request: Request) -> tuple[str, str]:
     """The words and the address of the list that a page belongs to, or of the page without its filters."""
-    parts = request.url.path.removeprefix("/floor/").split("/")
+    parts = subpath.inside(request.scope).removeprefix("/floor/").split("/")
     lists = {"jobs": "All jobs", "cycles": "All cycles", "incidents": "All incidents"}
     if request.url.query or len(parts) > 1:
         if parts[0] in lists:

@@ -86,7 +86,7 @@ def _waits_too_long(card: Card) -> bool:
 
 
 def _crew(card: Card) -> str:
-    return f"{card.workers:,} ({card.slots:,} slots)"
+    return f"{card.workers:,} ({card.slots_told})"
 
 
 _FIGURES: dict[str, Callable[[Card], str]] = {

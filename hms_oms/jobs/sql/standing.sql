@@ -14,11 +14,14 @@ select
             and other.status = 'waiting' and other.ready_at is null
     ) as backlog,
     (select count(*) from oms.jobs as other where other.queue = job.queue and other.status = 'queued') as queued,
-    (
-        select coalesce(sum(slots), 0) from oms.workers
-        where job.queue = any(queues) and beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
-    ) as slots,
+    crew.slots, crew.slots_lost,
     queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
 from oms.jobs as job
 join oms.queues as queue on queue.name = job.queue
+cross join lateral (
+    select coalesce(sum(slots), 0) as slots, coalesce(sum(slots_lost), 0) as slots_lost
+    from oms.workers
+    where job.queue = any(queues || left_queues)
+        and beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
+) as crew
 where job.id = %(job)s::bigint

@@ -1,6 +1,6 @@
 -- How full the window of each open queue is, and whether its backlog has more.
 with live as (
-    select unnest(queues) as queue, slots
+    select unnest(queues) as queue, slots - slots_lost as slots
     from oms.workers
     where beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
 ),
