@@ -5,7 +5,7 @@ from hms_oms.broker.publishing import PRIORITY_STEPS
 
 transport.install()
 
-# JSON only: whoever can write to Redis must not be able to run code in a worker.
+# JSON only: anyone who can write to Redis must not be able to run code in a worker.
 task_serializer = "json"
 result_serializer = "json"
 event_serializer = "json"
@@ -23,7 +23,7 @@ broker_transport_options = {
     "priority_steps": PRIORITY_STEPS,
     # Within a priority every queue gets its turn; "priority" would serve the later ones last of all.
     "queue_order_strategy": "round_robin",
-    # Without these a publish on a dead connection would wait for ever.
+    # Without these a publish on a dead connection would wait forever.
     "socket_connect_timeout": 5,
     "socket_timeout": 30,
     "health_check_interval": 25,

@@ -50,7 +50,7 @@ def running(
 ) -> Iterator[list[Child]]:
     """Run commands by name, from the root of the project, for as long as the block lasts.
 
-    When the wait for them is in vain, the error tells their last words.
+    When the wait for them is needlessly, the error tells their last words.
     """
     started: list[Child] = []
     try:

@@ -1,4 +1,4 @@
-"""The door: jobs started over HTTP, a whole cycle sent in, and many who watch; one server process."""
+"""The API: jobs started over HTTP, a whole cycle sent in, and many who watch; one server process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROWS = 100_000
 
 
 @dataclass(frozen=True)
-class Door:
+class ApiServer:
     """A server process and the way to it."""
 
     port: int
@@ -56,17 +56,17 @@ class Door:
         ).token
 
     def connect(self, seconds: float = 60.0) -> http.client.HTTPConnection:
-        """A connection of one's own, kept open."""
+        """A connection of its own, kept open."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
 
 
 def measure(folder: Path, seconds: float, rounds: int) -> list[Result]:
     """Start jobs for so many seconds a round, then send in a cycle."""
-    with door(folder) as opened:
+    with api_server(folder) as opened:
         _start_for(opened, min(seconds, 2.0))
         figures = [_start_for(opened, seconds) for _ in range(rounds)]
         rates, waits = [rate for rate, _ in figures], [wait for _, wait in figures]
-        say(f"door: {', '.join(f'{rate:,.0f}/s' for rate in rates)}")
+        say(f"API: {', '.join(f'{rate:,.0f}/s' for rate in rates)}")
         share, frames = _watch(opened, 2 * seconds)
         took, memory = _send_cycle(opened, folder)
     return [
@@ -79,7 +79,7 @@ def measure(folder: Path, seconds: float, rounds: int) -> list[Result]:
             detail={"jobsPerSecond": [round(rate, 1) for rate in rates]},
         ),
         Result(
-            "door-p99",
+            "API-p99",
             "the slowest in a hundred of these starts",
             median(waits),
             "ms",
@@ -109,7 +109,7 @@ def measure(folder: Path, seconds: float, rounds: int) -> list[Result]:
 
 
 @contextmanager
-def door(folder: Path) -> Iterator[Door]:
+def api_server(folder: Path) -> Iterator[ApiServer]:
     """A server process on a ledger of its own, for as long as the block lasts."""
     home = folder / "door"
     with embedded.serving(home / "servers") as servers:
@@ -127,12 +127,12 @@ def door(folder: Path) -> Iterator[Door]:
         }
         command = [sys.executable, "-m", "hms_floor", "floor", "run"]
         with running(home, {"floor": command}, environment) as (process,):
-            opened = Door(port, process.pid, settings)
-            poll_until(lambda: _answers(opened), "the door does not answer")
+            opened = ApiServer(port, process.pid, settings)
+            poll_until(lambda: _answers(opened), "the API does not answer")
             yield opened
 
 
-def _start_for(opened: Door, seconds: float) -> tuple[float, float]:
+def _start_for(opened: ApiServer, seconds: float) -> tuple[float, float]:
     """Jobs a second, and the 99th percentile of an answer in milliseconds.
 
     The clients are a process of their own, as they would be.
@@ -144,7 +144,7 @@ def _start_for(opened: Door, seconds: float) -> tuple[float, float]:
     return len(waits) / seconds, 1000 * quantiles(waits, n=100)[98]
 
 
-def _watch(opened: Door, seconds: float) -> tuple[float, float]:
+def _watch(opened: ApiServer, seconds: float) -> tuple[float, float]:
     """The share of a core that the server spends on watchers, in percent, and frames a second for each."""
     engine = connections.engine(str(opened.settings.database_url))
     with engine.begin() as connection:
@@ -173,7 +173,7 @@ def _watchers(asked: dict[str, Any]) -> int:
     crew = selectors.DefaultSelector()
     for _ in range(WATCHERS):
         line = socket.create_connection(("127.0.0.1", asked["port"]))
-        head = f"GET /stream HTTP/1.1\r\nhost: door\r\nauthorization: Bearer {asked['badge']}\r\n\r\n"
+        head = f"GET /stream HTTP/1.1\r\nhost: API\r\nauthorization: Bearer {asked['badge']}\r\n\r\n"
         line.sendall(head.encode())
         while b"event: metrics" not in line.recv(1 << 20):
             pass
@@ -219,7 +219,7 @@ def _client(port: int, badge: str, name: str, ends: float, waits: list[float]) -
         }
         body = json.dumps({"jobType": "farm:grant:v1", "payload": payload, "key": f"{name}-{number}"})
         line.sendall(
-            f"POST /jobs HTTP/1.1\r\nhost: door\r\nauthorization: Bearer {badge}\r\n"
+            f"POST /jobs HTTP/1.1\r\nhost: API\r\nauthorization: Bearer {badge}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
         )
         _expect_created(line)
@@ -239,7 +239,7 @@ def _expect_created(line: socket.socket) -> None:
         body += line.recv(65536)
 
 
-def _send_cycle(opened: Door, folder: Path) -> tuple[float, float]:
+def _send_cycle(opened: ApiServer, folder: Path) -> tuple[float, float]:
     """Seconds until a whole file is accepted, and the most memory of the server in MB."""
     path = folder / "cycle.csv"
     write_sample(path, ROWS, 7)
@@ -264,7 +264,7 @@ def _send_cycle(opened: Door, folder: Path) -> tuple[float, float]:
     watching.join()
     if answer.status != 201:
         raise RuntimeError(str(told))
-    say(f"door: {told['accepted']:,} accepted, {told['refused']:,} refused in {took:.1f} s")
+    say(f"API: {told['accepted']:,} accepted, {told['refused']:,} refused in {took:.1f} s")
     return took, max(most) / 1e6
 
 
@@ -272,7 +272,7 @@ def _memory(pid: int) -> int:
     return int(psutil.Process(pid).memory_info().rss)
 
 
-def _answers(opened: Door) -> bool:
+def _answers(opened: ApiServer) -> bool:
     try:
         line = opened.connect(1.0)
         line.request("GET", "/readyz")
@@ -293,7 +293,7 @@ _METRICS = text(
     " select 'metric.' || name, 'farm-grant', 1, 'events', oms.now() from generate_series(1, 200) as name"
     " on conflict do nothing"
 )
-_CLIENTS = [sys.executable, "-m", "benchmarks.door"]
+_CLIENTS = [sys.executable, "-m", "benchmarks.API"]
 
 if __name__ == "__main__":
     wanted = json.load(sys.stdin)

@@ -218,10 +218,10 @@ def watch(database_url: str, broker_url: str) -> None:
         heavy = began >= heavy_again
         heavy_again = began + HEAVY_SECONDS if heavy else heavy_again
         with engine.begin() as connection:
-            picture = measuring.look(connection, heavy)
-            metrics.publish(connection, picture)
+            snapshot = measuring.look(connection, heavy)
+            metrics.publish(connection, snapshot)
         took = time.perf_counter() - began
-        queue, hearing = picture.queues[0], picture.hearing
+        queue, hearing = snapshot.queues[0], snapshot.hearing
         seen = {
             "events": receiver.events,
             "steps": queue.finished or 0,

@@ -19,7 +19,7 @@ from benchmarks.mornings import Look, Morning, Replay
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_ops.forecast.forecast import forecast
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.forecast.throughput import Pace
 from hms_ops.rules import forecast as rule
 
@@ -166,8 +166,8 @@ def _first_late(look: Look, pace: Pace) -> float | None:
     if capacity is None:
         return None
     seen = forecast(list(_counted(look)), capacity, now)
-    queue = QueueSeen("farm-grant", None, slots=look.slots, forecast=seen)
-    found = rule.judge(Picture(now, [queue]), lambda name, _: rule.DEFAULTS[name])
+    queue = QueueSnapshot("farm-grant", None, slots=look.slots, forecast=seen)
+    found = rule.judge(Snapshot(now, [queue]), lambda name, _: rule.DEFAULTS[name])
     if not found:
         return None
     assert seen.first_late is not None

@@ -28,7 +28,7 @@ _MILLISECONDS = text(
 
 
 def measure(product: Product, jobs: int) -> list[Result]:
-    """Start single jobs one after another; the diary tells how long each waited for its first step."""
+    """Start single jobs one after another; the event log tells how long each waited for its first step."""
     product.clear()
     started: list[int] = []
     with product.working(THREADS):

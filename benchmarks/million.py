@@ -37,7 +37,7 @@ def measure(folder: Path, backlog: int, tries: int) -> list[Result]:
             connection.execute(_BACKLOG, {"type": recipe.type, "recipe": known, "jobs": backlog})
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("vacuum analyze oms.jobs")
-        bare = connections.connect(servers.database_url, "bench")
+        raw = connections.connect(servers.database_url, "bench")
         promoting, peeking, next_ones = [], [], 0
         for number in range(tries):
             job = backlog - 777 * number
@@ -49,8 +49,8 @@ def measure(folder: Path, backlog: int, tries: int) -> list[Result]:
                 front = read.peek(connection, "bench", 20)
             peeking.append(1000 * (time.perf_counter() - promoted))
             promoting.append(1000 * (promoted - began))
-            next_ones += front[0].id == job and ledger.take(bare, "bench", 1)[0].job == job
-        bare.close()
+            next_ones += front[0].id == job and ledger.take(raw, "bench", 1)[0].job == job
+        raw.close()
         engine.dispose()
     say(f"million: {tries} promotions in a backlog of {backlog:,}")
     note = f"{next_ones} of {tries} were the next one taken; slowest {max(promoting):.1f} ms"

@@ -1,7 +1,7 @@
 """Mornings that could have been: one queue with seeded arrivals, deadlines and crews.
 
 Jobs are served by the earliest deadline (a few by priority), through a window of twice the live slots, and
-are not interrupted. A worker may die; its jobs go back to the backlog after a few seconds and begin anew.
+are not interrupted. A worker may die; its jobs go back to the backlog after a few seconds and begin again.
 Times are seconds from the start of the morning.
 """
 
@@ -19,7 +19,7 @@ from statistics import fmean
 
 #: Between two looks at the floor, in seconds.
 LOOK_SECONDS = 5.0
-#: Arrivals end after this time; the morning goes on until the last job is done, but not for ever.
+#: Arrivals end after this time; the morning goes on until the last job is done, but not forever.
 ARRIVALS_SECONDS = 7200.0
 LAST_SECONDS = 18000.0
 #: The jobs of a worker that has died are back in the backlog after so many seconds.

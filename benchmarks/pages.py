@@ -164,15 +164,15 @@ _SAYS = (
 def _spectators(url: str, home: Path, badge: str, seconds: float) -> Result:
     """What open floors cost the process that serves them, while numbers change every second."""
     command = [sys.executable, "-m", "benchmarks.spectators", url, badge, str(SPECTATORS)]
-    door = psutil.Process(json.loads((home / "pids.json").read_text())["floor"]["pid"])
+    api_server = psutil.Process(json.loads((home / "pids.json").read_text())["floor"]["pid"])
     with _working(home):
-        alone = _share(door, seconds / 3)
+        alone = _share(api_server, seconds / 3)
         with subprocess.Popen(command, cwd=crews.ROOT, stdout=subprocess.PIPE, text=True) as watching:
             try:
                 assert watching.stdout is not None
                 for _ in range(8):  # they say each second how much they have heard
                     before = int(watching.stdout.readline())
-                share = _share(door, seconds)
+                share = _share(api_server, seconds)
                 for _ in range(round(seconds)):
                     after = int(watching.stdout.readline())
             finally:
@@ -180,7 +180,7 @@ def _spectators(url: str, home: Path, badge: str, seconds: float) -> Result:
     heard = (after - before) / seconds / SPECTATORS / 1024
     return Result(
         "spectators",
-        f"{SPECTATORS} open floors with a running cycle, share of one core of the door's process",
+        f"{SPECTATORS} open floors with a running cycle, share of one core of the API's process",
         share,
         "%",
         SPECTATORS_BAR,

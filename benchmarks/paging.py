@@ -119,7 +119,7 @@ def _delay(engine: Engine, provider: Provider, number: int) -> float:
         deadline: datetime = connection.execute(_HURRY, hurry).scalar_one()
     poll_until(lambda: bool(provider.handsets(phone)), f"no text about queue paging-{number}", LOST_SECONDS)
     [text_] = provider.handsets(phone)
-    # Somebody has it in hand: else the next phone would be called about it, too.
+    # Somebody has acknowledged it: else the next phone would be called about it, too.
     with engine.begin() as connection:
         limits = thresholds.limits(connection)
         for incident in (one for one in actions.find(connection, ["open"]) if one.rule == "late"):

@@ -28,5 +28,5 @@ def rounded(figures: Mapping[str, list[float]]) -> dict[str, list[float]]:
 
 
 def say(line: str) -> None:
-    """Tell whoever waits how far we are, on standard error."""
+    """Tell anyone who waits how far we are, on standard error."""
     print(line, file=sys.stderr, flush=True)

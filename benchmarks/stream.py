@@ -1,4 +1,4 @@
-"""The stream of metrics: what it costs the door to tell two hundred who watch, a frame a second each."""
+"""The stream of metrics: what it costs the API to tell two hundred who watch, a frame a second each."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 import psutil
 import sqlalchemy as sa
 
-from benchmarks.door import Door, door
+from benchmarks.api_server import ApiServer, api_server
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_oms.database import connections, health
-from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot, StepSeen, Waits
 from hms_ops.metrics import metrics
 
 WATCHERS = 200
@@ -33,7 +33,7 @@ STEPS = ("validate", "inspect", "notify")
 
 def measure(folder: Path, seconds: float) -> list[Result]:
     """Let them watch for so many seconds while every metric changes each second."""
-    with door(folder) as opened:
+    with api_server(folder) as opened:
         assert opened.settings.database_url is not None
         engine = connections.engine(opened.settings.database_url)
         asked = json.dumps({"port": opened.port, "badge": opened.badge("watcher"), "seconds": seconds + 3.0})
@@ -64,7 +64,7 @@ def measure(folder: Path, seconds: float) -> list[Result]:
     ]
 
 
-def _watched(opened: Door, engine: sa.Engine, seconds: float) -> float:
+def _watched(opened: ApiServer, engine: sa.Engine, seconds: float) -> float:
     """How much of a core the server takes, in percent."""
     server = psutil.Process(opened.pid)
     before, began = _spent(server), time.monotonic()
@@ -85,7 +85,7 @@ def _spent(server: psutil.Process) -> float:
 def _publish(engine: sa.Engine, turn: int) -> None:
     with engine.begin() as connection:
         now = health.clock(connection)
-        queue = QueueSeen(
+        queue = QueueSnapshot(
             name="",
             sla_minutes=60,
             waiting=3000 - turn,
@@ -104,8 +104,8 @@ def _publish(engine: sa.Engine, turn: int) -> None:
             on_time_today=turn,
         )
         queues = [replace(queue, name=name) for name in QUEUES]
-        hosts = [HostSeen("here", turn, turn, 2)]
-        metrics.publish(connection, Picture(now=now, queues=queues, hosts=hosts, workers=2, counted_at=now))
+        hosts = [HostSnapshot("here", turn, turn, 2)]
+        metrics.publish(connection, Snapshot(now=now, queues=queues, hosts=hosts, workers=2, counted_at=now))
 
 
 async def _watch_all(asked: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ __all__ = ["ActClient"]
 
 
 def __getattr__(name: str) -> Any:
-    """The client, imported when it is first asked for: whoever runs this package needs no HTTP."""
+    """The client, imported when it is first asked for: anyone who runs this package needs no HTTP."""
     if name != "ActClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from hms_act.client import ActClient

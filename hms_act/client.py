@@ -29,16 +29,16 @@ Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", 
 
 #: A file goes out in pieces of so many bytes.
 CHUNK = 1 << 18
-#: Seconds that the door may take for the last rows of a file, or for very many jobs.
+#: Seconds that the API may take for the last rows of a file, or for very many jobs.
 PATIENCE_SECONDS = 300.0
-#: The door takes a file's lines for JSON if its name ends so, else for CSV.
+#: The API takes a file's lines for JSON if its name ends so, else for CSV.
 _NDJSON = (".ndjson", ".jsonl")
 
 
 class ActClient(Client):
     """What starts and steers work.
 
-    Nothing here is repeated once the door may have begun with it: Unavailable with `maybe_done` leaves that
+    Nothing here is repeated once the API may have begun with it: Unavailable with `maybe_done` leaves that
     to the caller. The exception is `start_job` with a `key`, which leads to one job however often it is sent;
     no key is made up, because a job shows its key. All methods raise DoorError: NoBadge, Refused, NotFound,
     Conflict, Invalid, TooMany, Unavailable.
@@ -257,7 +257,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _length(stream: IO[bytes]) -> dict[str, str]:
-    """The length of what is to come, if the stream can tell: the door refuses at once what is too large."""
+    """The length of what is to come, if the stream can tell: the API refuses at once what is too large."""
     if not stream.seekable():
         return {}
     here = stream.tell()

@@ -38,7 +38,7 @@ def accept_file(
     """Accept every row of a file under one new batch, telling how it goes.
 
     Yields the batch as it stands once it is open, after each page that is committed, and when the file
-    is at its end; and, before the page that it belongs to, each row that is refused at the door. The SLA
+    is at its end; and, before the page that it belongs to, each row that is refused at the API. The SLA
     in force at the start holds for the whole file. A run that is cut off leaves whole pages: running the
     same file again accepts the rest, because what has a key is accepted once.
 

@@ -23,7 +23,7 @@ from hms_oms.broker import broker_state, celery_settings, publishing, waiting_ti
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database import connections
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
 from hms_oms.jobs import ledger
 from hms_oms.jobs.records import Taken
@@ -51,7 +51,12 @@ class Dispatcher:
     least_seconds = 0.002
 
     def __init__(
-        self, app: Celery, engine: Engine, connection: Bare, recovery: Recovery, broker_watch: BrokerWatch
+        self,
+        app: Celery,
+        engine: Engine,
+        connection: RawConnection,
+        recovery: Recovery,
+        broker_watch: BrokerWatch,
     ) -> None:
         self.app = app
         self.engine = engine

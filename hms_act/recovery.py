@@ -13,7 +13,7 @@ import redis
 
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import workers
 from hms_oms.jobs.losses import lose
 from hms_oms.jobs.tickets import Ticket
@@ -46,7 +46,7 @@ class Recovery:
     beats are old, and the workers need a moment to be heard again.
     """
 
-    def __init__(self, connection: Bare, redis_client: redis.Redis) -> None:
+    def __init__(self, connection: RawConnection, redis_client: redis.Redis) -> None:
         self.connection = connection
         self.redis = redis_client
         self._began = time.monotonic()
@@ -87,19 +87,19 @@ class Recovery:
 
     def _follow_clock(self, now: float) -> None:
         """Take a jump of the database's clock out of all leases, and judge nobody by heartbeats before it."""
-        [row] = statements.run_bare(self.connection, "clock", {})
+        [row] = statements.run_raw(self.connection, "clock", {})
         clock = row["seconds"]
         if self._clock is not None:
             jump = clock - self._clock[0] - (now - self._clock[1])
             if abs(jump) > JUMP_SECONDS:
-                shifted = statements.run_bare(self.connection, "shift_leases", {"seconds": jump})
+                shifted = statements.run_raw(self.connection, "shift_leases", {"seconds": jump})
                 log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
                 self._began = now
                 self._missing.clear()
         self._clock = clock, now
 
     def _orphans(self, judge_workers: bool) -> dict[str, list[Ticket]]:
-        rows = statements.run_bare(
+        rows = statements.run_raw(
             self.connection, "orphans", {**_ABSENCE, "unheld": UNHELD_SECONDS, "judge_workers": judge_workers}
         )
         orphans: dict[str, list[Ticket]] = {"gone": [], "unheld": [], "expired": []}
@@ -109,7 +109,7 @@ class Recovery:
 
     def _without_message(self, now: float, judge_workers: bool) -> list[Ticket]:
         """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
-        rows = statements.run_bare(self.connection, "unclaimed", {**_ABSENCE, "grace": GRACE_SECONDS})
+        rows = statements.run_raw(self.connection, "unclaimed", {**_ABSENCE, "grace": GRACE_SECONDS})
         if not rows:
             self._missing.clear()
             return []

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from hms_act import recovery
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import losses, workers
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.messages import delivery
@@ -62,16 +62,16 @@ class Gaps:
     void: int
 
 
-def settle(connection: Bare, backup_at: datetime | None) -> Restore:
+def settle(connection: RawConnection, backup_at: datetime | None) -> Restore:
     """Take back what was under way in a ledger that has just been restored, before anything works on it.
 
     Steps run again as nobody's failure; texts that had not gone are taken for such as may have gone; no id
     is given again that was given after the backup. All in the caller's transaction.
     """
-    found = _under_way(statements.run_bare(connection, "under_way", {})[0])
+    found = _under_way(statements.run_raw(connection, "under_way", {})[0])
     losses.lose(connection, _tickets(connection), "the ledger was restored from a backup", blame="none")
     delivery.doubt(connection)
-    statements.run_bare(connection, "jump_ids", {})
+    statements.run_raw(connection, "jump_ids", {})
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into oms.restores (backup_at, found) values (%s, %s) returning restored_at",
@@ -94,22 +94,22 @@ def under_way(connection: Connection) -> UnderWay:
     return _under_way(dict(statements.run(connection, "under_way", {})[0]))
 
 
-def gaps(connection: Bare, redis_client: redis.Redis | None) -> Gaps:
+def gaps(connection: RawConnection, redis_client: redis.Redis | None) -> Gaps:
     """What is not where the ledger has it; without a Redis it has nothing. Raises redis.RedisError."""
     parameters = {"gone": workers.GONE_SECONDS, "silent": workers.SILENT_SECONDS}
-    rows = statements.run_bare(connection, "unclaimed", {**parameters, "grace": recovery.GRACE_SECONDS})
+    rows = statements.run_raw(connection, "unclaimed", {**parameters, "grace": recovery.GRACE_SECONDS})
     in_redis = (
         waiting_tickets.tickets(redis_client, _queues(connection)) if redis_client is not None else set()
     )
     good = {str(ticket) for ticket in _tickets(connection)}
-    orphans = statements.run_bare(
+    orphans = statements.run_raw(
         connection, "orphans", {**parameters, "unheld": recovery.UNHELD_SECONDS, "judge_workers": True}
     )
     lost = [row for row in rows if not row["held"] and str(_ticket(row)) not in in_redis]
     return Gaps(len(lost), len(in_redis - good), len(orphans))
 
 
-def _tickets(connection: Bare) -> list[Ticket]:
+def _tickets(connection: RawConnection) -> list[Ticket]:
     """The tickets that the ledger takes for good: queued, or running at a worker."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -119,7 +119,7 @@ def _tickets(connection: Bare) -> list[Ticket]:
         return [Ticket(*row) for row in cursor.fetchall()]
 
 
-def _queues(connection: Bare) -> list[str]:
+def _queues(connection: RawConnection) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("select name from oms.queues")
         return [name for (name,) in cursor.fetchall()]

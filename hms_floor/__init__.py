@@ -1,1 +1,1 @@
-"""The door for people and programs: command line, local launcher, API and floor."""
+"""The API for people and programs: command line, local launcher, API and floor."""

@@ -46,7 +46,7 @@ def writing() -> Iterator[Connection]:
 
 
 def who() -> str:
-    """The login name of the person who runs this command, for the diary."""
+    """The login name of the person who runs this command, for the event log."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without an account, as in some containers

@@ -77,7 +77,7 @@ class Observer:
         self._engine = engine
         self._zone = zone
         self._redis = probing.redis_client(broker_url)
-        self._connection: connections.Bare | None = None
+        self._connection: connections.RawConnection | None = None
         self._ledger: Ledger | None = None
         self._ledger_at = float("-inf")
         self._questions = {
@@ -130,7 +130,7 @@ class Observer:
         """Read what the ledger says; whether it answers at all is the other question."""
         asked = time.monotonic()
         try:
-            # Each statement by itself: whoever changes tables never has to wait for a look at all of them.
+            # Each statement by itself: anyone who changes tables never has to wait for a look at all of them.
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 self._ledger = health.read(connection)
         except Exception as error:  # noqa: BLE001 -- the picture says that its facts grow old

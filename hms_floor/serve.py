@@ -1,4 +1,4 @@
-"""`hms floor`: the door for programs and for people outside the machine."""
+"""`hms floor`: the API for programs and for people outside the machine."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hms_oms.runtime import settings
 
 @click.group()
 def floor() -> None:
-    """The door: the HTTP API and the pages, for those with a badge."""
+    """The API: the HTTP API and the pages, for those with a badge."""
 
 
 @floor.command("link")
 def link() -> None:
-    """Print a link that signs whoever opens it in to the pages, with every right, once, within 15 minutes.
+    """Print a link that signs anyone who opens it in to the pages, with every right, once, within 15 minutes.
 
     It works for the floor of this machine's HMS_HOME only.
 
@@ -44,7 +44,7 @@ def run_floor(fd: int | None) -> None:
     """Serve the API and the pages at HMS_FLOOR_HOST and HMS_FLOOR_PORT until SIGTERM or Ctrl-C.
 
     Any number may run, on any host. The key that badges are signed with is made where there is none, and
-    with it a badge for whoever runs this machine, in HMS_HOME.
+    with it a badge for the person who runs this machine, in HMS_HOME.
 
     \b
     Example:  hms floor run

@@ -1,6 +1,6 @@
 """The path below which the world sees the floor, behind a proxy: the path of HMS_PUBLIC_URL.
 
-A proxy may hand the path on or leave it out: both are answered, and so is whoever asks the floor itself.
+A proxy may hand the path on or leave it out: both are answered, and so is anyone who asks the floor itself.
 """
 
 from __future__ import annotations

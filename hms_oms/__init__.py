@@ -15,7 +15,7 @@ _HOMES = {"Filter": "hms_oms.api.filter", "OmsClient": "hms_oms.client"}
 
 
 def __getattr__(name: str) -> Any:
-    """The client, imported when it is first asked for: whoever runs this package needs no HTTP."""
+    """The client, imported when it is first asked for: anyone who runs this package needs no HTTP."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

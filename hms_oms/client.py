@@ -17,9 +17,9 @@ from hms_oms.api.filter import Filter
 from hms_oms.api.http import Client, Wire, path
 from hms_oms.api.jobs import Explained, Job, JobInFull, JobType, Peeked, Queue, Sla, Worker
 
-#: The most that the door lists in one answer.
+#: The most that the API lists in one answer.
 PAGE = 500
-#: The door lets nobody wait for longer than this at a time, in seconds ...
+#: The API lets nobody wait for longer than this at a time, in seconds ...
 LONGEST_WAIT = 30.0
 #: ... and answers so many seconds later at the latest.
 SLACK_SECONDS = 10.0
@@ -28,7 +28,7 @@ SLACK_SECONDS = 10.0
 class OmsClient(Client):
     """Jobs, queues, SLAs, workers and cycles as the ledger has them; reservations for agents.
 
-    What only reads is tried again where the way to the door is shaky. All methods raise DoorError: NoBadge,
+    What only reads is tried again where the way to the API is shaky. All methods raise DoorError: NoBadge,
     Refused, NotFound, Invalid, TooMany, Unavailable.
     """
 
@@ -113,7 +113,7 @@ class OmsClient(Client):
         until: datetime | None = None,
         limit: int | None = None,
     ) -> Iterator[Entry]:
-        """Who changed what through the door, newest first; from `since` on and before `until`."""
+        """Who changed what through the API, newest first; from `since` on and before `until`."""
         wanted: dict[str, Any] = {"actor": actor, "action": action, "subject": subject}
         wanted |= {"from": since and stamp(since), "to": until and stamp(until)}
         return self._listed("/audit", "entries", Entry, limit, **wanted)

@@ -1,4 +1,4 @@
-"""What the door answers about measurements, incidents and who is called: frozen records, times in UTC."""
+"""What the API answers about measurements, incidents and who is called: frozen records, times in UTC."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A step of the ladder: who is called how many minutes after the call began."""
+    """A step of the escalation policy: who is called how many minutes after the call began."""
 
     after_minutes: float
     recipients: tuple[str, ...]

@@ -31,7 +31,7 @@ from hms_ops.api import (
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
 SILENCE_SECONDS = 45.0
-#: The most incidents that the door lists in one answer.
+#: The most incidents that the API lists in one answer.
 PAGE = 500
 
 Callback = Callable[[Metric], object]
@@ -44,7 +44,7 @@ class OpsClient(Client):
     """
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
-        """Raises ConfigError where no door is known, NoBadge where there is no badge for it."""
+        """Raises ConfigError where no API is known, NoBadge where there is no badge for it."""
         super().__init__(url, badge)
         self._callbacks: list[tuple[str, str | None, Callback]] = []
 
@@ -64,7 +64,7 @@ class OpsClient(Client):
     def frames(self, queue: str | None = None) -> Generator[list[Metric], None, None]:
         """What `stream` yields, those together that were measured together: the newest of all come first.
 
-        Does not end. Where the door goes away once it has answered, it is sought again until it is back, and
+        Does not end. Where the API goes away once it has answered, it is sought again until it is back, and
         the stream goes on after what was heard last; only what refuses the badge or the queue ends it, or
         closing it.
         """

@@ -1,4 +1,4 @@
-"""The dead-man beat: programs that must not fall silent say that they are there; the writer of ops.beats."""
+"""The heartbeat: programs that must not fall silent say that they are there; the writer of ops.beats."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from hms_oms.daemon.isolation import Apart
 from hms_oms.database import connections
 from hms_ops import heartbeats
 from hms_ops.findings import Finding, Key
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.incidents import late_jobs, lifecycle, thresholds
 from hms_ops.incidents.thresholds import Thresholds
 from hms_ops.metrics import history, metrics, moments
@@ -44,7 +44,7 @@ AFTER_SECONDS = 0.005
 class Looker(Protocol):
     """What the watch looks through: `hms_ops.metrics.measure.Measure`."""
 
-    def look(self, connection: Connection, heavy: bool) -> Picture:
+    def look(self, connection: Connection, heavy: bool) -> Snapshot:
         """The floor as it is now; `heavy`: with what costs more to measure."""
 
 
@@ -84,40 +84,40 @@ class Watch:
         began = time.monotonic()
         try:
             with self.begin() as connection:
-                picture = self._look(connection)
+                snapshot = self._look(connection)
             whole = self._whole()
             with self.begin() as connection:
                 with self._apart.doing("noting late jobs"), connection.begin_nested():
-                    late_jobs.note(connection, picture.now, whole=whole)
-                metrics.publish(connection, picture, self._apart)
+                    late_jobs.note(connection, snapshot.now, whole=whole)
+                metrics.publish(connection, snapshot, self._apart)
                 with self._apart.doing("keeping samples"), connection.begin_nested():
-                    history.keep(connection, picture.now, self.samples_days)
+                    history.keep(connection, snapshot.now, self.samples_days)
                 if self._fine():
                     with self._apart.doing("keeping moments"), connection.begin_nested():
-                        self._were_open = moments.keep(connection, picture, self._were_open)
+                        self._were_open = moments.keep(connection, snapshot, self._were_open)
         except DBAPIError as error:
             # The duty knows the driver's own words for a server that is gone.
             if error.orig is not None and connections.is_gone(error.orig):
                 raise error.orig from error
             raise
-        seconds = _until_next(picture) if self._open else QUIET_SECONDS
+        seconds = _until_next(snapshot) if self._open else QUIET_SECONDS
         return max(0.0, began + seconds - time.monotonic())
 
-    def _look(self, connection: Connection) -> Picture:
+    def _look(self, connection: Connection) -> Snapshot:
         """Look, judge, move the incidents and call people."""
         heavy = self._heavy() if self._open else self._idle()
-        picture = self.measure.look(connection, heavy)
+        snapshot = self.measure.look(connection, heavy)
         # The earliest deadline of each queue is known at every look: there is one as soon as a job is open.
-        was_open, self._open = self._open, any(queue.next_sla or queue.open for queue in picture.queues)
+        was_open, self._open = self._open, any(queue.next_sla or queue.open for queue in snapshot.queues)
         if self._open and not was_open and not heavy:
-            picture = self.measure.look(connection, True)
-        looked_before = picture.looked_before or _last_beat(connection)
+            snapshot = self.measure.look(connection, True)
+        looked_before = snapshot.looked_before or _last_beat(connection)
         limits = thresholds.limits(connection)
-        findings, unknown, failed = judge(picture, limits)
+        findings, unknown, failed = judge(snapshot, limits)
         judged = {rule.name for rule in RULES} - failed
         lifecycle.observe(
             connection,
-            picture.now,
+            snapshot.now,
             findings,
             limits,
             judged=judged,
@@ -125,24 +125,24 @@ class Watch:
             looked_before=looked_before,
             apart=self._apart,
         )
-        escalation.page(connection, picture.now, self.sender_is_local, self.office, self._apart)
+        escalation.page(connection, snapshot.now, self.sender_is_local, self.office, self._apart)
         detail = {
             "failed_rules": sorted(failed),
             "sender_is_local": self.sender_is_local,
             "failing": self._apart.words,
         }
         heartbeats.beat(connection, "ops", detail)
-        return picture
+        return snapshot
 
 
-def judge(picture: Picture, limits: Thresholds) -> tuple[list[Finding], set[Key], set[str]]:
+def judge(snapshot: Snapshot, limits: Thresholds) -> tuple[list[Finding], set[Key], set[str]]:
     """What all rules find in a picture, what they cannot tell, and the names of those that failed."""
     found: list[Finding] = []
     unknown: set[Key] = set()
     failed = set()
     for rule in RULES:
         try:
-            findings, untold = rule.judge(picture, limits.of(rule.name)), rule.unknown(picture)
+            findings, untold = rule.judge(snapshot, limits.of(rule.name)), rule.unknown(snapshot)
         except Exception:
             # One rule that is broken must not blind the others; its incidents stay as they are.
             log.exception("rule %s failed", rule.name)
@@ -169,10 +169,10 @@ class _Every:
         return True
 
 
-def _until_next(picture: Picture) -> float:
+def _until_next(snapshot: Snapshot) -> float:
     """Seconds from a look to the next one: the next deadline, if it is near."""
-    ahead = (queue.next_sla for queue in picture.queues if queue.next_sla and queue.next_sla > picture.now)
-    seconds = ((deadline - picture.now).total_seconds() + AFTER_SECONDS for deadline in ahead)
+    ahead = (queue.next_sla for queue in snapshot.queues if queue.next_sla and queue.next_sla > snapshot.now)
+    seconds = ((deadline - snapshot.now).total_seconds() + AFTER_SECONDS for deadline in ahead)
     return min(LOOK_SECONDS, min(seconds, default=LOOK_SECONDS))
 
 

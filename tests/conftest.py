@@ -20,14 +20,14 @@ import pytest
 import sqlalchemy as sa
 
 from hms_floor.local import embedded
-from hms_oms.database import connections as door
+from hms_oms.database import connections as ledger_connections
 from hms_oms.database import migrate
 from hms_oms.recipes import recipes, registry
 from tests.support.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
 
-# Whoever runs the tests in the background of a shell has SIGINT ignored, and so would every child.
+# Anyone who runs the tests in the background of a shell has SIGINT ignored, and so would every child.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -39,7 +39,7 @@ def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
         if found:
             return found
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds:g} s in vain for: {what} (last seen: {found!r})")
+            pytest.fail(f"waited {seconds:g} s needlessly for: {what} (last seen: {found!r})")
         time.sleep(0.02)
 
 
@@ -56,14 +56,14 @@ def template(servers: embedded.Servers) -> str:
     admin(servers, "create database hms_template")
     url = sibling(servers, "hms_template")
     migrate.upgrade(url)
-    with door.engine(url).begin() as connection:
+    with ledger_connections.engine(url).begin() as connection:
         connection.exec_driver_sql("create table public.clock (shift interval not null)")
         connection.exec_driver_sql("insert into public.clock values ('0')")
         connection.exec_driver_sql(
             "create or replace function oms.now() returns timestamptz language sql stable"
             " as 'select pg_catalog.now() + shift from public.clock'"
         )
-    door.engine(url).dispose()
+    ledger_connections.engine(url).dispose()
     # Autovacuum in it would keep it from being copied.
     admin(servers, "alter database hms_template with allow_connections false")
     return "hms_template"
@@ -77,26 +77,26 @@ def database(servers: embedded.Servers, template: str) -> Iterator[str]:
     admin(servers, f"create database {name} template {template} strategy file_copy")
     url = sibling(servers, name)
     yield url
-    door.engine(url).dispose()
+    ledger_connections.engine(url).dispose()
     drop(servers, name)
 
 
 @pytest.fixture
 def broker(servers: embedded.Servers) -> str:
     """The URL of an empty Redis."""
-    from hms_oms.broker import waiting_tickets as redis_door
+    from hms_oms.broker import waiting_tickets as redis_tickets
 
     assert servers.broker_url is not None
-    client = redis_door.client(servers.broker_url)
+    client = redis_tickets.client(servers.broker_url)
     client.flushall()
     client.close()
     return servers.broker_url
 
 
 @pytest.fixture
-def bare(database: str) -> Iterator[psycopg2.extensions.connection]:
-    """A bare connection of the kind that workers and loops use."""
-    connection = door.connect(database, "test")
+def raw(database: str) -> Iterator[psycopg2.extensions.connection]:
+    """A raw connection of the kind that workers and loops use."""
+    connection = ledger_connections.connect(database, "test")
     yield connection
     connection.close()
 
@@ -104,7 +104,7 @@ def bare(database: str) -> Iterator[psycopg2.extensions.connection]:
 @pytest.fixture
 def engine(database: str) -> sa.Engine:
     """The pooled engine for people's reads and writes."""
-    return door.engine(database)
+    return ledger_connections.engine(database)
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def admin(servers: embedded.Servers, statement: str) -> None:
 
 
 def drop(servers: embedded.Servers, name: str) -> None:
-    """Remove a database with whoever is connected to it, and wait for autovacuum where that is in it."""
+    """Remove a database with all connections to it, and wait for autovacuum where that is in it."""
     wait_until(lambda: _dropped(servers, name), f"the end of database {name}")
 
 

@@ -1,4 +1,4 @@
-"""How a step's failure is reported: by the retry policy of its recipe, whoever notices the failure."""
+"""How a step's failure is reported: by the retry policy of its recipe, anyone who notices the failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import traceback
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Retry
 from hms_oms.jobs.tickets import Ticket
@@ -19,9 +19,9 @@ from workers.limits import TimeLimitExceeded
 TRACEBACK_CHARACTERS = 8000
 
 
-def overrun(connection: Bare, ticket: Ticket, limit: float) -> str | None:
+def overrun(connection: RawConnection, ticket: Ticket, limit: float) -> str | None:
     """Report a step that was ended at its limit; the job's status now, or None if the report is too late."""
-    rows = statements.run_bare(
+    rows = statements.run_raw(
         connection, "begun", {"job": ticket.job, "attempt": ticket.attempt, "step": ticket.step}
     )
     if not rows:

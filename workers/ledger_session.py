@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_oms.database import connections, sessions
 from hms_oms.database.claiming import CLAIMING, REPORTING
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.database.group_commit import GroupCommit
 from hms_oms.database.reconnecting import Line
 from hms_oms.jobs import ledger, losses, workers
@@ -43,7 +43,7 @@ BACKOFF_SECONDS = (0.1, 2.0)
 _Answer = TypeVar("_Answer")
 
 
-def patiently(line: Line, work: Callable[[Bare], _Answer]) -> _Answer:
+def patiently(line: Line, work: Callable[[RawConnection], _Answer]) -> _Answer:
     """Run `work` on the line's connection, again and again until the database takes it.
 
     For work that may be done twice: each verb of the ledger moves a row once only. Neither a server that is
@@ -105,7 +105,7 @@ class _Slots:
             self._changed.notify_all()
 
 
-class Desk:
+class LedgerSession:
     """What the threads of one worker process share.
 
     With `shared` a step that ends the process takes those beside it along; in a pool of processes each is
@@ -159,11 +159,11 @@ class Desk:
             ),
         )
 
-    def effects(self, limit: float) -> Bare:
+    def effects(self, limit: float) -> RawConnection:
         """This thread's connection for what a step of this time limit writes together with its completion."""
         return patiently(self._effects(), lambda connection: _begun(connection, limit))
 
-    def complete_with_effects(self, connection: Bare, completion: Completion) -> str | None:
+    def complete_with_effects(self, connection: RawConnection, completion: Completion) -> str | None:
         """Complete a step in the transaction that holds its effects: both are kept, or neither.
 
         Raises psycopg2.Error if the database does not take it; the effects are then undone.
@@ -222,7 +222,7 @@ class Desk:
         return [answers.pop(ticket, None) for ticket, _, _ in asked]
 
     def _answers(
-        self, connection: Bare, leases: Mapping[Ticket, float], alone: Collection[Ticket]
+        self, connection: RawConnection, leases: Mapping[Ticket, float], alone: Collection[Ticket]
     ) -> dict[Ticket, Claimed | _Refused]:
         claims = ledger.claim(
             connection, list(leases.items()), self.worker, alone=alone, heard_within=workers.GONE_SECONDS
@@ -242,26 +242,26 @@ class Desk:
         return [statuses.pop(completion.ticket, None) for completion in asked]
 
 
-def _begun(connection: Bare, limit: float) -> Bare:
+def _begun(connection: RawConnection, limit: float) -> RawConnection:
     """The connection with a new transaction, if there is still a server at its other end."""
     sessions.bound(connection, limit)
     return connection
 
 
-def _in_transaction(connection: Bare, work: Callable[[], _Answer]) -> _Answer:
+def _in_transaction(connection: RawConnection, work: Callable[[], _Answer]) -> _Answer:
     with connection:
         return work()
 
 
-_desks: dict[int, Desk] = {}
+_sessions: dict[int, LedgerSession] = {}
 
 
-def desk(database_url: str, worker: str, *, parent_pid: int) -> Desk:
+def ledger_session(database_url: str, worker: str, *, parent_pid: int) -> LedgerSession:
     """The desk of this process; a forked child opens its own connections, and runs its steps one by one."""
     pid = os.getpid()
-    known = _desks.get(pid)
+    known = _sessions.get(pid)
     return (
         known
         if known is not None
-        else _desks.setdefault(pid, Desk(database_url, worker, shared=pid == parent_pid))
+        else _sessions.setdefault(pid, LedgerSession(database_url, worker, shared=pid == parent_pid))
     )

@@ -30,7 +30,7 @@ def make_app(configured: settings.Settings) -> Celery:
     _, broker_url = configured.servers()
     known = recipes.load_folder(configured.recipes)
     made = Celery("workers", set_as_current=True)
-    # Not in `conf`: Flower and `celery inspect conf` show that to whoever asks.
+    # Not in `conf`: Flower and `celery inspect conf` show that to the person who asks.
     made.settings = configured
     # Remembered before the pool forks: a child works in the name of its parent.
     made.parent_pid = os.getpid()

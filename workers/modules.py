@@ -39,7 +39,7 @@ def _foreign() -> str | None:
     if origin is not None and Path(origin).resolve() == _OURS:
         return None
     return (
-        f"the name `workers` leads to {origin or 'a bare folder'}, not to {_OURS}: start from"
+        f"the name `workers` leads to {origin or 'a raw folder'}, not to {_OURS}: start from"
         " another folder or take it off PYTHONPATH; `hms worker run` starts a worker from anywhere"
     )
 

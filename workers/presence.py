@@ -45,7 +45,7 @@ DRAIN_SECONDS = 60.0
 FAREWELL_SECONDS = 3.0
 
 #: What the pool tells of its steps: each is done with the connection of the presence thread.
-_reports: queue.SimpleQueue[Callable[[connections.Bare], object]] = queue.SimpleQueue()
+_reports: queue.SimpleQueue[Callable[[connections.RawConnection], object]] = queue.SimpleQueue()
 
 
 def report_lost(ticket: Ticket, reason: str) -> None:
@@ -193,7 +193,7 @@ class _Presence(threading.Thread):
         elif self._queues.is_deaf(now, self._serves()[0], free=self._free(), received=state.total_count):
             self._replace("it does not take what stands in its queues", [])
 
-    def _send_reports(self, connection: connections.Bare) -> None:
+    def _send_reports(self, connection: connections.RawConnection) -> None:
         while not _reports.empty():
             report = _reports.get()
             try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed
 from hms_oms.messages import outbox
@@ -40,11 +40,11 @@ class StepRun:
     database's clock when the step was claimed (UTC), `office` the time zone whose days the office has.
     """
 
-    def __init__(self, claimed: Claimed, effects: Callable[[], Bare], office: tzinfo = UTC) -> None:
+    def __init__(self, claimed: Claimed, effects: Callable[[], RawConnection], office: tzinfo = UTC) -> None:
         self._claimed = claimed
         self.office = office
         self._effects = effects
-        self._connection: Bare | None = None
+        self._connection: RawConnection | None = None
         self._texts = 0
 
     @property
@@ -73,7 +73,7 @@ class StepRun:
         return self._claimed.now
 
     @property
-    def connection(self) -> Bare:
+    def connection(self) -> RawConnection:
         """A connection whose transaction commits together with the completion of this step.
 
         What is written here happens exactly once, whatever dies. The step must neither commit nor roll back.

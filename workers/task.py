@@ -25,7 +25,7 @@ from hms_oms.jobs.workers import worker_id
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
 from workers.failing import delay, describe
-from workers.ledger_session import Desk, desk
+from workers.ledger_session import LedgerSession, ledger_session
 from workers.limits import TimeLimitExceeded, limited
 from workers.step import StepFunction, StepResult, StepRun
 
@@ -55,7 +55,7 @@ class StepTask(Task):
         """Run the step that the ticket names, if the ledger still wants it run by this message."""
         app = self.app
         worker = worker_id(self.request.hostname, app.parent_pid, app.worker_token)
-        here = desk(app.settings.servers()[0], worker, parent_pid=app.parent_pid)
+        here = ledger_session(app.settings.servers()[0], worker, parent_pid=app.parent_pid)
         limit = (self.request.timelimit or (None,))[0] or DEFAULT_LIMIT
         with here.claimed(_parse(ticket), limit + LEASE_GRACE) as claimed:
             if claimed is None:
@@ -63,7 +63,7 @@ class StepTask(Task):
                 raise Ignore
             self._run(here, claimed, limit)
 
-    def _run(self, here: Desk, claimed: Claimed, limit: float) -> None:
+    def _run(self, here: LedgerSession, claimed: Claimed, limit: float) -> None:
         try:
             recipe = here.recipe(claimed.recipe_id)
         except RecipeUnreadable as error:
@@ -92,7 +92,7 @@ class StepTask(Task):
             self._give_back(here, run, claimed.ticket, error)
         self._go_on(completion, status, recipe)
 
-    def _give_back(self, here: Desk, run: StepRun, ticket: Ticket, error: Exception) -> NoReturn:
+    def _give_back(self, here: LedgerSession, run: StepRun, ticket: Ticket, error: Exception) -> NoReturn:
         """Have the step run again, since its effects are undone: that is nobody's failure."""
         log.warning("%s lost its transaction with the database (%s)", ticket, type(error).__name__)
         _undo(here, run)
@@ -146,7 +146,7 @@ class StepTask(Task):
             # this would have Celery tell the world that a step has failed which has not.
             log.warning("%s waits for recovery: the broker is away (%s)", task_id, type(error).__name__)
 
-    def _fail(self, here: Desk, claimed: Claimed, recipe: Recipe, error: Exception) -> NoReturn:
+    def _fail(self, here: LedgerSession, claimed: Claimed, recipe: Recipe, error: Exception) -> NoReturn:
         policy = recipe.steps[claimed.step].retry
         retry_after = delay(policy, error, claimed.failures, random.random())  # noqa: S311 -- jitter
         status = here.fail(claimed.ticket, describe(error), retry_after)
@@ -180,13 +180,13 @@ def _completion(claimed: Claimed, recipe: Recipe, returned: StepResult) -> Compl
     return ledger.completion(claimed.ticket, recipe, done, by_agent=False)
 
 
-def _report(here: Desk, run: StepRun, completion: Completion) -> str | None:
+def _report(here: LedgerSession, run: StepRun, completion: Completion) -> str | None:
     if run.has_effects:
         return here.complete_with_effects(run.connection, completion)
     return here.complete(completion)
 
 
-def _undo(here: Desk, run: StepRun) -> None:
+def _undo(here: LedgerSession, run: StepRun) -> None:
     if run.has_effects:
         here.undo()
 

@@ -1,1 +1,1 @@
-"""The door for programs and for people outside the machine: an HTTP API with badges."""
+"""The API for programs and for people outside the machine: an HTTP API with badges."""

@@ -116,7 +116,7 @@ class Starts:
         while self._waiting:
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             if not await self._settle(batch):
-                # Find out whose request breaks the batch; the others shall not suffer for it.
+                # Find out whose request breaks the batch; the others should not suffer for it.
                 for each in batch:
                     await self._settle([each])
         self._turn = None

@@ -11,7 +11,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
 from hms_floor.api import problems
-from hms_floor.api.authenticator import Gate
+from hms_floor.api.authenticator import Authenticator
 from hms_floor.api.limits import Rates
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.reading import StrictRequest
@@ -21,16 +21,16 @@ from hms_oms.access.audit import Act
 
 
 class Threshold(Protocol):
-    """What the guard needs of the door that it stands at."""
+    """What the guard needs of the API that it stands at."""
 
-    gate: Gate
+    authenticator: Authenticator
     rates: Rates
 
     def require_ledger(self) -> None:
         """Raise Problem while PostgreSQL is silent."""
 
     async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
-        """Keep that somebody with a badge has tried a change in vain."""
+        """Keep that somebody with a badge has tried a change that was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +92,25 @@ class Guarded(APIRoute):
         known = {field.alias for field in get_flat_params(self.dependant)}
 
         async def handle(request: Request) -> Response:
-            door: Threshold = request.app.state.door
+            app_state: Threshold = request.app.state.app_state
             caller: Caller | None = None
             source = request.client.host if request.client else None
             try:
                 if roles:
-                    door.require_ledger()
-                    caller = Caller(await _admitted(door, request, source), action, source)
+                    app_state.require_ledger()
+                    caller = Caller(await _admitted(app_state, request, source), action, source)
                     request.state.caller = caller
-                    door.rates.take(caller.badge.jti)
+                    app_state.rates.take(caller.badge.jti)
                     if not caller.badge.roles & roles:
                         raise _forbidden(action, roles)
                 else:
-                    door.rates.take(f"from {source}")
+                    app_state.rates.take(f"from {source}")
                 _check_form(request, known, takes_json=takes_json)
                 return await inner(StrictRequest(request.scope, request.receive))
             except Exception as error:  # noqa: BLE001 -- told to the caller, and logged where it is our fault
                 problem = problems.of(error)
             if caller is not None and method != "GET" and problem.status_code != 429:
-                await door.note_refusal(caller, request.path_params, problem)
+                await app_state.note_refusal(caller, request.path_params, problem)
             return problem.response()
 
         return handle
@@ -130,13 +130,13 @@ async def _caller(request: Request) -> Caller:
 Who = Annotated[Caller, Depends(_caller)]
 
 
-async def _admitted(door: Threshold, request: Request, source: str | None) -> Badge:
+async def _admitted(app_state: Threshold, request: Request, source: str | None) -> Badge:
     headers = request.headers.getlist("authorization")
     try:
-        return await door.gate.admit(headers[0] if len(headers) == 1 else None)
+        return await app_state.authenticator.admit(headers[0] if len(headers) == 1 else None)
     except Problem as problem:
         if problem.status_code == 401:
-            door.rates.take(f"from {source}")
+            app_state.rates.take(f"from {source}")
         raise
 
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from hms_floor import ledger, subpath
 from hms_floor.api import openapi, problems
-from hms_floor.api.app_state import Door
+from hms_floor.api.app_state import AppState
 from hms_floor.api.limits import Limits
 from hms_floor.api.routes import (
     audit,
@@ -73,16 +73,16 @@ def make(settings: Settings) -> FastAPI:
     cannot be checked, and KeyError for a route that has no entry in the table of roles.
     """
     engine = ledger.engine_of(settings.servers()[0])
-    door = Door(settings, engine, load_folder(settings.recipes))
+    app_state = AppState(settings, engine, load_folder(settings.recipes))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        door.line.open()
-        door.observer.start()
+        app_state.line.open()
+        app_state.observer.start()
         yield
-        door.feed.close()
-        await door.line.close()
+        app_state.feed.close()
+        await app_state.line.close()
 
     app = FastAPI(
         title="HMS Management Layer",
@@ -96,13 +96,13 @@ def make(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         exception_handlers={HTTPException: _outside},
     )
-    app.state.door = door
+    app.state.app_state = app_state
     for router in ROUTERS:
-        # As they are: a router that is included is looked through anew for each request.
+        # As they are: a router that is included is looked through again for each request.
         app.router.routes.extend(router.routes)
     root = subpath.of(settings.public_url)
     subpath.require_free(root, [route.path for route in app.routes if isinstance(route, APIRoute)])
-    openapi.describe(app, door.recipes, root)
+    openapi.describe(app, app_state.recipes, root)
     app.add_middleware(Limits)
     app.add_middleware(subpath.Subpath, root=root)
     return app

@@ -13,18 +13,18 @@ from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api.accept import Starts
 from hms_floor.api.access import Caller
-from hms_floor.api.authenticator import Gate
+from hms_floor.api.authenticator import Authenticator
 from hms_floor.api.limits import Rates
 from hms_floor.api.metrics_feed import Feed, Found
 from hms_floor.api.problems import Problem, busy
-from hms_floor.api.reservation_waiters import Line
+from hms_floor.api.reservation_waiters import ReservationWaiters
 from hms_floor.api.shares import Shares
 from hms_floor.auth import tokens
 from hms_floor.observer import Observer
 from hms_oms.access import audit
 from hms_oms.access import tokens as register
 from hms_oms.database import health
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.recipes.recipes import Recipes
 from hms_oms.runtime import format
@@ -40,25 +40,25 @@ BULK_SECONDS = 120
 SILENCE_SECONDS = 5.0
 
 
-def bare(connection: Connection) -> Bare:
+def raw(connection: Connection) -> RawConnection:
     """The driver's own connection under a pooled one, within its transaction."""
-    found: Bare = connection.connection.driver_connection  # type: ignore[assignment]
+    found: RawConnection = connection.connection.driver_connection  # type: ignore[assignment]
     return found
 
 
-class Door:
-    """One process of the door."""
+class AppState:
+    """One process of the API."""
 
     def __init__(self, settings: Settings, engine: Engine, recipes: Recipes) -> None:
         self.settings = settings
         self.engine = engine
         event.listen(engine, "connect", _limit)
         self.recipes = recipes
-        self.gate = Gate(tokens.checker(settings), self._revoked)
+        self.authenticator = Authenticator(tokens.checker(settings), self._revoked)
         self.rates = Rates(settings.floor_rate)
         self.shares = Shares()
         self.starts = Starts(engine)
-        self.line = Line(settings.database_direct_url or settings.servers()[0], engine)
+        self.line = ReservationWaiters(settings.database_direct_url or settings.servers()[0], engine)
         self.feed = Feed(self._measured)
         self.observer = Observer(*settings.servers(), engine, settings.zone)
 
@@ -83,7 +83,7 @@ class Door:
             raise busy(f"PostgreSQL has not answered for {format.about(seconds)}", 5)
 
     async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
-        """Keep that somebody with a badge has tried a change in vain."""
+        """Keep that somebody with a badge has tried a change that was refused."""
         subject = next((ledger.plain(str(value))[:200] for value in path.values()), None)
         # Of wrong fields the names only: what stands in them may be somebody's data.
         told = ", ".join(field for field, _ in problem.faults) or problem.detail
@@ -107,16 +107,16 @@ class Door:
             return register.revoked(connection)
 
 
-def _limit(connection: Bare, _: object) -> None:
-    """Have no statement of a new connection go on for ever, whoever runs it."""
+def _limit(connection: RawConnection, _: object) -> None:
+    """Have no statement of a new connection go on forever, anyone who runs it."""
     with connection, connection.cursor() as cursor:
         cursor.execute(f"set statement_timeout = '{STATEMENT_SECONDS:d}s'")
 
 
-async def _door(request: Request) -> Door:
-    door: Door = request.app.state.door
-    return door
+async def _app_state(request: Request) -> AppState:
+    app_state: AppState = request.app.state.app_state
+    return app_state
 
 
 #: What a route declares to reach the ledger.
-TheDoor = Annotated[Door, Depends(_door)]
+TheAppState = Annotated[AppState, Depends(_app_state)]

@@ -17,7 +17,7 @@ REVOCATION_SECONDS = 1.0
 _REMEMBERED = 2000
 
 
-class Gate:
+class Authenticator:
     """Lets badges in: checked once, remembered, and held against the register of those taken back."""
 
     def __init__(self, checker: Checker, revoked: Callable[[], frozenset[str]]) -> None:

@@ -1,4 +1,4 @@
-"""A connection of the door: whoever sends the head of a request too slowly, or too large, is turned away."""
+"""A connection of the API: clients that send a head too slowly, or too large, are turned away."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GuardedConnection(HttpToolsProtocol):
     _in_head = False
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for a first head, but not for ever."""
+        """Wait for a first head, but not forever."""
         super().connection_made(transport)
         self._await_head()
         if self.client is not None and not self._is_proxy(self.client[0]):

@@ -1,4 +1,4 @@
-"""Which jobs are meant, as it is asked at the door."""
+"""Which jobs are meant, as it is asked at the API."""
 
 from __future__ import annotations
 

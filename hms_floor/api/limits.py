@@ -1,4 +1,4 @@
-"""What the door bears: how large, how slow, how often. Counted while it comes, refused as early as known."""
+"""What the API bears: how large, how slow, how often. Counted while it comes, refused as early as known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JSON_SECONDS = 10.0
 UPLOAD_STALL_SECONDS = 10.0
 #: The slowest that a file may come after its first seconds, in bytes a second.
 LEAST_PACE = 4096
-#: Whoever is refused while still sending is listened to for so long, in seconds.
+#: Anyone who is refused while still sending is listened to for so long, in seconds.
 LINGER_SECONDS = 1.0
 #: The longest address, its query included, in bytes.
 LONGEST_ADDRESS = 8192

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 #: Where there is no look, who waits for one is told so after as many seconds.
 TURN_SECONDS = 2.0
-#: Two processes may look at the same time, and a moment is that of a look's beginning: whoever comes back
+#: Two processes may look at the same time, and a moment is that of a look's beginning: anyone who comes back
 #: is told again what was seen in this last moment, in microseconds.
 OVERLAP = 1_000_000
 
@@ -48,7 +48,7 @@ class _Seen:
 class Look:
     """What was there at one moment; `number` is that moment by the ledger's clock, in microseconds.
 
-    So it means the same to every process of the door.
+    So it means the same to every process of the API.
     """
 
     def __init__(self, number: int, at: datetime, seen: Sequence[_Seen], before: int | None) -> None:
@@ -91,7 +91,7 @@ class Feed:
         self._news = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
         self.watchers = 0
-        #: The door closes: every stream is to end.
+        #: The API closes: every stream is to end.
         self.closed = asyncio.Event()
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class Feed:
             self.watchers -= 1
             if not self.watchers:
                 self._looking.cancel()
-                # Whoever watches next must not take this for what is.
+                # Anyone who watches next must not take this for what is.
                 self._looking = self._latest = None
 
     async def after(self, number: int | None) -> Look | None:

@@ -1,4 +1,4 @@
-"""What the door says when it cannot do what was asked: RFC 9457, naming the field, never a stack trace."""
+"""What the API says when it cannot do what was asked: RFC 9457, naming the field, never a stack trace."""
 
 from __future__ import annotations
 

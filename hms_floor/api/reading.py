@@ -1,4 +1,4 @@
-"""JSON as the door reads it: no deeper, no longer and no stranger than the ledger can keep."""
+"""JSON as the API reads it: no deeper, no longer and no stranger than the ledger can keep."""
 
 from __future__ import annotations
 

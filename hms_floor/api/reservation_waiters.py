@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from starlette.concurrency import run_in_threadpool
 
 from hms_oms.database import connections, sessions
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.reservations import LOOK_SECONDS, POLL_SECONDS, Reservation
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class _Place:
             self.answer.set_result(found)
 
 
-class Line:
+class ReservationWaiters:
     """Agents stand in line; whenever a queue has news, and every two seconds, the first ones are served."""
 
     def __init__(self, database_url: str, engine: Engine) -> None:
@@ -61,7 +61,7 @@ class Line:
             await asyncio.gather(self._listener, return_exceptions=True)
 
     def send_home(self) -> None:
-        """Have all who wait leave with nothing: the door closes."""
+        """Have all who wait leave with nothing: the API closes."""
         for places in self._places.values():
             for place in places:
                 place.give(None)
@@ -138,7 +138,7 @@ class Line:
             finally:
                 connection.close()
 
-    def _connected(self) -> Bare:
+    def _connected(self) -> RawConnection:
         connection = connections.connect(self._url, "hms floor listener")
         if not sessions.listen(connection, "oms_backlog"):
             log.warning(
@@ -148,7 +148,7 @@ class Line:
             )
         return connection
 
-    async def _hear(self, connection: Bare) -> None:
+    async def _hear(self, connection: RawConnection) -> None:
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         # A lost connection does not tell its number any more, and the next one may well get the same.
         line = connection.fileno()

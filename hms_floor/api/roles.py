@@ -1,4 +1,4 @@
-"""Who may do what at the door: the one table, from which the guard, the documents and the tests are made."""
+"""Who may do what at the API: the one table, from which the guard, the documents and the tests are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process of the door: uvicorn, with limits on all that comes in, until it is told to stop."""
+"""The process of the API: uvicorn, with limits on all that comes in, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from hms_floor.api.app_state import Door
+from hms_floor.api.app_state import AppState
 from hms_floor.api.connection import MOST_CONNECTIONS, SLACK, GuardedConnection
 from hms_floor.api.shares import BOUNDS
 from hms_floor.local.listening import listen
@@ -19,16 +19,16 @@ from hms_oms.runtime.settings import Settings
 OTHER_FILES = 200
 #: How long a connection may rest between two requests, in seconds.
 REST_SECONDS = 20
-#: What is being answered gets this long when the door closes, in seconds.
+#: What is being answered gets this long when the API closes, in seconds.
 CLOSE_SECONDS = 5
 
 
 class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Those who wait would keep the door open until their time is over.
-        door: Door = self.config.app.state.door  # type: ignore[union-attr]
-        door.line.send_home()
-        door.feed.close()
+        # Those who wait would keep the API open until their time is over.
+        app_state: AppState = self.config.app.state.app_state  # type: ignore[union-attr]
+        app_state.line.send_home()
+        app_state.feed.close()
         await super().shutdown(sockets)
 
 

@@ -1,4 +1,4 @@
-"""Records as the door shows them: payloads, results and errors only to those who may see them."""
+"""Records as the API shows them: payloads, results and errors only to those who may see them."""
 
 from __future__ import annotations
 

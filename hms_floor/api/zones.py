@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query
 
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.problems import unprocessable
 from hms_floor.api.requests.requests import Word
 from hms_oms.runtime import clock
 
 
 async def _zone(
-    door: TheDoor,
+    app_state: TheAppState,
     zone: Annotated[
         Word | None,
         Query(
@@ -23,7 +23,7 @@ async def _zone(
     ] = None,
 ) -> ZoneInfo:
     try:
-        return door.settings.zone if zone is None else clock.zone(zone)
+        return app_state.settings.zone if zone is None else clock.zone(zone)
     except ValueError as error:
         raise unprocessable(("zone", str(error))) from None
 

@@ -1,4 +1,4 @@
-"""The badge of whoever runs this machine: in its home, for hours, and renewed by the running floor."""
+"""The badge of the person who runs this machine: in its home, for hours, and renewed by the running floor."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LOOK_SECONDS = 600.0
 
 
 def make(home: Path, settings: Settings | None = None) -> str:
-    """Make the key and the badge of whoever runs this machine, keep it in {home}/badge, and return it.
+    """Make the key and the badge of the person who runs this machine, keep it in {home}/badge, and return it.
 
-    It may do everything, on every queue: whoever can read it can read the key beside it.
+    It may do everything, on every queue: anyone who can read it can read the key beside it.
     """
     configured = settings or Settings(home=home)
     if configured.badge_key is None:
@@ -72,7 +72,7 @@ def _kept(home: Path, settings: Settings) -> str | None:
 
 
 def login_name() -> str:
-    """The login name of whoever runs this process."""
+    """The login name of the person who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without an account, as in some containers

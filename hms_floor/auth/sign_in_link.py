@@ -1,4 +1,4 @@
-"""The one-time link that `hms up` prints: whoever can read this machine's home may sign in with it, once.
+"""The one-time link that `hms up` prints: anyone who can read this machine's home may sign in with it, once.
 
 home/enter   the code and until when it holds (mode 0600); removed by the first who uses it
 """

@@ -170,7 +170,7 @@ class _ByProvider:
         self._remote = jwt.PyJWKClient(source, timeout=int(PROVIDER_SECONDS)) if remote else None
         self._silent_until = float("-inf")
         self._file: tuple[float, jwt.PyJWKSet] | None = None
-        self._door = threading.Lock()
+        self._lock = threading.Lock()
 
     def check(self, token: str) -> Badge:
         try:
@@ -191,9 +191,9 @@ class _ByProvider:
         return named
 
     def _fetched(self, remote: jwt.PyJWKClient, kid: str) -> jwt.PyJWK:
-        with self._door:
+        with self._lock:
             if time.monotonic() < self._silent_until:
-                # Whoever shows any token at all shall not keep all our threads waiting for the provider.
+                # Anyone who shows any token at all should not keep all our threads waiting for the provider.
                 raise jwt.PyJWKClientError("the provider has not answered a moment ago")
             try:
                 return remote.get_signing_key(kid)
@@ -203,7 +203,7 @@ class _ByProvider:
 
     def _kept(self) -> jwt.PyJWKSet:
         path = Path(self._source)
-        with self._door:
+        with self._lock:
             changed = path.stat().st_mtime
             if self._file is None or self._file[0] != changed:
                 self._file = changed, jwt.PyJWKSet.from_dict(json.loads(path.read_text()))

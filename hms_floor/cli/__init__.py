@@ -43,10 +43,10 @@ COMMANDS = {
         "hms_floor.cli.installation.daemons:ops",
         "The watch, which calls people; its state, its rules, test pages.",
     ),
-    "floor": ("hms_floor.serve:floor", "The door: the HTTP API and the pages, for those with a badge."),
+    "floor": ("hms_floor.serve:floor", "The API: the HTTP API and the pages, for those with a badge."),
     "badge": (
         "hms_floor.cli.access.badge:badge",
-        "Issue badges for the door, read them, and take them back.",
+        "Issue badges for the API, read them, and take them back.",
     ),
     "completion": (
         "hms_floor.cli.installation.completion:completion",

@@ -1,7 +1,7 @@
 """`hms up`: a whole floor on this machine, with private servers where the settings name none.
 
 home/servers.json     the addresses of the servers, for other `hms` commands; there while the floor is up
-home/badge, badge.key the badge of whoever started the floor, and the key that badges are signed with
+home/badge, badge.key the badge of the person who started the floor, and the key that badges are signed with
 home/flower.password  the password of Flower's user `hms`, made once
 home/flower.port      Flower's port, kept where it is free; floor.port likewise
 home/log/NAME.log     what each program has to say
@@ -262,11 +262,11 @@ class _Signals:
     def wait(self) -> int:
         """Sleep until a signal comes, or there is nothing to wait for; return the exit code."""
         self.when_asked = lambda: self._words.put(0)
-        # Whoever catches a SIGINT while the floor is up may go on; the other signals mean all of us.
+        # Anyone who catches a SIGINT while the floor is up may go on; the other signals mean all of us.
         return self._words.get() if self.last in (0, signal.SIGINT) else 0
 
     def give_up(self) -> None:
-        """Have whoever waits return a failure."""
+        """Have anyone who waits return a failure."""
         self._words.put(1)
 
     def _hear(self, number: int, _: FrameType | None) -> None:

@@ -16,10 +16,10 @@ _ALL = ("", "0.0.0.0", "::")  # noqa: S104 -- compared, not bound
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there. Raises ConfigError if the address cannot be had."""
-    bare = _bare(host)
-    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+    raw = _bare(host)
+    family = socket.AF_INET6 if ":" in raw else socket.AF_INET
     try:
-        return socket.create_server((bare, port), family=family, backlog=1024, dualstack_ipv6=_both(bare))
+        return socket.create_server((raw, port), family=family, backlog=1024, dualstack_ipv6=_both(raw))
     except OSError as error:
         fault = f"HMS_FLOOR_HOST, HMS_FLOOR_PORT: {host} port {port} cannot be used: {error.strerror}"
         raise ConfigError([fault]) from None
@@ -27,10 +27,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url(host: str, port: int) -> str:
     """The URL at which this machine reaches who listens there."""
-    bare = _bare(host)
-    if bare in _ALL:
-        bare = "127.0.0.1" if bare != "::" or _both(bare) else "::1"
-    return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"
+    raw = _bare(host)
+    if raw in _ALL:
+        raw = "127.0.0.1" if raw != "::" or _both(raw) else "::1"
+    return f"http://[{raw}]:{port}" if ":" in raw else f"http://{raw}:{port}"
 
 
 def free_port(home: Path, name: str, wanted: int, *, insist: bool) -> int:

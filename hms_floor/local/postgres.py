@@ -141,7 +141,7 @@ def _finish(command: list[str | Path], said: str, options: dict[str, Any]) -> No
 
 
 def _admit(home: Path, account: Account | None) -> None:
-    """Let in whoever the kernel says is this home's account, or root; there is no password to leak."""
+    """Let in anyone who the kernel says is this home's account, or root; there is no password to leak."""
     people = dict.fromkeys(["root", pwd.getpwuid(os.getuid()).pw_name])
     for name, text in (
         ("pg_hba.conf", "local all hms peer map=hms\n"),

@@ -82,7 +82,7 @@ def hold(home: Path) -> Iterator[None]:
 
 
 def _lock(file: IO[str]) -> None:
-    """Lock a home. Whoever asks whether somebody has it holds it for a moment, too: that is waited for."""
+    """Lock a home. Anyone who asks whether somebody has it holds it for a moment, too: that is waited for."""
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -139,7 +139,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 def _die_with(parent: int, last_signal: int) -> None:
     # Runs between fork and exec, after the change of user (which would undo it). It must do next to
-    # nothing there, since other threads' locks may be held for ever.
+    # nothing there, since other threads' locks may be held forever.
     assert _LIBC is not None
     _LIBC.prctl(_PR_SET_PDEATHSIG, last_signal)
     if os.getppid() != parent:  # the parent went before it could be asked for

@@ -1,1 +1,1 @@
-"""The operations floor: the pages, built with NiceGUI on the door's application."""
+"""The operations floor: the pages, built with NiceGUI on the API's application."""

@@ -1,4 +1,4 @@
-"""Pages ask the door as programs do, with the badge of the person who looks.
+"""Pages ask the API as programs do, with the badge of the person who looks.
 
 So what a role may not see or do is refused by the same guard, is masked alike, and stands in the same audit
 trail. The request does not leave the process: it goes to the application itself.
@@ -20,7 +20,7 @@ _readings: set[asyncio.Task[Any]] = set()
 
 
 class Refused(Exception):
-    """The door did not do it; the message is what it said, for the person who asked."""
+    """The API did not do it; the message is what it said, for the person who asked."""
 
     def __init__(self, status: int, detail: str) -> None:
         self.status = status
@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 class Asking:
-    """The door, asked in the name of one person at one address."""
+    """The API, asked in the name of one person at one address."""
 
     def __init__(self, app: ASGIApp, token: str, source: str) -> None:
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -91,6 +91,6 @@ def _said(answer: httpx.Response) -> str:
     try:
         problem = answer.json()
     except ValueError:
-        return f"the door answered {answer.status_code}"
+        return f"the API answered {answer.status_code}"
     faults = [f"{fault['field']}: {fault['reason']}" for fault in problem.get("errors", ())]
     return "; ".join(faults) or str(problem.get("detail", answer.status_code))

@@ -33,7 +33,7 @@ from hms_ops.incidents.actions import Incident
 
 #: How often a page looks whether there is something new, in seconds.
 LOOK_SECONDS = 0.5
-#: How often its charts are drawn anew, in seconds.
+#: How often its charts are drawn again, in seconds.
 DRAW_SECONDS = 5.0
 #: Nothing newer than this, in seconds: the page says that it cannot tell.
 OLD_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""The pages on the door's application: one process, one port, everything below /floor."""
+"""The pages on the API's application: one process, one port, everything below /floor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOST_SECONDS = 10.0
 
 
 def mount(app: FastAPI, settings: Settings) -> None:
-    """Add the pages to the door's application."""
+    """Add the pages to the API's application."""
     # Each module registers its pages when it is imported.
     from hms_floor.pages import audit, floor, workers  # noqa: F401
     from hms_floor.pages.cycles import cycles  # noqa: F401
@@ -45,11 +45,11 @@ def mount(app: FastAPI, settings: Settings) -> None:
     from hms_floor.pages.queues import queue, sla  # noqa: F401
 
     root = subpath.of(settings.public_url)
-    feed.start(app.state.door.engine, settings.zone)
-    silence.start(app.state.door.observer)
+    feed.start(app.state.app_state.engine, settings.zone)
+    silence.start(app.state.app_state.observer)
     session.add_routes(app, settings)
     flower_link.add_routes(app, settings)
-    pages.add_middleware(_Guard, door=app)
+    pages.add_middleware(_Guard, app_state=app)
     pages.add_exception_handler(404, route.unknown)
     ui.run_with(
         app,
@@ -70,8 +70,8 @@ def mount(app: FastAPI, settings: Settings) -> None:
 class _Guard:
     """Lets nobody see a page, or speak to one, without a badge; and sets what a page may load."""
 
-    def __init__(self, app: ASGIApp, door: FastAPI) -> None:
-        self._app, self._door = app, door
+    def __init__(self, app: ASGIApp, app_state: FastAPI) -> None:
+        self._app, self._app_state = app, app_state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -82,7 +82,7 @@ class _Guard:
             await self._app(scope, receive, _with_policy(send))
             return
         try:
-            visitor = await session.admit(self._door, connection)
+            visitor = await session.admit(self._app_state, connection)
         except session.AWAY:
             # A reader who is signed in stays so: the ledger is away, not the badge.
             await _away(scope, receive, send)
@@ -108,7 +108,7 @@ class _Guard:
         """Keep the line of an open page, if there is room for one more."""
         address = scope["client"][0] if scope.get("client") else None
         try:
-            with self._door.state.door.shares.hold("page", visitor.badge.jti, address):
+            with self._app_state.state.app_state.shares.hold("page", visitor.badge.jti, address):
                 await self._app(scope, receive, send)
         except Problem as problem:
             refused.note(problem.status_code)

@@ -1,6 +1,6 @@
 """Signing in: a badge, shown once at /enter and then carried in a cookie that no script can read.
 
-The cookie holds the badge itself, so any process of the door knows it, and a badge that has ended or was
+The cookie holds the badge itself, so any process of the API knows it, and a badge that has ended or was
 taken back ends the session. It is SameSite=Strict: no other site can have the browser show it.
 """
 
@@ -22,7 +22,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from hms_floor import subpath
-from hms_floor.api.authenticator import Gate
+from hms_floor.api.authenticator import Authenticator
 from hms_floor.api.problems import Problem
 from hms_floor.auth import local_token, sign_in_link, tokens
 from hms_floor.auth.tokens import Badge, Issued, Role
@@ -53,7 +53,7 @@ class Visitor:
 
     badge: Badge
     ask: Asking
-    gate: Gate
+    authenticator: Authenticator
     observer: Observer
     zone: ZoneInfo
     office: ZoneInfo
@@ -64,7 +64,7 @@ class Visitor:
 
     async def holds(self) -> bool:
         """Whether the badge has neither ended nor been taken back."""
-        return await self.gate.holds(self.badge)
+        return await self.authenticator.holds(self.badge)
 
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
@@ -143,7 +143,7 @@ async def admit(app: FastAPI, request: HTTPConnection) -> Visitor | None:
     """Who sent this request for a page, by their cookie; None if they must sign in. Raises one of AWAY."""
     token = request.cookies.get(COOKIE, "")
     try:
-        app.state.door.require_ledger()
+        app.state.app_state.require_ledger()
         async with asyncio.timeout(PATIENCE_SECONDS):
             badge = await _gate(app).admit(f"Bearer {token}")
     except Problem as problem:
@@ -151,10 +151,12 @@ async def admit(app: FastAPI, request: HTTPConnection) -> Visitor | None:
             raise TimeoutError(problem.detail) from None
         return None
     source = request.client.host if request.client else "unknown"
-    door = app.state.door
-    office = door.settings.zone
+    app_state = app.state.app_state
+    office = app_state.settings.zone
     zone = _chosen(request) or office
-    return Visitor(badge, Asking(app, token, source), door.gate, door.observer, zone, office)
+    return Visitor(
+        badge, Asking(app, token, source), app_state.authenticator, app_state.observer, zone, office
+    )
 
 
 def _chosen(request: HTTPConnection) -> ZoneInfo | None:
@@ -180,20 +182,20 @@ def from_here(request: HTTPConnection) -> bool:
     return origin is None or urlsplit(origin).netloc == request.url.netloc
 
 
-def _gate(app: FastAPI) -> Gate:
-    """The guard of the door, which pages share."""
-    found: Gate = app.state.door.gate
+def _gate(app: FastAPI) -> Authenticator:
+    """The guard of the API, which pages share."""
+    found: Authenticator = app.state.app_state.authenticator
     return found
 
 
 def _read(app: FastAPI) -> None:
     """Read from the ledger whatever there is. Raises one of AWAY."""
-    with app.state.door.reading() as connection:
+    with app.state.app_state.reading() as connection:
         connection.exec_driver_sql("select 1")
 
 
 def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
-    """The badge of whoever came by the link: it stands on the register and in the trail."""
+    """The badge of the person who came by the link: it stands on the register and in the trail."""
     issued = tokens.issue(
         settings,
         actor=local_token.login_name(),
@@ -202,7 +204,7 @@ def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
         hours=LINK_HOURS,
     )
     badge, source = issued.badge, request.client.host if request.client else None
-    with app.state.door.writing() as connection:
+    with app.state.app_state.writing() as connection:
         register.register(
             connection,
             jti=badge.jti,

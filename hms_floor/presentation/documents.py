@@ -44,7 +44,7 @@ def job(found: Job) -> Document:
 
 
 def event(line: Event, steps: Sequence[str]) -> Document:
-    """One line of a job's diary."""
+    """One line of a job's event log."""
     return record(line) | {"step": steps[line.step]}
 
 

@@ -104,7 +104,7 @@ def _step(connection: Connection, standing: Standing) -> Step | None:
     return fitting[-1].steps[job.step] if fitting else None
 
 
-def took(diary: Sequence[Event], now: datetime) -> list[timedelta]:
-    """How long the job stayed in the status that each line of its diary brought it to."""
-    moments = [line.at for line in diary] + [now]
+def took(event_log: Sequence[Event], now: datetime) -> list[timedelta]:
+    """How long the job stayed in the status that each line of its event log brought it to."""
+    moments = [line.at for line in event_log] + [now]
     return [later - earlier for earlier, later in pairwise(moments)]

@@ -115,7 +115,7 @@ def _not_yet(case: Case) -> Iterator[str]:
     due = job.ready_at is not None and job.ready_at <= found.now
     until = _at(case, job.ready_at)
     cause = next(
-        (line for line in reversed(found.diary) if line.fact in ("retrying", "delayed", "accepted")), None
+        (line for line in reversed(found.event_log) if line.fact in ("retrying", "delayed", "accepted")), None
     )
     if cause is not None and cause.fact == "retrying":
         yield f"It is tried again {'since' if due else 'at'} {until}: {_failure(case)}."
@@ -200,7 +200,7 @@ def _by(line: Event, did: str, now: datetime) -> str:
 
 
 def _last(found: Standing, fact: str) -> Event | None:
-    return next((line for line in reversed(found.diary) if line.fact == fact), None)
+    return next((line for line in reversed(found.event_log) if line.fact == fact), None)
 
 
 def _for(since: datetime, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The audit trail: who has changed what through the door, or tried to; the writer of oms.audit."""
+"""The audit trail: who has changed what through the API, or tried to; the writer of oms.audit."""
 
 from __future__ import annotations
 

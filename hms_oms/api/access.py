@@ -1,4 +1,4 @@
-"""What the door answers about trust: badges, who one is, and who changed what."""
+"""What the API answers about trust: badges, who one is, and who changed what."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the audit trail: who did what to which thing, from where, and what the door answered."""
+    """One line of the audit trail: who did what to which thing, from where, and what the API answered."""
 
     id: int
     at: datetime

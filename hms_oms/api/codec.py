@@ -1,4 +1,4 @@
-"""Between the door's JSON and frozen records: camelCase and fields, RFC 3339 and aware datetimes."""
+"""Between the API's JSON and frozen records: camelCase and fields, RFC 3339 and aware datetimes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the door answers about cycles: what came in, how it stands, and what came of it."""
+"""What the API answers about cycles: what came in, how it stands, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the door is and which badge to show there: as told, from the environment, or of the floor here."""
+"""Where the API is and which badge to show there: as told, from the environment, or of the floor here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BADGE_FILE = "badge"
 
 @dataclass(frozen=True)
 class Address:
-    """The door's URL, and the badge that is shown there."""
+    """The API's URL, and the badge that is shown there."""
 
     url: str
     badge: str = field(repr=False)
@@ -28,8 +28,8 @@ class Address:
 def find(url: str | None = None, badge: str | None = None) -> Address:
     """Complete what is given from HMS_URL and HMS_BADGE, then from the floor that runs under HMS_HOME.
 
-    The badge in the home is shown to a door on this machine and to no other. Raises ConfigError where no
-    door is named, NoBadge where there is no badge for it.
+    The badge in the home is shown to an API on this machine and to no other. Raises ConfigError where no
+    API is named, NoBadge where there is no badge for it.
     """
     configured = settings.load()
     place = url or configured.url or configured.floor_url
@@ -41,7 +41,7 @@ def find(url: str | None = None, badge: str | None = None) -> Address:
         raise ConfigError([fault])
     host = _host(place)
     if not place.startswith(("http://", "https://")) or not host:
-        raise ConfigError(["the door's URL must begin with http:// or https:// and name a host"])
+        raise ConfigError(["the API's URL must begin with http:// or https:// and name a host"])
     shown = badge or configured.badge
     if shown is None and not is_here(place):
         raise NoBadge(f"there is no badge for {host}: set HMS_BADGE (`hms badge issue` makes badges there)")

@@ -1,4 +1,4 @@
-"""Why the door has not done what was asked, or could not be asked: one error for each cause."""
+"""Why the API has not done what was asked, or could not be asked: one error for each cause."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 from hms_oms.runtime.errors import HmsError
 
 
-class DoorError(HmsError):
-    """What was asked of the door was not done; `status` is the HTTP status, 0 where no answer came."""
+class ApiError(HmsError):
+    """What was asked of the API was not done; `status` is the HTTP status, 0 where no answer came."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
         self.status = status
         super().__init__(message)
 
 
-class NoBadge(DoorError):
-    """There is no badge, or the door does not take it: it is over, taken back or for another door."""
+class NoBadge(ApiError):
+    """There is no badge, or the API does not take it: it is over, taken back or for another API."""
 
 
-class Refused(DoorError):
+class Refused(ApiError):
     """The badge does not allow this: not its roles, or not its queues."""
 
 
-class NotFound(DoorError):
+class NotFound(ApiError):
     """There is no such job, queue, cycle, incident or badge."""
 
 
-class Conflict(DoorError):
+class Conflict(ApiError):
     """The thing is not in a state for this: the job has ended, the reservation does not hold any more.
 
     `faults` maps each field in which a request differs from the job that has its key to both values.
@@ -40,7 +40,7 @@ class Conflict(DoorError):
         super().__init__(message, status=status)
 
 
-class Invalid(DoorError):
+class Invalid(ApiError):
     """What was asked for cannot be asked for so; `faults` maps each field to a reason."""
 
     def __init__(self, message: str, *, status: int = 0, faults: tuple[tuple[str, str], ...] = ()) -> None:
@@ -49,16 +49,16 @@ class Invalid(DoorError):
         super().__init__(told or message, status=status)
 
 
-class TooMany(DoorError):
-    """The badge asks too often; `retry_after` is how many seconds the door wants to be left alone."""
+class TooMany(ApiError):
+    """The badge asks too often; `retry_after` is how many seconds the API wants to be left alone."""
 
     def __init__(self, message: str, *, status: int = 0, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message, status=status)
 
 
-class Unavailable(DoorError):
-    """The door cannot be reached or cannot do it now.
+class Unavailable(ApiError):
+    """The API cannot be reached or cannot do it now.
 
     With `maybe_done` the request was sent and the answer is lost: it may have been carried out.
     """
@@ -68,13 +68,13 @@ class Unavailable(DoorError):
         super().__init__(message, status=status)
 
 
-_BY_STATUS: Mapping[int, type[DoorError]] = {401: NoBadge, 403: Refused, 404: NotFound}
+_BY_STATUS: Mapping[int, type[ApiError]] = {401: NoBadge, 403: Refused, 404: NotFound}
 
 
-def of(status: int, headers: Mapping[str, str], body: bytes) -> DoorError:
+def of(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     """The error that an answer stands for, from its problem document where it has one."""
     document = _document(headers, body)
-    message = str(document.get("detail") or document.get("title") or f"the door answered {status}")
+    message = str(document.get("detail") or document.get("title") or f"the API answered {status}")
     if status == 429:
         return TooMany(message, status=status, retry_after=retry_after(headers))
     if status >= 500 or status < 400:

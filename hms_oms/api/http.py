@@ -1,8 +1,8 @@
-"""The wire to the door: one request and its answer in JSON, tried again where that is safe.
+"""The wire to the API: one request and its answer in JSON, tried again where that is safe.
 
-A GET may be repeated, and so may what the door does once however often it is asked: those are `safe`.
-Anything else is repeated only where the door cannot have begun with it: it was not reached, or it refused to
-listen (429). Where the answer to such a request is lost, Unavailable says so by `maybe_done`, and whoever
+A GET may be repeated, and so may what the API does once however often it is asked: those are `safe`.
+Anything else is repeated only where the API cannot have begun with it: it was not reached, or it refused to
+listen (429). Where the answer to such a request is lost, Unavailable says so by `maybe_done`, and anyone who
 asked decides.
 """
 
@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from hms_oms.api import endpoint, errors
-from hms_oms.api.errors import DoorError, TooMany, Unavailable
+from hms_oms.api.errors import ApiError, TooMany, Unavailable
 
 #: How often a request is made at most.
 TRIES = 4
@@ -26,12 +26,12 @@ TRIES = 4
 FIRST_PAUSE = 0.25
 #: ... and never more than this.
 LONGEST_PAUSE = 5.0
-#: If the door wants to be left alone for longer than this, the caller hears of it instead.
+#: If the API wants to be left alone for longer than this, the caller hears of it instead.
 LONGEST_REQUEST = 30.0
 #: Seconds until a connection stands, and until an answer begins or goes on.
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
-#: An idle connection is given up before the door does so: a request must not cross its goodbye.
+#: An idle connection is given up before the API does so: a request must not cross its goodbye.
 IDLE_SECONDS = 3.0
 
 #: No answer, or one that may be another in a moment.
@@ -42,10 +42,10 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Wire:
-    """A way to the door; threads may share it, forked processes may not."""
+    """A way to the API; threads may share it, forked processes may not."""
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
-        """Find door and badge as `address.find` does. Raises ConfigError and NoBadge."""
+        """Find API and badge as `address.find` does. Raises ConfigError and NoBadge."""
         found = endpoint.find(url, badge)
         self._told = url, badge
         here = endpoint.is_here(found.url)
@@ -70,7 +70,7 @@ class Wire:
         return self.send("GET", path, query=query, safe=True)
 
     def post(self, path: str, document: Mapping[str, Any], *, safe: bool = False) -> Any:
-        """Have something done; None where the door has nothing to say to it."""
+        """Have something done; None where the API has nothing to say to it."""
         return self.send("POST", path, json=document, safe=safe)
 
     def put(self, path: str, document: Mapping[str, Any]) -> Any:
@@ -103,7 +103,7 @@ class Wire:
                     raise
                 tried += 1
                 continue
-            except DoorError as error:
+            except ApiError as error:
                 pause = _pause(error, tried, safe=safe)
                 if pause is None or tried == tries:
                     raise
@@ -165,14 +165,14 @@ class Wire:
         try:
             return answer.json()
         except ValueError:
-            what = f"what answers at {self.url} is not the door: it does not speak JSON"
+            what = f"what answers at {self.url} is not the API: it does not speak JSON"
             raise Unavailable(what, status=answer.status_code) from None
 
     def _unreachable(self, error: httpx.HTTPError) -> Unavailable:
         if isinstance(error, _NOT_SENT):
-            return Unavailable(f"the door at {self.url} cannot be reached: {error or type(error).__name__}")
+            return Unavailable(f"the API at {self.url} cannot be reached: {error or type(error).__name__}")
         why = "took too long to answer" if isinstance(error, httpx.TimeoutException) else "broke off"
-        return Unavailable(f"the door at {self.url} {why}", maybe_done=True)
+        return Unavailable(f"the API at {self.url} {why}", maybe_done=True)
 
 
 def path(*parts: str | int) -> str:
@@ -184,7 +184,7 @@ class Client:
     """What the clients share: a wire, found as `HMS_URL` and `HMS_BADGE` or the running floor say."""
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
-        """Raises ConfigError where no door is known, NoBadge where there is no badge for it."""
+        """Raises ConfigError where no API is known, NoBadge where there is no badge for it."""
         self._wire = Wire(url, badge)
 
     def close(self) -> None:
@@ -198,8 +198,8 @@ class Client:
         self.close()
 
 
-def _pause(error: DoorError, tried: int, *, safe: bool) -> float | None:
-    """Seconds until the next try; None where there shall be none."""
+def _pause(error: ApiError, tried: int, *, safe: bool) -> float | None:
+    """Seconds until the next try; None where there should be none."""
     if isinstance(error, TooMany):
         wanted = error.retry_after or 0.0
         return None if wanted > LONGEST_REQUEST else max(wanted, jitter(tried))

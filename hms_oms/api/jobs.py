@@ -1,4 +1,4 @@
-"""What the door answers about jobs, queues and cycles: frozen records, times aware and in UTC."""
+"""What the API answers about jobs, queues and cycles: frozen records, times aware and in UTC."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ class Sla:
 
 @dataclass(frozen=True, slots=True)
 class SlaSet(Sla):
-    """A new SLA, what it was `before`, and, if the door can tell, what it would mean for the backlog."""
+    """A new SLA, what it was `before`, and, if the API can tell, what it would mean for the backlog."""
 
     before: float | None
     dry_run: bool = False

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
 
 
@@ -32,14 +32,14 @@ class BrokerState:
         return Refusal(self.kind, self.words) if self.kind and self.words else None
 
 
-def report(connection: Bare, refusal: Refusal | None, trouble: str | None = None) -> None:
+def report(connection: RawConnection, refusal: Refusal | None, trouble: str | None = None) -> None:
     """Record that the dispatcher is at work, whether Redis takes what it publishes, and what fails."""
     parameters = {
         "kind": refusal and refusal.kind,
         "words": refusal and refusal.words,
         "trouble": trouble,
     }
-    statements.run_bare(connection, "report_broker", parameters)
+    statements.run_raw(connection, "report_broker", parameters)
 
 
 def read(connection: Connection) -> BrokerState | None:

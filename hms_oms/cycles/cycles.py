@@ -25,7 +25,7 @@ class UnknownBatch(HmsError):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One cycle: where its requests came from and what became of them at the door.
+    """One cycle: where its requests came from and what became of them at the API.
 
     `differing` of the duplicates have other content than the job that has their key.
     `closed_at` stays None where accepting was cut off: then the rest of the file never came in.

@@ -23,7 +23,7 @@ from hms_oms.daemon.liveness import Sign
 from hms_oms.daemon.renewal import Renewal
 from hms_oms.database import connections as database
 from hms_oms.database import schema_revision, sessions
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +60,10 @@ class Stop:
         self.asked = True
         self._there.send(b".")
 
-    def sleep(self, seconds: float, *connections: Bare) -> None:
+    def sleep(self, seconds: float, *connections: RawConnection) -> None:
         """Sleep until asked to stop, until one of the connections has something to say, or that long."""
         if seconds > 0 and not self.asked:
-            waiting: list[socket.socket | Bare] = [self._here, *connections]
+            waiting: list[socket.socket | RawConnection] = [self._here, *connections]
             select.select(waiting, [], [], seconds)
 
 
@@ -145,7 +145,7 @@ def _require_known(database_url: str) -> None:
         raise error.orig or error from None
 
 
-def _stand_by(name: str, connection: Bare, stop: Stop, sign: Sign) -> Lease | None:
+def _stand_by(name: str, connection: RawConnection, stop: Stop, sign: Sign) -> Lease | None:
     """Wait until the lease is vacant and take it; None where asked to stop before."""
     sessions.listen(connection, leader_election.CHANNEL)
     before, since = None, 0.0

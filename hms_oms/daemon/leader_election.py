@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 #: A leader that has not renewed its lease for this long is taken for gone, in seconds.
 LEASE_SECONDS = 5.0
@@ -52,11 +52,11 @@ class Lease:
     `connection` is the leader's own; each of its statements runs behind the fence.
     """
 
-    def __init__(self, duty: str, term: int, connection: Bare) -> None:
+    def __init__(self, duty: str, term: int, connection: RawConnection) -> None:
         self.duty = duty
         self.term = term
         self.connection = connection
-        self._open: list[Bare] = []
+        self._open: list[RawConnection] = []
         self._statements = 0
         connection.preamble += f"select oms.fence({_literal(duty)}, {term});\n"
 
@@ -65,7 +65,7 @@ class Lease:
         """A transaction of the leader on another connection."""
         with engine.begin() as connection:
             own = connection.connection.driver_connection
-            assert isinstance(own, Bare)
+            assert isinstance(own, RawConnection)
             event.listen(connection, "after_cursor_execute", self._count)
             self._open.append(own)
             try:
@@ -97,13 +97,13 @@ def is_over(error: BaseException) -> bool:
     return isinstance(cause, psycopg2.Error) and cause.pgcode == _OVER
 
 
-def look(connection: Bare, duty: str) -> Seen:
+def look(connection: RawConnection, duty: str) -> Seen:
     """How the lease of `duty` stands."""
-    rows = statements.run_bare(connection, "leader", {"duty": duty})
+    rows = statements.run_raw(connection, "leader", {"duty": duty})
     return Seen(**rows[0]) if rows else Seen()
 
 
-def take(connection: Bare, duty: str, seen: Seen) -> int | None:
+def take(connection: RawConnection, duty: str, seen: Seen) -> int | None:
     """Take the lease as it was seen and return the term; None where another one was first.
 
     Waits for the transactions that the former leader has open, a moment each time.
@@ -114,7 +114,7 @@ def take(connection: Bare, duty: str, seen: Seen) -> int | None:
         f" select pg_advisory_xact_lock({_NAMESPACE}, hashtext({_literal(duty)}));\n"
     )
     try:
-        rows = statements.run_bare(
+        rows = statements.run_raw(
             connection,
             "lead",
             {
@@ -135,18 +135,18 @@ def take(connection: Bare, duty: str, seen: Seen) -> int | None:
     return int(rows[0]["term"]) if rows else None
 
 
-def renew(connection: Bare, duty: str, term: int, seconds: float) -> bool:
+def renew(connection: RawConnection, duty: str, term: int, seconds: float) -> bool:
     """Renew the lease for so many seconds from now; False where the term is over."""
     parameters = {"duty": duty, "term": term, "seconds": seconds, "backend_pid": _session(connection)}
-    return bool(statements.run_bare(connection, "renew", parameters))
+    return bool(statements.run_raw(connection, "renew", parameters))
 
 
-def resign(connection: Bare, duty: str, term: int) -> None:
+def resign(connection: RawConnection, duty: str, term: int) -> None:
     """Give the lease back: one who stands by leads at once."""
-    statements.run_bare(connection, "resign", {"duty": duty, "term": term})
+    statements.run_raw(connection, "resign", {"duty": duty, "term": term})
 
 
-def _session(connection: Bare) -> int | None:
+def _session(connection: RawConnection) -> int | None:
     return None if connection.pooled else connection.info.backend_pid
 
 

@@ -18,7 +18,7 @@ import psycopg2
 from hms_oms.daemon import leader_election
 from hms_oms.daemon.leader_election import LEASE_SECONDS, Lease
 from hms_oms.database import connections
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ STUCK_SECONDS = 8.0
 class Renewal(threading.Thread):
     """Renews `lease` from `start` to `end`; `over` once another process leads."""
 
-    def __init__(self, lease: Lease, connect: Callable[[], Bare]) -> None:
+    def __init__(self, lease: Lease, connect: Callable[[], RawConnection]) -> None:
         super().__init__(name=f"{lease.duty} lease", daemon=True)
         self.over = False
         self.turns = 0
         self._lease = lease
         self._connect = connect
-        self._connection: Bare | None = None
+        self._connection: RawConnection | None = None
         self._ended = threading.Event()
         self._duty_thread = threading.get_ident()
         self._still = 0.0

@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: engines for people's reads, bare connections for the loops and the workers."""
+"""Connections to PostgreSQL: engines for people's reads, raw connections for the loops and the workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from hms_oms.database.sessions import Bare as Bare
+from hms_oms.database.sessions import RawConnection as RawConnection
 from hms_oms.database.sessions import settle
 
 if TYPE_CHECKING:
@@ -79,18 +79,18 @@ def engine(url: str) -> Engine:
 
 def connect(
     url: str, name: str, settings: Mapping[str, str] | None = None, *, autocommit: bool = True
-) -> Bare:
-    """Open a connection of one's own, shown in pg_stat_activity as `name`, with these settings."""
+) -> RawConnection:
+    """Open a connection of its own, shown in pg_stat_activity as `name`, with these settings."""
     connection = _open(url, name)
     settle(connection, settings or {})
     connection.autocommit = autocommit
     return connection
 
 
-def _open(url: str, name: str) -> Bare:
-    connection: Bare = psycopg2.connect(
+def _open(url: str, name: str) -> RawConnection:
+    connection: RawConnection = psycopg2.connect(
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
-        connection_factory=Bare,
+        connection_factory=RawConnection,
         application_name=name,
         connect_timeout=5,
         **_NOTICES_SILENCE,

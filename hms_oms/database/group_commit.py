@@ -1,6 +1,6 @@
 """Group commit: threads that ask at the same time share one statement and one commit.
 
-Whoever holds the turn runs everything that has piled up while the last batch ran, so that a batch costs
+Anyone who holds the turn runs everything that has piled up while the last batch ran, so that a batch costs
 little more than a single row. A process with one thread pays nothing for it: its batches have one row.
 """
 
@@ -34,13 +34,13 @@ class GroupCommit(Generic[Asked, Answer]):
     def __init__(self, run: Callable[[Sequence[Asked]], Sequence[Answer | None]]) -> None:
         self._run = run
         self._turn = threading.Lock()
-        self._door = threading.Lock()
+        self._lock = threading.Lock()
         self._waiting: list[_Slot[Asked, Answer]] = []
 
     def ask(self, asked: Asked) -> Answer | None:
         """Put one question, wait for its batch to be done, and return the answer."""
         slot: _Slot[Asked, Answer] = _Slot(asked)
-        with self._door:
+        with self._lock:
             self._waiting.append(slot)
         with self._turn:
             if not slot.settled:
@@ -50,7 +50,7 @@ class GroupCommit(Generic[Asked, Answer]):
         return slot.answer
 
     def _settle(self) -> None:
-        with self._door:
+        with self._lock:
             batch, self._waiting = self._waiting, []
         try:
             answers = self._run([slot.asked for slot in batch])
@@ -66,7 +66,7 @@ class GroupCommit(Generic[Asked, Answer]):
                 slot.settled = True
 
     def _settle_one_by_one(self, batch: Sequence[_Slot[Asked, Answer]]) -> None:
-        """Find out whose question broke the batch; the others shall not suffer for it."""
+        """Find out whose question broke the batch; the others should not suffer for it."""
         for slot in batch:
             try:
                 (slot.answer,) = self._run([slot.asked])

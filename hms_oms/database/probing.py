@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from hms_oms.database import connections
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import SILENT, Refusal, of_postgresql, of_redis
 from hms_oms.runtime import server_urls
 
@@ -41,7 +41,7 @@ def redis_refusal(client: redis.Redis) -> Refusal | None:
     return None
 
 
-def postgresql_refusal(connection: Bare) -> Refusal | None:
+def postgresql_refusal(connection: RawConnection) -> Refusal | None:
     """Why PostgreSQL takes no writes now; None if it does. The connection is not in a transaction.
 
     The sort spills to disk, so that a full one shows before a table has to grow.
@@ -58,7 +58,7 @@ def postgresql_refusal(connection: Bare) -> Refusal | None:
     return None
 
 
-def reached(url: str, name: str) -> Bare | Refusal:
+def reached(url: str, name: str) -> RawConnection | Refusal:
     """A connection for probes, or why there is none."""
     try:
         return connections.connect(url, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hms_oms.database import connections
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 
 class Line:
@@ -14,12 +14,12 @@ class Line:
     def __init__(
         self, url: str, name: str, settings: Mapping[str, str] | None = None, *, autocommit: bool = True
     ) -> None:
-        self._open: Callable[[], Bare] = lambda: connections.connect(
+        self._open: Callable[[], RawConnection] = lambda: connections.connect(
             url, name, settings, autocommit=autocommit
         )
-        self._connection: Bare | None = None
+        self._connection: RawConnection | None = None
 
-    def connection(self) -> Bare:
+    def connection(self) -> RawConnection:
         """The open connection. Raises psycopg2.OperationalError while there is no server."""
         if self._connection is None or self._connection.closed:
             self._connection = self._open()

@@ -30,7 +30,7 @@ NOTICES_SILENCE: Mapping[str, str] = {
 GRACE_SECONDS = 5.0
 
 
-class Bare(psycopg2.extensions.connection):
+class RawConnection(psycopg2.extensions.connection):
     """A connection of the loops and the workers."""
 
     #: Whether there is a pooler in between: what a session knows may be gone with the next transaction.
@@ -41,7 +41,7 @@ class Bare(psycopg2.extensions.connection):
     statements = 0
 
 
-def settle(connection: Bare, settings: Mapping[str, str]) -> None:
+def settle(connection: RawConnection, settings: Mapping[str, str]) -> None:
     """Tell the server what holds for this new session; at a pooler, have each statement say it.
 
     A pooler shows by the number of the session: it makes up one of its own.
@@ -60,7 +60,7 @@ def settle(connection: Bare, settings: Mapping[str, str]) -> None:
         connection.preamble = "".join(f"set local {name} = '{value}';\n" for name, value in settings.items())
 
 
-def bound(connection: Bare, seconds: float) -> None:
+def bound(connection: RawConnection, seconds: float) -> None:
     """Begin a step's transaction: no statement, no wait for a lock and no pause of it may take longer."""
     limit, idle = f"{seconds * 1000:.0f}", f"{(seconds + GRACE_SECONDS) * 1000:.0f}"
     settings = {
@@ -75,7 +75,7 @@ def bound(connection: Bare, seconds: float) -> None:
         )
 
 
-def listen(connection: Bare, *channels: str) -> bool:
+def listen(connection: RawConnection, *channels: str) -> bool:
     """Have the connection hear of news on these channels; False at a pooler, which would not pass them on."""
     if connection.pooled:
         return False

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2.extras
 
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-_prepared: weakref.WeakKeyDictionary[Bare, set[str]] = weakref.WeakKeyDictionary()
+_prepared: weakref.WeakKeyDictionary[RawConnection, set[str]] = weakref.WeakKeyDictionary()
 
 
 @functools.cache
@@ -38,8 +38,8 @@ def run(connection: Connection, name: str, parameters: Mapping[str, Any]) -> Seq
     return result.mappings().all() if result.returns_rows else []
 
 
-def run_bare(connection: Bare, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Run a statement on a bare connection and return its rows.
+def run_raw(connection: RawConnection, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Run a statement on a raw connection and return its rows.
 
     It is planned once per connection, which saves about half of its time; at a pooler each time, because what
     was prepared in one session is unknown in the next.

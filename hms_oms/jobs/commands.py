@@ -1,4 +1,4 @@
-"""Control: what a person may do to jobs and queues while they live, each with who and why in the diary.
+"""Control: what a person may do to jobs and queues while they live, each with who and why in the event log.
 
 Every verb takes the jobs' ids and changes those that are in a state to be changed; it returns their ids.
 With `change`, the number of a change that can be undone, it keeps what the jobs had before.

@@ -34,16 +34,16 @@ class Standing:
     pause_reason: str | None
     starts_per_minute: int | None
     window_size: int | None
-    diary: tuple[Event, ...]
+    event_log: tuple[Event, ...]
 
     @property
     def losses(self) -> tuple[Event, ...]:
         """When a message or worker was lost, and the job resumed."""
-        return tuple(event for event in self.diary if event.fact == "lost")
+        return tuple(event for event in self.event_log if event.fact == "lost")
 
 
 def standing(connection: Connection, job: int) -> Standing:
     """The standing of one job. Raises UnknownJob."""
     found = read.get(connection, job)
     [row] = statements.run(connection, "standing", {"job": job, "gone": GONE_SECONDS})
-    return Standing(job=found, diary=tuple(read.diary(connection, job)), **row)
+    return Standing(job=found, event_log=tuple(read.event_log(connection, job)), **row)

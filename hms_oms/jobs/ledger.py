@@ -1,6 +1,6 @@
 """The life of jobs: each verb here is one guarded statement, so a race is lost by moving no row.
 
-The verbs of workers and loops take bare connections and many jobs at a time; an answer that is missing
+The verbs of workers and loops take raw connections and many jobs at a time; an answer that is missing
 means that somebody else was first.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Accepted, Claimed, Completion, Taken
 from hms_oms.jobs.tickets import Ticket
@@ -72,22 +72,22 @@ def accept(
     return Accepted([row["id"] for row in rows], len(payloads) - len(rows))
 
 
-def take(connection: Bare, queue: str, count: int) -> list[Taken]:
+def take(connection: RawConnection, queue: str, count: int) -> list[Taken]:
     """Move up to `count` jobs from the front of a queue's backlog into the window."""
-    rows = statements.run_bare(connection, "take", {"queue": queue, "count": count})
+    rows = statements.run_raw(connection, "take", {"queue": queue, "count": count})
     return [
         Taken(row["id"], row["attempt"], row["step"], tuple(row["steps"]), row["recipe_id"]) for row in rows
     ]
 
 
-def wake(connection: Bare) -> float:
+def wake(connection: RawConnection) -> float:
     """Let delayed jobs that are due into the backlog; return in how many seconds the next one is."""
-    row = statements.run_bare(connection, "wake", {})[0]
+    row = statements.run_raw(connection, "wake", {})[0]
     return 0.0 if row["woken"] == WAKE_PAGE else max(0.0, row["next_in"] or math.inf)
 
 
 def claim(
-    connection: Bare,
+    connection: RawConnection,
     tickets: Sequence[tuple[Ticket, float]],
     worker: str,
     *,
@@ -100,7 +100,7 @@ def claim(
     step shares its process with another). With `heard_within` nothing is claimed for a worker whose heartbeat
     is older than so many seconds. What is left out for these two reasons, `claimable` names.
     """
-    rows = statements.run_bare(
+    rows = statements.run_raw(
         connection,
         "claim",
         {
@@ -132,10 +132,10 @@ def claim(
 
 
 def claimable(
-    connection: Bare, tickets: Sequence[Ticket], worker: str, heard_within: float
+    connection: RawConnection, tickets: Sequence[Ticket], worker: str, heard_within: float
 ) -> dict[Ticket, bool]:
     """Those of `tickets` that are good although they were not claimed, and whether the worker is heard."""
-    rows = statements.run_bare(
+    rows = statements.run_raw(
         connection,
         "claimable",
         {
@@ -178,9 +178,9 @@ def plain(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def complete(connection: Bare, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:
+def complete(connection: RawConnection, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:
     """Record steps as done; the answer is the status that each job has now, and none where too late."""
-    rows = statements.run_bare(
+    rows = statements.run_raw(
         connection,
         "complete",
         {
@@ -200,13 +200,18 @@ def complete(connection: Bare, completions: Sequence[Completion], worker: str) -
 
 
 def fail(
-    connection: Bare, ticket: Ticket, error: Mapping[str, Any], *, retry_after: float | None, worker: str
+    connection: RawConnection,
+    ticket: Ticket,
+    error: Mapping[str, Any],
+    *,
+    retry_after: float | None,
+    worker: str,
 ) -> str | None:
     """Record that a step failed: again in `retry_after` seconds, or for good where None.
 
     Returns the status that the job has now, or None where the report is too late.
     """
-    rows = statements.run_bare(
+    rows = statements.run_raw(
         connection,
         "fail",
         {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.tickets import Ticket
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ MOST_SUSPICIONS = 6
 Blame = Literal["step", "worker", "none"]
 
 
-def lose(connection: Bare, tickets: Iterable[Ticket], reason: str, *, blame: Blame = "step") -> int:
+def lose(connection: RawConnection, tickets: Iterable[Ticket], reason: str, *, blame: Blame = "step") -> int:
     """Take back the jobs that these tickets were good for; return how many that were.
 
     With `blame` "step" each counts as a worker lost in its step, and the third one fails its job. With
@@ -31,7 +31,7 @@ def lose(connection: Bare, tickets: Iterable[Ticket], reason: str, *, blame: Bla
     wanted = list(tickets)
     if not wanted:
         return 0
-    rows = statements.run_bare(
+    rows = statements.run_raw(
         connection,
         "lose",
         {

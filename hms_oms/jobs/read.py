@@ -1,4 +1,4 @@
-"""Reading jobs: one, by key, many by filter, and the diary of one."""
+"""Reading jobs: one, by key, many by filter, and the event log of one."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def exceeds(connection: Connection, wanted: Filter, most: int) -> bool:
     return connection.scalar(beyond) is not None
 
 
-def diary(connection: Connection, job: int) -> list[Event]:
+def event_log(connection: Connection, job: int) -> list[Event]:
     """What happened to a job, oldest first."""
     columns = [job_events.c[field.name] for field in fields(Event)]
     query = select(*columns).where(job_events.c.job_id == job).order_by(job_events.c.id)

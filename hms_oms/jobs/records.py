@@ -53,7 +53,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a job's diary."""
+    """One line of a job's event log."""
 
     at: datetime
     fact: str

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2.extras
 
 from hms_oms.database import sessions, statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket, job_name
@@ -54,7 +54,7 @@ class Reservation:
 
 
 def reserve(
-    connection: Bare, queue: str, *, agent: str, lease: float = LEASE_SECONDS, wait: float = 0.0
+    connection: RawConnection, queue: str, *, agent: str, lease: float = LEASE_SECONDS, wait: float = 0.0
 ) -> Reservation | None:
     """Reserve the most urgent job of `queue` whose step is an agent's, for `lease` seconds.
 
@@ -81,14 +81,14 @@ def reserve(
 
 
 def reserve_now(
-    connection: Bare, queue: str, *, agent: str, lease: float = LEASE_SECONDS
+    connection: RawConnection, queue: str, *, agent: str, lease: float = LEASE_SECONDS
 ) -> Reservation | None:
     """As `reserve`, without waiting; inside the caller's transaction, where there is one."""
-    rows = statements.run_bare(connection, "reserve", {"queue": queue, "agent": agent, "lease": lease})
+    rows = statements.run_raw(connection, "reserve", {"queue": queue, "agent": agent, "lease": lease})
     return _reservation(connection, rows[0], agent) if rows else None
 
 
-def held(connection: Bare, ticket: Ticket) -> Reservation:
+def held(connection: RawConnection, ticket: Ticket) -> Reservation:
     """The reservation that was made under a ticket. Raises LeaseLost where it does not hold any more."""
     with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
         cursor.execute(_HELD, {"job": ticket.job, "attempt": ticket.attempt, "step": ticket.step})
@@ -98,10 +98,10 @@ def held(connection: Bare, ticket: Ticket) -> Reservation:
     return _reservation(connection, row, row["worker"])
 
 
-def extend(connection: Bare, reservation: Reservation, lease: float = LEASE_SECONDS) -> datetime:
+def extend(connection: RawConnection, reservation: Reservation, lease: float = LEASE_SECONDS) -> datetime:
     """Keep a reservation for `lease` seconds from now; return until when. Raises LeaseLost."""
     ticket = reservation.ticket
-    rows = statements.run_bare(
+    rows = statements.run_raw(
         connection,
         "extend",
         {"job": ticket.job, "attempt": ticket.attempt, "step": ticket.step, "lease": lease},
@@ -112,7 +112,7 @@ def extend(connection: Bare, reservation: Reservation, lease: float = LEASE_SECO
     return until
 
 
-def report_done(connection: Bare, reservation: Reservation, done: Done) -> str:
+def report_done(connection: RawConnection, reservation: Reservation, done: Done) -> str:
     """Report the step as done; return the job's status now. Raises LeaseLost."""
     report = ledger.completion(reservation.ticket, reservation.recipe, done, by_agent=True)
     status = ledger.complete(connection, [report], reservation.agent).get(reservation.ticket)
@@ -122,7 +122,7 @@ def report_done(connection: Bare, reservation: Reservation, done: Done) -> str:
 
 
 def report_failure(
-    connection: Bare, reservation: Reservation, reason: str, *, retry_after: float | None = None
+    connection: RawConnection, reservation: Reservation, reason: str, *, retry_after: float | None = None
 ) -> str:
     """Report the step as failed, for good or to be reserved again later. Raises LeaseLost."""
     error = {"type": "AgentFailure", "message": reason, "traceback": ""}
@@ -134,7 +134,7 @@ def report_failure(
     return status
 
 
-def _reservation(connection: Bare, row: Mapping[str, Any], agent: str) -> Reservation:
+def _reservation(connection: RawConnection, row: Mapping[str, Any], agent: str) -> Reservation:
     with connection.cursor() as cursor:
         cursor.execute("select definition from oms.recipes where id = %s", (row["recipe_id"],))
         found = cursor.fetchone()

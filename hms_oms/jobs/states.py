@@ -22,7 +22,7 @@ OPEN = frozenset(Status) - TERMINAL
 
 
 class Fact(StrEnum):
-    """What happened to a job; each fact is one line of its diary."""
+    """What happened to a job; each fact is one line of its event log."""
 
     ACCEPTED = "accepted"
     DISPATCHED = "dispatched"
@@ -84,7 +84,7 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
     (Status.FAILED, Fact.REVIVED): Status.WAITING,
     # A person pauses the queue: what is in the window goes back, its tickets go stale.
     (Status.QUEUED, Fact.RECALLED): Status.WAITING,
-    # A person changes the order. What is in the window goes back first, to be taken anew.
+    # A person changes the order. What is in the window goes back first, to be taken again.
     (Status.WAITING, Fact.PROMOTED): Status.WAITING,
     (Status.QUEUED, Fact.PROMOTED): Status.WAITING,
     (Status.WAITING, Fact.REPRIORITIZED): Status.WAITING,

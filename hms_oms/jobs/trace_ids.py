@@ -1,4 +1,4 @@
-"""The ids of a job's trace and its spans: made from its number, so that whoever knows the job knows them."""
+"""The ids of a job's trace and its spans: made from its number, so that nobody need keep them."""
 
 from __future__ import annotations
 

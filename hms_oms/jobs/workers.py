@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -66,12 +66,12 @@ class Worker(Beat):
         return self.slots_lost if queue in self.queues or queue in self.left_queues else 0
 
 
-def beat(connection: Bare, said: Beat) -> list[str]:
+def beat(connection: RawConnection, said: Beat) -> list[str]:
     """Record a worker's heartbeat; return the tickets of steps it runs that the ledger has given up."""
     session = None if connection.pooled else connection.info.backend_pid
     values = {**vars(said), "begun": list(said.begun), "left_queues": list(said.left_queues)}
     values |= {"backend_pid": session}
-    return [row["ticket"] for row in statements.run_bare(connection, "beat", values)]
+    return [row["ticket"] for row in statements.run_raw(connection, "beat", values)]
 
 
 def worker_id(name: str, pid: int, token: str) -> str:
@@ -88,20 +88,20 @@ def session_name(purpose: str, worker: str) -> str:
     return f"hms {purpose} {token} {worker}"
 
 
-def end_sessions(connection: Bare) -> int:
+def end_sessions(connection: RawConnection) -> int:
     """End the transactions that workers have open that are not heard any more; return how many."""
-    return len(statements.run_bare(connection, "end_sessions", {"gone": GONE_SECONDS}))
+    return len(statements.run_raw(connection, "end_sessions", {"gone": GONE_SECONDS}))
 
 
-def leave(connection: Bare, worker: str) -> None:
+def leave(connection: RawConnection, worker: str) -> None:
     """Remove a worker that stops in good order."""
     with connection.cursor() as cursor:
         cursor.execute("delete from oms.workers where id = %s", (worker,))
 
 
-def forget(connection: Bare) -> None:
+def forget(connection: RawConnection) -> None:
     """Remove the rows of workers that were killed long ago; nothing refers to them any more."""
-    statements.run_bare(connection, "forget", {"seconds": FORGET_SECONDS})
+    statements.run_raw(connection, "forget", {"seconds": FORGET_SECONDS})
 
 
 def live(connection: Connection) -> list[Worker]:

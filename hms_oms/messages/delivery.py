@@ -1,6 +1,6 @@
 """How texts leave the outbox: taken under a lease and a fence, attempted, answered, asked after.
 
-The row for an attempt is committed before anything is sent. Whoever comes back after its lease was lost meets
+The row for an attempt is committed before anything is sent. Whose lease was lost meets
 another fence, and changes nothing. With `hms_oms.messages.outbox` the writer of oms.messages and
 oms.message_attempts.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.messages.records import Answer, Asked, Dispatch, EndedLease, Parcel, WaitingPage, WaitingText
 
 #: How long a taken text belongs to its taker, in seconds.
@@ -39,40 +39,40 @@ _RANKS = {
 _BELOW_ALL = ("pending", "sending", "unknown", "open", "not sent")
 #: The states that a text is left in, unless it turns out to have arrived after all.
 ENDED = tuple(name for name, rank in _RANKS.items() if rank > 2)
-#: How often a text is sent anew because the carrier failed to deliver it.
+#: How often a text is sent again because the carrier failed to deliver it.
 RENEWALS = 2
 
 
-def waiting_pages(connection: Bare, phones: int) -> list[WaitingPage]:
+def waiting_pages(connection: RawConnection, phones: int) -> list[WaitingPage]:
     """All pages that wait for the phones of the `phones` pages which are due first, oldest first."""
-    rows = statements.run_bare(connection, "waiting_pages", {"count": phones})
+    rows = statements.run_raw(connection, "waiting_pages", {"count": phones})
     return [WaitingPage(**row) for row in rows]
 
 
-def waiting_texts(connection: Bare, count: int) -> list[WaitingText]:
+def waiting_texts(connection: RawConnection, count: int) -> list[WaitingText]:
     """The next `count` texts to applicants."""
-    return [WaitingText(**row) for row in statements.run_bare(connection, "waiting_texts", {"count": count})]
+    return [WaitingText(**row) for row in statements.run_raw(connection, "waiting_texts", {"count": count})]
 
 
-def sends(connection: Bare, phones: Sequence[str], seconds: float) -> list[Mapping[str, Any]]:
+def sends(connection: RawConnection, phones: Sequence[str], seconds: float) -> list[Mapping[str, Any]]:
     """When (`at`) pages of which `kind` went to these phones (`recipient`) in the last `seconds`."""
-    return list(statements.run_bare(connection, "sends", {"phones": list(phones), "seconds": seconds}))
+    return list(statements.run_raw(connection, "sends", {"phones": list(phones), "seconds": seconds}))
 
 
-def hold(connection: Bare, untils: Mapping[int, datetime]) -> None:
+def hold(connection: RawConnection, untils: Mapping[int, datetime]) -> None:
     """Look at these pages again at these times, not before."""
     if untils:
-        statements.run_bare(connection, "hold", {"messages": list(untils), "untils": list(untils.values())})
+        statements.run_raw(connection, "hold", {"messages": list(untils), "untils": list(untils.values())})
 
 
-def refuse(connection: Bare, refused: Sequence[tuple[int, int, str]]) -> None:
+def refuse(connection: RawConnection, refused: Sequence[tuple[int, int, str]]) -> None:
     """Give up texts (id, fence and reason) that cannot be sent, before any attempt."""
     if refused:
         messages, fences, faults = (list(column) for column in zip(*refused, strict=True))
-        statements.run_bare(connection, "refuse", {"messages": messages, "fences": fences, "faults": faults})
+        statements.run_raw(connection, "refuse", {"messages": messages, "fences": fences, "faults": faults})
 
 
-def begin(connection: Bare, parcels: Sequence[Parcel], sender: str) -> list[Dispatch]:
+def begin(connection: RawConnection, parcels: Sequence[Parcel], sender: str) -> list[Dispatch]:
     """Take texts under a lease and write down an attempt for each, before anything is sent.
 
     A parcel of which anything has changed since it was looked at is left out.
@@ -87,11 +87,11 @@ def begin(connection: Bare, parcels: Sequence[Parcel], sender: str) -> list[Disp
         return []
     names = ("messages", "fences", "carriers", "carried")
     columns = dict(zip(names, map(list, zip(*wanted, strict=True)), strict=True))
-    rows = statements.run_bare(connection, "send", {**columns, "sender": sender, "lease": LEASE_SECONDS})
+    rows = statements.run_raw(connection, "send", {**columns, "sender": sender, "lease": LEASE_SECONDS})
     return [Dispatch(**row, write_by=began + LEASE_SECONDS - MARGIN_SECONDS) for row in rows]
 
 
-def answered(connection: Bare, answers: Sequence[Answer]) -> dict[int, str]:
+def answered(connection: RawConnection, answers: Sequence[Answer]) -> dict[int, str]:
     """Record how hand-overs went; returns the state of each text that was still ours."""
     if not answers:
         return {}
@@ -100,30 +100,30 @@ def answered(connection: Bare, answers: Sequence[Answer]) -> dict[int, str]:
         "messages", "fences", "states", "outcomes", "sids", "http_statuses", "codes", "faults", "delays",
     )  # fmt: skip
     parameters = dict(zip(names, map(list, columns), strict=True))
-    rows = statements.run_bare(connection, "answered", {**parameters, "ended": list(ENDED)})
+    rows = statements.run_raw(connection, "answered", {**parameters, "ended": list(ENDED)})
     return {row["id"]: row["state"] for row in rows}
 
 
-def ended_leases(connection: Bare, count: int = 1000) -> list[EndedLease]:
+def ended_leases(connection: RawConnection, count: int = 1000) -> list[EndedLease]:
     """Take over the texts whose taker let its lease run out."""
-    rows = statements.run_bare(connection, "ended_leases", {"count": count, "lease": LEASE_SECONDS})
+    rows = statements.run_raw(connection, "ended_leases", {"count": count, "lease": LEASE_SECONDS})
     return [EndedLease(**row) for row in rows]
 
 
-def doubt(connection: Bare) -> tuple[int, int]:
+def doubt(connection: RawConnection) -> tuple[int, int]:
     """After a restore: take what had not gone for what may have gone; how many texts and pages that were."""
-    [row] = statements.run_bare(connection, "doubt_texts", {})
+    [row] = statements.run_raw(connection, "doubt_texts", {})
     return int(row["texts"]), int(row["pages"])
 
 
-def expire(connection: Bare) -> int:
+def expire(connection: RawConnection) -> int:
     """Give up what could not go in time; returns how many texts those were."""
-    return len(statements.run_bare(connection, "expire", {}))
+    return len(statements.run_raw(connection, "expire", {}))
 
 
-def to_ask(connection: Bare, *, page: bool, count: int) -> list[Asked]:
+def to_ask(connection: RawConnection, *, page: bool, count: int) -> list[Asked]:
     """Take the texts that the provider is to be asked about now."""
-    rows = statements.run_bare(connection, "asked", {"page": page, "count": count, "lease": LEASE_SECONDS})
+    rows = statements.run_raw(connection, "asked", {"page": page, "count": count, "lease": LEASE_SECONDS})
     return [
         Asked(
             Dispatch(**{name: row[name] for name in _DISPATCH}, write_by=float("-inf")),
@@ -138,7 +138,7 @@ def to_ask(connection: Bare, *, page: bool, count: int) -> list[Asked]:
 
 
 def settle(
-    connection: Bare,
+    connection: RawConnection,
     asked: Asked,
     state: str,
     *,
@@ -147,15 +147,15 @@ def settle(
     resend: bool = False,
     fault: str | None = None,
 ) -> str | None:
-    """Record what follows from asking in vain; the state that it led to, None where the text has moved on."""
+    """Record what follows if nobody answers; the state that it led to, None if the text has moved on."""
     parameters = {"message": asked.text.id, "fence": asked.text.fence, "was": asked.state, "state": state}
     parameters |= {"polls": polls, "delay": delay, "resend": resend, "fault": fault, "ended": list(ENDED)}
-    rows = statements.run_bare(connection, "settled", parameters)
+    rows = statements.run_raw(connection, "settled", parameters)
     return rows[0]["state"] if rows else None
 
 
 def report(
-    connection: Connection | Bare,
+    connection: Connection | RawConnection,
     *,
     message: int,
     attempt: int,
@@ -168,7 +168,7 @@ def report(
 ) -> tuple[str, str] | None:
     """Record a status from the provider; the states before and after, None where it changes nothing.
 
-    A status only moves a text up. A failure that is `passing` has the text sent anew, while anybody wants it.
+    A status only moves a text up. A failure that is `passing` has the text sent again, while it is of use.
     """
     below = [*_BELOW_ALL, *(name for name, rank in _RANKS.items() if rank < _RANKS[status])]
     parameters = {"message": message, "attempt": attempt, "status": status, "sid": sid, "code": code}
@@ -177,9 +177,7 @@ def report(
     if isinstance(connection, Connection):
         moved = [(row["was"], row["state"]) for row in statements.run(connection, "reported", parameters)]
     else:
-        moved = [
-            (row["was"], row["state"]) for row in statements.run_bare(connection, "reported", parameters)
-        ]
+        moved = [(row["was"], row["state"]) for row in statements.run_raw(connection, "reported", parameters)]
     return moved[0] if moved else None
 
 
@@ -194,9 +192,9 @@ def attempt_of(connection: Connection, sid: str) -> tuple[int, int] | None:
     return (rows[0]["message"], rows[0]["attempt"]) if rows else None
 
 
-def claimed(connection: Bare, asked: Dispatch, sids: Sequence[str]) -> set[str]:
+def claimed(connection: RawConnection, asked: Dispatch, sids: Sequence[str]) -> set[str]:
     """Which of these sids belong to other texts, or to attempts of this one that have failed."""
-    rows = statements.run_bare(connection, "claimed", {"message": asked.id, "sids": list(sids)})
+    rows = statements.run_raw(connection, "claimed", {"message": asked.id, "sids": list(sids)})
     return {row["sid"] for row in rows}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ def applied(connection: Connection, callback: int, now: datetime) -> None:
     )
 
 
-def early(connection: Bare, sids: Sequence[str]) -> list[Callback]:
+def early(connection: RawConnection, sids: Sequence[str]) -> list[Callback]:
     """Take the callbacks that came under these sids before anybody knew them, in their order."""
-    rows = statements.run_bare(connection, "early_callbacks", {"sids": list(sids)})
+    rows = statements.run_raw(connection, "early_callbacks", {"sids": list(sids)})
     rows.sort(key=lambda row: row["id"])
     return [Callback("", None, None, row["sid"], row["status"], row["code"]) for row in rows]
 
 
-def opt_out(connection: Connection | Bare, phone: str) -> None:
+def opt_out(connection: Connection | RawConnection, phone: str) -> None:
     """Send no more texts to this phone."""
     _run(connection, "opt_out", phone)
 
@@ -82,8 +82,8 @@ def puzzled(connection: Connection, phone: str, since: datetime) -> int:
     )
 
 
-def _run(connection: Connection | Bare, name: str, phone: str) -> None:
+def _run(connection: Connection | RawConnection, name: str, phone: str) -> None:
     if isinstance(connection, Connection):
         statements.run(connection, name, {"phone": phone})
     else:
-        statements.run_bare(connection, name, {"phone": phone})
+        statements.run_raw(connection, name, {"phone": phone})

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 
 #: The channel that tells of a new page.
 CHANNEL = "ops_pages"
@@ -59,13 +59,15 @@ class TextCounts:
     last_at: datetime | None = None
 
 
-def put(connection: Bare, *, token: str, job: int | None, kind: str, recipient: str, body: str) -> None:
+def put(
+    connection: RawConnection, *, token: str, job: int | None, kind: str, recipient: str, body: str
+) -> None:
     """Put a text that is no page into the outbox, inside the caller's transaction; a token is one text, ever.
 
     No notification: PostgreSQL lets transactions that notify commit one at a time only.
     """
     parameters = {"token": token, "job": job, "kind": kind, "recipient": recipient, "body": body}
-    statements.run_bare(connection, "put_text", parameters)
+    statements.run_raw(connection, "put_text", parameters)
 
 
 def put_page(
@@ -111,7 +113,7 @@ def put_page(
 def cancel_pages(connection: Connection, incident: int) -> int:
     """Take back the pages of an incident: it was acknowledged or resolved. Returns how many will not go.
 
-    Those that were handed over go on, but are not sent anew.
+    Those that were handed over go on, but are not sent again.
     """
     (row,) = statements.run(connection, "cancel_pages", {"incident": incident})
     return int(row["number"])

@@ -34,7 +34,7 @@ class Dispatch:
 class Asked:
     """A text to ask the provider about: its answer was lost (`unknown`), or its arrival is not heard of.
 
-    `age` is how long it has been so, in seconds; `polls` how often the provider was asked in vain;
+    `age` is how long it has been so, in seconds; `polls` how often the provider was asked without an answer;
     `http_status` how the hand-over was answered, if it was.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hms_oms.database import statements
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.workers import GONE_SECONDS
 
 
@@ -38,9 +38,9 @@ class Window:
         return room if self.starts_allowed is None else max(0, min(room, self.starts_allowed))
 
 
-def windows(connection: Bare) -> list[Window]:
+def windows(connection: RawConnection) -> list[Window]:
     """The windows of all queues that are not paused."""
-    rows = statements.run_bare(connection, "windows", {"gone": GONE_SECONDS})
+    rows = statements.run_raw(connection, "windows", {"gone": GONE_SECONDS})
     return [
         Window(
             row["queue"],
@@ -54,6 +54,6 @@ def windows(connection: Bare) -> list[Window]:
     ]
 
 
-def charge(connection: Bare, queue: str, starts: int) -> None:
+def charge(connection: RawConnection, queue: str, starts: int) -> None:
     """Count `starts` against a queue's limit per minute."""
-    statements.run_bare(connection, "charge", {"queue": queue, "starts": starts})
+    statements.run_raw(connection, "charge", {"queue": queue, "starts": starts})

@@ -73,8 +73,8 @@ def no_code(value: str | float, digits: int) -> str:
     """Why a value is no code of so many digits."""
     count = _WORDS[digits] if digits < len(_WORDS) else str(digits)
     told = str(value)
-    bare = told if told.isascii() and told.isalnum() and len(told) <= digits + 5 else shown(told)
-    return suggesting(f"{bare}: {count} digits are needed", likely_values.code(told, digits))
+    raw = told if told.isascii() and told.isalnum() and len(told) <= digits + 5 else shown(told)
+    return suggesting(f"{raw}: {count} digits are needed", likely_values.code(told, digits))
 
 
 def no_day(text: str) -> str:

@@ -99,12 +99,12 @@ def _halves(part: str) -> list[str]:
 
 
 def _part(text: str) -> _Written:
-    bare = _EXTENSION.sub("", text)
-    labels = [label["label"] for label in _LABEL.finditer(bare)]
-    bare = re.sub(r"\(\s*\)|\[\s*\]", " ", _LABEL.sub(" ", bare)).strip(" \t\r:,.-\u2013\u2014")
-    if _NUMBER.fullmatch(bare) and FEWEST_DIGITS <= _digits(bare) <= MOST_DIGITS:
-        return _Written(bare, labels[0] if labels else "")
-    strange = _NUMBER.sub(" ", bare).strip(" ()") or bare
+    raw = _EXTENSION.sub("", text)
+    labels = [label["label"] for label in _LABEL.finditer(raw)]
+    raw = re.sub(r"\(\s*\)|\[\s*\]", " ", _LABEL.sub(" ", raw)).strip(" \t\r:,.-\u2013\u2014")
+    if _NUMBER.fullmatch(raw) and FEWEST_DIGITS <= _digits(raw) <= MOST_DIGITS:
+        return _Written(raw, labels[0] if labels else "")
+    strange = _NUMBER.sub(" ", raw).strip(" ()") or raw
     raise Unreadable(f"{strange[:30]!r} is not understood: write the number alone")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
 
@@ -49,7 +49,7 @@ def register(connection: Connection, recipe: Recipe) -> int:
     return int(inserted)
 
 
-def snapshot(connection: Bare, recipe_id: int) -> Recipe:
+def snapshot(connection: RawConnection, recipe_id: int) -> Recipe:
     """One recipe that a job was accepted under. Raises RecipeUnreadable."""
     with connection.cursor() as cursor:
         cursor.execute("select definition from oms.recipes where id = %s", (recipe_id,))

@@ -50,7 +50,7 @@ def configure(settings: Settings, program: str, *filters: logging.Filter) -> Non
     for each in filters:
         handler.addFilter(each)
     if program == "floor":
-        # Whoever reaches its port could otherwise fill the disk.
+        # Anyone who reaches its port could otherwise fill the disk.
         handler.addFilter(FewAlike())
     # Flower's library has set up a log of its own by now.
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""The one door for settings: read once from the environment, validated whole, then handed on by hand."""
+"""The one place for settings: read once from the environment, validated whole, then handed on by hand."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Settings:
     database_direct_url: str | None = field(default=None, repr=False)
     #: The office's time zone, whose days and clock everything is told in; None: this machine's.
     timezone: str | None = None
-    #: The door that the clients and the command line speak to, and the badge that they show there.
+    #: The API that the clients and the command line speak to, and the badge that they show there.
     url: str | None = field(default=None, repr=False)
     badge: str | None = field(default=None, repr=False)
-    #: The door of the floor that runs under `home`; only that floor's servers file names it.
+    #: The API of the floor that runs under `home`; only that floor's servers file names it.
     floor_url: str | None = None
     recipes: Path = Path(__file__).resolve().parent.parent.parent / "workers" / "recipes"
     #: Worker processes that `hms up` starts, their pool, and the slots of each.
@@ -54,7 +54,7 @@ class Settings:
     worker_pool: str = "threads"
     worker_slots: int = 8
     flower_port: int = 0
-    #: Where the door listens, and whose word on the caller's address (X-Forwarded-For) it takes.
+    #: Where the API listens, and whose word on the caller's address (X-Forwarded-For) it takes.
     floor_host: str = "127.0.0.1"
     floor_port: int = 8080
     floor_proxies: str = ""
@@ -154,7 +154,7 @@ def _running_servers(home: Path) -> dict[str, str]:
         raise ConfigError([f"{home / SERVERS_FILE} cannot be read: {error}"]) from None
     names = ["database_url", "broker_url"]
     if _is_kept(home):
-        # Whoever listens at the port of a floor that was killed may be anybody: no badge is shown there.
+        # Anyone who listens at the port of a floor that was killed may be anybody: no badge is shown there.
         names.append("floor_url")
     return {name: found[name] for name in names if name in found}
 
@@ -228,7 +228,7 @@ def _number(least: int, most: int) -> Callable[[str], int]:
 
 
 def _badge(text: str) -> str:
-    # Whoever holds the badge may act: no message repeats any of it.
+    # Anyone who holds the badge may act: no message repeats any of it.
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("is not a badge: a badge is one word of letters, digits, '-', '_' and '.'")
     return text

@@ -37,7 +37,7 @@ class Heard:
     last: float | None = None
 
 
-class Ear:
+class EventBuffer:
     """Listens in one thread and is asked in another."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Follows the diary of the ledger: every step that was begun or ended is found once, by ear or by sweep.
+"""Follows the event log of the ledger: every step that was begun or ended is found once, by ear or by sweep.
 
 The tickets that were heard are looked up at once. Behind that a sweep reads the numbers of all lines that
 were written meanwhile, and looks up those that nobody has heard of. A line counts by its number, so nothing
@@ -35,7 +35,7 @@ MOST_AHEAD = 300_000
 LOOKS = 4
 #: A line may be written by a transaction that is still open; after so many seconds it is not waited for.
 SETTLE_SECONDS = 30.0
-#: How often the end of the diary is marked at most, in seconds, and the most marks: for longer than that.
+#: How often the end of the event log is marked at most, in seconds, and the most marks: for longer than that.
 MARK_SECONDS = 0.25
 MOST_MARKS = 200
 #: In place of a queue: not heard, but found by the sweep beside what it was looking for.
@@ -53,7 +53,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Found:
-    """What a look at the diary has found, and how many lines in each queue were heard or only swept."""
+    """What a look at the event log has found, and how many lines in each queue were heard or only swept."""
 
     steps: list[Begun | Ended] = field(default_factory=list)
     heard: Counter[str] = field(default_factory=Counter)
@@ -61,7 +61,7 @@ class Found:
 
 
 class Diary:
-    """Remembers how far the diary was read; bounded, however much is written and heard."""
+    """Remembers how far the event log was read; bounded, however much is written and heard."""
 
     def __init__(self, hearing: float) -> None:
         """With `hearing`, the sweep leaves a line for so many seconds to those who are heard of it."""
@@ -147,8 +147,8 @@ class Diary:
         return settled
 
     def _mark(self, connection: Connection, now: float) -> int:
-        """Mark the end of the diary; return the oldest transaction that is still running."""
-        # A line gets its number in a transaction that has one already, so whoever draws a number up to
+        """Mark the end of the event log; return the oldest transaction that is still running."""
+        # A line gets its number in a transaction that has one already, so anyone who draws a number up to
         # `line` does so in a transaction before `following`; those are over when none before it is running.
         line = connection.scalar(
             text("select case when is_called then last_value else 0 end from oms.job_events_id_seq")

@@ -16,13 +16,13 @@ import redis
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from hms_ops.events.event_buffer import Ear, Heard
+from hms_ops.events.event_buffer import EventBuffer, Heard
 
 log = logging.getLogger(__name__)
 
 #: How long to wait before trying again after the broker went away, in seconds: from, to.
 BACKOFF_SECONDS = (0.2, 5.0)
-#: After so many seconds without a word the connection is made anew: a worker beats every two seconds, and
+#: After so many seconds without a word the connection is made again: a worker beats every two seconds, and
 #: a connection whose other end has vanished says nothing either.
 SILENCE_SECONDS = 60.0
 #: How often the thread looks whether it is to end, in seconds.
@@ -43,7 +43,7 @@ _TRANSPORT_OPTIONS = {
 
 
 class _Over(Exception):
-    """The receiver is to end, or to connect anew."""
+    """The receiver is to end, or to connect again."""
 
 
 class Receiver:
@@ -51,7 +51,7 @@ class Receiver:
 
     def __init__(self, broker_url: str) -> None:
         self._url = broker_url
-        self._ear = Ear()
+        self._ear = EventBuffer()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 

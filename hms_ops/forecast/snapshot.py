@@ -78,7 +78,7 @@ class Hearing:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueSeen:
+class QueueSnapshot:
     """One queue in one look. Lengths in jobs, times in seconds, moments aware and in UTC.
 
     `late` counts open jobs past their deadline, in whatever state; `late_since` is the earliest such
@@ -182,7 +182,7 @@ class QueueSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class HostSeen:
+class HostSnapshot:
     """A machine with live workers: load in percent of all its cores, memory of its workers in bytes.
 
     `queues` are those that its workers work for.
@@ -196,7 +196,7 @@ class HostSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """One look at the whole floor at `now`, by the ledger's clock.
 
     `events_at` is when the last worker event was heard; `looked_before` when the look before this one was.
@@ -204,8 +204,8 @@ class Picture:
     """
 
     now: datetime
-    queues: Sequence[QueueSeen] = ()
-    hosts: Sequence[HostSeen] = ()
+    queues: Sequence[QueueSnapshot] = ()
+    hosts: Sequence[HostSnapshot] = ()
     unsent: int = 0
     unsent_since: datetime | None = None
     events_at: datetime | None = None

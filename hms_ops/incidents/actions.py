@@ -78,9 +78,9 @@ def acknowledge(
     limits: Thresholds,
     reason: str | None = None,
 ) -> Incident:
-    """Somebody has it in hand: texts not yet sent are cancelled. Raises UnknownIncident.
+    """Somebody has acknowledged it: texts not yet sent are cancelled. Raises UnknownIncident.
 
-    Acknowledging again makes it last anew. One that was merged into another stands for that one; one that has
+    Acknowledging again makes it last again. One that was merged into another stands for it; one that has
     not opened yet, or is resolved, stays as it is.
     """
     found = _whole(connection, incident)

@@ -27,7 +27,7 @@ class Step(Enum):
     OPEN = auto()
     #: Nothing of it holds any more, for long enough.
     END = auto()
-    #: People are called anew.
+    #: People are called again.
     EXPIRED = auto()
     STEADY = auto()
     #: The call that has waited for the end of a silence is made.

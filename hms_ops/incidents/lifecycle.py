@@ -4,8 +4,8 @@ All rules about the deadlines of a queue feed one incident (`hms_ops.incidents.s
 within it (`hms_ops.incidents.signals`). It begins as pending and opens when one of them has held for its
 `for_seconds`; a pending one that clears is forgotten. An open one is resolved when each has been clear for
 its `clear_seconds`; if it comes back within `reopen_seconds` the same incident is reopened. An
-acknowledgement that runs out while something holds opens it again. Each of these calls people anew; a change
-of stage does not: whom else a warning calls that nobody answers, and when, is the ladder's business. A
+acknowledgement that runs out while something holds opens it again. Each of these calls people again; a change
+of stage does not: whom else a warning calls that nobody answers, and when, is for the escalation policy. A
 silence makes a call wait for its end. An incident that flaps says so once: with `flap_changes` openings and
 endings within `flap_seconds` it is quiet until nothing has changed for `reopen_seconds`.
 
@@ -230,7 +230,7 @@ class _Look:
         detail: Mapping[str, Any] | None = None,
         **values: Any,
     ) -> Incident:
-        """Change an incident so that people are called anew, at the end of a silence if one covers it."""
+        """Change an incident so that people are called again, at the end of a silence if one covers it."""
         outbox.cancel_pages(self.connection, incident.id)
         silence = silences.covering(self.silences, incident.rule, incident.queue)
         called_before = incident.opened_at is not None

@@ -1,6 +1,6 @@
 """The rows of the incidents and of their history: what one is, and the one place that writes them.
 
-Whoever changes an incident holds its row. Losing a race is an empty result: another evaluator was first.
+Anyone who changes an incident holds its row. Losing a race is an empty result: another evaluator was first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Incident:
     `late_jobs`; `worst` is the highest value, `late_jobs` how many jobs are listed as late. `active_at` is
     since when it has held as far as is known, `clear_since` since when nothing of it does any more;
     `changed_at` when it last opened or was resolved. `stage` is the rule that it stands at by its history.
-    `page_seq` counts the calls: how often people were to be called anew, the present one from `page_from` on,
+    `page_seq` counts the calls: how often people were to be called, the present one from `page_from` on,
     and up to `told_seq` they know of the end. A `flapping` incident has said so once and is quiet until it is
     steady; the call of a `silenced` one waits for the end of a silence. `detected_late`: the watch was away
     when it began. `merged_into` is the incident that it turned out to be a part of.

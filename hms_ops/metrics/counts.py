@@ -100,7 +100,7 @@ class Census:
         self._open, self._day = Thrift(OPEN_SHARE), Thrift(DAY_SHARE)
 
     def latest(self, now: datetime, *, anew: bool) -> Count:
-        """The last count. With `anew` another one is begun, if that can be afforded by now.
+        """The last count. With `again` another one is begun, if that can be afforded by now.
 
         The first one is waited for, others only as long as a short one takes: a longer one is in what a later
         look is given. Raises what went wrong with a count.

@@ -1,7 +1,7 @@
 """Measures the floor: one look is one `Picture`, from what was heard and from what the ledger says.
 
 A light look costs a few milliseconds however many jobs are open: deadlines by their index, and the steps that
-were heard. A heavy look also counts the open jobs and sweeps the diary; what it counts is carried on.
+were heard. A heavy look also counts the open jobs and sweeps the event log; what it counts is carried on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.cause import busy_hosts
 from hms_ops.forecast.forecast import Histogram, forecast, later, start_of
 from hms_ops.forecast.scaling import Load
-from hms_ops.forecast.snapshot import Forecast, Hearing, HostSeen, Picture, QueueSeen
+from hms_ops.forecast.snapshot import Forecast, Hearing, HostSnapshot, QueueSnapshot, Snapshot
 from hms_ops.forecast.throughput import Pace, work
 from hms_ops.metrics.counts import Census, Count, Day, Standing
 from hms_ops.statements import statement
@@ -57,7 +57,7 @@ class Measure:
 
     def __init__(self, engine: Engine, receiver: Receiver | None, *, office: tzinfo = UTC) -> None:
         self._receiver = receiver
-        self._diary = Diary(0.0 if receiver is None else HEARING_SECONDS)
+        self._event_log = Diary(0.0 if receiver is None else HEARING_SECONDS)
         self._census = Census(engine, office)
         self._counted_at: datetime | None = None
         self._tallies: dict[str, Tally] = {}
@@ -79,12 +79,12 @@ class Measure:
         self._lately: deque[tuple[float, int, float | None]] = deque(maxlen=HEARING_LOOKS)
         self._dropped = self._malformed = 0
 
-    def look(self, connection: Connection, heavy: bool) -> Picture:
+    def look(self, connection: Connection, heavy: bool) -> Snapshot:
         """One look, in the caller's transaction; the first one is a heavy one in any case."""
         now: datetime = connection.scalar(text("select oms.now()")).astimezone(UTC)
         heard = Heard() if self._receiver is None else self._receiver.drain()
         self._follow(connection, heard, now.timestamp())
-        if heavy or self._counted_at is None or self._diary.behind:
+        if heavy or self._counted_at is None or self._event_log.behind:
             self._sweep(connection, now.timestamp())
         workers = presence.live(connection)
         count = self._census.latest(now, anew=heavy)
@@ -100,7 +100,7 @@ class Measure:
             self._broker = broker_state.read(connection)
         unsent, unsent_since = self._unsent
         looked_before, self._looked = self._looked, now
-        return Picture(
+        return Snapshot(
             now=now,
             queues=queues,
             hosts=_hosts(workers),
@@ -115,7 +115,7 @@ class Measure:
         )
 
     def _follow(self, connection: Connection, heard: Heard, now: float) -> None:
-        steps = self._diary.follow(connection, heard.tickets, now)
+        steps = self._event_log.follow(connection, heard.tickets, now)
         for step in steps:
             self._count(step)
             self._tally(step.queue).source = EVENTS
@@ -126,7 +126,7 @@ class Measure:
         self._lately.append((time.monotonic(), heard.events, lag))
 
     def _sweep(self, connection: Connection, now: float) -> None:
-        found = self._diary.sweep(connection, now)
+        found = self._event_log.sweep(connection, now)
         for step in found.steps:
             self._count(step)
         for queue in found.heard | found.swept:
@@ -149,7 +149,7 @@ class Measure:
 
     def _queue(
         self, row: Mapping[str, Any], workers: Sequence[Worker], now: datetime, count: Count
-    ) -> QueueSeen:
+    ) -> QueueSnapshot:
         name: str = row["name"]
         crew = [worker for worker in workers if name in worker.queues]
         slots = sum(worker.live_slots(name) for worker in crew)
@@ -163,8 +163,8 @@ class Measure:
         ahead = self._ahead.get(name)
         if ahead is not None:
             ahead = later(ahead, *self._lines[name], now)
-        known = self._diary.caught_up
-        queue = QueueSeen(
+        known = self._event_log.caught_up
+        queue = QueueSnapshot(
             name=name,
             sla_minutes=row["sla_minutes"],
             waiting=standing.waiting,
@@ -202,7 +202,7 @@ class Measure:
         )
         return replace(queue, able_since=self._since_able(queue, now))
 
-    def _since_able(self, queue: QueueSeen, now: datetime) -> datetime | None:
+    def _since_able(self, queue: QueueSnapshot, now: datetime) -> datetime | None:
         """Since when its work can be done again, where it was seen that it could not."""
         if not queue.able:
             self._unable.add(queue.name)
@@ -248,18 +248,18 @@ class Measure:
         return Hearing(
             events=events / seconds if seconds else 0.0,
             lag=max((lag for _, _, lag in self._lately if lag is not None), default=None),
-            dropped=self._dropped + self._diary.dropped,
+            dropped=self._dropped + self._event_log.dropped,
             malformed=self._malformed,
         )
 
 
-def _hosts(workers: Sequence[Worker]) -> list[HostSeen]:
+def _hosts(workers: Sequence[Worker]) -> list[HostSnapshot]:
     """Each machine with live workers: the load as its last beat says, the memory of all its workers."""
     hosts: dict[str, list[Worker]] = {}
     for worker in workers:
         hosts.setdefault(worker.host, []).append(worker)
     return [
-        HostSeen(
+        HostSnapshot(
             host,
             max(crew, key=lambda worker: worker.beat_at).cpu_percent,
             sum(worker.rss_bytes for worker in crew),

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.jobs.on_time import Counts
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.statements import statement
 from hms_ops.stats.queue_stats import EVENTS, LEDGER
 from hms_ops.stats.sliding_window import WINDOW_SECONDS
@@ -139,45 +139,45 @@ CATALOGUE: Mapping[str, Meaning] = {
 }
 
 
-def of(picture: Picture, apart: Apart | None = None) -> list[Metric]:
+def of(snapshot: Snapshot, apart: Apart | None = None) -> list[Metric]:
     """The picture as metrics, without those of a queue that raises."""
     apart = apart or Apart()
     found: list[Metric] = []
-    for queue in picture.queues:
+    for queue in snapshot.queues:
         with apart.doing(f"measuring queue {queue.name}"):
-            found += list(_of_queue(queue, picture))
+            found += list(_of_queue(queue, snapshot))
     found.append(
-        Metric("floor.workers", picture.workers, None, None, picture.now, PRESENCE),
+        Metric("floor.workers", snapshot.workers, None, None, snapshot.now, PRESENCE),
     )
-    for host in picture.hosts:
-        found.append(Metric("cpu.percent", host.cpu_percent, None, host.name, picture.now, PRESENCE))
-        found.append(Metric("memory.bytes", host.rss_bytes, None, host.name, picture.now, PRESENCE))
-    if picture.hearing is not None:
+    for host in snapshot.hosts:
+        found.append(Metric("cpu.percent", host.cpu_percent, None, host.name, snapshot.now, PRESENCE))
+        found.append(Metric("memory.bytes", host.rss_bytes, None, host.name, snapshot.now, PRESENCE))
+    if snapshot.hearing is not None:
         heard = {
-            "ops.events": picture.hearing.events,
-            "ops.eventLag": picture.hearing.lag,
-            "ops.dropped": picture.hearing.dropped,
-            "ops.malformed": picture.hearing.malformed,
+            "ops.events": snapshot.hearing.events,
+            "ops.eventLag": snapshot.hearing.lag,
+            "ops.dropped": snapshot.hearing.dropped,
+            "ops.malformed": snapshot.hearing.malformed,
         }
-        found += [Metric(name, value, None, None, picture.now, EVENTS) for name, value in heard.items()]
+        found += [Metric(name, value, None, None, snapshot.now, EVENTS) for name, value in heard.items()]
     return found
 
 
-def publish(connection: Connection, picture: Picture, apart: Apart | None = None) -> None:
+def publish(connection: Connection, snapshot: Snapshot, apart: Apart | None = None) -> None:
     """Keep the newest values, those of a queue at most once a second; an older picture changes nothing.
 
     What is kept of a queue is of one look. If the ledger does not take all together, they are written one by
     one.
     """
     apart = apart or Apart()
-    metrics, written = of(picture, apart), False
+    metrics, written = of(snapshot, apart), False
     with apart.doing("writing all metrics together"), connection.begin_nested():
-        _write(connection, metrics, picture.now)
+        _write(connection, metrics, snapshot.now)
         written = True
     for metric in () if written else metrics:
         where = "".join(f" of {each}" for each in (metric.subject, metric.queue) if each)
         with apart.doing(f"writing {metric.name}{where}"), connection.begin_nested():
-            _write(connection, [metric], picture.now, least=0.0)
+            _write(connection, [metric], snapshot.now, least=0.0)
 
 
 def _write(
@@ -219,8 +219,8 @@ def forget(connection: Connection, now: datetime) -> None:
     )
 
 
-def _of_queue(queue: QueueSeen, picture: Picture) -> Iterator[Metric]:
-    counted = picture.counted_at or picture.now
+def _of_queue(queue: QueueSnapshot, snapshot: Snapshot) -> Iterator[Metric]:
+    counted = snapshot.counted_at or snapshot.now
     for name, value in _counted(queue, counted).items():
         yield Metric(name, value, queue.name, None, counted, LEDGER)
     lengths = {
@@ -231,21 +231,21 @@ def _of_queue(queue: QueueSeen, picture: Picture) -> Iterator[Metric]:
     }
     for state, length in lengths.items():
         yield Metric("queue.length", length, queue.name, state, counted, LEDGER)
-    yield Metric("sla.breached", queue.late, queue.name, None, picture.now, LEDGER)
-    yield Metric("sla.atRisk", queue.at_risk, queue.name, None, picture.now, LEDGER)
+    yield Metric("sla.breached", queue.late, queue.name, None, snapshot.now, LEDGER)
+    yield Metric("sla.atRisk", queue.at_risk, queue.name, None, snapshot.now, LEDGER)
     # How many agents there are, nobody knows.
     online = None if queue.agent_only and not queue.workers else queue.workers
-    yield Metric("worker.online", online, queue.name, None, picture.now, PRESENCE)
+    yield Metric("worker.online", online, queue.name, None, snapshot.now, PRESENCE)
     source = LEDGER if queue.waits is None else queue.waits.source
     for name, value in _windowed(queue).items():
-        yield Metric(name, value, queue.name, None, picture.now, source)
+        yield Metric(name, value, queue.name, None, snapshot.now, source)
     for step in queue.steps:
         times = {"step.time": step.mean, "step.time.p50": step.p50, "step.time.p95": step.p95}
         for name, value in times.items():
-            yield Metric(name, value, queue.name, step.name, picture.now, source)
+            yield Metric(name, value, queue.name, step.name, snapshot.now, source)
 
 
-def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
+def _counted(queue: QueueSnapshot, now: datetime) -> Mapping[str, float | None]:
     """What comes from counting the open jobs, and what has ended today."""
     oldest, ahead = queue.oldest_waiting, queue.forecast
     done_at = None if ahead is None else ahead.done_at
@@ -268,14 +268,14 @@ def _counted(queue: QueueSeen, now: datetime) -> Mapping[str, float | None]:
     }
 
 
-def _today(queue: QueueSeen) -> Counts | None:
+def _today(queue: QueueSnapshot) -> Counts | None:
     ended, on_time = queue.ended_today, queue.on_time_today
     if ended is None or on_time is None:
         return None
     return Counts(on_time, ended - on_time, open_late=queue.late)
 
 
-def _windowed(queue: QueueSeen) -> Mapping[str, float | None]:
+def _windowed(queue: QueueSnapshot) -> Mapping[str, float | None]:
     """What slides over the last five minutes."""
     waits = queue.waits
     steps = (queue.finished or 0) + (queue.failed or 0)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 
 #: How far apart the moments of a queue are, in seconds, and how long they are kept.
 STEP_SECONDS = 5.0
@@ -33,17 +33,17 @@ class Moment:
     done: int | None
 
 
-def keep(connection: Connection, picture: Picture, were_open: Collection[str]) -> set[str]:
+def keep(connection: Connection, snapshot: Snapshot, were_open: Collection[str]) -> set[str]:
     """Keep this moment of each queue with open jobs, and of one that had some; returns the former."""
     rows = [
-        {"at": picture.now, "queue": queue.name, "open": queue.open, "late": queue.late, "done": queue.done}
-        for queue in picture.queues
+        {"at": snapshot.now, "queue": queue.name, "open": queue.open, "late": queue.late, "done": queue.done}
+        for queue in snapshot.queues
         if queue.open or queue.name in were_open
     ]
     if rows:
         connection.execute(_KEEP, rows)
-        connection.execute(_PRUNE, {"before": picture.now - KEPT, "bite": BITE})
-    return {queue.name for queue in picture.queues if queue.open}
+        connection.execute(_PRUNE, {"before": snapshot.now - KEPT, "bite": BITE})
+    return {queue.name for queue in snapshot.queues if queue.open}
 
 
 def history(

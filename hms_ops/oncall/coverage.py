@@ -1,4 +1,4 @@
-"""Coverage of a rota: in which hours of the week does nobody stand on a step of the ladder?
+"""Coverage of a rota: in which hours of the week does nobody stand on a step of the escalation policy?
 
 Shifts follow the clock on the wall, so an instant is uncovered if its weekday and time of day are. The hours
 of the plain week therefore hold in weeks with a change of the clock, too: a skipped hour does not come, a

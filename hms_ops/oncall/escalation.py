@@ -1,4 +1,4 @@
-"""The ladder: who is to be texted about which incident now, and who of its end; fills the outbox.
+"""The escalation policy: who is to be texted about which incident now, and who of its end; fills the outbox.
 
 A call climbs the steps of the on-call document: each is due so long after the call began, and at once where
 nobody on the step before can be reached: their texts failed for good, they want none, or nobody has the

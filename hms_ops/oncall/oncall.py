@@ -1,6 +1,6 @@
 """On call: who is texted about an incident, in which order; the writer of ops.oncall.
 
-A document names recipients with their phones, the steps of the ladder, and weekly shifts. Shifts follow the
+A document names recipients with their phones, steps of escalation, and weekly shifts. Shifts follow the
 clock on the wall, in the document's time zone if it names one, else in the office's: on a day whose clocks go
 forward or back a shift is shorter or longer, and no moment between two shifts that meet is left out. The
 newest document is in force. `docs/on-call.toml` is an example.
@@ -27,7 +27,7 @@ from hms_oms.runtime import clock
 from hms_oms.runtime.errors import RequestRejected
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-#: What a step says in place of a name: whoever has this shift.
+#: What a step says in place of a name: anyone who has this shift.
 SHIFT = "shift:"
 
 Document = Mapping[str, Any]
@@ -66,7 +66,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rung of the ladder: `after` the call began, these people are texted."""
+    """One rung of the escalation policy: `after` the call began, these people are texted."""
 
     after: timedelta
     recipients: tuple[Recipient, ...]
@@ -121,7 +121,7 @@ def in_force(connection: Connection) -> OnCall | None:
 
 
 def on_call(document: Document, now: datetime) -> list[Step]:
-    """The ladder at `now`: who is on each step, nobody twice on one."""
+    """The escalation policy at `now`: who is on each step, nobody twice on one."""
     return [
         Step(timedelta(minutes=step["after_minutes"]), _recipients(document, step["notify"], now))
         for step in document["steps"]

@@ -16,7 +16,7 @@ MISCONFIGURED_SECONDS = 30.0
 PAGE_SECONDS = 60.0
 
 
-class Gate:
+class CircuitBreaker:
     """Whether texts may go now; `fault` says what is wrong with our settings, as far as is known."""
 
     def __init__(self, sender: str) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.messages import delivery, gsm7
 from hms_oms.messages.records import Answer
@@ -24,7 +24,7 @@ LONGEST_WAIT_SECONDS = 600.0
 #: When to ask first what became of a text, in seconds: one whose answer was lost, and one that was taken.
 LOST_SECONDS = 5.0
 TAKEN_SECONDS = 60.0
-#: How long after a fault of the carrier the text is sent anew, in seconds.
+#: How long after a fault of the carrier the text is sent again, in seconds.
 RENEW_SECONDS = 60.0
 #: Faults of the carrier that pass: no handset, unknown, provider's own, too late, too many.
 PASSING = frozenset({"30003", "30008", "30500", "30036", "30001"})
@@ -94,7 +94,12 @@ def patience(outcome: Outcome, tries: int) -> float:
 
 
 def reported(
-    connection: Connection | Bare, message: int, attempt: int, status: str, sid: str | None, code: str | None
+    connection: Connection | RawConnection,
+    message: int,
+    attempt: int,
+    status: str,
+    sid: str | None,
+    code: str | None,
 ) -> None:
     """Take over a status that the provider tells of an attempt, called back or asked for."""
     sid, code = _kept(sid), _kept(code)

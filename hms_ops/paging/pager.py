@@ -20,12 +20,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hms_oms.daemon.isolation import Apart
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.messages import delivery, inbound
 from hms_oms.messages.records import Asked, Dispatch, Parcel, WaitingPage, WaitingText
 from hms_ops.paging import merging, reconcile
 from hms_ops.paging import outcomes as attempts
-from hms_ops.paging.circuit_breaker import Gate
+from hms_ops.paging.circuit_breaker import CircuitBreaker
 from hms_ops.paging.requests import Flights
 from hms_ops.paging.senders import LookUpFailed, Outcome, Result, Sender, Sighting
 from hms_ops.paging.throttle import LONGEST, Rate, Sent
@@ -58,10 +58,10 @@ class Delivery:
     #: A page is taken up as soon as it is called.
     least_seconds = 0.005
 
-    def __init__(self, connection: Bare, sender: Sender, beat: Beat | None = None) -> None:
+    def __init__(self, connection: RawConnection, sender: Sender, beat: Beat | None = None) -> None:
         self.connection = connection
         self.sender = sender
-        self.gate = Gate(sender.name)
+        self.breaker = CircuitBreaker(sender.name)
         self.flights = Flights()
         self._rate = Rate(sender.per_second)
         self.beat = beat
@@ -77,10 +77,10 @@ class Delivery:
             self._swept = now
             self._sweep()
         more = False
-        if self.gate.lets_pages(now):
+        if self.breaker.lets_pages(now):
             with self._apart.doing("sending pages"):
                 self._send_pages()
-            if self.gate.lets_texts(now):
+            if self.breaker.lets_texts(now):
                 with self._apart.doing("sending texts to applicants"):
                     more = self._send_texts(now)
         self._say(now)
@@ -174,7 +174,7 @@ class Delivery:
         states = delivery.answered(self.connection, answers)
         now = time.monotonic()
         for text, outcome in pairs:
-            self.gate.note(outcome, now)
+            self.breaker.note(outcome, now)
             if outcome.result is Result.OPTED_OUT:
                 inbound.opt_out(self.connection, text.recipient)
             if states.get(text.id) == "failed":
@@ -228,7 +228,7 @@ class Delivery:
         if self.beat is not None and now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
             remark = "; ".join(each for each in (self.sender.remark, self._apart.words) if each)
-            self.beat({"sender": self.sender.name, "fault": self.gate.fault, "remark": remark or None})
+            self.beat({"sender": self.sender.name, "fault": self.breaker.fault, "remark": remark or None})
 
 
 def _send(sender: Sender, batch: Sequence[Dispatch]) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""What follows from asking the provider about a text: is it there, shall it be sent again, or given up?"""
+"""What follows from asking the provider about a text: is it there, should it be sent again, or given up?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXT_HORIZON_SECONDS = 5 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do with a text that was asked for in vain: its next `state`, seen to after `delay` seconds."""
+    """What to do with a text that nobody answers for: its next `state`, seen to after `delay` seconds."""
 
     state: str
     delay: float = 0.0

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Flights:
-    """What is in the air, by lane; whoever starts flights also lands them, in its own thread."""
+    """What is in the air, by lane; anyone who starts flights also lands them, in its own thread."""
 
     def __init__(self) -> None:
         self._airborne: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Why promises were missed: how each of the worst misses spent its time, told from its diary."""
+"""Why promises were missed: how each of the worst misses spent its time, told from its event log."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def worst(
 ) -> Sequence[Miss]:
     """The worst misses of a span, in a queue (None: in all), the latest first.
 
-    Those that failed before their deadline come last. Only the diaries of those that are shown are read.
+    Those that failed before their deadline come last. Only the event logs of those that are shown are read.
     """
     rows = (
         connection.exec_driver_sql(
@@ -76,7 +76,7 @@ def worst(
         .mappings()
         .all()
     )
-    diaries = _diaries(connection, [row["job"] for row in rows])
+    event_logs = _event_logs(connection, [row["job"] for row in rows])
     return [
         Miss(
             job=row["job"],
@@ -86,24 +86,24 @@ def worst(
             deadline=row["deadline"],
             finished_at=row["finished_at"],
             late_seconds=max(0.0, (row["until"] - row["deadline"]).total_seconds()),
-            spent=spent(diaries.get(row["job"], []), row["since"], row["until"]),
+            spent=spent(event_logs.get(row["job"], []), row["since"], row["until"]),
         )
         for row in rows
     ]
 
 
-def spent(diary: Sequence[Event], since: datetime, until: datetime) -> Mapping[Cause, float]:
+def spent(event_log: Sequence[Event], since: datetime, until: datetime) -> Mapping[Cause, float]:
     """How the time from `since` to `until` was spent, in seconds for each cause; together it is all of it.
 
-    Time that no line of the diary tells of counts as waited.
+    Time that no line of the event log tells of counts as waited.
     """
     shares = dict.fromkeys(Cause, timedelta())
     # Lines stand in the order in which they were written; a transaction that had to wait has an older time.
-    moments = list(itertools.accumulate((min(max(event.at, since), until) for event in diary), max))
+    moments = list(itertools.accumulate((min(max(event.at, since), until) for event in event_log), max))
     shares[Cause.WAITED] += (moments[0] if moments else until) - since
     hold, hold_until = Cause.WAITED, since
-    for place, event in enumerate(diary):
-        start, end = moments[place], moments[place + 1] if place + 1 < len(diary) else until
+    for place, event in enumerate(event_log):
+        start, end = moments[place], moments[place + 1] if place + 1 < len(event_log) else until
         if event.status == Status.WAITING:
             hold, hold_until = _hold(event, hold, hold_until, until)
             released = min(max(start, hold_until), end)
@@ -111,7 +111,7 @@ def spent(diary: Sequence[Event], since: datetime, until: datetime) -> Mapping[C
             shares[Cause.WAITED] += end - released
         else:
             hold, hold_until = Cause.WAITED, since
-            shares[_into(diary, place)] += end - start
+            shares[_into(event_log, place)] += end - start
     return {cause: share.total_seconds() for cause, share in shares.items()}
 
 
@@ -124,27 +124,27 @@ def _hold(event: Event, hold: Cause, hold_until: datetime, end: datetime) -> tup
         case Fact.DELAYED:
             return Cause.HELD, datetime.fromisoformat(detail["readyAt"]) if "readyAt" in detail else event.at
         case Fact.RECALLED:
-            # The diary does not say when the queue went on; the job does, by being dispatched.
+            # The event log does not say when the queue went on; the job does, by being dispatched.
             return Cause.HELD, end
         case fact if fact in _IN_PASSING:
             return hold, hold_until
     return Cause.WAITED, event.at
 
 
-def _into(diary: Sequence[Event], place: int) -> Cause:
+def _into(event_log: Sequence[Event], place: int) -> Cause:
     """What the time after a line went into, for a job that is not waiting: the fact that ends it tells."""
-    status = diary[place].status
-    ahead = (diary[later].fact for later in range(place + 1, len(diary)))
+    status = event_log[place].status
+    ahead = (event_log[later].fact for later in range(place + 1, len(event_log)))
     telling = (
         # What has failed stays undone until a person revives it.
-        diary[place].fact
+        event_log[place].fact
         if status == Status.FAILED
         else next((fact for fact in ahead if fact not in _IN_PASSING), "")
     )
     return _UNDONE.get(telling, Cause.RAN_LONG if status == Status.RUNNING else Cause.WAITED)
 
 
-def _diaries(connection: Connection, jobs: Sequence[int]) -> Mapping[int, list[Event]]:
+def _event_logs(connection: Connection, jobs: Sequence[int]) -> Mapping[int, list[Event]]:
     line = job_events.c
     query = (
         select(line.job_id, line.at, line.fact, line.status, line.step, line.attempt, line.who, line.detail)

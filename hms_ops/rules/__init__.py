@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from hms_ops.findings import Finding, Key
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules import (
     behind,
     busy_host,
@@ -41,8 +41,8 @@ class Rule:
     name: str
     title: str
     defaults: Mapping[str, float]
-    judge: Callable[[Picture, Limits], list[Finding]]
-    unknown: Callable[[Picture], list[Key]] = lambda _: []
+    judge: Callable[[Snapshot, Limits], list[Finding]]
+    unknown: Callable[[Snapshot], list[Key]] = lambda _: []
 
 
 def _rule(module: ModuleType) -> Rule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hms_ops.findings import Finding, Key
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "behind"
@@ -18,39 +18,39 @@ DEFAULTS: Mapping[str, float] = {"seconds": 10, "silent_seconds": 60}
 EVENTS = "events"
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """The watch if it looked too long ago, and its hearing; the value is the time between in seconds."""
-    return [*_looks(picture, limits("seconds", None)), *_events(picture, limits("silent_seconds", None))]
+    return [*_looks(snapshot, limits("seconds", None)), *_events(snapshot, limits("silent_seconds", None))]
 
 
-def unknown(picture: Picture) -> list[Key]:
+def unknown(snapshot: Snapshot) -> list[Key]:
     """The hearing, while nothing was heard since the start."""
-    return [(NAME, None, EVENTS)] if picture.events_at is None and _heard_of(picture) else []
+    return [(NAME, None, EVENTS)] if snapshot.events_at is None and _heard_of(snapshot) else []
 
 
-def _looks(picture: Picture, seconds: float) -> Iterator[Finding]:
-    if picture.looked_before is not None:
-        between = (picture.now - picture.looked_before).total_seconds()
+def _looks(snapshot: Snapshot, seconds: float) -> Iterator[Finding]:
+    if snapshot.looked_before is not None:
+        between = (snapshot.now - snapshot.looked_before).total_seconds()
         if between > seconds:
             yield Finding(
-                NAME, None, between, facts={"seconds": between, "looked": picture.looked_before.isoformat()}
+                NAME, None, between, facts={"seconds": between, "looked": snapshot.looked_before.isoformat()}
             )
 
 
-def _events(picture: Picture, seconds: float) -> Iterator[Finding]:
-    if picture.events_at is None or not _heard_of(picture):
+def _events(snapshot: Snapshot, seconds: float) -> Iterator[Finding]:
+    if snapshot.events_at is None or not _heard_of(snapshot):
         return
-    silent = (picture.now - picture.events_at).total_seconds()
+    silent = (snapshot.now - snapshot.events_at).total_seconds()
     if silent > seconds:
         yield Finding(
             NAME,
             None,
             silent,
             subject=EVENTS,
-            facts={"silent_seconds": silent, "events_at": picture.events_at.isoformat()},
+            facts={"silent_seconds": silent, "events_at": snapshot.events_at.isoformat()},
         )
 
 
-def _heard_of(picture: Picture) -> bool:
+def _heard_of(snapshot: Snapshot) -> bool:
     """Whether some live worker has work that it should be heard of."""
-    return any(queue.workers and queue.queued + queue.running for queue in picture.queues)
+    return any(queue.workers and queue.queued + queue.running for queue in snapshot.queues)

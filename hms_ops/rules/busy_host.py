@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hms_ops.findings import Finding
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "busy-host"
@@ -13,7 +13,7 @@ TITLE = "A host is busy"
 DEFAULTS: Mapping[str, float] = {"for_seconds": 300, "percent": 90}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """Hosts at or above `percent` of all their cores; the subject is the host, the value its load."""
     return [
         Finding(
@@ -28,6 +28,6 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
                 "queues": list(host.queues),
             },
         )
-        for host in picture.hosts
+        for host in snapshot.hosts
         if host.cpu_percent >= limits("percent", None)
     ]

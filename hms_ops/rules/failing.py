@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hms_ops.findings import Finding, Key
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "failing"
@@ -14,10 +14,10 @@ TITLE = "Steps fail"
 DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "percent": 80, "steps": 20}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """Queues with a low rate of success; the value is the percentage that failed."""
     found = []
-    for queue in picture.queues:
+    for queue in snapshot.queues:
         if queue.finished is None or queue.failed is None:
             continue
         steps = queue.finished + queue.failed
@@ -30,8 +30,10 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
     return found
 
 
-def unknown(picture: Picture) -> list[Key]:
+def unknown(snapshot: Snapshot) -> list[Key]:
     """Queues whose last five minutes have not been read yet."""
     return [
-        (NAME, queue.name, None) for queue in picture.queues if queue.finished is None or queue.failed is None
+        (NAME, queue.name, None)
+        for queue in snapshot.queues
+        if queue.finished is None or queue.failed is None
     ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hms_ops.findings import Finding, Key
 from hms_ops.forecast.cause import document
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "forecast"
@@ -15,26 +15,26 @@ TITLE = "Jobs will be late"
 DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "clear_seconds": 120, "jobs": 1}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """Queues whose open jobs will be late if nothing changes, paused ones too; the value is how many.
 
     A forecast that is not trusted calls nobody.
     """
-    found = (_judge(queue, limits) for queue in picture.queues)
+    found = (_judge(queue, limits) for queue in snapshot.queues)
     return [finding for finding in found if finding is not None]
 
 
-def unknown(picture: Picture) -> list[Key]:
+def unknown(snapshot: Snapshot) -> list[Key]:
     """Queues with work whose pace is not known: after a new start, until enough jobs are finished."""
     return [
         (NAME, queue.name, None)
-        for queue in picture.queues
+        for queue in snapshot.queues
         if queue.waiting + queue.queued + queue.running
         and (queue.forecast is None or not queue.forecast.trusted)
     ]
 
 
-def _judge(queue: QueueSeen, limits: Limits) -> Finding | None:
+def _judge(queue: QueueSnapshot, limits: Limits) -> Finding | None:
     forecast = queue.forecast
     if forecast is None or not forecast.trusted or forecast.late < max(1, limits("jobs", queue.name)):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hms_ops.findings import Finding
 from hms_ops.forecast.cause import document
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "late"
@@ -14,13 +14,13 @@ TITLE = "Jobs are late"
 DEFAULTS: Mapping[str, float] = {}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:  # noqa: ARG001 a broken promise has no threshold
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:  # noqa: ARG001 a broken promise has no threshold
     """Queues with late jobs, paused ones too; the value is by how many seconds the worst one is late."""
     return [
         Finding(
             NAME,
             queue.name,
-            (picture.now - queue.late_since).total_seconds(),
+            (snapshot.now - queue.late_since).total_seconds(),
             late_jobs=queue.late,
             facts={
                 "late": queue.late,
@@ -32,6 +32,6 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:  # noqa: ARG001 a 
                 "cause": document(queue.cause),
             },
         )
-        for queue in picture.queues
+        for queue in snapshot.queues
         if queue.late and queue.late_since is not None
     ]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hms_ops.findings import Finding
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "no-worker"
 TITLE = "No worker for a queue with work"
-#: A crew that is started anew is back within a few seconds.
+#: A crew that is started again is back within a few seconds.
 DEFAULTS: Mapping[str, float] = {"for_seconds": 15}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:  # noqa: ARG001 none is none
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:  # noqa: ARG001 none is none
     """Queues with work that may be done and no live worker; the value is how many jobs there are.
 
     Paused queues need no worker, nor do those whose steps belong to agents. A running job without a live
@@ -27,7 +27,7 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:  # noqa: ARG001 no
             jobs,
             facts={"jobs": jobs, "next_sla": queue.next_sla and queue.next_sla.isoformat()},
         )
-        for queue in picture.queues
+        for queue in snapshot.queues
         if queue.workers == 0
         and queue.paused_at is None
         and not queue.agent_only

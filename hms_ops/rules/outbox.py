@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from hms_ops.findings import Finding
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "outbox"
@@ -14,12 +14,12 @@ TITLE = "Texts are not sent"
 DEFAULTS: Mapping[str, float] = {"minutes": 2}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """The outbox, if the oldest text that may go is older than `minutes`; the value is its age in seconds."""
-    if picture.unsent_since is None:
+    if snapshot.unsent_since is None:
         return []
-    age = picture.now - picture.unsent_since
+    age = snapshot.now - snapshot.unsent_since
     if age <= timedelta(minutes=limits("minutes", None)):
         return []
-    facts = {"unsent": picture.unsent, "unsent_since": picture.unsent_since.isoformat()}
+    facts = {"unsent": snapshot.unsent, "unsent_since": snapshot.unsent_since.isoformat()}
     return [Finding(NAME, None, age.total_seconds(), facts=facts)]

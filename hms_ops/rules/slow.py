@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hms_ops.findings import Finding, Key
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "slow"
@@ -15,21 +15,21 @@ TITLE = "Jobs wait too long"
 DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "share": 1.0, "jobs": 5}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """Queues whose mean wait is above the SLA while a job still waits that long; the value is the mean.
 
     The mean is of five minutes: once all who waited have had their turn, it says how it was.
     """
-    found = (_judge(queue, picture.now, limits) for queue in picture.queues)
+    found = (_judge(queue, snapshot.now, limits) for queue in snapshot.queues)
     return [finding for finding in found if finding is not None]
 
 
-def unknown(picture: Picture) -> list[Key]:
+def unknown(snapshot: Snapshot) -> list[Key]:
     """Queues whose last five minutes have not been read yet."""
-    return [(NAME, queue.name, None) for queue in picture.queues if queue.waits is None]
+    return [(NAME, queue.name, None) for queue in snapshot.queues if queue.waits is None]
 
 
-def _judge(queue: QueueSeen, now: datetime, limits: Limits) -> Finding | None:
+def _judge(queue: QueueSnapshot, now: datetime, limits: Limits) -> Finding | None:
     waits = queue.waits
     if waits is None or waits.mean is None or queue.sla_minutes is None:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from hms_ops.findings import Finding
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.rules.limits import Limits
 
 NAME = "stalled"
@@ -15,18 +15,18 @@ TITLE = "A queue stands still"
 DEFAULTS: Mapping[str, float] = {"for_seconds": 10, "minutes": 5}
 
 
-def judge(picture: Picture, limits: Limits) -> list[Finding]:
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """Queues that stand still; the value is for how many seconds.
 
     The clock starts with the last step finished, with the oldest work that waits, or with the end of a pause
     or of a time without workers, whichever is latest, so work that may just have begun is given its time.
     """
     found = []
-    for queue in picture.queues:
+    for queue in snapshot.queues:
         since = max(_since(queue), default=None)
         if since is None or not queue.able:
             continue
-        stood = picture.now - since
+        stood = snapshot.now - since
         if stood > timedelta(minutes=limits("minutes", queue.name)):
             facts = {
                 "since": since.isoformat(),
@@ -39,7 +39,7 @@ def judge(picture: Picture, limits: Limits) -> list[Finding]:
     return found
 
 
-def _since(queue: QueueSeen) -> list[datetime]:
+def _since(queue: QueueSnapshot) -> list[datetime]:
     waits = [moment for moment in (queue.oldest_waiting, queue.oldest_queued) if moment is not None]
     begun = [moment for moment in (queue.last_finished, queue.able_since) if moment is not None]
     return [min(waits), *begun] if waits else []

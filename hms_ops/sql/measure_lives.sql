@@ -1,4 +1,4 @@
--- The diaries of jobs, each with what is needed to read it. A dispatch changes nothing that is measured.
+-- The event logs of jobs, each with what is needed to read it. A dispatch changes nothing that is measured.
 select
     line.job_id as job,
     job.recipe_id as recipe,

@@ -1,4 +1,4 @@
-"""How long steps waited and took, read from the diaries of jobs: everything on the ledger's one clock."""
+"""How long steps waited and took, read from the event logs of jobs: everything on the ledger's one clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LATER = "Retry"
 
 
 class Line(NamedTuple):
-    """A line of a job's diary; moments in seconds since 1970, `detail` as the ledger keeps it."""
+    """A line of a job's event log; moments in seconds since 1970, `detail` as the ledger keeps it."""
 
     id: int
     at: float
@@ -64,11 +64,11 @@ class Ended(NamedTuple):
 
 
 def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begun | Ended]:
-    """The beginnings and endings of steps in the diary of one job, from its first line on.
+    """The beginnings and endings of steps in the event log of one job, from its first line on.
 
     A job waits from the line that put it into the backlog, or from when it was allowed to start where that
     is later (`planned`, at acceptance), until it is claimed or reserved. What a person does to the order, a
-    pause or a lost message does not begin the wait anew. A step that follows the one before it in the same
+    pause or a lost message does not begin the wait again. A step that follows the one before it in the same
     chain has not waited.
     """
     place, queue = 0, recipe.steps[0].queue

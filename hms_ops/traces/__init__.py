@@ -1,1 +1,1 @@
-"""The traces of jobs: made from their diaries, sent by OTLP."""
+"""The traces of jobs: made from their event logs, sent by OTLP."""

@@ -137,8 +137,8 @@ def readable(trace: int, spans: Sequence[Span]) -> list[ReadableSpan]:
 
 def _finished(installation: str, row: Any) -> tuple[int, list[Span]]:
     job = Ended(row.id, row.type, row.queue, row.status, row.steps, row.sla, row.finished_at)
-    diary = [Line(**{**line, "at": datetime.fromisoformat(line["at"])}) for line in row.diary]
-    return tracing.trace(installation, job.id), tracing.spans(installation, job, diary)
+    event_log = [Line(**{**line, "at": datetime.fromisoformat(line["at"])}) for line in row.event_log]
+    return tracing.trace(installation, job.id), tracing.spans(installation, job, event_log)
 
 
 def _nanoseconds(moment: datetime) -> int:

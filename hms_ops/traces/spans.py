@@ -1,4 +1,4 @@
-"""A job's trace, made from its diary: the job, with its acceptance, its waits and its steps' runs below.
+"""A job's trace, made from its event log: the job, with its acceptance, its waits and its steps' runs below.
 
 Names and numbers only: no payload, no result, no words of an error, no name of a person.
 """
@@ -36,7 +36,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of its diary: how it stood from then on."""
+    """A line of its event log: how it stood from then on."""
 
     at: datetime
     fact: str
@@ -62,18 +62,18 @@ class Span:
     events: list[tuple[str, datetime]] = field(default_factory=list)
 
 
-def spans(installation: str, job: Ended, diary: Sequence[Line]) -> list[Span]:
+def spans(installation: str, job: Ended, event_log: Sequence[Line]) -> list[Span]:
     """The spans of a job, the job itself first."""
     root = Span(
         f"job {job.type}",
         span_id(installation, job.id),
         None,
-        diary[0].at,
-        max(job.finished_at, diary[0].at),
+        event_log[0].at,
+        max(job.finished_at, event_log[0].at),
         {**_common(job), "hms.job.status": job.status, "hms.job.late": int(job.finished_at > job.sla)},
         fault="the job failed" if job.status == Status.FAILED else None,
     )
-    below = [*_accepted(installation, job, diary[0]), *_stretches(installation, job, diary)]
+    below = [*_accepted(installation, job, event_log[0]), *_stretches(installation, job, event_log)]
     return [root, *below]
 
 
@@ -88,11 +88,11 @@ def _accepted(installation: str, job: Ended, line: Line) -> Iterator[Span]:
     yield Span("accept", name, root, line.at, line.at, _common(job))
 
 
-def _stretches(installation: str, job: Ended, diary: Sequence[Line]) -> Iterator[Span]:
+def _stretches(installation: str, job: Ended, event_log: Sequence[Line]) -> Iterator[Span]:
     """What the job did between the lines: each wait until a step runs, and each run of a step."""
     current: Span | None = None
     key: tuple[str, int, int] | None = None
-    for line in diary:
+    for line in event_log:
         kind = "step" if line.status == Status.RUNNING else "wait" if line.status in _WAITING else ""
         # Put back and taken again, it is the same wait.
         follows = key is not None and key == (kind, line.step, line.attempt)

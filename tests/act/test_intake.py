@@ -1,4 +1,4 @@
-"""The door for files: what people's spreadsheets write is read, what cannot be read is refused by line."""
+"""The API for files: what people's spreadsheets write is read, what cannot be read is refused by line."""
 
 from __future__ import annotations
 
@@ -376,7 +376,7 @@ def test_an_over_long_value_costs_its_row_only(quote: str, length: int) -> None:
 
 
 def test_the_field_size_limit_of_the_process_raises_nothing() -> None:
-    """Whoever else sets csv.field_size_limit, a long value is a refusal."""
+    """Anyone who else sets csv.field_size_limit, a long value is a refusal."""
     before = csv.field_size_limit(100)
     try:
         content = table(line(app_id="1"), line(name="x" * 200), line(app_id="2"))

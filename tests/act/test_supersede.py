@@ -12,7 +12,7 @@ from hms_act import accept, cycle, cycle_preview
 from hms_act.files.csv_rows import Row
 from hms_oms.cycles import cycle_rows
 from hms_oms.cycles.cycles import Batch
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.jobs import read as jobs
 from hms_oms.jobs.outcomes import Done
@@ -45,22 +45,22 @@ def run(engine: sa.Engine, recipe: Recipe, *payloads: Mapping[str, Any], superse
     return batch
 
 
-def bring(bare: Bare, recipe: Recipe, job: int, status: str) -> None:
+def bring(raw: RawConnection, recipe: Recipe, job: int, status: str) -> None:
     """Bring a job into a status."""
     if status == "waiting":
         return
-    ledger.take(bare, "shop", 10)
+    ledger.take(raw, "shop", 10)
     if status == "queued":
         return
     for step in recipe.steps:
         ticket = Ticket(job, 1, step.name)
-        ledger.claim(bare, [(ticket, 60.0)], "w")
+        ledger.claim(raw, [(ticket, 60.0)], "w")
         if status == "running":
             return
         if status == "failed":
-            ledger.fail(bare, ticket, {"type": "Error", "message": "no"}, retry_after=None, worker="w")
+            ledger.fail(raw, ticket, {"type": "Error", "message": "no"}, retry_after=None, worker="w")
             return
-        ledger.complete(bare, [ledger.completion(ticket, recipe, Done({}), by_agent=False)], "w")
+        ledger.complete(raw, [ledger.completion(ticket, recipe, Done({}), by_agent=False)], "w")
 
 
 def test_other_content_under_a_known_key_is_told(engine: sa.Engine, shop: Recipe) -> None:
@@ -74,16 +74,16 @@ def test_other_content_under_a_known_key_is_told(engine: sa.Engine, shop: Recipe
 
 @pytest.mark.parametrize("status", ["waiting", "queued"])
 def test_a_job_that_has_not_begun_is_replaced(
-    engine: sa.Engine, bare: Bare, shop: Recipe, status: str
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, status: str
 ) -> None:
     """The old one is cancelled, with who and why; the new one refers to it; asking again changes nothing."""
     first = start(engine, shop, FIRST)
-    bring(bare, shop, first.id, status)
+    bring(raw, shop, first.id, status)
     second = start(engine, shop, CORRECTED, supersede=True)
     assert (second.id != first.id, second.replaces, second.payload) == (True, first.id, CORRECTED)
     assert read(engine, first.id).status == "cancelled"
     with engine.connect() as connection:
-        last = jobs.diary(connection, first.id)[-1]
+        last = jobs.event_log(connection, first.id)[-1]
     assert (last.fact, last.who) == ("cancelled", "ann")
     assert last.detail is not None
     assert last.detail["reason"] == "superseded by a corrected request"
@@ -93,11 +93,11 @@ def test_a_job_that_has_not_begun_is_replaced(
 
 @pytest.mark.parametrize("status", ["running", "done", "failed"])
 def test_a_job_that_has_begun_is_not_replaced(
-    engine: sa.Engine, bare: Bare, shop: Recipe, status: str
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, status: str
 ) -> None:
     """What runs or has ended may have been told to somebody: it stays as it is, and the way out is told."""
     first = start(engine, shop, FIRST)
-    bring(bare, shop, first.id, status)
+    bring(raw, shop, first.id, status)
     assert read(engine, first.id).status == status
     with pytest.raises(KeyReused, match="is not replaced"):
         start(engine, shop, CORRECTED, supersede=True)

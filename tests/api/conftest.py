@@ -1,4 +1,4 @@
-"""A door for the tests: a real server process on the test's own ledger, badges, and a way to ask."""
+"""An API for the tests: a real server process on the test's own ledger, badges, and a way to ask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from hms_floor.auth import tokens
 from hms_floor.auth.tokens import Role
 from hms_floor.local import embedded
-from hms_oms.database import connections as database_door
+from hms_oms.database import connections as database_connections
 from hms_oms.recipes import recipes, registry
 from hms_oms.runtime.settings import Settings
 from tests.conftest import RECIPES, Crew, admin, drop, sibling, wait_until
@@ -26,7 +26,7 @@ ALL = tuple(Role)
 
 
 @dataclass
-class Door:
+class ApiServer:
     """A server process and the ways to it."""
 
     url: str
@@ -53,13 +53,13 @@ class Door:
         return answer.json()
 
     def send(self, data: bytes, *, patience: float = 15.0, source: str = "127.0.0.1") -> bytes:
-        """Send bytes as they are, and return all that is answered until the door hangs up."""
+        """Send bytes as they are, and return all that is answered until the API hangs up."""
         with self.connect(patience, source) as line:
             line.sendall(data)
             return receive_all(line)
 
     def connect(self, patience: float = 15.0, source: str = "127.0.0.1") -> socket.socket:
-        """A bare connection; on Linux any address of 127.0.0.0/8 may be its source."""
+        """A raw connection; on Linux any address of 127.0.0.0/8 may be its source."""
         host, _, port = self.url.removeprefix("http://").partition(":")
         return socket.create_connection((host, int(port)), timeout=patience, source_address=(source, 0))
 
@@ -79,8 +79,8 @@ def receive_all(line: socket.socket) -> bytes:
     return found
 
 
-def start(url: str, broker: str, home: Path, **environment: str) -> Door:
-    """Start a door on a database, and wait until it answers."""
+def start(url: str, broker: str, home: Path, **environment: str) -> ApiServer:
+    """Start an API on a database, and wait until it answers."""
     crew = Crew(url, broker, home)
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
@@ -97,8 +97,8 @@ def start(url: str, broker: str, home: Path, **environment: str) -> Door:
         except httpx.TransportError:
             return False
 
-    wait_until(answers, "the door to answer", 60.0)
-    return Door(address, settings, process, client)
+    wait_until(answers, "the API to answer", 60.0)
+    return ApiServer(address, settings, process, client)
 
 
 @pytest.fixture(scope="module")
@@ -107,59 +107,61 @@ def floor_database(servers: embedded.Servers, template: str) -> Iterator[str]:
     name = f"hms_floor_{uuid.uuid4().hex[:12]}"
     admin(servers, f"create database {name} template {template}")
     url = sibling(servers, name)
-    with database_door.engine(url).begin() as connection:
+    with database_connections.engine(url).begin() as connection:
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)
     yield url
-    database_door.engine(url).dispose()
+    database_connections.engine(url).dispose()
     drop(servers, name)
 
 
 @pytest.fixture(scope="module")
-def open_door(floor_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Door]]:
-    """Open a door on the module's ledger, with settings of one's own."""
-    opened: list[Door] = []
+def open_api(
+    floor_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., ApiServer]]:
+    """Open an API on the module's ledger, with settings of its own."""
+    opened: list[ApiServer] = []
 
-    def make(**environment: str) -> Door:
+    def make(**environment: str) -> ApiServer:
         home = tmp_path_factory.mktemp("door")
         opened.append(start(floor_database, "redis://127.0.0.1:1/0", home, **environment))
         return opened[-1]
 
     yield make
-    for door in opened:
-        door.client.close()
-        door.process.terminate()
-        door.process.wait(20)
+    for api_server in opened:
+        api_server.client.close()
+        api_server.process.terminate()
+        api_server.process.wait(20)
 
 
 @pytest.fixture(scope="module")
-def standing_door(open_door: Callable[..., Door]) -> Door:
-    """The door of a module: to start one takes a while."""
-    return open_door()
+def standing_api(open_api: Callable[..., ApiServer]) -> ApiServer:
+    """The API of a module: to start one takes a while."""
+    return open_api()
 
 
 @pytest.fixture
 def database(floor_database: str) -> str:
     """The module's ledger, with nothing but queues and recipes in it."""
-    with database_door.engine(floor_database).begin() as connection:
+    with database_connections.engine(floor_database).begin() as connection:
         connection.exec_driver_sql(_EMPTY)
     return floor_database
 
 
 @pytest.fixture
-def door(standing_door: Door, database: str) -> Door:
-    """A door on an empty ledger."""
-    assert standing_door.process.poll() is None, "a test before this one has brought the door down"
-    return standing_door
+def api_server(standing_api: ApiServer, database: str) -> ApiServer:
+    """An API on an empty ledger."""
+    assert standing_api.process.poll() is None, "a test before this one has brought the API down"
+    return standing_api
 
 
 @pytest.fixture
-def order(door: Door) -> Callable[..., str]:
+def order(api_server: ApiServer) -> Callable[..., str]:
     """Start an order of the shop, and return its id."""
 
     def place(number: int, **more: Any) -> str:
         document = {"jobType": "shop:order:v1", "payload": {"number": number, **more}}
-        answer = door.ask("POST", "/jobs", document)
+        answer = api_server.ask("POST", "/jobs", document)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["jobId"])
 

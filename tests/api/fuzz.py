@@ -1,4 +1,4 @@
-"""`python -m tests.api.fuzz`: schemathesis against a running door, all checks, for ten minutes.
+"""`python -m tests.api.fuzz`: schemathesis against a running API, all checks, for ten minutes.
 
 python -m tests.api.fuzz --seconds 600 --seed 7
 """
@@ -16,23 +16,23 @@ from hms_floor.cli.installation import db
 from hms_floor.local import embedded
 from hms_oms.recipes import recipes
 from hms_oms.runtime.settings import Settings
-from tests.api.conftest import Door, start
+from tests.api.conftest import ApiServer, start
 
 CONFIG = Path(__file__).parent / "schemathesis.toml"
 #: A reservation may be waited for, for half a minute.
 LONGEST_ANSWER = 35
 
 
-def run(door: Door, folder: Path, seconds: int, *words: str) -> subprocess.CompletedProcess[str]:
-    """Fuzz a door for so long, and return what schemathesis says; its exit code is 0 without any failure."""
+def run(api_server: ApiServer, folder: Path, seconds: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """Fuzz an API for so long, and return what schemathesis says; its exit code is 0 without any failure."""
     document = folder / "openapi.json"
-    document.write_text(json.dumps(door.get("/openapi.json")))
+    document.write_text(json.dumps(api_server.get("/openapi.json")))
     return subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")),
             *("--config-file", str(CONFIG)),
-            *("run", str(document), "--url", door.url),
-            *("--header", f"Authorization: Bearer {door.badge()}"),
+            *("run", str(document), "--url", api_server.url),
+            *("--header", f"Authorization: Bearer {api_server.badge()}"),
             *("--checks", "all", "--max-time", str(seconds)),
             *("--max-response-time", str(LONGEST_ANSWER), "--no-color", *words),
         ],
@@ -44,7 +44,7 @@ def run(door: Door, folder: Path, seconds: int, *words: str) -> subprocess.Compl
 
 
 def main() -> None:
-    """Start servers and a door of one's own, fuzz it, and exit as schemathesis does."""
+    """Start servers and an API of its own, fuzz it, and exit as schemathesis does."""
     parser = argparse.ArgumentParser(prog="python -m tests.api.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=600, metavar="N", help="how long (default 600)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed tries the same things")
@@ -58,13 +58,13 @@ def main() -> None:
             db.prepare(servers.database_url, recipes.load_folder(known).values())
             # One badge asks as fast as it can.
             more = {"HMS_RECIPES": str(known), "HMS_FLOOR_RATE": "100000"}
-            door = start(servers.database_url, servers.broker_url, folder, **more)
+            api_server = start(servers.database_url, servers.broker_url, folder, **more)
             try:
                 words = ["--continue-on-failure", *(["--seed", str(asked.seed)] if asked.seed else [])]
-                done = run(door, folder, asked.seconds, *words)
+                done = run(api_server, folder, asked.seconds, *words)
             finally:
-                door.process.terminate()
-                door.process.wait(20)
+                api_server.process.terminate()
+                api_server.process.wait(20)
             print(done.stdout, done.stderr, sep="\n")
             failed = (folder / "floor.log").read_text().count("a request failed")
             print(f"{failed} requests failed for a fault of the server")

@@ -32,7 +32,7 @@ from hms_floor.api.roles import OPEN, TABLE, markdown
 from hms_floor.auth import sign_in_link, tokens
 from hms_floor.auth.tokens import Role
 from hms_oms.runtime.settings import Settings
-from tests.api.conftest import Door
+from tests.api.conftest import ApiServer
 from tests.conftest import wait_until
 
 PLACES = {
@@ -65,22 +65,24 @@ def test_every_route_is_in_the_table_and_nothing_else_is() -> None:
 
 
 def test_the_documents_have_the_table_as_it_is() -> None:
-    """docs/door.md holds the table of the code."""
-    told = (Path(__file__).parents[2] / "docs" / "door.md").read_text(encoding="utf-8")
+    """docs/api.md holds the table of the code."""
+    told = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
     assert markdown() in told
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_opens_what_the_table_says(door: Door, role: Role) -> None:
+def test_a_role_opens_what_the_table_says(api_server: ApiServer, role: Role) -> None:
     """Each route, with a badge of one role alone: 403 where the table does not name it, only there."""
-    badge = door.badge(role)
+    badge = api_server.badge(role)
     for action in GUARDED:
         method, path = place(action)
         if path.startswith("/stream") and role in TABLE[action] and path == "/stream":
-            with door.client.stream("GET", path, headers={"Authorization": f"Bearer {badge}"}) as answer:
+            with api_server.client.stream(
+                "GET", path, headers={"Authorization": f"Bearer {badge}"}
+            ) as answer:
                 assert answer.status_code == 200
             continue
-        answer = door.ask(method, path, None if method == "GET" else {}, badge=badge)
+        answer = api_server.ask(method, path, None if method == "GET" else {}, badge=badge)
         allowed = role in TABLE[action]
         assert (answer.status_code != 403) == allowed, f"{action} for {role}: {answer.text}"
         assert answer.status_code != 401
@@ -88,9 +90,9 @@ def test_a_role_opens_what_the_table_says(door: Door, role: Role) -> None:
 
 
 @pytest.fixture(scope="module")
-def broken(standing_door: Door) -> dict[str, str | None]:
+def broken(standing_api: ApiServer) -> dict[str, str | None]:
     """Badges that do not hold, each for one reason alone."""
-    key = tokens.key(standing_door.settings.home)
+    key = tokens.key(standing_api.settings.home)
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": "hms",
@@ -130,7 +132,7 @@ def broken(standing_door: Door) -> dict[str, str | None]:
 
 
 def test_no_route_opens_for_a_badge_that_does_not_hold(
-    door: Door, broken: dict[str, str | None], engine: sa.Engine
+    api_server: ApiServer, broken: dict[str, str | None], engine: sa.Engine
 ) -> None:
     """Every guarded route times every broken badge: 401, with a challenge, and nothing in the audit trail."""
     for action in GUARDED:
@@ -138,53 +140,58 @@ def test_no_route_opens_for_a_badge_that_does_not_hold(
         for what, badge in broken.items():
             headers = {} if badge is None else {"Authorization": f"Bearer {badge}"}
             body = None if method == "GET" else {}
-            answer = door.client.request(method, path, headers=headers, json=body)
+            answer = api_server.client.request(method, path, headers=headers, json=body)
             assert answer.status_code == 401, f"{action}, {what}: {answer.status_code}"
             assert answer.headers["www-authenticate"].startswith("Bearer")
     with engine.connect() as connection:
         assert connection.scalar(sa.text("select count(*) from oms.audit")) == 0
 
 
-def test_a_badge_that_was_taken_back_opens_nothing(door: Door) -> None:
+def test_a_badge_that_was_taken_back_opens_nothing(api_server: ApiServer) -> None:
     """Within two seconds each route refuses it, also the one that took it back."""
-    issued = door.ask("POST", "/badges", {"actor": "eve", "roles": [role.value for role in Role]}).json()
-    assert door.ask("GET", "/me", badge=issued["badge"]).status_code == 200
-    door.ask("POST", f"/badges/{issued['jti']}/revoke", {"reason": "lost"})
+    issued = api_server.ask(
+        "POST", "/badges", {"actor": "eve", "roles": [role.value for role in Role]}
+    ).json()
+    assert api_server.ask("GET", "/me", badge=issued["badge"]).status_code == 200
+    api_server.ask("POST", f"/badges/{issued['jti']}/revoke", {"reason": "lost"})
     wait_until(
-        lambda: door.ask("GET", "/me", badge=issued["badge"]).status_code == 401,
+        lambda: api_server.ask("GET", "/me", badge=issued["badge"]).status_code == 401,
         "the badge to be refused",
         3.0,
     )
     for action in GUARDED:
         method, path = place(action)
-        answer = door.ask(method, path, None if method == "GET" else {}, badge=issued["badge"])
+        answer = api_server.ask(method, path, None if method == "GET" else {}, badge=issued["badge"])
         assert answer.status_code == 401, action
-    [entry] = [each for each in door.get("/badges")["badges"] if each["jti"] == issued["jti"]]
+    [entry] = [each for each in api_server.get("/badges")["badges"] if each["jti"] == issued["jti"]]
     assert (entry["actor"], entry["revokedBy"], entry["reason"]) == ("eve", "ann", "lost")
 
 
-def test_two_authorization_headers_are_none(door: Door) -> None:
-    """Nobody shall wonder which of them counted."""
-    token = door.badge()
+def test_two_authorization_headers_are_none(api_server: ApiServer) -> None:
+    """Nobody should wonder which of them counted."""
+    token = api_server.badge()
     headers = [("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]
-    assert door.client.get("/me", headers=headers).status_code == 401
+    assert api_server.client.get("/me", headers=headers).status_code == 401
 
 
-def test_what_is_open_tells_nothing_of_the_work(door: Door) -> None:
+def test_what_is_open_tells_nothing_of_the_work(api_server: ApiServer) -> None:
     """Signs of life need no badge; what the provider calls back needs a signature."""
-    assert door.client.get("/healthz").json()["database"] == "ok"
-    assert door.client.get("/readyz").json() == {"status": "ok"}
+    assert api_server.client.get("/healthz").json()["database"] == "ok"
+    assert api_server.client.get("/readyz").json() == {"status": "ok"}
     for path in ("/twilio/status", "/twilio/reply"):
-        assert door.client.post(path, data={"MessageSid": "SM1"}).status_code in (403, 404)
+        assert api_server.client.post(path, data={"MessageSid": "SM1"}).status_code in (403, 404)
 
 
-def test_an_agent_works_on_the_queues_of_its_badge_alone(door: Door) -> None:
+def test_an_agent_works_on_the_queues_of_its_badge_alone(api_server: ApiServer) -> None:
     """Another queue is refused, whether it exists or not."""
     assert (
-        door.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=["other"]).status_code == 403
+        api_server.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=["other"]).status_code
+        == 403
     )
-    assert door.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=[]).status_code == 403
-    own = door.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=["returns-desk"])
+    assert (
+        api_server.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=[]).status_code == 403
+    )
+    own = api_server.ask("POST", "/queues/returns-desk/reserve", {}, Role.AGENT, queues=["returns-desk"])
     assert own.status_code == 204
 
 
@@ -205,26 +212,26 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def strangers_door(open_door: Callable[..., Door], provider: dict[str, Any]) -> Door:
-    """A door that takes the badges of the identity provider alone."""
-    return open_door(HMS_BADGE_JWKS=str(provider["path"]), HMS_BADGE_ISSUER="https://id.example.gov")
+def strangers_api(open_api: Callable[..., ApiServer], provider: dict[str, Any]) -> ApiServer:
+    """An API that takes the badges of the identity provider alone."""
+    return open_api(HMS_BADGE_JWKS=str(provider["path"]), HMS_BADGE_ISSUER="https://id.example.gov")
 
 
 def test_badges_of_an_identity_provider(
-    strangers_door: Door, provider: dict[str, Any], database: str
+    strangers_api: ApiServer, provider: dict[str, Any], database: str
 ) -> None:
-    """RS256 and ES256 open the door, by the key that the badge names; nothing else does."""
+    """RS256 and ES256 open the API, by the key that the badge names; nothing else does."""
     now = int(time.time())
     claims = {"iss": "https://id.example.gov", "aud": "hms", "sub": "bob", "roles": ["viewer", "wizard"]}
     claims |= {"jti": "bob-1", "exp": now + 600}  # type: ignore[dict-item]
 
     def status(token: str) -> int:
-        return strangers_door.ask("GET", "/me", badge=token).status_code
+        return strangers_api.ask("GET", "/me", badge=token).status_code
 
     for key, algorithm, kid in (("rsa", "RS256", "r"), ("ec", "ES256", "e")):
         token = jwt.encode(claims, provider[key], algorithm=algorithm, headers={"kid": kid})
-        assert strangers_door.ask("GET", "/me", badge=token).json()["roles"] == ["viewer"]
-        assert strangers_door.ask("GET", "/audit", badge=token).status_code == 403
+        assert strangers_api.ask("GET", "/me", badge=token).json()["roles"] == ["viewer"]
+        assert strangers_api.ask("GET", "/audit", badge=token).status_code == 403
         assert status(jwt.encode(claims, provider[key], algorithm=algorithm, headers={"kid": "x"})) == 401
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     assert status(jwt.encode(claims, other, algorithm="RS256", headers={"kid": "r"})) == 401
@@ -233,20 +240,20 @@ def test_badges_of_an_identity_provider(
     assert status(jwt.encode(claims, None, algorithm="none", headers={"kid": "r"})) == 401  # type: ignore[arg-type]
     for secret in (provider["public"], provider["jwk"]):
         assert status(_hs256(claims, secret)) == 401
-    answer = strangers_door.ask(
+    answer = strangers_api.ask(
         "GET", "/me", badge=jwt.encode(claims, provider["rsa"], algorithm="RS256", headers={"kid": "r"})
     )
     assert answer.json()["actor"] == "bob"
 
 
 def test_no_route_opens_for_a_badge_signed_with_what_everybody_knows(
-    strangers_door: Door, provider: dict[str, Any], engine: sa.Engine
+    strangers_api: ApiServer, provider: dict[str, Any], engine: sa.Engine
 ) -> None:
     """Every guarded route, for no algorithm at all and for an HMAC with the provider's public key: 401."""
     claims: dict[str, Any] = {"iss": "https://id.example.gov", "aud": "hms", "sub": "eve", "jti": "eve-2"}
     claims |= {"roles": [role.value for role in Role], "queues": ["*"], "exp": int(time.time()) + 600}
     good = jwt.encode(claims, provider["rsa"], algorithm="RS256", headers={"kid": "r"})
-    assert strangers_door.ask("GET", "/me", badge=good).status_code == 200
+    assert strangers_api.ask("GET", "/me", badge=good).status_code == 200
     forged = [
         jwt.encode(claims, None, algorithm="none", headers={"kid": "r"}),  # type: ignore[arg-type]
         *(_hs256(claims, secret) for secret in (provider["public"], provider["jwk"])),
@@ -254,14 +261,14 @@ def test_no_route_opens_for_a_badge_signed_with_what_everybody_knows(
     for action in GUARDED:
         method, path = place(action)
         for badge in forged:
-            answer = strangers_door.ask(method, path, None if method == "GET" else {}, badge=badge)
+            answer = strangers_api.ask(method, path, None if method == "GET" else {}, badge=badge)
             assert answer.status_code == 401, action
     with engine.connect() as connection:
         assert connection.scalar(sa.text("select count(*) from oms.audit")) == 0
 
 
 def test_a_provider_without_an_answer_is_left_alone_for_a_while(tmp_path: Path) -> None:
-    """Whoever shows made-up badges cannot have the door ask it, and wait for it, each time."""
+    """Anyone who shows made-up badges cannot have the API ask it, and wait for it, each time."""
     asked: list[bool] = []
     with socket.create_server(("127.0.0.1", 0)) as provider:
         address = f"https://127.0.0.1:{provider.getsockname()[1]}/keys"
@@ -282,11 +289,11 @@ def test_a_provider_without_an_answer_is_left_alone_for_a_while(tmp_path: Path) 
         provider.shutdown(socket.SHUT_RDWR)
 
 
-def test_where_a_provider_issues_badges_there_are_no_links(strangers_door: Door) -> None:
+def test_where_a_provider_issues_badges_there_are_no_links(strangers_api: ApiServer) -> None:
     """Neither is one made, nor does one that was made before let anybody in; both say why."""
-    home = strangers_door.settings.home
+    home = strangers_api.settings.home
     code = sign_in_link.make_code(home, time.time())
-    answer = strangers_door.client.get("/enter", params={"code": code})
+    answer = strangers_api.client.get("/enter", params={"code": code})
     assert (answer.status_code, "identity provider" in answer.text) == (403, True)
     done = subprocess.run(
         [sys.executable, "-m", "hms_floor", "floor", "link"],
@@ -297,21 +304,21 @@ def test_where_a_provider_issues_badges_there_are_no_links(strangers_door: Door)
     assert (done.returncode, "HMS_BADGE_JWKS" in done.stderr) == (1, True)
 
 
-def test_who_comes_by_a_link_is_on_the_register_and_in_the_trail(door: Door) -> None:
+def test_who_comes_by_a_link_is_on_the_register_and_in_the_trail(api_server: ApiServer) -> None:
     """Such a badge may do everything: it is known, and can be taken back."""
-    answer = door.client.get(
-        "/enter", params={"code": sign_in_link.make_code(door.settings.home, time.time())}
+    answer = api_server.client.get(
+        "/enter", params={"code": sign_in_link.make_code(api_server.settings.home, time.time())}
     )
-    door.client.cookies.clear()
+    api_server.client.cookies.clear()
     assert answer.status_code == 303
-    [entry], [registered] = door.get("/audit")["entries"], door.get("/badges")["badges"]
+    [entry], [registered] = api_server.get("/audit")["entries"], api_server.get("/badges")["badges"]
     assert (entry["action"], entry["subject"], entry["source"]) == (
         "GET /enter",
         registered["jti"],
         "127.0.0.1",
     )
     token = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
-    assert door.ask("GET", "/me", badge=token).json()["jti"] == registered["jti"]
+    assert api_server.ask("GET", "/me", badge=token).json()["jti"] == registered["jti"]
 
 
 def test_where_the_register_cannot_be_read_all_hear_so_together() -> None:
@@ -353,16 +360,16 @@ def _hs256(claims: dict[str, Any], secret: bytes) -> str:
     return (body + b"." + part(hmac.new(secret, body, hashlib.sha256).digest())).decode()
 
 
-def test_the_key_of_our_own_is_private_and_long(standing_door: Door) -> None:
+def test_the_key_of_our_own_is_private_and_long(standing_api: ApiServer) -> None:
     """32 bytes and more, mode 0600, and neither a shorter nor an open one is used."""
-    path = standing_door.settings.home / tokens.KEY_FILE
+    path = standing_api.settings.home / tokens.KEY_FILE
     assert path.stat().st_mode & 0o777 == 0o600
     assert (path.parent / tokens.BADGE_FILE).stat().st_mode & 0o777 == 0o600
     assert len(tokens.key(path.parent)) >= tokens.KEY_BYTES
 
 
 def test_a_bad_key_is_refused(tmp_path: Path) -> None:
-    """Short, or readable by others: the door would rather not open."""
+    """Short, or readable by others: the API would rather not open."""
     path = tmp_path / tokens.KEY_FILE
     path.write_text("short")
     path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""`hms badge`, and a file of farm-grant applications: the door with the recipes that it comes with."""
+"""`hms badge`, and a file of farm-grant applications: the API with the recipes that it comes with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hms_oms.runtime.settings import Settings
-from tests.api.conftest import Door
+from tests.api.conftest import ApiServer
 from tests.conftest import wait_until
 from workers.farm_grant import sample
 
@@ -22,15 +22,24 @@ Hms = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def hms(door: Door) -> Hms:
-    """Run `hms` on the machine of the door."""
+def hms(api_server: ApiServer) -> Hms:
+    """Run `hms` on the machine of the API."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
-    urls = {"HMS_DATABASE_URL": str(door.settings.database_url), "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
+    urls = {
+        "HMS_DATABASE_URL": str(api_server.settings.database_url),
+        "HMS_BROKER_URL": "redis://127.0.0.1:1/0",
+    }
 
     def run(*words: str, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "hms_floor", *words],
-            env={**kept, **urls, "HMS_HOME": str(door.settings.home), "HMS_URL": door.url, "NO_COLOR": "1"},
+            env={
+                **kept,
+                **urls,
+                "HMS_HOME": str(api_server.settings.home),
+                "HMS_URL": api_server.url,
+                "NO_COLOR": "1",
+            },
             input=feed,
             capture_output=True,
             text=True,
@@ -40,18 +49,20 @@ def hms(door: Door) -> Hms:
     return run
 
 
-def test_a_badge_is_issued_shown_and_taken_back(door: Door, hms: Hms) -> None:
-    """The token alone goes to standard output; it opens the door until it is taken back by its number."""
+def test_a_badge_is_issued_shown_and_taken_back(api_server: ApiServer, hms: Hms) -> None:
+    """The token alone goes to standard output; it opens the API until it is taken back by its number."""
     issued = hms("badge", "issue", "--actor", "desk", "--role", "agent", "--queue", "shop", "--hours", "1")
     assert issued.returncode == 0, issued.stderr
     token = issued.stdout.strip()
     assert token.count(".") == 2
     shown = json.loads(hms("badge", "show", "-", "--json", feed=token).stdout)
     assert (shown["actor"], shown["roles"], shown["queues"]) == ("desk", ["agent"], ["shop"])
-    assert door.ask("GET", "/me", badge=token).json()["jti"] == shown["jti"]
+    assert api_server.ask("GET", "/me", badge=token).json()["jti"] == shown["jti"]
     assert hms("badge", "revoke", shown["jti"], "--reason", "lost").returncode == 0
-    wait_until(lambda: door.ask("GET", "/me", badge=token).status_code == 401, "the badge to be refused", 3.0)
-    done = [each["action"] for each in door.get("/audit")["entries"]]
+    wait_until(
+        lambda: api_server.ask("GET", "/me", badge=token).status_code == 401, "the badge to be refused", 3.0
+    )
+    done = [each["action"] for each in api_server.get("/audit")["entries"]]
     assert done == ["hms badge revoke", "hms badge issue"]
 
 
@@ -62,10 +73,10 @@ def test_what_is_no_badge_is_told_so(hms: Hms) -> None:
 
 
 def test_a_file_of_applications_is_taken_in_while_it_comes(
-    open_door: Callable[..., Door], database: str
+    open_api: Callable[..., ApiServer], database: str
 ) -> None:
     """A CSV file in pieces: rows become jobs, others are refused by line, field and reason."""
-    door = open_door(HMS_RECIPES=str(Settings().recipes))
+    api_server = open_api(HMS_RECIPES=str(Settings().recipes))
     text = StringIO()
     sample.write(text, 500, 7, date(2026, 11, 20))
 
@@ -75,15 +86,15 @@ def test_a_file_of_applications_is_taken_in_while_it_comes(
             yield content[start : start + 7000]
 
     path, headers = "/cycles?jobType=farm:grant:v1&name=today.csv", {"Content-Type": "text/csv"}
-    answer = door.ask("POST", path, content=pieces(), headers=headers)
+    answer = api_server.ask("POST", path, content=pieces(), headers=headers)
     assert answer.status_code == 201, answer.text
     told = answer.json()
     assert (told["accepted"], told["refused"]) == (500, len(told["refusedRows"]))
     assert told["refused"] > 0
     assert {"line", "field", "reason"} == set(told["refusedRows"][0])
-    again = door.ask("POST", path, content=pieces(), headers=headers).json()
+    again = api_server.ask("POST", path, content=pieces(), headers=headers).json()
     assert (again["accepted"], again["duplicates"]) == (0, told["accepted"] + told["duplicates"])
-    wrong = door.ask("POST", path, content=b"a,b\n1,2\n", headers=headers)
+    wrong = api_server.ask("POST", path, content=b"a,b\n1,2\n", headers=headers)
     assert wrong.status_code == 422
     assert "app_id is missing" in wrong.text
-    assert Path(door.settings.home / "badge").exists()
+    assert Path(api_server.settings.home / "badge").exists()

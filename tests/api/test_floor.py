@@ -1,4 +1,4 @@
-"""Queues, cycles and agents through the door; and that every change leaves its line."""
+"""Queues, cycles and agents through the API; and that every change leaves its line."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ import pytest
 import sqlalchemy as sa
 
 from hms_floor.auth.tokens import Role
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket
-from tests.api.conftest import Door, faults
+from tests.api.conftest import ApiServer, faults
 from tests.conftest import wait_until
 
 ROWS = "number,phone\n"
 
 
-def test_a_queue_is_paused_resumed_and_limited(door: Door) -> None:
+def test_a_queue_is_paused_resumed_and_limited(api_server: ApiServer) -> None:
     """What is not named stays, null takes a limit away; who and why is kept."""
-    paused = door.ask("POST", "/queues/shop/pause", {"reason": "stock-taking"}).json()
+    paused = api_server.ask("POST", "/queues/shop/pause", {"reason": "stock-taking"}).json()
     assert paused.pop("undo")["id"]
     assert paused == {"queue": "shop", "status": "paused", "recalled": 0}
-    [queue] = [each for each in door.get("/queues")["queues"] if each["name"] == "shop"]
+    [queue] = [each for each in api_server.get("/queues")["queues"] if each["name"] == "shop"]
     assert (queue["status"], queue["pausedBy"], queue["pauseReason"]) == ("paused", "ann", "stock-taking")
-    assert door.ask("POST", "/queues/shop/resume").json()["changed"] is True
-    assert door.ask("POST", "/queues/shop/resume", {}).json()["changed"] is False
-    limits = door.ask("POST", "/queues/shop/limit", {"window": 5, "startsPerMinute": 60}).json()
+    assert api_server.ask("POST", "/queues/shop/resume").json()["changed"] is True
+    assert api_server.ask("POST", "/queues/shop/resume", {}).json()["changed"] is False
+    limits = api_server.ask("POST", "/queues/shop/limit", {"window": 5, "startsPerMinute": 60}).json()
     assert limits.items() >= {"queue": "shop", "window": 5, "startsPerMinute": 60}.items()
-    limits = door.ask("POST", "/queues/shop/limit", {"window": None}).json()
+    limits = api_server.ask("POST", "/queues/shop/limit", {"window": None}).json()
     assert limits.items() >= {"queue": "shop", "window": None, "startsPerMinute": 60}.items()
-    assert door.ask("POST", "/queues/nowhere/pause").status_code == 404
+    assert api_server.ask("POST", "/queues/nowhere/pause").status_code == 404
 
 
-def test_an_sla_is_tried_set_and_remembered(door: Door) -> None:
+def test_an_sla_is_tried_set_and_remembered(api_server: ApiServer) -> None:
     """A dry run sets nothing; the history has who, why and since when, newest first."""
-    dry = door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}).json()
+    dry = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}).json()
     assert (dry["before"], dry["minutes"], dry["dryRun"]) == (30.0, 5.0, True)
-    assert [each["minutes"] for each in door.get("/queues/shop/sla")["history"]] == [30.0]
-    door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "reason": "fair"})
-    newest, oldest = door.get("/queues/shop/sla")["history"]
+    assert [each["minutes"] for each in api_server.get("/queues/shop/sla")["history"]] == [30.0]
+    api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "reason": "fair"})
+    newest, oldest = api_server.get("/queues/shop/sla")["history"]
     assert (newest["minutes"], newest["setBy"], newest["reason"]) == (5.0, "ann", "fair")
     assert oldest["setBy"] == "recipe"
-    assert {each["queue"]: each["minutes"] for each in door.get("/sla")["slas"]}["shop"] == 5.0
-    assert set(faults(door.ask("PUT", "/queues/shop/sla", {"minutes": -1}))) == {"minutes"}
+    assert {each["queue"]: each["minutes"] for each in api_server.get("/sla")["slas"]}["shop"] == 5.0
+    assert set(faults(api_server.ask("PUT", "/queues/shop/sla", {"minutes": -1}))) == {"minutes"}
 
 
 def lines(*documents: Any) -> bytes:
@@ -59,35 +59,35 @@ def lines(*documents: Any) -> bytes:
     return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in documents).encode()
 
 
-def test_a_file_of_lines_is_taken_in(door: Door) -> None:
+def test_a_file_of_lines_is_taken_in(api_server: ApiServer) -> None:
     """Each line is a job, a known one a duplicate, a bad one refused with its line, field and reason."""
     bad = ['{"number": 0}', '{"number": "x"', "[1]", '{"number": NaN}', '{"number": 3, "phone": "\\u0000"}']
     content = lines({"number": 1}, {"number": 2}, "", {"number": 1}, *bad)
     path = "/cycles?jobType=shop:order:v1&name=orders.ndjson&slaMinutes=5"
-    answer = door.ask("POST", path, content=content, headers={"Content-Type": "application/x-ndjson"})
+    answer = api_server.ask("POST", path, content=content, headers={"Content-Type": "application/x-ndjson"})
     assert answer.status_code == 201, answer.text
     told = answer.json()
     assert (told["accepted"], told["duplicates"], told["refused"]) == (2, 1, 5)
     assert [row["line"] for row in told["refusedRows"]] == [5, 6, 7, 8, 9]
-    report = door.get(f"/cycles/{told['batch']}")
+    report = api_server.get(f"/cycles/{told['batch']}")
     assert (report["name"], report["progress"]["waiting"], report["slaMinutesRange"]) == (
         "orders.ndjson",
         2,
         [5.0, 5.0],
     )
-    assert [cycle["batch"] for cycle in door.get("/cycles")["cycles"]] == [told["batch"]]
-    assert door.get("/jobs", params={"batch": told["batch"], "count": True})["total"] == 2
+    assert [cycle["batch"] for cycle in api_server.get("/cycles")["cycles"]] == [told["batch"]]
+    assert api_server.get("/jobs", params={"batch": told["batch"], "count": True})["total"] == 2
 
 
-def test_a_file_that_is_no_list_of_requests_is_refused(door: Door) -> None:
+def test_a_file_that_is_no_list_of_requests_is_refused(api_server: ApiServer) -> None:
     """A recipe without columns reads no CSV, and there is no cycle of it."""
     headers = {"Content-Type": "text/csv"}
-    answer = door.ask("POST", "/cycles?jobType=shop:order:v1", content=b"a,b\n1,2\n", headers=headers)
+    answer = api_server.ask("POST", "/cycles?jobType=shop:order:v1", content=b"a,b\n1,2\n", headers=headers)
     assert set(faults(answer)) == {"jobType"}
-    assert door.get("/cycles")["cycles"] == []
+    assert api_server.get("/cycles")["cycles"] == []
 
 
-def test_a_file_that_breaks_off_leaves_what_had_come(door: Door, engine: sa.Engine) -> None:
+def test_a_file_that_breaks_off_leaves_what_had_come(api_server: ApiServer, engine: sa.Engine) -> None:
     """Whole pages are accepted, the cycle stays open, and the trail says so."""
 
     def content() -> Iterator[bytes]:
@@ -97,7 +97,7 @@ def test_a_file_that_breaks_off_leaves_what_had_come(door: Door, engine: sa.Engi
 
     headers = {"Content-Type": "application/x-ndjson"}
     with pytest.raises(ConnectionError):
-        door.ask("POST", "/cycles?jobType=shop:order:v1", content=content(), headers=headers)
+        api_server.ask("POST", "/cycles?jobType=shop:order:v1", content=content(), headers=headers)
 
     def noted() -> Any:
         with engine.connect() as connection:
@@ -108,18 +108,18 @@ def test_a_file_that_breaks_off_leaves_what_had_come(door: Door, engine: sa.Engi
     [first, *_] = wait_until(noted, "the cycle to be noted")
     assert first.status == 400
     assert first.detail["accepted"] in (1000, 2000)
-    assert door.get("/cycles")["cycles"][0]["closedAt"] is None
+    assert api_server.get("/cycles")["cycles"][0]["closedAt"] is None
 
 
-def hand_over(door: Door, bare: Bare) -> str:
+def hand_over(api_server: ApiServer, raw: RawConnection) -> str:
     """Bring a return to the step that is an agent's, and return its id."""
-    answer = door.ask("POST", "/jobs", {"jobType": "shop:return:v1", "payload": {"secret": "Ann"}})
+    answer = api_server.ask("POST", "/jobs", {"jobType": "shop:return:v1", "payload": {"secret": "Ann"}})
     job = answer.json()["jobId"]
-    ledger.take(bare, "returns", 10)
+    ledger.take(raw, "returns", 10)
     ticket = Ticket(int(job[4:]), 1, "receive")
-    [claimed] = ledger.claim(bare, [(ticket, 60.0)], "w")
+    [claimed] = ledger.claim(raw, [(ticket, 60.0)], "w")
     done = ledger.completion(claimed, _recipe(), Done({"ok": 1}), by_agent=False)
-    ledger.complete(bare, [done], "w")
+    ledger.complete(raw, [done], "w")
     return str(job)
 
 
@@ -130,52 +130,54 @@ def _recipe() -> Any:
     return recipes.load_folder(RECIPES)["shop:return:v1"]
 
 
-def test_an_agent_reserves_extends_and_reports(door: Door, bare: Bare) -> None:
+def test_an_agent_reserves_extends_and_reports(api_server: ApiServer, raw: RawConnection) -> None:
     """It sees payload and results, keeps its lease, and its report moves the job on; a late one is void."""
-    job = hand_over(door, bare)
-    agent = {"badge": door.badge(Role.AGENT, queues=["returns-desk"], actor="desk")}
-    found = door.ask("POST", "/queues/returns-desk/reserve", {"lease": 60}, **agent).json()
+    job = hand_over(api_server, raw)
+    agent = {"badge": api_server.badge(Role.AGENT, queues=["returns-desk"], actor="desk")}
+    found = api_server.ask("POST", "/queues/returns-desk/reserve", {"lease": 60}, **agent).json()
     assert (found["jobId"], found["step"], found["payload"]) == (job, "judge", {"secret": "Ann"})
     assert found["results"] == {"receive": {"ok": 1}}
-    assert door.ask("POST", "/queues/returns-desk/reserve", **agent).status_code == 204
+    assert api_server.ask("POST", "/queues/returns-desk/reserve", **agent).status_code == 204
     place = f"/reservations/{found['reservationId']}"
-    longer = door.ask("POST", f"{place}/extend", {"lease": 600}, **agent).json()
+    longer = api_server.ask("POST", f"{place}/extend", {"lease": 600}, **agent).json()
     assert longer["leaseUntil"] > found["leaseUntil"]
-    other = {"badge": door.badge(Role.AGENT, queues=["returns-desk"], actor="somebody")}
-    assert door.ask("POST", f"{place}/report", {"status": "done"}, **other).status_code == 403
+    other = {"badge": api_server.badge(Role.AGENT, queues=["returns-desk"], actor="somebody")}
+    assert api_server.ask("POST", f"{place}/report", {"status": "done"}, **other).status_code == 403
     wrong = {"status": "done", "result": {}, "skipTo": "receive"}
-    assert set(faults(door.ask("POST", f"{place}/report", wrong, **agent))) == {"skipTo"}
+    assert set(faults(api_server.ask("POST", f"{place}/report", wrong, **agent))) == {"skipTo"}
     done = {"status": "done", "result": {"granted": True}, "outcome": "granted"}
-    assert door.ask("POST", f"{place}/report", done, **agent).json()["status"] == "waiting"
-    assert door.get(f"/jobs/{job}")["results"]["judge"] == {"granted": True}
-    assert door.ask("POST", f"{place}/report", done, **agent).status_code == 409
-    assert door.ask("POST", f"{place}/extend", **agent).status_code == 409
+    assert api_server.ask("POST", f"{place}/report", done, **agent).json()["status"] == "waiting"
+    assert api_server.get(f"/jobs/{job}")["results"]["judge"] == {"granted": True}
+    assert api_server.ask("POST", f"{place}/report", done, **agent).status_code == 409
+    assert api_server.ask("POST", f"{place}/extend", **agent).status_code == 409
 
 
-def test_an_agent_may_fail_or_come_again(door: Door, bare: Bare) -> None:
+def test_an_agent_may_fail_or_come_again(api_server: ApiServer, raw: RawConnection) -> None:
     """A retry goes back to the desk, a failure ends the job; both need a reason."""
-    job = hand_over(door, bare)
+    job = hand_over(api_server, raw)
 
     def report(document: dict[str, Any]) -> httpx.Response:
-        found = door.ask("POST", "/queues/returns-desk/reserve").json()
-        return door.ask("POST", f"/reservations/{found['reservationId']}/report", document)
+        found = api_server.ask("POST", "/queues/returns-desk/reserve").json()
+        return api_server.ask("POST", f"/reservations/{found['reservationId']}/report", document)
 
     assert report({"status": "retry", "reason": "lunch"}).json()["status"] == "waiting"
     assert report({"status": "failed", "reason": "torn"}).json()["status"] == "failed"
-    assert door.get(f"/jobs/{job}")["error"]["message"] == "torn"
-    answer = door.ask("POST", "/reservations/job-1.1.judge/report", {"status": "failed"})
+    assert api_server.get(f"/jobs/{job}")["error"]["message"] == "torn"
+    answer = api_server.ask("POST", "/reservations/job-1.1.judge/report", {"status": "failed"})
     assert set(faults(answer)) == {"failed.reason"} or set(faults(answer)) == {"reason"}
 
 
-def test_agents_wait_in_line_and_each_job_goes_to_one(door: Door, bare: Bare) -> None:
+def test_agents_wait_in_line_and_each_job_goes_to_one(api_server: ApiServer, raw: RawConnection) -> None:
     """A hundred agents wait; three jobs come one by one and go to three of them, the others wait on."""
-    badge = door.badge(Role.AGENT, queues=["returns-desk"])
+    badge = api_server.badge(Role.AGENT, queues=["returns-desk"])
     found: list[tuple[float, dict[str, Any]]] = []
 
     async def wait_all() -> list[int]:
         limits = httpx.Limits(max_connections=200)
         headers = {"Authorization": f"Bearer {badge}"}
-        async with httpx.AsyncClient(base_url=door.url, headers=headers, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(
+            base_url=api_server.url, headers=headers, limits=limits, timeout=60
+        ) as client:
 
             async def one() -> int:
                 answer = await client.post("/queues/returns-desk/reserve", json={"wait": 6})
@@ -188,10 +190,10 @@ def test_agents_wait_in_line_and_each_job_goes_to_one(door: Door, bare: Bare) ->
     statuses: list[int] = []
     waiting = threading.Thread(target=lambda: statuses.extend(asyncio.run(wait_all())))
     waiting.start()
-    assert door.get("/queues")["queues"]
+    assert api_server.get("/queues")["queues"]
     made = []
     for number in range(3):
-        made.append(hand_over(door, bare))
+        made.append(hand_over(api_server, raw))
         came = time.monotonic()
         wait_until(lambda number=number: len(found) > number, "an agent to get the job", 5.0)
         assert found[number][0] - came < 1.5
@@ -201,7 +203,7 @@ def test_agents_wait_in_line_and_each_job_goes_to_one(door: Door, bare: Bare) ->
 
 
 def test_agents_are_served_at_once_after_the_listener_has_lost_its_connection(
-    door: Door, bare: Bare, engine: sa.Engine
+    api_server: ApiServer, raw: RawConnection, engine: sa.Engine
 ) -> None:
     """It listens again, and hears: nobody waits for the look that is taken every two seconds."""
     listeners = "select pid from pg_stat_activity where application_name = 'hms floor listener'"
@@ -215,52 +217,58 @@ def test_agents_are_served_at_once_after_the_listener_has_lost_its_connection(
     with engine.connect() as connection:
         for pid in before:
             connection.execute(sa.text("select pg_terminate_backend(:pid)"), {"pid": pid})
-    wait_until(lambda: len(pids() - before) == len(before), "the doors to listen again", 10.0)
-    badge, took = door.badge(Role.AGENT), []
+    wait_until(lambda: len(pids() - before) == len(before), "the APIs to listen again", 10.0)
+    badge, took = api_server.badge(Role.AGENT), []
     for _ in range(3):
         answers: list[float] = []
 
         def reserve(answers: list[float] = answers) -> None:
             body = {"wait": 30}
-            assert door.ask("POST", "/queues/returns-desk/reserve", body, badge=badge).status_code == 200
+            assert (
+                api_server.ask("POST", "/queues/returns-desk/reserve", body, badge=badge).status_code == 200
+            )
             answers.append(time.monotonic())
 
         waiting = threading.Thread(target=reserve)
         waiting.start()
         for _ in range(10):  # meanwhile the agent has come to stand in line
-            assert door.get("/queues")["queues"]
-        hand_over(door, bare)
+            assert api_server.get("/queues")["queues"]
+        hand_over(api_server, raw)
         came = time.monotonic()
         waiting.join()
         took.append(answers[0] - came)
     assert sorted(took)[1] < 0.5
 
 
-def test_a_job_that_comes_for_an_agent_who_has_gone_is_there_for_the_next(door: Door, bare: Bare) -> None:
-    """Whoever hangs up while waiting holds nothing."""
-    badge = door.badge(Role.AGENT, queues=["returns-desk"])
+def test_a_job_that_comes_for_an_agent_who_has_gone_is_there_for_the_next(
+    api_server: ApiServer, raw: RawConnection
+) -> None:
+    """Anyone who hangs up while waiting holds nothing."""
+    badge = api_server.badge(Role.AGENT, queues=["returns-desk"])
     body = b'{"wait": 30}'
-    head = f"POST /queues/returns-desk/reserve HTTP/1.1\r\nHost: door\r\nAuthorization: Bearer {badge}\r\n"
+    head = f"POST /queues/returns-desk/reserve HTTP/1.1\r\nHost: API\r\nAuthorization: Bearer {badge}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     for _ in range(5):
-        with door.connect() as line:
+        with api_server.connect() as line:
             line.sendall(head.encode() + body)
-    job = hand_over(door, bare)
+    job = hand_over(api_server, raw)
 
     def reserved() -> Any:
-        answer = door.ask("POST", "/queues/returns-desk/reserve", {"wait": 1})
+        answer = api_server.ask("POST", "/queues/returns-desk/reserve", {"wait": 1})
         return answer.status_code == 200 and answer.json()["jobId"]
 
     assert wait_until(reserved, "the job to be there", 15.0) == job
 
 
-def test_every_change_leaves_its_line_and_so_does_each_refusal(door: Door, bare: Bare) -> None:
+def test_every_change_leaves_its_line_and_so_does_each_refusal(
+    api_server: ApiServer, raw: RawConnection
+) -> None:
     """Who, with which roles, what, whom it concerned, why, from where, and what came of it."""
-    door.ask("POST", "/queues/shop/pause", {"reason": "fair"}, Role.MANAGER)
-    door.ask("POST", "/queues/shop/pause", {"reason": "mine"}, Role.VIEWER)
-    door.ask("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": "Ann Lee"}})
-    door.ask("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": 1}})
-    started, refused, forbidden, paused = door.get("/audit")["entries"]
+    api_server.ask("POST", "/queues/shop/pause", {"reason": "fair"}, Role.MANAGER)
+    api_server.ask("POST", "/queues/shop/pause", {"reason": "mine"}, Role.VIEWER)
+    api_server.ask("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": "Ann Lee"}})
+    api_server.ask("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": 1}})
+    started, refused, forbidden, paused = api_server.get("/audit")["entries"]
     assert (paused["actor"], paused["roles"], paused["action"]) == (
         "ann",
         ["manager"],
@@ -271,31 +279,33 @@ def test_every_change_leaves_its_line_and_so_does_each_refusal(door: Door, bare:
     assert (forbidden["roles"], forbidden["status"], forbidden["subject"]) == (["viewer"], 403, "shop")
     assert (refused["status"], refused["detail"]) == (422, {"refused": "payload.number"})
     assert (started["status"], started["subject"]) == (201, "job-1")
-    page = door.get("/audit", params={"limit": 2})
-    rest = door.get("/audit", params={"limit": 2, "cursor": page["next"]})["entries"]
+    page = api_server.get("/audit", params={"limit": 2})
+    rest = api_server.get("/audit", params={"limit": 2, "cursor": page["next"]})["entries"]
     assert [each["id"] for each in rest] == [forbidden["id"], paused["id"]]
-    found = door.get("/audit", params={"subject": "shop", "from": paused["at"], "action": paused["action"]})
+    found = api_server.get(
+        "/audit", params={"subject": "shop", "from": paused["at"], "action": paused["action"]}
+    )
     assert len(found["entries"]) == 2
 
 
-def test_a_badge_is_issued_shown_once_and_listed(door: Door) -> None:
-    """The token opens the door in the name it was issued for, and is in no list and no trail."""
+def test_a_badge_is_issued_shown_once_and_listed(api_server: ApiServer) -> None:
+    """The token opens the API in the name it was issued for, and is in no list and no trail."""
     wanted = {"actor": "desk", "roles": ["agent"], "queues": ["returns-desk"], "hours": 1, "reason": "temp"}
-    issued = door.ask("POST", "/badges", wanted)
+    issued = api_server.ask("POST", "/badges", wanted)
     assert issued.status_code == 201
-    me = door.ask("GET", "/me", badge=issued.json()["badge"]).json()
+    me = api_server.ask("GET", "/me", badge=issued.json()["badge"]).json()
     assert (me["actor"], me["roles"], me["queues"]) == ("desk", ["agent"], ["returns-desk"])
-    told = json.dumps([door.get("/badges"), door.get("/audit")])
+    told = json.dumps([api_server.get("/badges"), api_server.get("/audit")])
     assert issued.json()["badge"].split(".")[2] not in told
-    assert set(faults(door.ask("POST", "/badges", wanted | {"hours": 0}))) == {"hours"}
+    assert set(faults(api_server.ask("POST", "/badges", wanted | {"hours": 0}))) == {"hours"}
 
 
 def test_the_lease_of_an_agent_ends_by_the_clock_of_the_ledger(
-    door: Door, bare: Bare, forward: Callable[[timedelta], None]
+    api_server: ApiServer, raw: RawConnection, forward: Callable[[timedelta], None]
 ) -> None:
     """What one agent has let slip is not lost: its late report finds that the reservation does not hold."""
-    hand_over(door, bare)
-    found = door.ask("POST", "/queues/returns-desk/reserve", {"lease": 10}).json()
+    hand_over(api_server, raw)
+    found = api_server.ask("POST", "/queues/returns-desk/reserve", {"lease": 10}).json()
     forward(timedelta(seconds=60))
-    held = reservations.held(bare, Ticket.parse(found["reservationId"]))
+    held = reservations.held(raw, Ticket.parse(found["reservationId"]))
     assert held.lease_until < datetime.now(UTC) + timedelta(seconds=30)

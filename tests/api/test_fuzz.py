@@ -1,23 +1,23 @@
-"""Requests made up from the door's own document: none is answered otherwise than the document says."""
+"""Requests made up from the API's own document: none is answered otherwise than the document says."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tests.api import fuzz
-from tests.api.conftest import Door
+from tests.api.conftest import ApiServer
 
 
-def test_the_door_keeps_to_its_document(door: Door, tmp_path: Path) -> None:
+def test_the_api_keeps_to_its_document(api_server: ApiServer, tmp_path: Path) -> None:
     """A few seconds of schemathesis, all checks; `python -m tests.api.fuzz` is the long run."""
-    done = fuzz.run(door, tmp_path, 10, "--phases", "examples,fuzzing", "--max-examples", "10")
+    done = fuzz.run(api_server, tmp_path, 10, "--phases", "examples,fuzzing", "--max-examples", "10")
     assert done.returncode == 0, done.stdout[-6000:]
-    assert door.lives()
+    assert api_server.lives()
 
 
-def test_the_document_says_what_each_route_needs(door: Door) -> None:
+def test_the_document_says_what_each_route_needs(api_server: ApiServer) -> None:
     """Roles, problems and payloads stand in it, and there is an example of a job to start."""
-    document = door.get("/openapi.json")
+    document = api_server.get("/openapi.json")
     assert document["openapi"].startswith("3.1")
     start = document["components"]["schemas"]["Start_shop_order_v1"]
     assert start["properties"]["payload"]["required"] == ["number"]

@@ -1,4 +1,4 @@
-"""Jobs through the door: started, read, filtered, steered, one by one and many at once."""
+"""Jobs through the API: started, read, filtered, steered, one by one and many at once."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ import sqlalchemy as sa
 
 from hms_floor.api import accept, filters
 from hms_floor.api.access import Caller
-from hms_floor.api.app_state import Door as TheDoor
+from hms_floor.api.app_state import ApiServer as TheDoor
 from hms_floor.api.problems import Problem
 from hms_floor.auth import tokens
 from hms_floor.auth.tokens import Badge, Role
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, read
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes
 from hms_oms.runtime.settings import Settings
-from tests.api.conftest import Door, faults
+from tests.api.conftest import ApiServer, faults
 from tests.conftest import RECIPES
 
 Place = Callable[..., str]
 
 
-def test_a_job_is_started_once_for_a_key(door: Door) -> None:
+def test_a_job_is_started_once_for_a_key(api_server: ApiServer) -> None:
     """A new job answers 201 with its deadline, the same key 200 with the same job."""
     document = {"jobType": "shop:order:v1", "payload": {"number": 7}, "slaMinutes": 10, "priority": 3}
-    first, again = door.ask("POST", "/jobs", document), door.ask("POST", "/jobs", document)
+    first, again = api_server.ask("POST", "/jobs", document), api_server.ask("POST", "/jobs", document)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["jobId"] == again.json()["jobId"]
     assert (first.json()["created"], again.json()["created"]) == (True, False)
     assert (first.json()["status"], first.json()["slaMinutes"], first.json()["key"]) == ("waiting", 10.0, "7")
-    got = door.get(first.headers["location"])
+    got = api_server.get(first.headers["location"])
     assert (got["priority"], got["payload"], got["requestedBy"]) == (3, {"number": 7}, "ann")
     due, began = datetime.fromisoformat(got["slaExpires"]), datetime.fromisoformat(got["createdAt"])
     assert due - began == timedelta(minutes=10)
@@ -46,23 +46,25 @@ def test_a_job_is_started_once_for_a_key(door: Door) -> None:
     assert [line["fact"] for line in got["timeline"]] == ["accepted"]
 
 
-def test_a_key_of_ones_own_and_a_later_start(door: Door) -> None:
+def test_a_key_of_ones_own_and_a_later_start(api_server: ApiServer) -> None:
     """`key` replaces the recipe's, and with `notBefore` the deadline counts from then."""
     document = {"jobType": "shop:order:v1", "payload": {"number": 1}, "key": "mine"}
-    made = door.ask("POST", "/jobs", document | {"notBefore": "2100-01-01T00:00:00Z"}).json()
+    made = api_server.ask("POST", "/jobs", document | {"notBefore": "2100-01-01T00:00:00Z"}).json()
     assert made["key"] == "mine"
     assert made["sla"] == "2100-01-01T00:30:00.000000Z"
-    past = door.ask("POST", "/jobs", document | {"key": "other", "notBefore": "2020-01-01T00:00:00+02:00"})
-    assert door.get(f"/jobs/{past.json()['jobId']}")["readyAt"] is None
+    past = api_server.ask(
+        "POST", "/jobs", document | {"key": "other", "notBefore": "2020-01-01T00:00:00+02:00"}
+    )
+    assert api_server.get(f"/jobs/{past.json()['jobId']}")["readyAt"] is None
 
 
-def test_many_starts_at_once_are_each_their_own(door: Door) -> None:
+def test_many_starts_at_once_are_each_their_own(api_server: ApiServer) -> None:
     """Requests that share a transaction get their own answers, with keys and without, new and known."""
-    badge = door.badge()
+    badge = api_server.badge()
 
     async def start_all() -> list[httpx.Response]:
         async with httpx.AsyncClient(
-            base_url=door.url, headers={"Authorization": f"Bearer {badge}"}
+            base_url=api_server.url, headers={"Authorization": f"Bearer {badge}"}
         ) as client:
             asked = [{"jobType": "shop:order:v1", "payload": {"number": n // 2 + 1}} for n in range(60)]
             asked += [{"jobType": "shop:return:v1", "payload": {"place": n}} for n in range(20)]
@@ -75,7 +77,7 @@ def test_many_starts_at_once_are_each_their_own(door: Door) -> None:
     assert all(each.json()["key"] == str(n // 2 + 1) for n, each in enumerate(orders))
     assert len({each.json()["jobId"] for each in orders}) == 30
     assert {each.status_code for each in returns} == {201}
-    places = [door.get(f"/jobs/{each.json()['jobId']}")["payload"]["place"] for each in returns]
+    places = [api_server.get(f"/jobs/{each.json()['jobId']}")["payload"]["place"] for each in returns]
     assert places == list(range(20))
     assert {each.status_code for each in wrong} == {422}
 
@@ -97,48 +99,50 @@ def test_many_starts_at_once_are_each_their_own(door: Door) -> None:
     ],
 )
 def test_a_wrong_request_makes_no_job_and_names_its_fields(
-    door: Door, document: dict[str, object], fields: set[str]
+    api_server: ApiServer, document: dict[str, object], fields: set[str]
 ) -> None:
     """422, each field with its reason, and nothing in the ledger."""
-    answer = door.ask("POST", "/jobs", document)
+    answer = api_server.ask("POST", "/jobs", document)
     assert answer.status_code == 422
     assert set(faults(answer)) == fields
-    assert door.get("/jobs")["jobs"] == []
+    assert api_server.get("/jobs")["jobs"] == []
 
 
-def test_jobs_are_listed_page_by_page(door: Door, order: Place) -> None:
+def test_jobs_are_listed_page_by_page(api_server: ApiServer, order: Place) -> None:
     """Newest first, each once, with the cursor of the page before, and counted on request."""
     made = [order(number) for number in range(1, 8)]
-    first = door.get("/jobs", params={"limit": 3, "count": True})
-    second = door.get("/jobs", params={"limit": 3, "cursor": first["next"]})
-    third = door.get("/jobs", params={"limit": 3, "cursor": second["next"]})
+    first = api_server.get("/jobs", params={"limit": 3, "count": True})
+    second = api_server.get("/jobs", params={"limit": 3, "cursor": first["next"]})
+    third = api_server.get("/jobs", params={"limit": 3, "cursor": second["next"]})
     listed = [job["id"] for page in (first, second, third) for job in page["jobs"]]
     assert listed == made[::-1]
     assert (first["total"], second["total"], third["next"]) == (7, None, None)
 
 
-def test_jobs_are_filtered_by_all_that_is_asked(door: Door, order: Place, engine: sa.Engine) -> None:
+def test_jobs_are_filtered_by_all_that_is_asked(
+    api_server: ApiServer, order: Place, engine: sa.Engine
+) -> None:
     """By queue, status, type, payload field and time; a field that holds quotes and braces does no harm."""
     made = [order(number, phone=str(number % 2), farm={"county": "Polk"}) for number in range(1, 5)]
-    door.ask("POST", f"/jobs/{made[0]}/cancel")
+    api_server.ask("POST", f"/jobs/{made[0]}/cancel")
 
     def found(**parameters: object) -> list[str]:
-        return [job["id"] for job in door.get("/jobs", params=parameters)["jobs"]]
+        return [job["id"] for job in api_server.get("/jobs", params=parameters)["jobs"]]
 
     assert found(queue="shop", status="cancelled") == [made[0]]
     assert found(status=["open", "cancelled"], type="shop:order:v1") == made[::-1]
     assert found(payload=["phone=1", "farm.county=Polk"], status="open") == [made[2]]
     assert found(payload='ph"one}=1') == []
     assert found(payload="phone=' or 1=1 --") == []
-    edge = door.get(f"/jobs/{made[2]}")["createdAt"]
+    edge = api_server.get(f"/jobs/{made[2]}")["createdAt"]
     assert found(createdFrom=edge) == [made[3], made[2]]
     assert found(createdTo=edge) == [made[1], made[0]]
-    assert door.ask("GET", "/jobs?queue=nowhere").status_code == 404
-    assert set(faults(door.ask("GET", "/jobs?statsu=failed"))) == {"statsu"}
+    assert api_server.ask("GET", "/jobs?queue=nowhere").status_code == 404
+    assert set(faults(api_server.ask("GET", "/jobs?statsu=failed"))) == {"statsu"}
 
 
 def test_payloads_are_not_looked_through_without_end(
-    door: Door, order: Place, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, order: Place, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no index of what they hold: what else is asked must leave few enough jobs."""
     for number in range(1, 4):
@@ -166,9 +170,9 @@ def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> 
         return accept.request(recipe, {"number": number}, caller=caller, **more)
 
     async def start_all() -> list[Any]:
-        door = accept.Starts(away)
+        api_server = accept.Starts(away)
         return await asyncio.gather(
-            *(door.start(request(number)) for number in range(1, 21)), return_exceptions=True
+            *(api_server.start(request(number)) for number in range(1, 21)), return_exceptions=True
         )
 
     assert {type(each) for each in asyncio.run(start_all())} == {sa.exc.OperationalError}
@@ -176,77 +180,79 @@ def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> 
 
 
 def test_no_statement_goes_on_for_ever(database: str, tmp_path: Path) -> None:
-    """Whoever runs it: each connection of the door has a limit."""
+    """Anyone who runs it: each connection of the API has a limit."""
     engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg2://", 1))
     tokens.make_key(tmp_path)
 
-    async def open_door() -> None:
+    async def open_api() -> None:
         TheDoor(Settings(home=tmp_path, database_url=database, broker_url="redis://nowhere"), engine, {})
 
-    asyncio.run(open_door())
+    asyncio.run(open_api())
     with engine.connect() as connection:
         assert connection.scalar(sa.text("show statement_timeout")) == "15s"
     engine.dispose()
 
 
-def test_payloads_are_masked_for_those_who_may_not_see_them(door: Door, order: Place, bare: Bare) -> None:
+def test_payloads_are_masked_for_those_who_may_not_see_them(
+    api_server: ApiServer, order: Place, raw: RawConnection
+) -> None:
     """A viewer sees the shape of payload and error, not their values, and cannot ask for them by a filter."""
     job = order(1, phone="515-555-0142", pick={"fail": 1})
-    ledger.take(bare, "shop", 1)
+    ledger.take(raw, "shop", 1)
     ticket = Ticket(int(job[4:]), 1, "pick")
-    ledger.claim(bare, [(ticket, 60.0)], "w")
-    ledger.fail(bare, ticket, {"type": "ValueError", "message": "Ann Lee"}, retry_after=None, worker="w")
-    seen = door.get(f"/jobs/{job}", Role.VIEWER)
+    ledger.claim(raw, [(ticket, 60.0)], "w")
+    ledger.fail(raw, ticket, {"type": "ValueError", "message": "Ann Lee"}, retry_after=None, worker="w")
+    seen = api_server.get(f"/jobs/{job}", Role.VIEWER)
     assert seen["payload"] == {"number": "***", "phone": "***", "pick": {"fail": "***"}}
-    assert "Ann Lee" not in str(seen) + str(door.get(f"/jobs/{job}/explain", Role.VIEWER))
-    assert "Ann Lee" in str(door.get(f"/jobs/{job}/explain", Role.OPERATOR))
-    assert "***" not in str(door.get(f"/jobs/{job}", Role.OPERATOR))
-    assert door.ask("GET", "/jobs?payload=phone%3D1", None, Role.VIEWER).status_code == 403
+    assert "Ann Lee" not in str(seen) + str(api_server.get(f"/jobs/{job}/explain", Role.VIEWER))
+    assert "Ann Lee" in str(api_server.get(f"/jobs/{job}/explain", Role.OPERATOR))
+    assert "***" not in str(api_server.get(f"/jobs/{job}", Role.OPERATOR))
+    assert api_server.ask("GET", "/jobs?payload=phone%3D1", None, Role.VIEWER).status_code == 403
     wanted = {"action": "cancel", "filter": {"payload": {"phone": "1"}}, "dryRun": True}
-    assert door.ask("POST", "/jobs/bulk", wanted, Role.OPERATOR).status_code == 200
+    assert api_server.ask("POST", "/jobs/bulk", wanted, Role.OPERATOR).status_code == 200
 
 
-def test_a_job_is_steered(door: Door, order: Place, engine: sa.Engine) -> None:
+def test_a_job_is_steered(api_server: ApiServer, order: Place, engine: sa.Engine) -> None:
     """Each verb does what it does on the command line, keeps the reason, and says 409 when it is too late."""
     first, second = order(1), order(2)
-    assert door.ask("POST", f"/jobs/{second}/promote", {"reason": "fair"}).json()["priority"] == 1
-    assert [job["id"] for job in door.get("/queues/shop/peek")["jobs"]] == [second, first]
-    assert door.ask("POST", f"/jobs/{first}/priority", {"priority": 9}).json()["priority"] == 9
-    assert door.ask("POST", f"/jobs/{first}/move", {"queue": "returns"}).json()["queue"] == "returns"
-    assert door.ask("POST", f"/jobs/{first}/move", {"queue": "nowhere"}).status_code == 404
+    assert api_server.ask("POST", f"/jobs/{second}/promote", {"reason": "fair"}).json()["priority"] == 1
+    assert [job["id"] for job in api_server.get("/queues/shop/peek")["jobs"]] == [second, first]
+    assert api_server.ask("POST", f"/jobs/{first}/priority", {"priority": 9}).json()["priority"] == 9
+    assert api_server.ask("POST", f"/jobs/{first}/move", {"queue": "returns"}).json()["queue"] == "returns"
+    assert api_server.ask("POST", f"/jobs/{first}/move", {"queue": "nowhere"}).status_code == 404
     at = "2100-01-01T00:00:00.000000Z"
-    delayed = door.ask("POST", f"/jobs/{first}/delay", {"notBefore": at}).json()
+    delayed = api_server.ask("POST", f"/jobs/{first}/delay", {"notBefore": at}).json()
     assert datetime.fromisoformat(delayed["readyAt"]) == datetime.fromisoformat(at)
-    assert door.ask("POST", f"/jobs/{first}/delay", {"notBefore": None}).json()["readyAt"] is None
-    assert door.ask("POST", f"/jobs/{first}/cancel").json()["status"] == "cancelled"
-    assert door.ask("POST", f"/jobs/{first}/cancel").status_code == 409
-    assert door.ask("POST", f"/jobs/{first}/retry").status_code == 409
-    assert door.ask("POST", "/jobs/job-999/cancel").status_code == 404
+    assert api_server.ask("POST", f"/jobs/{first}/delay", {"notBefore": None}).json()["readyAt"] is None
+    assert api_server.ask("POST", f"/jobs/{first}/cancel").json()["status"] == "cancelled"
+    assert api_server.ask("POST", f"/jobs/{first}/cancel").status_code == 409
+    assert api_server.ask("POST", f"/jobs/{first}/retry").status_code == 409
+    assert api_server.ask("POST", "/jobs/job-999/cancel").status_code == 404
     with engine.connect() as connection:
-        told = [(line.fact, line.who, line.detail) for line in read.diary(connection, int(second[4:]))]
+        told = [(line.fact, line.who, line.detail) for line in read.event_log(connection, int(second[4:]))]
     assert told[-1][:2] == ("promoted", "ann")
     assert (told[-1][2] or {})["reason"] == "fair"
 
 
-def test_many_jobs_are_changed_after_a_dry_run(door: Door, order: Place) -> None:
+def test_many_jobs_are_changed_after_a_dry_run(api_server: ApiServer, order: Place) -> None:
     """The dry run counts and changes nothing; the run changes those that can be, and counts the others."""
     made = [order(number) for number in range(1, 6)]
-    door.ask("POST", f"/jobs/{made[0]}/cancel")
+    api_server.ask("POST", f"/jobs/{made[0]}/cancel")
     wanted = {"action": "cancel", "filter": {"queue": "shop"}, "reason": "withdrawn"}
-    dry = door.ask("POST", "/jobs/bulk", wanted | {"dryRun": True}).json()
+    dry = api_server.ask("POST", "/jobs/bulk", wanted | {"dryRun": True}).json()
     assert (dry["matched"], dry["able"], dry["changed"], dry["unchanged"]) == (5, 4, 0, {"cancelled": 1})
-    done = door.ask("POST", "/jobs/bulk", wanted).json()
+    done = api_server.ask("POST", "/jobs/bulk", wanted).json()
     assert (done["matched"], done["changed"], done["unchanged"]) == (5, 4, {"cancelled": 1})
     assert sorted(done["jobs"]) == made[1:]
-    again = door.ask("POST", "/jobs/bulk", {"action": "retry", "ids": made}).json()
+    again = api_server.ask("POST", "/jobs/bulk", {"action": "retry", "ids": made}).json()
     assert (again["changed"], again["unchanged"]) == (0, {"cancelled": 5})
 
 
-def test_the_first_of_many_that_are_promoted_is_the_next(door: Door, order: Place) -> None:
+def test_the_first_of_many_that_are_promoted_is_the_next(api_server: ApiServer, order: Place) -> None:
     """Named jobs are promoted so that the first name ends in front."""
     made = [order(number) for number in range(1, 5)]
-    door.ask("POST", "/jobs/bulk", {"action": "promote", "ids": [made[2], made[3]]})
-    peeked = [job["id"] for job in door.get("/queues/shop/peek")["jobs"]]
+    api_server.ask("POST", "/jobs/bulk", {"action": "promote", "ids": [made[2], made[3]]})
+    peeked = [job["id"] for job in api_server.get("/queues/shop/peek")["jobs"]]
     assert peeked == [made[2], made[3], made[0], made[1]]
 
 
@@ -263,26 +269,28 @@ def test_the_first_of_many_that_are_promoted_is_the_next(door: Door, order: Plac
         {"action": "cancel", "ids": ["job-0"]},
     ],
 )
-def test_a_bulk_change_says_exactly_which_jobs(door: Door, order: Place, wanted: dict[str, object]) -> None:
+def test_a_bulk_change_says_exactly_which_jobs(
+    api_server: ApiServer, order: Place, wanted: dict[str, object]
+) -> None:
     """Neither an empty filter nor a slip means every job."""
     job = order(1)
-    assert door.ask("POST", "/jobs/bulk", wanted).status_code == 422
-    assert door.get(f"/jobs/{job}")["status"] == "waiting"
+    assert api_server.ask("POST", "/jobs/bulk", wanted).status_code == 422
+    assert api_server.get(f"/jobs/{job}")["status"] == "waiting"
 
 
-def test_an_unknown_job_among_many_stops_all(door: Door, order: Place) -> None:
+def test_an_unknown_job_among_many_stops_all(api_server: ApiServer, order: Place) -> None:
     """404 before anything is changed."""
     job = order(1)
-    answer = door.ask("POST", "/jobs/bulk", {"action": "cancel", "ids": [job, "job-12345"]})
+    answer = api_server.ask("POST", "/jobs/bulk", {"action": "cancel", "ids": [job, "job-12345"]})
     assert answer.status_code == 404
-    assert door.get(f"/jobs/{job}")["status"] == "waiting"
+    assert api_server.get(f"/jobs/{job}")["status"] == "waiting"
 
 
-def test_a_bulk_change_needs_the_roles_of_the_single_one(door: Door, order: Place) -> None:
+def test_a_bulk_change_needs_the_roles_of_the_single_one(api_server: ApiServer, order: Place) -> None:
     """An operator may cancel many, but not put many in front."""
     job = order(1)
     promote = {"action": "promote", "ids": [job]}
-    assert door.ask("POST", "/jobs/bulk", promote, Role.OPERATOR).status_code == 403
-    assert door.ask("POST", "/jobs/bulk", promote, Role.MANAGER).status_code == 200
+    assert api_server.ask("POST", "/jobs/bulk", promote, Role.OPERATOR).status_code == 403
+    assert api_server.ask("POST", "/jobs/bulk", promote, Role.MANAGER).status_code == 200
     cancel = {"action": "cancel", "ids": [job]}
-    assert door.ask("POST", "/jobs/bulk", cancel, Role.OPERATOR).status_code == 200
+    assert api_server.ask("POST", "/jobs/bulk", cancel, Role.OPERATOR).status_code == 200

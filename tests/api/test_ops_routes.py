@@ -16,10 +16,10 @@ from hms_oms.messages import outbox
 from hms_oms.recipes.recipes import Recipe
 from hms_ops import heartbeats
 from hms_ops.findings import Finding
-from hms_ops.forecast.snapshot import Forecast, Picture, QueueSeen
+from hms_ops.forecast.snapshot import Forecast, QueueSnapshot, Snapshot
 from hms_ops.incidents import actions, signals, store, thresholds
 from hms_ops.metrics import history, metrics
-from tests.api.conftest import Door, faults
+from tests.api.conftest import ApiServer, faults
 
 PHONE = "+12025550142"
 SLOW = Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30})
@@ -41,7 +41,7 @@ def pending_of(connection: sa.Connection, finding: Finding, now: datetime) -> No
 
 
 @pytest.fixture
-def incident(door: Door, engine: sa.Engine) -> int:
+def incident(api_server: ApiServer, engine: sa.Engine) -> int:
     """An open incident, K7, about which somebody was texted."""
     with engine.begin() as connection:
         now = health.clock(connection)
@@ -62,10 +62,10 @@ def incident(door: Door, engine: sa.Engine) -> int:
     return opened.id
 
 
-def trail(door: Door, action: str) -> list[dict[str, Any]]:
+def trail(api_server: ApiServer, action: str) -> list[dict[str, Any]]:
     """The lines of the audit trail about an action, newest first."""
-    found: list[dict[str, Any]] = door.client.get(
-        "/audit", params={"action": action}, headers={"Authorization": f"Bearer {door.badge()}"}
+    found: list[dict[str, Any]] = api_server.client.get(
+        "/audit", params={"action": action}, headers={"Authorization": f"Bearer {api_server.badge()}"}
     ).json()["entries"]
     return found
 
@@ -74,14 +74,14 @@ def publish(engine: sa.Engine, **more: Any) -> None:
     """The watch has looked at the queue of the shop."""
     with engine.begin() as connection:
         now = health.clock(connection)
-        queue = QueueSeen(name="shop", sla_minutes=30, waiting=4, **more)
-        metrics.publish(connection, Picture(now=now, queues=[queue], workers=1, counted_at=now))
+        queue = QueueSnapshot(name="shop", sla_minutes=30, waiting=4, **more)
+        metrics.publish(connection, Snapshot(now=now, queues=[queue], workers=1, counted_at=now))
 
 
-def test_an_incident_is_found_by_its_name(door: Door, incident: int) -> None:
+def test_an_incident_is_found_by_its_name(api_server: ApiServer, incident: int) -> None:
     """By reference, with or without its sign, or by number; with its history and its texts."""
     for name in ("K7", "k7", "%23K7", str(incident)):
-        found = door.get(f"/incidents/{name}", Role.VIEWER)
+        found = api_server.get(f"/incidents/{name}", Role.VIEWER)
         assert (found["id"], found["reference"], found["state"]) == (incident, "K7", "open")
     assert found["title"]
     assert "shop" in found["sentence"]
@@ -89,51 +89,57 @@ def test_an_incident_is_found_by_its_name(door: Door, incident: int) -> None:
     assert found["jobs"] == []
     (text,) = found["texts"]
     assert (text["to"], text["body"], text["fate"]) == ("***0142", "HMS #K7", "pending")
-    (text,) = door.get("/incidents/K7", Role.OPERATOR)["texts"]
+    (text,) = api_server.get("/incidents/K7", Role.OPERATOR)["texts"]
     assert text["to"] == PHONE
-    assert door.ask("GET", "/incidents/Q9").status_code == 404
-    assert door.ask("GET", "/incidents/999999").status_code == 404
+    assert api_server.ask("GET", "/incidents/Q9").status_code == 404
+    assert api_server.ask("GET", "/incidents/999999").status_code == 404
 
 
-def test_incidents_are_listed_by_state_and_queue(door: Door, incident: int) -> None:
+def test_incidents_are_listed_by_state_and_queue(api_server: ApiServer, incident: int) -> None:
     """All, or those of the states and the queue that are asked for, page by page."""
-    assert [each["id"] for each in door.get("/incidents")["incidents"]] == [incident]
-    assert door.get("/incidents?state=open&state=acknowledged&queue=shop")["incidents"]
-    assert door.get("/incidents?state=resolved")["incidents"] == []
-    assert door.get("/incidents?queue=returns")["incidents"] == []
-    page = door.get("/incidents?limit=1")
-    assert door.get(f"/incidents?limit=1&cursor={page['next']}") == {"incidents": [], "next": None}
-    assert door.ask("GET", "/incidents?queue=nowhere").status_code == 404
-    assert faults(door.ask("GET", "/incidents?state=over")).keys() == {"state.0"}
+    assert [each["id"] for each in api_server.get("/incidents")["incidents"]] == [incident]
+    assert api_server.get("/incidents?state=open&state=acknowledged&queue=shop")["incidents"]
+    assert api_server.get("/incidents?state=resolved")["incidents"] == []
+    assert api_server.get("/incidents?queue=returns")["incidents"] == []
+    page = api_server.get("/incidents?limit=1")
+    assert api_server.get(f"/incidents?limit=1&cursor={page['next']}") == {"incidents": [], "next": None}
+    assert api_server.ask("GET", "/incidents?queue=nowhere").status_code == 404
+    assert faults(api_server.ask("GET", "/incidents?state=over")).keys() == {"state.0"}
 
 
-def test_somebody_takes_it_on_and_ends_it(door: Door, engine: sa.Engine, incident: int) -> None:
+def test_somebody_takes_it_on_and_ends_it(api_server: ApiServer, engine: sa.Engine, incident: int) -> None:
     """Who is on call acknowledges and resolves; unsent pages are cancelled, and the trail has the reasons."""
-    taken = door.ask("POST", "/incidents/K7/ack", {"reason": "at it"}, Role.ONCALL)
+    taken = api_server.ask("POST", "/incidents/K7/ack", {"reason": "at it"}, Role.ONCALL)
     assert taken.status_code == 200
     assert (taken.json()["state"], taken.json()["acknowledgedBy"]) == ("acknowledged", "ann")
-    assert door.get("/incidents/K7")["texts"][0]["fate"] == "cancelled"
-    assert door.ask("POST", "/incidents/K7/ack", None, Role.ONCALL).status_code == 200
-    ended = door.ask("POST", f"/incidents/{incident}/resolve", {"reason": "worker is back"}, Role.MANAGER)
+    assert api_server.get("/incidents/K7")["texts"][0]["fate"] == "cancelled"
+    assert api_server.ask("POST", "/incidents/K7/ack", None, Role.ONCALL).status_code == 200
+    ended = api_server.ask(
+        "POST", f"/incidents/{incident}/resolve", {"reason": "worker is back"}, Role.MANAGER
+    )
     assert (ended.json()["state"], ended.json()["resolvedBy"]) == ("resolved", "ann")
-    assert door.ask("POST", "/incidents/K7/resolve", None, Role.MANAGER).status_code == 200
-    assert door.ask("POST", "/incidents/K7/ack", None, Role.ONCALL).status_code == 409
-    assert door.ask("POST", "/incidents/K7/ack", None, Role.OPERATOR).status_code == 403
-    acks = trail(door, "POST /incidents/{id}/ack")
+    assert api_server.ask("POST", "/incidents/K7/resolve", None, Role.MANAGER).status_code == 200
+    assert api_server.ask("POST", "/incidents/K7/ack", None, Role.ONCALL).status_code == 409
+    assert api_server.ask("POST", "/incidents/K7/ack", None, Role.OPERATOR).status_code == 403
+    acks = trail(api_server, "POST /incidents/{id}/ack")
     assert [line["status"] for line in acks] == [403, 409, 200, 200]
     assert acks[-1]["reason"] == "at it"
     assert acks[-1]["subject"] == "#K7"
 
 
-def test_people_say_and_do_something(door: Door, engine: sa.Engine, incident: int) -> None:
+def test_people_say_and_do_something(api_server: ApiServer, engine: sa.Engine, incident: int) -> None:
     """A comment is in the history and the trail; a limit that was set is among what people did."""
-    assert door.ask("POST", "/incidents/K7/comments", {"text": "twice"}, Role.VIEWER).status_code == 403
-    assert door.ask("POST", "/incidents/K7/comments", {}, Role.ONCALL).status_code == 422
-    answer = door.ask("POST", "/incidents/K7/comments", {"text": "the file came twice"}, Role.ONCALL)
+    assert api_server.ask("POST", "/incidents/K7/comments", {"text": "twice"}, Role.VIEWER).status_code == 403
+    assert api_server.ask("POST", "/incidents/K7/comments", {}, Role.ONCALL).status_code == 422
+    answer = api_server.ask("POST", "/incidents/K7/comments", {"text": "the file came twice"}, Role.ONCALL)
     assert answer.status_code == 201
-    assert door.ask("POST", "/queues/shop/limit", {"startsPerMinute": 60}, Role.MANAGER).status_code == 200
-    assert door.ask("POST", "/queues/shop/limit", {"startsPerMinute": -1}, Role.MANAGER).status_code == 422
-    found = door.get("/incidents/K7", Role.VIEWER)
+    assert (
+        api_server.ask("POST", "/queues/shop/limit", {"startsPerMinute": 60}, Role.MANAGER).status_code == 200
+    )
+    assert (
+        api_server.ask("POST", "/queues/shop/limit", {"startsPerMinute": -1}, Role.MANAGER).status_code == 422
+    )
+    found = api_server.get("/incidents/K7", Role.VIEWER)
     assert (found["timeline"][-1]["kind"], found["timeline"][-1]["detail"]) == (
         "comment",
         {"text": "the file came twice"},
@@ -143,7 +149,7 @@ def test_people_say_and_do_something(door: Door, engine: sa.Engine, incident: in
 
 
 def test_all_late_jobs_are_listed_and_sorted(
-    door: Door, engine: sa.Engine, incident: int, order: Any
+    api_server: ApiServer, engine: sa.Engine, incident: int, order: Any
 ) -> None:
     """By deadline or by how late they are, page after page, with their key and how they stand."""
     jobs = [order(number) for number in (1, 2, 3)]
@@ -157,17 +163,17 @@ def test_all_late_jobs_are_listed_and_sorted(
             ),
             {"id": incident},
         )
-    first = door.get("/incidents/K7/jobs?order=late&limit=2", Role.VIEWER)
+    first = api_server.get("/incidents/K7/jobs?order=late&limit=2", Role.VIEWER)
     assert (first["total"], [each["job"] for each in first["jobs"]]) == (3, jobs[:0:-1])
     assert first["jobs"][0]["lateSeconds"] >= 180
-    rest = door.get(f"/incidents/K7/jobs?order=late&limit=2&cursor={first['next']}", Role.VIEWER)
+    rest = api_server.get(f"/incidents/K7/jobs?order=late&limit=2&cursor={first['next']}", Role.VIEWER)
     assert ([each["job"] for each in rest["jobs"]], rest["next"]) == (jobs[:1], None)
-    assert [each["job"] for each in door.get("/incidents/K7/jobs?order=key")["jobs"]] == jobs
-    assert door.ask("GET", "/incidents/K7/jobs?order=payload").status_code == 422
+    assert [each["job"] for each in api_server.get("/incidents/K7/jobs?order=key")["jobs"]] == jobs
+    assert api_server.ask("GET", "/incidents/K7/jobs?order=payload").status_code == 422
 
 
 def test_late_jobs_have_their_names_for_those_who_see_payloads(
-    door: Door, engine: sa.Engine, incident: int, order: Any
+    api_server: ApiServer, engine: sa.Engine, incident: int, order: Any
 ) -> None:
     """The payload's name, sorted by; masked for the others, who cannot learn of it from the order either."""
     jobs = [order(number) for number in (1, 2, 3)]
@@ -183,73 +189,75 @@ def test_late_jobs_have_their_names_for_those_who_see_payloads(
             ),
             {"id": incident},
         )
-    seen = door.get("/incidents/K7/jobs?order=name", Role.MANAGER)["jobs"]
+    seen = api_server.get("/incidents/K7/jobs?order=name", Role.MANAGER)["jobs"]
     assert [each["name"] for each in seen] == ["Ada", "Grace", None]
     assert sorted(each["job"] for each in seen) == jobs
-    masked = door.get("/incidents/K7/jobs", Role.VIEWER)["jobs"]
+    masked = api_server.get("/incidents/K7/jobs", Role.VIEWER)["jobs"]
     assert {each["name"] for each in masked} == {"***", None}
     assert {each["key"] for each in masked} == {None}
-    assert door.ask("GET", "/incidents/K7/jobs?order=name", None, Role.ONCALL).status_code == 403
+    assert api_server.ask("GET", "/incidents/K7/jobs?order=name", None, Role.ONCALL).status_code == 403
 
 
-def test_one_that_has_not_opened_is_nobodys_yet(door: Door, engine: sa.Engine) -> None:
+def test_one_that_has_not_opened_is_nobodys_yet(api_server: ApiServer, engine: sa.Engine) -> None:
     """A pending incident can neither be taken on nor ended by a person."""
     with engine.begin() as connection:
         now = health.clock(connection)
         pending_of(connection, Finding("slow", "shop", 3600.0, facts={"sla_minutes": 30}), now)
         (pending,) = actions.find(connection, ("pending",))
     for verb in ("ack", "resolve"):
-        assert door.ask("POST", f"/incidents/{pending.id}/{verb}", None, Role.MANAGER).status_code == 409
+        assert (
+            api_server.ask("POST", f"/incidents/{pending.id}/{verb}", None, Role.MANAGER).status_code == 409
+        )
 
 
-def test_silences_come_and_go(door: Door) -> None:
+def test_silences_come_and_go(api_server: ApiServer) -> None:
     """A manager silences a rule for a while and ends it before its time; a silence in the past is none."""
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     wanted = {"rule": "late", "queue": "shop", "endsAt": later, "reason": "moving house"}
-    made = door.ask("POST", "/silences", wanted, Role.MANAGER)
+    made = api_server.ask("POST", "/silences", wanted, Role.MANAGER)
     assert made.status_code == 201
     number = made.json()["id"]
-    assert [each["id"] for each in door.get("/silences", Role.VIEWER)["silences"]] == [number]
-    ended = door.ask("POST", f"/silences/{number}/end", {"reason": "done"}, Role.MANAGER)
+    assert [each["id"] for each in api_server.get("/silences", Role.VIEWER)["silences"]] == [number]
+    ended = api_server.ask("POST", f"/silences/{number}/end", {"reason": "done"}, Role.MANAGER)
     assert (ended.status_code, ended.json()["endedBy"]) == (200, "ann")
-    assert door.get("/silences")["silences"] == []
-    assert door.ask("POST", "/silences", {**wanted, "rule": "lat"}, Role.MANAGER).status_code == 404
-    assert door.ask("POST", "/silences", {**wanted, "queue": "x"}, Role.MANAGER).status_code == 404
+    assert api_server.get("/silences")["silences"] == []
+    assert api_server.ask("POST", "/silences", {**wanted, "rule": "lat"}, Role.MANAGER).status_code == 404
+    assert api_server.ask("POST", "/silences", {**wanted, "queue": "x"}, Role.MANAGER).status_code == 404
     past = {**wanted, "endsAt": "2020-01-01T00:00:00Z"}
-    assert door.ask("POST", "/silences", past, Role.MANAGER).status_code == 409
-    assert door.ask("POST", "/silences/999/end", None, Role.MANAGER).status_code == 404
-    assert "reason" in faults(door.ask("POST", "/silences", {"endsAt": later}, Role.MANAGER))
-    assert [line["reason"] for line in trail(door, "POST /silences") if line["status"] == 201] == [
+    assert api_server.ask("POST", "/silences", past, Role.MANAGER).status_code == 409
+    assert api_server.ask("POST", "/silences/999/end", None, Role.MANAGER).status_code == 404
+    assert "reason" in faults(api_server.ask("POST", "/silences", {"endsAt": later}, Role.MANAGER))
+    assert [line["reason"] for line in trail(api_server, "POST /silences") if line["status"] == 201] == [
         "moving house"
     ]
 
 
-def test_thresholds_are_set_and_taken_back(door: Door) -> None:
+def test_thresholds_are_set_and_taken_back(api_server: ApiServer) -> None:
     """A value holds for one queue or all; null is back to the default; what no rule has is 404."""
     path = "/thresholds/late/for_seconds"
     for body, value in (({"value": 20}, 20), ({"value": 5.5, "queue": "shop", "reason": "fair"}, 5.5)):
-        answer = door.ask("PUT", path, body, Role.MANAGER)
+        answer = api_server.ask("PUT", path, body, Role.MANAGER)
         assert (answer.status_code, answer.json()["value"]) == (200, value)
     found = {
         (each["rule"], each["parameter"], each["queue"]): each
-        for each in door.get("/thresholds")["thresholds"]
+        for each in api_server.get("/thresholds")["thresholds"]
     }
     assert found["late", "for_seconds", None]["value"] == 20
     assert found["late", "for_seconds", "shop"]["setBy"] == "ann"
-    back = door.ask("PUT", path, {"value": None}, Role.MANAGER).json()
+    back = api_server.ask("PUT", path, {"value": None}, Role.MANAGER).json()
     assert back["value"] == back["default"]
-    assert door.ask("PUT", "/thresholds/late/x", {"value": 1}, Role.MANAGER).status_code == 404
-    assert door.ask("PUT", "/thresholds/x/for_seconds", {"value": 1}, Role.MANAGER).status_code == 404
+    assert api_server.ask("PUT", "/thresholds/late/x", {"value": 1}, Role.MANAGER).status_code == 404
+    assert api_server.ask("PUT", "/thresholds/x/for_seconds", {"value": 1}, Role.MANAGER).status_code == 404
     for wrong in (-1, 1e10, "1", True):
-        assert faults(door.ask("PUT", path, {"value": wrong}, Role.MANAGER)).keys() == {"value"}
-    assert trail(door, "PUT /thresholds/{rule}/{parameter}")[-1]["subject"] == "late.for_seconds"
+        assert faults(api_server.ask("PUT", path, {"value": wrong}, Role.MANAGER)).keys() == {"value"}
+    assert trail(api_server, "PUT /thresholds/{rule}/{parameter}")[-1]["subject"] == "late.for_seconds"
 
 
-def test_who_is_on_call(door: Door) -> None:
+def test_who_is_on_call(api_server: ApiServer) -> None:
     """A document is set as a whole, every fault is named, and phones are masked for who sets none."""
-    unset = door.get("/oncall", Role.VIEWER)
+    unset = api_server.get("/oncall", Role.VIEWER)
     assert unset["setBy"] is None
-    answer = door.ask("PUT", "/oncall", {"document": DOCUMENT, "reason": "new"}, Role.MANAGER)
+    answer = api_server.ask("PUT", "/oncall", {"document": DOCUMENT, "reason": "new"}, Role.MANAGER)
     assert answer.status_code == 200, answer.text
     assert answer.json()["now"] == [
         {"afterMinutes": 0, "recipients": ["Ann"]},
@@ -257,112 +265,117 @@ def test_who_is_on_call(door: Door) -> None:
     ]
     assert answer.json()["document"] == DOCUMENT
     for role in (Role.VIEWER, Role.OPERATOR, Role.ONCALL, Role.ADMIN):
-        shown = door.get("/oncall", role)["document"]
+        shown = api_server.get("/oncall", role)["document"]
         assert shown["recipients"] == {"Ann": "***0142", "Bob": "***0143"}
     wrong = {**DOCUMENT, "timezone": "Mars", "recipients": {"Ann": "911"}}
-    refused = door.ask("PUT", "/oncall", {"document": wrong}, Role.MANAGER)
+    refused = api_server.ask("PUT", "/oncall", {"document": wrong}, Role.MANAGER)
     assert refused.status_code == 422
     assert {"document.timezone", "document.recipients.Ann"} <= faults(refused).keys()
-    assert PHONE not in str(trail(door, "PUT /oncall"))
+    assert PHONE not in str(trail(api_server, "PUT /oncall"))
 
 
-def test_whether_the_watch_is_at_work(door: Door, engine: sa.Engine) -> None:
+def test_whether_the_watch_is_at_work(api_server: ApiServer, engine: sa.Engine) -> None:
     """Programs that never beat are stale; with all beats there all is well."""
-    assert door.get("/ops", Role.VIEWER)["ok"] is False
+    assert api_server.get("/ops", Role.VIEWER)["ok"] is False
     with engine.begin() as connection:
         for name in heartbeats.NAMES:
             heartbeats.beat(connection, name, {"turns": 1})
-    found = door.get("/ops", Role.VIEWER)
+    found = api_server.get("/ops", Role.VIEWER)
     assert found["ok"] is True
     assert {each["name"]: each["detail"] for each in found["beats"]} == {
         name: {"turns": 1} for name in heartbeats.NAMES
     }
 
 
-def test_prometheus_can_scrape(door: Door, engine: sa.Engine) -> None:
+def test_prometheus_can_scrape(api_server: ApiServer, engine: sa.Engine) -> None:
     """A badge of a viewer is enough, and what comes can be parsed; the forecast is in it."""
     now = datetime.now(UTC)
     ahead = Forecast(2, now + timedelta(seconds=90), None, now + timedelta(seconds=300), 0.5, 7)
     publish(engine, forecast=ahead, at_risk=2)
-    answer = door.ask("GET", "/metrics", None, Role.VIEWER)
+    answer = api_server.ask("GET", "/metrics", None, Role.VIEWER)
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = {each.name: each for each in text_string_to_metric_families(answer.text)}
     (sample,) = families["hms_forecast_late_in_seconds"].samples
     assert sample.labels == {"queue": "shop"}
     assert 80 < sample.value <= 91
-    assert door.ask("GET", "/metrics", None, Role.AGENT).status_code == 403
+    assert api_server.ask("GET", "/metrics", None, Role.AGENT).status_code == 403
 
 
-def test_how_promises_were_kept(door: Door, engine: sa.Engine, shop: Recipe, order: Any) -> None:
+def test_how_promises_were_kept(api_server: ApiServer, engine: sa.Engine, shop: Recipe, order: Any) -> None:
     """A report, its days and its lateness have the zone that is asked for, and count the same jobs."""
     order(1), order(2)
     with engine.begin() as connection:
         connection.exec_driver_sql("update oms.jobs set sla = oms.now() - interval '10 minutes'")
-    door.ask("PUT", "/oncall", {"document": DOCUMENT}, Role.MANAGER)
+    api_server.ask("PUT", "/oncall", {"document": DOCUMENT}, Role.MANAGER)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
-    found = door.get(f"/sla/report?to={tomorrow}", Role.VIEWER)
-    assert (found["zone"], door.get("/me")["timezone"]) == ("America/Chicago", "America/Chicago")
+    found = api_server.get(f"/sla/report?to={tomorrow}", Role.VIEWER)
+    assert (found["zone"], api_server.get("/me")["timezone"]) == ("America/Chicago", "America/Chicago")
     assert (found["whole"]["openLate"], found["whole"]["shareOfDue"]) == (2, 0)
     assert found["queues"].keys() == {"shop"}
     assert {each["job"] for each in found["worst"]} == {"job-1", "job-2"}
     assert {each["cause"] for each in found["worst"]} == {"waited"}
-    assert door.get("/sla/report?week=true&zone=UTC")["zone"] == "UTC"
-    days = door.get("/sla/days?queue=shop&days=3&zone=UTC")["days"]
+    assert api_server.get("/sla/report?week=true&zone=UTC")["zone"] == "UTC"
+    days = api_server.get("/sla/days?queue=shop&days=3&zone=UTC")["days"]
     assert [day["openLate"] for day in days.values()] == [0, 0, 2]
-    late = door.get(f"/sla/lateness?to={tomorrow}")["buckets"]
+    late = api_server.get(f"/sla/lateness?to={tomorrow}")["buckets"]
     assert {each["below"]: each["jobs"] for each in late if each["jobs"]} == {900: 2}
-    assert faults(door.ask("GET", "/sla/days?zone=Mars")).keys() == {"zone"}
-    assert door.ask("GET", "/sla/lateness?queue=nowhere").status_code == 404
-    assert door.ask("GET", "/sla/report?from=2026-02-01&to=2026-01-01").status_code == 409
-    assert faults(door.ask("GET", "/sla/report?from=yesterday")).keys() == {"from"}
+    assert faults(api_server.ask("GET", "/sla/days?zone=Mars")).keys() == {"zone"}
+    assert api_server.ask("GET", "/sla/lateness?queue=nowhere").status_code == 404
+    assert api_server.ask("GET", "/sla/report?from=2026-02-01&to=2026-01-01").status_code == 409
+    assert faults(api_server.ask("GET", "/sla/report?from=yesterday")).keys() == {"from"}
 
 
-def test_how_a_metric_went(door: Door, engine: sa.Engine) -> None:
+def test_how_a_metric_went(api_server: ApiServer, engine: sa.Engine) -> None:
     """The history of a kept metric, in steps of its queue; others have none."""
     publish(engine, late=3)
     with engine.begin() as connection:
         history.keep(connection, health.clock(connection))
-    found = door.get("/history?name=sla.breached&queue=shop&to=2199-01-01&from=2198-12-31", Role.VIEWER)
+    found = api_server.get("/history?name=sla.breached&queue=shop&to=2199-01-01&from=2198-12-31", Role.VIEWER)
     assert (found["unit"], found["points"]) == ("jobs", [])
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat().replace("+00:00", "Z")
-    found = door.get(f"/history?name=sla.breached&queue=shop&to={tomorrow}")
+    found = api_server.get(f"/history?name=sla.breached&queue=shop&to={tomorrow}")
     assert [point["value"] for point in found["points"]] == [3]
-    assert faults(door.ask("GET", "/history?name=queue.waitTime.p50")).keys() == {"name"}
+    assert faults(api_server.ask("GET", "/history?name=queue.waitTime.p50")).keys() == {"name"}
     assert (
-        door.ask("GET", "/history?name=sla.breached&from=2026-01-01&to=2026-12-31&step=60").status_code == 409
+        api_server.ask("GET", "/history?name=sla.breached&from=2026-01-01&to=2026-12-31&step=60").status_code
+        == 409
     )
 
 
-def test_a_text_is_sent_once(door: Door, engine: sa.Engine) -> None:
+def test_a_text_is_sent_once(api_server: ApiServer, engine: sa.Engine) -> None:
     """The same key is one text; what no country has as a number is refused; the trail has no phone."""
     wanted = {"to": PHONE, "text": "The county office opens at 9.", "key": "office"}
-    answers = [door.ask("POST", "/texts", wanted, Role.MANAGER) for _ in range(2)]
+    answers = [api_server.ask("POST", "/texts", wanted, Role.MANAGER) for _ in range(2)]
     assert [(each.status_code, each.json()["created"]) for each in answers] == [(202, True), (202, False)]
-    (text,) = door.get("/texts", Role.MANAGER)["texts"]
+    (text,) = api_server.get("/texts", Role.MANAGER)["texts"]
     assert (text["to"], text["body"], text["kind"], text["page"]) == (PHONE, wanted["text"], "message", False)
-    (text,) = door.get("/texts", Role.ONCALL)["texts"]
+    (text,) = api_server.get("/texts", Role.ONCALL)["texts"]
     assert (text["to"], text["body"]) == ("***0142", "***")
     for number in ("+1555", "+15550000000", "2025550142", "+999123456789"):
-        assert faults(door.ask("POST", "/texts", {**wanted, "to": number}, Role.MANAGER)).keys() == {"to"}
-    assert PHONE not in str(trail(door, "POST /texts"))
+        assert faults(api_server.ask("POST", "/texts", {**wanted, "to": number}, Role.MANAGER)).keys() == {
+            "to"
+        }
+    assert PHONE not in str(trail(api_server, "POST /texts"))
 
 
-def test_a_phone_is_not_rung_all_night(door: Door) -> None:
+def test_a_phone_is_not_rung_all_night(api_server: ApiServer) -> None:
     """After twenty texts within an hour a phone gets no more of them."""
-    sent = [door.ask("POST", "/texts", {"to": PHONE, "text": "x"}, Role.MANAGER) for _ in range(21)]
+    sent = [api_server.ask("POST", "/texts", {"to": PHONE, "text": "x"}, Role.MANAGER) for _ in range(21)]
     assert [each.status_code for each in sent] == [202] * 20 + [429]
     assert int(sent[-1].headers["retry-after"]) > 0
 
 
-def test_a_test_page(door: Door, engine: sa.Engine) -> None:
+def test_a_test_page(api_server: ApiServer, engine: sa.Engine) -> None:
     """A test page is a page about no incident, which expires when it cannot go out."""
-    assert door.ask("POST", "/test-pages", {"to": PHONE}, Role.MANAGER).status_code == 202
-    (text,) = door.get("/texts", Role.MANAGER)["texts"]
+    assert api_server.ask("POST", "/test-pages", {"to": PHONE}, Role.MANAGER).status_code == 202
+    (text,) = api_server.get("/texts", Role.MANAGER)["texts"]
     assert (text["page"], text["incident"], text["kind"]) == (True, None, "test")
     assert "Nothing is wrong" in text["body"]
 
 
-def test_texts_of_a_job_and_an_incident(door: Door, engine: sa.Engine, incident: int, order: Any) -> None:
+def test_texts_of_a_job_and_an_incident(
+    api_server: ApiServer, engine: sa.Engine, incident: int, order: Any
+) -> None:
     """Texts are found by what they are about; an applicant's is masked for who sees no payload."""
     job = order(1)
     with engine.begin() as connection:
@@ -370,27 +383,29 @@ def test_texts_of_a_job_and_an_incident(door: Door, engine: sa.Engine, incident:
             "insert into oms.messages (token, job_id, kind, recipient, body)"
             f" values ('a', {job.removeprefix('job-')}, 'applicant', '{PHONE}', 'Dear Ann')"
         )
-    (text,) = door.get(f"/jobs/{job}/texts", Role.OPERATOR)["texts"]
+    (text,) = api_server.get(f"/jobs/{job}/texts", Role.OPERATOR)["texts"]
     assert (text["job"], text["to"], text["body"]) == (job, PHONE, "Dear Ann")
     for path in (f"/jobs/{job}/texts", f"/texts?job={job}"):
-        (text,) = door.get(path, Role.VIEWER)["texts"]
+        (text,) = api_server.get(path, Role.VIEWER)["texts"]
         assert (text["to"], text["body"]) == ("***0142", "***")
-    (text,) = door.get("/texts?incident=K7", Role.VIEWER)["texts"]
+    (text,) = api_server.get("/texts?incident=K7", Role.VIEWER)["texts"]
     assert text["incident"] == incident
     for path in ("/jobs/job-99/texts", "/texts?job=99", "/texts?incident=Q9"):
-        assert door.ask("GET", path).status_code == 404
+        assert api_server.ask("GET", path).status_code == 404
 
 
-def test_a_dry_run_tells_what_an_sla_would_mean(door: Door, engine: sa.Engine, bare: Any, order: Any) -> None:
+def test_a_dry_run_tells_what_an_sla_would_mean(
+    api_server: ApiServer, engine: sa.Engine, raw: Any, order: Any
+) -> None:
     """Without a measurement there is no forecast; with one it counts the open jobs, under both SLAs."""
     for number in range(1, 11):
         order(number)
-    unknown = door.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}, Role.MANAGER)
+    unknown = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}, Role.MANAGER)
     assert unknown.json()["forecast"] is None
-    workers.beat(bare, workers.Beat("w/1", "w", "here", 1, "solo", 2, ["shop"], [], [], 1.0, 1))
+    workers.beat(raw, workers.Beat("w/1", "w", "here", 1, "solo", 2, ["shop"], [], [], 1.0, 1))
     publish(engine, forecast=Forecast(0, None, None, None, 0.01, 1, slot_rate=0.005))
     dry_run = {"minutes": 5, "dryRun": True}
-    ahead = door.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]
+    ahead = api_server.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]
     # One job in a hundred seconds: all ten are done within thirty minutes, three within five.
     assert (ahead["open"], ahead["before"]["late"], ahead["after"]["late"]) == (10, 0, 8)
     assert (ahead["lateAtOnce"], ahead["before"]["lateAlready"]) == (0, 0)
@@ -399,13 +414,13 @@ def test_a_dry_run_tells_what_an_sla_would_mean(door: Door, engine: sa.Engine, b
         commands.limit(connection, "shop", window=None, starts_per_minute=1, who="ann")
         connection.exec_driver_sql("delete from ops.metrics")  # written no more than once a second
     publish(engine, forecast=Forecast(0, None, None, None, 0.01, 1, slot_rate=0.5))
-    ahead = door.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]
+    ahead = api_server.ask("PUT", "/queues/shop/sla", dry_run, Role.MANAGER).json()["forecast"]
     # One job a minute may start, though one slot could do thirty: the limit is in the forecast.
     assert (ahead["before"]["late"], ahead["after"]["late"]) == (0, 6)
     assert (ahead["after"]["slotsNeeded"], ahead["after"]["limitNeeded"]) == (1, 3)
     longer = {"minutes": 240, "dryRun": True}
-    ahead = door.ask("PUT", "/queues/shop/sla", longer, Role.MANAGER).json()["forecast"]
+    ahead = api_server.ask("PUT", "/queues/shop/sla", longer, Role.MANAGER).json()["forecast"]
     assert (ahead["after"]["late"], ahead["lateAtOnce"]) == (0, 0)
-    assert door.get("/queues/shop/sla")["history"][0]["minutes"] == 30
-    real = door.ask("PUT", "/queues/shop/sla", {"minutes": 5}, Role.MANAGER)
+    assert api_server.get("/queues/shop/sla")["history"][0]["minutes"] == 30
+    real = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5}, Role.MANAGER)
     assert (real.json()["forecast"], real.json()["before"]) == (None, 30)

@@ -21,7 +21,7 @@ from hms_floor.auth.tokens import Role
 from hms_oms.api import sse
 from hms_oms.api.sse import Frame
 from hms_oms.recipes.recipes import Recipe
-from tests.api.conftest import Door, faults
+from tests.api.conftest import ApiServer, faults
 from tests.conftest import wait_until
 
 #: A frame of this many values, each with a name so long, is more than all buffers on its way can hold.
@@ -30,15 +30,15 @@ MANY, LONG = 1500, 2000
 
 @contextmanager
 def listening(
-    door: Door, path: str = "/stream", last: str | None = None, badge: str | None = None
+    api_server: ApiServer, path: str = "/stream", last: str | None = None, badge: str | None = None
 ) -> Iterator[Iterator[Frame]]:
     """The frames of a stream."""
-    headers = {"Authorization": f"Bearer {badge or door.badge(Role.VIEWER)}"}
+    headers = {"Authorization": f"Bearer {badge or api_server.badge(Role.VIEWER)}"}
     if last is not None:
         headers["Last-Event-ID"] = last
     with (
         httpx.Client(timeout=15.0) as client,
-        client.stream("GET", door.url + path, headers=headers) as answer,
+        client.stream("GET", api_server.url + path, headers=headers) as answer,
     ):
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -63,18 +63,18 @@ def values(frame: Frame) -> dict[tuple[str, str], float]:
     return {(each["name"], each["queue"]): each["value"] for each in json.loads(frame.data)["metrics"]}
 
 
-def lines_to(door: Door) -> int:
+def lines_to(api_server: ApiServer) -> int:
     """How many connections the server has to others than its database."""
-    port = int(door.url.rpartition(":")[2])
-    found = psutil.Process(door.process.pid).net_connections("tcp")
+    port = int(api_server.url.rpartition(":")[2])
+    found = psutil.Process(api_server.process.pid).net_connections("tcp")
     return sum(line.laddr.port == port and line.status == psutil.CONN_ESTABLISHED for line in found)
 
 
-def test_first_all_that_is_then_what_changes(door: Door, engine: sa.Engine) -> None:
+def test_first_all_that_is_then_what_changes(api_server: ApiServer, engine: sa.Engine) -> None:
     """A watcher is told the newest values, then each change alone, under rising numbers."""
     measured(engine, 1.0)
     measured(engine, 2.0, queue="returns")
-    with listening(door) as told:
+    with listening(api_server) as told:
         first = next(told)
         assert first.event == "metrics"
         assert values(first) == {("queue.oldestAge", "shop"): 1.0, ("queue.oldestAge", "returns"): 2.0}
@@ -86,27 +86,30 @@ def test_first_all_that_is_then_what_changes(door: Door, engine: sa.Engine) -> N
         assert int(second.id) > int(first.id)
 
 
-def test_a_stream_of_one_queue(door: Door, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_stream_of_one_queue(api_server: ApiServer, engine: sa.Engine, shop: Recipe) -> None:
     """Who watches one queue hears of no other one; a queue that does not exist is none."""
     measured(engine, 1.0)
     measured(engine, 2.0, queue="returns")
-    with listening(door, f"/stream/{shop.queue}") as told:
+    with listening(api_server, f"/stream/{shop.queue}") as told:
         assert values(next(told)) == {("queue.oldestAge", "shop"): 1.0}
         measured(engine, 4.0, queue="returns")
         measured(engine, 5.0)
         assert values(next(told)) == {("queue.oldestAge", "shop"): 5.0}
-    refused = door.ask("GET", "/stream/nowhere", None, Role.VIEWER)
+    refused = api_server.ask("GET", "/stream/nowhere", None, Role.VIEWER)
     assert refused.status_code == 404
     assert faults(refused) == {}
 
 
 def test_who_comes_back_is_told_what_was_missed(
-    door: Door, engine: sa.Engine, forward: Callable[[timedelta], None], open_door: Callable[..., Door]
+    api_server: ApiServer,
+    engine: sa.Engine,
+    forward: Callable[[timedelta], None],
+    open_api: Callable[..., ApiServer],
 ) -> None:
     """After Last-Event-ID only what has changed since comes, from the same process; from another one all."""
     measured(engine, 1.0)
     measured(engine, 2.0, queue="returns")
-    with listening(door) as steady:
+    with listening(api_server) as steady:
         next(steady)
         # What was seen in the last second may come again: let it be longer ago.
         forward(timedelta(minutes=1))
@@ -115,23 +118,23 @@ def test_who_comes_back_is_told_what_was_missed(
         forward(timedelta(minutes=1))
         measured(engine, 3.0)
         missed = next(steady)
-        with listening(door, last=last) as told:
+        with listening(api_server, last=last) as told:
             assert values(next(told)) == values(missed) == {("queue.oldestAge", "shop"): 3.0}
-        other = open_door()
+        other = open_api()
         with listening(other, last=missed.id) as told:
             again = next(told)
             assert values(again)[("queue.oldestAge", "shop")] == 3.0
             assert int(again.id) >= int(missed.id) - 1
         for strange in ("", "x", "9" * 17, "9" * 400):
-            with listening(door, last=strange) as told:
+            with listening(api_server, last=strange) as told:
                 assert len(values(next(told))) == 2
 
 
-def test_heartbeats(door: Door) -> None:
+def test_heartbeats(api_server: ApiServer) -> None:
     """Where nothing changes, a comment every ten seconds shows that the stream is there."""
     with httpx.Client(timeout=15.0) as client:
-        headers = {"Authorization": f"Bearer {door.badge(Role.VIEWER)}"}
-        with client.stream("GET", f"{door.url}/stream", headers=headers) as answer:
+        headers = {"Authorization": f"Bearer {api_server.badge(Role.VIEWER)}"}
+        with client.stream("GET", f"{api_server.url}/stream", headers=headers) as answer:
             began = time.monotonic()
             seen = b""
             for chunk in answer.iter_raw():
@@ -141,33 +144,33 @@ def test_heartbeats(door: Door) -> None:
             assert 8 < time.monotonic() - began < 14
 
 
-def test_who_hangs_up_is_gone_at_once(door: Door) -> None:
+def test_who_hangs_up_is_gone_at_once(api_server: ApiServer) -> None:
     """The server does not wait for the next frame to see that nobody reads any more."""
     # Connections that rest between two requests are none of these.
-    before = lines_to(door)
-    with listening(door) as told:
+    before = lines_to(api_server)
+    with listening(api_server) as told:
         next(told)
-        assert lines_to(door) == before + 1
-    wait_until(lambda: lines_to(door) == before, "the connection to be closed", 0.9)
+        assert lines_to(api_server) == before + 1
+    wait_until(lambda: lines_to(api_server) == before, "the connection to be closed", 0.9)
 
 
-def test_a_badge_that_is_taken_back_ends_its_streams(door: Door) -> None:
+def test_a_badge_that_is_taken_back_ends_its_streams(api_server: ApiServer) -> None:
     """The stream of a badge that is revoked ends in good order within seconds; others go on."""
-    badge = tokens.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1)
-    with listening(door) as other, listening(door, badge=badge.token) as told:
+    badge = tokens.issue(api_server.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1)
+    with listening(api_server) as other, listening(api_server, badge=badge.token) as told:
         next(other), next(told)
-        assert door.ask("POST", f"/badges/{badge.badge.jti}/revoke").status_code == 200
+        assert api_server.ask("POST", f"/badges/{badge.badge.jti}/revoke").status_code == 200
         began = time.monotonic()
         assert list(told) == []
         assert time.monotonic() - began < 5
-        refused = door.ask("GET", "/stream", badge=badge.token)
+        refused = api_server.ask("GET", "/stream", badge=badge.token)
         assert refused.status_code == 401
 
 
-def test_a_badge_that_runs_out_ends_its_streams(door: Door) -> None:
+def test_a_badge_that_runs_out_ends_its_streams(api_server: ApiServer) -> None:
     """Nobody goes on watching after the end of a badge, the leeway of clocks included."""
-    badge = tokens.issue(door.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1 / 3600)
-    with listening(door, badge=badge.token) as told:
+    badge = tokens.issue(api_server.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1 / 3600)
+    with listening(api_server, badge=badge.token) as told:
         next(told)
         assert list(told) == []
         # The end that a token names is a whole second.
@@ -190,12 +193,14 @@ def wide(engine: sa.Engine) -> Callable[[int], None]:
     return measure
 
 
-def test_a_slow_reader_misses_values_and_not_the_newest(door: Door, wide: Callable[[int], None]) -> None:
+def test_a_slow_reader_misses_values_and_not_the_newest(
+    api_server: ApiServer, wide: Callable[[int], None]
+) -> None:
     """What somebody does not read is not kept: the values in between are left out, the last ones come."""
-    server = psutil.Process(door.process.pid)
+    server = psutil.Process(api_server.process.pid)
     wide(0)
-    with ExitStack() as stack, listening(door) as quick:
-        slow, *_ = [stack.enter_context(_stalled(door)) for _ in range(10)]
+    with ExitStack() as stack, listening(api_server) as quick:
+        slow, *_ = [stack.enter_context(_stalled(api_server)) for _ in range(10)]
         next(quick)
         wide(1)
         next(quick)
@@ -212,30 +217,28 @@ def test_a_slow_reader_misses_values_and_not_the_newest(door: Door, wide: Callab
     assert len(told) < 5
 
 
-def test_the_door_closes_all_streams(open_door: Callable[..., Door], wide: Callable[[int], None]) -> None:
+def test_the_api_closes_all_streams(open_api: Callable[..., ApiServer], wide: Callable[[int], None]) -> None:
     """When the server stops, streams end in good order, and one that nobody reads does not keep it."""
-    door = open_door()
+    api_server = open_api()
     wide(0)
-    with _stalled(door), listening(door) as told:
+    with _stalled(api_server), listening(api_server) as told:
         next(told)
         began = time.monotonic()
-        door.process.send_signal(signal.SIGTERM)
+        api_server.process.send_signal(signal.SIGTERM)
         assert list(told) == []
-        assert door.process.wait(10) in (0, -signal.SIGTERM)
+        assert api_server.process.wait(10) in (0, -signal.SIGTERM)
         assert time.monotonic() - began < 4
 
 
 @contextmanager
-def _stalled(door: Door) -> Iterator[socket.socket]:
+def _stalled(api_server: ApiServer) -> Iterator[socket.socket]:
     """A watcher who does not read."""
-    host, _, port = door.url.removeprefix("http://").partition(":")
+    host, _, port = api_server.url.removeprefix("http://").partition(":")
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.settimeout(15.0)
         line.connect((host, int(port)))
-        head = (
-            f"GET /stream HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {door.badge(Role.VIEWER)}\r\n\r\n"
-        )
+        head = f"GET /stream HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {api_server.badge(Role.VIEWER)}\r\n\r\n"
         line.sendall(head.encode())
         yield line
 
@@ -257,15 +260,15 @@ def _until(told: Iterator[Frame], number: str) -> Iterator[Frame]:
             return
 
 
-def test_what_goes_wrong_with_the_ledger_ends_no_stream(door: Door, engine: sa.Engine) -> None:
+def test_what_goes_wrong_with_the_ledger_ends_no_stream(api_server: ApiServer, engine: sa.Engine) -> None:
     """While the metrics cannot be read the stream stays, and goes on as soon as they can."""
     measured(engine, 1.0)
-    with listening(door) as told:
+    with listening(api_server) as told:
         next(told)
         with engine.begin() as connection:
             connection.exec_driver_sql("alter table ops.metrics rename to metrics_away")
         try:
-            wait_until(lambda: "cannot be read" in _log(door), "the door to complain")
+            wait_until(lambda: "cannot be read" in _log(api_server), "the API to complain")
         finally:
             with engine.begin() as connection:
                 connection.exec_driver_sql("alter table ops.metrics_away rename to metrics")
@@ -273,5 +276,5 @@ def test_what_goes_wrong_with_the_ledger_ends_no_stream(door: Door, engine: sa.E
         assert values(next(told)) == {("queue.oldestAge", "shop"): 2.0}
 
 
-def _log(door: Door) -> Any:
-    return (door.settings.home / "floor.log").read_text()
+def _log(api_server: ApiServer) -> Any:
+    return (api_server.settings.home / "floor.log").read_text()

@@ -10,7 +10,7 @@ from typing import TypeVar
 import psycopg2
 
 from hms_oms.database import connections
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.reservations import LeaseLost, Reservation
@@ -32,7 +32,7 @@ class Agent(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._url = database_url
         self._record = record
-        self._connection: Bare | None = None
+        self._connection: RawConnection | None = None
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -74,7 +74,7 @@ class Agent(threading.Thread):
             self._record.end(run, DONE)
             self._patiently(lambda line: reservations.report_done(line, found, Done({"run": run})))
 
-    def _patiently(self, work: Callable[[Bare], _Answer]) -> _Answer | None:
+    def _patiently(self, work: Callable[[RawConnection], _Answer]) -> _Answer | None:
         """Do it, again and again while the database is away; None where it is time to leave."""
         while True:
             try:

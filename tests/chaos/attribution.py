@@ -32,7 +32,7 @@ HEARD_SECONDS = GONE_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What lies between two lines of a job's diary: the job in one status, until the next thing happens."""
+    """What lies between two lines of a job's event log: the job in one status, until the next event."""
 
     job: int
     step: str
@@ -73,10 +73,10 @@ class TakenBack:
 
 
 def stretches(history: History) -> Iterator[Stretch]:
-    """The diaries, cut into stretches."""
-    for job, diary in history.diary.items():
+    """The event logs, cut into stretches."""
+    for job, event_log in history.event_log.items():
         steps = history.jobs[job].steps
-        for entry, following in zip(diary, [*diary[1:], None], strict=True):
+        for entry, following in zip(event_log, [*event_log[1:], None], strict=True):
             yield Stretch(job, steps[entry.step], entry, following)
 
 
@@ -145,9 +145,9 @@ def _recorded(history: History, execution: Execution, stretch: Stretch) -> bool:
 
 
 def _next_loss(history: History, execution: Execution) -> float:
-    """When a job was taken back whose claim is not in the diary: PostgreSQL forgot it in a crash."""
+    """When a job was taken back whose claim is not in the event log: PostgreSQL forgot it in a crash."""
     later = (
-        e.at for e in history.diary.get(execution.job, ()) if e.at > execution.begin and e.fact in _LOSSES
+        e.at for e in history.event_log.get(execution.job, ()) if e.at > execution.begin and e.fact in _LOSSES
     )
     return min(later, default=float("inf"))
 

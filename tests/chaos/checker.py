@@ -72,8 +72,8 @@ def _lost(history: History) -> Iterator[str]:
 
 
 def _completed_twice(history: History) -> Iterator[str]:
-    for job, diary in history.diary.items():
-        times = Counter(entry.completed for entry in diary if entry.fact in COMPLETIONS)
+    for job, event_log in history.event_log.items():
+        times = Counter(entry.completed for entry in event_log if entry.fact in COMPLETIONS)
         for step, number in times.items():
             if number > 1:
                 yield f"job-{job}: {step} was recorded {number} times"
@@ -110,22 +110,22 @@ def _broken_lives(history: History) -> Iterator[str]:
 
 
 def _broken_life(job: Ending, history: History) -> Iterator[str]:
-    diary = history.diary.get(job.id, ())
-    if not diary or (diary[0].fact, diary[0].status) != (Fact.ACCEPTED, Status.WAITING):
-        yield f"job-{job.id}: the diary does not begin with its acceptance"
+    event_log = history.event_log.get(job.id, ())
+    if not event_log or (event_log[0].fact, event_log[0].status) != (Fact.ACCEPTED, Status.WAITING):
+        yield f"job-{job.id}: the event log does not begin with its acceptance"
         return
-    for before, entry in itertools.pairwise(diary):
+    for before, entry in itertools.pairwise(event_log):
         after = TRANSITIONS.get((Status(before.status), Fact(entry.fact)))
         if after != entry.status:
             yield f"job-{job.id}: {before.status} became {entry.status} by {entry.fact!r}"
-    if diary[-1].status != job.status:
-        yield f"job-{job.id}: the diary ends as {diary[-1].status}, the ledger says {job.status}"
+    if event_log[-1].status != job.status:
+        yield f"job-{job.id}: the event log ends as {event_log[-1].status}, the ledger says {job.status}"
 
 
 def _sentence(execution: Execution) -> str:
     end = f"{execution.end - execution.begin:.3f} s" if execution.end else "no end on record"
     return (
-        f"job-{execution.job}.{execution.attempt}.{execution.step} was executed in vain by process"
+        f"job-{execution.job}.{execution.attempt}.{execution.step} was executed needlessly by process"
         f" {execution.pid} of worker {execution.parent}: {end}, {execution.how},"
         f" begun at {execution.begin:.3f}"
     )

@@ -147,7 +147,7 @@ class Floor:
         return bool(found)
 
     def renew(self, name: str) -> None:
-        """Start a server anew that is gone; it may take a moment to answer."""
+        """Start a server again that is gone; it may take a moment to answer."""
         program = self.servers[name].program
         self.servers[name] = Server(program, program.start())
 
@@ -182,7 +182,7 @@ class Floor:
             processes.end(server.process, server.program.stops)
 
     def _all(self) -> Iterator[psutil.Process]:
-        """Every process that carries this storm's mark, whoever its parent is by now."""
+        """Every process that carries this storm's mark, anyone who its parent is by now."""
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.pid != os.getpid() and process.environ().get(FOLDER) == str(self.record):

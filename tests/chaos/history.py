@@ -1,4 +1,4 @@
-"""What a storm leaves: ledger, diary, effects, executions, faults, and the storm's own list of promises."""
+"""What a storm leaves: ledger, event log, effects, executions, faults, and what the storm promised."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a job's diary."""
+    """One line of a job's event log."""
 
     at: float
     fact: str
@@ -65,7 +65,7 @@ class History:
     expected: Mapping[str, frozenset[str]]
     effective: Mapping[str, frozenset[str]]
     jobs: Mapping[int, Ending]
-    diary: Mapping[int, Sequence[Entry]]
+    event_log: Mapping[int, Sequence[Entry]]
     effects: Sequence[tuple[int, str, str]]
     executions: Sequence[Execution]
     faults: Sequence[Fault]
@@ -88,7 +88,7 @@ def read(
         expected=expected,
         effective=effective,
         jobs=_jobs(connection),
-        diary=_diary(connection),
+        event_log=_event_log(connection),
         effects=[(job, step, run) for job, step, run in connection.execute(_EFFECTS)],
         executions=executions.read(record),
         faults=sorted(faults, key=lambda fault: fault.at),
@@ -110,11 +110,11 @@ def _jobs(connection: Connection) -> dict[int, Ending]:
     }
 
 
-def _diary(connection: Connection) -> dict[int, list[Entry]]:
-    diary: dict[int, list[Entry]] = {}
+def _event_log(connection: Connection) -> dict[int, list[Entry]]:
+    event_log: dict[int, list[Entry]] = {}
     for job, *rest in connection.execute(_DIARY):
-        diary.setdefault(job, []).append(Entry(*rest))
-    return diary
+        event_log.setdefault(job, []).append(Entry(*rest))
+    return event_log
 
 
 _JOBS = text(

@@ -28,7 +28,7 @@ def healthy() -> History:
         expected={KEY[0]: frozenset({"one", "two"})},
         effective={KEY[0]: frozenset({"two"})},
         jobs={1: Ending(1, KEY, "done", ("one", "two"), {"one": "r1", "two": "r2"}, None)},
-        diary={
+        event_log={
             1: (
                 Entry(10.0, "accepted", "waiting", 0, 1, "storm"),
                 Entry(11.0, "dispatched", "queued", 0, 1, None),
@@ -48,16 +48,16 @@ def healthy() -> History:
 def killed_in_step_one() -> History:
     """The same job, whose first worker process was killed in its first step: one execution more."""
     history = healthy()
-    diary = history.diary[1]
+    event_log = history.event_log[1]
     return replace(
         history,
-        diary={
+        event_log={
             1: (
-                *diary[:3],
+                *event_log[:3],
                 Entry(12.6, "lost", "waiting", 0, 2, "recovery", reason="the worker's process died"),
                 Entry(12.7, "dispatched", "queued", 0, 2, None),
                 Entry(12.8, "claimed", "running", 0, 2, WORKER),
-                *(replace(entry, attempt=2) for entry in diary[3:]),
+                *(replace(entry, attempt=2) for entry in event_log[3:]),
             )
         },
         executions=[
@@ -70,7 +70,7 @@ def killed_in_step_one() -> History:
 
 
 def test_a_healthy_history_has_no_findings() -> None:
-    """Nothing lost, nothing twice, nothing in vain."""
+    """Nothing lost, nothing twice, nothing needlessly."""
     findings = check(healthy())
     assert findings.sound
     assert findings.wasted == []
@@ -79,15 +79,15 @@ def test_a_healthy_history_has_no_findings() -> None:
 def test_a_job_may_be_cancelled_and_reinstated() -> None:
     """What a person takes back is no broken life; the step that stood is done under the next attempt."""
     history = healthy()
-    diary = history.diary[1]
+    event_log = history.event_log[1]
     taken_back = replace(
         history,
-        diary={
+        event_log={
             1: (
-                diary[0],
+                event_log[0],
                 Entry(10.1, "cancelled", "cancelled", 0, 1, "ann"),
                 Entry(10.2, "reinstated", "waiting", 0, 2, "ann"),
-                *(replace(entry, attempt=2) for entry in diary[1:]),
+                *(replace(entry, attempt=2) for entry in event_log[1:]),
             )
         },
         executions=[replace(each, attempt=2) for each in history.executions],
@@ -99,13 +99,15 @@ def test_a_key_belongs_to_one_job_that_is_not_cancelled() -> None:
     """A second job with the key is sound beside a cancelled one only."""
     history = healthy()
     cancelled = Ending(2, KEY, "cancelled", ("one", "two"), {}, None)
-    diary = {
+    event_log = {
         2: (
             Entry(1.0, "accepted", "waiting", 0, 1, "storm"),
             Entry(2.0, "cancelled", "cancelled", 0, 1, "ann"),
         )
     }
-    beside = replace(history, jobs={**history.jobs, 2: cancelled}, diary={**history.diary, **diary})
+    beside = replace(
+        history, jobs={**history.jobs, 2: cancelled}, event_log={**history.event_log, **event_log}
+    )
     assert check(beside).sound
     twice = replace(beside, jobs={**history.jobs, 2: replace(cancelled, status="failed")})
     assert "storm:plain:v1 7 belongs to 2 jobs that are not cancelled" in check(twice).lost
@@ -121,12 +123,12 @@ def test_an_execution_that_a_kill_met_is_attributed() -> None:
 
 
 def _without_job(history: History) -> History:
-    return replace(history, jobs={}, diary={}, effects=[], executions=[])
+    return replace(history, jobs={}, event_log={}, effects=[], executions=[])
 
 
 def _open_job(history: History) -> History:
     ending = replace(history.jobs[1], status="running", runs={"one": "r1"})
-    return replace(history, jobs={1: ending}, diary={1: history.diary[1][:5]}, effects=[])
+    return replace(history, jobs={1: ending}, event_log={1: history.event_log[1][:5]}, effects=[])
 
 
 def _missing_result(history: History) -> History:
@@ -134,9 +136,9 @@ def _missing_result(history: History) -> History:
 
 
 def _recorded_twice(history: History) -> History:
-    diary = history.diary[1]
-    again = replace(diary[3], at=13.5)
-    return replace(history, diary={1: (*diary[:4], again, *diary[4:])})
+    event_log = history.event_log[1]
+    again = replace(event_log[3], at=13.5)
+    return replace(history, event_log={1: (*event_log[:4], again, *event_log[4:])})
 
 
 def _result_of_nobody(history: History) -> History:
@@ -152,11 +154,11 @@ def _effect_missing(history: History) -> History:
 
 
 def _forbidden_transition(history: History) -> History:
-    diary = history.diary[1]
-    return replace(history, diary={1: (*diary[:2], *diary[3:])})
+    event_log = history.event_log[1]
+    return replace(history, event_log={1: (*event_log[:2], *event_log[3:])})
 
 
-def _diary_ends_elsewhere(history: History) -> History:
+def _events_end_elsewhere(history: History) -> History:
     return replace(history, jobs={1: replace(history.jobs[1], status="failed")})
 
 
@@ -175,7 +177,7 @@ def _executed_for_no_reason(history: History) -> History:
         (_effect_twice, {"recorded_twice"}),
         (_effect_missing, {"recorded_twice"}),
         (_forbidden_transition, {"broken_lives", "unattributed"}),
-        (_diary_ends_elsewhere, {"broken_lives"}),
+        (_events_end_elsewhere, {"broken_lives"}),
         (_executed_for_no_reason, {"unattributed"}),
     ],
 )

@@ -66,7 +66,7 @@ def show(aftermath: Aftermath, findings: Findings, counted: Mapping[str, Any], c
         ("lost", findings.lost),
         ("recorded twice", findings.recorded_twice),
         ("broken lives", findings.broken_lives),
-        ("executed in vain, without a fault", findings.unattributed),
+        ("executed needlessly, without a fault", findings.unattributed),
         ("died by themselves", aftermath.deaths),
         ("idle", aftermath.idle),
         ("failed", [f"{number} x {error}" for error, number in failed.most_common()]),
@@ -90,9 +90,11 @@ _NONE = {"count": 0, "p50": 0.0, "p99": 0.0, "max": 0.0}
 
 
 def _failures(history: History) -> dict[str, int]:
-    """What steps have failed of, by the diary: the storm's own requests raise ValueError only."""
+    """What steps have failed of, by the event log: the storm's own requests raise ValueError only."""
     facts = (Fact.RETRYING, Fact.FAILED)
-    entries = (entry for diary in history.diary.values() for entry in diary if entry.fact in facts)
+    entries = (
+        entry for event_log in history.event_log.values() for entry in event_log if entry.fact in facts
+    )
     return dict(Counter(str(entry.reason) for entry in entries))
 
 

@@ -1,4 +1,4 @@
-"""What stands between a client and its door on a bad day: a server that plays a script, or breaks off."""
+"""What stands between a client and its API on a bad day: a server that plays a script, or breaks off."""
 
 from __future__ import annotations
 

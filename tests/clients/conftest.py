@@ -1,4 +1,4 @@
-"""A door for each test, and clients that carry the badge of its home."""
+"""An API for each test, and clients that carry the badge of its home."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hms_oms.recipes import recipes as books
 from hms_oms.recipes import registry
 from hms_ops import OpsClient
 from tests.conftest import RECIPES
-from tests.support.api import OpenDoor, standing
+from tests.support.api import RunningApi, standing
 
 
 @pytest.fixture
-def door(database: str, broker: str, engine: sa.Engine, tmp_path: Path) -> Iterator[OpenDoor]:
-    """A door on this test's database, with the recipes of the test shop."""
+def api_server(database: str, broker: str, engine: sa.Engine, tmp_path: Path) -> Iterator[RunningApi]:
+    """An API on this test's database, with the recipes of the test shop."""
     with engine.begin() as connection:
         for recipe in books.load_folder(RECIPES).values():
             registry.register(connection, recipe)
@@ -28,21 +28,21 @@ def door(database: str, broker: str, engine: sa.Engine, tmp_path: Path) -> Itera
 
 
 @pytest.fixture
-def act(door: OpenDoor) -> Iterator[ActClient]:
+def act(api_server: RunningApi) -> Iterator[ActClient]:
     """An ActClient with a badge for everything."""
-    with ActClient(door.url, door.badge("manager")) as client:
+    with ActClient(api_server.url, api_server.badge("manager")) as client:
         yield client
 
 
 @pytest.fixture
-def oms(door: OpenDoor) -> Iterator[OmsClient]:
+def oms(api_server: RunningApi) -> Iterator[OmsClient]:
     """An OmsClient that reads, reserves, and keeps badges."""
-    with OmsClient(door.url, door.badge("manager", "agent", "admin", queues=["*"])) as client:
+    with OmsClient(api_server.url, api_server.badge("manager", "agent", "admin", queues=["*"])) as client:
         yield client
 
 
 @pytest.fixture
-def ops(door: OpenDoor) -> Iterator[OpsClient]:
+def ops(api_server: RunningApi) -> Iterator[OpsClient]:
     """An OpsClient with a badge for everything."""
-    with OpsClient(door.url, door.badge("manager", "oncall")) as client:
+    with OpsClient(api_server.url, api_server.badge("manager", "oncall")) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The clients, at a real door on a real ledger."""
+"""The clients, at a real API on a real ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hms_act import ActClient
 from hms_oms import Filter, OmsClient
 from hms_oms.api.errors import Conflict, Invalid, NoBadge, NotFound, Refused
 from hms_oms.database import health
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, workers
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket, job_number
@@ -27,27 +27,32 @@ from hms_oms.runtime import settings
 from hms_ops import OpsClient
 from hms_ops.findings import Finding
 from hms_ops.incidents import lifecycle, thresholds
-from tests.support.api import OpenDoor, standing
+from tests.support.api import RunningApi, standing
 
 HEADER = "app_id,name,phone,county_fips,crop,acres,amount_requested,submitted_on\n"
 GRANT = {"appId": 7, "name": "Zoë \u2028 Lee", "phone": "515-555-0142", "countyFips": "19153", "crop": "corn"}
 GRANT |= {"acres": 120, "amountRequested": 30000, "submittedOn": "2026-11-20"}
 
 
-def hand_over(bare: Bare, returns: Recipe, number: int) -> None:
+def hand_over(raw: RawConnection, returns: Recipe, number: int) -> None:
     """Do the first step of a return, so that it waits for an agent."""
     ticket = Ticket(number, 1, "receive")
-    ledger.take(bare, "returns", 10)
-    ledger.claim(bare, [(ticket, 60.0)], "w")
-    ledger.complete(bare, [ledger.completion(ticket, returns, Done({"box": 1}), by_agent=False)], "w")
+    ledger.take(raw, "returns", 10)
+    ledger.claim(raw, [(ticket, 60.0)], "w")
+    ledger.complete(raw, [ledger.completion(ticket, returns, Done({"box": 1}), by_agent=False)], "w")
 
 
 def test_the_example_of_the_documents_works(
-    database: str, broker: str, bare: Bare, returns: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str,
+    broker: str,
+    raw: RawConnection,
+    returns: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Door and badge are found without being named; a job is started, peeked at, worked on and reported."""
-    with standing(database, broker, tmp_path / "home") as door:
-        monkeypatch.setenv("HMS_URL", door.url)
+    """API and badge are found without being named; a job is started, peeked at, worked on and reported."""
+    with standing(database, broker, tmp_path / "home") as api_server:
+        monkeypatch.setenv("HMS_URL", api_server.url)
         monkeypatch.setenv("HMS_HOME", str(tmp_path / "home"))
         act, oms = ActClient(), OmsClient()
         job = act.start_job("shop:return:v1", payload={}, sla_minutes=10)
@@ -55,7 +60,7 @@ def test_the_example_of_the_documents_works(
         assert act.set_sla(queue="returns", minutes=5).before == 30
         [peeked] = oms.peek("returns", limit=3)
         assert (peeked.id, peeked.status, peeked.sla_expires) == (job.id, job.status, job.sla)
-        hand_over(bare, returns, 1)
+        hand_over(raw, returns, 1)
         reported = []
         while held := oms.reserve("returns-desk", wait=0.2):
             assert held.results == {"receive": {"box": 1}}
@@ -169,9 +174,9 @@ def test_a_cycle_is_run_from_a_file_or_a_stream(database: str, broker: str, tmp_
     row = ",Ann Lee,515-555-0142,19153,corn,120,30000,2026-11-20\n"
     file = tmp_path / "today.csv"
     file.write_text(HEADER + "".join(f"{number}{row}" for number in (1, 2, 2, "x")))
-    with standing(database, broker, tmp_path / "home", settings.Settings().recipes) as door:
-        badge = door.badge("manager")
-        with ActClient(door.url, badge) as act, OmsClient(door.url, badge) as oms:
+    with standing(database, broker, tmp_path / "home", settings.Settings().recipes) as api_server:
+        badge = api_server.badge("manager")
+        with ActClient(api_server.url, badge) as act, OmsClient(api_server.url, badge) as oms:
             begun = act.run_cycle(file, "farm:grant:v1", sla_minutes=45)
             assert (begun.name, begun.accepted, begun.duplicates, begun.refused) == ("today.csv", 2, 1, 1)
             [refused] = begun.refused_rows
@@ -213,7 +218,7 @@ def test_a_faulty_request_names_every_field(act: ActClient) -> None:
 
 
 def test_an_agent_waits_extends_and_reports(
-    act: ActClient, oms: OmsClient, bare: Bare, returns: Recipe
+    act: ActClient, oms: OmsClient, raw: RawConnection, returns: Recipe
 ) -> None:
     """The wait ends when a job comes; a failed step is tried again; what holds no more is refused."""
     assert oms.reserve("returns-desk") is None
@@ -221,7 +226,7 @@ def test_an_agent_waits_extends_and_reports(
     found = []
     waiting = threading.Thread(target=lambda: found.append(oms.reserve("returns-desk", wait=30)))
     waiting.start()
-    hand_over(bare, returns, job_number(name))
+    hand_over(raw, returns, job_number(name))
     waiting.join(20)
     [held] = found
     assert held is not None
@@ -238,22 +243,25 @@ def test_an_agent_waits_extends_and_reports(
     assert act.retry(name).status == "waiting"
 
 
-def test_a_badge_limits_what_its_bearer_may_do(door: OpenDoor, oms: OmsClient) -> None:
+def test_a_badge_limits_what_its_bearer_may_do(api_server: RunningApi, oms: OmsClient) -> None:
     """No badge, a wrong role, another queue, and a badge taken back: each is its own error."""
-    with ActClient(door.url, door.badge("viewer")) as viewer, pytest.raises(Refused, match="manager"):
+    with (
+        ActClient(api_server.url, api_server.badge("viewer")) as viewer,
+        pytest.raises(Refused, match="manager"),
+    ):
         viewer.start_job("shop:order:v1", {"number": 1})
-    agent = OmsClient(door.url, door.badge("agent", queues=["returns-desk"]))
+    agent = OmsClient(api_server.url, api_server.badge("agent", queues=["returns-desk"]))
     assert agent.reserve("returns-desk") is None
     with pytest.raises(Refused):
         agent.reserve("shop")
     agent.close()
-    with OmsClient(door.url, "no.badge.really") as stranger, pytest.raises(NoBadge) as refused:
+    with OmsClient(api_server.url, "no.badge.really") as stranger, pytest.raises(NoBadge) as refused:
         stranger.queues()
     assert "really" not in str(refused.value)
 
     made = oms.issue_badge("bob@example.gov", ["viewer"], hours=1, reason="audit")
     assert made.token not in repr(made)
-    with OmsClient(door.url, made.token) as bob:
+    with OmsClient(api_server.url, made.token) as bob:
         me = bob.me()
         assert (me.actor, me.roles) == ("bob@example.gov", ("viewer",))
     assert oms.revoke_badge(made.jti, reason="lost").revoked_by == "ann@example.gov"
@@ -262,18 +270,18 @@ def test_a_badge_limits_what_its_bearer_may_do(door: OpenDoor, oms: OmsClient) -
     assert any(entry.subject == made.jti and entry.reason == "lost" for entry in acts)
 
 
-def test_workers_are_read(oms: OmsClient, bare: Bare) -> None:
+def test_workers_are_read(oms: OmsClient, raw: RawConnection) -> None:
     """A live worker is told with what it serves and holds."""
     held = ["job-1.1.pick"]
     said = workers.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20)
-    workers.beat(bare, said)
+    workers.beat(raw, said)
     [worker] = oms.workers()
     assert (worker.name, worker.slots, worker.queues, worker.tickets) == ("w@h", 4, ("shop",), tuple(held))
     assert worker.beat_age_seconds < 60
 
 
 def test_a_client_pulls_in_neither_celery_nor_sqlalchemy() -> None:
-    """Whoever imports the clients needs no database driver, no ORM and no task queue."""
+    """Anyone who imports the clients needs no database driver, no ORM and no task queue."""
     program = (
         "import sys\n"
         "import hms_act, hms_oms, hms_ops\n"
@@ -339,7 +347,7 @@ def test_promises_and_texts(ops: OpsClient, act: ActClient, engine: sa.Engine) -
         assert set(connection.scalars(sa.text("select token from oms.messages"))) == tokens
 
 
-def test_measurements_come_as_they_change(ops: OpsClient, door: OpenDoor, engine: sa.Engine) -> None:
+def test_measurements_come_as_they_change(ops: OpsClient, api_server: RunningApi, engine: sa.Engine) -> None:
     """The newest value comes first, then each that is published; a queue that nobody has is refused."""
     publish = sa.text(
         "insert into ops.metrics (name, queue, value, source, at) values ('queue.waiting', :queue, :value,"

@@ -1,4 +1,4 @@
-"""The wire: what is tried again and what is not, what a failure is called, where door and badge are found."""
+"""The wire: what is tried again and what is not, what a failure is called, where API and badge are found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hms_act import ActClient
 from hms_floor.local import processes
 from hms_oms import OmsClient
 from hms_oms.api import endpoint, errors, sse
-from hms_oms.api.errors import DoorError, Invalid, NoBadge, NotFound, Refused, TooMany, Unavailable
+from hms_oms.api.errors import ApiError, Invalid, NoBadge, NotFound, Refused, TooMany, Unavailable
 from hms_oms.api.http import Wire
 from hms_oms.runtime.errors import ConfigError
 from hms_ops import OpsClient
@@ -42,7 +42,7 @@ def test_what_only_reads_is_tried_again() -> None:
 
 
 def test_trying_again_ends() -> None:
-    """After four tries the failure is told, with what the door has said."""
+    """After four tries the failure is told, with what the API has said."""
     with (
         playing(*[says(503, {"detail": "the database is away"})] * 9) as line,
         OmsClient(line.url, BADGE) as oms,
@@ -84,7 +84,7 @@ def test_a_change_that_was_turned_away_is_made_later() -> None:
         assert (told.value.retry_after, len(line.heard)) == (90, 3)
 
 
-def test_a_door_that_is_not_there_is_told() -> None:
+def test_an_api_that_is_not_there_is_told() -> None:
     """Nobody listens: nothing was done, and the address is named."""
     port = free_port()
     with (
@@ -99,7 +99,7 @@ def test_a_door_that_is_not_there_is_told() -> None:
     ("status", "kind"),
     [(401, NoBadge), (403, Refused), (404, NotFound), (413, Invalid), (422, Invalid), (307, Unavailable)],
 )
-def test_each_failure_has_its_name(status: int, kind: type[DoorError]) -> None:
+def test_each_failure_has_its_name(status: int, kind: type[ApiError]) -> None:
     """The status decides what is raised, the problem's words are its message, and the badge is in neither."""
     problem = {"title": "No", "detail": f"it is {status}", "errors": [{"field": "a.b", "reason": "is odd"}]}
     location = "http://127.0.0.1:1/elsewhere"
@@ -113,13 +113,13 @@ def test_each_failure_has_its_name(status: int, kind: type[DoorError]) -> None:
         assert told.value.faults == (("a.b", "is odd"),)
 
 
-def test_what_is_not_the_door_is_told() -> None:
+def test_what_is_not_the_api_is_told() -> None:
     """A page where JSON should be does not end in a riddle."""
     page = says(200, b"<html>It works!</html>")
     with (
         playing(page) as line,
         OmsClient(line.url, BADGE) as oms,
-        pytest.raises(Unavailable, match="not the door"),
+        pytest.raises(Unavailable, match="not the API"),
     ):
         oms.queues()
 
@@ -167,7 +167,7 @@ def test_a_stream_goes_on_where_it_was_cut() -> None:
 
 
 def test_a_stream_that_never_was_is_told() -> None:
-    """Nobody waits for a door that has not answered yet."""
+    """Nobody waits for an API that has not answered yet."""
     with OpsClient(f"http://127.0.0.1:{free_port()}", BADGE) as ops, pytest.raises(Unavailable):
         next(ops.stream())
 
@@ -203,7 +203,7 @@ def test_frames_are_read_as_they_are_written() -> None:
         ]
 
 
-def test_the_door_of_a_running_floor_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_api_of_a_running_floor_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless something is said, the servers file and the badge of the home are taken."""
     for name in ("HMS_URL", "HMS_BADGE"):
         monkeypatch.delenv(name, raising=False)
@@ -211,7 +211,7 @@ def test_the_door_of_a_running_floor_is_found(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ConfigError, match="hms up"):
         endpoint.find()
     (tmp_path / "servers.json").write_text(json.dumps({"floor_url": "http://127.0.0.1:8080/"}))
-    # A floor that was killed leaves it behind: whoever listens there now is shown nothing.
+    # A floor that was killed leaves it behind: anyone who listens there now is shown nothing.
     with pytest.raises(ConfigError, match="hms up"):
         endpoint.find()
     with processes.hold(tmp_path):
@@ -248,7 +248,7 @@ def test_what_cannot_be_a_badge_is_not_sent(badge: str) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http://[bad", "localhost:8080"])
 def test_what_is_no_address_is_told(url: str) -> None:
-    """The door's URL must be one."""
+    """The API's URL must be one."""
     with pytest.raises(ConfigError):
         OmsClient(url, BADGE)
 
@@ -263,7 +263,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: p
         assert oms.workers() == []
 
 
-def test_a_silent_door_does_not_hold_for_ever() -> None:
+def test_a_silent_api_does_not_hold_forever() -> None:
     """What never answers is given up after the time that an answer has."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         line = Wire(f"http://127.0.0.1:{silent.getsockname()[1]}", BADGE)

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.jobs import read
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
@@ -33,9 +33,9 @@ def effects(engine: sa.Engine) -> Counter[tuple[int, str]]:
 
 
 def facts(engine: sa.Engine, job: int) -> list[str]:
-    """The facts of a job's diary."""
+    """The facts of a job's event log."""
     with engine.connect() as connection:
-        return [event.fact for event in read.diary(connection, job)]
+        return [event.fact for event in read.event_log(connection, job)]
 
 
 def status(engine: sa.Engine, job: int) -> str:
@@ -50,7 +50,7 @@ def running(engine: sa.Engine, job: int) -> bool:
 
 
 def test_dispatcher_dies_between_commit_and_publish(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
-    """Jobs marked queued whose messages were never published are found missing and dispatched anew."""
+    """Jobs marked queued whose messages were never published are found missing and dispatched again."""
     job = order(engine, shop, 1)
     crew.worker()
     dying = crew.start(
@@ -95,11 +95,11 @@ def test_a_pool_child_dies_in_a_step(crew: Crew, engine: sa.Engine, shop: Recipe
     assert done.status == "done"
     assert effects(engine) == {(job, "pack"): 1}
     with engine.connect() as connection:
-        diary = read.diary(connection, job)
-    lost = next(place for place, event in enumerate(diary) if event.fact == "lost")
-    assert diary[lost].detail is not None
-    assert diary[lost].detail["reason"] == "the worker's process died"
-    assert (diary[lost].at - diary[lost - 1].at).total_seconds() < 5
+        event_log = read.event_log(connection, job)
+    lost = next(place for place, event in enumerate(event_log) if event.fact == "lost")
+    assert event_log[lost].detail is not None
+    assert event_log[lost].detail["reason"] == "the worker's process died"
+    assert (event_log[lost].at - event_log[lost - 1].at).total_seconds() < 5
 
 
 def test_worker_dies_between_completion_and_the_next_message(
@@ -136,7 +136,7 @@ def test_redis_loses_everything(crew: Crew, engine: sa.Engine, shop: Recipe, bro
         wait_until(lambda: running(engine, first), "the first step to begin")
         others = [order(engine, shop, number) for number in range(2, 12)]
         wait_until(lambda: "queued" in {status(engine, job) for job in others}, "the window to fill")
-        redis_door.client(broker).flushall()
+        redis_tickets.client(broker).flushall()
     for job in [first, *others]:
         assert ended(engine, job).status == "done"
     assert set(executions(engine).values()) == {1}

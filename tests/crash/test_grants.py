@@ -18,7 +18,7 @@ from hms_floor.cli.installation import db
 from hms_oms import grants
 from hms_oms.database import connections
 from hms_oms.jobs import workers
-from tests.api.conftest import Door, start
+from tests.api.conftest import ApiServer, start
 from tests.conftest import Crew, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
 from tests.support import pooler
@@ -62,7 +62,7 @@ def test_a_day_passes_with_the_least_rights(ledger: str, broker: str, tmp_path: 
     """Each process has a role of its own: a cycle ends, texts go out, and people change things by the API."""
     crew = Crew(by(ledger, "worker"), broker, tmp_path)
     crew.environment["HMS_RECIPES"] = str(FOLDER)
-    opened: Door | None = None
+    opened: ApiServer | None = None
     try:
         crew.start("act", "-m", "hms_floor", "act", "run", HMS_DATABASE_URL=by(ledger, "dispatcher"))
         crew.start("ops", "-m", "hms_floor", "ops", "run", HMS_DATABASE_URL=by(ledger, "watch"))
@@ -89,7 +89,7 @@ def test_a_day_passes_with_the_least_rights(ledger: str, broker: str, tmp_path: 
             connections.engine(by(ledger, role)).dispose()
 
 
-def changes(door: Door) -> None:
+def changes(api_server: ApiServer) -> None:
     """What people do on a day, each with the answer that is a success."""
     reason = {"reason": "test"}
     soon = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
@@ -105,7 +105,7 @@ def changes(door: Door) -> None:
         ("GET", "/jobs", None),
         ("GET", "/audit", None),
     ):
-        answer = door.ask(method, path, body)
+        answer = api_server.ask(method, path, body)
         assert answer.status_code < 300, (path, answer.text)
 
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.recipes import recipes, registry
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
@@ -33,12 +33,12 @@ def proxy(database: str) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def grant(engine: sa.Engine, bare: Bare) -> Recipe:
+def grant(engine: sa.Engine, raw: RawConnection) -> Recipe:
     """The farm-grant recipe, known to the ledger, with its inspectors."""
     recipe = recipes.load_folder(FOLDER)["farm:grant:v1"]
     with engine.begin() as connection:
         registry.register(connection, recipe)
-    roster.seed(bare)
+    roster.seed(raw)
     return recipe
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.database import connections as door
+from hms_oms.database import connections as ledger_connections
 from hms_oms.jobs import reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.recipes import recipes, registry
@@ -48,12 +48,12 @@ def test_an_appeal_is_reviewed_by_an_agent(crew: Crew, engine: sa.Engine, databa
             for number in (219, 220)
         )
     assert ended(engine, unfounded.id).outcome == "dismissed"
-    bare = door.connect(database, "agent")
-    reservation = reservations.reserve(bare, "appeal-review", agent="ann", wait=20)
+    raw = ledger_connections.connect(database, "agent")
+    reservation = reservations.reserve(raw, "appeal-review", agent="ann", wait=20)
     assert reservation is not None
     assert reservation.ticket.job == real.id
-    reservations.report_done(bare, reservation, Done({"granted": True}))
-    bare.close()
+    reservations.report_done(raw, reservation, Done({"granted": True}))
+    raw.close()
     assert ended(engine, real.id).outcome == "granted"
     with engine.connect() as connection:
         texts = connection.execute(

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from hms_act.accept import start_job
-from hms_oms.database.connections import Bare, engine
+from hms_oms.database.connections import RawConnection, engine
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed
 from hms_oms.recipes import counties, recipes
@@ -37,7 +37,7 @@ PAYLOAD: Mapping[str, Any] = {
 
 
 @pytest.fixture
-def connection(database: str) -> Iterator[Bare]:
+def connection(database: str) -> Iterator[RawConnection]:
     """A connection to a database whose roster is seeded."""
     opened = psycopg2.connect(database)
     seed(opened)
@@ -46,7 +46,7 @@ def connection(database: str) -> Iterator[Bare]:
     opened.close()
 
 
-def loads(connection: Bare, state: str) -> dict[int, int]:
+def loads(connection: RawConnection, state: str) -> dict[int, int]:
     """Open visits of each active inspector of a state."""
     with connection, connection.cursor() as cursor:
         cursor.execute(
@@ -55,13 +55,13 @@ def loads(connection: Bare, state: str) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def execute(connection: Bare, statement: str) -> None:
+def execute(connection: RawConnection, statement: str) -> None:
     """Run a statement and commit it."""
     with connection, connection.cursor() as cursor:
         cursor.execute(statement)
 
 
-def test_seeding_again_changes_nothing_and_keeps_loads(connection: Bare) -> None:
+def test_seeding_again_changes_nothing_and_keeps_loads(connection: RawConnection) -> None:
     """The roster comes from its file once; what the house has added to it stays."""
     with connection:
         chosen = assign(connection, application=1, job=1, county_fips="19001")
@@ -74,7 +74,7 @@ def test_seeding_again_changes_nothing_and_keeps_loads(connection: Bare) -> None
     assert 1 not in loads(connection, "01")
 
 
-def test_seeding_follows_the_file(connection: Bare) -> None:
+def test_seeding_follows_the_file(connection: RawConnection) -> None:
     """A renamed and a missing inspector are brought up to the file, and counted."""
     execute(connection, "update farm.inspectors set name = 'Nobody', open_visits = 7 where id = 2")
     execute(connection, "delete from farm.inspectors where id = 3")
@@ -87,7 +87,7 @@ def test_seeding_follows_the_file(connection: Bare) -> None:
         assert (roster.inspectors()[1].name, 7) == cursor.fetchone()
 
 
-def test_the_least_busy_inspector_is_chosen_and_ties_go_to_the_smallest_id(connection: Bare) -> None:
+def test_the_least_busy_inspector_is_chosen_and_ties_go_to_the_smallest_id(connection: RawConnection) -> None:
     """Visits go round the state's inspectors in the order of their ids, the busy ones left out."""
     first, second, *others = loads(connection, "19")
     execute(connection, f"update farm.inspectors set open_visits = 1 where id = {first}")
@@ -100,7 +100,7 @@ def test_the_least_busy_inspector_is_chosen_and_ties_go_to_the_smallest_id(conne
     assert [second, *others, first] == chosen[: len(others) + 2]
 
 
-def test_an_inspector_on_leave_is_not_chosen(connection: Bare) -> None:
+def test_an_inspector_on_leave_is_not_chosen(connection: RawConnection) -> None:
     """Only active inspectors get visits."""
     first, second, *_ = loads(connection, "19")
     execute(connection, f"update farm.inspectors set active = false where id = {first}")
@@ -109,7 +109,7 @@ def test_an_inspector_on_leave_is_not_chosen(connection: Bare) -> None:
         assert second == assign(connection, application=1, job=1, county_fips="19001").id
 
 
-def test_an_application_keeps_its_inspector(connection: Bare) -> None:
+def test_an_application_keeps_its_inspector(connection: RawConnection) -> None:
     """A step that runs again gets the same answer, and no load changes."""
     with connection:
         first = assign(connection, application=1, job=219, county_fips="19001")
@@ -124,7 +124,7 @@ def test_an_application_keeps_its_inspector(connection: Bare) -> None:
         assert [(1, 219, first.id, "19001")] == cursor.fetchall()
 
 
-def test_what_is_rolled_back_was_never_assigned(connection: Bare) -> None:
+def test_what_is_rolled_back_was_never_assigned(connection: RawConnection) -> None:
     """The assignment lives and dies with the transaction that completes the step."""
     assign(connection, application=1, job=1, county_fips="19001")
     connection.rollback()
@@ -132,7 +132,7 @@ def test_what_is_rolled_back_was_never_assigned(connection: Bare) -> None:
     assert {0} == set(loads(connection, "19").values())
 
 
-def test_a_state_without_inspectors_is_a_clear_error(connection: Bare) -> None:
+def test_a_state_without_inspectors_is_a_clear_error(connection: RawConnection) -> None:
     """The error names the county and what to do."""
     execute(connection, "update farm.inspectors set active = false where state = '19'")
 
@@ -140,7 +140,7 @@ def test_a_state_without_inspectors_is_a_clear_error(connection: Bare) -> None:
         assign(connection, application=1, job=1, county_fips="19001")
 
 
-def test_every_county_has_an_inspector(connection: Bare) -> None:
+def test_every_county_has_an_inspector(connection: RawConnection) -> None:
     """The roster covers all states, DC and the territories, three inspectors each at least."""
     with connection.cursor() as cursor:
         cursor.execute("select state, count(*) from farm.inspectors group by state")
@@ -150,7 +150,7 @@ def test_every_county_has_an_inspector(connection: Bare) -> None:
     assert min(covered.values()) >= 3
 
 
-def test_loads_stay_even_under_many_workers(database: str, connection: Bare) -> None:
+def test_loads_stay_even_under_many_workers(database: str, connection: RawConnection) -> None:
     """Whatever the number of workers at once, loads within a state differ by one at most."""
     counties = ["19001", "19003", "17031", "06001"]
     applications = [(number, counties[number % len(counties)]) for number in range(1, 301)]
@@ -179,14 +179,14 @@ def test_loads_stay_even_under_many_workers(database: str, connection: Bare) -> 
 
 
 @pytest.fixture
-def late(database: str) -> Iterator[Bare]:
-    """A second connection, for a run that comes second; it gives up rather than wait for ever."""
+def late(database: str) -> Iterator[RawConnection]:
+    """A second connection, for a run that comes second; it gives up rather than wait forever."""
     opened = psycopg2.connect(database, options="-c lock_timeout=10s")
     yield opened
     opened.close()
 
 
-def test_two_runs_of_one_step_assign_once(connection: Bare, late: Bare) -> None:
+def test_two_runs_of_one_step_assign_once(connection: RawConnection, late: RawConnection) -> None:
     """The run that comes second waits for the first, and then gives the same answer."""
     with ThreadPoolExecutor(1) as workers:
         first = assign(connection, application=1, job=1, county_fips="19001")
@@ -200,7 +200,9 @@ def test_two_runs_of_one_step_assign_once(connection: Bare, late: Bare) -> None:
     assert sum(loads(connection, "19").values()) == 1
 
 
-def test_the_second_run_assigns_when_the_first_gives_up(connection: Bare, late: Bare) -> None:
+def test_the_second_run_assigns_when_the_first_gives_up(
+    connection: RawConnection, late: RawConnection
+) -> None:
     """Where the run that was first is rolled back, the one that waited assigns from unchanged loads."""
     with ThreadPoolExecutor(1) as workers:
         first = assign(connection, application=1, job=1, county_fips="19001")
@@ -214,7 +216,9 @@ def test_the_second_run_assigns_when_the_first_gives_up(connection: Bare, late: 
     assert {first.id: 1} == {id: visits for id, visits in loads(connection, "19").items() if visits}
 
 
-def test_whoever_waited_sees_the_load_that_was_committed(connection: Bare, late: Bare) -> None:
+def test_whoever_waited_sees_the_load_that_was_committed(
+    connection: RawConnection, late: RawConnection
+) -> None:
     """An assignment that waited for another one in its state goes to the next inspector, not to the same."""
     first, second, *_ = loads(connection, "19")
     with ThreadPoolExecutor(1) as workers:
@@ -227,14 +231,14 @@ def test_whoever_waited_sees_the_load_that_was_committed(connection: Bare, late:
     late.commit()
 
 
-def test_other_states_do_not_wait(connection: Bare, late: Bare) -> None:
+def test_other_states_do_not_wait(connection: RawConnection, late: RawConnection) -> None:
     """An open assignment holds up its own state only."""
     assign(connection, application=1, job=1, county_fips="19001")
 
     assert assign(late, application=2, job=2, county_fips="17031").state == "17"
 
 
-def waits_for(waiting: Bare, holding: Bare) -> bool:
+def waits_for(waiting: RawConnection, holding: RawConnection) -> bool:
     """Whether the statement that runs on one connection waits for the transaction of the other."""
     with holding.cursor() as cursor:
         cursor.execute(
@@ -244,7 +248,7 @@ def waits_for(waiting: Bare, holding: Bare) -> bool:
         return found is not None and bool(found[0])
 
 
-def run(connection: Bare, job: int, results: Mapping[str, Any], **changes: Any) -> StepRun:
+def run(connection: RawConnection, job: int, results: Mapping[str, Any], **changes: Any) -> StepRun:
     """A run of a step of this job, whose effects go to the connection."""
     claimed = Claimed(
         job=job,
@@ -269,14 +273,14 @@ def job(database: str) -> int:
     return started.job.id
 
 
-def outbox(connection: Bare) -> list[tuple[int, str, str]]:
+def outbox(connection: RawConnection) -> list[tuple[int, str, str]]:
     """Job, recipient and body of each text in the outbox."""
     with connection, connection.cursor() as cursor:
         cursor.execute("select job_id, recipient, body from oms.messages order by id")
         return cursor.fetchall()
 
 
-def test_the_inspect_step_names_the_inspector(connection: Bare, job: int) -> None:
+def test_the_inspect_step_names_the_inspector(connection: RawConnection, job: int) -> None:
     """The step's result says who comes, and its outcome becomes the job's."""
     first = next(inspector for inspector in roster.inspectors() if inspector.state == "19")
 
@@ -287,7 +291,9 @@ def test_the_inspect_step_names_the_inspector(connection: Bare, job: int) -> Non
     assert loads(connection, "19")[first.id] == 1
 
 
-def test_a_whole_number_written_as_a_float_is_the_same_application(connection: Bare, job: int) -> None:
+def test_a_whole_number_written_as_a_float_is_the_same_application(
+    connection: RawConnection, job: int
+) -> None:
     """JSON knows 219.0, and so does the schema."""
     first = steps.inspect(run(connection, job, {}))
     again = steps.inspect(run(connection, job, {}, appId=219.0))
@@ -295,7 +301,7 @@ def test_a_whole_number_written_as_a_float_is_the_same_application(connection: B
     assert first == again
 
 
-def test_an_accepted_applicant_is_told_who_comes(connection: Bare, job: int) -> None:
+def test_an_accepted_applicant_is_told_who_comes(connection: RawConnection, job: int) -> None:
     """One text, in the transaction of the step, without the applicant's name."""
     results = {"validate": {"accepted": True}, "inspect": {"inspector": {"id": 1, "name": "Noé Peña"}}}
 
@@ -306,7 +312,7 @@ def test_an_accepted_applicant_is_told_who_comes(connection: Bare, job: int) -> 
     assert outbox(connection) == [(job, "+13125550123", body)]
 
 
-def test_a_rejected_applicant_is_told_why(connection: Bare, job: int) -> None:
+def test_a_rejected_applicant_is_told_why(connection: RawConnection, job: int) -> None:
     """A phone that is valid elsewhere is a reason, and still a phone."""
     results = {"validate": {"accepted": False, "reasons": ["phone", "crop"]}}
 
@@ -321,7 +327,7 @@ def test_a_rejected_applicant_is_told_why(connection: Bare, job: int) -> None:
     assert "not a valid US number; the crop is not one we fund" in body
 
 
-def test_a_number_that_cannot_be_dialled_is_kept_as_written(connection: Bare, job: int) -> None:
+def test_a_number_that_cannot_be_dialled_is_kept_as_written(connection: RawConnection, job: int) -> None:
     """No answer is left out: it stands in the outbox under what the applicant wrote."""
     results = {"validate": {"accepted": False, "reasons": ["phone"]}}
 

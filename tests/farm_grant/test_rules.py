@@ -194,7 +194,7 @@ def test_acres_and_amount_agree_with_arithmetic(acres: Any, amount: Any) -> None
 
 @pytest.mark.parametrize("strange", [float("nan"), float("inf"), float("-inf")])
 def test_numbers_that_are_none_are_reasons(strange: float) -> None:
-    """Should such a number ever come past the door, it is no good either."""
+    """Should such a number ever come past the API, it is no good either."""
     assert of(acres=strange) == ("acres", "amount")
     assert of(amountRequested=strange) == ("amount",)
 

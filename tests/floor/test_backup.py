@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from hms_act import accept
 from hms_floor import cli
 from hms_floor.local import embedded
-from hms_oms.database import connections as door
-from hms_oms.database.connections import Bare
+from hms_oms.database import connections as ledger_connections
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.messages import delivery, outbox
@@ -37,7 +37,7 @@ def empty(servers: embedded.Servers) -> Iterator[str]:
     admin(servers, f"create database {name}")
     url = sibling(servers, name)
     yield url
-    door.engine(url).dispose()
+    ledger_connections.engine(url).dispose()
     drop(servers, name)
 
 
@@ -56,26 +56,26 @@ def run(monkeypatch: pytest.MonkeyPatch, broker: str, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def under_way(engine: sa.Engine, bare: Bare, shop: Recipe) -> list[int]:
+def under_way(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> list[int]:
     """A job that runs, one in the window and one that waits; texts that wait, one that is being sent."""
     with engine.begin() as connection:
         numbers = [
             accept.start_job(connection, shop, {"number": number}, requested_by="test").job.id
             for number in (1, 2, 3)
         ]
-    ledger.take(bare, "shop", 2)
+    ledger.take(raw, "shop", 2)
     ticket = Ticket(numbers[0], 1, "pick")
-    assert ledger.claim(bare, [(ticket, 600.0)], "w@host/7/ab").get(ticket) is not None
+    assert ledger.claim(raw, [(ticket, 600.0)], "w@host/7/ab").get(ticket) is not None
     for name in ("waits", "goes"):
-        outbox.put(bare, token=name, job=numbers[0], kind="applicant", recipient=PHONE, body=name)
+        outbox.put(raw, token=name, job=numbers[0], kind="applicant", recipient=PHONE, body=name)
     with engine.begin() as connection:
         parts = {"incident": None, "kind": "test", "reference": None, "recipient": PHONE, "body": "page"}
         outbox.put_page(connection, token="page", **parts)  # type: ignore[arg-type]
         connection.execute(
             sa.text("insert into oms.batches (type, name, requested_by) values ('t', 'f', 'a')")
         )
-    [goes] = [text for text in delivery.waiting_texts(bare, 10) if _text(engine, "goes")["id"] == text.id]
-    delivery.begin(bare, [Parcel(goes.id, goes.fence)], "twilio")
+    [goes] = [text for text in delivery.waiting_texts(raw, 10) if _text(engine, "goes")["id"] == text.id]
+    delivery.begin(raw, [Parcel(goes.id, goes.fence)], "twilio")
     return numbers
 
 
@@ -103,7 +103,7 @@ def test_a_restored_ledger_goes_on(
     assert (found["texts"], found["pages"], found["attempts"], found["unknown"]) == (2, 1, 1, 0)
     assert (told["now"]["queued"], told["now"]["running"], told["now"]["unknown"]) == (0, 0, 2)
 
-    engine = door.engine(empty)
+    engine = ledger_connections.engine(empty)
     with engine.connect() as connection:
         jobs = connection.execute(sa.text("select status, attempt, losses from oms.jobs order by id")).all()
     assert jobs == [("waiting", 2, 0), ("waiting", 2, 0), ("waiting", 1, 0)]
@@ -122,7 +122,7 @@ def test_texts_of_jobs_from_before_a_restore_are_asked_for_first(
     with engine.begin() as connection:
         later = accept.start_job(connection, shop, {"number": 9}, requested_by="test").job.id
     assert later == 1_000_001
-    connection = door.connect(database, "test")
+    connection = ledger_connections.connect(database, "test")
     try:
         for token, job in (("again", under_way[0]), ("new", later), ("of no job", None)):
             for _ in range(2):
@@ -163,7 +163,7 @@ def test_a_file_that_is_no_backup_is_refused(run: Run, empty: str, tmp_path: Pat
     refused = run(empty, "restore", str(tmp_path / "odd"))
     assert refused.exit_code == 1
     assert "is no backup" in refused.output
-    with door.engine(empty).connect() as connection:
+    with ledger_connections.engine(empty).connect() as connection:
         assert connection.scalar(sa.text("select to_regclass('public.hms_revision')")) is None
 
 

@@ -20,8 +20,8 @@ from hms_act import cycle
 from hms_floor.cli.installation import db
 from hms_oms.broker import broker_state
 from hms_oms.cycles import cycles
-from hms_oms.database import connections as door
-from hms_oms.database.connections import Bare
+from hms_oms.database import connections as ledger_connections
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, read, workers
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
@@ -45,10 +45,12 @@ def grant() -> Recipe:
 
 @pytest.fixture
 def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """What `hms` needs to reach a door on the test's ledger; nobody answers as Redis."""
+    """What `hms` needs to reach an API on the test's ledger; nobody answers as Redis."""
     urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
-    with standing(database, urls["HMS_BROKER_URL"], tmp_path / "home", settings.Settings().recipes) as door:
-        yield {**door.environment(), **urls, "HMS_TIMEZONE": "America/Chicago", "NO_COLOR": "1"}
+    with standing(
+        database, urls["HMS_BROKER_URL"], tmp_path / "home", settings.Settings().recipes
+    ) as ledger_connections:
+        yield {**ledger_connections.environment(), **urls, "HMS_TIMEZONE": "America/Chicago", "NO_COLOR": "1"}
 
 
 @pytest.fixture
@@ -70,13 +72,13 @@ def lines(*numbers: int | str) -> str:
     return HEADER + "".join(rows)
 
 
-def work_off(bare: Bare, rejected: tuple[int, ...] = ()) -> int:
+def work_off(raw: RawConnection, rejected: tuple[int, ...] = ()) -> int:
     """Be the dispatcher and the workers: bring every waiting job to its end, and return how many."""
-    taken = ledger.take(bare, "farm-grant", 1000)
+    taken = ledger.take(raw, "farm-grant", 1000)
     for job in taken:
         for step in ("validate", "notify") if job.job in rejected else ("validate", "inspect", "notify"):
-            [ticket] = ledger.claim(bare, [(_ticket(job.job, step), 60.0)], "w")
-            ledger.complete(bare, [_completion(ticket.job, step, job.job in rejected)], "w")
+            [ticket] = ledger.claim(raw, [(_ticket(job.job, step), 60.0)], "w")
+            ledger.complete(raw, [_completion(ticket.job, step, job.job in rejected)], "w")
     return len(taken)
 
 
@@ -188,7 +190,7 @@ def test_an_sla_is_set_and_remembered(hms: Hms, queue: str) -> None:
 
 
 def test_a_cycle_is_run_to_its_report(
-    environment: dict[str, str], hms: Hms, queue: str, bare: Bare, tmp_path: Path
+    environment: dict[str, str], hms: Hms, queue: str, raw: RawConnection, tmp_path: Path
 ) -> None:
     """A file becomes jobs; the command waits until all have ended, and prints what came of them."""
     file = tmp_path / "today.csv"
@@ -198,7 +200,7 @@ def test_a_cycle_is_run_to_its_report(
     with subprocess.Popen(
         program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
-        wait_until(lambda: work_off(bare, rejected=(2,)), "the jobs of the cycle")
+        wait_until(lambda: work_off(raw, rejected=(2,)), "the jobs of the cycle")
         out, err = running.communicate(timeout=30)
     assert running.returncode == 6
     report = json.loads(out)
@@ -294,7 +296,7 @@ def test_a_cycle_of_which_every_row_was_refused_has_exit_code_7(hms: Hms, queue:
 
 
 def test_a_cycle_with_a_failed_job_has_exit_code_1(
-    environment: dict[str, str], queue: str, bare: Bare, tmp_path: Path
+    environment: dict[str, str], queue: str, raw: RawConnection, tmp_path: Path
 ) -> None:
     """The report comes all the same, and the exit code says that not all went well."""
     file = tmp_path / "today.csv"
@@ -302,10 +304,10 @@ def test_a_cycle_with_a_failed_job_has_exit_code_1(
     words = ["cycle", "run", str(file), "--type", "farm:grant:v1"]
     program = [sys.executable, "-m", "hms_floor", *words]
     with subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True) as running:
-        [taken] = wait_until(lambda: ledger.take(bare, queue, 1), "the job of the cycle")
+        [taken] = wait_until(lambda: ledger.take(raw, queue, 1), "the job of the cycle")
         ticket = _ticket(taken.job, "validate")
-        ledger.claim(bare, [(ticket, 60.0)], "w")
-        ledger.fail(bare, ticket, {"type": "ValueError", "message": "no"}, retry_after=None, worker="w")
+        ledger.claim(raw, [(ticket, 60.0)], "w")
+        ledger.fail(raw, ticket, {"type": "ValueError", "message": "no"}, retry_after=None, worker="w")
         out, _ = running.communicate(timeout=30)
     assert running.returncode == 1
     assert "hms job list --batch 1 --status failed" in out
@@ -361,7 +363,7 @@ def test_a_cycle_that_was_cut_off_is_finished_by_running_it_again(
 
 
 def test_late_jobs_are_counted_open_or_ended(
-    engine: sa.Engine, bare: Bare, grant: Recipe, tmp_path: Path, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, grant: Recipe, tmp_path: Path, forward: Callable[[timedelta], None]
 ) -> None:
     """A job is late once its deadline is over, whether it has ended by then or not."""
     file = tmp_path / "file.csv"
@@ -369,11 +371,11 @@ def test_late_jobs_are_counted_open_or_ended(
     with file.open("rb") as stream:
         *_, batch = cycle.accept_file(engine, grant, stream, name="f", requested_by="t", sla_minutes=10)
     assert isinstance(batch, cycles.Batch)
-    [taken] = ledger.take(bare, "farm-grant", 1)
+    [taken] = ledger.take(raw, "farm-grant", 1)
     forward(timedelta(minutes=11))
     for step in ("validate", "inspect", "notify"):
-        ledger.claim(bare, [(_ticket(taken.job, step), 60.0)], "w")
-        ledger.complete(bare, [_completion(taken.job, step, False)], "w")
+        ledger.claim(raw, [(_ticket(taken.job, step), 60.0)], "w")
+        ledger.complete(raw, [_completion(taken.job, step, False)], "w")
     with engine.connect() as connection:
         report = cycles.report(connection, batch.id)
     assert (report.promises.on_time, report.progress.late, report.progress.open, report.lost) == (0, 2, 1, 0)
@@ -416,7 +418,7 @@ def test_check_tells_what_does_not_answer(hms: Hms, queue: str) -> None:
 
 def test_check_finds_a_dispatcher_and_live_workers(hms: Hms, database: str, grant: Recipe) -> None:
     """The dispatcher is known by its report, a worker by its heartbeat."""
-    leader = door.connect(database, "test")
+    leader = ledger_connections.connect(database, "test")
     broker_state.report(leader, None)
     steps = [step.run for step in grant.steps]
     beat = workers.Beat("w@h/1", "w@h", "h", 1, "threads", 8, ["farm-grant"], steps, [], 1.0, 1 << 20)
@@ -429,7 +431,7 @@ def test_check_finds_a_dispatcher_and_live_workers(hms: Hms, database: str, gran
     assert found["steps of farm:grant:v1"]["ok"]
 
 
-def test_without_a_database_or_a_door_each_verb_says_so(hms: Hms) -> None:
+def test_without_a_database_or_an_api_each_verb_says_so(hms: Hms) -> None:
     """What does not answer is told without a traceback, without a password and without a badge."""
     nowhere = {"HMS_DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:1/hms"}
     nowhere |= {"HMS_URL": "http://127.0.0.1:1", "HMS_BADGE": "hunter2"}
@@ -443,7 +445,7 @@ def test_without_a_database_or_a_door_each_verb_says_so(hms: Hms) -> None:
 
 def test_an_empty_database_is_prepared_by_db_migrate(hms: Hms, database: str) -> None:
     """Verbs ask for `hms db migrate`; it says what it did, and afterwards they work."""
-    with door.engine(database).begin() as connection:
+    with ledger_connections.engine(database).begin() as connection:
         for what in ("schema ops, oms cascade", "schema farm cascade", "table hms_revision"):
             connection.exec_driver_sql(f"drop {what}")
     asked = hms("queue", "list")

@@ -21,7 +21,7 @@ from hms_act import accept
 from hms_floor.presentation import overview
 from hms_oms.api.filter import CONFIRM_ABOVE
 from hms_oms.database import tables
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, read, workers
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import dispatch_windows
@@ -36,10 +36,10 @@ PROGRAM = [sys.executable, "-m", "hms_floor"]
 
 @pytest.fixture
 def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """What `hms` needs to reach a door on the test's ledger; nobody answers as Redis."""
+    """What `hms` needs to reach an API on the test's ledger; nobody answers as Redis."""
     urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
-    with standing(database, urls["HMS_BROKER_URL"], tmp_path / "home") as door:
-        yield {**door.environment(), **urls, "HMS_TIMEZONE": "America/Chicago", "NO_COLOR": "1"}
+    with standing(database, urls["HMS_BROKER_URL"], tmp_path / "home") as api_server:
+        yield {**api_server.environment(), **urls, "HMS_TIMEZONE": "America/Chicago", "NO_COLOR": "1"}
 
 
 @pytest.fixture
@@ -67,12 +67,12 @@ def crowd(engine: sa.Engine, shop: Recipe, number: int) -> None:
         )
 
 
-def fail(bare: Bare, job: int) -> None:
+def fail(raw: RawConnection, job: int) -> None:
     """Have a job fail for good in its first step."""
-    ledger.take(bare, "shop", 1)
-    claim(bare, job, "pick")
+    ledger.take(raw, "shop", 1)
+    claim(raw, job, "pick")
     error = {"type": "ValueError", "message": "no such shelf"}
-    ledger.fail(bare, Ticket(job, 1, "pick"), error, retry_after=None, worker="w")
+    ledger.fail(raw, Ticket(job, 1, "pick"), error, retry_after=None, worker="w")
 
 
 def told(done: subprocess.CompletedProcess[str]) -> Any:
@@ -82,11 +82,11 @@ def told(done: subprocess.CompletedProcess[str]) -> Any:
 
 
 def test_named_jobs_are_cancelled_and_the_others_told(
-    hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe
+    hms: Hms, engine: sa.Engine, raw: RawConnection, shop: Recipe
 ) -> None:
     """Of jobs named one by one those that can be are cancelled; an id that nobody has stops it all."""
     failed, first, second = orders(engine, shop, 3)
-    fail(bare, failed)
+    fail(raw, failed)
     done = hms("job", "cancel", str(first), "job-999", f"job-{failed}")
     assert done.returncode == 4
     assert "there is no job-999; nothing was changed" in done.stderr
@@ -95,14 +95,14 @@ def test_named_jobs_are_cancelled_and_the_others_told(
     done = hms("job", "cancel", f"job-{first}", str(second), f"job-{failed}", "--reason", "[rain]")
     assert (done.returncode, done.stdout) == (6, "2 of 3 cancelled; 1 had ended already.\n")
     with engine.connect() as connection:
-        last = read.diary(connection, first)[-1]
+        last = read.event_log(connection, first)[-1]
     assert (last.fact, (last.detail or {})["reason"]) == ("cancelled", "[rain]")
 
 
-def test_ids_come_from_standard_input(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_ids_come_from_standard_input(hms: Hms, engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """What `hms job list --ids` prints may be piped into a verb, which asks unless it is told --yes."""
     failed, _ = orders(engine, shop, 2)
-    fail(bare, failed)
+    fail(raw, failed)
     ids = hms("job", "list", "--ids").stdout
     done = hms("job", "retry", "-", feed=ids)
     assert done.returncode == 2
@@ -189,7 +189,7 @@ def test_at_a_terminal_the_number_is_typed(
         assert running.returncode == code
         assert look(engine, 1).status == status
     with engine.connect() as connection:
-        assert (read.diary(connection, 1)[-1].detail or {})["reason"] == "flood"
+        assert (read.event_log(connection, 1)[-1].detail or {})["reason"] == "flood"
 
 
 def test_a_cancelled_job_is_reinstated(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
@@ -255,10 +255,12 @@ def test_the_order_is_changed(hms: Hms, engine: sa.Engine, shop: Recipe) -> None
     assert hms("job", "move", str(second), "--to", "nowhere").returncode == 4
 
 
-def test_a_queue_is_paused_limited_and_resumed(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_queue_is_paused_limited_and_resumed(
+    hms: Hms, engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
     """A pause calls the window back and tells why; a limit that is not named stays as it was."""
     orders(engine, shop, 2)
-    ledger.take(bare, "shop", 2)
+    ledger.take(raw, "shop", 2)
     paused = told(hms("queue", "pause", "shop", "--reason", "harvest", "--json"))
     assert paused.pop("undo")["seconds"] > 25
     assert paused == {"queue": "shop", "status": "paused", "recalled": 2}
@@ -272,7 +274,7 @@ def test_a_queue_is_paused_limited_and_resumed(hms: Hms, engine: sa.Engine, bare
     assert hms("queue", "limit", "shop", "--per-minute", "0").returncode == 2
 
 
-def test_a_job_is_explained(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_job_is_explained(hms: Hms, engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """The sentences say where it stands, who paused the queue and why, and what would help."""
     ahead, job = orders(engine, shop, 2)
     with engine.begin() as connection:
@@ -288,19 +290,19 @@ def test_a_job_is_explained(hms: Hms, engine: sa.Engine, bare: Bare, shop: Recip
 
     with engine.begin() as connection:
         commands.resume(connection, "shop")
-    ledger.take(bare, "shop", 1)
-    claim(bare, ahead, "pick")
-    ledger.fail(bare, Ticket(ahead, 1, "pick"), {"type": "E", "message": "no"}, retry_after=600.0, worker="w")
+    ledger.take(raw, "shop", 1)
+    claim(raw, ahead, "pick")
+    ledger.fail(raw, Ticket(ahead, 1, "pick"), {"type": "E", "message": "no"}, retry_after=600.0, worker="w")
     explained = told(hms("job", "explain", str(ahead), "--json"))
     assert (explained["failures"], explained["attemptsAllowed"]) == (1, 3)
     assert any("failure 1 of 3 was E: no" in sentence for sentence in explained["because"])
     assert hms("job", "explain", "999").returncode == 4
 
 
-def test_live_workers_are_listed(hms: Hms, bare: Bare, shop: Recipe) -> None:
+def test_live_workers_are_listed(hms: Hms, raw: RawConnection, shop: Recipe) -> None:
     """A worker is shown with what it serves and holds."""
     held = ["job-1.1.pick"]
-    workers.beat(bare, workers.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20))
+    workers.beat(raw, workers.Beat("w@h/7", "w@h", "h", 7, "prefork", 4, ["shop"], [], held, 1.0, 3 << 20))
     [listed] = told(hms("worker", "list", "--json"))
     assert (listed["name"], listed["pid"], listed["slots"], listed["tickets"]) == ("w@h", 7, 4, held)
     assert listed["beatAgeSeconds"] < 60
@@ -308,7 +310,7 @@ def test_live_workers_are_listed(hms: Hms, bare: Bare, shop: Recipe) -> None:
 
 
 def test_slots_that_are_lost_are_told_wherever_slots_are(
-    hms: Hms, engine: sa.Engine, bare: Bare, shop: Recipe
+    hms: Hms, engine: sa.Engine, raw: RawConnection, shop: Recipe
 ) -> None:
     """Steps that hang hold them, or a worker that is to be replaced takes nothing more: neither is live."""
     common: Any = {"cpu_percent": 1.0, "rss_bytes": 3 << 20}
@@ -321,7 +323,7 @@ def test_slots_that_are_lost_are_told_wherever_slots_are(
     def heard(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Call `hms` while both workers are heard."""
         for each in (busy, left):
-            workers.beat(bare, each)
+            workers.beat(raw, each)
         return hms(*words, **more)
 
     waiting = order(engine, shop).id
@@ -344,7 +346,7 @@ def test_slots_that_are_lost_are_told_wherever_slots_are(
     assert checked["worker a@h"]["detail"].startswith("8 slots, 3 lost to hung steps (threads)")
     assert checked["worker b@h"]["light"] == "warn"
     heard("--version")
-    [window] = [each for each in dispatch_windows.windows(bare) if each.queue == "shop"]
+    [window] = [each for each in dispatch_windows.windows(raw) if each.queue == "shop"]
     assert (window.slots, window.room(0.0)) == (5, 10)
     with engine.connect() as connection:
         [card] = [each for each in overview.read(connection).cards if each.name == "shop"]

@@ -1,4 +1,4 @@
-"""The verbs about incidents, on call, the watch, promises and the audit trail, at a real door."""
+"""The verbs about incidents, on call, the watch, promises and the audit trail, at a real API."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from hms_floor.cli import main
-from hms_floor.cli.terminal import api_client as doors
+from hms_floor.cli.terminal import api_client as apis
 from hms_floor.cli.terminal.chart import Chart
 from hms_floor.local import embedded
-from hms_oms.database import connections as ledger_door
+from hms_oms.database import connections as ledger_connections
 from hms_oms.database import health
 from hms_oms.messages import outbox
 from hms_oms.recipes import recipes, registry
 from hms_ops import api, client, heartbeats
 from hms_ops.findings import Finding
-from hms_ops.forecast.snapshot import Forecast, Picture, QueueSeen, Waits
+from hms_ops.forecast.snapshot import Forecast, QueueSnapshot, Snapshot, Waits
 from hms_ops.incidents import lifecycle, thresholds
 from hms_ops.metrics import metrics
 from hms_ops.oncall import escalation, oncall
 from tests.conftest import RECIPES, admin, drop, sibling
-from tests.support.api import OpenDoor, standing
+from tests.support.api import RunningApi, standing
 
 PHONE = "+12025550142"
 ROTA = f"""
@@ -64,43 +64,43 @@ Hms = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def standing_door(
+def standing_api(
     servers: embedded.Servers, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OpenDoor]:
-    """A door on a ledger that the module's tests share, with the recipes of the test shop."""
+) -> Iterator[RunningApi]:
+    """An API on a ledger that the module's tests share, with the recipes of the test shop."""
     name = f"hms_cli_{uuid.uuid4().hex[:12]}"
     admin(servers, f"create database {name} template {template} strategy file_copy")
     url = sibling(servers, name)
-    with ledger_door.engine(url).begin() as connection:
+    with ledger_connections.engine(url).begin() as connection:
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)
     with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("home")) as found:
         yield found
-    ledger_door.engine(url).dispose()
+    ledger_connections.engine(url).dispose()
     drop(servers, name)
 
 
 @pytest.fixture
-def engine(standing_door: OpenDoor) -> sa.Engine:
+def engine(standing_api: RunningApi) -> sa.Engine:
     """The module's ledger, with nothing but queues and recipes in it."""
-    assert standing_door.settings.database_url is not None
-    found = ledger_door.engine(standing_door.settings.database_url)
+    assert standing_api.settings.database_url is not None
+    found = ledger_connections.engine(standing_api.settings.database_url)
     with found.begin() as connection:
         connection.exec_driver_sql(EMPTY)
     return found
 
 
 @pytest.fixture
-def hms(standing_door: OpenDoor, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hms]:
+def hms(standing_api: RunningApi, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hms]:
     """Call `hms` with the badge of the home, or with one of these `roles`."""
     for name in [name for name in os.environ if name.startswith("HMS_")]:
         monkeypatch.delenv(name)
 
     def call(*words: str, roles: tuple[str, ...] = (), feed: str | None = None, **more: str | None) -> Result:
-        badge: dict[str, str | None] = {"HMS_BADGE": standing_door.badge(*roles)} if roles else {}
+        badge: dict[str, str | None] = {"HMS_BADGE": standing_api.badge(*roles)} if roles else {}
         forget()
         # As wide as the widest table: what is left out on a narrow screen has tests of its own.
-        environment = {"COLUMNS": "240", **standing_door.found, **badge, **more}
+        environment = {"COLUMNS": "240", **standing_api.found, **badge, **more}
         answer = CliRunner().invoke(main, words, input=feed, env=environment, prog_name="hms")
         assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception
         return answer
@@ -110,8 +110,8 @@ def hms(standing_door: OpenDoor, engine: sa.Engine, monkeypatch: pytest.MonkeyPa
 
 
 def forget() -> None:
-    """Each call finds its door and badge anew, as each process does."""
-    for cached in (doors.act, doors.oms, doors.ops):
+    """Each call finds its API and badge again, as each process does."""
+    for cached in (apis.act, apis.oms, apis.ops):
         cached.cache_clear()
 
 
@@ -140,8 +140,8 @@ def measure(engine: sa.Engine, age: float = 0.0, **seen: Any) -> None:
     """Be the watch: publish the metrics of the shop's queue, as they were `age` seconds ago."""
     with engine.begin() as connection:
         now = health.clock(connection) - timedelta(seconds=age)
-        queue = QueueSeen(name="shop", sla_minutes=30, workers=2, slots=8, **seen)
-        metrics.publish(connection, Picture(now=now, queues=[queue], workers=2, counted_at=now))
+        queue = QueueSnapshot(name="shop", sla_minutes=30, workers=2, slots=8, **seen)
+        metrics.publish(connection, Snapshot(now=now, queues=[queue], workers=2, counted_at=now))
 
 
 def beat(engine: sa.Engine, name: str, **detail: Any) -> None:
@@ -418,12 +418,12 @@ def test_a_queue_is_watched_once(hms: Hms, engine: sa.Engine) -> None:
     assert "Nothing new for 5 min" in told(hms("queue", "watch", "shop", "--once"))
 
 
-def test_watching_tells_each_change_until_ctrl_c(standing_door: OpenDoor, engine: sa.Engine) -> None:
+def test_watching_tells_each_change_until_ctrl_c(standing_api: RunningApi, engine: sa.Engine) -> None:
     """Without a terminal a change is a line; Ctrl-C ends it without a word, with exit code 130."""
     measure(engine, waiting=7)
     process = subprocess.Popen(
         [sys.executable, "-m", "hms_floor", "queue", "watch", "shop"],
-        env=standing_door.environment(),
+        env=standing_api.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -544,7 +544,7 @@ def test_a_viewer_may_look_and_no_more(hms: Hms, words: str) -> None:
 
 
 def test_without_a_badge_or_a_floor_the_way_out_is_told(hms: Hms, tmp_path: Path) -> None:
-    """3 without a badge or with a bad one, 1 where no door is known or none answers."""
+    """3 without a badge or with a bad one, 1 where no API is known or none answers."""
     empty = str(tmp_path)
     for words in ("incident list", "oncall list", "ops status", "sla at-risk", "queue watch shop", "audit"):
         call = words.split()
@@ -575,7 +575,7 @@ def test_tab_completes_the_verbs(words: list[str], begun: str, found: set[str]) 
 
 
 def test_the_verbs_load_no_driver_and_no_task_queue() -> None:
-    """What only speaks to the door starts without the database, Redis, Celery and the server."""
+    """What only speaks to the API starts without the database, Redis, Celery and the server."""
     program = (
         "import sys\n"
         "from hms_floor.cli.incidents import incident, oncall, ops\n"
@@ -593,9 +593,9 @@ def test_what_is_stale_is_so_for_the_watch_too() -> None:
     assert api.STALE_SECONDS == metrics.STALE_SECONDS
 
 
-def test_texts_history_and_days_are_read_by_the_client(standing_door: OpenDoor, engine: sa.Engine) -> None:
+def test_texts_history_and_days_are_read_by_the_client(standing_api: RunningApi, engine: sa.Engine) -> None:
     """A text with a key is one text; days and the history of a metric come as records."""
-    with client.OpsClient(standing_door.url, standing_door.badge("manager")) as ops:
+    with client.OpsClient(standing_api.url, standing_api.badge("manager")) as ops:
         sent = ops.send_sms(PHONE, "hello", key="one")
         assert ops.send_sms(PHONE, "hello", key="one") == sent
         [text] = ops.texts(limit=5)

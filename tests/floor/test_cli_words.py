@@ -29,7 +29,7 @@ GOOD += ["acres=120", "amountRequested=30000"]
 
 @pytest.fixture(scope="module")
 def grant() -> JobType:
-    """The job type that the command line's examples speak of, as the door tells it."""
+    """The job type that the command line's examples speak of, as the API tells it."""
     found = recipes.load_folder(settings.Settings().recipes)["farm:grant:v1"]
     steps = tuple(step.name for step in found.steps)
     return JobType(found.type, found.summary, found.queue, found.sla_minutes, found.key, steps, found.payload)
@@ -256,8 +256,8 @@ def test_the_highest_priority_is_that_of_the_ledger() -> None:
     assert arguments.HIGHEST_PRIORITY == commands.HIGHEST_PRIORITY
 
 
-def test_a_verb_at_the_door_loads_no_driver_and_no_task_queue() -> None:
-    """What only speaks to the door starts without the database, Redis, Celery and the server."""
+def test_a_verb_of_the_api_loads_no_driver_and_no_task_queue() -> None:
+    """What only speaks to the API starts without the database, Redis, Celery and the server."""
     program = (
         "import sys\n"
         "from hms_floor.cli.cycles import cycle\n"

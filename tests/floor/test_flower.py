@@ -109,7 +109,7 @@ def test_flower_does_not_start_open(crew: Crew, port: int) -> None:
 
 
 def test_the_landmarks_in_flowers_pages_are_still_there() -> None:
-    """Where Flower changes its pages, our links must be put in anew."""
+    """Where Flower changes its pages, our links must be put in again."""
     folder = Path(urls.settings["template_path"])
     for name, (landmark, _) in flower._ADDITIONS.items():
         assert (folder / name).read_text().count(landmark) == 1

@@ -29,12 +29,12 @@ from tests.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Writes NAME:PID to the diary and sleeps; on SIGTERM writes NAME again, unless it is deaf.
+#: Writes NAME:PID to the event log and sleeps; on SIGTERM writes NAME again, unless it is deaf.
 TINY = """
 import os, signal, sys
-name, diary, deaf = sys.argv[1:4]
+name, event log, deaf = sys.argv[1:4]
 def write(text):
-    with open(diary, "a") as file: file.write(text + "\\n")
+    with open(event log, "a") as file: file.write(text + "\\n")
 def leave(*_):
     if not deaf:
         write(name)
@@ -70,14 +70,14 @@ NOWHERE = {"HMS_DATABASE_URL": "postgresql://nowhere/hms", "HMS_BROKER_URL": "re
 
 
 def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: float = 5.0) -> Program:
-    """A program that notes in home/diary when it starts and when it is told to stop."""
+    """A program that notes in home/event log when it starts and when it is told to stop."""
     command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "diary"), "deaf" if deaf else ""]
     start = partial(processes.spawn, command, log=processes.log_file(home, name))
     stops = ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0))
-    return Program(name, start, rank=rank, stops=stops, ready=lambda pid: f"{name}:{pid}" in diary(home))
+    return Program(name, start, rank=rank, stops=stops, ready=lambda pid: f"{name}:{pid}" in event_log(home))
 
 
-def diary(home: Path) -> list[str]:
+def event_log(home: Path) -> list[str]:
     """What the tiny programs have noted so far."""
     try:
         return (home / "diary").read_text().splitlines()
@@ -87,7 +87,7 @@ def diary(home: Path) -> list[str]:
 
 def has_noted(home: Path, lines: int) -> bool:
     """Whether the tiny programs have written so many lines."""
-    return len(diary(home)) == lines
+    return len(event_log(home)) == lines
 
 
 def alive(pid: int) -> bool:
@@ -134,7 +134,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def test_where_a_provider_issues_badges_the_launcher_makes_none(
     tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    """The floor starts all the same, and nothing in its home opens a door."""
+    """The floor starts all the same, and nothing in its home opens an API."""
     keys = tmp_path / "jwks.json"
     keys.write_text('{"keys": []}')
     process = launch(TINY_FLOOR, str(tmp_path), "lambda: 0", HMS_BADGE_JWKS=str(keys), **NOWHERE)
@@ -148,9 +148,9 @@ def test_a_program_that_dies_is_started_again(tmp_path: Path, keeper: Supervisor
     keeper.keep(tiny(tmp_path, "act"))
     for count in (1, 2, 3):
         wait_until(partial(has_noted, tmp_path, count), f"start {count}")
-        os.kill(int(diary(tmp_path)[-1].removeprefix("act:")), signal.SIGKILL)
-    wait_until(lambda: len(diary(tmp_path)) == 4, "start 4")
-    pid = int(diary(tmp_path)[-1].removeprefix("act:"))
+        os.kill(int(event_log(tmp_path)[-1].removeprefix("act:")), signal.SIGKILL)
+    wait_until(lambda: len(event_log(tmp_path)) == 4, "start 4")
+    pid = int(event_log(tmp_path)[-1].removeprefix("act:"))
     wait_until(lambda: json.loads((tmp_path / "pids.json").read_text())["act"]["pid"] == pid, "its record")
     assert [line.partition(" (see")[0] for line in said] == [
         f"act was ended by SIGKILL; it is started again in {pause} s" for pause in ("0.05", "0.1", "0.1")
@@ -161,10 +161,10 @@ def test_programs_stop_rank_by_rank(tmp_path: Path, keeper: Supervisor) -> None:
     """Workers go before the daemons, whatever the order in which they were started."""
     for name, rank in (("act", 1), ("worker-1", 0), ("worker-2", 0)):
         keeper.keep(tiny(tmp_path, name, rank=rank))
-    wait_until(lambda: len(diary(tmp_path)) == 3, "all to start")
+    wait_until(lambda: len(event_log(tmp_path)) == 3, "all to start")
     keeper.stop()
-    assert sorted(diary(tmp_path)[3:5]) == ["worker-1", "worker-2"]
-    assert diary(tmp_path)[5:] == ["act"]
+    assert sorted(event_log(tmp_path)[3:5]) == ["worker-1", "worker-2"]
+    assert event_log(tmp_path)[5:] == ["act"]
     assert json.loads((tmp_path / "pids.json").read_text()) == {}
 
 
@@ -172,8 +172,8 @@ def test_a_program_that_does_not_listen_is_killed(tmp_path: Path, keeper: Superv
     """A stop is bounded by the program's patience, or by ours."""
     keeper.keep(tiny(tmp_path, "short", deaf=True, patience=0.1))
     keeper.keep(tiny(tmp_path, "long", deaf=True, patience=600.0, rank=1))
-    wait_until(lambda: len(diary(tmp_path)) == 2, "both to start")
-    pids = dict(line.split(":") for line in diary(tmp_path))
+    wait_until(lambda: len(event_log(tmp_path)) == 2, "both to start")
+    pids = dict(line.split(":") for line in event_log(tmp_path))
     stopping = threading.Thread(target=keeper.stop)
     stopping.start()
     wait_until(lambda: not alive(int(pids["short"])), "the first to be killed after its patience")
@@ -221,7 +221,7 @@ def test_what_is_run_when_ready_decides_the_exit_code(
     """A number ends the floor with this exit code; everything is stopped and cleaned up."""
     process = launch(TINY_FLOOR, str(tmp_path), "lambda: 7", **NOWHERE)
     assert process.wait(30) == 7, (tmp_path / "said").read_text()
-    assert [line.partition(":")[0] for line in diary(tmp_path)] == ["tiny", "tiny"]
+    assert [line.partition(":")[0] for line in event_log(tmp_path)] == ["tiny", "tiny"]
     assert not (tmp_path / "servers.json").exists()
     assert json.loads((tmp_path / "pids.json").read_text()) == {}
 
@@ -234,7 +234,7 @@ def test_a_termination_while_work_is_done_ends_the_floor(
     wait_until(lambda: b"working" in (tmp_path / "said").read_bytes(), "the work to begin")
     process.terminate()
     assert process.wait(30) == 128 + signal.SIGTERM
-    assert diary(tmp_path)[-1] == "tiny"
+    assert event_log(tmp_path)[-1] == "tiny"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -298,7 +298,7 @@ def test_a_whole_floor_comes_up_works_and_goes(
 
 
 def get(url: str, key: str) -> str:
-    """What Flower's API answers to whoever knows the password."""
+    """What Flower's API answers to the person who knows the password."""
     request = urllib.request.Request(url, headers={"Authorization": f"Basic {key}"})
     with urllib.request.urlopen(request) as answer:
         return str(answer.read().decode())

@@ -50,7 +50,7 @@ def test_all_of_ipv6_is_all_of_ipv4_too() -> None:
 
 
 def test_a_port_that_a_stranger_has_is_never_ours(tmp_path: Path) -> None:
-    """The port of the last time is left to whoever has it now; a chosen one is insisted on."""
+    """The port of the last time is left to the person who has it now; a chosen one is insisted on."""
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = stranger.getsockname()[1]
         (tmp_path / "floor.port").write_text(str(taken))
@@ -100,7 +100,7 @@ def test_the_badge_of_this_machine_holds_for_hours_and_is_renewed(
 
 
 def test_a_client_takes_up_the_renewed_badge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever watches for longer than a badge holds goes on with the next one."""
+    """Anyone who watches for longer than a badge holds goes on with the next one."""
     shown: list[str] = []
 
     class Api(BaseHTTPRequestHandler):

@@ -23,7 +23,7 @@ from hms_oms.broker import waiting_tickets
 from hms_oms.database import connections, migrate, probing
 from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, Crew, wait_until
-from tests.support.api import OpenDoor, standing
+from tests.support.api import RunningApi, standing
 
 Frozen = Callable[[str], Any]
 
@@ -98,7 +98,7 @@ def _family(pid: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def door(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenDoor]:
+def api_server(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
     """The API on this module's servers."""
     assert own.database_url is not None
     assert own.broker_url is not None
@@ -106,28 +106,28 @@ def door(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield found
 
 
-def health(door: OpenDoor) -> tuple[int, dict[str, Any]]:
+def health(api_server: RunningApi) -> tuple[int, dict[str, Any]]:
     """What /healthz says: its status, and each part by name."""
-    answer = httpx.get(f"{door.url}/healthz", trust_env=False, timeout=4.0)
+    answer = httpx.get(f"{api_server.url}/healthz", trust_env=False, timeout=4.0)
     return answer.status_code, {part["name"]: part for part in answer.json()["parts"]}
 
 
-def told(door: OpenDoor, name: str, words: str, seconds: float = 15.0) -> None:
+def told(api_server: RunningApi, name: str, words: str, seconds: float = 15.0) -> None:
     """Wait until /healthz says these words of a part, with 503."""
 
     def look() -> bool:
-        status, parts = health(door)
+        status, parts = health(api_server)
         return status == 503 and words in parts[name]["words"]
 
     wait_until(look, f"/healthz to say of {name}: {words}", seconds)
 
 
-def order(door: OpenDoor, number: int) -> httpx.Response:
+def order(api_server: RunningApi, number: int) -> httpx.Response:
     """Ask for a job."""
     return httpx.post(
-        f"{door.url}/jobs",
+        f"{api_server.url}/jobs",
         json={"jobType": "shop:order:v1", "payload": {"number": number}},
-        headers={"Authorization": f"Bearer {door.badge('manager', 'operator')}"},
+        headers={"Authorization": f"Bearer {api_server.badge('manager', 'operator')}"},
         trust_env=False,
         timeout=10.0,
     )
@@ -187,38 +187,38 @@ def test_what_postgresql_refuses_is_named(urls: tuple[str, str], code: str) -> N
 
 
 def test_healthz_names_a_frozen_redis_and_takes_jobs_all_the_same(
-    own: embedded.Servers, door: OpenDoor
+    own: embedded.Servers, api_server: RunningApi
 ) -> None:
     """The ledger is the queue: what is accepted meanwhile stays accepted."""
     with frozen(own, "redis"):
-        told(door, "Redis", "cannot hand out: Redis does not answer since ")
-        assert order(door, 1).status_code == 201
-    wait_until(lambda: health(door)[1]["Redis"]["light"] == "ok", "Redis to be well again")
+        told(api_server, "Redis", "cannot hand out: Redis does not answer since ")
+        assert order(api_server, 1).status_code == 201
+    wait_until(lambda: health(api_server)[1]["Redis"]["light"] == "ok", "Redis to be well again")
 
 
 def test_healthz_names_a_frozen_postgresql_without_waiting_for_it(
-    own: embedded.Servers, door: OpenDoor
+    own: embedded.Servers, api_server: RunningApi
 ) -> None:
-    """It answers at once; whoever wants something of the ledger is told soon, with the cause."""
-    assert httpx.get(f"{door.url}/readyz", trust_env=False).status_code == 200
+    """It answers at once; anyone who wants something of the ledger is told soon, with the cause."""
+    assert httpx.get(f"{api_server.url}/readyz", trust_env=False).status_code == 200
     with frozen(own, "postgres"):
-        told(door, "PostgreSQL", "PostgreSQL does not answer since ")
+        told(api_server, "PostgreSQL", "PostgreSQL does not answer since ")
         began = time.monotonic()
-        health(door)
-        assert httpx.get(f"{door.url}/readyz", trust_env=False).status_code == 503
-        assert httpx.get(f"{door.url}/livez", trust_env=False).status_code == 200
+        health(api_server)
+        assert httpx.get(f"{api_server.url}/readyz", trust_env=False).status_code == 503
+        assert httpx.get(f"{api_server.url}/livez", trust_env=False).status_code == 200
         assert time.monotonic() - began < 1
-        wait_until(lambda: order(door, 2).status_code == 503, "a request to be turned away")
-    wait_until(lambda: health(door)[1]["PostgreSQL"]["light"] == "ok", "PostgreSQL to be well again")
+        wait_until(lambda: order(api_server, 2).status_code == 503, "a request to be turned away")
+    wait_until(lambda: health(api_server)[1]["PostgreSQL"]["light"] == "ok", "PostgreSQL to be well again")
 
 
 def test_a_ledger_that_is_read_only_is_503_with_the_cause(
-    door: OpenDoor, read_only: Callable[..., None]
+    api_server: RunningApi, read_only: Callable[..., None]
 ) -> None:
     """Not 500: starting, steering and setting alike; nothing is half done."""
     read_only()
-    told(door, "PostgreSQL", "read-only")
-    head = {"Authorization": f"Bearer {door.badge('manager', 'operator', 'admin')}"}
+    told(api_server, "PostgreSQL", "read-only")
+    head = {"Authorization": f"Bearer {api_server.badge('manager', 'operator', 'admin')}"}
     for method, path, body in (
         ("POST", "/jobs", {"jobType": "shop:order:v1", "payload": {"number": 3}}),
         ("POST", "/queues/shop/pause", {"reason": "test"}),
@@ -236,15 +236,15 @@ def test_a_ledger_that_is_read_only_is_503_with_the_cause(
         ),
         ("POST", "/badges", {"actor": "x@example.gov", "roles": ["viewer"]}),
     ):
-        answer = httpx.request(method, door.url + path, json=body, headers=head, trust_env=False)
+        answer = httpx.request(method, api_server.url + path, json=body, headers=head, trust_env=False)
         assert (answer.status_code, "read-only" in answer.text) == (503, True), (path, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
     read_only("off")
-    wait_until(lambda: order(door, 3).status_code == 201, "jobs to be accepted again")
+    wait_until(lambda: order(api_server, 3).status_code == 201, "jobs to be accepted again")
 
 
 def test_the_dispatcher_keeps_jobs_and_reports_while_redis_refuses(
-    door: OpenDoor, store: redis.Redis, urls: tuple[str, str], tmp_path: Path
+    api_server: RunningApi, store: redis.Redis, urls: tuple[str, str], tmp_path: Path
 ) -> None:
     """Out of memory: the ledger knows the cause and no job leaves the backlog; then all are handed out."""
     with connections.engine(urls[0]).begin() as connection:
@@ -259,21 +259,24 @@ def test_the_dispatcher_keeps_jobs_and_reports_while_redis_refuses(
     try:
         crew.dispatcher()
         wait_until(lambda: ask("select kind from oms.broker_state") == "out-of-memory", "the report")
-        job = order(door, 100).json()["jobId"].removeprefix("job-")
-        told(door, "Redis", "cannot hand out: Redis is out of memory")
+        job = order(api_server, 100).json()["jobId"].removeprefix("job-")
+        told(api_server, "Redis", "cannot hand out: Redis is out of memory")
         assert ask(f"select status from oms.jobs where id = {job}") == "waiting"
         store.config_set("maxmemory", 0)
         wait_until(lambda: ask(f"select status from oms.jobs where id = {job}") == "queued", "the hand-out")
         assert ask("select kind from oms.broker_state") is None
     finally:
         crew.end()
-    told(door, "dispatcher", "the dispatcher has been silent for ", 20.0)
+    told(api_server, "dispatcher", "the dispatcher has been silent for ", 20.0)
 
 
-def check(door: OpenDoor, **more: str) -> tuple[int, dict[str, Any], float]:
+def check(api_server: RunningApi, **more: str) -> tuple[int, dict[str, Any], float]:
     """Run `hms check`: its exit code, its findings by name, and how long it took."""
-    urls = {"HMS_DATABASE_URL": door.settings.database_url, "HMS_BROKER_URL": door.settings.broker_url}
-    environment = {**door.environment(), **{key: url or "" for key, url in urls.items()}, **more}
+    urls = {
+        "HMS_DATABASE_URL": api_server.settings.database_url,
+        "HMS_BROKER_URL": api_server.settings.broker_url,
+    }
+    environment = {**api_server.environment(), **{key: url or "" for key, url in urls.items()}, **more}
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "hms_floor", "check", "--json"],
@@ -287,21 +290,21 @@ def check(door: OpenDoor, **more: str) -> tuple[int, dict[str, Any], float]:
     return done.returncode, found, time.monotonic() - began
 
 
-def test_check_names_what_refuses(own: embedded.Servers, door: OpenDoor, store: redis.Redis) -> None:
+def test_check_names_what_refuses(own: embedded.Servers, api_server: RunningApi, store: redis.Redis) -> None:
     """Out of memory, turned replica, frozen: each in words, with what to do, and exit code 1."""
     store.config_set("maxmemory", 1)
-    code, found, _ = check(door)
+    code, found, _ = check(api_server)
     assert (code, found["Redis"]["light"]) == (1, "bad")
     assert "out of memory" in found["Redis"]["detail"]
     assert "memory" in found["Redis"]["advice"]
     assert found["PostgreSQL"]["light"] == "ok"
     store.config_set("maxmemory", 0)
     store.replicaof("127.0.0.1", "1")
-    _, found, _ = check(door)
+    _, found, _ = check(api_server)
     assert "replica" in found["Redis"]["detail"]
     store.replicaof("NO", "ONE")
     with frozen(own, "redis"), frozen(own, "postgres"):
-        code, found, seconds = check(door)
+        code, found, seconds = check(api_server)
     assert code == 1
     assert seconds < 12
     for name in ("Redis", "PostgreSQL"):
@@ -309,35 +312,35 @@ def test_check_names_what_refuses(own: embedded.Servers, door: OpenDoor, store: 
     assert found["API"]["light"] == "bad"
 
 
-def test_check_names_a_read_only_ledger(door: OpenDoor, read_only: Callable[..., None]) -> None:
+def test_check_names_a_read_only_ledger(api_server: RunningApi, read_only: Callable[..., None]) -> None:
     """It answers every question, and takes nothing."""
     read_only()
-    code, found, _ = check(door)
+    code, found, _ = check(api_server)
     assert code == 1
     assert "read-only" in found["PostgreSQL"]["detail"]
 
 
-def test_check_asks_the_api_with_the_badge(door: OpenDoor) -> None:
+def test_check_asks_the_api_with_the_badge(api_server: RunningApi) -> None:
     """Whether it answers, whether it takes the badge; nobody at the address is a failure."""
-    _, found, _ = check(door)
+    _, found, _ = check(api_server)
     assert found["API"]["light"] in ("ok", "warn")
     assert "badge of " in found["API"]["detail"]
-    code, found, _ = check(door, HMS_BADGE="not.a.badge")
+    code, found, _ = check(api_server, HMS_BADGE="not.a.badge")
     assert (code, found["API"]["light"]) == (1, "bad")
-    code, found, _ = check(door, HMS_URL="http://127.0.0.1:1")
+    code, found, _ = check(api_server, HMS_URL="http://127.0.0.1:1")
     assert (code, found["API"]["light"]) == (1, "bad")
     assert "cannot be reached" in found["API"]["detail"]
 
 
-def test_check_lists_open_incidents(door: OpenDoor, urls: tuple[str, str]) -> None:
+def test_check_lists_open_incidents(api_server: RunningApi, urls: tuple[str, str]) -> None:
     """One that reached nobody, and one that somebody has acknowledged: the first is a failure."""
     with connections.engine(urls[0]).begin() as connection:
         connection.exec_driver_sql(INCIDENTS)
-    code, found, _ = check(door)
+    code, found, _ = check(api_server)
     assert code == 1
     assert (found["incident #K7"]["light"], found["incident #K8"]["light"]) == ("bad", "warn")
     assert "reached nobody" in found["incident #K7"]["detail"]
-    told(door, "incidents", "#K7 reached nobody")
+    told(api_server, "incidents", "#K7 reached nobody")
     with connections.engine(urls[0]).begin() as connection:
         connection.exec_driver_sql("truncate ops.incidents cascade")
 

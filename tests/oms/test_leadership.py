@@ -17,72 +17,76 @@ from sqlalchemy.exc import DBAPIError
 from hms_oms.daemon import daemon, leader_election, renewal
 from hms_oms.daemon.daemon import Stop
 from hms_oms.daemon.leader_election import Lease
-from hms_oms.database import connections as door
+from hms_oms.database import connections as ledger_connections
 from hms_oms.database import health
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from tests.conftest import wait_until
 
 
 @pytest.fixture
-def other(database: str) -> Iterator[Bare]:
+def other(database: str) -> Iterator[RawConnection]:
     """The connection of another process."""
-    with closing(door.connect(database, "other")) as connection:
+    with closing(ledger_connections.connect(database, "other")) as connection:
         yield connection
 
 
-def lead(connection: Bare) -> Lease:
-    """Take the lease as it stands, whoever has it."""
+def lead(connection: RawConnection) -> Lease:
+    """Take the lease as it stands, anyone who has it."""
     term = leader_election.take(connection, "act", leader_election.look(connection, "act"))
     assert term is not None
     return Lease("act", term, connection)
 
 
-def test_the_first_leads_until_it_gives_back(bare: Bare, other: Bare, engine: sa.Engine) -> None:
+def test_the_first_leads_until_it_gives_back(
+    raw: RawConnection, other: RawConnection, engine: sa.Engine
+) -> None:
     """A lease that is held is not vacant; given back, it is, and the next term is a higher one."""
-    first = lead(bare)
+    first = lead(raw)
     assert not leader_election.look(other, "act").vacant
     with engine.connect() as connection:
         assert [(one.duty, one.term) for one in health.leaders(connection)] == [("act", first.term)]
-    leader_election.resign(bare, "act", first.term)
+    leader_election.resign(raw, "act", first.term)
     with engine.connect() as connection:
         assert health.leaders(connection) == []
     assert leader_election.look(other, "act").vacant
     assert lead(other).term == first.term + 1
 
 
-def test_of_two_who_see_a_vacant_lease_one_gets_it(bare: Bare, other: Bare) -> None:
+def test_of_two_who_see_a_vacant_lease_one_gets_it(raw: RawConnection, other: RawConnection) -> None:
     """Who takes it as it was before somebody else took or renewed it gets nothing."""
-    seen = leader_election.look(bare, "act")
+    seen = leader_election.look(raw, "act")
     assert leader_election.look(other, "act") == seen
-    term = leader_election.take(bare, "act", seen)
+    term = leader_election.take(raw, "act", seen)
     assert term is not None
     assert leader_election.take(other, "act", seen) is None
     seen = leader_election.look(other, "act")
-    assert leader_election.renew(bare, "act", term, 5.0)
+    assert leader_election.renew(raw, "act", term, 5.0)
     assert leader_election.take(other, "act", seen) is None
 
 
-def test_a_former_leader_writes_nothing(bare: Bare, other: Bare, engine: sa.Engine) -> None:
+def test_a_former_leader_writes_nothing(raw: RawConnection, other: RawConnection, engine: sa.Engine) -> None:
     """Once another one leads, each statement of the former leader is refused, on each of its connections."""
-    former = lead(bare)
-    ledger.wake(bare)
+    former = lead(raw)
+    ledger.wake(raw)
     lead(other)
     with pytest.raises(psycopg2.DatabaseError) as refused:
-        ledger.wake(bare)
+        ledger.wake(raw)
     assert leader_election.is_over(refused.value)
-    assert not door.is_gone(refused.value)
+    assert not ledger_connections.is_gone(refused.value)
     with pytest.raises(DBAPIError) as refused_too, former.begin(engine):
         pass
     assert leader_election.is_over(refused_too.value)
-    bare.preamble = ""
-    assert not leader_election.renew(bare, "act", former.term, 5.0)
+    raw.preamble = ""
+    assert not leader_election.renew(raw, "act", former.term, 5.0)
     ledger.wake(other)
 
 
-def test_a_successor_waits_for_what_is_being_written(bare: Bare, other: Bare, engine: sa.Engine) -> None:
+def test_a_successor_waits_for_what_is_being_written(
+    raw: RawConnection, other: RawConnection, engine: sa.Engine
+) -> None:
     """While a transaction of the leader is open nobody takes the lease, so the two never overlap."""
-    former = lead(bare)
+    former = lead(raw)
     with former.begin(engine) as connection:
         connection.exec_driver_sql("insert into oms.queues (name) values ('written')")
         assert leader_election.take(other, "act", leader_election.look(other, "act")) is None
@@ -90,11 +94,11 @@ def test_a_successor_waits_for_what_is_being_written(bare: Bare, other: Bare, en
 
 
 def test_a_leader_that_hangs_in_a_transaction_is_ended(
-    bare: Bare, other: Bare, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+    raw: RawConnection, other: RawConnection, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server ends the session of a leader that stands still with a transaction open."""
     monkeypatch.setattr(leader_election, "IDLE_SECONDS", 0.1)
-    former = lead(bare)
+    former = lead(raw)
 
     def hang() -> None:
         with former.begin(engine) as connection:
@@ -108,22 +112,22 @@ def test_a_leader_that_hangs_in_a_transaction_is_ended(
     with pytest.raises(DBAPIError) as ended:
         hang()
     assert ended.value.orig is not None
-    assert door.is_gone(ended.value.orig)
+    assert ledger_connections.is_gone(ended.value.orig)
 
 
 @pytest.mark.parametrize("by", ["1 hour", "-1 hour"])
 def test_a_clock_that_is_set_makes_no_two_leaders(
-    database: str, bare: Bare, by: str, monkeypatch: pytest.MonkeyPatch
+    database: str, raw: RawConnection, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Set ahead, a lease has run out and the fence decides; set back, it is taken when it stands still."""
     monkeypatch.setattr(leader_election, "LEASE_SECONDS", 1.0)
-    former = lead(bare)
-    with bare.cursor() as cursor:
+    former = lead(raw)
+    with raw.cursor() as cursor:
         cursor.execute("update oms.leaders set expires_at = expires_at - %s::interval", (by,))
     with serving(database, Idle) as (leads, _):
         wait_until(leads, "another process to lead", leader_election.LEASE_SECONDS + 3)
         with pytest.raises(psycopg2.DatabaseError, match=f"term {former.term} of act is over"):
-            ledger.wake(bare)
+            ledger.wake(raw)
 
 
 def test_who_stops_hands_over_at_once(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +141,9 @@ def test_who_stops_hands_over_at_once(database: str, monkeypatch: pytest.MonkeyP
             wait_until(leads_next, "the second one to lead", 3)
 
 
-def test_a_killed_leader_is_replaced_when_its_session_ends(database: str, other: Bare) -> None:
+def test_a_killed_leader_is_replaced_when_its_session_ends(database: str, other: RawConnection) -> None:
     """The session that renews the lease ends with a killed process: nobody waits for the lease to run out."""
-    with closing(door.connect(database, "killed")) as connection:
+    with closing(ledger_connections.connect(database, "killed")) as connection:
         lead(connection)
     wait_until(lambda: leader_election.look(other, "act").vacant, "the lease to be vacant", 2)
 
@@ -222,5 +226,5 @@ def serving(
 
 def standing_by(database: str) -> bool:
     query = "select count(*) from pg_stat_activity where application_name = 'hms act standby'"
-    with door.engine(database).connect() as connection:
+    with ledger_connections.engine(database).connect() as connection:
         return bool(connection.scalar(sa.text(query + " and datname = current_database()")))

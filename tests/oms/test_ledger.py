@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, read
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed, Completion, Job
@@ -33,31 +33,31 @@ def look(engine: sa.Engine, job: int) -> Job:
 
 
 def facts(engine: sa.Engine, job: int) -> list[str]:
-    """The facts of a job's diary."""
+    """The facts of a job's event log."""
     with engine.connect() as connection:
-        return [event.fact for event in read.diary(connection, job)]
+        return [event.fact for event in read.event_log(connection, job)]
 
 
-def claim(bare: Bare, job: int, step: str, attempt: int = 1) -> Claimed | None:
+def claim(raw: RawConnection, job: int, step: str, attempt: int = 1) -> Claimed | None:
     """Claim one step for worker `w`."""
     ticket = Ticket(job, attempt, step)
-    return ledger.claim(bare, [(ticket, 60.0)], "w").get(ticket)
+    return ledger.claim(raw, [(ticket, 60.0)], "w").get(ticket)
 
 
-def test_a_job_lives_from_accepted_to_done(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
-    """Accept, take, claim and complete each step: the job is done, with each result and a full diary."""
+def test_a_job_lives_from_accepted_to_done(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
+    """Accept, take, claim and complete each step: the job is done, with each result and a full event log."""
     job = order(engine, shop)
     assert (job.status, job.sla - job.created_at) == ("waiting", timedelta(minutes=30))
 
-    [taken] = ledger.take(bare, "shop", 10)
+    [taken] = ledger.take(raw, "shop", 10)
     assert (taken.job, taken.attempt, taken.step) == (job.id, 1, 0)
     for position, step in enumerate(["pick", "pack", "send"]):
-        assert claim(bare, job.id, step) is not None
+        assert claim(raw, job.id, step) is not None
         following = position + 1 if position < 2 else None
         report = Completion(
             Ticket(job.id, 1, step), f'"{step} ok"', None, following, "shop" if following else None, False
         )
-        status = ledger.complete(bare, [report], "w")[report.ticket]
+        status = ledger.complete(raw, [report], "w")[report.ticket]
         assert status == ("queued" if following else "done")
 
     done = look(engine, job.id)
@@ -68,37 +68,39 @@ def test_a_job_lives_from_accepted_to_done(engine: sa.Engine, bare: Bare, shop: 
     ]  # fmt: skip
 
 
-def test_a_doubled_ticket_is_good_once(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_doubled_ticket_is_good_once(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """The second claim of the same ticket, and the second report of the same step, move no row."""
     job = order(engine, shop)
-    ledger.take(bare, "shop", 1)
-    assert claim(bare, job.id, "pick") is not None
-    assert claim(bare, job.id, "pick") is None
+    ledger.take(raw, "shop", 1)
+    assert claim(raw, job.id, "pick") is not None
+    assert claim(raw, job.id, "pick") is None
     report = Completion(Ticket(job.id, 1, "pick"), "1", None, 1, "shop", False)
-    assert ledger.complete(bare, [report], "w")
-    assert ledger.complete(bare, [report], "w") == {}
+    assert ledger.complete(raw, [report], "w")
+    assert ledger.complete(raw, [report], "w") == {}
 
 
 @pytest.mark.parametrize(
     ("step", "attempt"), [("pack", 1), ("pick", 2), ("nonsense", 1)], ids=["step", "attempt", "forged"]
 )
 def test_a_void_ticket_does_nothing(
-    engine: sa.Engine, bare: Bare, shop: Recipe, step: str, attempt: int
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, step: str, attempt: int
 ) -> None:
     """A ticket for another step or attempt than the ledger's claims nothing."""
     job = order(engine, shop)
-    ledger.take(bare, "shop", 1)
-    assert claim(bare, job.id, step, attempt) is None
+    ledger.take(raw, "shop", 1)
+    assert claim(raw, job.id, step, attempt) is None
     assert look(engine, job.id).status == "queued"
 
 
-def test_the_backlog_is_taken_by_priority_then_deadline(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_the_backlog_is_taken_by_priority_then_deadline(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
     """The most urgent job goes first: higher priority, then the earlier deadline, then the older one."""
     late = order(engine, shop, 1, sla_minutes=60)
     early = order(engine, shop, 2, sla_minutes=5)
     urgent = order(engine, shop, 3, sla_minutes=60, priority=5)
     twin = order(engine, shop, 4, sla_minutes=60)
-    taken = [job.job for job in ledger.take(bare, "shop", 10)]
+    taken = [job.job for job in ledger.take(raw, "shop", 10)]
     assert taken[:2] == [urgent.id, early.id]
     assert taken[2:] == [late.id, twin.id]
 
@@ -115,23 +117,23 @@ def test_the_same_key_is_one_job(engine: sa.Engine, shop: Recipe) -> None:
 
 
 def test_a_failed_step_waits_and_then_fails_for_good(
-    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """A failure goes back under a new attempt, not before its time; the last one is final."""
     job = order(engine, shop)
-    ledger.take(bare, "shop", 1)
-    claim(bare, job.id, "pick")
+    ledger.take(raw, "shop", 1)
+    claim(raw, job.id, "pick")
     error = {"type": "ValueError", "message": "no", "traceback": ""}
-    assert ledger.fail(bare, Ticket(job.id, 1, "pick"), error, retry_after=60, worker="w") == "waiting"
-    assert ledger.take(bare, "shop", 1) == []
-    assert 55 < ledger.wake(bare) <= 60
+    assert ledger.fail(raw, Ticket(job.id, 1, "pick"), error, retry_after=60, worker="w") == "waiting"
+    assert ledger.take(raw, "shop", 1) == []
+    assert 55 < ledger.wake(raw) <= 60
 
     forward(timedelta(seconds=61))
-    ledger.wake(bare)
-    [again] = ledger.take(bare, "shop", 1)
+    ledger.wake(raw)
+    [again] = ledger.take(raw, "shop", 1)
     assert (again.attempt, again.step) == (2, 0)
-    claim(bare, job.id, "pick", 2)
-    assert ledger.fail(bare, Ticket(job.id, 2, "pick"), error, retry_after=None, worker="w") == "failed"
+    claim(raw, job.id, "pick", 2)
+    assert ledger.fail(raw, Ticket(job.id, 2, "pick"), error, retry_after=None, worker="w") == "failed"
     failed = look(engine, job.id)
     assert (failed.status, failed.failures, failed.error) == ("failed", 2, error)
 
@@ -151,7 +153,7 @@ def test_a_new_sla_holds_for_future_jobs_only(engine: sa.Engine, shop: Recipe) -
         ]
 
 
-def test_the_diary_cannot_be_rewritten(engine: sa.Engine, shop: Recipe) -> None:
+def test_the_event_log_cannot_be_rewritten(engine: sa.Engine, shop: Recipe) -> None:
     """Diary rows are append-only: the database refuses to change or remove one."""
     order(engine, shop)
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
@@ -173,16 +175,16 @@ def test_a_skip_past_an_agents_step_waits_in_the_ledger(returns: Recipe) -> None
     assert (report.next_step, report.next_agent, report.hand_over) == (2, False, True)
 
 
-def test_a_retried_job_keeps_its_outcome(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_retried_job_keeps_its_outcome(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """What an earlier step has decided is still decided when a later one is tried again."""
     from hms_oms.jobs import commands
 
     job = order(engine, shop)
-    ledger.take(bare, "shop", 1)
-    claim(bare, job.id, "pick")
-    ledger.complete(bare, [Completion(Ticket(job.id, 1, "pick"), "1", "assigned", 1, "shop", False)], "w")
-    claim(bare, job.id, "pack")
-    ledger.fail(bare, Ticket(job.id, 1, "pack"), {"type": "E"}, retry_after=None, worker="w")
+    ledger.take(raw, "shop", 1)
+    claim(raw, job.id, "pick")
+    ledger.complete(raw, [Completion(Ticket(job.id, 1, "pick"), "1", "assigned", 1, "shop", False)], "w")
+    claim(raw, job.id, "pack")
+    ledger.fail(raw, Ticket(job.id, 1, "pack"), {"type": "E"}, retry_after=None, worker="w")
     with engine.begin() as connection:
         commands.retry(connection, [job.id], who="boss", reason=None)
     assert look(engine, job.id).outcome == "assigned"

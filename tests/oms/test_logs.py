@@ -57,7 +57,7 @@ def written(write: Callable[..., Written]) -> Written:
 
 
 def test_a_line_is_an_object_that_names_its_step(write: Callable[..., Written]) -> None:
-    """What is bound stands in each line, whoever logs it; what a line says of itself is not covered by it."""
+    """What is bound stands in each line, from any logger; what a line says of itself is not covered by it."""
     log, stream = write(text=False)
     ticket = Ticket(219, 2, "inspect")
     structlog.contextvars.bind_contextvars(**parts(ticket), queue="field", worker="w1@host/7/ab")

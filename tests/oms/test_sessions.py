@@ -11,16 +11,16 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.database import connections as door
+from hms_oms.database import connections as ledger_connections
 from hms_oms.database import sessions
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, losses, read, workers
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import Beat
 from hms_oms.recipes.recipes import Recipe
 
 
-def setting(connection: Bare, name: str) -> str:
+def setting(connection: RawConnection, name: str) -> str:
     """A setting of a session, as it is now."""
     with connection.cursor() as cursor:
         cursor.execute("select current_setting(%s)", (name,))
@@ -31,7 +31,7 @@ def setting(connection: Bare, name: str) -> str:
 
 def test_a_step_is_bounded_by_its_limit_and_no_longer(database: str) -> None:
     """Statements, locks and pauses of a step's transaction end with its limit; the next one has its own."""
-    with closing(door.connect(database, "step", autocommit=False)) as connection:
+    with closing(ledger_connections.connect(database, "step", autocommit=False)) as connection:
         sessions.bound(connection, 0.2)
         assert setting(connection, "lock_timeout") == "200ms"
         assert setting(connection, "idle_in_transaction_session_timeout") == "5200ms"
@@ -42,15 +42,15 @@ def test_a_step_is_bounded_by_its_limit_and_no_longer(database: str) -> None:
 
 
 def test_only_what_lost_workers_have_open_is_ended(
-    database: str, bare: Bare, forward: Callable[[timedelta], None]
+    database: str, raw: RawConnection, forward: Callable[[timedelta], None]
 ) -> None:
     """The transaction of a worker that is not heard any more ends; a live one's and an idle session stay."""
     for name in ("lost", "live"):
-        workers.beat(bare, _heartbeat(name))
+        workers.beat(raw, _heartbeat(name))
     forward(timedelta(seconds=workers.GONE_SECONDS + 1))
-    workers.beat(bare, _heartbeat("live"))
+    workers.beat(raw, _heartbeat("live"))
     named = {
-        (purpose, worker): door.connect(
+        (purpose, worker): ledger_connections.connect(
             database, workers.session_name(purpose, f"{worker}/1"), autocommit=purpose == "claims"
         )
         for purpose in ("effects", "claims")
@@ -58,7 +58,7 @@ def test_only_what_lost_workers_have_open_is_ended(
     }
     for connection in named.values():
         setting(connection, "lock_timeout")
-    assert workers.end_sessions(bare) == 1
+    assert workers.end_sessions(raw) == 1
     with pytest.raises(psycopg2.OperationalError):
         setting(named["effects", "lost"], "lock_timeout")
     for connection in named.values():
@@ -67,7 +67,9 @@ def test_only_what_lost_workers_have_open_is_ended(
         connection.close()
 
 
-def test_what_is_nobodys_failure_never_fails_a_job(bare: Bare, engine: sa.Engine, shop: Recipe) -> None:
+def test_what_is_nobodys_failure_never_fails_a_job(
+    raw: RawConnection, engine: sa.Engine, shop: Recipe
+) -> None:
     """Given back for a lost connection again and again, a job waits for its next run; lost workers count."""
     with engine.begin() as connection:
         job = accept.start_job(connection, shop, {"number": 1}, requested_by="test").job.id
@@ -75,10 +77,10 @@ def test_what_is_nobodys_failure_never_fails_a_job(bare: Bare, engine: sa.Engine
     nobodys: list[losses.Blame] = ["none"] * 2 * losses.POISON
     steps: list[losses.Blame] = ["step"] * losses.POISON
     for blame in (*nobodys, *steps):
-        [taken] = ledger.take(bare, "shop", 1)
+        [taken] = ledger.take(raw, "shop", 1)
         ticket = Ticket(job, taken.attempt, shop.steps[0].name)
-        assert ledger.claim(bare, [(ticket, 60.0)], "w/1")
-        assert losses.lose(bare, [ticket], "test", blame=blame) == 1
+        assert ledger.claim(raw, [(ticket, 60.0)], "w/1")
+        assert losses.lose(raw, [ticket], "test", blame=blame) == 1
         with engine.connect() as connection:
             statuses.append(read.get(connection, job).status)
     assert statuses == [*["waiting"] * (3 * losses.POISON - 1), "failed"]
@@ -96,11 +98,16 @@ def test_what_is_nobodys_failure_never_fails_a_job(bare: Bare, engine: sa.Engine
         ("LEASE", False, False),
     ],
 )
-def test_what_passes_is_told_from_what_is_wrong(bare: Bare, code: str, gone: bool, passing: bool) -> None:
+def test_what_passes_is_told_from_what_is_wrong(
+    raw: RawConnection, code: str, gone: bool, passing: bool
+) -> None:
     """A server that is gone, busy or full may take the same later; a statement that is wrong stays wrong."""
-    with bare.cursor() as cursor, pytest.raises(psycopg2.Error) as raised:
+    with raw.cursor() as cursor, pytest.raises(psycopg2.Error) as raised:
         cursor.execute(f"do $$ begin raise exception using errcode = '{code}'; end $$")
-    assert (door.is_gone(raised.value), door.is_passing(raised.value)) == (gone, passing)
+    assert (ledger_connections.is_gone(raised.value), ledger_connections.is_passing(raised.value)) == (
+        gone,
+        passing,
+    )
 
 
 def _heartbeat(name: str) -> Beat:

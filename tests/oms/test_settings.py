@@ -1,4 +1,4 @@
-"""The one door for settings."""
+"""The one place for settings."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
@@ -37,18 +37,20 @@ def take_back(engine: sa.Engine, change: int, who: str = "ann", *, manager: bool
         return undo.undo(connection, change, who=who, manager=manager)
 
 
-def done_first(engine: sa.Engine, bare: Bare, shop: Recipe) -> int:
+def done_first(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> int:
     """A job whose first step is done, and that stands in the window for the second."""
     job = order(engine, shop).id
-    ledger.take(bare, "shop", 1)
-    claim(bare, job, "pick")
-    ledger.complete(bare, [Completion(Ticket(job, 1, "pick"), '"ok"', None, 1, "shop", False)], "w")
+    ledger.take(raw, "shop", 1)
+    claim(raw, job, "pick")
+    ledger.complete(raw, [Completion(Ticket(job, 1, "pick"), '"ok"', None, 1, "shop", False)], "w")
     return job
 
 
-def test_a_cancelled_job_is_reinstated_at_its_step(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_cancelled_job_is_reinstated_at_its_step(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
     """It waits at the step at which it stood, with its results and its deadline, under a new attempt."""
-    job = done_first(engine, bare, shop)
+    job = done_first(engine, raw, shop)
     due = look(engine, job).sla
     with engine.begin() as connection:
         commands.cancel(connection, [job], **WHO)
@@ -57,27 +59,27 @@ def test_a_cancelled_job_is_reinstated_at_its_step(engine: sa.Engine, bare: Bare
     back = look(engine, job)
     assert (back.status, back.step_name, back.attempt, back.results) == ("waiting", "pack", 3, {"pick": "ok"})
     assert (back.sla, back.finished_at) == (due, None)
-    assert claim(bare, job, "pack", 1) is None
-    [taken] = ledger.take(bare, "shop", 1)
+    assert claim(raw, job, "pack", 1) is None
+    [taken] = ledger.take(raw, "shop", 1)
     assert (taken.job, taken.attempt, taken.step) == (job, 3, 1)
-    assert claim(bare, job, "pack", 3) is not None
+    assert claim(raw, job, "pack", 3) is not None
 
 
-def test_a_running_job_that_was_to_end_goes_on(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_running_job_that_was_to_end_goes_on(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """Reinstated before its step is over, it was never cancelled: the same attempt goes on."""
     job = order(engine, shop).id
-    ledger.take(bare, "shop", 1)
-    claim(bare, job, "pick")
+    ledger.take(raw, "shop", 1)
+    claim(raw, job, "pick")
     with engine.begin() as connection:
         commands.cancel(connection, [job], **WHO)
         assert commands.reinstate(connection, [job], **WHO) == [job]
     report = Completion(Ticket(job, 1, "pick"), "1", None, 1, "shop", False)
-    assert ledger.complete(bare, [report], "w") == {report.ticket: "queued"}
+    assert ledger.complete(raw, [report], "w") == {report.ticket: "queued"}
     assert facts(engine, job)[-2:] == ["cancel withdrawn", "advanced"]
 
 
 def test_a_delayed_job_is_still_delayed_after_it(
-    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """An earliest start that is still ahead holds; one that has passed does not keep the job back."""
     job = order(engine, shop)
@@ -91,7 +93,7 @@ def test_a_delayed_job_is_still_delayed_after_it(
     forward(timedelta(hours=2))
     with engine.begin() as connection:
         commands.reinstate(connection, [job.id], **WHO)
-    assert [taken.job for taken in ledger.take(bare, "shop", 1)] == [job.id]
+    assert [taken.job for taken in ledger.take(raw, "shop", 1)] == [job.id]
 
 
 def test_a_cancelled_jobs_key_makes_a_new_job(engine: sa.Engine, shop: Recipe) -> None:
@@ -119,18 +121,18 @@ def test_of_jobs_with_one_key_the_newest_is_reinstated(engine: sa.Engine, shop: 
         assert commands.reinstate(connection, [old, new], **WHO) == [new]
 
 
-def test_a_cancellation_is_undone(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_cancellation_is_undone(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """What waited waits again, what was to end with its step goes on, and the logs name the undone change."""
     running, waiting = order(engine, shop, 1).id, order(engine, shop, 2).id
-    ledger.take(bare, "shop", 1)
-    claim(bare, running, "pick")
+    ledger.take(raw, "shop", 1)
+    claim(raw, running, "pick")
     change = cancel(engine, running, waiting)
     done = take_back(engine, change)
     assert (done.restored, done.left) == ([running, waiting], {})
     assert done.message == "Undone: the cancellation of 2 jobs."
     assert [look(engine, job).status for job in (running, waiting)] == ["running", "waiting"]
     with engine.connect() as connection:
-        last = read.diary(connection, waiting)[-1]
+        last = read.event_log(connection, waiting)[-1]
     assert (last.fact, last.who, (last.detail or {})["undo"]) == ("reinstated", "ann", change)
 
 
@@ -159,7 +161,7 @@ def test_a_change_is_undone_once_in_its_time_by_whom_it_is(
 
 
 def test_the_order_is_restored_where_nobody_has_changed_it(
-    engine: sa.Engine, bare: Bare, shop: Recipe
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
 ) -> None:
     """A job that has started stays, one that somebody else has promoted since stays, the rest goes back."""
     ids = [order(engine, shop, number).id for number in (1, 2, 3)]
@@ -169,8 +171,8 @@ def test_the_order_is_restored_where_nobody_has_changed_it(
         other = changes.begin(connection, "promote", who="bob")
         commands.promote(connection, ids[1], who="bob", reason=None, change=other)
         commands.promote(connection, ids[0], **WHO)
-    ledger.take(bare, "shop", 1)
-    claim(bare, ids[0], "pick")
+    ledger.take(raw, "shop", 1)
+    claim(raw, ids[0], "pick")
     done = take_back(engine, change)
     assert (done.restored, done.left) == ([ids[2]], {"started already": 1, "changed again by bob": 1})
     assert [look(engine, job).priority for job in ids[1:]] == [6, 0]
@@ -193,18 +195,18 @@ def test_changes_are_undone_one_after_the_other(engine: sa.Engine, shop: Recipe)
     assert look(engine, job).priority == 0
 
 
-def test_a_moved_and_a_delayed_job_go_back(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_a_moved_and_a_delayed_job_go_back(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """To the queue and to the earliest start that they had; a ticket that went out meanwhile is void."""
     job = order(engine, shop)
     with engine.begin() as connection:
         connection.execute(sa.text("insert into oms.queues (name) values ('annex')"))
         moved = changes.begin(connection, "move", who="ann")
         commands.move(connection, [job.id], "annex", **WHO, change=moved)
-    ledger.take(bare, "annex", 1)
+    ledger.take(raw, "annex", 1)
     take_back(engine, moved)
     back = look(engine, job.id)
     assert (back.queue, back.status, back.attempt) == ("shop", "waiting", 2)
-    assert claim(bare, job.id, "pick", 1) is None
+    assert claim(raw, job.id, "pick", 1) is None
     with engine.begin() as connection:
         delayed = changes.begin(connection, "delay", who="ann")
         until = job.created_at + timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""On-time shares, lateness and the causes of misses: counted by hand, by a model, and from real diaries."""
+"""On-time shares, lateness and the causes of misses: counted by hand, by a model, and from event logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import given
 
 from hms_act import accept
 from hms_oms.database import health
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, losses
 from hms_oms.jobs.records import Completion, Event
 from hms_oms.jobs.states import OPEN, TRANSITIONS, Fact, Status
@@ -226,8 +226,8 @@ def test_lateness_by_buckets(engine: sa.Engine, record: Callable[..., None]) -> 
     assert sum(bucket.jobs for bucket in every) == len(seconds) + 1
 
 
-def diary(story: str, **details: Mapping[str, Any]) -> list[Event]:
-    """A diary from minutes and facts, as `0 accepted; 5 dispatched`; a fact's detail is given by its name."""
+def event_log(story: str, **details: Mapping[str, Any]) -> list[Event]:
+    """An event log from minutes and facts, as `0 accepted; 5 dispatched`; a detail is given by its name."""
     status, events = Status.WAITING, []
     for line in story.split("; ") if story else []:
         minute, fact = line.split(" ", 1)
@@ -243,22 +243,22 @@ LATER = {"readyAt": (MONDAY + 25 * MINUTE).isoformat()}
     ("lines", "minutes"),
     [
         pytest.param(
-            diary("0 accepted; 30 dispatched; 32 claimed; 60 finished"),
+            event_log("0 accepted; 30 dispatched; 32 claimed; 60 finished"),
             {"waited": 32, "ran long": 28},
             id="waited",
         ),
         pytest.param(
-            diary(
+            event_log(
                 "0 accepted; 1 dispatched; 2 claimed; 22 cancel asked; 30 advanced; 31 claimed; 60 finished"
             ),
             {"waited": 3, "ran long": 57},
             id="ran long",
         ),
         pytest.param(
-            diary("0 accepted; 1 dispatched; 2 claimed"), {"waited": 2, "ran long": 58}, id="still runs"
+            event_log("0 accepted; 1 dispatched; 2 claimed"), {"waited": 2, "ran long": 58}, id="still runs"
         ),
         pytest.param(
-            diary(
+            event_log(
                 "0 accepted; 0 dispatched; 1 claimed; 3 retrying; 14 dispatched; 15 claimed; 20 failed;"
                 " 30 revived; 31 dispatched; 31 claimed; 60 finished",
                 retrying={"error": "E", "retryAfter": 600},
@@ -267,7 +267,7 @@ LATER = {"readyAt": (MONDAY + 25 * MINUTE).isoformat()}
             id="retried: two attempts, ten minutes of back-off, ten until it was revived",
         ),
         pytest.param(
-            diary(
+            event_log(
                 "0 accepted; 1 dispatched; 3 lost; 4 dispatched; 5 claimed; 25 lost; 26 dispatched;"
                 " 27 claimed; 60 poisoned"
             ),
@@ -275,14 +275,14 @@ LATER = {"readyAt": (MONDAY + 25 * MINUTE).isoformat()}
             id="lost worker: a message, a worker, and the last worker",
         ),
         pytest.param(
-            diary(
+            event_log(
                 "0 accepted; 1 dispatched; 2 recalled; 10 promoted; 40 dispatched; 41 claimed; 60 finished"
             ),
             {"waited": 3, "held": 38, "ran long": 19},
             id="held: paused",
         ),
         pytest.param(
-            diary(
+            event_log(
                 "0 accepted; 5 delayed; 7 moved; 28 dispatched; 29 claimed; 60 finished",
                 delayed=LATER,
             ),
@@ -291,13 +291,13 @@ LATER = {"readyAt": (MONDAY + 25 * MINUTE).isoformat()}
         ),
         pytest.param(
             [
-                *diary("0 accepted; 5 delayed", delayed=LATER),
-                *diary("15 delayed; 20 dispatched; 20 claimed; 60 finished"),
+                *event_log("0 accepted; 5 delayed", delayed=LATER),
+                *event_log("15 delayed; 20 dispatched; 20 claimed; 60 finished"),
             ],
             {"waited": 10, "held": 10, "ran long": 40},
             id="held: delayed, then let go",
         ),
-        pytest.param([], {"waited": 60}, id="no diary"),
+        pytest.param([], {"waited": 60}, id="no event log"),
     ],
 )
 def test_how_the_time_was_spent(lines: list[Event], minutes: Mapping[str, float]) -> None:
@@ -308,14 +308,14 @@ def test_how_the_time_was_spent(lines: list[Event], minutes: Mapping[str, float]
 
 def test_time_before_the_start_that_was_asked_for_does_not_count() -> None:
     """A job that was accepted at night for the morning has waited since the morning."""
-    lines = diary("0 accepted; 500 dispatched; 510 claimed")
+    lines = event_log("0 accepted; 500 dispatched; 510 claimed")
     found = misses.spent(lines, MONDAY + 480 * MINUTE, MONDAY + 520 * MINUTE)
     assert (found[Cause.WAITED], found[Cause.RAN_LONG]) == (30 * 60, 10 * 60)
 
 
 @st.composite
 def lives(draw: st.DrawFn) -> tuple[list[Event], datetime]:
-    """Any diary that the table of transitions allows, with times as transactions leave them, and its end."""
+    """Any event log that the table of transitions allows, with the times of transactions, and its end."""
     status, at = Status.WAITING, MONDAY
     events = [Event(at, Fact.ACCEPTED, status, 0, 1, None, None)]
     for _ in range(draw(st.integers(0, 15))):
@@ -351,7 +351,7 @@ def test_the_shares_add_up(life: tuple[list[Event], datetime], seconds: int) -> 
 
 
 def test_the_causes_of_real_misses(
-    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """Five jobs that meet five fates in the ledger are listed, the latest first, each with its cause."""
     started = now(engine)
@@ -371,17 +371,17 @@ def test_the_causes_of_real_misses(
     ran, retried, lost, held = (
         numbers[cause] for cause in (Cause.RAN_LONG, Cause.RETRIED, Cause.LOST_WORKER, Cause.HELD)
     )
-    assert {taken.job for taken in ledger.take(bare, "shop", 4)} == {ran, retried, lost, held}
+    assert {taken.job for taken in ledger.take(raw, "shop", 4)} == {ran, retried, lost, held}
     for job in (ran, retried, lost):
-        assert ledger.claim(bare, [(Ticket(job, 1, "pick"), 7200)], "w")
+        assert ledger.claim(raw, [(Ticket(job, 1, "pick"), 7200)], "w")
     error = {"type": "ValueError", "message": "no", "traceback": ""}
-    assert ledger.fail(bare, Ticket(retried, 1, "pick"), error, retry_after=3000, worker="w") == "waiting"
+    assert ledger.fail(raw, Ticket(retried, 1, "pick"), error, retry_after=3000, worker="w") == "waiting"
     with engine.begin() as connection:
         commands.delay(connection, [held], started + timedelta(minutes=50), who="boss", reason="roster")
     forward(timedelta(minutes=60))
     report = Completion(Ticket(ran, 1, "pick"), '"ok"', None, None, None, None, False)
-    assert ledger.complete(bare, [report], "w")
-    assert losses.lose(bare, [Ticket(lost, 1, "pick")], "test")
+    assert ledger.complete(raw, [report], "w")
+    assert losses.lose(raw, [Ticket(lost, 1, "pick")], "test")
 
     with engine.connect() as connection:
         found = misses.worst(connection, started, started + timedelta(days=1))

@@ -24,13 +24,13 @@ from tests.provider.driver import Provider
 from tests.provider.site import Hook, Site
 from tests.provider.webhooks import signature
 
-Bare = psycopg2.extensions.connection
+RawConnection = psycopg2.extensions.connection
 PHONE = "+12025550142"
 SID = "SM" + "1" * 32
 
 
 @pytest.fixture
-def taken(engine: sa.Engine, bare: Bare) -> Dispatch:
+def taken(engine: sa.Engine, raw: RawConnection) -> Dispatch:
     """A page that is just being handed over."""
     with engine.begin() as connection:
         outbox.put_page(
@@ -42,7 +42,7 @@ def taken(engine: sa.Engine, bare: Bare) -> Dispatch:
             recipient=PHONE,
             body="HMS #K7",
         )
-    (text,) = handover.begin(bare, [Parcel(1, 0)], "twilio")
+    (text,) = handover.begin(raw, [Parcel(1, 0)], "twilio")
     return text
 
 
@@ -53,10 +53,10 @@ def call(engine: sa.Engine, status: str, token: str | None = None, **more: str) 
         callbacks.status(connection, form, health.clock(connection), token or f"{status}{more}")
 
 
-def answer(bare: Bare, text: Dispatch, **more: Any) -> None:
+def answer(raw: RawConnection, text: Dispatch, **more: Any) -> None:
     """The answer to the POST arrives."""
     given = {"state": "accepted", "outcome": "accepted", "sid": SID, **more}
-    handover.answered(bare, [Answer(text.id, text.fence, **given)])
+    handover.answered(raw, [Answer(text.id, text.fence, **given)])
 
 
 def state(engine: sa.Engine) -> str:
@@ -67,12 +67,12 @@ def state(engine: sa.Engine) -> str:
 
 @pytest.mark.parametrize("order", list(permutations(["answer", "sent", "delivered"])), ids="-".join)
 def test_in_any_order_it_is_delivered(
-    engine: sa.Engine, bare: Bare, taken: Dispatch, order: tuple[str, ...]
+    engine: sa.Engine, raw: RawConnection, taken: Dispatch, order: tuple[str, ...]
 ) -> None:
     """Early, late or reordered: the status only moves up, and no text is sent for it."""
     for event in order:
         if event == "answer":
-            answer(bare, taken)
+            answer(raw, taken)
         else:
             call(engine, event)
     assert state(engine) == "delivered"
@@ -81,18 +81,18 @@ def test_in_any_order_it_is_delivered(
     assert [(row.outcome, row.sid) for row in rows] == [("delivered", SID)]
 
 
-def test_a_callback_finds_what_was_lost(engine: sa.Engine, bare: Bare, taken: Dispatch) -> None:
+def test_a_callback_finds_what_was_lost(engine: sa.Engine, raw: RawConnection, taken: Dispatch) -> None:
     """An unknown text is known again when its callback names the attempt."""
-    answer(bare, taken, state="unknown", outcome="unknown", sid=None)
+    answer(raw, taken, state="unknown", outcome="unknown", sid=None)
     call(engine, "sent")
     assert state(engine) == "sent"
 
 
 def test_delivered_beats_failed_and_is_told(
-    engine: sa.Engine, bare: Bare, taken: Dispatch, caplog: pytest.LogCaptureFixture
+    engine: sa.Engine, raw: RawConnection, taken: Dispatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of two ends the better one is true, and the contradiction is in the log."""
-    answer(bare, taken)
+    answer(raw, taken)
     call(engine, "failed", ErrorCode="30006")
     assert state(engine) == "failed"
     call(engine, "delivered")
@@ -102,20 +102,20 @@ def test_delivered_beats_failed_and_is_told(
 
 
 def test_a_late_word_of_a_failed_attempt_does_not_stop_the_next(
-    engine: sa.Engine, bare: Bare, taken: Dispatch
+    engine: sa.Engine, raw: RawConnection, taken: Dispatch
 ) -> None:
     """After a fault that passes the text waits for its second attempt, whatever the first one still says."""
-    answer(bare, taken)
+    answer(raw, taken)
     call(engine, "undelivered", ErrorCode="30003")
     call(engine, "sent")
     assert state(engine) == "pending"
-    (again,) = handover.begin(bare, [Parcel(1, taken.fence)], "twilio")
+    (again,) = handover.begin(raw, [Parcel(1, taken.fence)], "twilio")
     assert again.attempt == 2
     call(engine, "failed", ErrorCode="30006")
     assert state(engine) == "sending"
     call(engine, "delivered")
     assert state(engine) == "delivered"
-    answer(bare, again, state="failed", outcome="failed", sid=None)
+    answer(raw, again, state="failed", outcome="failed", sid=None)
     assert state(engine) == "delivered"
 
 
@@ -169,7 +169,7 @@ def provider(process: Provider) -> Provider:
     ids=["early", "tripled", "reordered", "dropped"],
 )
 def test_signed_callbacks_bring_a_text_to_its_end(
-    engine: sa.Engine, bare: Bare, provider: Provider, fault: faults.Fault
+    engine: sa.Engine, raw: RawConnection, provider: Provider, fault: faults.Fault
 ) -> None:
     """The provider's own calls, through a proxy, tell how a text arrived; none goes out twice."""
     public = "https://hms.example.org"
@@ -187,7 +187,7 @@ def test_signed_callbacks_bring_a_text_to_its_end(
     provider.webhooks(forward=site.url)
     provider.fault(fault)
     sender = Twilio(provider.account, provider.token, provider.number, provider.url, public)
-    delivery = Delivery(bare, sender)
+    delivery = Delivery(raw, sender)
     with engine.begin() as connection:
         outbox.put_page(
             connection,
@@ -206,11 +206,11 @@ def test_signed_callbacks_bring_a_text_to_its_end(
 
 
 def test_an_early_callback_without_our_numbers_waits_for_the_answer(
-    engine: sa.Engine, bare: Bare, provider: Provider
+    engine: sa.Engine, raw: RawConnection, provider: Provider
 ) -> None:
     """What came under a sid that nobody knew yet is applied as soon as the answer names it."""
     sender = Twilio(provider.account, provider.token, provider.number, provider.url)
-    delivery = Delivery(bare, sender)
+    delivery = Delivery(raw, sender)
     with engine.begin() as connection:
         outbox.put_page(
             connection, token="one", incident=None, kind="page", reference="K7", recipient=PHONE, body="#K7"

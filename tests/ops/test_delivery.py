@@ -14,7 +14,7 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.database import connections as door
+from hms_oms.database import connections as ledger_connections
 from hms_oms.database import health
 from hms_oms.messages import delivery as handover
 from hms_oms.messages import outbox
@@ -30,7 +30,7 @@ from tests.provider.driver import Provider
 
 PHONE, OTHER = "+12025550142", "+12025550143"
 Forward = Callable[[timedelta], None]
-Bare = psycopg2.extensions.connection
+RawConnection = psycopg2.extensions.connection
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,9 @@ def provider(process: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
 
 
 @pytest.fixture
-def delivery(bare: Bare, provider: Provider) -> Delivery:
+def delivery(raw: RawConnection, provider: Provider) -> Delivery:
     """A pager that speaks to the provider."""
-    return Delivery(bare, twilio(provider))
+    return Delivery(raw, twilio(provider))
 
 
 def twilio(provider: Provider, public_url: str | None = None) -> Twilio:
@@ -180,9 +180,9 @@ def test_a_page_is_taken_and_its_arrival_asked_for(
     assert bodies(provider) == ["HMS #K7 late. Reply ACK K7."]
 
 
-def test_the_same_token_is_one_text_and_calls_once(engine: sa.Engine, bare: Bare) -> None:
+def test_the_same_token_is_one_text_and_calls_once(engine: sa.Engine, raw: RawConnection) -> None:
     """A token that exists puts nothing, and only a new page notifies."""
-    with bare.cursor() as cursor:
+    with raw.cursor() as cursor:
         cursor.execute(f"listen {outbox.CHANNEL}")
     page(engine, token="one")
     with engine.begin() as connection:
@@ -191,8 +191,8 @@ def test_the_same_token_is_one_text_and_calls_once(engine: sa.Engine, bare: Bare
         )
     page(engine, token="two")
     # They come in the order of the commits.
-    wait_until(lambda: (bare.poll(), len(bare.notifies) >= 2)[1], "both new pages to be called")
-    assert (again, len(bare.notifies)) == (False, 2)
+    wait_until(lambda: (raw.poll(), len(raw.notifies) >= 2)[1], "both new pages to be called")
+    assert (again, len(raw.notifies)) == (False, 2)
 
 
 @pytest.mark.parametrize(
@@ -332,11 +332,11 @@ def test_a_provider_that_is_not_there_is_tried_again(
 
 
 def test_bad_credentials_stop_the_sender_and_lose_nothing(
-    engine: sa.Engine, bare: Bare, provider: Provider
+    engine: sa.Engine, raw: RawConnection, provider: Provider
 ) -> None:
     """401 keeps the text, is told by the beat, and leaves the provider alone for a while."""
     said: list[Any] = []
-    delivery = Delivery(bare, twilio(provider), said.append)
+    delivery = Delivery(raw, twilio(provider), said.append)
     delivery._beaten = float("-inf")
     provider.fault(faults.unauthorized(times=None))
     message = page(engine)
@@ -465,13 +465,13 @@ def test_a_carrier_that_never_reports_causes_no_second_text(
 
 
 def test_a_lease_without_an_attempt_is_free_again_and_one_with_an_attempt_is_unknown(
-    engine: sa.Engine, bare: Bare, delivery: Delivery, provider: Provider, forward: Forward
+    engine: sa.Engine, raw: RawConnection, delivery: Delivery, provider: Provider, forward: Forward
 ) -> None:
     """What a killed leader left behind is judged by whether its attempt was written down."""
     begun, unbegun = page(engine), page(engine, to=OTHER)
     with engine.connect() as connection:
         fences = dict(connection.execute(sa.text("select id, fence from oms.messages")).all())
-    taken = handover.begin(bare, [Parcel(one, fences[one]) for one in (begun, unbegun)], "twilio")
+    taken = handover.begin(raw, [Parcel(one, fences[one]) for one in (begun, unbegun)], "twilio")
     assert [text.id for text in taken] == [begun, unbegun]
     with engine.begin() as connection:
         connection.execute(
@@ -512,7 +512,7 @@ def test_a_leader_that_wakes_up_after_its_lease_changes_nothing(
 ) -> None:
     """The fence of the one who took over stands: the late answer meets no row, and no attempt."""
     asleep = Asleep()
-    sleeper = Delivery(door.connect(database, "sleeper"), asleep)
+    sleeper = Delivery(ledger_connections.connect(database, "sleeper"), asleep)
     message = page(engine)
     sleeper.turn()
     assert asleep.entered.wait(5)
@@ -527,11 +527,11 @@ def test_a_leader_that_wakes_up_after_its_lease_changes_nothing(
 
 
 def test_a_text_is_not_written_on_a_lease_that_has_run_out(
-    engine: sa.Engine, bare: Bare, provider: Provider
+    engine: sa.Engine, raw: RawConnection, provider: Provider
 ) -> None:
     """Just before the socket is written the clock is asked: too late, and the provider hears nothing."""
     message = page(engine)
-    (taken,) = handover.begin(bare, [Parcel(message, 0)], "twilio")
+    (taken,) = handover.begin(raw, [Parcel(message, 0)], "twilio")
     late = Dispatch(
         **{name: getattr(taken, name) for name in Dispatch.__slots__ if name != "write_by"},
         write_by=time.monotonic() - 0.001,
@@ -541,17 +541,17 @@ def test_a_text_is_not_written_on_a_lease_that_has_run_out(
     assert provider.requests("POST") == []
 
 
-def test_two_senders_race_for_a_page_and_one_gets_it(database: str, engine: sa.Engine, bare: Bare) -> None:
+def test_two_senders_race_for_a_page_and_one_gets_it(
+    database: str, engine: sa.Engine, raw: RawConnection
+) -> None:
     """While one transaction has the row, the other waits for the lock, and then finds another fence."""
     message = page(engine)
-    first = door.connect(database, "first", autocommit=False)
+    first = ledger_connections.connect(database, "first", autocommit=False)
     taken = handover.begin(first, [Parcel(message, 0)], "twilio")
     lost: list[Any] = []
-    second = threading.Thread(
-        target=lambda: lost.append(handover.begin(bare, [Parcel(message, 0)], "twilio"))
-    )
+    second = threading.Thread(target=lambda: lost.append(handover.begin(raw, [Parcel(message, 0)], "twilio")))
     second.start()
-    pid = bare.get_backend_pid()
+    pid = raw.get_backend_pid()
 
     def waits() -> bool:
         with engine.connect() as connection:
@@ -643,10 +643,12 @@ def test_the_throttle_holds_back_and_lets_go(
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["held back", "not sent"])
-def test_pages_are_locked_in_one_order(database: str, engine: sa.Engine, bare: Bare, answered: bool) -> None:
-    """Whoever takes pages back and the pager that puts them off wait for each other, never in a circle."""
+def test_pages_are_locked_in_one_order(
+    database: str, engine: sa.Engine, raw: RawConnection, answered: bool
+) -> None:
+    """Anyone who takes pages back and the pager that puts them off wait for each other, never in a circle."""
     ids = [page(engine, f"HMS #K{number} late.", reference=f"K{number}") for number in (7, 8)]
-    contender = door.connect(database, "contender")
+    contender = ledger_connections.connect(database, "contender")
     if answered:
         taken = handover.begin(contender, [Parcel(ids[1], 0, [(ids[0], 0)], "HMS: 2 incidents")], "twilio")
         lost = [Answer(text.id, text.fence, "pending", "not sent") for text in taken]
@@ -699,14 +701,14 @@ def test_a_slow_phone_does_not_hold_up_another(
 
 
 def test_the_local_log_takes_a_morning_and_its_torn_end(
-    engine: sa.Engine, bare: Bare, tmp_path: Path, forward: Forward
+    engine: sa.Engine, raw: RawConnection, tmp_path: Path, forward: Forward
 ) -> None:
     """Texts go to the log in batches; a sender killed before it recorded them writes none of them twice."""
     log = Log(tmp_path / "handset.log")
-    delivery = Delivery(bare, log)
+    delivery = Delivery(raw, log)
     applicants(engine, 450)
-    first = handover.waiting_texts(bare, 10)
-    taken = handover.begin(bare, [Parcel(text.id, text.fence) for text in first], "log")
+    first = handover.waiting_texts(raw, 10)
+    taken = handover.begin(raw, [Parcel(text.id, text.fence) for text in first], "log")
     log.send(taken)
     drive(delivery, lambda: states(engine).count("delivered") == 440, "all but those of the killed one")
     forward(timedelta(seconds=61))

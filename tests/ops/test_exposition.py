@@ -13,11 +13,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hms_oms.broker import broker_state
 from hms_oms.database import health
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
 from hms_oms.recipes.recipes import Recipe
 from hms_ops import heartbeats, prometheus
-from hms_ops.forecast.snapshot import Forecast, Hearing, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_ops.forecast.snapshot import (
+    Forecast,
+    Hearing,
+    HostSnapshot,
+    QueueSnapshot,
+    Snapshot,
+    StepSeen,
+    Waits,
+)
 from hms_ops.metrics import metrics
 from hms_ops.rules import RULES
 
@@ -30,7 +38,7 @@ def floor(engine: sa.Engine, shop: Recipe) -> sa.Engine:
     with engine.begin() as connection:
         now = health.clock(connection)
         steps = [StepSeen("pick", 9, 1.5, 1.0, 4.0)]
-        busy = QueueSeen(
+        busy = QueueSnapshot(
             "shop",
             30.0,
             waiting=7,
@@ -50,12 +58,12 @@ def floor(engine: sa.Engine, shop: Recipe) -> sa.Engine:
             ended_today=10,
             on_time_today=9,
         )
-        hosts = [HostSeen('rack "7"\\a', 42.0, 1_000_000, 2)]
+        hosts = [HostSnapshot('rack "7"\\a', 42.0, 1_000_000, 2)]
         metrics.publish(
             connection,
-            Picture(
+            Snapshot(
                 now,
-                [busy, QueueSeen("returns", None)],
+                [busy, QueueSnapshot("returns", None)],
                 hosts,
                 workers=2,
                 hearing=Hearing(12.0, 0.3, 1, 2),
@@ -181,13 +189,13 @@ def test_an_empty_ledger_can_be_scraped(engine: sa.Engine) -> None:
     assert found[named("hms_nobody_on_call")] == 1
 
 
-def test_a_refusal_of_redis_is_measured(engine: sa.Engine, bare: Bare) -> None:
+def test_a_refusal_of_redis_is_measured(engine: sa.Engine, raw: RawConnection) -> None:
     """As the dispatcher reports it, with how long ago it did so."""
-    broker_state.report(bare, Refusal("out-of-memory", "is out of memory"))
+    broker_state.report(raw, Refusal("out-of-memory", "is out of memory"))
     found = samples(scrape(engine))
     assert found[named("hms_redis_refuses")] == 1
     assert found[named("hms_dispatcher_age_seconds")] < 60
-    broker_state.report(bare, None)
+    broker_state.report(raw, None)
     assert samples(scrape(engine))[named("hms_redis_refuses")] == 0
 
 

@@ -451,7 +451,7 @@ def test_a_fast_queue_follows_within_two_minutes() -> None:
 
 
 def test_a_standstill_wears_a_pace_down() -> None:
-    """While nothing gets finished the last jobs still count, over ever more time, but not for ever."""
+    """While nothing gets finished the last jobs still count, over ever more time, but not forever."""
     pace = Pace()
     paced(pace, 400, finished=1)
     rates = []

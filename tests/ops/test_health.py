@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hms_oms.broker import broker_state
 from hms_oms.broker.broker_state import BrokerState
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import SILENT, Refusal
 from hms_oms.messages import outbox
 from hms_oms.runtime.errors import ConfigError
@@ -226,20 +226,20 @@ def test_an_incident_that_reached_nobody_is_told_and_the_next_shift_is_texted_wh
 
 
 def test_a_refusal_keeps_its_beginning(
-    engine: sa.Engine, bare: Bare, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, forward: Callable[[timedelta], None]
 ) -> None:
     """However often the dispatcher reports it; when Redis is back, nothing is left of it."""
-    broker_state.report(bare, OOM)
+    broker_state.report(raw, OOM)
     with engine.connect() as connection:
         first = broker_state.read(connection)
     forward(timedelta(seconds=30))
-    broker_state.report(bare, OOM)
+    broker_state.report(raw, OOM)
     with engine.connect() as connection:
         again = broker_state.read(connection)
     assert first is not None
     assert again is not None
     assert (again.refused_since, again.refusal) == (first.refused_since, OOM)
     assert again.age < 5
-    broker_state.report(bare, None)
+    broker_state.report(raw, None)
     with engine.connect() as connection:
         assert broker_state.read(connection) == BrokerState(pytest.approx(0.0, abs=5.0))

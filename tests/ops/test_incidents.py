@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.messages import delivery
 from hms_oms.messages.records import Parcel
 from hms_oms.recipes.recipes import Recipe
@@ -233,7 +233,7 @@ def test_an_incident_is_named_in_every_way(engine: sa.Engine) -> None:
 
 @pytest.mark.usefixtures("called")
 def test_what_people_say_is_kept(engine: sa.Engine, forward: Any) -> None:
-    """Acknowledge, acknowledge again, close: each with who; what is over stays over whoever says what."""
+    """Acknowledge, acknowledge again, close: each with who; what is over stays over anyone who says what."""
     with engine.begin() as connection:
         [incident] = observe(connection, "shop")
         limits, now = thresholds.limits(connection), clock(connection)
@@ -361,12 +361,12 @@ def test_with_a_real_sender_and_no_ladder_nobody_is_called(engine: sa.Engine, ca
 
 
 @pytest.mark.usefixtures("called")
-def test_the_end_is_told_to_those_who_may_have_read_the_page(engine: sa.Engine, bare: Bare) -> None:
+def test_the_end_is_told_to_those_who_may_have_read_the_page(engine: sa.Engine, raw: RawConnection) -> None:
     """A page in flight is waited for; one that was never sent is taken back, and nobody is told."""
     with engine.begin() as connection:
         first, _ = observe(connection, "shop", "desk")
-    [page] = [page for page in delivery.waiting_pages(bare, 10) if page.incident == first.id]
-    [text] = delivery.begin(bare, [Parcel(page.id, page.fence)], "log")
+    [page] = [page for page in delivery.waiting_pages(raw, 10) if page.incident == first.id]
+    [text] = delivery.begin(raw, [Parcel(page.id, page.fence)], "log")
     with engine.begin() as connection:
         for name in ("K5", "V8"):
             actions.resolve(connection, name, "ada", None, clock(connection))

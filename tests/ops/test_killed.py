@@ -257,7 +257,7 @@ def test_killed_before_the_answer_is_committed(ops: Ops, cut: bool) -> None:
 
 
 def test_killed_while_it_asks(ops: Ops) -> None:
-    """The answer was lost, and whoever asked the list is killed: the next one asks again."""
+    """The answer was lost, and anyone who asked the list is killed: the next one asks again."""
     first = ops.pair()
     ops.provider.fault(faults.dropped(), faults.held(accepted=False, on="list"))
     ops.page()
@@ -269,7 +269,7 @@ def test_killed_while_it_asks(ops: Ops) -> None:
 
 
 def test_told_to_stop_before_the_answer(ops: Ops) -> None:
-    """Whoever is told to stop waits a moment for the answer, while another one leads, and records it."""
+    """Anyone who is told to stop waits a moment for the answer, while another one leads, and records it."""
     first = ops.pair()
     ops.provider.fault(faults.held(accepted=True))
     ops.page()

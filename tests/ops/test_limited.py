@@ -14,10 +14,10 @@ from hms_floor.presentation import headline, overview
 from hms_oms.jobs import commands
 from hms_oms.recipes.recipes import Recipe
 from hms_ops import watch
-from hms_ops.forecast.snapshot import Picture
+from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.incidents import thresholds
 from hms_ops.metrics.measure import Measure
-from tests.api import conftest as doors
+from tests.api import conftest as apis
 from tests.conftest import Crew, wait_until
 
 #: Orders, the minutes that they have, and the limit: they take 50 seconds at it, and have 40.
@@ -29,12 +29,12 @@ class Eyes:
 
     def __init__(self, engine: sa.Engine) -> None:
         self.measure = Measure(engine, None)
-        self.picture: Picture | None = None
+        self.snapshot: Snapshot | None = None
 
-    def look(self, connection: sa.Connection, heavy: bool) -> Picture:
+    def look(self, connection: sa.Connection, heavy: bool) -> Snapshot:
         """The floor as it is now."""
-        self.picture = self.measure.look(connection, heavy)
-        return self.picture
+        self.snapshot = self.measure.look(connection, heavy)
+        return self.snapshot
 
 
 def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
@@ -46,14 +46,14 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
     crew.worker(pool="threads", slots=8)
     home = tmp_path / "door"
     home.mkdir()
-    door = doors.start(database, broker, home)
+    api_server = apis.start(database, broker, home)
     eyes = Eyes(engine)
     watching = watch.Watch(engine.begin, eyes, sender_is_local=True)
 
     def forecast() -> Any:
         watching.turn()
-        assert eyes.picture is not None
-        (queue,) = [queue for queue in eyes.picture.queues if queue.name == "shop"]
+        assert eyes.snapshot is not None
+        (queue,) = [queue for queue in eyes.snapshot.queues if queue.name == "shop"]
         return queue if queue.forecast and queue.forecast.trusted else None
 
     try:
@@ -71,8 +71,8 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
         with engine.connect() as connection:
             limits = thresholds.limits(connection)
             [card] = [card for card in overview.read(connection).cards if card.name == "shop"]
-        assert eyes.picture is not None
-        [found] = [each for each in watch.judge(eyes.picture, limits)[0] if each.rule == "forecast"]
+        assert eyes.snapshot is not None
+        [found] = [each for each in watch.judge(eyes.snapshot, limits)[0] if each.rule == "forecast"]
         assert found.facts["cause"]["remedies"][0] == {
             "verb": "raise-limit",
             "number": remedy.number,
@@ -81,7 +81,9 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
         words = headline.queue_verdict(card, UTC)
         assert f"no more than {LIMIT} jobs a minute may start (set by ann" in words
         assert "worker" not in words
-        [answer] = [each for each in door.get("/queues", Role.VIEWER)["queues"] if each["name"] == "shop"]
+        [answer] = [
+            each for each in api_server.get("/queues", Role.VIEWER)["queues"] if each["name"] == "shop"
+        ]
         assert answer["cause"]["kind"] == "limit"
         assert f"raise the limit to {answer['cause']['remedies'][0]['number']}" in answer["cause"]["sentence"]
         assert 60 * answer["throughputNow"] <= 1.5 * LIMIT
@@ -93,9 +95,9 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
         )
         assert late(engine) == 0
     finally:
-        door.process.terminate()
-        door.process.wait(10)
-        door.client.close()
+        api_server.process.terminate()
+        api_server.process.wait(10)
+        api_server.client.close()
 
 
 def limit(engine: sa.Engine, starts: int) -> None:

@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.database import connections as database
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, losses, reservations, workers
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Completion
@@ -22,7 +22,7 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.events import event_log
 from hms_ops.events.receiver import Receiver
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.metrics import counts, measure
 from hms_ops.metrics.measure import Measure
 from hms_ops.reports import sla_report
@@ -38,18 +38,18 @@ group by job.id having bool_or(line.fact = 'claimed')
 """
 
 
-def look(engine: sa.Engine, measuring: Measure, *, heavy: bool = True) -> Picture:
+def look(engine: sa.Engine, measuring: Measure, *, heavy: bool = True) -> Snapshot:
     """One look in a transaction of its own."""
     with engine.begin() as connection:
         return measuring.look(connection, heavy)
 
 
-def seen(engine: sa.Engine, measuring: Measure, name: str = "shop", *, heavy: bool = True) -> QueueSeen:
+def seen(engine: sa.Engine, measuring: Measure, name: str = "shop", *, heavy: bool = True) -> QueueSnapshot:
     """One queue in one look."""
     return next(queue for queue in look(engine, measuring, heavy=heavy).queues if queue.name == name)
 
 
-def settled(engine: sa.Engine, measuring: Measure, name: str = "shop") -> QueueSeen:
+def settled(engine: sa.Engine, measuring: Measure, name: str = "shop") -> QueueSnapshot:
     """One queue, once the sweep has read all that there is."""
     # Lines are read when nobody writes any more: other sessions of the server may be about to.
     wait_until(lambda: seen(engine, measuring, name).waits, "the sweep to catch up")
@@ -65,20 +65,20 @@ def accept_orders(engine: sa.Engine, shop: Recipe, count: int, **options: object
     return list(accepted.jobs)
 
 
-def run_step(bare: Bare, job: int, step: int = 0) -> None:
+def run_step(raw: RawConnection, job: int, step: int = 0) -> None:
     """Claim a step and complete it."""
     names = ("pick", "pack", "send")
     ticket = Ticket(job, 1, names[step])
-    assert ledger.claim(bare, [(ticket, 60.0)], "w")
+    assert ledger.claim(raw, [(ticket, 60.0)], "w")
     following = None if step == 2 else step + 1
     report = Completion(ticket, "1", None, following, None if following is None else "shop", False)
-    assert ledger.complete(bare, [report], "w")
+    assert ledger.complete(raw, [report], "w")
 
 
 @pytest.fixture
 def receiver(broker: str) -> Iterator[Receiver]:
     """A receiver that is listening."""
-    client = redis_door.client(broker)
+    client = redis_tickets.client(broker)
     made = Receiver(broker)
     made.start()
     wait_until(lambda: subscribers(client), "the receiver to listen")
@@ -115,23 +115,23 @@ def test_waits_are_those_of_the_ledger_by_events_and_by_sweep(
         assert (queue.failed, queue.left, queue.waiting, queue.open) == (0, 20, 0, 0)
         assert [(step.name, step.ended) for step in queue.steps] == [("pack", 20), ("pick", 20), ("send", 20)]
         assert queue.last_finished is not None
-    picture = look(engine, hearing)
-    assert picture.events_at is not None
-    assert picture.hearing is not None
-    assert (picture.hearing.dropped, picture.hearing.malformed) == (0, 0)
-    assert [(host.workers, host.rss_bytes > 0) for host in picture.hosts] == [(1, True)]
+    snapshot = look(engine, hearing)
+    assert snapshot.events_at is not None
+    assert snapshot.hearing is not None
+    assert (snapshot.hearing.dropped, snapshot.hearing.malformed) == (0, 0)
+    assert [(host.workers, host.rss_bytes > 0) for host in snapshot.hosts] == [(1, True)]
     assert look(engine, deaf).hearing is None
 
 
 def test_doubled_forged_and_disordered_events_count_nothing_twice(
-    engine: sa.Engine, bare: Bare, shop: Recipe, broker: str, receiver: Receiver
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, receiver: Receiver
 ) -> None:
     """Ends before beginnings, each thrice, with clocks of other worlds and for jobs that do not exist."""
     measuring = Measure(engine, receiver)
     settled(engine, measuring)
     [job] = accept_orders(engine, shop, 1)
-    ledger.take(bare, "shop", 1)
-    run_step(bare, job)
+    ledger.take(raw, "shop", 1)
+    run_step(raw, job)
     said = [
         event("task-succeeded", f"job-{job}.1.pick", timestamp=0.0, utcoffset=9),
         event("task-started", f"job-{job}.1.pick", timestamp=9e9),
@@ -143,7 +143,7 @@ def test_doubled_forged_and_disordered_events_count_nothing_twice(
     wait_until(lambda: seen(engine, measuring, heavy=False).finished, "the step to be heard")
     tell(broker, said)
     wait_until(lambda: look(engine, measuring).hearing.events, "the events to be heard again")  # type: ignore[union-attr]
-    wait_until(lambda: look(engine, measuring) and not measuring._diary._ahead, "the sweep to pass by")
+    wait_until(lambda: look(engine, measuring) and not measuring._event_log._ahead, "the sweep to pass by")
     queue = seen(engine, measuring)
     assert queue.waits is not None
     assert (queue.waits.begun, queue.finished, queue.failed) == (1, 1, 0)
@@ -151,7 +151,7 @@ def test_doubled_forged_and_disordered_events_count_nothing_twice(
 
 
 def test_a_light_look_hears_what_no_sweep_has_found(
-    engine: sa.Engine, bare: Bare, shop: Recipe, broker: str, receiver: Receiver
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, receiver: Receiver
 ) -> None:
     """A step that is heard before its claim can be seen is looked up again, and told how late."""
     measuring = Measure(engine, receiver)
@@ -159,27 +159,27 @@ def test_a_light_look_hears_what_no_sweep_has_found(
     [job] = accept_orders(engine, shop, 1)
     tell(broker, event("task-started", f"job-{job}.1.pick"))
     wait_until(lambda: look(engine, measuring, heavy=False).events_at, "the event to be heard")
-    ledger.take(bare, "shop", 1)
-    assert ledger.claim(bare, [(Ticket(job, 1, "pick"), 60.0)], "w")
-    picture = look(engine, measuring, heavy=False)
-    assert picture.queues[0].waits is not None
-    assert picture.queues[0].waits.begun == 1
-    assert picture.hearing is not None
-    assert picture.hearing.lag is not None
-    assert 0 <= picture.hearing.lag < 20
+    ledger.take(raw, "shop", 1)
+    assert ledger.claim(raw, [(Ticket(job, 1, "pick"), 60.0)], "w")
+    snapshot = look(engine, measuring, heavy=False)
+    assert snapshot.queues[0].waits is not None
+    assert snapshot.queues[0].waits.begun == 1
+    assert snapshot.hearing is not None
+    assert snapshot.hearing.lag is not None
+    assert 0 <= snapshot.hearing.lag < 20
 
 
 def test_a_line_of_a_long_transaction_is_not_passed_over(
-    engine: sa.Engine, bare: Bare, shop: Recipe, database: str
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, database: str
 ) -> None:
     """A claim gets its number, others are committed behind it, and the sweep still finds it once it is."""
     measuring = Measure(engine, None)
     settled(engine, measuring)
     first, second = accept_orders(engine, shop, 2)
-    ledger.take(bare, "shop", 2)
-    slow = database_door(database)
+    ledger.take(raw, "shop", 2)
+    slow = database_connections(database)
     assert ledger.claim(slow, [(Ticket(first, 1, "pick"), 60.0)], "w")
-    assert ledger.claim(bare, [(Ticket(second, 1, "pick"), 60.0)], "w")
+    assert ledger.claim(raw, [(Ticket(second, 1, "pick"), 60.0)], "w")
     for _ in range(3):
         look(engine, measuring)
     slow.commit()
@@ -187,17 +187,17 @@ def test_a_line_of_a_long_transaction_is_not_passed_over(
     slow.close()
 
 
-def database_door(url: str) -> psycopg2.extensions.connection:
+def database_connections(url: str) -> psycopg2.extensions.connection:
     """A connection whose transactions last until they are committed."""
     return database.connect(url, "slow", autocommit=False)
 
 
 def test_a_stuck_queue_shows(
-    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """Nobody begins anything: the mean wait is the age of those that wait, those in the window included."""
     accept_orders(engine, shop, 10)
-    ledger.take(bare, "shop", 4)
+    ledger.take(raw, "shop", 4)
     forward(10 * MINUTE)
     queue = settled(engine, Measure(engine, None))
     assert queue.waits is not None
@@ -210,12 +210,12 @@ def test_a_stuck_queue_shows(
 
 
 def test_waits_slide_out_of_the_window(
-    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """What was begun six minutes ago does not count any more, and no data is not zero."""
     [job] = accept_orders(engine, shop, 1)
-    ledger.take(bare, "shop", 1)
-    run_step(bare, job)
+    ledger.take(raw, "shop", 1)
+    run_step(raw, job)
     measuring = Measure(engine, None)
     assert settled(engine, measuring).finished == 1
     forward(6 * MINUTE)
@@ -258,17 +258,17 @@ def test_lengths_are_carried_on_between_counts(engine: sa.Engine, shop: Recipe) 
 
 
 def test_an_agents_reservation_counts_like_a_claim(
-    engine: sa.Engine, bare: Bare, returns: Recipe, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, returns: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """A reservation is in no event: the sweep finds it, with the wait since the hand-over."""
     [job] = accept_orders(engine, returns, 1)
-    ledger.take(bare, "returns", 1)
+    ledger.take(raw, "returns", 1)
     ticket = Ticket(job, 1, "receive")
-    assert ledger.claim(bare, [(ticket, 60.0)], "w")
+    assert ledger.claim(raw, [(ticket, 60.0)], "w")
     done = ledger.completion(ticket, returns, Done({}), by_agent=False)
-    assert ledger.complete(bare, [done], "w")
+    assert ledger.complete(raw, [done], "w")
     forward(MINUTE)
-    assert reservations.reserve(bare, "returns-desk", agent="clerk") is not None
+    assert reservations.reserve(raw, "returns-desk", agent="clerk") is not None
     measuring = Measure(engine, None)
     desk = settled(engine, measuring, "returns-desk")
     assert desk.agent_only
@@ -279,31 +279,33 @@ def test_an_agents_reservation_counts_like_a_claim(
     assert (before.finished, before.left, before.agent_only) == (1, 1, False)
 
 
-def test_failures_and_losses_count_against_success(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_failures_and_losses_count_against_success(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
     """A step that fails and one whose worker is lost are failed steps; one asked for later is not."""
     jobs = accept_orders(engine, shop, 3)
-    ledger.take(bare, "shop", 3)
+    ledger.take(raw, "shop", 3)
     for job, kind in zip(jobs, ("ValueError", "Retry", None), strict=True):
         ticket = Ticket(job, 1, "pick")
-        ledger.claim(bare, [(ticket, 60.0)], "w")
+        ledger.claim(raw, [(ticket, 60.0)], "w")
         if kind is None:
-            losses.lose(bare, [ticket], "gone")
+            losses.lose(raw, [ticket], "gone")
         else:
-            ledger.fail(bare, ticket, {"type": kind}, retry_after=5.0, worker="w")
+            ledger.fail(raw, ticket, {"type": kind}, retry_after=5.0, worker="w")
     queue = settled(engine, Measure(engine, None))
     assert (queue.finished, queue.failed, queue.left) == (0, 2, 0)
 
 
-def test_the_day_so_far(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_the_day_so_far(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """Of the jobs that ended today those that met their deadline are counted, without the cancelled ones."""
     jobs = accept_orders(engine, shop, 3)
     with engine.begin() as connection:
         commands.cancel(connection, jobs[:1], who="test", reason=None)
-    ledger.take(bare, "shop", 2)
+    ledger.take(raw, "shop", 2)
     for step in range(3):
-        run_step(bare, jobs[1], step)
-    ledger.claim(bare, [(Ticket(jobs[2], 1, "pick"), 60.0)], "w")
-    ledger.fail(bare, Ticket(jobs[2], 1, "pick"), {"type": "E"}, retry_after=None, worker="w")
+        run_step(raw, jobs[1], step)
+    ledger.claim(raw, [(Ticket(jobs[2], 1, "pick"), 60.0)], "w")
+    ledger.fail(raw, Ticket(jobs[2], 1, "pick"), {"type": "E"}, retry_after=None, worker="w")
     queue = seen(engine, Measure(engine, None))
     assert (queue.ended_today, queue.on_time_today) == (2, 1)
 
@@ -338,7 +340,7 @@ def test_today_is_the_offices_day(engine: sa.Engine, shop: Recipe, now: str, fir
 
 
 def test_the_pace_of_the_crew_makes_a_forecast(
-    engine: sa.Engine, bare: Bare, shop: Recipe, forward: Callable[[timedelta], None]
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """One live slot, two jobs a minute, ten open: the last is done in five minutes; two are too few to trust.
 
@@ -349,18 +351,18 @@ def test_the_pace_of_the_crew_makes_a_forecast(
 
     def beat() -> None:
         said = workers.Beat("w/1", "w", "h", 1, "threads", 3, ["shop"], [], [], 7.0, 4096, slots_lost=2)
-        workers.beat(bare, said)
+        workers.beat(raw, said)
 
     settled(engine, measuring)
     assert seen(engine, measuring).slots_to_have == 1  # an autoscaler has to begin with something
     beat()
     settled(engine, measuring)
     assert seen(engine, measuring).forecast is None
-    ledger.take(bare, "shop", 2)
+    ledger.take(raw, "shop", 2)
     forward(MINUTE)
     for job in jobs[:2]:
         for step in range(3):
-            run_step(bare, job, step)
+            run_step(raw, job, step)
     beat()
     queue = wait_until(lambda: (found := seen(engine, measuring)).forecast and found, "a forecast")
     assert (queue.slots, queue.slots_lost) == (1, 2)
@@ -379,8 +381,13 @@ def test_an_empty_floor_has_no_data(engine: sa.Engine, shop: Recipe) -> None:
     assert queue.waits is not None
     assert (queue.waits.mean, queue.waits.p50, queue.rate, queue.forecast) == (None, None, None, None)
     assert queue.slots_to_have == 0
-    picture = look(engine, measuring)
-    assert (picture.hosts, picture.workers, picture.events_at, picture.unsent_since) == ([], 0, None, None)
+    snapshot = look(engine, measuring)
+    assert (snapshot.hosts, snapshot.workers, snapshot.events_at, snapshot.unsent_since) == (
+        [],
+        0,
+        None,
+        None,
+    )
 
 
 def write(engine: sa.Engine, token: str, *, page: bool, **more: object) -> None:
@@ -402,9 +409,9 @@ def write(engine: sa.Engine, token: str, *, page: bool, **more: object) -> None:
 
 def unsent(engine: sa.Engine) -> tuple[int, float | None]:
     """How many texts do not leave the outbox, and for how many seconds the oldest has not."""
-    picture = look(engine, Measure(engine, None))
-    since = picture.unsent_since
-    return picture.unsent, None if since is None else round((picture.now - since).total_seconds())
+    snapshot = look(engine, Measure(engine, None))
+    since = snapshot.unsent_since
+    return snapshot.unsent, None if since is None else round((snapshot.now - since).total_seconds())
 
 
 @pytest.mark.parametrize(
@@ -448,10 +455,10 @@ def test_texts_to_applicants_stand_only_when_none_of_them_goes(
     assert unsent(engine) == (1, 450)
 
 
-def test_when_work_can_be_done_again(engine: sa.Engine, bare: Bare, shop: Recipe) -> None:
+def test_when_work_can_be_done_again(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """What a new watch finds able was so for who knows how long; the end of a pause is seen and noted."""
     accept_orders(engine, shop, 3)
-    workers.beat(bare, workers.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
+    workers.beat(raw, workers.Beat("w/1", "w", "h", 1, "solo", 1, ["shop"], [], [], 7.0, 4096))
     measuring = Measure(engine, None)
     assert (seen(engine, measuring).able, seen(engine, measuring).able_since) == (True, None)
     with engine.begin() as connection:
@@ -466,7 +473,7 @@ def test_when_work_can_be_done_again(engine: sa.Engine, bare: Bare, shop: Recipe
 
 
 def test_too_much_to_look_up_is_left_to_the_sweep(
-    engine: sa.Engine, bare: Bare, shop: Recipe, monkeypatch: pytest.MonkeyPatch
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every bound at its smallest the sweep goes on bite by bite, and each line is counted once."""
     for bound in ("PAGE", "MOST_JOBS", "MOST_AHEAD"):
@@ -474,9 +481,9 @@ def test_too_much_to_look_up_is_left_to_the_sweep(
     monkeypatch.setattr(event_log, "MOST_SWEPT", 3)
     following = event_log.Diary(0.0)
     jobs = accept_orders(engine, shop, 9)
-    ledger.take(bare, "shop", 9)
+    ledger.take(raw, "shop", 9)
     for job in jobs:
-        run_step(bare, job)
+        run_step(raw, job)
     lines: list[int] = []
 
     def all_found() -> bool:

@@ -10,14 +10,22 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms.recipes.recipes import Recipe
-from hms_ops.forecast.snapshot import Forecast, Hearing, HostSeen, Picture, QueueSeen, StepSeen, Waits
+from hms_ops.forecast.snapshot import (
+    Forecast,
+    Hearing,
+    HostSnapshot,
+    QueueSnapshot,
+    Snapshot,
+    StepSeen,
+    Waits,
+)
 from hms_ops.metrics import history as samples
 from hms_ops.metrics import metrics
 from hms_ops.metrics.metrics import CATALOGUE, Metric
 
 NOW = datetime(2026, 3, 2, 9, 0, 20, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-QUEUE = QueueSeen(
+QUEUE = QueueSnapshot(
     name="shop",
     sla_minutes=30,
     waiting=7,
@@ -36,20 +44,20 @@ QUEUE = QueueSeen(
     ended_today=50,
     on_time_today=45,
 )
-PICTURE = Picture(
+PICTURE = Snapshot(
     now=NOW,
     queues=[QUEUE],
-    hosts=[HostSeen("h1", 55.0, 1024, 2)],
+    hosts=[HostSnapshot("h1", 55.0, 1024, 2)],
     workers=2,
     counted_at=NOW - 2 * SECOND,
     hearing=Hearing(120.0, 0.4, 0, 1),
 )
 
 
-def publish(engine: sa.Engine, picture: Picture) -> None:
+def publish(engine: sa.Engine, snapshot: Snapshot) -> None:
     """Publish in a transaction of its own."""
     with engine.begin() as connection:
-        metrics.publish(connection, picture)
+        metrics.publish(connection, snapshot)
 
 
 def newest(engine: sa.Engine, queue: str | None = None) -> dict[tuple[str, str | None], Metric]:
@@ -114,7 +122,7 @@ def test_values_say_what_the_picture_says() -> None:
 
 def test_no_data_is_not_zero(engine: sa.Engine) -> None:
     """What is not known is None, in the picture, in the table and when it is read."""
-    publish(engine, Picture(now=NOW, queues=[QueueSeen("shop", None)]))
+    publish(engine, Snapshot(now=NOW, queues=[QueueSnapshot("shop", None)]))
     found = newest(engine)
     for name in ("queue.oldestAge", "queue.waitTime", "queue.throughput", "worker.successRate"):
         assert found[name, None].value is None

@@ -71,7 +71,7 @@ def test_nobody_is_twice_on_a_step(document: dict[str, Any]) -> None:
 
 
 def test_a_shift_that_nobody_has_is_an_empty_step(document: dict[str, Any]) -> None:
-    """The ladder then goes on with the next step."""
+    """The escalation policy then goes on with the next step."""
     document["shifts"] = [shift for shift in document["shifts"] if shift["name"] != "weekend"]
     document["steps"][0]["notify"] = ["shift:day"]
     assert names(document, MONDAY) == [[], ["ada", "grace", "linus"]]

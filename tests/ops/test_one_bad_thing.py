@@ -16,8 +16,8 @@ from hms_act import accept
 from hms_act.broker_watch import BrokerWatch
 from hms_act.dispatcher import Dispatcher, make_app
 from hms_act.recovery import Recovery
-from hms_oms.broker import waiting_tickets as redis_door
-from hms_oms.database.connections import Bare
+from hms_oms.broker import waiting_tickets as redis_tickets
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, read
 from hms_oms.messages import outbox
 from hms_oms.messages.records import Dispatch
@@ -85,7 +85,7 @@ def test_a_foreign_line_in_the_handset_log_stops_no_text(line: bytes, tmp_path: 
 
 
 def test_people_see_that_the_handset_log_is_odd_or_cannot_be_written(
-    engine: sa.Engine, bare: Bare, tmp_path: Path
+    engine: sa.Engine, raw: RawConnection, tmp_path: Path
 ) -> None:
     """A foreign line makes the pager amber, a log that cannot be written makes it red."""
     path = tmp_path / "handset.log"
@@ -96,7 +96,7 @@ def test_people_see_that_the_handset_log_is_odd_or_cannot_be_written(
             heartbeats.beat(connection, "pager", said)
 
     def light() -> tuple[str, str]:
-        pager = Delivery(bare, Log(path), beat)
+        pager = Delivery(raw, Log(path), beat)
         pager.turn()
         pager.beat = beat
         pager._say(time.monotonic() + delivery.BEAT_SECONDS)
@@ -157,7 +157,7 @@ def test_one_text_that_a_sender_cannot_bear_holds_up_no_other() -> None:
 
 
 def test_what_the_ledger_cannot_keep_of_an_answer_is_left_out(
-    engine: sa.Engine, bare: Bare, caplog: pytest.LogCaptureFixture
+    engine: sa.Engine, raw: RawConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An answer with a NUL, a lone surrogate or a megabyte in it is recorded and logged all the same."""
 
@@ -167,15 +167,15 @@ def test_what_the_ledger_cannot_keep_of_an_answer_is_left_out(
             return [Outcome(Result.REFUSED, sid=f"{one.id}{odd}", code=odd, fault=odd) for one in texts]
 
     applicants(engine, 2)
-    drive(Delivery(bare, Odd()), lambda: set(states(engine)) == {"failed"}, "both to be recorded")
+    drive(Delivery(raw, Odd()), lambda: set(states(engine)) == {"failed"}, "both to be recorded")
     assert "was refused: a?xxx" in caplog.text
     assert len(caplog.text.encode()) < 10_000
 
 
-def dispatcher(engine: sa.Engine, bare: Bare, broker: str) -> Dispatcher:
+def dispatcher(engine: sa.Engine, raw: RawConnection, broker: str) -> Dispatcher:
     """The dispatcher of the product."""
-    recovery = Recovery(bare, redis_door.client(broker))
-    return Dispatcher(make_app(broker), engine, bare, recovery, BrokerWatch(broker))
+    recovery = Recovery(raw, redis_tickets.client(broker))
+    return Dispatcher(make_app(broker), engine, raw, recovery, BrokerWatch(broker))
 
 
 def part(engine: sa.Engine, name: str) -> tuple[str, str]:
@@ -195,7 +195,7 @@ def ready(engine: sa.Engine, *queues: str) -> None:
 
 
 def test_a_queue_that_fails_in_the_dispatchers_turn_stops_no_other(
-    engine: sa.Engine, bare: Bare, broker: str, shop: Recipe, caplog: Any
+    engine: sa.Engine, raw: RawConnection, broker: str, shop: Recipe, caplog: Any
 ) -> None:
     """Queues before and after it are served, and ops status names it; it is logged once."""
     moved = {queue: order(engine, shop, number) for number, queue in enumerate(("aaa", "mmm", "shop"))}
@@ -206,12 +206,12 @@ def test_a_queue_that_fails_in_the_dispatchers_turn_stops_no_other(
             commands.move(connection, [moved[queue]], queue, who="boss", reason=None)
     ready(engine, *moved)
     broken(engine, "oms.jobs", "new.queue = 'mmm'")
-    acting = dispatcher(engine, bare, broker)
+    acting = dispatcher(engine, raw, broker)
     acting.turn()
     acting.turn()
-    client = redis_door.client(broker)
+    client = redis_tickets.client(broker)
     for queue, job in moved.items():
-        assert (f"job-{job}.1.pick" in redis_door.tickets(client, [queue])) is (queue != "mmm")
+        assert (f"job-{job}.1.pick" in redis_tickets.tickets(client, [queue])) is (queue != "mmm")
     assert part(engine, "dispatcher") == (
         "warn",
         "the dispatcher: queue mmm (RaiseException) failed: see its log",
@@ -220,7 +220,7 @@ def test_a_queue_that_fails_in_the_dispatchers_turn_stops_no_other(
 
 
 def test_a_recipe_snapshot_that_cannot_be_read_stops_no_other(
-    engine: sa.Engine, bare: Bare, broker: str, shop: Recipe, returns: Recipe
+    engine: sa.Engine, raw: RawConnection, broker: str, shop: Recipe, returns: Recipe
 ) -> None:
     """Its jobs fail with words and can be retried; those of other recipes are handed out."""
     bad, good = order(engine, shop, 1), order(engine, returns, 1)
@@ -228,8 +228,8 @@ def test_a_recipe_snapshot_that_cannot_be_read_stops_no_other(
         connection.exec_driver_sql("update oms.recipes set definition = '[]' where type = 'shop:order:v1'")
         good_queue = read.get(connection, good).queue
     ready(engine, "shop", good_queue)
-    dispatcher(engine, bare, broker).turn()
-    assert redis_door.tickets(redis_door.client(broker), [good_queue, "shop"])
+    dispatcher(engine, raw, broker).turn()
+    assert redis_tickets.tickets(redis_tickets.client(broker), [good_queue, "shop"])
     with engine.connect() as connection:
         failed = read.get(connection, bad)
         assert read.get(connection, good).status == "queued"

@@ -13,7 +13,7 @@ import pytest
 from hms_oms.broker.broker_state import BrokerState
 from hms_ops.findings import Finding
 from hms_ops.forecast.cause import document
-from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot, Waits
 from hms_ops.rules import RULES, Rule
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -25,11 +25,11 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def judge(name: str, seen: QueueSeen | Picture, **limits: float) -> list[Finding]:
+def judge(name: str, seen: QueueSnapshot | Snapshot, **limits: float) -> list[Finding]:
     """What a rule finds in one queue or picture, by its defaults but for `limits`."""
     rule = BY_NAME[name]
-    picture = seen if isinstance(seen, Picture) else Picture(NOW, [seen])
-    return list(rule.judge(picture, lambda limit, _: {**rule.defaults, **limits}[limit]))
+    snapshot = seen if isinstance(seen, Snapshot) else Snapshot(NOW, [seen])
+    return list(rule.judge(snapshot, lambda limit, _: {**rule.defaults, **limits}[limit]))
 
 
 def only(findings: Sequence[Finding]) -> Finding:
@@ -40,7 +40,7 @@ def only(findings: Sequence[Finding]) -> Finding:
 
 
 #: A queue with something of everything and nothing wrong.
-WELL = QueueSeen(
+WELL = QueueSnapshot(
     "farm-grant",
     sla_minutes=10,
     waiting=40,
@@ -83,10 +83,10 @@ def test_redis_and_the_dispatcher_are_judged_by_the_last_report(
     state: BrokerState | None, redis: list[float], dispatcher: list[float]
 ) -> None:
     """One cause at a time: a refusal is the report's, a silence is that there is none."""
-    picture = Picture(NOW, [WELL], broker=state)
-    assert [finding.value for finding in judge("redis", picture)] == redis
-    assert [finding.value for finding in judge("dispatcher", picture)] == dispatcher
-    idle = Picture(NOW, [QueueSeen("farm-grant", 10.0)], broker=state)
+    snapshot = Snapshot(NOW, [WELL], broker=state)
+    assert [finding.value for finding in judge("redis", snapshot)] == redis
+    assert [finding.value for finding in judge("dispatcher", snapshot)] == dispatcher
+    idle = Snapshot(NOW, [QueueSnapshot("farm-grant", 10.0)], broker=state)
     assert judge("dispatcher", idle) == []
 
 
@@ -104,16 +104,16 @@ def test_every_rule_has_a_name_a_title_and_thresholds_that_are_numbers() -> None
 @pytest.mark.parametrize(
     "picture",
     [
-        Picture(NOW),
-        Picture(NOW, [QueueSeen("farm-grant", None)], [HostSeen("a", 20.0, 1, 1)]),
-        Picture(NOW, [QueueSeen("farm-grant", 10, waiting=5, queued=5, running=5, workers=1, slots=4)]),
-        Picture(NOW, [WELL], [HostSeen("a", 89.9, 1, 2)], 3, ago(1), ago(1), ago(1), 2),
+        Snapshot(NOW),
+        Snapshot(NOW, [QueueSnapshot("farm-grant", None)], [HostSnapshot("a", 20.0, 1, 1)]),
+        Snapshot(NOW, [QueueSnapshot("farm-grant", 10, waiting=5, queued=5, running=5, workers=1, slots=4)]),
+        Snapshot(NOW, [WELL], [HostSnapshot("a", 89.9, 1, 2)], 3, ago(1), ago(1), ago(1), 2),
     ],
     ids=["nothing", "idle", "no data", "well"],
 )
-def test_all_is_well(name: str, picture: Picture) -> None:
+def test_all_is_well(name: str, snapshot: Snapshot) -> None:
     """Nothing is found where nothing is wrong, nor where nothing is known."""
-    assert judge(name, picture) == []
+    assert judge(name, snapshot) == []
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_late_in_whatever_state(change: dict[str, Any]) -> None:
 def test_each_late_queue_is_found_on_its_own() -> None:
     """Two queues are two findings, and one that is on time is none."""
     late = replace(WELL, late=1, late_since=ago(1))
-    found = judge("late", Picture(NOW, [late, replace(late, name="appeal-review"), replace(WELL, name="x")]))
+    found = judge("late", Snapshot(NOW, [late, replace(late, name="appeal-review"), replace(WELL, name="x")]))
     assert [finding.queue for finding in found] == ["farm-grant", "appeal-review"]
 
 
@@ -232,7 +232,7 @@ def test_work_that_has_just_arrived_has_not_stalled() -> None:
 
 
 def test_work_that_can_be_done_again_is_given_its_time() -> None:
-    """After a pause, or a time without workers, the five minutes begin anew."""
+    """After a pause, or a time without workers, the five minutes begin again."""
     assert judge("stalled", replace(STUCK, able_since=ago(300))) == []
     assert only(judge("stalled", replace(STUCK, able_since=ago(301)))).value == 301.0
 
@@ -253,16 +253,16 @@ def test_work_that_can_be_done_again_is_given_its_time() -> None:
 )
 def test_what_a_rule_cannot_tell(name: str, queue: dict[str, Any], known: bool) -> None:
     """Without the data that a rule needs it says so: nothing found is not all well."""
-    unknown = BY_NAME[name].unknown(Picture(NOW, [QueueSeen("farm-grant", 10, **queue)]))
+    unknown = BY_NAME[name].unknown(Snapshot(NOW, [QueueSnapshot("farm-grant", 10, **queue)]))
     assert unknown == ([] if known else [(name, "farm-grant", None)])
 
 
 def test_a_watch_that_has_heard_nothing_yet_cannot_tell_whether_it_is_deaf() -> None:
     """After a new start the workers are not heard at once."""
-    busy = QueueSeen("farm-grant", 10, running=1, workers=1)
-    assert BY_NAME["behind"].unknown(Picture(NOW, [busy])) == [("behind", None, "events")]
-    assert BY_NAME["behind"].unknown(Picture(NOW, [busy], events_at=ago(100))) == []
-    assert BY_NAME["behind"].unknown(Picture(NOW)) == []
+    busy = QueueSnapshot("farm-grant", 10, running=1, workers=1)
+    assert BY_NAME["behind"].unknown(Snapshot(NOW, [busy])) == [("behind", None, "events")]
+    assert BY_NAME["behind"].unknown(Snapshot(NOW, [busy], events_at=ago(100))) == []
+    assert BY_NAME["behind"].unknown(Snapshot(NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_what_need_not_move_has_not_stalled(change: dict[str, Any]) -> None:
 def test_work_without_a_worker(state: str) -> None:
     """Whatever state the work is in, somebody has to be there."""
     work: dict[str, Any] = {state: 7}
-    alone = QueueSeen("farm-grant", 10, workers=0, **work)
+    alone = QueueSnapshot("farm-grant", 10, workers=0, **work)
     assert only(judge("no-worker", alone)).value == 7
     assert judge("no-worker", replace(alone, workers=1)) == []
 
@@ -291,7 +291,7 @@ def test_work_without_a_worker(state: str) -> None:
 )
 def test_no_worker_is_missed_where_none_is_needed(change: dict[str, Any]) -> None:
     """Paused queues, queues of agents and work that may not start yet can do without."""
-    assert judge("no-worker", replace(QueueSeen("farm-grant", 10, waiting=7), **change)) == []
+    assert judge("no-worker", replace(QueueSnapshot("farm-grant", 10, waiting=7), **change)) == []
 
 
 @pytest.mark.parametrize(
@@ -312,28 +312,32 @@ def test_failing_is_told_in_percent_that_failed() -> None:
 
 def test_a_busy_host_is_the_subject() -> None:
     """Each host at ninety percent or more is found under its name, for no queue."""
-    hosts = [HostSeen("barn", 90.0, 1, 2), HostSeen("silo", 89.9, 1, 2), HostSeen("shed", 100.0, 1, 1)]
-    found = judge("busy-host", Picture(NOW, hosts=hosts))
+    hosts = [
+        HostSnapshot("barn", 90.0, 1, 2),
+        HostSnapshot("silo", 89.9, 1, 2),
+        HostSnapshot("shed", 100.0, 1, 1),
+    ]
+    found = judge("busy-host", Snapshot(NOW, hosts=hosts))
     assert [finding.key for finding in found] == [("busy-host", None, "barn"), ("busy-host", None, "shed")]
     assert found[1].value == 100.0
 
 
 def test_an_outbox_that_does_not_empty() -> None:
     """Two minutes are allowed."""
-    assert judge("outbox", Picture(NOW, unsent=4, unsent_since=ago(120))) == []
-    found = only(judge("outbox", Picture(NOW, unsent=4, unsent_since=ago(121))))
+    assert judge("outbox", Snapshot(NOW, unsent=4, unsent_since=ago(120))) == []
+    found = only(judge("outbox", Snapshot(NOW, unsent=4, unsent_since=ago(121))))
     assert (found.value, found.facts["unsent"]) == (121.0, 4)
 
 
 def test_a_watch_that_looks_too_seldom_is_behind() -> None:
     """Ten seconds between two looks are allowed."""
-    assert judge("behind", Picture(NOW, looked_before=ago(10))) == []
-    assert only(judge("behind", Picture(NOW, looked_before=ago(11)))).key == ("behind", None, None)
+    assert judge("behind", Snapshot(NOW, looked_before=ago(10))) == []
+    assert only(judge("behind", Snapshot(NOW, looked_before=ago(11)))).key == ("behind", None, None)
 
 
 def test_a_watch_that_hears_nothing_of_workers_with_work_is_behind() -> None:
     """A minute of silence is found under its own subject, unless there is nothing to be heard."""
-    silent = Picture(NOW, [WELL], events_at=ago(61))
+    silent = Snapshot(NOW, [WELL], events_at=ago(61))
     assert only(judge("behind", silent)).key == ("behind", None, "events")
     assert judge("behind", replace(silent, events_at=ago(60))) == []
     assert judge("behind", replace(silent, queues=[replace(WELL, workers=0)])) == []

@@ -272,7 +272,7 @@ def test_a_held_request(provider: Provider, client: Client) -> None:
         assert len(provider.handsets()) == 1
 
 
-def test_a_closed_door(provider: Provider, client: Client) -> None:
+def test_a_closed_api(provider: Provider, client: Client) -> None:
     """Connections are refused, the pooled ones ended; at the same address it opens again."""
     send(client, "before")
     provider.close()

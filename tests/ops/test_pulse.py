@@ -1,4 +1,4 @@
-"""The dead-man beat: fresh, stale, never heard."""
+"""The heartbeat: fresh, stale, never heard."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kombu import Connection, Exchange
 
 from hms_floor.local import embedded
-from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.events import event_buffer
 from hms_ops.events.event_buffer import Ear, Heard
@@ -48,7 +48,7 @@ def subscribers(client: redis.Redis) -> int:
 @pytest.fixture
 def receiver(broker: str) -> Iterator[Receiver]:
     """A receiver that is listening."""
-    client = redis_door.client(broker)
+    client = redis_tickets.client(broker)
     before = subscribers(client)
     made = Receiver(broker)
     made.start()
@@ -155,7 +155,7 @@ def test_garbage_is_counted_and_dropped(broker: str, hear: Callable[[int], Heard
 )
 def test_garbage_that_is_no_message_is_survived(broker: str, receiver: Receiver, raw: str) -> None:
     """What kombu itself cannot read does not end the receiver."""
-    client = redis_door.client(broker)
+    client = redis_tickets.client(broker)
     client.publish(CHANNEL, raw)
 
     def heard_again() -> bool:
@@ -168,7 +168,7 @@ def test_garbage_that_is_no_message_is_survived(broker: str, receiver: Receiver,
 
 def test_a_killed_connection_is_made_anew(broker: str, receiver: Receiver) -> None:
     """When the broker closes the connection, the receiver subscribes again and hears on."""
-    client = redis_door.client(broker)
+    client = redis_tickets.client(broker)
     before = {each["id"] for each in client.client_list(_type="pubsub")}
     client.client_kill_filter(_type="pubsub")
     wait_until(

@@ -15,16 +15,16 @@ from hms_ops.incidents import actions
 from hms_ops.oncall import oncall
 from hms_ops.paging import replies
 
-Bare = psycopg2.extensions.connection
+RawConnection = psycopg2.extensions.connection
 ANN, BOB, STRANGER = "+12025550142", "+12025550143", "+12025550199"
 
 
 class People:
     """Ann and Bob are on call; texts are handed over, and answered."""
 
-    def __init__(self, engine: sa.Engine, bare: Bare) -> None:
+    def __init__(self, engine: sa.Engine, raw: RawConnection) -> None:
         self.engine = engine
-        self.bare = bare
+        self.raw = raw
         with engine.begin() as connection:
             document = {
                 "timezone": "UTC",
@@ -53,9 +53,9 @@ class People:
                     recipient=phone,
                     body=f"HMS #{reference}",
                 )
-        waiting = delivery.waiting_pages(self.bare, 100)
-        taken = delivery.begin(self.bare, [Parcel(one.id, one.fence) for one in waiting], "log")
-        delivery.answered(self.bare, [Answer(one.id, one.fence, "delivered", "delivered") for one in taken])
+        waiting = delivery.waiting_pages(self.raw, 100)
+        taken = delivery.begin(self.raw, [Parcel(one.id, one.fence) for one in waiting], "log")
+        delivery.answered(self.raw, [Answer(one.id, one.fence, "delivered", "delivered") for one in taken])
         return int(number)
 
     def text(self, phone: str, body: str) -> str:
@@ -71,9 +71,9 @@ class People:
 
 
 @pytest.fixture
-def people(engine: sa.Engine, bare: Bare) -> People:
+def people(engine: sa.Engine, raw: RawConnection) -> People:
     """Ann and Bob."""
-    return People(engine, bare)
+    return People(engine, raw)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_is_not_clear_is_asked(people: People) -> None:
 
 
 def test_strangers_get_no_answer(people: People) -> None:
-    """Whoever was never paged cannot do anything, and is not told anything."""
+    """Anyone who was never paged cannot do anything, and is not told anything."""
     number = people.incident("K7", ANN)
     assert [people.text(STRANGER, body) for body in ("ack k7", "help", "hello")] == ["", "", ""]
     assert people.state(number) == ("open", None)

@@ -254,7 +254,7 @@ def test_the_webhook_takes_only_2xx_for_a_yes(status: int, result: Result) -> No
 
 
 def test_the_log_knows_what_others_wrote_and_mends_a_torn_line(tmp_path: Path) -> None:
-    """A leader that takes over reads what the one before wrote; a half-written text is written anew."""
+    """A leader that takes over reads what the one before wrote; a half-written text is written again."""
     path = tmp_path / "handset.log"
     first, second = Log(path), Log(path)
     first.send([text()])
@@ -339,7 +339,7 @@ def test_the_label_stays_within_the_segment() -> None:
 
 
 def test_a_log_of_another_program_is_not_needed_to_hand_over(tmp_path: Path) -> None:
-    """A log that was moved away is begun anew."""
+    """A log that was moved away is begun again."""
     path = tmp_path / "handset.log"
     log = Log(path)
     log.send([text()])

@@ -1,4 +1,4 @@
-"""One queue, one incident: whatever its rules say in whatever order, and whoever says what in between."""
+"""One queue, one incident: whatever its rules say in whatever order, and anyone who says what in between."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import hms_oms
 from hms_oms.database import migrate
-from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen
+from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot
 from hms_ops.incidents import actions, lifecycle, stages, thresholds
 from hms_ops.incidents.actions import Incident
 from hms_ops.oncall import escalation, oncall
@@ -73,7 +73,7 @@ def shops(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
-def picture(now: datetime, before: datetime, seen: Turn) -> Picture:
+def snapshot(now: datetime, before: datetime, seen: Turn) -> Snapshot:
     """What the watch sees."""
 
     def ahead(each: Queue) -> Forecast | None:
@@ -83,7 +83,7 @@ def picture(now: datetime, before: datetime, seen: Turn) -> Picture:
         return Forecast(each.ahead, first, None, None, 1.0, None, trusted=True)
 
     queues = [
-        QueueSeen(
+        QueueSnapshot(
             name,
             10.0,
             waiting=9,
@@ -94,8 +94,8 @@ def picture(now: datetime, before: datetime, seen: Turn) -> Picture:
         )
         for name, each in zip(QUEUES, seen.queues, strict=True)
     ]
-    hosts = [HostSeen("barn", 99.0, 1, 2, ["shop"])] if seen.busy else []
-    return Picture(now, queues, hosts, looked_before=before)
+    hosts = [HostSnapshot("barn", 99.0, 1, 2, ["shop"])] if seen.busy else []
+    return Snapshot(now, queues, hosts, looked_before=before)
 
 
 def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime, list[Incident], list[Any]]]:
@@ -110,7 +110,7 @@ def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime,
                     actions.acknowledge(connection, one.id, "ada", now, limits)
                 elif seen.person == "close":
                     actions.resolve(connection, one.id, "ada", None, now)
-            found, unknown, _ = judge(picture(now, before, seen), limits)
+            found, unknown, _ = judge(snapshot(now, before, seen), limits)
             names = [rule.name for rule in RULES]
             lifecycle.observe(
                 connection, now, found, limits, judged=names, unknown=unknown, looked_before=before

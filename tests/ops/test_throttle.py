@@ -64,7 +64,7 @@ def test_a_page_does_not_wait_out_the_minute_after_an_all_clear() -> None:
 
 @hypothesis.given(strategies.lists(strategies.integers(0, 7200), min_size=1, max_size=60))
 def test_no_phone_ever_gets_more_than_the_limits(asked: list[int]) -> None:
-    """Whenever pages are asked for, what goes keeps every limit, and nothing waits for ever."""
+    """Whenever pages are asked for, what goes keeps every limit, and nothing waits forever."""
     gone: list[Sent] = []
     for second in sorted(asked):
         asking = NOW + timedelta(seconds=second)

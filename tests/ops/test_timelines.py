@@ -23,8 +23,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.database.connections import Bare
-from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_oms.database.connections import RawConnection
+from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot, Waits
 from hms_ops.incidents import actions, silences, thresholds
 from hms_ops.oncall import oncall
 from hms_ops.paging.pager import Delivery
@@ -47,14 +47,14 @@ ON_CALL: Mapping[str, Any] = {
 class Timeline:
     """One file, being played; it is what the watch looks through."""
 
-    def __init__(self, path: Path, engine: sa.Engine, bare: Bare, log: Path) -> None:
+    def __init__(self, path: Path, engine: sa.Engine, raw: RawConnection, log: Path) -> None:
         self.script = tomllib.loads(path.read_text(encoding="utf-8"))
         self.engine = engine
         self.log = log
         self.second = 0
         self.looked_before: datetime | None = None
         self.watch = self.new_watch()
-        self.delivery = Delivery(bare, Log(log))
+        self.delivery = Delivery(raw, Log(log))
         self.arrived: list[tuple[int, str, str]] = []
 
     def new_watch(self) -> Watch:
@@ -67,18 +67,18 @@ class Timeline:
         """The ledger's time."""
         return START + timedelta(seconds=self.second)
 
-    def look(self, connection: sa.Connection, heavy: bool) -> Picture:
+    def look(self, connection: sa.Connection, heavy: bool) -> Snapshot:
         """What the series says of this moment."""
         seen = [entry for entry in self.script["series"] if entry["from"] <= self.second][-1]
         looked_before, self.looked_before = self.looked_before, self.now
-        return Picture(
+        return Snapshot(
             now=self.now,
             looked_before=looked_before,
             queues=[
-                self._record(QueueSeen, {**QUEUE, "name": name, **queue})
+                self._record(QueueSnapshot, {**QUEUE, "name": name, **queue})
                 for name, queue in sorted(seen.get("queues", {}).items())
             ],
-            hosts=[self._record(HostSeen, host) for host in seen.get("hosts", [])],
+            hosts=[self._record(HostSnapshot, host) for host in seen.get("hosts", [])],
             unsent=seen.get("unsent", 0),
             unsent_since=self._moment(seen.get("unsent_since")),
             events_at=self._moment(seen.get("events_at")),
@@ -159,14 +159,17 @@ class Timeline:
 
 
 _MOMENTS = {
-    field.name for kind in (QueueSeen, Forecast) for field in fields(kind) if "datetime" in str(field.type)
+    field.name
+    for kind in (QueueSnapshot, Forecast)
+    for field in fields(kind)
+    if "datetime" in str(field.type)
 }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_timeline(path: Path, engine: sa.Engine, bare: Bare, tmp_path: Path) -> None:
+def test_timeline(path: Path, engine: sa.Engine, raw: RawConnection, tmp_path: Path) -> None:
     """The texts that arrive are those that the file expects, and no other."""
-    timeline = Timeline(path, engine, bare, tmp_path / "handset.log")
+    timeline = Timeline(path, engine, raw, tmp_path / "handset.log")
     timeline.play()
     expected = timeline.script.get("texts", [])
     told = "\n".join(f"{second:6d} {who}: {text}" for second, who, text in timeline.arrived)

@@ -1,4 +1,4 @@
-"""One trace a job, made from its diary: the right spans and times, also over a retry and a loss."""
+"""One trace a job, made from its event log: the right spans and times, also over a retry and a loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, losses, read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
@@ -86,17 +86,17 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         yield made
 
 
-def run(bare: Bare, job: int, attempt: int, step: str, following: str | None) -> None:
+def run(raw: RawConnection, job: int, attempt: int, step: str, following: str | None) -> None:
     """Claim and complete a step."""
     ticket = Ticket(job, attempt, step)
-    assert ledger.claim(bare, [(ticket, 60.0)], "w@host/7/ab").get(ticket)
+    assert ledger.claim(raw, [(ticket, 60.0)], "w@host/7/ab").get(ticket)
     place = ("pick", "pack", "send").index(step) + 1 if following else None
     report = Completion(ticket, '{"name": "Ann Lee"}', None, place, "shop" if following else None, False)
-    assert ledger.complete(bare, [report], "w@host/7/ab")[ticket] is not None
+    assert ledger.complete(raw, [report], "w@host/7/ab")[ticket] is not None
 
 
 def test_a_trace_tells_the_life_of_a_job(
-    engine: sa.Engine, bare: Bare, shop: Recipe, receiver: Receiver
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, receiver: Receiver
 ) -> None:
     """A step lost with its worker, one that fails and is tried again: each run is a span of its own."""
     sender = export.exporter()
@@ -105,31 +105,31 @@ def test_a_trace_tells_the_life_of_a_job(
     with engine.begin() as connection:
         payload = {"number": 7, "phone": "+12025550142"}
         job = accept.start_job(connection, shop, payload, requested_by="Ann Lee").job.id
-    ledger.take(bare, "shop", 1)
+    ledger.take(raw, "shop", 1)
     lost = Ticket(job, 1, "pick")
-    ledger.claim(bare, [(lost, 60.0)], "w@host/7/ab")
-    losses.lose(bare, [lost], "the worker is gone", blame="step")
-    ledger.take(bare, "shop", 1)
-    run(bare, job, 2, "pick", "pack")
+    ledger.claim(raw, [(lost, 60.0)], "w@host/7/ab")
+    losses.lose(raw, [lost], "the worker is gone", blame="step")
+    ledger.take(raw, "shop", 1)
+    run(raw, job, 2, "pick", "pack")
     failing = Ticket(job, 2, "pack")
-    ledger.claim(bare, [(failing, 60.0)], "w@host/7/ab")
+    ledger.claim(raw, [(failing, 60.0)], "w@host/7/ab")
     ledger.fail(
-        bare, failing, {"type": "ValueError", "message": "Ann Lee"}, retry_after=0.0, worker="w@host/7/ab"
+        raw, failing, {"type": "ValueError", "message": "Ann Lee"}, retry_after=0.0, worker="w@host/7/ab"
     )
     assert traces.turn() > 0
     assert receiver.spans == []
     with engine.begin() as connection:
         connection.execute(sa.text("update oms.jobs set ready_at = null"))
-    ledger.take(bare, "shop", 1)
-    run(bare, job, 3, "pack", "send")
-    run(bare, job, 3, "send", None)
+    ledger.take(raw, "shop", 1)
+    run(raw, job, 3, "pack", "send")
+    run(raw, job, 3, "send", None)
     receiver.away = True
     assert traces.turn() > 0
     receiver.away = False
     traces.turn()
 
     with engine.connect() as connection:
-        diary = read.diary(connection, job)
+        event_log = read.event_log(connection, job)
         installation = connection.scalar(sa.text("select id::text from oms.installation"))
     spans = receiver.spans
     assert {int.from_bytes(span.trace_id) for span in spans} == {trace_id(installation, job)}
@@ -145,11 +145,11 @@ def test_a_trace_tells_the_life_of_a_job(
     steps = [span for span in below if span.name.startswith("step")]
     ends = [(_values(span.attributes)["hms.attempt"], span.status.message) for span in steps]
     assert ends == [(1, "lost"), (2, ""), (2, "retrying: ValueError"), (3, ""), (3, "")]
-    # One after the other without a gap, as the diary has it, and the job around them.
+    # One after the other without a gap, as the event log has it, and the job around them.
     times = [(span.start_time_unix_nano, span.end_time_unix_nano) for span in below]
     assert all(end == start for (_, end), (start, _) in itertools.pairwise(times))
     assert (root.start_time_unix_nano, root.end_time_unix_nano) == (times[0][0], times[-1][1])
-    claimed = [event.at for event in diary if event.fact == "claimed"]
+    claimed = [event.at for event in event_log if event.fact == "claimed"]
     assert [_moment(span.start_time_unix_nano) for span in steps] == claimed
     told = str(spans) + str(receiver.resources)
     assert "Ann" not in told
@@ -164,7 +164,7 @@ def _moment(nanoseconds: int) -> datetime:
 
 
 def test_each_trace_is_sent_once_over_a_change_of_leaders(
-    engine: sa.Engine, bare: Bare, shop: Recipe, receiver: Receiver
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, receiver: Receiver
 ) -> None:
     """The next one goes on where the one before it was; what had ended before anybody asked is not sent."""
     sender = export.exporter()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.incidents import trend
 from hms_ops.incidents.store import Incident
 from hms_ops.metrics import moments
@@ -56,17 +56,17 @@ def test_moments_are_kept_of_queues_at_work_for_a_day(engine: sa.Engine) -> None
     with engine.begin() as connection:
         for number, left in enumerate((7, 3, 0, 0)):
             queues = [
-                QueueSeen("shop", 30.0, waiting=left, late=left, done=10 - left),
-                QueueSeen("desk", 30.0),
+                QueueSnapshot("shop", 30.0, waiting=left, late=left, done=10 - left),
+                QueueSnapshot("desk", 30.0),
             ]
-            open_now = moments.keep(connection, Picture(NOW + 5 * number * SECOND, queues), open_now)
+            open_now = moments.keep(connection, Snapshot(NOW + 5 * number * SECOND, queues), open_now)
         since, until = NOW - SECOND, NOW + timedelta(hours=1)
         kept = moments.history(connection, "shop", since, until, 5.0)
         assert [(each.open, each.done) for each in kept] == [(7, 3), (3, 7), (0, 10)]
         assert [each.open for each in moments.history(connection, "shop", since, until, 7200)] == [7]
         assert moments.history(connection, "desk", since, until, 5.0) == []
-        queues = [QueueSeen("desk", 30.0, waiting=1)]
-        moments.keep(connection, Picture(NOW + timedelta(days=1, seconds=7), queues), set())
+        queues = [QueueSnapshot("desk", 30.0, waiting=1)]
+        moments.keep(connection, Snapshot(NOW + timedelta(days=1, seconds=7), queues), set())
         assert len(moments.history(connection, "shop", since, until, 5.0)) == 1
 
 

@@ -18,7 +18,7 @@ from hms_act import accept
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.settings import Settings
 from hms_ops import daemon, heartbeats, rules, watch
-from hms_ops.forecast.snapshot import Picture, QueueSeen
+from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.incidents import actions, late_jobs, silences, thresholds
 from hms_ops.metrics.measure import Measure
 from hms_ops.oncall import oncall
@@ -92,7 +92,7 @@ def test_a_broken_rule_blinds_no_other(
 
     changed = [replace(rule, judge=broken) if rule.name == "slow" else rule for rule in rules.RULES]
     monkeypatch.setattr(watch, "RULES", changed)
-    seen = Picture(START, [QueueSeen("shop", 10.0, waiting=1, late=1, late_since=START)])
+    seen = Snapshot(START, [QueueSnapshot("shop", 10.0, waiting=1, late=1, late_since=START)])
     with engine.connect() as connection:
         found, _, failed = judge(seen, thresholds.limits(connection))
     assert [one.rule for one in found] == ["late", "no-worker"]

@@ -1,4 +1,4 @@
-"""Sliding windows against exact arithmetic, and waits read from diaries line by line."""
+"""Sliding windows against exact arithmetic, and waits read from event logs line by line."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_buckets_are_few_however_wild_the_values() -> None:
 
 
 def life(*facts: str | tuple[str, dict[str, Any]], steps: tuple[int, ...] = ()) -> list[Line]:
-    """A diary with a line every ten seconds; a fact may come with its detail, `steps` are the steps."""
+    """An event log with a line every ten seconds; a fact may come with its detail, `steps` are the steps."""
     status = {
         "claimed": "running",
         "reserved": "running",
@@ -108,12 +108,12 @@ def life(*facts: str | tuple[str, dict[str, Any]], steps: tuple[int, ...] = ()) 
 
 
 def begun(lines: list[Line], recipe: Recipe, planned: float = 0.0) -> list[float | None]:
-    """How long each step of a diary waited."""
+    """How long each step of an event log waited."""
     return [step.waited for step in waits.read(lines, recipe, planned) if isinstance(step, Begun)]
 
 
 def ended(lines: list[Line], recipe: Recipe) -> list[tuple[str, float, bool, bool]]:
-    """How each step of a diary ended: its name, how long it took, whether it failed and the job left."""
+    """How each step of an event log ended: its name, how long it took, whether it failed and the job left."""
     return [
         (step.step, step.took, step.failed, step.left)
         for step in waits.read(lines, recipe, 0.0)
@@ -148,7 +148,7 @@ def shop_recipe() -> Recipe:
 def test_a_wait_is_from_the_backlog_to_the_claim(
     shop_recipe: Recipe, lines: list[Line], waited: list[float | None]
 ) -> None:
-    """A wait begins when the job could begin; what is done to the order does not begin it anew."""
+    """A wait begins when the job could begin; what is done to the order does not begin it again."""
     assert begun(lines, shop_recipe) == waited
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.messages.gsm7 import septets
-from hms_ops.forecast.snapshot import Forecast, HostSeen, Picture, QueueSeen, Waits
+from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot, Waits
 from hms_ops.incidents import wording
 from hms_ops.incidents.store import Incident
 from hms_ops.rules import RULES
@@ -46,7 +46,7 @@ def incident(rule: str = "late", **values: Any) -> Incident:
 
 def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
     """What each rule finds in a morning that goes wrong in every way."""
-    queue = QueueSeen(
+    queue = QueueSnapshot(
         "farm-grant",
         10.0,
         waiting=412,
@@ -61,19 +61,19 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         forecast=Forecast(12, NOW + 5 * MINUTE, None, None, 1.0, 9, trusted=True),
     )
     crewed = replace(queue, workers=2, slots=8)
-    picture = Picture(
+    snapshot = Snapshot(
         NOW,
         [replace(queue, name="pens"), crewed],
-        [HostSeen("barn", 97.4, 1, 4)],
+        [HostSnapshot("barn", 97.4, 1, 4)],
         unsent=40,
         unsent_since=NOW - 3 * MINUTE,
         looked_before=NOW - 40 * MINUTE,
         broker=BrokerState(1.0, NOW - 3 * MINUTE, "out-of-memory", OOM),
     )
-    silent = replace(picture, broker=BrokerState(130.0))
+    silent = replace(snapshot, broker=BrokerState(130.0))
     found = {}
     for rule in RULES:
-        seen = silent if rule.name == "dispatcher" else picture
+        seen = silent if rule.name == "dispatcher" else snapshot
         finding = rule.judge(seen, lambda name, _, rule=rule: rule.defaults[name])[-1]
         facts = {**finding.facts, "value": finding.value, "late_jobs": finding.late_jobs}
         found[rule.name] = (facts, finding.queue, finding.subject)

@@ -61,7 +61,7 @@ class Floor:
         return issued.token, issued.badge.jti
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        """Ask the door with the badge of whoever started the floor; it must do it."""
+        """Ask the API with the badge of the person who started the floor; it must do it."""
         if body is not None:
             options["json"] = body
         answer = self.client.request(method, path, **options)
@@ -75,7 +75,7 @@ class Floor:
         self.ask("POST", "/jobs/bulk", wanted | {"count": able})
 
     def cycle(self, rows: int, sla_minutes: float) -> int:
-        """Start a cycle of so many jobs by the door, and return its number."""
+        """Start a cycle of so many jobs by the API, and return its number."""
         first = time.time_ns() // 1_000_000 % 10_000_000 * 100
         content = "\n".join([HEAD, *(row(first + number) for number in range(rows))])
         headers = {"Content-Type": "text/csv"}

@@ -1,4 +1,4 @@
-"""Acting while everything moves: whoever types slowly is not interrupted, and what they do takes effect."""
+"""Acting while everything moves: slow typing is not interrupted, and what people do takes effect."""
 
 from __future__ import annotations
 

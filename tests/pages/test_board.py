@@ -16,22 +16,22 @@ from hms_floor.presentation.overview import Card
 from hms_oms.messages import outbox
 from hms_oms.recipes.recipes import Recipe
 from hms_ops import heartbeats
-from hms_ops.forecast.snapshot import Forecast, Picture, QueueSeen, Waits
+from hms_ops.forecast.snapshot import Forecast, QueueSnapshot, Snapshot, Waits
 from hms_ops.metrics import history as samples
 from hms_ops.metrics import metrics
 
 Forward = Callable[[timedelta], None]
 
 
-def seen(now: datetime) -> Picture:
+def seen(now: datetime) -> Snapshot:
     """What the watch has seen of a queue that will be late."""
     waits = Waits(61.5, 50.0, 90.0, 99.0, 12, "events")
     ahead = Forecast(7, now + timedelta(seconds=60), None, now + timedelta(seconds=300), 0.5, 24)
-    queue = QueueSeen(
+    queue = QueueSnapshot(
         "shop", 30.0, waiting=40, delayed=2, queued=3, running=5, late=1, at_risk=7, waits=waits
     )
     fields = {name: getattr(queue, name) for name in queue.__slots__}
-    return Picture(now, [QueueSeen(**{**fields, "forecast": ahead, "left": 60})], counted_at=now)
+    return Snapshot(now, [QueueSnapshot(**{**fields, "forecast": ahead, "left": 60})], counted_at=now)
 
 
 def clock(engine: sa.Engine) -> datetime:
@@ -128,7 +128,7 @@ def test_a_day_shows_its_peaks(engine: sa.Engine, shop: Recipe, forward: Forward
         now = clock(engine)
         queue = replace(seen(now).queues[0], waiting=left, left_last_minute=left)
         with engine.begin() as connection:
-            metrics.publish(connection, Picture(now, [queue], counted_at=now))
+            metrics.publish(connection, Snapshot(now, [queue], counted_at=now))
             samples.keep(connection, now)
         forward(timedelta(minutes=1))
     with engine.connect() as connection:
@@ -160,7 +160,7 @@ def test_capacity_is_drawn_as_far_as_the_demand() -> None:
     assert capacity.lines([], Card("a"), now) == ((), ())
 
 
-def test_texts_to_applicants_are_counted_and_pages_are_shown(engine: sa.Engine, bare: object) -> None:
+def test_texts_to_applicants_are_counted_and_pages_are_shown(engine: sa.Engine, raw: object) -> None:
     """They are told apart, and counted from a moment on."""
     with engine.begin() as connection:
         for number in range(3):
@@ -173,8 +173,8 @@ def test_texts_to_applicants_are_counted_and_pages_are_shown(engine: sa.Engine, 
                 recipient="+12025550143",
                 body=f"page {number}",
             )
-        outbox.put(bare, token="t", job=None, kind="grant", recipient="+12025550144", body="granted")  # type: ignore[arg-type]
-        bare.commit()  # type: ignore[attr-defined]
+        outbox.put(raw, token="t", job=None, kind="grant", recipient="+12025550144", body="granted")  # type: ignore[arg-type]
+        raw.commit()  # type: ignore[attr-defined]
     with engine.connect() as connection:
         now = clock(engine)
         assert [text.body for text in outbox.last_pages(connection, 2)] == ["page 2", "page 1"]

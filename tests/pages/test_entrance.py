@@ -9,7 +9,7 @@ from hms_floor.auth import sign_in_link
 
 
 def test_a_code_is_used_up_by_one_of_those_who_come_at_once(tmp_path: Path) -> None:
-    """Whoever is first is let in, and nobody after."""
+    """Anyone who is first is let in, and nobody after."""
     code = sign_in_link.make_code(tmp_path, 1000.0)
     assert (tmp_path / sign_in_link.CODE_FILE).stat().st_mode & 0o077 == 0
     with ThreadPoolExecutor(8) as pool:

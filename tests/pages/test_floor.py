@@ -160,7 +160,7 @@ def test_a_step_leads_to_its_task_in_flower(visit: Visit, floor: Floor) -> None:
 
 
 def test_a_badge_that_is_taken_back_ends_an_open_page(visit: Visit, floor: Floor) -> None:
-    """Within some seconds its reader stands at the door, and is brought back there after signing in."""
+    """Within some seconds its reader stands at the API, and is brought back there after signing in."""
     token, number = floor.badge(Role.VIEWER)
     page = visit("/floor/", badge=token)
     expect(page.get_by_label("Queue farm-grant")).to_be_visible()

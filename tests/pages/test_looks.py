@@ -110,14 +110,14 @@ def test_the_theme_that_is_chosen_stays(visit: Visit) -> None:
 
 
 def test_a_lost_connection_is_told_and_the_page_comes_back(visit: Visit, floor: Floor) -> None:
-    """While the door is down a banner says that nothing is up to date; then the page goes on by itself."""
+    """While the API is down a banner says that nothing is up to date; then the page goes on by itself."""
     page = visit("/floor/")
     expect(page.get_by_label("Queue farm-grant")).to_be_visible()
     gone = page.get_by_role("alert").filter(has_text="The connection is gone")
     expect(gone).to_have_count(0)
     children = psutil.Process(floor.process.pid).children()
-    [door] = [each for each in children if each.cmdline()[-2:] == ["floor", "run"]]
-    os.kill(door.pid, signal.SIGKILL)
+    [api_server] = [each for each in children if each.cmdline()[-2:] == ["floor", "run"]]
+    os.kill(api_server.pid, signal.SIGKILL)
     expect(gone).to_be_visible()
     expect(gone).to_have_count(0)
     expect(page.get_by_label("Queue farm-grant")).to_be_visible()

@@ -21,7 +21,7 @@ from hms_floor.pages import frame, route
 from hms_oms.database import connections
 from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, admin, drop, sibling, wait_until
-from tests.support.api import OpenDoor, standing
+from tests.support.api import RunningApi, standing
 
 #: A page of each kind; what has an id is there.
 PAGES = {
@@ -81,10 +81,10 @@ def shop(servers: embedded.Servers, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def door(
+def api_server(
     servers: embedded.Servers, shop: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OpenDoor]:
-    """A door with pages, for all tests of this module, and a cycle with one job."""
+) -> Iterator[RunningApi]:
+    """An API with pages, for all tests of this module, and a cycle with one job."""
     home = tmp_path_factory.mktemp("door") / "home"
     with standing(sibling(servers, shop), "redis://127.0.0.1:1/0", home) as opened:
         headers = {
@@ -97,10 +97,10 @@ def door(
         yield opened
 
 
-def look(door: OpenDoor, path: str, *roles: str) -> httpx.Response:
+def look(api_server: RunningApi, path: str, *roles: str) -> httpx.Response:
     """Open a page with a badge of these roles."""
-    cookies = {"hms_badge": door.badge(*roles)}
-    return httpx.get(f"{door.url}/floor{path}", cookies=cookies, trust_env=False, timeout=60)
+    cookies = {"hms_badge": api_server.badge(*roles)}
+    return httpx.get(f"{api_server.url}/floor{path}", cookies=cookies, trust_env=False, timeout=60)
 
 
 def links(answer: httpx.Response) -> set[str]:
@@ -110,12 +110,12 @@ def links(answer: httpx.Response) -> set[str]:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_reads_its_pages_and_hears_of_the_others_why_not(door: OpenDoor, role: Role) -> None:
+def test_a_role_reads_its_pages_and_hears_of_the_others_why_not(api_server: RunningApi, role: Role) -> None:
     """Each page is for those who may read its route; the bar leads to no page that its reader may not see."""
     assert set(PAGES) == set(route.READ_BY)
     offered = {path for path, _, _, reads in frame.LINKS if role in TABLE[reads]}
     for path, example in PAGES.items():
-        answer = look(door, example, role)
+        answer = look(api_server, example, role)
         expected = 403 if role not in route.READ_BY[path] else 404 if path == "/incidents/{name}" else 200
         assert answer.status_code == expected, path
         assert ("Not for your role" in answer.text) == (expected == 403), path
@@ -143,14 +143,14 @@ def buttons(answer: httpx.Response) -> set[str]:
     return {label for label in labels if label}
 
 
-def test_a_role_is_offered_what_it_may_do(door: OpenDoor) -> None:
+def test_a_role_is_offered_what_it_may_do(api_server: RunningApi) -> None:
     """A viewer changes nothing and sees no values; an operator starts and cancels; a manager does all."""
     unseen = "Your badge does not show values."
-    assert unseen in look(door, "/jobs/job-1", Role.VIEWER).text
-    assert unseen not in look(door, "/jobs/job-1", Role.MANAGER).text
+    assert unseen in look(api_server, "/jobs/job-1", Role.VIEWER).text
+    assert unseen not in look(api_server, "/jobs/job-1", Role.MANAGER).text
     paths = ("/", "/queues/shop", "/cycles", "/incidents", "/jobs")
     offered = {
-        role: {label for path in paths for label in buttons(look(door, path, role))}
+        role: {label for path in paths for label in buttons(look(api_server, path, role))}
         for role in (Role.VIEWER, Role.ONCALL, Role.OPERATOR, Role.MANAGER)
     }
     looking = {"Search"}
@@ -162,10 +162,12 @@ def test_a_role_is_offered_what_it_may_do(door: OpenDoor) -> None:
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_a_wrong_address_is_answered_by_a_page_that_says_what_is_wrong(door: OpenDoor, path: str) -> None:
+def test_a_wrong_address_is_answered_by_a_page_that_says_what_is_wrong(
+    api_server: RunningApi, path: str
+) -> None:
     """With the bar, the reason, and a way on; never a blank page or an error of the server."""
     status, words = WRONG[path]
-    answer = look(door, path, "manager")
+    answer = look(api_server, path, "manager")
     assert answer.status_code == status
     assert "Operations floor" in answer.text
     assert words.lower() in answer.text.lower()
@@ -175,34 +177,34 @@ def test_a_wrong_address_is_answered_by_a_page_that_says_what_is_wrong(door: Ope
 
 
 def test_every_page_says_that_the_ledger_is_away(
-    door: OpenDoor, servers: embedded.Servers, shop: str
+    api_server: RunningApi, servers: embedded.Servers, shop: str
 ) -> None:
     """Closed or frozen, each page says so in a few seconds and is itself again afterwards."""
     admin(servers, f"alter database {shop} with allow_connections false")
     admin(servers, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{shop}'")
-    _all_away(door, [(page, role) for page in _PLACES for role in Role])
-    assert httpx.get(f"{door.url}/enter?code=x", trust_env=False).status_code == 503
+    _all_away(api_server, [(page, role) for page in _PLACES for role in Role])
+    assert httpx.get(f"{api_server.url}/enter?code=x", trust_env=False).status_code == 503
     admin(servers, f"alter database {shop} with allow_connections true")
-    wait_until(lambda: look(door, "/jobs", "viewer").status_code == 200, "the pages to be back")
+    wait_until(lambda: look(api_server, "/jobs", "viewer").status_code == 200, "the pages to be back")
     for process in _database(servers):
         process.suspend()
     try:
         # A page waits for a frozen one: each in one of the roles is enough.
-        _all_away(door, list(zip(_PLACES, cycle(Role), strict=False)))
+        _all_away(api_server, list(zip(_PLACES, cycle(Role), strict=False)))
     finally:
         for process in _database(servers):
             process.resume()
-    wait_until(lambda: look(door, "/jobs", "viewer").status_code == 200, "the pages to be back")
+    wait_until(lambda: look(api_server, "/jobs", "viewer").status_code == 200, "the pages to be back")
 
 
 _PLACES = (*PAGES.values(), "/nowhere")
 
 
-def _all_away(door: OpenDoor, asked: Sequence[tuple[str, Role]]) -> None:
+def _all_away(api_server: RunningApi, asked: Sequence[tuple[str, Role]]) -> None:
     # A badge that was let in a moment ago is good for another one.
-    wait_until(lambda: look(door, "/jobs", "viewer").status_code == 503, "the page to say so")
+    wait_until(lambda: look(api_server, "/jobs", "viewer").status_code == 503, "the page to say so")
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda each: look(door, *each), asked))
+        answers = list(pool.map(lambda each: look(api_server, *each), asked))
     for each, answer in zip(asked, answers, strict=True):
         assert answer.status_code == 503, each
         assert "The ledger does not answer" in answer.text, each

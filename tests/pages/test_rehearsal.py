@@ -62,7 +62,7 @@ def _patient() -> Iterator[None]:
 
 @pytest.fixture
 def page(browser: Browser, floor: Floor) -> Iterator[Page]:
-    """A page of whoever started the floor, signed in."""
+    """A page of the person who started the floor, signed in."""
     context = browser.new_context(**CALM)
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
@@ -116,7 +116,7 @@ def tab_to(page: Page, target: Locator) -> None:
 
 
 def press(page: Page, keys: str, target: Locator | None, then: Callable[[], None]) -> None:
-    """Press keys, on a target or anywhere; again if the page was loaded anew just then."""
+    """Press keys, on a target or anywhere; again if the page was loaded again just then."""
     while True:
         loaded = page.evaluate("performance.timeOrigin")
         if target is not None:

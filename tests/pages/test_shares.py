@@ -23,7 +23,7 @@ from hms_ops.metrics import metrics
 from hms_ops.metrics.measure import Measure
 from hms_ops.reports import sla_report
 from tests.pages.conftest import CALM
-from tests.support.api import OpenDoor, standing
+from tests.support.api import RunningApi, standing
 
 #: One cycle: jobs in a status that ended so many minutes after their deadline (None: open and late).
 _JOBS = (
@@ -84,17 +84,17 @@ def cycle(engine: sa.Engine, shop: Recipe) -> int:
 
 
 @pytest.fixture
-def door(database: str, broker: str, tmp_path: Path, cycle: int) -> Any:
+def api_server(database: str, broker: str, tmp_path: Path, cycle: int) -> Any:
     """An API with its pages on that ledger, of which the watch has just measured everything."""
     with standing(database, broker, tmp_path / "home") as found:
         yield found
 
 
-def hms(door: OpenDoor, *words: str) -> str:
+def hms(api_server: RunningApi, *words: str) -> str:
     """What the command line prints."""
     done = subprocess.run(
         [sys.executable, "-m", "hms_floor", *words],
-        env={**door.environment(door.badge("manager")), "NO_COLOR": "1"},
+        env={**api_server.environment(api_server.badge("manager")), "NO_COLOR": "1"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -103,17 +103,17 @@ def hms(door: OpenDoor, *words: str) -> str:
     return done.stdout
 
 
-def visit(browser: Browser, door: OpenDoor, path: str) -> Page:
+def visit(browser: Browser, api_server: RunningApi, path: str) -> Page:
     """A page, as the manager sees it."""
     context = browser.new_context(**CALM)
-    context.add_cookies([{"name": "hms_badge", "value": door.badge("manager"), "url": door.url}])
+    context.add_cookies([{"name": "hms_badge", "value": api_server.badge("manager"), "url": api_server.url}])
     page = context.new_page()
-    page.goto(door.url + path)
+    page.goto(api_server.url + path)
     return page
 
 
 def test_every_surface_tells_the_same_share(
-    engine: sa.Engine, cycle: int, door: OpenDoor, browser: Browser
+    engine: sa.Engine, cycle: int, api_server: RunningApi, browser: Browser
 ) -> None:
     """Metrics, reports, commands and pages: a failed job is a miss on all, a cancelled one nothing."""
     assert (format.percent(PROMISES.share_of_ended), format.percent(PROMISES.share_of_due)) == (
@@ -122,7 +122,7 @@ def test_every_surface_tells_the_same_share(
     )
     with engine.begin() as connection:
         now = health.clock(connection)
-        picture = Measure(engine, None, office=UTC).look(connection, True)
+        snapshot = Measure(engine, None, office=UTC).look(connection, True)
         report = sla_report.report(connection, now - timedelta(days=1), now + timedelta(days=1), UTC)
         assert cycles.report(connection, cycle).promises == PROMISES
     assert [getattr(report.whole, name) for name in ("on_time", "late", "failed", "open_late")] == [
@@ -131,40 +131,40 @@ def test_every_surface_tells_the_same_share(
         17,
         16,
     ]
-    measured = {metric.name: metric.value for metric in metrics.of(picture) if metric.queue == "shop"}
+    measured = {metric.name: metric.value for metric in metrics.of(snapshot) if metric.queue == "shop"}
     assert measured["sla.onTimeToday"] == PROMISES.share_of_ended
     assert measured["sla.onTimeDueToday"] == PROMISES.share_of_due
     assert measured["sla.missedToday"] == PROMISES.missed
 
-    told = json.loads(hms(door, "cycle", "report", str(cycle), "--json"))
+    told = json.loads(hms(api_server, "cycle", "report", str(cycle), "--json"))
     assert (told["onTimeShareOfEnded"], told["onTimeShareOfDue"]) == (
         PROMISES.share_of_ended,
         PROMISES.share_of_due,
     )
-    told = json.loads(hms(door, "sla", "report", "--week", "--json"))["whole"]
+    told = json.loads(hms(api_server, "sla", "report", "--week", "--json"))["whole"]
     assert (told["shareOfEnded"], told["shareOfDue"], told["missed"]) == (
         PROMISES.share_of_ended,
         PROMISES.share_of_due,
         PROMISES.missed,
     )
-    words = hms(door, "cycle", "report", str(cycle))
+    words = hms(api_server, "cycle", "report", str(cycle))
     assert f"{OF_DUE} of those due, {OF_ENDED} of those that ended" in words
     assert "(29 on time, 3 late, 17 failed, 16 open and late)" in words
     assert "179 (7 handed over, 2 not handed over yet, 169 failed, 1 withdrawn)" in words
-    assert OF_DUE in hms(door, "sla", "report", "--week")
+    assert OF_DUE in hms(api_server, "sla", "report", "--week")
 
-    page = visit(browser, door, f"/floor/cycles/{cycle}")
+    page = visit(browser, api_server, f"/floor/cycles/{cycle}")
     body = page.locator("div.page")
     expect(body).to_contain_text(f"On time: {OF_DUE} of those due, {OF_ENDED} of those that ended")
     expect(body).to_contain_text("Missed: 3 late, 17 failed, 16 open and late.")
     expect(body).to_contain_text("7 texts handed over, 2 not handed over yet, 169 failed")
-    page = visit(browser, door, "/floor/sla")
+    page = visit(browser, api_server, "/floor/sla")
     row = page.locator("table", has_text="Of those ended").locator("tr", has_text="shop").first
     expect(row).to_contain_text(OF_ENDED)
     expect(row).to_contain_text(OF_DUE)
     with engine.begin() as connection:
         metrics.publish(connection, Measure(engine, None, office=UTC).look(connection, True))
         heartbeats.beat(connection, "ops", {})
-    page = visit(browser, door, "/floor/")
+    page = visit(browser, api_server, "/floor/")
     card = page.get_by_label("Queue shop")
     expect(card).to_contain_text(f"on time today, of due{OF_DUE}")

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from hms_floor.local import embedded
 from hms_oms.broker import broker_state
 from hms_oms.database import connections, migrate
-from tests.support.api import OpenDoor, standing
+from tests.support.api import RunningApi, standing
 
 #: How soon a silence is on the page, in milliseconds.
 SOON = 15_000
@@ -31,7 +31,7 @@ def own(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def door(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenDoor]:
+def api_server(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
     """The API and the pages on these servers; nobody else is there."""
     assert own.database_url is not None
     assert own.broker_url is not None
@@ -54,21 +54,23 @@ def frozen(own: embedded.Servers, name: str) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def opened(browser: Browser, door: OpenDoor, path: str) -> Page:
+def opened(browser: Browser, api_server: RunningApi, path: str) -> Page:
     """A page of the floor, as a manager sees it."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.add_cookies([{"name": "hms_badge", "value": door.badge("manager", "operator"), "url": door.url}])
+    context.add_cookies(
+        [{"name": "hms_badge", "value": api_server.badge("manager", "operator"), "url": api_server.url}]
+    )
     page = context.new_page()
-    page.goto(door.url + path)
+    page.goto(api_server.url + path)
     return page
 
 
 def test_what_is_silent_stands_on_every_page_until_it_is_over(
-    browser: Browser, door: OpenDoor, own: embedded.Servers
+    browser: Browser, api_server: RunningApi, own: embedded.Servers
 ) -> None:
     """Redis, PostgreSQL, and a dispatcher that was heard for the last time a while ago."""
     assert own.database_url is not None
-    pages = [opened(browser, door, path) for path in ("/floor/", "/floor/jobs")]
+    pages = [opened(browser, api_server, path) for path in ("/floor/", "/floor/jobs")]
     for page in pages:
         expect(page.locator(".silence.bad", has_text="No dispatcher has ever been heard")).to_be_visible()
     expect(pages[0].locator(".silence.warn", has_text="Nobody real is on call")).to_be_visible()

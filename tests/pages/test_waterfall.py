@@ -9,7 +9,7 @@ from hms_floor.pages.parts import waterfall
 
 
 def line(second: float, fact: str, status: str, took: float, **more: Any) -> dict[str, Any]:
-    """A line of a diary as the door tells it."""
+    """A line of an event log as the API tells it."""
     at = f"2026-11-23T08:00:{second:06.3f}+00:00"
     given = {
         "at": at,

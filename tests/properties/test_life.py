@@ -60,7 +60,7 @@ class Life(RuleBasedStateMachine):
     """Rules are what can happen; each is done to the ledger and to the model, which must agree."""
 
     engine: sa.Engine
-    bare: psycopg2.extensions.connection
+    raw: psycopg2.extensions.connection
     recipe: Recipe
 
     tickets = Bundle("tickets")
@@ -100,7 +100,7 @@ class Life(RuleBasedStateMachine):
     def take(self, count: int) -> Any:
         """The dispatcher takes from the front."""
         waiting = [(-model.priority, job) for job, model in self.model.items() if model.status == "waiting"]
-        taken = ledger.take(self.bare, "shop", count)
+        taken = ledger.take(self.raw, "shop", count)
         priorities = [-self.model[job.job].priority for job in taken]
         assert priorities == [priority for priority, _ in sorted(waiting)[:count]]
         for job in taken:
@@ -116,7 +116,7 @@ class Life(RuleBasedStateMachine):
     @rule(target=tickets, ticket=tickets)
     def claim(self, ticket: Ticket) -> Ticket:
         """A message arrives at a worker: in time, late, or a second time."""
-        claims = ledger.claim(self.bare, [(ticket, 60)], "w")
+        claims = ledger.claim(self.raw, [(ticket, 60)], "w")
         expected = self.known(ticket) and self.good(ticket, "queued") and not self.paused
         assert bool(claims) == expected
         if expected:
@@ -130,7 +130,7 @@ class Life(RuleBasedStateMachine):
         report = ledger.completion(
             ticket, self.recipe, Done(1, skip_to="send" if may_skip else None), by_agent=False
         )
-        answer = ledger.complete(self.bare, [report], "w").get(ticket)
+        answer = ledger.complete(self.raw, [report], "w").get(ticket)
         if not (self.known(ticket) and self.good(ticket, "running")):
             assert answer is None
             return ticket
@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
     @rule(ticket=tickets, final=st.booleans())
     def fail(self, ticket: Ticket, final: bool) -> None:
         """A worker reports a failure."""
-        answer = ledger.fail(self.bare, ticket, {"type": "E"}, retry_after=None if final else 0, worker="w")
+        answer = ledger.fail(self.raw, ticket, {"type": "E"}, retry_after=None if final else 0, worker="w")
         if not (self.known(ticket) and self.good(ticket, "running")):
             assert answer is None
             return
@@ -160,7 +160,7 @@ class Life(RuleBasedStateMachine):
     @rule(ticket=tickets)
     def lose(self, ticket: Ticket) -> None:
         """A message or a worker is gone."""
-        count = losses.lose(self.bare, [ticket], "test")
+        count = losses.lose(self.raw, [ticket], "test")
         if not (self.known(ticket) and (self.good(ticket, "queued") or self.good(ticket, "running"))):
             assert count == 0
             return
@@ -266,13 +266,13 @@ class Life(RuleBasedStateMachine):
         assert len(having) == len(set(having))
 
     def teardown(self) -> None:
-        """Each diary tells its job's story by the table of transitions, and nothing else."""
+        """Each event log tells its job's story by the table of transitions, and nothing else."""
         with self.engine.connect() as connection:
             for job in self.model:
-                check_diary([(event.fact, event.status) for event in read.diary(connection, job)])
+                check_event_log([(event.fact, event.status) for event in read.event_log(connection, job)])
 
 
-def check_diary(lines: list[tuple[str, str]]) -> None:
+def check_event_log(lines: list[tuple[str, str]]) -> None:
     """Every line follows from the one before it by the table of transitions."""
     assert lines[0] == ("accepted", "waiting")
     before = Status.WAITING
@@ -282,9 +282,9 @@ def check_diary(lines: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.usefixtures("shop")
-def test_life(engine: sa.Engine, bare: psycopg2.extensions.connection, shop: Recipe) -> None:
-    """Ledger and model agree after every step of any story; every diary follows the table of transitions."""
-    Life.engine, Life.bare, Life.recipe = engine, bare, shop
+def test_life(engine: sa.Engine, raw: psycopg2.extensions.connection, shop: Recipe) -> None:
+    """Ledger and model agree after every step of any story; event logs follow the table of transitions."""
+    Life.engine, Life.raw, Life.recipe = engine, raw, shop
     run_state_machine_as_test(
         Life,
         settings=settings(

@@ -80,7 +80,7 @@ def main() -> None:
         order, arguments = json.loads(line)
         try:
             answer = {"answer": desk.orders[order](**arguments)}
-        except Exception as error:  # noqa: BLE001 -- told to whoever gave the order
+        except Exception as error:  # noqa: BLE001 -- told to the person who gave the order
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
 

@@ -1,4 +1,4 @@
-"""The provider's door: the Messages API over HTTP/1.1 on the loopback, faults and all."""
+"""The provider's API: the Messages API over HTTP/1.1 on the loopback, faults and all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.provider.webhooks import Webhooks
 
 _ROUTE = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Messages(?:/(?P<sid>[^/]+))?\.json")
 _NO_LINGER = struct.pack("ii", 1, 0)
-#: How soon a closed door is noticed, in seconds.
+#: How soon a closed API is noticed, in seconds.
 _GLANCE = 0.02
 
 
@@ -84,7 +84,7 @@ class Listener(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever leaves before the answer is none of our business; anything else is told."""
+        """Anyone who leaves before the answer is none of our business; anything else is told."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from hms_floor.local import embedded
 from hms_oms.database import connections, migrate
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.messages import outbox
 from hms_ops.paging import callbacks
 from hms_ops.paging.pager import Delivery
@@ -84,7 +84,7 @@ class Run:
 class Storm:
     """Runs on a ledger whose clock can be moved, with a sender that has little patience."""
 
-    def __init__(self, engine: sa.Engine, connection: Bare, provider: Provider) -> None:
+    def __init__(self, engine: sa.Engine, connection: RawConnection, provider: Provider) -> None:
         self._engine = engine
         self._connection = connection
         self._provider = provider

@@ -62,7 +62,7 @@ CALLBACKS: Sequence[Callable[[Fault], Fault]] = (
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """The faults that strike one text. The door is closed for so many attempts first.
+    """The faults that strike one text. The API is closed for so many attempts first.
 
     `lost`: an answer is lost on the way. `blind`: the list does not show what it should for so long that it
     cannot be relied upon.
@@ -89,7 +89,7 @@ def weather(seed: int) -> Weather:
         "failing": partial(faults.failing, dice.choice((30003, 30008))),
         "lost": dice.choice(LOST),
         "nothing": dice.choice(NOTHING),
-        # Sent anew each time, until the provider is back.
+        # Sent again each time, until the provider is back.
         "outage": partial(dice.choice(OUTAGES), times=dice.randint(2, 6)),
     }
     after = [dice.choice(NOT_SENT)() for _ in range(dice.choice((0, 0, 1)))]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.database import connections as door
-from hms_oms.database.connections import Bare
+from hms_oms.database import connections as ledger_connections
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, losses, reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Completion
@@ -30,9 +30,9 @@ WHO: dict[str, Any] = {"who": "boss", "reason": None}
 class Contender(threading.Thread):
     """Runs `work` on a connection of its own, named so that its waiting can be seen."""
 
-    def __init__(self, url: str, work: Callable[[Bare], Any]) -> None:
+    def __init__(self, url: str, work: Callable[[RawConnection], Any]) -> None:
         super().__init__(daemon=True)
-        self._connection = door.connect(url, "contender")
+        self._connection = ledger_connections.connect(url, "contender")
         self._work = work
         self.answer: Any = None
         self.start()
@@ -65,25 +65,25 @@ class Contender(threading.Thread):
 
 
 @pytest.fixture
-def winner(database: str) -> Iterator[Bare]:
+def winner(database: str) -> Iterator[RawConnection]:
     """A connection that commits when told to."""
-    connection = door.connect(database, "winner", autocommit=False)
+    connection = ledger_connections.connect(database, "winner", autocommit=False)
     yield connection
     connection.close()
 
 
-def running(engine: sa.Engine, bare: Bare, shop: Recipe, number: int = 1) -> Ticket:
+def running(engine: sa.Engine, raw: RawConnection, shop: Recipe, number: int = 1) -> Ticket:
     """The ticket of a job whose first step runs."""
     job = order(engine, shop, number)
-    ledger.take(bare, "shop", 1)
-    assert claim(bare, job.id, "pick") is not None
+    ledger.take(raw, "shop", 1)
+    assert claim(raw, job.id, "pick") is not None
     return Ticket(job.id, 1, "pick")
 
 
-def queued(engine: sa.Engine, bare: Bare, shop: Recipe) -> Ticket:
+def queued(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> Ticket:
     """The ticket of a job that stands in the window."""
     job = order(engine, shop)
-    ledger.take(bare, "shop", 1)
+    ledger.take(raw, "shop", 1)
     return Ticket(job.id, 1, "pick")
 
 
@@ -103,9 +103,11 @@ def cancel(url: str, ticket: Ticket, *, now: bool) -> list[Ticket]:
     return found
 
 
-def test_claim_then_cancel(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+def test_claim_then_cancel(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
+) -> None:
     """A cancel that comes second waits for the claim, then finds a running step and asks it to stop."""
-    ticket = queued(engine, bare, shop)
+    ticket = queued(engine, raw, shop)
     assert ledger.claim(winner, [(ticket, 60)], "w")
     contender = Contender(database, lambda _: cancel(database, ticket, now=False))
     contender.wait_for_lock(engine)
@@ -114,9 +116,11 @@ def test_claim_then_cancel(engine: sa.Engine, bare: Bare, winner: Bare, database
     assert look(engine, ticket.job).status == "running"
 
 
-def test_cancel_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+def test_cancel_then_claim(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
+) -> None:
     """A claim that comes second waits for the cancel, then finds its ticket void."""
-    ticket = queued(engine, bare, shop)
+    ticket = queued(engine, raw, shop)
     with engine.connect() as connection:
         commands.cancel(connection, [ticket.job], **WHO)
         contender = Contender(database, lambda own: ledger.claim(own, [(ticket, 60)], "w"))
@@ -127,10 +131,10 @@ def test_cancel_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database
 
 
 def test_complete_then_recovery(
-    engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
 ) -> None:
     """Recovery passes by a row whose worker is just reporting, and takes nothing back."""
-    ticket = running(engine, bare, shop)
+    ticket = running(engine, raw, shop)
     assert ledger.complete(winner, [report(ticket)], "w")
     assert Contender(database, lambda own: losses.lose(own, [ticket], "test")).finish() == 0
     winner.commit()
@@ -138,10 +142,10 @@ def test_complete_then_recovery(
 
 
 def test_recovery_then_complete(
-    engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
 ) -> None:
     """A report that comes while recovery takes the step back waits, and is then refused."""
-    ticket = running(engine, bare, shop)
+    ticket = running(engine, raw, shop)
     assert losses.lose(winner, [ticket], "test") == 1
     contender = Contender(database, lambda own: ledger.complete(own, [report(ticket)], "w"))
     contender.wait_for_lock(engine)
@@ -151,10 +155,10 @@ def test_recovery_then_complete(
 
 
 def test_complete_then_complete(
-    engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
 ) -> None:
     """Two reports of the same step: the second waits, and is refused."""
-    ticket = running(engine, bare, shop)
+    ticket = running(engine, raw, shop)
     assert ledger.complete(winner, [report(ticket)], "w")
     contender = Contender(database, lambda own: ledger.complete(own, [report(ticket)], "w"))
     contender.wait_for_lock(engine)
@@ -162,9 +166,11 @@ def test_complete_then_complete(
     assert contender.finish() == {}
 
 
-def test_claim_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+def test_claim_then_claim(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
+) -> None:
     """A doubled message: the second claim waits for the first, and is void."""
-    ticket = queued(engine, bare, shop)
+    ticket = queued(engine, raw, shop)
     assert ledger.claim(winner, [(ticket, 60)], "w")
     contender = Contender(database, lambda own: ledger.claim(own, [(ticket, 60)], "v"))
     contender.wait_for_lock(engine)
@@ -173,7 +179,9 @@ def test_claim_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database:
     assert look(engine, ticket.job).worker == "w"
 
 
-def test_two_dispatchers(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+def test_two_dispatchers(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
+) -> None:
     """Two dispatchers never take the same job: the second passes by what the first holds."""
     jobs = [order(engine, shop, number).id for number in range(1, 7)]
     first = [taken.job for taken in ledger.take(winner, "shop", 3)]
@@ -182,7 +190,9 @@ def test_two_dispatchers(engine: sa.Engine, bare: Bare, winner: Bare, database: 
     assert (first, second) == (jobs[:3], jobs[3:])
 
 
-def test_two_reserves(engine: sa.Engine, bare: Bare, winner: Bare, database: str, returns: Recipe) -> None:
+def test_two_reserves(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, returns: Recipe
+) -> None:
     """Two agents never reserve the same job."""
     from hms_act import accept
 
@@ -190,9 +200,9 @@ def test_two_reserves(engine: sa.Engine, bare: Bare, winner: Bare, database: str
         with engine.begin() as connection:
             job = accept.start_job(connection, returns, {}, requested_by="test").job
         ticket = Ticket(job.id, 1, "receive")
-        ledger.take(bare, "returns", 1)
-        ledger.claim(bare, [(ticket, 60)], "w")
-        ledger.complete(bare, [ledger.completion(ticket, returns, Done(), by_agent=False)], "w")
+        ledger.take(raw, "returns", 1)
+        ledger.claim(raw, [(ticket, 60)], "w")
+        ledger.complete(raw, [ledger.completion(ticket, returns, Done(), by_agent=False)], "w")
     first = reservations.reserve(winner, "returns-desk", agent="ann")
     second = Contender(database, lambda own: reservations.reserve(own, "returns-desk", agent="bob")).finish()
     winner.commit()
@@ -200,12 +210,14 @@ def test_two_reserves(engine: sa.Engine, bare: Bare, winner: Bare, database: str
     assert {first.ticket.job, second.ticket.job} == {1, 2}
 
 
-def test_take_then_promote(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+def test_take_then_promote(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
+) -> None:
     """A job promoted while it is being taken is called back from the window and is the next one again."""
     job = order(engine, shop)
     assert [taken.job for taken in ledger.take(winner, "shop", 1)] == [job.id]
 
-    def promote(_: Bare) -> list[int]:
+    def promote(_: RawConnection) -> list[int]:
         own = sa.create_engine(
             database.replace("postgresql://", "postgresql+psycopg2://"),
             connect_args={"application_name": "contender"},
@@ -217,13 +229,15 @@ def test_take_then_promote(engine: sa.Engine, bare: Bare, winner: Bare, database
     contender.wait_for_lock(engine)
     winner.commit()
     assert contender.finish() == [job.id]
-    assert claim(bare, job.id, "pick") is None
-    assert [(taken.job, taken.attempt) for taken in ledger.take(bare, "shop", 1)] == [(job.id, 2)]
+    assert claim(raw, job.id, "pick") is None
+    assert [(taken.job, taken.attempt) for taken in ledger.take(raw, "shop", 1)] == [(job.id, 2)]
 
 
-def test_pause_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+def test_pause_then_claim(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
+) -> None:
     """A ticket claimed while its queue is being paused is void once the pause is there."""
-    ticket = queued(engine, bare, shop)
+    ticket = queued(engine, raw, shop)
     with engine.connect() as connection:
         assert commands.pause(connection, "shop", **WHO) == 1
         contender = Contender(database, lambda own: ledger.claim(own, [(ticket, 60)], "w"))
@@ -233,10 +247,10 @@ def test_pause_then_claim(engine: sa.Engine, bare: Bare, winner: Bare, database:
     assert look(engine, ticket.job).status == "waiting"
 
 
-def person(url: str, change: Callable[[sa.Connection], Any]) -> Callable[[Bare], Any]:
+def person(url: str, change: Callable[[sa.Connection], Any]) -> Callable[[RawConnection], Any]:
     """Do something through an engine of its own, as a person does, in a contender's thread."""
 
-    def work(_: Bare) -> Any:
+    def work(_: RawConnection) -> Any:
         own = sa.create_engine(
             url.replace("postgresql://", "postgresql+psycopg2://"),
             connect_args={"application_name": "contender"},
@@ -335,13 +349,15 @@ def test_undo_then_undo(engine: sa.Engine, database: str, shop: Recipe) -> None:
     assert look(engine, job).attempt == 2
 
 
-def test_claim_then_undo(engine: sa.Engine, bare: Bare, winner: Bare, database: str, shop: Recipe) -> None:
+def test_claim_then_undo(
+    engine: sa.Engine, raw: RawConnection, winner: RawConnection, database: str, shop: Recipe
+) -> None:
     """Undoing a promotion waits for a claim, and then leaves a job that has started where it is."""
     job = order(engine, shop).id
     with engine.begin() as connection:
         change = changes.begin(connection, "promote", who="boss")
         commands.promote(connection, job, **WHO, change=change)
-    ledger.take(bare, "shop", 1)
+    ledger.take(raw, "shop", 1)
     assert ledger.claim(winner, [(Ticket(job, 1, "pick"), 60)], "w")
 
     def take_back(own: sa.Connection) -> str:

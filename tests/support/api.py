@@ -1,4 +1,4 @@
-"""A door of one's own: the real server as a process, forked from one that has imported it already."""
+"""An API of its own: the real server as a process, forked from one that has imported it already."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _FORKS.set_forkserver_preload(["hms_floor.serve", "hms_floor.api.app", "hms_floo
 
 
 @dataclass
-class OpenDoor:
-    """A door that is open: where it is, what it was started with, and its process."""
+class RunningApi:
+    """An API that is open: where it is, what it was started with, and its process."""
 
     url: str
     settings: Settings
@@ -38,21 +38,21 @@ class OpenDoor:
         return tokens.issue(self.settings, actor=actor, roles=given, queues=list(queues), hours=1).token
 
     def environment(self, badge: str | None = None) -> dict[str, str]:
-        """What a program needs to find this door; with the badge of its home unless another is given."""
+        """What a program needs to find this API; with the badge of its home unless another is given."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
         return kept | self.found | ({"HMS_BADGE": badge} if badge else {})
 
     @property
     def found(self) -> dict[str, str]:
-        """Where this door and its home are."""
+        """Where this API and its home are."""
         return {"HMS_URL": self.url, "HMS_HOME": str(self.settings.home)}
 
 
 @contextmanager
 def standing(
     database: str, broker: str, home: Path, recipes: Path = RECIPES, port: int | None = None, **also: str
-) -> Iterator[OpenDoor]:
-    """A door on a database for as long as the block lasts; `also` are further settings."""
+) -> Iterator[RunningApi]:
+    """An API on a database for as long as the block lasts; `also` are further settings."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("HMS_")},
         "HMS_HOME": str(home),
@@ -70,9 +70,9 @@ def standing(
     process.start()
     url = f"http://127.0.0.1:{configured.floor_port}"
     try:
-        wait_until(lambda: _answers(url) or not process.is_alive(), "the door to open")
+        wait_until(lambda: _answers(url) or not process.is_alive(), "the API to open")
         assert process.is_alive(), log.read_text()
-        yield OpenDoor(url, configured, process)
+        yield RunningApi(url, configured, process)
     finally:
         process.terminate()
         process.join(10)

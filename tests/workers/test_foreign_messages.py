@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hms_oms.broker import envelope
-from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Crew, wait_until
 from tests.workers.test_running import ended, order
@@ -152,7 +152,7 @@ def test_nothing_but_a_refusal_comes_of_a_changed_part(value: Any, part: str) ->
 @pytest.fixture
 def client(broker: str) -> Iterator[redis.Redis]:
     """What somebody with Redis' password can do."""
-    with redis_door.client(broker) as opened:
+    with redis_tickets.client(broker) as opened:
         yield opened
 
 

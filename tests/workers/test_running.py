@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.broker import waiting_tickets as redis_door
+from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.jobs import read
 from hms_oms.jobs.records import Job
 from hms_oms.recipes.recipes import Recipe
@@ -88,12 +88,12 @@ def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, b
         commands.limit(connection, "shop", window=50, starts_per_minute=None, who="test")
     for number in range(20):
         order(engine, shop, number + 1, name="Ermintrude Quux", phone="+12025550123")
-    bare = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
-    client = redis_door.client(broker)
-    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client), BrokerWatch(broker)).turn()
-    bare.close()
+    raw = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+    client = redis_tickets.client(broker)
+    Dispatcher(make_app(broker), engine, raw, Recovery(raw, client), BrokerWatch(broker)).turn()
+    raw.close()
 
-    assert len(redis_door.tickets(client, ["shop"])) == 20
+    assert len(redis_tickets.tickets(client, ["shop"])) == 20
     dump = b"".join(
         piece
         for key in client.scan_iter()
@@ -126,10 +126,10 @@ def test_a_moved_job_runs_where_it_was_moved(
     with engine.begin() as connection:
         commands.move(connection, [job], "returns", who="boss", reason=None)
         commands.limit(connection, "returns", window=5, starts_per_minute=None, who="test")
-    bare = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
-    client = redis_door.client(broker)
+    raw = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+    client = redis_tickets.client(broker)
     client.lpush("returns", b"not a message of ours")
-    Dispatcher(make_app(broker), engine, bare, Recovery(bare, client), BrokerWatch(broker)).turn()
-    bare.close()
-    assert redis_door.tickets(client, ["shop"]) == set()
-    assert f"job-{job}.1.pick" in redis_door.tickets(client, ["returns"])
+    Dispatcher(make_app(broker), engine, raw, Recovery(raw, client), BrokerWatch(broker)).turn()
+    raw.close()
+    assert redis_tickets.tickets(client, ["shop"]) == set()
+    assert f"job-{job}.1.pick" in redis_tickets.tickets(client, ["returns"])

@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.runtime.errors import HmsError
 
 _HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def inspectors() -> tuple[Inspector, ...]:
     return tuple(sorted(rows, key=lambda inspector: inspector.id))
 
 
-def seed(connection: Bare) -> int:
+def seed(connection: RawConnection) -> int:
     """Bring the roster in the database up to the file; how many inspectors are new or changed.
 
     Loads stay as they are. The caller commits.
@@ -58,7 +58,7 @@ def seed(connection: Bare) -> int:
         return cursor.rowcount
 
 
-def assign(connection: Bare, *, application: int, job: int, county_fips: str) -> Inspector:
+def assign(connection: RawConnection, *, application: int, job: int, county_fips: str) -> Inspector:
     """The inspector who visits this application: the one it has, else the least busy of its state.
 
     Joins the connection's transaction; until that ends, other assignments in the state wait. Raises

@@ -53,7 +53,7 @@ def write(stream: TextIO, applications: int, seed: int, today: date) -> None:
             open_quotes += not cells
             if cells:
                 writer.writerow(cells)
-    # At the end, where they can swallow nothing, whoever reads the file.
+    # At the end, where they can swallow nothing, anyone who reads the file.
     for _ in range(open_quotes):
         stream.write(f'{farms.application()["app_id"]},"Two Rivers Ranch\n')
 

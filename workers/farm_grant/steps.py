@@ -36,7 +36,7 @@ def notify(run: StepRun) -> Mapping[str, Any]:
     """Text the applicant who will come, or why nobody will.
 
     A number that cannot be dialled stands in the outbox as it was written: no answer is left out, and
-    whoever sends it sees that it could not be.
+    anyone who sends it sees that it could not be.
     """
     phone = rules.e164(run.payload["phone"])
     run.text(phone or run.payload["phone"], _news(run))

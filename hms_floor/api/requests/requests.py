@@ -1,4 +1,4 @@
-"""What is asked at the door, as documents: camelCase, no field that is unknown, no value bent into shape."""
+"""What is asked at the API, as documents: camelCase, no field that is unknown, no value bent into shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the door answers, as documents: camelCase, times RFC 3339 in UTC."""
+"""What the API answers, as documents: camelCase, times RFC 3339 in UTC."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ Json = dict[str, Any]
 
 
 class Answer(BaseModel):
-    """A document of the door."""
+    """A document of the API."""
 
     model_config = ConfigDict(from_attributes=True, alias_generator=to_camel, populate_by_name=True)

@@ -159,7 +159,7 @@ class Silences(Answer):
 
 
 class Rung(Answer):
-    """A step of the ladder: who is called how many minutes after the call began."""
+    """A step of the escalation policy: who is called how many minutes after the call began."""
 
     after_minutes: float
     recipients: list[str]

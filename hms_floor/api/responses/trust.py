@@ -91,6 +91,6 @@ class Health(Answer):
 
 
 class Ready(Answer):
-    """The door may be used."""
+    """The API may be used."""
 
     status: str

@@ -1,1 +1,1 @@
-"""What may be asked at the door, one module for each noun."""
+"""What may be asked at the API, one module for each noun."""

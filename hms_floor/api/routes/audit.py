@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.requests.requests import Cursor, Limit, Moment, Word
 from hms_floor.api.responses import trust as answers
 from hms_oms.access import audit
@@ -17,7 +17,7 @@ router = APIRouter(route_class=Guarded, tags=["audit"])
 
 @router.get("/audit", response_model=answers.Trail)
 def find(
-    door: TheDoor,
+    app_state: TheAppState,
     actor: Annotated[Word | None, Query()] = None,
     action: Annotated[Word | None, Query(description="As `POST /jobs/{id}/cancel`.")] = None,
     subject: Annotated[Word | None, Query(description="As `job-219` or a queue's name.")] = None,
@@ -28,6 +28,6 @@ def find(
 ) -> dict[str, Any]:
     """The lines of the trail, newest first."""
     wanted = audit.Wanted(actor, action, subject, since, until)
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = audit.find(connection, wanted, limit=limit, after=cursor)
     return {"entries": found, "next": str(found[-1].id) if len(found) == limit else None}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Cursor, Limit, Reasoned, Word
 from hms_floor.api.responses import trust as answers
@@ -22,10 +22,10 @@ router = APIRouter(route_class=Guarded, tags=["badges"])
 
 
 @router.post("/badges", status_code=201, response_model=answers.IssuedBadge)
-def issue(door: TheDoor, who: Who, wanted: requests.IssueBadge) -> dict[str, Any]:
+def issue(app_state: TheAppState, who: Who, wanted: requests.IssueBadge) -> dict[str, Any]:
     """Issue a badge. Its token is told this once, and kept nowhere."""
     issued = tokens.issue(
-        door.settings,
+        app_state.settings,
         actor=wanted.actor,
         roles=[Role(word) for word in wanted.roles],
         queues=list(dict.fromkeys(wanted.queues)),
@@ -39,7 +39,7 @@ def issue(door: TheDoor, who: Who, wanted: requests.IssueBadge) -> dict[str, Any
         "queues": list(badge.queues),
     }
     expires_at = datetime.fromtimestamp(int(badge.expires_at), UTC)
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         register.register(connection, **found, issued_by=who.actor, expires_at=expires_at)
         detail = {name: found[name] for name in ("actor", "roles", "queues")}
         audit.write(connection, [who.act(badge.jti, status=201, reason=wanted.reason, detail=detail)])
@@ -47,32 +47,32 @@ def issue(door: TheDoor, who: Who, wanted: requests.IssueBadge) -> dict[str, Any
 
 
 @router.get("/badges", response_model=answers.Badges)
-def find(door: TheDoor, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
+def find(app_state: TheAppState, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
     """The badges on the register, newest first."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = register.find(connection, limit=limit, after=cursor)
     return {"badges": found, "next": str(found[-1].id) if len(found) == limit else None}
 
 
 @router.post("/badges/{jti}/revoke", response_model=answers.Badge)
 def revoke(
-    door: TheDoor,
+    app_state: TheAppState,
     who: Who,
     jti: Annotated[Word, Path(description="The number of the badge.")],
     wanted: Reasoned | None = None,
 ) -> Any:
     """Take a badge back, also one of an identity provider: it is refused within two seconds."""
     reason = wanted.reason if wanted else None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = register.revoke(connection, jti, who=who.actor, reason=reason)
         audit.write(connection, [who.act(jti, reason=reason)])
     return found
 
 
 @router.get("/me", response_model=answers.Me)
-def me(door: TheDoor, who: Who) -> dict[str, Any]:
+def me(app_state: TheAppState, who: Who) -> dict[str, Any]:
     """What the badge that comes with this request says, what time the ledger has, and the office's zone."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         now = health.clock(connection)
     return {
         "actor": who.actor,
@@ -81,5 +81,5 @@ def me(door: TheDoor, who: Who) -> dict[str, Any]:
         "jti": who.badge.jti,
         "expiresAt": datetime.fromtimestamp(int(who.badge.expires_at), UTC),
         "now": now,
-        "timezone": str(door.settings.zone),
+        "timezone": str(app_state.settings.zone),
     }

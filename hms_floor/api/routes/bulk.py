@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from hms_floor.api import filters, visible
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.app_state import BULK_SECONDS, Door, TheDoor
+from hms_floor.api.app_state import BULK_SECONDS, AppState, TheAppState
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.requests import bulk as asked_bulk
 from hms_floor.api.requests import requests
@@ -56,7 +56,7 @@ class _Came:
 
 
 @router.post("/jobs/bulk", response_model=answers.BulkDone)
-def bulk(door: TheDoor, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
+def bulk(app_state: TheAppState, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
     """Change many jobs, ten thousand in a transaction; with `dryRun` only count them.
 
     The same roles are needed as for one job. More than a hundred are changed only with a reason, and with
@@ -64,15 +64,15 @@ def bulk(door: TheDoor, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
     """
     who.require(f"POST /jobs/{{id}}/{wanted.action}")
     came = _Came()
-    pages = _named(door, wanted, came) if wanted.ids else _meant(door, who, wanted, came)
+    pages = _named(app_state, wanted, came) if wanted.ids else _meant(app_state, who, wanted, came)
     undo = None
     if not wanted.dry_run:
         _require_confirmed(wanted, came.able)
         for page in pages:
-            _turn(door, who, wanted, page, came)
-        undo = _offer(door, came)
+            _turn(app_state, who, wanted, page, came)
+        undo = _offer(app_state, came)
     if wanted.dry_run:
-        with door.writing() as connection:
+        with app_state.writing() as connection:
             audit.write(connection, [_act(who, wanted, came.able)])
     return {
         "dryRun": wanted.dry_run,
@@ -106,18 +106,18 @@ def _require_confirmed(wanted: asked_bulk.AnyBulk, able: int) -> None:
         )
 
 
-def _offer(door: Door, came: _Came) -> dict[str, Any] | None:
+def _offer(app_state: AppState, came: _Came) -> dict[str, Any] | None:
     """How to undo what was changed; the seconds count from here, when all of it is done."""
     if came.change is None or not came.changed:
         return None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         changes.prolong(connection, came.change)
         return visible.undo(connection, came.change)
 
 
-def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int]]:
+def _named(app_state: AppState, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int]]:
     ids = list(dict.fromkeys(map(visible.number, wanted.ids)))
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         known = commands.statuses(connection, ids)
         replaced = commands.key_holders(connection, ids) if wanted.action == "reinstate" else {}
         if wanted.action == "move":
@@ -133,7 +133,9 @@ def _named(door: Door, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int
     return [ids[::-1] if wanted.action == "promote" else ids]
 
 
-def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> Iterator[Sequence[int]]:
+def _meant(
+    app_state: AppState, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came
+) -> Iterator[Sequence[int]]:
     given = wanted.filter
     meant = filters.of(
         who,
@@ -145,7 +147,7 @@ def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> 
         created_from=given.created_from if "created_from" in given.model_fields_set else None,
         created_to=given.created_to if "created_to" in given.model_fields_set else None,
     )
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         for queue in filter(None, (meant.queue, wanted.queue if wanted.action == "move" else None)):
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, meant)
@@ -157,7 +159,7 @@ def _meant(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came) -> 
     if not wanted.dry_run:
         came.left.update({status: number for status, number in census.items() if status not in able})
     statuses = tuple(status.value for status in able if status in census)
-    return _pages(door, dataclasses.replace(meant, status=statuses)) if statuses else iter(())
+    return _pages(app_state, dataclasses.replace(meant, status=statuses)) if statuses else iter(())
 
 
 def _replaced(connection: Connection, meant: Filter) -> dict[int, int]:
@@ -193,11 +195,11 @@ def _told(replaced: Mapping[int, int]) -> str | None:
     return f"cannot be reinstated: {', '.join(pairs[:5])}{more}"
 
 
-def _pages(door: Door, meant: Filter) -> Iterator[Sequence[int]]:
+def _pages(app_state: AppState, meant: Filter) -> Iterator[Sequence[int]]:
     """The ids of a filter, newest first, so that jobs which come meanwhile are not among them."""
     last: int | None = None
     while True:
-        with door.reading() as connection:
+        with app_state.reading() as connection:
             page = commands.page(connection, meant, limit=PAGE, after=last)
         if not page:
             return
@@ -205,8 +207,10 @@ def _pages(door: Door, meant: Filter) -> Iterator[Sequence[int]]:
         last = page[-1]
 
 
-def _turn(door: Door, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int], came: _Came) -> None:
-    with door.writing(BULK_SECONDS) as connection:
+def _turn(
+    app_state: AppState, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int], came: _Came
+) -> None:
+    with app_state.writing(BULK_SECONDS) as connection:
         if came.change is None and wanted.action != "retry":
             came.change = changes.begin(connection, wanted.action, who=who.actor)
         changed, running = _change(connection, who, wanted, page, came.change)

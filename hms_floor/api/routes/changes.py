@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.app_state import BULK_SECONDS, TheDoor
+from hms_floor.api.app_state import BULK_SECONDS, TheAppState
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Reasoned
 from hms_floor.api.responses import jobs as answers
@@ -23,22 +23,24 @@ ChangePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
 
 
 @router.get("/changes", response_model=answers.Changes)
-def find(door: TheDoor, who: Who) -> dict[str, Any]:
+def find(app_state: TheAppState, who: Who) -> dict[str, Any]:
     """What you can still undo, the newest first; a manager sees what others have changed, too."""
     everybody = bool(who.badge.roles & MANAGERS)
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = changes.undoable(connection, None if everybody else who.actor)
     return {"changes": [visible.change(each) for each in found]}
 
 
 @router.post("/changes/{id}/undo", response_model=answers.Undone)
-def take_back(door: TheDoor, who: Who, number: ChangePath, wanted: Reasoned | None = None) -> dict[str, Any]:
+def take_back(
+    app_state: TheAppState, who: Who, number: ChangePath, wanted: Reasoned | None = None
+) -> dict[str, Any]:
     """Undo a change of your own, a manager anybody's: once, within its time.
 
     What has been changed again since, or has started, stays as it is and is counted.
     """
     manager = bool(who.badge.roles & MANAGERS)
-    with door.writing(BULK_SECONDS) as connection:
+    with app_state.writing(BULK_SECONDS) as connection:
         done = undo.undo(connection, number, who=who.actor, manager=manager)
         found = done.change
         names = [job_name(job) for job in done.restored]

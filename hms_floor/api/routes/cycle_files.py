@@ -17,7 +17,7 @@ from hms_act.cycle_preview import Preview
 from hms_act.files import csv_rows, json_lines, majority
 from hms_act.files.csv_rows import Refusal, Row
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.app_state import Door, TheDoor
+from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.requests.requests import JobType, Minutes, Word
 from hms_floor.api.responses import cycles as answers
@@ -69,7 +69,7 @@ _UploadId = Annotated[
 @router.post("/cycles", status_code=201, response_model=answers.AcceptedCycle, openapi_extra=_FILE)
 async def accept(
     request: Request,
-    door: TheDoor,
+    app_state: TheAppState,
     who: Who,
     job_type: _Type,
     sla_minutes: _Minutes = None,
@@ -82,11 +82,11 @@ async def accept(
     A file of which one reason refuses more than half of the rows starts nothing, unless it is said so.
     """
     kind = _kind(request)
-    with _place(door, who):
+    with _place(app_state, who):
         stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
         return await run_in_threadpool(
             _accept,
-            door,
+            app_state,
             who,
             stream,
             kind,
@@ -101,7 +101,7 @@ async def accept(
 @router.post("/cycles/preview", response_model=answers.Preview, openapi_extra=_FILE)
 async def look(
     request: Request,
-    door: TheDoor,
+    app_state: TheAppState,
     who: Who,
     job_type: _Type,
     sla_minutes: _Minutes = None,
@@ -110,24 +110,34 @@ async def look(
 ) -> dict[str, Any]:
     """Tell what starting a file would do. Nothing is changed; with `keep` the same bytes can be started."""
     kind = _kind(request)
-    with _place(door, who):
+    with _place(app_state, who):
         stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
         return await run_in_threadpool(
-            _look, door, who, stream, kind, job_type=job_type, sla_minutes=sla_minutes, name=name, keep=keep
+            _look,
+            app_state,
+            who,
+            stream,
+            kind,
+            job_type=job_type,
+            sla_minutes=sla_minutes,
+            name=name,
+            keep=keep,
         )
 
 
 @router.post("/cycles/uploads/{upload}/start", status_code=201, response_model=answers.AcceptedCycle)
-async def start(door: TheDoor, who: Who, upload: _UploadId, supersede: _Supersede = False) -> dict[str, Any]:
+async def start(
+    app_state: TheAppState, who: Who, upload: _UploadId, supersede: _Supersede = False
+) -> dict[str, Any]:
     """Accept every row of a file that was kept by a preview, as it was previewed."""
-    with _place(door, who):
-        return await run_in_threadpool(_start, door, who, upload, supersede)
+    with _place(app_state, who):
+        return await run_in_threadpool(_start, app_state, who, upload, supersede)
 
 
 @router.post("/cycles/uploads/{upload}/discard", status_code=204)
-def discard(door: TheDoor, who: Who, upload: _UploadId) -> None:
+def discard(app_state: TheAppState, who: Who, upload: _UploadId) -> None:
     """Delete a file that was kept by a preview."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         uploads.discard(connection, upload, who.actor)
         audit.write(connection, [who.act(None, status=204)])
 
@@ -139,12 +149,12 @@ def _kind(request: Request) -> str:
     return kind
 
 
-def _place(door: Door, who: Caller) -> AbstractContextManager[None]:
-    return door.shares.hold("upload", who.badge.jti, who.source)
+def _place(app_state: AppState, who: Caller) -> AbstractContextManager[None]:
+    return app_state.shares.hold("upload", who.badge.jti, who.source)
 
 
-def _recipe(door: Door, job_type: str, kind: str) -> Recipe:
-    recipe = recipes.find(door.recipes, job_type)
+def _recipe(app_state: AppState, job_type: str, kind: str) -> Recipe:
+    recipe = recipes.find(app_state.recipes, job_type)
     if kind == CSV and not recipe.columns:
         raise unprocessable(("jobType", f"{job_type} has no columns, so no CSV file can be read by it"))
     return recipe
@@ -155,7 +165,7 @@ def _rows(recipe: Recipe, stream: IO[bytes], kind: str) -> Iterator[Row | Refusa
 
 
 def _accept(
-    door: Door,
+    app_state: AppState,
     who: Caller,
     stream: IO[bytes],
     kind: str,
@@ -166,12 +176,12 @@ def _accept(
     supersede: bool,
     accept_refusals: bool,
 ) -> dict[str, Any]:
-    recipe = _recipe(door, job_type, kind)
+    recipe = _recipe(app_state, job_type, kind)
     rows = _rows(recipe, stream, kind)
     if not accept_refusals:
         rows = majority.checked(rows)
     news = cycle.accept_rows(
-        door.engine,
+        app_state.engine,
         recipe,
         rows,
         name=name,
@@ -190,28 +200,28 @@ def _accept(
     finally:
         # Also of a file that was cut off: what had come in is accepted.
         if batch is not None:
-            _note(door, who, batch, supersede)
+            _note(app_state, who, batch, supersede)
     assert batch is not None
     told = [{"line": row.line, "field": row.field, "reason": row.reason} for row in refused]
     return documents.batch(batch) | {"refusedRows": told}
 
 
-def _note(door: Door, who: Caller, batch: Batch, supersede: bool) -> None:
+def _note(app_state: AppState, who: Caller, batch: Batch, supersede: bool) -> None:
     counts = {"accepted": batch.accepted, "duplicates": batch.duplicates, "refused": batch.refused}
     counts |= {"supersede": True} if supersede else {}
     status = 201 if batch.closed_at else 400
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         act = who.act(f"cycle-{batch.id}", status=status, detail={"type": batch.type, **counts})
         audit.write(connection, [act])
 
 
-def _start(door: Door, who: Caller, upload: str, supersede: bool) -> dict[str, Any]:
-    with door.writing() as connection:
+def _start(app_state: AppState, who: Caller, upload: str, supersede: bool) -> dict[str, Any]:
+    with app_state.writing() as connection:
         kept = uploads.take(connection, upload, who.actor)
-    stream = io.BufferedReader(uploads.Pieces(door.engine, kept.id), _BUFFER)
+    stream = io.BufferedReader(uploads.Pieces(app_state.engine, kept.id), _BUFFER)
     try:
         return _accept(
-            door,
+            app_state,
             who,
             stream,
             kept.media_type,
@@ -219,16 +229,16 @@ def _start(door: Door, who: Caller, upload: str, supersede: bool) -> dict[str, A
             sla_minutes=kept.sla_minutes,
             name=kept.name,
             supersede=supersede,
-            # Whoever starts it has seen by the preview what would be refused.
+            # Anyone who starts it has seen by the preview what would be refused.
             accept_refusals=True,
         )
     finally:
-        with door.writing() as connection:
+        with app_state.writing() as connection:
             uploads.discard(connection, kept.id, who.actor)
 
 
 def _look(
-    door: Door,
+    app_state: AppState,
     who: Caller,
     stream: IO[bytes],
     kind: str,
@@ -238,11 +248,11 @@ def _look(
     name: str,
     keep: bool,
 ) -> dict[str, Any]:
-    recipe = _recipe(door, job_type, kind)
+    recipe = _recipe(app_state, job_type, kind)
     kept = None
     if keep:
         kept = uploads.keep(
-            door.engine,
+            app_state.engine,
             stream,
             actor=who.actor,
             job_type=job_type,
@@ -250,15 +260,15 @@ def _look(
             media_type=kind,
             sla_minutes=sla_minutes,
         )
-        stream = io.BufferedReader(uploads.Pieces(door.engine, kept.id), _BUFFER)
+        stream = io.BufferedReader(uploads.Pieces(app_state.engine, kept.id), _BUFFER)
     try:
-        found = cycle_preview.of(door.engine, recipe, _rows(recipe, stream, kind))
+        found = cycle_preview.of(app_state.engine, recipe, _rows(recipe, stream, kind))
     except BaseException:
         if kept is not None:
-            with door.writing() as connection:
+            with app_state.writing() as connection:
                 uploads.discard(connection, kept.id, who.actor)
         raise
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         ahead = _ahead(connection, recipe, found, sla_minutes)
     waiting = {"upload": kept and kept.id, "expiresAt": kept and documents.stamp(kept.expires_at)}
     return {"type": job_type, "name": name, **waiting, **_document(found), **ahead}

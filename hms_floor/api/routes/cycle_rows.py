@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.app_state import Door, TheDoor
+from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests.requests import Cursor, Limit
 from hms_floor.api.responses import cycles as answers
@@ -27,9 +27,11 @@ _HEADER = ("line", "field", "reason", "original")
 
 
 @router.get("/cycles/{id}/refused", response_model=answers.RefusedRows)
-def refused(door: TheDoor, number: Number, cursor: Cursor = None, limit: Limit = 50) -> dict[str, Any]:
+def refused(
+    app_state: TheAppState, number: Number, cursor: Cursor = None, limit: Limit = 50
+) -> dict[str, Any]:
     """The rows that were refused, in the order of the file, each as it came."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         cycles.get(connection, number)
         found = cycle_rows.find(connection, number, ["refused"], limit=limit, after=cursor or 0)
     more = str(found[-1].line) if len(found) == limit else None
@@ -39,11 +41,11 @@ def refused(door: TheDoor, number: Number, cursor: Cursor = None, limit: Limit =
 @router.get(
     "/cycles/{id}/refused.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}}
 )
-def refused_csv(door: TheDoor, number: Number) -> Response:
+def refused_csv(app_state: TheAppState, number: Number) -> Response:
     """All refused rows as CSV for a spreadsheet: line, field, reason and the row as it came."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         cycles.get(connection, number)
-    lines = spreadsheets.csv_lines(_HEADER, _refused(door, number))
+    lines = spreadsheets.csv_lines(_HEADER, _refused(app_state, number))
     return StreamingResponse(lines, headers=_attachment(number, "csv"), media_type=spreadsheets.CSV)
 
 
@@ -52,21 +54,21 @@ def refused_csv(door: TheDoor, number: Number) -> Response:
     response_class=Response,
     responses={200: {"content": {spreadsheets.XLSX: {}}}},
 )
-def refused_xlsx(door: TheDoor, number: Number) -> Response:
+def refused_xlsx(app_state: TheAppState, number: Number) -> Response:
     """All refused rows as an Excel workbook: line, field, reason and the row as it came."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         batch = cycles.get(connection, number)
     if batch.refused > _MOST_ROWS:
         raise Problem(
             409, f"a workbook holds {_MOST_ROWS:,} rows, and {batch.refused:,} were refused: take CSV"
         )
-    book = spreadsheets.workbook("Refused rows", _HEADER, _refused(door, number))
+    book = spreadsheets.workbook("Refused rows", _HEADER, _refused(app_state, number))
     return Response(book, headers=_attachment(number, "xlsx"), media_type=spreadsheets.XLSX)
 
 
 @router.get("/cycles/{id}/duplicates", response_model=answers.RepeatedRows)
 def duplicates(
-    door: TheDoor,
+    app_state: TheAppState,
     who: Who,
     number: Number,
     differing: Annotated[bool, Query(description="Only rows with other content than the job has.")] = False,
@@ -75,7 +77,7 @@ def duplicates(
 ) -> dict[str, Any]:
     """The rows whose key a job had already, and the fields in which they differ from it."""
     results: list[cycle_rows.Result] = ["differs"] if differing else ["known", "differs"]
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         cycles.get(connection, number)
         found = cycle_rows.find(connection, number, results, limit=limit, after=cursor or 0)
     rows = [documents.repeated_row(row) for row in found]
@@ -84,8 +86,8 @@ def duplicates(
     return {"rows": rows, "next": str(found[-1].line) if len(found) == limit else None}
 
 
-def _refused(door: Door, number: int) -> Iterator[spreadsheets.Row]:
-    with door.reading() as connection:
+def _refused(app_state: AppState, number: int) -> Iterator[spreadsheets.Row]:
+    with app_state.reading() as connection:
         for row in cycle_rows.every(connection, number, ["refused"]):
             yield row.line, row.field, row.reason, row.original
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.requests.requests import Cursor, Limit
 from hms_floor.api.responses import cycles as answers
 from hms_floor.presentation import documents
@@ -19,9 +19,9 @@ router = APIRouter(route_class=Guarded, tags=["cycles"])
 
 
 @router.get("/cycles", response_model=answers.Cycles)
-def find(door: TheDoor, cursor: Cursor = None, limit: Limit = 20) -> dict[str, Any]:
+def find(app_state: TheAppState, cursor: Cursor = None, limit: Limit = 20) -> dict[str, Any]:
     """List the cycles, newest first."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = cycles.find(connection, limit, after=cursor)
     more = str(found[-1].id) if len(found) == limit else None
     return {"cycles": [documents.batch(each) for each in found], "next": more}
@@ -29,11 +29,11 @@ def find(door: TheDoor, cursor: Cursor = None, limit: Limit = 20) -> dict[str, A
 
 @router.get("/cycles/{id}", response_model=answers.CycleReport)
 def get(
-    door: TheDoor,
+    app_state: TheAppState,
     number: Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="The number of a cycle.")],
 ) -> dict[str, Any]:
     """What came of a cycle so far."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         return _report(cycles.report(connection, number), cycle_rows.refusals(connection, number))
 
 

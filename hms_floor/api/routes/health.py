@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.app_state import Door, TheDoor
+from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import busy
 from hms_floor.api.responses import trust as answers
 from hms_oms.database import schema_revision
@@ -25,9 +25,9 @@ async def alive() -> dict[str, Any]:
 
 
 @router.get("/healthz", response_model=answers.Health)
-async def healthy(door: TheDoor, response: Response) -> dict[str, Any]:
+async def healthy(app_state: TheAppState, response: Response) -> dict[str, Any]:
     """How the installation stands, part by part; 503 if a part has failed that people must be called for."""
-    parts = await _parts(door)
+    parts = await _parts(app_state)
     failing = [part for part in parts if part.vital]
     response.status_code = 503 if failing else 200
     postgresql = next(part for part in parts if part.name == "PostgreSQL")
@@ -43,26 +43,26 @@ async def healthy(door: TheDoor, response: Response) -> dict[str, Any]:
 
 
 @router.get("/readyz", response_model=answers.Ready)
-async def ready(door: TheDoor) -> dict[str, Any]:
+async def ready(app_state: TheAppState) -> dict[str, Any]:
     """Whether requests may come: PostgreSQL answers, at the revision that this version needs."""
-    postgresql = (await _parts(door))[0]
+    postgresql = (await _parts(app_state))[0]
     if postgresql.light == health.BAD:
         raise busy(postgresql.words, 5)
-    wrong = schema_revision.mismatch(await run_in_threadpool(_revision, door))
+    wrong = schema_revision.mismatch(await run_in_threadpool(_revision, app_state))
     if wrong is not None:
         raise busy(str(wrong), 30)
     return {"status": "ok"}
 
 
-async def _parts(door: Door) -> list[health.Part]:
+async def _parts(app_state: AppState) -> list[health.Part]:
     """How each part stands; right after the start the first answers are awaited, on no thread."""
-    while not door.observer.looked:
+    while not app_state.observer.looked:
         await asyncio.sleep(0.02)
-    return door.observer.parts()
+    return app_state.observer.parts()
 
 
-def _revision(door: Door) -> str | None:
-    with door.reading() as connection:
+def _revision(app_state: AppState) -> str | None:
+    with app_state.reading() as connection:
         return schema_revision.applied(connection)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Cursor, IncidentRef, Limit, QueueName, Reasoned
@@ -41,7 +41,7 @@ WordPath = Annotated[str, Path(pattern="^[a-z][a-z_-]{0,60}$")]
 
 @router.get("/incidents", response_model=answers.Incidents)
 def find(
-    door: TheDoor,
+    app_state: TheAppState,
     zone: Zone,
     state: Annotated[list[requests.IncidentState], Query(description="All, where none is named.")] = [],  # noqa: B006
     queue: Annotated[QueueName | None, Query()] = None,
@@ -49,7 +49,7 @@ def find(
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """List incidents, newest first."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         if queue is not None:
             commands.require_queue(connection, queue)
         found = actions.find(connection, state or STATES, queue, limit=limit, after=cursor)
@@ -58,9 +58,9 @@ def find(
 
 
 @router.get("/incidents/{id}", response_model=answers.IncidentWithTimeline)
-def get(door: TheDoor, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
+def get(app_state: TheAppState, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
     """Everything about one incident."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = actions.get(connection, incident)
         late = late_jobs.of(connection, found)
         texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
@@ -75,7 +75,7 @@ def get(door: TheDoor, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
 
 @router.get("/incidents/{id}/jobs", response_model=answers.LateJobs)
 def jobs(
-    door: TheDoor,
+    app_state: TheAppState,
     who: Who,
     incident: Named,
     order: Annotated[requests.LateOrder, Query(description="What they are sorted by.")] = "deadline",
@@ -86,7 +86,7 @@ def jobs(
     if order == "name" and not who.sees_payloads:
         raise Problem(403, "names are in payloads: to sort by them needs a badge that may see payloads")
     skip = cursor or 0
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found, now = actions.get(connection, incident), health.clock(connection)
         rows = late_jobs.page(connection, found, now, order=order, limit=limit, skip=skip)
     shown = [
@@ -105,50 +105,54 @@ def jobs(
 
 
 @router.post("/incidents/{id}/comments", status_code=201, response_model=answers.Incident)
-def comment(door: TheDoor, who: Who, incident: Named, wanted: requests.Comment) -> dict[str, Any]:
+def comment(app_state: TheAppState, who: Who, incident: Named, wanted: requests.Comment) -> dict[str, Any]:
     """Say something about an incident, for its history."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = actions.comment(connection, incident, who.actor, wanted.text, health.clock(connection))
         audit.write(connection, [who.act(found.name, status=201)])
-        return _shown(door.settings.zone, found)
+        return _shown(app_state.settings.zone, found)
 
 
 @router.post("/incidents/{id}/ack", response_model=answers.Incident)
-def acknowledge(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | None = None) -> dict[str, Any]:
+def acknowledge(
+    app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None
+) -> dict[str, Any]:
     """Say that somebody is at it: nobody else is called for a while."""
     reason = wanted.reason if wanted else None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         limits, now = thresholds.limits(connection), health.clock(connection)
         found = actions.acknowledge(connection, incident, who.actor, now, limits, reason)
         if found.state != "acknowledged":
             raise Problem(409, f"{found.name} is {found.state}: there is nothing to take on")
         audit.write(connection, [who.act(found.name, reason=reason)])
-        return _shown(door.settings.zone, found)
+        return _shown(app_state.settings.zone, found)
 
 
 @router.post("/incidents/{id}/resolve", response_model=answers.Incident)
-def resolve(door: TheDoor, who: Who, incident: Named, wanted: Reasoned | None = None) -> dict[str, Any]:
+def resolve(
+    app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None
+) -> dict[str, Any]:
     """Say that it is over."""
     reason = wanted.reason if wanted else None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = actions.resolve(connection, incident, who.actor, reason, health.clock(connection))
         if found.state != "resolved":
             raise Problem(409, f"{found.name} is {found.state}: nobody knows of it yet")
         audit.write(connection, [who.act(found.name, reason=reason)])
-        return _shown(door.settings.zone, found)
+        return _shown(app_state.settings.zone, found)
 
 
 @router.get("/silences", response_model=answers.Silences)
-def find_silences(door: TheDoor) -> dict[str, Any]:
+def find_silences(app_state: TheAppState) -> dict[str, Any]:
     """The silences that hold or are to come."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         return {"silences": silences.find(connection, health.clock(connection))}
 
 
 @router.post("/silences", status_code=201, response_model=answers.Silence)
-def silence(door: TheDoor, who: Who, wanted: requests.Silence) -> Any:
+def silence(app_state: TheAppState, who: Who, wanted: requests.Silence) -> Any:
     """Have new incidents call nobody for a while; what is measured and recorded stays the same."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = silences.silence(
             connection,
             wanted.rule,
@@ -165,27 +169,27 @@ def silence(door: TheDoor, who: Who, wanted: requests.Silence) -> Any:
 
 
 @router.post("/silences/{id}/end", response_model=answers.Silence)
-def end_silence(door: TheDoor, who: Who, number: SilencePath, wanted: Reasoned | None = None) -> Any:
+def end_silence(app_state: TheAppState, who: Who, number: SilencePath, wanted: Reasoned | None = None) -> Any:
     """End a silence before its time, or call off one to come."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = silences.end(connection, number, who.actor)
         audit.write(connection, [who.act(f"silence-{found.id}", reason=wanted.reason if wanted else None)])
     return found
 
 
 @router.get("/thresholds", response_model=answers.Thresholds)
-def find_thresholds(door: TheDoor) -> dict[str, Any]:
+def find_thresholds(app_state: TheAppState) -> dict[str, Any]:
     """What each rule compares with."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         return {"thresholds": thresholds.overview(connection)}
 
 
 @router.put("/thresholds/{rule}/{parameter}", response_model=answers.Threshold)
 def set_threshold(
-    door: TheDoor, who: Who, rule: WordPath, parameter: WordPath, wanted: requests.SetThreshold
+    app_state: TheAppState, who: Who, rule: WordPath, parameter: WordPath, wanted: requests.SetThreshold
 ) -> Any:
     """Set a parameter of a rule, for one queue or for all; null goes back to the default."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = thresholds.set_threshold(
             connection, rule, parameter, wanted.value, wanted.queue, who.actor, wanted.reason
         )
@@ -195,19 +199,19 @@ def set_threshold(
 
 
 @router.get("/oncall", response_model=answers.OnCall)
-def on_call(door: TheDoor, who: Who) -> dict[str, Any]:
+def on_call(app_state: TheAppState, who: Who) -> dict[str, Any]:
     """The on-call document in force, and who is on call now."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = oncall.in_force(connection)
         return _on_call(connection, found, phones=who.sees_phones)
 
 
 @router.put("/oncall", response_model=answers.OnCall)
-def set_on_call(door: TheDoor, who: Who, wanted: requests.SetOnCall) -> dict[str, Any]:
+def set_on_call(app_state: TheAppState, who: Who, wanted: requests.SetOnCall) -> dict[str, Any]:
     """Put another on-call document in force."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = oncall.set_document(
-            connection, wanted.document, who.actor, wanted.reason, str(door.settings.zone)
+            connection, wanted.document, who.actor, wanted.reason, str(app_state.settings.zone)
         )
         audit.write(connection, [who.act(f"oncall-{found.id}", reason=wanted.reason)])
         return _on_call(connection, found, phones=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from hms_floor import subpath
 from hms_floor.api import accept, filters, visible
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.app_state import Door, TheDoor
+from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Cursor, JobPath, JobType, Limit, QueueName, Reasoned, StatusWord
@@ -36,10 +36,10 @@ router = APIRouter(route_class=Guarded, tags=["jobs"])
     response_model=answers.Started,
     responses={200: {"model": answers.Started, "description": "A job has this key already."}},
 )
-async def start(door: TheDoor, who: Who, wanted: requests.Start) -> Response:
+async def start(app_state: TheAppState, who: Who, wanted: requests.Start) -> Response:
     """Start a job. Asking again with the same key gives the same job; with other content it is a conflict."""
     request = accept.request(
-        recipes.find(door.recipes, wanted.job_type),
+        recipes.find(app_state.recipes, wanted.job_type),
         wanted.payload,
         key=wanted.key,
         sla_minutes=wanted.sla_minutes,
@@ -48,7 +48,7 @@ async def start(door: TheDoor, who: Who, wanted: requests.Start) -> Response:
         caller=who,
         supersede=wanted.supersede,
     )
-    started = await door.starts.start(request)
+    started = await app_state.starts.start(request)
     row = started.row
     name = job_name(row["id"])
     document = {
@@ -63,13 +63,13 @@ async def start(door: TheDoor, who: Who, wanted: requests.Start) -> Response:
         "created": started.created,
     }
     body = json.dumps(document, ensure_ascii=False)
-    location = f"{subpath.of(door.settings.public_url)}/jobs/{name}"
+    location = f"{subpath.of(app_state.settings.public_url)}/jobs/{name}"
     return Response(body, 201 if started.created else 200, {"Location": location}, "application/json")
 
 
 @router.get("/jobs", response_model=answers.Jobs)
 def find(
-    door: TheDoor,
+    app_state: TheAppState,
     who: Who,
     queue: Annotated[QueueName | None, Query()] = None,
     status: Annotated[list[StatusWord], Query(description="`open` is every one that has not ended.")] = [],  # noqa: B006
@@ -95,7 +95,7 @@ def find(
         created_from=created_from,
         created_to=created_to,
     )
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         if queue is not None:
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, wanted)
@@ -106,26 +106,26 @@ def find(
 
 
 @router.get("/jobs/{id:job}", response_model=answers.JobWithTimeline)
-def get(door: TheDoor, who: Who, job: JobPath) -> dict[str, Any]:
+def get(app_state: TheAppState, who: Who, job: JobPath) -> dict[str, Any]:
     """Everything about one job."""
     number = visible.number(job)
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = read.get(connection, number)
-        diary, now = read.diary(connection, number), health.clock(connection)
+        event_log, now = read.event_log(connection, number), health.clock(connection)
         holder = commands.key_holders(connection, [number]).get(number)
-    stays = explanation.took(diary, found.finished_at or now)
+    stays = explanation.took(event_log, found.finished_at or now)
     timeline = [
         documents.event(line, found.steps) | {"seconds": stay.total_seconds()}
-        for line, stay in zip(diary, stays, strict=True)
+        for line, stay in zip(event_log, stays, strict=True)
     ]
     replaced_by = None if holder is None else job_name(holder)
     return visible.job(found, who) | {"replacedBy": replaced_by, "timeline": timeline}
 
 
 @router.get("/jobs/{id:job}/explain", response_model=answers.Explained)
-def explain(door: TheDoor, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]:
+def explain(app_state: TheAppState, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]:
     """Why a job is where it is, and what would get it further."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = explanation.read(connection, visible.number(job), zone)
     if not who.sees_payloads:
         error = visible.hidden(found.standing.job.error)
@@ -140,7 +140,9 @@ def explain(door: TheDoor, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]
 
 
 @router.post("/jobs/{id:job}/cancel", response_model=answers.SteeredJob)
-def cancel(door: TheDoor, who: Who, job: JobPath, wanted: requests.Cancel | None = None) -> dict[str, Any]:
+def cancel(
+    app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Cancel | None = None
+) -> dict[str, Any]:
     """Cancel a job: one that runs ends with its step, or at once with `now`."""
     wanted = wanted or requests.Cancel()
 
@@ -149,22 +151,24 @@ def cancel(door: TheDoor, who: Who, job: JobPath, wanted: requests.Cancel | None
             connection, [number], who=who.actor, reason=wanted.reason, now=wanted.now, change=kept
         ).jobs
 
-    return _change(door, who, job, wanted, "cancel", change, {"now": wanted.now})
+    return _change(app_state, who, job, wanted, "cancel", change, {"now": wanted.now})
 
 
 @router.post("/jobs/{id:job}/retry", response_model=answers.SteeredJob)
-def retry(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
+def retry(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
     """Have a failed job tried again, from the step that failed."""
     reason = wanted.reason if wanted else None
 
     def change(connection: Connection, number: int, _: int) -> Sequence[int]:
         return commands.retry(connection, [number], who=who.actor, reason=reason)
 
-    return _change(door, who, job, wanted, None, change)
+    return _change(app_state, who, job, wanted, None, change)
 
 
 @router.post("/jobs/{id:job}/reinstate", response_model=answers.SteeredJob)
-def reinstate(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
+def reinstate(
+    app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None
+) -> dict[str, Any]:
     """Have a cancelled job done after all, from the step at which it stood. Its deadline stays."""
     reason = wanted.reason if wanted else None
 
@@ -176,22 +180,22 @@ def reinstate(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = N
             raise Problem(409, f"{name} stays cancelled: {job_name(holder)} has its key now")
         return done
 
-    return _change(door, who, job, wanted, "reinstate", change)
+    return _change(app_state, who, job, wanted, "reinstate", change)
 
 
 @router.post("/jobs/{id:job}/promote", response_model=answers.SteeredJob)
-def promote(door: TheDoor, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
+def promote(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
     """Make a job the very next one of its queue."""
     reason = wanted.reason if wanted else None
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
         return commands.promote(connection, number, who=who.actor, reason=reason, change=kept)
 
-    return _change(door, who, job, wanted, "promote", change)
+    return _change(app_state, who, job, wanted, "promote", change)
 
 
 @router.post("/jobs/{id:job}/move", response_model=answers.SteeredJob)
-def move(door: TheDoor, who: Who, job: JobPath, wanted: requests.Move) -> dict[str, Any]:
+def move(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Move) -> dict[str, Any]:
     """Move a job that has not begun its step to another queue."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
@@ -199,11 +203,11 @@ def move(door: TheDoor, who: Who, job: JobPath, wanted: requests.Move) -> dict[s
             connection, [number], wanted.queue, who=who.actor, reason=wanted.reason, change=kept
         )
 
-    return _change(door, who, job, wanted, "move", change, {"queue": wanted.queue})
+    return _change(app_state, who, job, wanted, "move", change, {"queue": wanted.queue})
 
 
 @router.post("/jobs/{id:job}/priority", response_model=answers.SteeredJob)
-def prioritize(door: TheDoor, who: Who, job: JobPath, wanted: requests.Prioritize) -> dict[str, Any]:
+def prioritize(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Prioritize) -> dict[str, Any]:
     """Set the priority of a job: the higher goes first, whatever the deadlines."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
@@ -211,11 +215,11 @@ def prioritize(door: TheDoor, who: Who, job: JobPath, wanted: requests.Prioritiz
             connection, [number], wanted.priority, who=who.actor, reason=wanted.reason, change=kept
         )
 
-    return _change(door, who, job, wanted, "priority", change, {"priority": wanted.priority})
+    return _change(app_state, who, job, wanted, "priority", change, {"priority": wanted.priority})
 
 
 @router.post("/jobs/{id:job}/delay", response_model=answers.SteeredJob)
-def delay(door: TheDoor, who: Who, job: JobPath, wanted: requests.Delay) -> dict[str, Any]:
+def delay(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Delay) -> dict[str, Any]:
     """Start a job no earlier than a time; null takes a delay away. Its deadline stays."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
@@ -224,11 +228,11 @@ def delay(door: TheDoor, who: Who, job: JobPath, wanted: requests.Delay) -> dict
         )
 
     at = documents.stamp(wanted.not_before) if wanted.not_before else None
-    return _change(door, who, job, wanted, "delay", change, {"notBefore": at})
+    return _change(app_state, who, job, wanted, "delay", change, {"notBefore": at})
 
 
 def _change(
-    door: Door,
+    app_state: AppState,
     who: Caller,
     job: str,
     wanted: Reasoned | None,
@@ -239,7 +243,7 @@ def _change(
     """Change one job; with an `action`, so that it can be undone."""
     number = visible.number(job)
     reason = wanted.reason if wanted else None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = read.get(connection, number)
         kept = changes.begin(connection, action, who=who.actor) if action else None
         if not change(connection, number, kept or 0):

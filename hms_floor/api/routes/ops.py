@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.refused import OwnCounts
 from hms_floor.api.responses import ops as answers
 from hms_ops import health, heartbeats, prometheus
@@ -20,18 +20,19 @@ router = APIRouter(route_class=Guarded, tags=["ops"])
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(door: TheDoor) -> Response:
+def metrics(app_state: TheAppState) -> Response:
     """The newest metrics, as Prometheus reads them."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         return Response(
-            prometheus.render(connection, OwnCounts(door.shares.open)), media_type=prometheus.CONTENT_TYPE
+            prometheus.render(connection, OwnCounts(app_state.shares.open)),
+            media_type=prometheus.CONTENT_TYPE,
         )
 
 
 @router.get("/ops", response_model=answers.Status)
-def status(door: TheDoor) -> dict[str, Any]:
+def status(app_state: TheAppState) -> dict[str, Any]:
     """Whether people are called: by the watch and the pager, and whether anybody would be reached."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = heartbeats.status(connection)
         parts = health.of_calling(health.read(connection))
     beats = [

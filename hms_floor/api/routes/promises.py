@@ -10,7 +10,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from sqlalchemy import Connection
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import QueueName
@@ -49,14 +49,14 @@ KeptName = Annotated[
 
 @router.get("/sla/report", response_model=answers.Kept)
 def report(
-    door: TheDoor,
+    app_state: TheAppState,
     zone: Zone,
     since: Since = None,
     until: Until = None,
     week: Annotated[bool, Query(description="The week of `from`, or this one.")] = False,
 ) -> dict[str, Any]:
     """How promises were kept: the last seven days, where nothing else is asked for."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         now = health.clock(connection)
         if week:
             start, end = sla_report.week(_moment(since, zone) if since else now, zone)
@@ -77,13 +77,13 @@ def report(
 
 @router.get("/sla/days", response_model=answers.Days)
 def by_day(
-    door: TheDoor,
+    app_state: TheAppState,
     zone: Zone,
     queue: Queue = None,
     days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 14,
 ) -> dict[str, Any]:
     """How promises were kept day by day, today among them."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         _require(connection, queue)
         found = sla_report.by_day(connection, queue, days, zone)
     return {"zone": str(zone), "days": found}
@@ -91,10 +91,10 @@ def by_day(
 
 @router.get("/sla/lateness", response_model=answers.Lateness)
 def lateness(
-    door: TheDoor, zone: Zone, queue: Queue = None, since: Since = None, until: Until = None
+    app_state: TheAppState, zone: Zone, queue: Queue = None, since: Since = None, until: Until = None
 ) -> dict[str, Any]:
     """How late the misses are, by buckets: of the last seven days, where nothing else is asked for."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         _require(connection, queue)
         start, end = _span(since, until, health.clock(connection), zone)
         found = sla_report.lateness(connection, queue, start, end)
@@ -103,7 +103,7 @@ def lateness(
 
 @router.get("/history", response_model=answers.History)
 def history(
-    door: TheDoor,
+    app_state: TheAppState,
     zone: Zone,
     name: Annotated[KeptName, Query(description="A metric of which there is a history.")],
     queue: Annotated[QueueName | None, Query(description="None for a metric of the whole floor.")] = None,
@@ -114,7 +114,7 @@ def history(
     ] = None,
 ) -> dict[str, Any]:
     """How a metric went: the last seven days, where nothing else is asked for."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         _require(connection, queue)
         start, end = _span(since, until, health.clock(connection), zone)
         seconds = (end - start).total_seconds()

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Limit, QueuePath, Reasoned
 from hms_floor.api.responses import queues as answers
@@ -36,27 +36,29 @@ router = APIRouter(route_class=Guarded, tags=["queues"])
 
 
 @router.get("/queues", response_model=answers.Queues)
-def overview(door: TheDoor, zone: Zone) -> dict[str, Any]:
+def overview(app_state: TheAppState, zone: Zone) -> dict[str, Any]:
     """Every queue as it stands now."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         cards = {card.name: card for card in board.read(connection).cards}
         return {"queues": [_queue(each, cards[each.name], zone) for each in queues.overview(connection)]}
 
 
 @router.get("/queues/{queue}/peek", response_model=answers.Peek)
-def peek(door: TheDoor, queue: QueuePath, limit: Limit = 20) -> dict[str, Any]:
+def peek(app_state: TheAppState, queue: QueuePath, limit: Limit = 20) -> dict[str, Any]:
     """The next jobs of a queue, in the order in which they will be handed out."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         commands.require_queue(connection, queue)
         found = read.peek(connection, queue, limit)
     return {"jobs": [documents.peeked(job, place) for place, job in enumerate(found, start=1)]}
 
 
 @router.post("/queues/{queue}/pause", response_model=answers.Paused)
-def pause(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> dict[str, Any]:
+def pause(
+    app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None
+) -> dict[str, Any]:
     """Start nothing new in a queue; what runs is finished."""
     reason = wanted.reason if wanted else None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         with queue_changes.keep(connection, "pause", queue, who=who.actor) as kept:
             recalled = commands.pause(connection, queue, who=who.actor, reason=reason)
         audit.write(connection, [who.act(queue, reason=reason, detail={"recalled": recalled})])
@@ -65,10 +67,12 @@ def pause(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = N
 
 
 @router.post("/queues/{queue}/resume", response_model=answers.Resumed)
-def resume(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> dict[str, Any]:
+def resume(
+    app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None
+) -> dict[str, Any]:
     """Go on with a paused queue."""
     reason = wanted.reason if wanted else None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         with queue_changes.keep(connection, "resume", queue, who=who.actor) as kept:
             resumed = commands.resume(connection, queue)
         audit.write(connection, [who.act(queue, reason=reason, detail={"changed": resumed})])
@@ -77,10 +81,10 @@ def resume(door: TheDoor, who: Who, queue: QueuePath, wanted: Reasoned | None = 
 
 
 @router.post("/queues/{queue}/limit", response_model=answers.QueueLimits)
-def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: requests.Limits) -> dict[str, Any]:
+def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.Limits) -> dict[str, Any]:
     """Limit the window of a queue, and its starts a minute."""
     given = wanted.model_fields_set
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = commands.limits(connection, queue)
         window = wanted.window if "window" in given else found.window
         starts = wanted.starts_per_minute if "starts_per_minute" in given else found.starts_per_minute
@@ -94,11 +98,11 @@ def limit(door: TheDoor, who: Who, queue: QueuePath, wanted: requests.Limits) ->
 
 
 @router.put("/queues/{queue}/sla", response_model=answers.SlaChange)
-def set_sla(door: TheDoor, who: Who, queue: QueuePath, wanted: requests.SetSla) -> dict[str, Any]:
+def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.SetSla) -> dict[str, Any]:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
     ahead: dict[str, Any] | None = None
     undo: dict[str, Any] | None = None
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
         if wanted.dry_run:
             ahead = _ahead(sla_preview.sla(connection, queue, minutes=before, instead=wanted.minutes))
@@ -116,16 +120,16 @@ def set_sla(door: TheDoor, who: Who, queue: QueuePath, wanted: requests.SetSla) 
 
 
 @router.get("/queues/{queue}/sla", response_model=answers.SlaHistory)
-def history(door: TheDoor, queue: QueuePath) -> dict[str, Any]:
+def history(app_state: TheAppState, queue: QueuePath) -> dict[str, Any]:
     """Every SLA that a queue ever had, newest first."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         return {"history": [documents.sla(each) for each in slas.history(connection, queue)]}
 
 
 @router.get("/sla", response_model=answers.Slas)
-def in_force(door: TheDoor) -> dict[str, Any]:
+def in_force(app_state: TheAppState) -> dict[str, Any]:
     """The SLA of every queue, as it stands now."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         return {"slas": [documents.sla(each) for each in slas.in_force(connection)]}
 
 

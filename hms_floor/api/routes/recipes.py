@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter
 
 from hms_floor.api.access import Guarded
-from hms_floor.api.app_state import TheDoor
+from hms_floor.api.app_state import TheAppState
 from hms_floor.api.responses import ops as answers
 
 router = APIRouter(route_class=Guarded, tags=["recipes"])
 
 
 @router.get("/recipes", response_model=answers.Recipes)
-async def known(door: TheDoor) -> dict[str, Any]:
+async def known(app_state: TheAppState) -> dict[str, Any]:
     """Every job type that may be started."""
     return {
         "recipes": [
@@ -27,6 +27,6 @@ async def known(door: TheDoor) -> dict[str, Any]:
                 "steps": [step.name for step in recipe.steps],
                 "payload": dict(recipe.payload),
             }
-            for recipe in door.recipes.values()
+            for recipe in app_state.recipes.values()
         ]
     }

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api import visible
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.app_state import Door, TheDoor, bare
+from hms_floor.api.app_state import AppState, TheAppState, raw
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.requests import agents
 from hms_floor.api.requests.requests import QueuePath
@@ -41,7 +41,7 @@ ReservationPath = Annotated[
     responses={204: {"description": "No job has come."}},
 )
 async def reserve(
-    request: Request, door: TheDoor, who: Who, queue: QueuePath, wanted: agents.Reserve | None = None
+    request: Request, app_state: TheAppState, who: Who, queue: QueuePath, wanted: agents.Reserve | None = None
 ) -> Any:
     """Reserve the most urgent job of a queue whose step is an agent's; wait for one where there is none."""
     wanted = wanted or agents.Reserve()
@@ -49,47 +49,49 @@ async def reserve(
     lease = wanted.lease
 
     def take(connection: Connection) -> Reservation | None:
-        found = reservations.reserve_now(bare(connection), queue, agent=who.actor, lease=lease)
+        found = reservations.reserve_now(raw(connection), queue, agent=who.actor, lease=lease)
         if found is not None:
             audit.write(connection, [who.act(job_name(found.ticket.job), detail={"queue": queue})])
         return found
 
-    found = await run_in_threadpool(_first, door, queue, take)
+    found = await run_in_threadpool(_first, app_state, queue, take)
     if found is None and wanted.wait:
-        with door.shares.hold("wait", who.badge.jti, who.source):
+        with app_state.shares.hold("wait", who.badge.jti, who.source):
             gone = asyncio.ensure_future(_gone(request))
             try:
-                found = await door.line.wait(queue, wanted.wait, take, gone)
+                found = await app_state.line.wait(queue, wanted.wait, take, gone)
             finally:
                 left = gone.done()
                 gone.cancel()
         if found is not None and left:
-            await run_in_threadpool(_give_back, door, who, found)
+            await run_in_threadpool(_give_back, app_state, who, found)
     return Response(status_code=204) if found is None else _shown(found)
 
 
 @router.post("/reservations/{id}/extend", response_model=answers.Extended)
 def extend(
-    door: TheDoor, who: Who, reservation: ReservationPath, wanted: agents.Extend | None = None
+    app_state: TheAppState, who: Who, reservation: ReservationPath, wanted: agents.Extend | None = None
 ) -> dict[str, Any]:
     """Keep a reservation for a while from now."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = _held(connection, who, reservation)
-        until = reservations.extend(bare(connection), found, (wanted or agents.Extend()).lease)
+        until = reservations.extend(raw(connection), found, (wanted or agents.Extend()).lease)
         audit.write(connection, [who.act(reservation)])
     return {"reservationId": reservation, "leaseUntil": until}
 
 
 @router.post("/reservations/{id}/report", response_model=answers.Reported)
-def report(door: TheDoor, who: Who, reservation: ReservationPath, wanted: agents.AnyReport) -> dict[str, Any]:
+def report(
+    app_state: TheAppState, who: Who, reservation: ReservationPath, wanted: agents.AnyReport
+) -> dict[str, Any]:
     """Report how the step ended."""
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         found = _held(connection, who, reservation)
         if isinstance(wanted, agents.StepDone):
             status = _report_done(connection, found, wanted)
         else:
             after = wanted.retry_after if isinstance(wanted, agents.StepAgain) else None
-            status = reservations.report_failure(bare(connection), found, wanted.reason, retry_after=after)
+            status = reservations.report_failure(raw(connection), found, wanted.reason, retry_after=after)
         audit.write(connection, [who.act(reservation, detail={"reported": wanted.status})])
     return {"reservationId": reservation, "jobId": job_name(found.ticket.job), "status": status}
 
@@ -97,32 +99,32 @@ def report(door: TheDoor, who: Who, reservation: ReservationPath, wanted: agents
 def _report_done(connection: Connection, found: Reservation, wanted: agents.StepDone) -> str:
     done = Done(wanted.result, wanted.outcome, wanted.skip_to)
     try:
-        return reservations.report_done(bare(connection), found, done)
+        return reservations.report_done(raw(connection), found, done)
     except ValueError as error:
         field = "skipTo" if "skip" in str(error) else "result"
         raise unprocessable((field, str(error))) from None
 
 
-def _first(door: Door, queue: str, take: Any) -> Reservation | None:
-    with door.writing() as connection:
+def _first(app_state: AppState, queue: str, take: Any) -> Reservation | None:
+    with app_state.writing() as connection:
         commands.require_queue(connection, queue)
         found: Reservation | None = take(connection)
         return found
 
 
 def _held(connection: Connection, who: Caller, reservation: str) -> Reservation:
-    found = reservations.held(bare(connection), visible.ticket(reservation))
+    found = reservations.held(raw(connection), visible.ticket(reservation))
     who.require_queue(found.queue)
     if found.agent != who.actor:
         raise Problem(403, "somebody else has made this reservation")
     return found
 
 
-def _give_back(door: Door, who: Caller, found: Reservation) -> None:
-    """The agent has gone while its job came: the next one shall not have to wait for the lease to end."""
-    with door.writing() as connection:
+def _give_back(app_state: AppState, who: Caller, found: Reservation) -> None:
+    """The agent has gone while its job came: the next one should not have to wait for the lease to end."""
+    with app_state.writing() as connection:
         reservations.report_failure(
-            bare(connection), found, "the agent has gone before it had the job", retry_after=0
+            raw(connection), found, "the agent has gone before it had the job", retry_after=0
         )
         audit.write(connection, [who.act(str(found.ticket), status=499, detail={"reported": "gone"})])
 

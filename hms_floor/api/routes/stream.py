@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from hms_floor.api.access import Caller, Guarded, Who
-from hms_floor.api.app_state import Door, TheDoor
+from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.metrics_feed import OVERLAP
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests.requests import QueuePath
@@ -23,7 +23,7 @@ router = APIRouter(route_class=Guarded, tags=["stream"])
 
 #: Where nothing has changed for so long, in seconds, the stream says that it is there.
 HEARTBEAT_SECONDS = 10.0
-#: Whoever takes nothing for so long, in seconds, is let go.
+#: Anyone who takes nothing for so long, in seconds, is let go.
 PATIENCE_SECONDS = 30.0
 #: How long a goodbye may take, in seconds.
 GOODBYE_SECONDS = 0.5
@@ -39,33 +39,33 @@ _FRAMES: dict[int | str, dict[str, Any]] = {
 
 
 class EventStream(Response):
-    """An answer that goes on until the watcher, the badge or the door goes.
+    """An answer that goes on until the watcher, the badge or the API goes.
 
     `since` is the number of the last look that the watcher was told of, if it comes back.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, door: Door, who: Caller, queue: str | None, since: int | None) -> None:
+    def __init__(self, app_state: AppState, who: Caller, queue: str | None, since: int | None) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._door, self._who, self._queue, self._since = door, who, queue, since
+        self._app_state, self._who, self._queue, self._since = app_state, who, queue, since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell until somebody goes, if there is room for one more."""
         try:
-            with self._door.shares.hold("stream", self._who.badge.jti, self._who.source):
+            with self._app_state.shares.hold("stream", self._who.badge.jti, self._who.source):
                 await self._go_on(scope, receive, send)
         except Problem as problem:
             await problem.response()(scope, receive, send)
 
     async def _go_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell, then end in good order, or at once if nothing is taken any more."""
-        with self._door.feed.watching():
+        with self._app_state.feed.watching():
             gone = asyncio.create_task(_gone(receive))
             others = {
                 asyncio.create_task(self._tell(send)),
-                asyncio.create_task(self._door.feed.closed.wait()),
+                asyncio.create_task(self._app_state.feed.closed.wait()),
             }
             try:
                 await asyncio.wait({gone, *others}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,11 +83,11 @@ class EventStream(Response):
         told: int | None = None
         spoken = time.monotonic()
         while True:
-            look = await self._door.feed.after(told)
+            look = await self._app_state.feed.after(told)
             text = b""
             if look is not None:
                 # The ledger answers, so that it can be asked about the badge.
-                if not await self._door.gate.holds(self._who.badge):
+                if not await self._app_state.authenticator.holds(self._who.badge):
                     return
                 text = look.frame(self._queue, self._since)
                 told = self._since = look.number
@@ -99,26 +99,26 @@ class EventStream(Response):
 
 
 @router.get("/stream", response_class=Response, responses=_FRAMES)
-async def all_queues(request: Request, door: TheDoor, who: Who) -> Response:
+async def all_queues(request: Request, app_state: TheAppState, who: Who) -> Response:
     """The metrics of the floor: the newest of each, then what changes; goes on after `Last-Event-ID`."""
-    return _stream(request, door, who, None)
+    return _stream(request, app_state, who, None)
 
 
 @router.get("/stream/{queue}", response_class=Response, responses=_FRAMES)
-async def one_queue(request: Request, door: TheDoor, who: Who, queue: QueuePath) -> Response:
+async def one_queue(request: Request, app_state: TheAppState, who: Who, queue: QueuePath) -> Response:
     """The metrics of one queue: the newest of each, then what changes; goes on after `Last-Event-ID`."""
-    await run_in_threadpool(_require, door, queue)
-    return _stream(request, door, who, queue)
+    await run_in_threadpool(_require, app_state, queue)
+    return _stream(request, app_state, who, queue)
 
 
-def _stream(request: Request, door: Door, who: Caller, queue: str | None) -> Response:
+def _stream(request: Request, app_state: AppState, who: Caller, queue: str | None) -> Response:
     last = request.headers.get("last-event-id", "")
     known = last.isascii() and last.isdigit() and len(last) < 18
-    return EventStream(door, who, queue, int(last) - OVERLAP if known else None)
+    return EventStream(app_state, who, queue, int(last) - OVERLAP if known else None)
 
 
-def _require(door: Door, queue: str) -> None:
-    with door.reading() as connection:
+def _require(app_state: AppState, queue: str) -> None:
+    with app_state.reading() as connection:
         commands.require_queue(connection, queue)
 
 
@@ -139,7 +139,7 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     for task in tasks:
-        # Whoever was too slow has been told by now.
+        # Anyone who was too slow has been told by now.
         with suppress(asyncio.CancelledError, TimeoutError):
             await task
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
-from hms_floor.api.app_state import TheDoor, bare
+from hms_floor.api.app_state import TheAppState, raw
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import IncidentRef, JobId, JobPath, Limit
@@ -24,7 +24,7 @@ from hms_ops.incidents import actions, wording
 
 router = APIRouter(route_class=Guarded, tags=["texts"])
 
-#: So many texts may go to one phone in an hour: a program in a loop shall not ring all night.
+#: So many texts may go to one phone in an hour: a program in a loop should not ring all night.
 TEXTS_AN_HOUR = 20
 #: A test page that has not gone out after so long is of no use.
 TEST_EXPIRES = timedelta(minutes=10)
@@ -33,10 +33,10 @@ KIND = "message"
 
 
 @router.post("/texts", status_code=202, response_model=answers.Queued)
-def send(door: TheDoor, who: Who, wanted: requests.SendText) -> dict[str, Any]:
+def send(app_state: TheAppState, who: Who, wanted: requests.SendText) -> dict[str, Any]:
     """Have a text sent; the same `key` is one text. It takes its turn among the texts to applicants."""
     token = f"{KIND}:{wanted.key or secrets.token_hex(8)}"
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         # One after the other, so that two at the same time cannot both be the last one.
         for name in sorted({wanted.to, token}):
             connection.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
@@ -44,7 +44,7 @@ def send(door: TheDoor, who: Who, wanted: requests.SendText) -> dict[str, Any]:
         if created:
             _require_room(connection, wanted.to)
             outbox.put(
-                bare(connection), token=token, job=None, kind=KIND, recipient=wanted.to, body=wanted.text
+                raw(connection), token=token, job=None, kind=KIND, recipient=wanted.to, body=wanted.text
             )
         detail = {"to": visible.phone(wanted.to), "created": created}
         audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
@@ -52,10 +52,10 @@ def send(door: TheDoor, who: Who, wanted: requests.SendText) -> dict[str, Any]:
 
 
 @router.post("/test-pages", status_code=202, response_model=answers.Queued)
-def send_test_page(door: TheDoor, who: Who, wanted: requests.TestPage) -> dict[str, Any]:
+def send_test_page(app_state: TheAppState, who: Who, wanted: requests.TestPage) -> dict[str, Any]:
     """Send a page that only shows that pages arrive. Like any other it counts for what a phone gets."""
     token = f"test:{secrets.token_hex(8)}"
-    with door.writing() as connection:
+    with app_state.writing() as connection:
         now = health.clock(connection)
         outbox.put_page(
             connection,
@@ -64,7 +64,7 @@ def send_test_page(door: TheDoor, who: Who, wanted: requests.TestPage) -> dict[s
             kind="test",
             reference=None,
             recipient=wanted.to,
-            body=wording.test_page(now, door.settings.zone),
+            body=wording.test_page(now, app_state.settings.zone),
             expires_at=now + TEST_EXPIRES,
         )
         detail = {"to": visible.phone(wanted.to)}
@@ -74,14 +74,14 @@ def send_test_page(door: TheDoor, who: Who, wanted: requests.TestPage) -> dict[s
 
 @router.get("/texts", response_model=answers.Texts)
 def find(
-    door: TheDoor,
+    app_state: TheAppState,
     who: Who,
     incident: Annotated[IncidentRef | None, Query(description="Those about it.")] = None,
     job: Annotated[JobId | None, Query(description="Those to its applicant.")] = None,
     limit: Limit = 50,
 ) -> dict[str, Any]:
     """List the last texts, newest first."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         about = None if incident is None else actions.get(connection, incident).id
         to = None if job is None else read.get(connection, visible.number(job)).id
         found = outbox.texts_of(connection, incident=about, job=to, limit=limit)
@@ -89,9 +89,9 @@ def find(
 
 
 @router.get("/jobs/{id:job}/texts", response_model=answers.Texts)
-def of_job(door: TheDoor, who: Who, job: JobPath, limit: Limit = 50) -> dict[str, Any]:
+def of_job(app_state: TheAppState, who: Who, job: JobPath, limit: Limit = 50) -> dict[str, Any]:
     """List the texts to the applicant of a job, newest first."""
-    with door.reading() as connection:
+    with app_state.reading() as connection:
         found = outbox.texts_of(connection, job=read.get(connection, visible.number(job)).id, limit=limit)
     return {"texts": [visible.text(each, who) for each in found]}
 

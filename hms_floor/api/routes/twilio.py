@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from hms_floor import subpath
 from hms_floor.api import visible
 from hms_floor.api.access import Guarded
-from hms_floor.api.app_state import Door, TheDoor
+from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import Problem
 from hms_oms.access import audit
 from hms_oms.access.audit import Act
@@ -30,14 +30,14 @@ Number = Annotated[str | None, Query()]
 
 
 @router.post("/twilio/status", status_code=204)
-async def status(request: Request, door: TheDoor, n: Number = None, a: Number = None) -> Response:
+async def status(request: Request, app_state: TheAppState, n: Number = None, a: Number = None) -> Response:
     """Take in what became of a text."""
-    form = await _signed(request, door)
+    form = await _signed(request, app_state)
     form |= {name: value for name, value in (("n", n), ("a", a)) if value is not None}
     token = request.headers.get("i-twilio-idempotency-token")
 
     def keep() -> None:
-        with door.writing() as connection:
+        with app_state.writing() as connection:
             callbacks.status(connection, form, health.clock(connection), token)
 
     await run_in_threadpool(keep)
@@ -45,14 +45,14 @@ async def status(request: Request, door: TheDoor, n: Number = None, a: Number = 
 
 
 @router.post("/twilio/reply")
-async def reply(request: Request, door: TheDoor) -> Response:
+async def reply(request: Request, app_state: TheAppState) -> Response:
     """Take in what somebody has texted, and answer it."""
-    form = await _signed(request, door)
+    form = await _signed(request, app_state)
     phone, said = form.get("From", ""), form.get("Body", "")
     source = request.client.host if request.client else None
 
     def answer() -> str:
-        with door.writing() as connection:
+        with app_state.writing() as connection:
             words = replies.reply(connection, phone, said, health.clock(connection))
             told = {"answer": words} if words else None
             act = Act(visible.phone(phone), [], "POST /twilio/reply", None, 200, source, None, told)
@@ -65,9 +65,9 @@ async def reply(request: Request, door: TheDoor) -> Response:
     return Response(body, media_type="text/xml")
 
 
-async def _signed(request: Request, door: Door) -> dict[str, str]:
+async def _signed(request: Request, app_state: AppState) -> dict[str, str]:
     """The form that was posted. Raises Problem unless it is signed for our public address."""
-    token, public_url = door.settings.twilio_auth_token, door.settings.public_url
+    token, public_url = app_state.settings.twilio_auth_token, app_state.settings.public_url
     if not token or not public_url:
         raise Problem(404, "no provider of texts is set up here: it takes its token and HMS_PUBLIC_URL")
     body = (await request.body()).decode("utf-8", "replace")

@@ -30,7 +30,7 @@ def audit(
 ) -> None:
     """See who has changed what, when and why.
 
-    Newest first; what was refused has the answer's number behind it. It is what came through the door: what
+    Newest first; what was refused has the answer's number behind it. It is what came through the API: what
     daemons do is in the timelines of jobs and incidents.
 
     \b

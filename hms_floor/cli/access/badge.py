@@ -25,7 +25,7 @@ _HERE = "this machine"
 
 @click.group()
 def badge() -> None:
-    """Issue badges for the door, read them, and take them back."""
+    """Issue badges for the API, read them, and take them back."""
 
 
 @badge.command("issue")
@@ -83,7 +83,7 @@ def issue(
 @click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
 @show.json_option
 def revoke(number: str, reason: str | None, as_json: bool) -> None:
-    """Take a badge back by its number: the door refuses it within two seconds.
+    """Take a badge back by its number: the API refuses it within two seconds.
 
     \b
     Example:  hms badge revoke 4be1c0 --reason "the phone is lost"

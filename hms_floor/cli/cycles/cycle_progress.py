@@ -185,7 +185,7 @@ class Lines(Talking):
 
 
 class Bar(Talking):
-    """A bar that is drawn anew in its place."""
+    """A bar that is drawn again in its place."""
 
     def __init__(self, live: Live) -> None:
         self._live = live

@@ -21,7 +21,7 @@ from hms_oms.client import OmsClient
 
 #: How often the outbox is looked at, in seconds.
 LOOK_SECONDS = 0.2
-#: What the door calls the file where it cannot read it.
+#: What the API calls the file where it cannot read it.
 _FILE = "file"
 #: Where the refused rows go, and where else if that cannot be written.
 Places = tuple[Path, Path]
@@ -143,7 +143,7 @@ def _asking(name: str) -> Iterator[None]:
 
 @contextmanager
 def _at_hand(stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The file itself; of a pipe a copy, for the door does not wait for whoever is slow to fill it."""
+    """The file itself; of a pipe a copy, for the API does not wait for the person who is slow to fill it."""
     if stream.seekable():
         yield stream
         return

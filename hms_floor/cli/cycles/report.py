@@ -48,12 +48,12 @@ def _facts(found: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
     progress = found.progress
     rows = found.accepted + found.duplicates + found.refused
     plural = "duplicate" if found.duplicates == 1 else "duplicates"
-    door = f"{found.accepted:,} accepted, {found.duplicates:,} {plural}, {found.refused:,} refused"
+    intake = f"{found.accepted:,} accepted, {found.duplicates:,} {plural}, {found.refused:,} refused"
     took = show.span(found.elapsed)
     pace = f" ({found.jobs_per_second:,.0f} jobs/s)" if progress.ended else ""
     facts: list[tuple[str, str | Text]] = [
         ("begun", f"{show.moment(found.created_at, now)} by {found.requested_by}"),
-        ("rows", f"{rows:,}: {door}"),
+        ("rows", f"{rows:,}: {intake}"),
         ("took", f"{took}{' so far' if progress.open else ''}{pace}"),
     ]
     if found.sla_minutes_range:

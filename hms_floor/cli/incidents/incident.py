@@ -1,4 +1,4 @@
-"""`hms incident`: what is wrong, who has it in hand; acknowledge, resolve, silence."""
+"""`hms incident`: what is wrong, who has acknowledged it; acknowledge, resolve, silence."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def list_incidents(
             show.lines(f"Nothing was ever wrong{place}." if everything else f"Nothing is wrong{place}.")
         return
     now = api_client.clock()
-    headers = ["incident", "state", "what", "since", "over", "in hand"]
+    headers = ["incident", "state", "what", "since", "over", "acknowledged"]
     rows = [_row(each, now) for each in found]
     if not any(each.resolved_at for each in found):
         headers.remove("over")
         rows = [[*row[:4], row[5]] for row in rows]
-    show.lines(tables.table(headers, rows, wide=["what"], spare=["in hand"]))
+    show.lines(tables.table(headers, rows, wide=["what"], spare=["acknowledged"]))
 
 
 @incident.command("show")
@@ -161,7 +161,7 @@ def comment(reference: str, text: str, as_json: bool) -> None:
 @click.option("--reason", metavar="TEXT", help="What is being done, for its history.")
 @show.json_option
 def ack(reference: str, reason: str | None, as_json: bool) -> None:
-    """Say that you have it in hand: nobody else is texted about it for a while.
+    """Acknowledge it: nobody else is texted about it for a while.
 
     \b
     Example:  hms incident ack K7 --reason "two more workers are coming"
@@ -182,7 +182,7 @@ def ack(reference: str, reason: str | None, as_json: bool) -> None:
 @click.option("--reason", metavar="TEXT", help="Why it is over, for its history.")
 @show.json_option
 def resolve(reference: str, reason: str | None, as_json: bool) -> None:
-    """Say that it is over. If its rule still holds after a while, it opens anew.
+    """Say that it is over. If its rule still holds after a while, it opens again.
 
     \b
     Example:  hms incident resolve K7
@@ -249,7 +249,7 @@ def _facts(found: IncidentInFull, now: datetime) -> Iterator[tuple[str, str | Te
     yield "rule", f"{found.rule}: {found.title}"
     yield "holds since" if found.state != "resolved" else "held since", show.moment(found.active_at, now)
     yield "opened", show.moment(found.opened_at, now)
-    yield "in hand", _by(found.acknowledged_by, found.acknowledged_at, now)
+    yield "acknowledged", _by(found.acknowledged_by, found.acknowledged_at, now)
     if found.state == "acknowledged" and found.ack_expires_at:
         yield "texts again", f"{show.moment(found.ack_expires_at, now)}, unless it is over"
     yield "over", _by(found.resolved_by, found.resolved_at, now)

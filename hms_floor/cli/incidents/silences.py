@@ -65,7 +65,7 @@ def list_silences(as_json: bool) -> None:
         show.print_json([document(each) for each in found])
         return
     if not found:
-        show.lines("Nothing is silenced: every new incident calls whoever is on call.")
+        show.lines("Nothing is silenced: every new incident calls the person who is on call.")
         return
     now = api_client.clock()
     rows = [

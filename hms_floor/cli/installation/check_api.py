@@ -9,7 +9,7 @@ import httpx
 
 from hms_floor.cli.installation.finding import Finding
 from hms_oms.api import endpoint
-from hms_oms.api.errors import DoorError, Unavailable
+from hms_oms.api.errors import ApiError, Unavailable
 from hms_oms.api.http import Wire
 from hms_oms.runtime.errors import ConfigError
 from hms_ops.health import BAD, OK, WARN
@@ -27,11 +27,11 @@ def api(place: str | None, *, alone: bool) -> Sequence[Finding]:
         return [Finding("API", BAD, "none is known here: HMS_URL is not set", advice)]
     try:
         wire = Wire()
-    except (ConfigError, DoorError) as error:
+    except (ConfigError, ApiError) as error:
         return [Finding("API", BAD, str(error), "HMS_BADGE holds the badge, `hms badge issue` makes one")]
     try:
         return list(_answers(wire, alone=alone))
-    except DoorError as error:
+    except ApiError as error:
         refused = error.status in (401, 403)
         advice = "`hms badge issue` makes another badge" if refused else "is `hms floor run` up?"
         return [Finding("API", BAD, str(error), advice)]

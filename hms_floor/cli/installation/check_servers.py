@@ -84,8 +84,8 @@ def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> I
         yield Finding("PostgreSQL", OK, f"{version} at {masked(url)}")
         yield Finding("migration", BAD, wrong.words, wrong.advice)
         return
-    bare: connections.Bare = connection.connection.driver_connection  # type: ignore[assignment]
-    refusal = probing.postgresql_refusal(bare)
+    raw: connections.RawConnection = connection.connection.driver_connection  # type: ignore[assignment]
+    refusal = probing.postgresql_refusal(raw)
     if refusal is None:
         yield Finding("PostgreSQL", OK, f"{version} at {masked(url)}")
     else:
@@ -115,7 +115,7 @@ def _hands(connection: Connection, known: Recipes) -> Iterator[Finding]:
         yield Finding(
             f"worker {worker.name}",
             WARN if worker.slots_lost else OK,
-            f"{load}, {len(worker.tickets)} tickets in hand, {worker.rss_bytes >> 20} MiB,"
+            f"{load}, {len(worker.tickets)} tickets held, {worker.rss_bytes >> 20} MiB,"
             f" host at {worker.cpu_percent:.0f} % CPU",
             _HUNG if worker.slots_lost else "",
         )

@@ -15,7 +15,7 @@ import psycopg2
 from hms_floor.cli.installation.finding import Finding
 from hms_floor.cli.terminal import errors
 from hms_oms.database import claiming, connections, sessions
-from hms_oms.database.connections import Bare
+from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.runtime.server_urls import masked
 from hms_ops.health import BAD, OK, WARN
@@ -63,7 +63,7 @@ def _is_refused(error: psycopg2.Error) -> bool:
     return "startup parameter" in str(error)
 
 
-def _news(connection: Bare, direct_url: str | None) -> Finding:
+def _news(connection: RawConnection, direct_url: str | None) -> Finding:
     if direct_url is None:
         if connection.pooled:
             advice = f"set {_DIRECT} to a way around the pooler"
@@ -84,13 +84,13 @@ def _news(connection: Bare, direct_url: str | None) -> Finding:
     return Finding("news", BAD, "who listens hears nothing: is it the same database?", f"correct {_DIRECT}")
 
 
-def _listening(url: str) -> Bare:
+def _listening(url: str) -> RawConnection:
     listener = connections.connect(url, "hms check")
     sessions.listen(listener, _CHANNEL)
     return listener
 
 
-def _hears(listener: Bare) -> bool:
+def _hears(listener: RawConnection) -> bool:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not listener.notifies and time.monotonic() < deadline:
         select.select([listener], [], [], 0.1)

@@ -39,7 +39,7 @@ def ops() -> None:
 
 @ops.command("run")
 def run_ops() -> None:
-    """Watch the floor, open incidents, call whoever is on call, and hand texts over until SIGTERM or Ctrl-C.
+    """Watch the floor, open incidents, call who is on call, and hand texts over until SIGTERM or Ctrl-C.
 
     Any number may run: one leads, the others stand by.
 

@@ -44,10 +44,10 @@ def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
         for recipe in known:
             registry.register(connection, recipe)
             queues |= dict.fromkeys(recipe.queues)
-    bare = connections.connect(database_url, "hms db", autocommit=False)
+    raw = connections.connect(database_url, "hms db", autocommit=False)
     try:
-        inspectors = roster.seed(bare)
-        bare.commit()
+        inspectors = roster.seed(raw)
+        raw.commit()
     finally:
-        bare.close()
+        raw.close()
     return Prepared(before, revision, tuple(queues), inspectors)

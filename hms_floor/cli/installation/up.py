@@ -41,7 +41,7 @@ TEXT_PATIENCE = timedelta(seconds=15)
 def up(ctx: click.Context, sample: int | None, once: bool) -> None:
     """Start everything on this machine and keep it running until Ctrl-C.
 
-    Starts the dispatcher, the watch, the workers, the door and Flower; PostgreSQL and Redis too, privately
+    Starts the dispatcher, the watch, the workers, the API and Flower; PostgreSQL and Redis too, privately
     under HMS_HOME, where HMS_DATABASE_URL and HMS_BROKER_URL name none. What is in the ledger survives.
 
     \b
@@ -104,7 +104,7 @@ def _sample_cycle(configured: Settings, applications: int, once: bool) -> int | 
 
 
 def _clients(configured: Settings) -> tuple[ActClient, OmsClient]:
-    """Clients of the door that has just opened, whatever other door the environment names."""
+    """Clients of the API that has just opened, whatever other API the environment names."""
     url = settings.load().floor_url
     badge = configured.badge
     if configured.badge_jwks is None:

@@ -19,14 +19,14 @@ from hms_oms.api.filter import CONFIRM_ABOVE, Filter
 from hms_oms.api.jobs import Changed, Undo
 from hms_oms.jobs.states import TERMINAL, Status
 
-#: So many jobs are named to the door at a time.
+#: So many jobs are named to the API at a time.
 PAGE = 10_000
 Part = Filter | Sequence[str]
 
 
 @dataclass(frozen=True)
 class Verb:
-    """What is to be done, the words for it, and what the door needs to know besides."""
+    """What is to be done, the words for it, and what the API needs to know besides."""
 
     action: Action
     word: str
@@ -64,7 +64,7 @@ def steer(verb: Verb, words: Sequence[str], wanted: Filter, consent: Consent) ->
     named = selection.ids(words, wanted)
     parts = [_as_of_now(wanted)] if named is None else _parts(verb, named)
     counts: list[int | None] = [consent.count] * len(parts)
-    # Whoever names jobs one by one has said how many; whoever lets a program name them has not.
+    # Anyone who names jobs one by one has said how many; anyone who lets a program name them has not.
     by_hand = named is not None and selection.STDIN not in words
     if not by_hand or len(named or ()) > CONFIRM_ABOVE:
         seen, ables = _count(verb, parts, consent.reason)
@@ -136,7 +136,7 @@ def _each(verb: Verb, parts: Sequence[Part], counts: Sequence[int | None], reaso
             came.add(api_client.act().bulk(verb.action, part, reason=reason, count=count, **verb.options))
     except KeyboardInterrupt:
         raise Stopped(
-            f"Stopped: {came.changed:,} {verb.done} before that; what the door has begun, it finishes."
+            f"Stopped: {came.changed:,} {verb.done} before that; what the API has begun, it finishes."
         ) from None
     return came
 

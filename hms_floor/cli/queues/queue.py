@@ -84,7 +84,7 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
 
 @queue.command("pause")
 @click.argument("queue_name", metavar="QUEUE")
-@click.option("--reason", metavar="TEXT", help="Why, for whoever wonders why nothing starts.")
+@click.option("--reason", metavar="TEXT", help="Why, for the person who wonders why nothing starts.")
 @show.json_option
 def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
     """Start nothing new in QUEUE until it is resumed.

@@ -122,7 +122,7 @@ class Screen:
         return Group(*parts)
 
     def _ask(self) -> None:
-        """Look at what is set for the queue; keep what is known while the door is away."""
+        """Look at what is set for the queue; keep what is known while the API is away."""
         self._asked = time.monotonic()
         with suppress(Unavailable, TooMany):
             self._queue = next(

@@ -1,4 +1,4 @@
-"""How a verb reaches the door: by the clients, which find it and the badge to show there."""
+"""How a verb reaches the API: by the clients, which find it and the badge to show there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def act() -> ActClient:
-    """What starts and steers. Raises ConfigError where no door is known, NoBadge where there is no badge."""
+    """What starts and steers. Raises ConfigError where no API is known, NoBadge where there is no badge."""
     from hms_act.client import ActClient
 
     return ActClient()
@@ -22,7 +22,7 @@ def act() -> ActClient:
 
 @functools.cache
 def oms() -> OmsClient:
-    """What reads. Raises ConfigError where no door is known, NoBadge where there is no badge."""
+    """What reads. Raises ConfigError where no API is known, NoBadge where there is no badge."""
     from hms_oms.client import OmsClient
 
     return OmsClient()
@@ -30,7 +30,7 @@ def oms() -> OmsClient:
 
 @functools.cache
 def ops() -> OpsClient:
-    """What watches and calls. Raises ConfigError where no door is known, NoBadge where there is no badge."""
+    """What watches and calls. Raises ConfigError where no API is known, NoBadge where there is no badge."""
     from hms_ops.client import OpsClient
 
     return OpsClient()

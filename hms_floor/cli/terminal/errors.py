@@ -65,7 +65,7 @@ class Stopped(Failure):
 
 def tell(error: Exception) -> Failure | None:
     """The message for an error that may happen to anybody; None for a fault of ours."""
-    if isinstance(error, errors.DoorError):
+    if isinstance(error, errors.ApiError):
         return _of_door(error)
     if isinstance(error, HmsError):
         return _of_ours(error)
@@ -106,7 +106,7 @@ def listed(heading: str, faults: tuple[str, ...] | list[str]) -> str:
     return "\n".join([f"{heading}:", *(f"  - {fault}" for fault in faults)])
 
 
-def _of_door(error: errors.DoorError) -> Failure:
+def _of_door(error: errors.ApiError) -> Failure:
     told = str(error)
     if isinstance(error, errors.Refused):
         return NotAllowed(f"{told}; HMS_BADGE holds the badge to show, `hms badge issue` makes one")
@@ -118,7 +118,7 @@ def _of_door(error: errors.DoorError) -> Failure:
         return NotFound(f"{told}; {hint}" if hint else told)
     if isinstance(error, errors.Invalid):
         faults = [f"{field}: {reason}" for field, reason in error.faults] or [told]
-        return WrongCall(listed("the door does not take this", faults))
+        return WrongCall(listed("the API does not take this", faults))
     if isinstance(error, errors.Conflict) and error.faults:
         return Failure(listed(told, [told, *(f"{field} {reason}" for field, reason in error.faults)][1:]))
     if isinstance(error, errors.Unavailable):

@@ -24,7 +24,7 @@ from hms_oms.runtime import text_decoding
 
 @page("/oncall", "GET /oncall")
 async def oncall(request: Request) -> None:
-    """The page of the ladder."""
+    """The page of the escalation policy."""
     with frame(request, "On call") as visitor:
         found = await visitor.ask.get("/oncall")
         of_page().add(Source(STILL_SECONDS, still=True))
@@ -41,7 +41,7 @@ async def oncall(request: Request) -> None:
                         (f"{rung['afterMinutes']:g} min", ", ".join(rung["recipients"]))
                         for rung in found["now"]
                     ],
-                    caption="The ladder as it stands now",
+                    caption="The escalation policy as it stands now",
                 )
             else:
                 nothing("Nobody is called. Set a document: `hms oncall set FILE`.")

@@ -56,8 +56,8 @@ class _Job:
             with ui.element("h2"):
                 ui.label("Timeline")
             self._waterfall = Waterfall()
-            with ui.expansion("Every line of the diary").classes("wide"):
-                self._diary = html.Table(
+            with ui.expansion("Every line of the event log").classes("wide"):
+                self._event_log = html.Table(
                     ("At", "Fact", "Step", "Attempt", "Who", "Took", "Detail"), caption="Diary, oldest first"
                 )
         with ui.element("section").classes("card") as self._texts_card:
@@ -98,7 +98,7 @@ class _Job:
         put(self._because, "\n".join(because))
         self._facts.show(_facts(document), late="Deadline" if _deadline(document)[1] else None)
         self._waterfall.show(document)
-        self._diary.show([_line(line) for line in document["timeline"]])
+        self._event_log.show([_line(line) for line in document["timeline"]])
         self._texts_card.set_visibility(bool(texts))
         self._texts.show(
             [(_clock(text["createdAt"]) or "", text["to"], text["body"], text["fate"]) for text in texts]

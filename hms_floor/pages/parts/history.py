@@ -57,7 +57,7 @@ def of(card: Card, now: datetime, before: Point | None = None) -> Point:
 
 
 def _rate(done: int | None, counted_at: float | None, before: Point | None) -> float | None:
-    """Jobs a second since a point; None if one of them is not known, or another watch counts anew."""
+    """Jobs a second since a point; None if one of them is not known, or another watch counts again."""
     if done is None or counted_at is None or before is None:
         return None
     if before.done is None or before.counted_at is None or done < before.done:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-#: What a job is doing between two lines of its diary, by its status after the first of them.
+#: What a job is doing between two lines of its event log, by its status after the first of them.
 KINDS = {"waiting": "waiting", "queued": "queued", "running": "running"}
 
 

@@ -30,7 +30,7 @@ from hms_oms.runtime import format
 SHOWN = 100
 #: How often their order is looked at again, in seconds.
 LOOK_SECONDS = 2.0
-#: How often demand and capacity are drawn anew, in seconds.
+#: How often demand and capacity are drawn again, in seconds.
 DEMAND_SECONDS = 5.0
 
 _COLUMNS = (

@@ -1,4 +1,4 @@
--- Accept requests of one job type: a row and a diary line for each that is not there already.
+-- Accept requests of one job type: a row and an event log line for each that is not there already.
 with asked as (
     select payload::jsonb as payload, key, place
     from unnest(%(payloads)s::text[], %(keys)s::text[]) with ordinality as request (payload, key, place)
@@ -25,7 +25,7 @@ accepted as (
     on conflict (type, key) where key is not null and status <> 'cancelled' do nothing
     returning id, key, status, step, attempt
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who)
     select id, 'accepted', status, step, attempt, %(requested_by)s::text from accepted
 )

@@ -26,7 +26,7 @@ changed as (
     where job.id = held.id
     returning job.id, job.status, job.step, job.attempt, held.status as found, job.steps, job.worker
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select
         id,
@@ -39,6 +39,6 @@ diary as (
 ),
 kept as (
     insert into oms.changed_jobs (change_id, job_id, event_id)
-    select %(change)s::bigint, job_id, id from diary where %(change)s::bigint is not null
+    select %(change)s::bigint, job_id, id from event_log where %(change)s::bigint is not null
 )
 select id, status, found, attempt, steps[step + 1] as step from changed

@@ -30,7 +30,7 @@ claimed as (
         )
     returning job.*
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who)
     select id, 'claimed', status, step, attempt, worker from claimed
 )

@@ -46,7 +46,7 @@ completed as (
         job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, job.since,
         asked.step as finished_step
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, at, fact, status, step, attempt, who, detail)
     select
         id,

@@ -1,4 +1,4 @@
--- End the transactions of workers that are not heard any more: what they hold locked keeps others waiting. Whoever
+-- End the transactions of workers that are not heard any more: what they hold locked keeps others waiting. Anyone who
 -- was only slow finds its connection gone, and its step is another attempt's by then.
 select pg_terminate_backend(backend.pid) as ended, worker.name as worker
 from pg_stat_activity as backend

@@ -26,7 +26,7 @@ failed as (
         and job.status = 'running'
     returning job.id, job.queue, job.status, job.step, job.attempt, job.error, job.cancel_by
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select
         id,

@@ -12,7 +12,7 @@ held as (
     join asked on job.id = asked.job and job.attempt = asked.attempt and job.steps[job.step + 1] = asked.step
     where job.status in ('queued', 'running')
     order by job.id
-    -- Whoever holds the row is just reporting it: then it is not lost, and the next sweep will see.
+    -- Anyone who holds the row is just reporting it: then it is not lost, and the next sweep will see.
     for update of job skip locked
 ),
 judged as (
@@ -67,7 +67,7 @@ taken_back as (
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select
         id,

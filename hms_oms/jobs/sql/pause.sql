@@ -20,7 +20,7 @@ recalled as (
     where job.id = held.id and job.status = 'queued'
     returning job.id, job.status, job.step, job.attempt
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select id, 'recalled', status, step, attempt, %(who)s::text, jsonb_build_object('reason', 'queue paused')
     from recalled

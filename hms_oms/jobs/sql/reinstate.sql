@@ -34,7 +34,7 @@ changed as (
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select
         id, case found when 'cancelled' then 'reinstated' else 'cancel withdrawn' end,
@@ -46,6 +46,6 @@ diary as (
 ),
 kept as (
     insert into oms.changed_jobs (change_id, job_id, event_id)
-    select %(change)s::bigint, job_id, id from diary where %(change)s::bigint is not null
+    select %(change)s::bigint, job_id, id from event_log where %(change)s::bigint is not null
 )
 select id, status, pg_notify('oms_backlog', queue) from changed

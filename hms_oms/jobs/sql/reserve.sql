@@ -23,7 +23,7 @@ reserved as (
     where job.id = front.id
     returning job.*
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who)
     select id, 'reserved', status, step, attempt, worker from reserved
 )

@@ -1,4 +1,4 @@
--- Have failed jobs tried again, from the step that failed, with all its attempts anew.
+-- Have failed jobs tried again, from the step that failed, with all its attempts again.
 with held as (
     select id from oms.jobs where id = any(%(jobs)s::bigint[]) and status = 'failed' order by id for update
 ),
@@ -11,7 +11,7 @@ changed as (
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select id, 'revived', status, step, attempt, %(who)s::text, jsonb_build_object('reason', %(reason)s::text)
     from changed

@@ -15,7 +15,7 @@ taken as (
     where job.id = front.id
     returning job.id, job.attempt, job.step, job.status, job.steps, job.recipe_id, job.priority, job.sla
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt)
     select id, 'dispatched', status, step, attempt from taken
 )

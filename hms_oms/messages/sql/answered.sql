@@ -6,7 +6,7 @@ with answer as (
         %(sids)s::text[], %(http_statuses)s::smallint[], %(codes)s::text[], %(faults)s::text[], %(delays)s::float8[]
     ) as answer (id, fence, state, outcome, sid, http_status, code, fault, delay)
 ),
--- In one order everywhere: whoever takes pages back does it in this one, too.
+-- In one order everywhere: anyone who takes pages back does it in this one, too.
 locked as (
     select id
     from oms.messages

@@ -4,7 +4,7 @@ with held as (
     from unnest(%(messages)s::bigint[], %(untils)s::timestamptz[]) as held (id, until)
     join oms.messages as message on message.id = held.id
     where message.state = 'pending' and message.due_at < held.until
-    -- In one order everywhere: whoever takes pages back does it in this one, too.
+    -- In one order everywhere: anyone who takes pages back does it in this one, too.
     order by message.id
     for update of message
 )

@@ -24,7 +24,7 @@ next as (
         before.id,
         before.state as was,
         case
-            -- A fault of the carrier that passes: sent anew, while anybody wants it.
+            -- A fault of the carrier that passes: sent again, while anybody wants it.
             when %(renew)s::boolean
                 and before.renewals < %(renewals)s::int
                 and before.cancelled_at is null

@@ -24,7 +24,7 @@ changed as (
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt, job.priority, job.ready_at
 ),
-diary as (
+event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select
         id, %(fact)s::text, status, step, attempt, %(who)s::text,

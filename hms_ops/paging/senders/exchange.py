@@ -103,7 +103,7 @@ class _Watch:
     def hang_up(self) -> None:
         if self._socket is not None:
             try:
-                # Of TLS, too, the plain one: whoever waits in it sees the end of the stream.
+                # Of TLS, too, the plain one: anyone who waits in it sees the end of the stream.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
             except OSError:
                 return

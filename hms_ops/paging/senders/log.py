@@ -76,7 +76,7 @@ class Log:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Read what is new in the log: whoever led before has written there, too."""
+        """Read what is new in the log: anyone who led before has written there, too."""
         try:
             size = self.path.stat().st_size
         except FileNotFoundError:
@@ -90,7 +90,7 @@ class Log:
             new = file.read()
             whole = new[: new.rfind(b"\n") + 1]
             if len(whole) < len(new):
-                # A crash tore the last line: take it away, its text is written anew.
+                # A crash tore the last line: take it away, its text is written again.
                 file.truncate(self._read + len(whole))
         tokens = [_token(line) for line in whole.splitlines() if line.strip()]
         self._seen.update(token for token in tokens if token is not None)

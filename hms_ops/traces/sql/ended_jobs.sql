@@ -1,4 +1,4 @@
--- The jobs that ended after those whose traces were sent, with their diaries; the newest seconds are left to
+-- The jobs that ended after those whose traces were sent, with their event logs; the newest seconds are left to
 -- reports that are just being committed.
 with due as (
     select job.id, job.type, job.queue, job.status, job.steps, job.sla, job.finished_at
