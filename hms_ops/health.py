@@ -1,7 +1,7 @@
 """The health of the whole installation: one judgement over observed facts, for pages, probes and commands.
 
 `judge` is pure. `read` takes from the ledger what only the ledger knows; whether the servers answer is
-observed by the person who asks.
+observed by the program that asks.
 """
 
 from __future__ import annotations

@@ -37,12 +37,7 @@ LOST_SECONDS = 10.0
 
 def mount(app: FastAPI, settings: Settings) -> None:
     """Add the pages to the API's application."""
-    # Each module registers its pages when it is imported.
-    from hms_floor.pages import audit, floor, workers  # noqa: F401
-    from hms_floor.pages.cycles import cycles  # noqa: F401
-    from hms_floor.pages.incidents import incidents, oncall  # noqa: F401
-    from hms_floor.pages.jobs import job, jobs  # noqa: F401
-    from hms_floor.pages.queues import queue, sla  # noqa: F401
+    from hms_floor.pages import all_pages  # noqa: F401 -- a page is registered when its module is imported
 
     root = subpath.of(settings.public_url)
     feed.start(app.state.app_state.engine, settings.zone)

@@ -238,7 +238,8 @@ def _stalled(api_server: ApiServer) -> Iterator[socket.socket]:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.settimeout(15.0)
         line.connect((host, int(port)))
-        head = f"GET /stream HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {api_server.badge(Role.VIEWER)}\r\n\r\n"
+        badge = api_server.badge(Role.VIEWER)
+        head = f"GET /stream HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {badge}\r\n\r\n"
         line.sendall(head.encode())
         yield line
 

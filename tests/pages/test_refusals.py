@@ -17,7 +17,7 @@ import pytest
 from hms_floor.api.roles import TABLE
 from hms_floor.auth.tokens import Role
 from hms_floor.local import embedded
-from hms_floor.pages import frame, route
+from hms_floor.pages import all_pages, frame, route
 from hms_oms.database import connections
 from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, admin, drop, sibling, wait_until
@@ -112,6 +112,7 @@ def links(answer: httpx.Response) -> set[str]:
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_reads_its_pages_and_hears_of_the_others_why_not(api_server: RunningApi, role: Role) -> None:
     """Each page is for those who may read its route; the bar leads to no page that its reader may not see."""
+    assert all_pages.PAGES
     assert set(PAGES) == set(route.READ_BY)
     offered = {path for path, _, _, reads in frame.LINKS if role in TABLE[reads]}
     for path, example in PAGES.items():

@@ -1,0 +1,11 @@
+"""Every page: each registers itself when its module is imported."""
+
+from __future__ import annotations
+
+from hms_floor.pages import audit, floor, workers
+from hms_floor.pages.cycles import cycles
+from hms_floor.pages.incidents import incidents, oncall
+from hms_floor.pages.jobs import job, jobs
+from hms_floor.pages.queues import queue, sla
+
+PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, sla, workers)
