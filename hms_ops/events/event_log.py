@@ -60,7 +60,7 @@ class Found:
     swept: Counter[str] = field(default_factory=Counter)
 
 
-class Diary:
+class EventLog:
     """Remembers how far the event log was read; bounded, however much is written and heard."""
 
     def __init__(self, hearing: float) -> None:

@@ -209,7 +209,7 @@ class _Look:
         )
 
     def _turn(self, incident: Incident, kind: str, **values: Any) -> Incident:
-        """Open or reopen an incident: people are called, unless it comes and goes all the time."""
+        """Open or reopen an incident: people are called, unless it flaps."""
         values |= {"changed_at": self.now, **_NOT_ACKNOWLEDGED}
         stage = {"stage": stages.word(incident.rule)} if incident.rule in stages.STAGES else None
         if incident.flapping:

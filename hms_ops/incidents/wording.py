@@ -40,9 +40,9 @@ def page(incident: Incident, zone: tzinfo) -> str:
 
 
 def flapping(incident: Incident, zone: tzinfo) -> str:
-    """The one text about an incident that comes and goes."""
+    """The one text about an incident that flaps."""
     return _fitted(
-        f"{_heading(incident)} comes and goes: ",
+        f"{_heading(incident)} is flapping: ",
         phrase(incident, zone),
         f". No more texts until it is steady. Reply ACK {incident.reference}.",
     )

@@ -99,16 +99,16 @@ class Census:
         self._latest: Count | None = None
         self._open, self._day = Thrift(OPEN_SHARE), Thrift(DAY_SHARE)
 
-    def latest(self, now: datetime, *, anew: bool) -> Count:
+    def latest(self, now: datetime, *, again: bool) -> Count:
         """The last count. With `again` another one is begun, if that can be afforded by now.
 
         The first one is waited for, others only as long as a short one takes: a longer one is in what a later
         look is given. Raises what went wrong with a count.
         """
-        if self._counting is None and (self._latest is None or (anew and self._open.due)):
+        if self._counting is None and (self._latest is None or (again and self._open.due)):
             self._counting = self._thread.submit(self._count, now, self._latest)
         if self._counting is not None:
-            patience = PATIENCE_SECONDS if anew else 0.0
+            patience = PATIENCE_SECONDS if again else 0.0
             wait([self._counting], None if self._latest is None else patience)
             if self._counting.done():
                 done, self._counting = self._counting, None

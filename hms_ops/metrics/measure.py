@@ -20,7 +20,7 @@ from hms_oms.broker.broker_state import BrokerState
 from hms_oms.jobs import workers as presence
 from hms_oms.jobs.workers import Worker
 from hms_ops.events.event_buffer import Heard
-from hms_ops.events.event_log import Diary
+from hms_ops.events.event_log import EventLog
 from hms_ops.events.receiver import Receiver
 from hms_ops.forecast import scaling
 from hms_ops.forecast.capacity import Capacity, most
@@ -57,7 +57,7 @@ class Measure:
 
     def __init__(self, engine: Engine, receiver: Receiver | None, *, office: tzinfo = UTC) -> None:
         self._receiver = receiver
-        self._event_log = Diary(0.0 if receiver is None else HEARING_SECONDS)
+        self._event_log = EventLog(0.0 if receiver is None else HEARING_SECONDS)
         self._census = Census(engine, office)
         self._counted_at: datetime | None = None
         self._tallies: dict[str, Tally] = {}
@@ -87,7 +87,7 @@ class Measure:
         if heavy or self._counted_at is None or self._event_log.behind:
             self._sweep(connection, now.timestamp())
         workers = presence.live(connection)
-        count = self._census.latest(now, anew=heavy)
+        count = self._census.latest(now, again=heavy)
         for tally in self._tallies.values():
             tally.slide(now.timestamp())
         rows = connection.exec_driver_sql(

@@ -122,8 +122,8 @@ def _empty_steps(document: Document, minute: int) -> tuple[int, ...]:
     # Any week does, in a zone without changes of the clock: 2024 began on a Monday.
     plain = {**document, "timezone": "UTC"}
     moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
-    ladder = on_call(plain, moment)
-    return tuple(number for number, step in enumerate(ladder, start=1) if not step.recipients)
+    policy = on_call(plain, moment)
+    return tuple(number for number, step in enumerate(policy, start=1) if not step.recipients)
 
 
 def _gap(begin: int, end: int, steps: Sequence[int], *, nobody: bool) -> Gap:

@@ -123,7 +123,7 @@ def open_api(
     opened: list[ApiServer] = []
 
     def make(**environment: str) -> ApiServer:
-        home = tmp_path_factory.mktemp("door")
+        home = tmp_path_factory.mktemp("api")
         opened.append(start(floor_database, "redis://127.0.0.1:1/0", home, **environment))
         return opened[-1]
 

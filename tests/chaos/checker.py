@@ -104,7 +104,7 @@ def _effects_not_once(history: History) -> Iterator[str]:
 
 
 def _broken_lives(history: History) -> Iterator[str]:
-    """Diaries that do not follow the table of transitions, or end elsewhere than the ledger."""
+    """Event logs that do not follow the table of transitions, or end elsewhere than the ledger."""
     for job in history.jobs.values():
         yield from _broken_life(job, history)
 

@@ -140,9 +140,11 @@ def _victim(floor: Floor, planned: Planned) -> Generator[None, None, Hand]:
 def _parent(floor: Floor, planned: Planned) -> Generator[None, None, tuple[Hand, list[psutil.Process]]]:
     """A prefork worker, and the children of its pool."""
     while True:
-        pools = [(hand, hand.known.children()) for hand in floor.grown_workers() if "prefork" in hand.role]
+        pools = [
+            (worker, worker.known.children()) for worker in floor.grown_workers() if "prefork" in worker.role
+        ]
         # Celery takes a pool that loses a child before the first task for one that cannot start at all.
-        pools = [(hand, children) for hand, children in pools if any(map(floor.has_worked, children))]
+        pools = [(worker, children) for worker, children in pools if any(map(floor.has_worked, children))]
         if pools:
             return pools[int(planned.die * len(pools))]
         yield

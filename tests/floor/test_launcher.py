@@ -29,12 +29,12 @@ from tests.conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Writes NAME:PID to the event log and sleeps; on SIGTERM writes NAME again, unless it is deaf.
+#: Writes NAME:PID to a log and sleeps; on SIGTERM writes NAME again, unless it is deaf.
 TINY = """
 import os, signal, sys
-name, event log, deaf = sys.argv[1:4]
+name, log, deaf = sys.argv[1:4]
 def write(text):
-    with open(event log, "a") as file: file.write(text + "\\n")
+    with open(log, "a") as file: file.write(text + "\\n")
 def leave(*_):
     if not deaf:
         write(name)
@@ -70,8 +70,8 @@ NOWHERE = {"HMS_DATABASE_URL": "postgresql://nowhere/hms", "HMS_BROKER_URL": "re
 
 
 def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: float = 5.0) -> Program:
-    """A program that notes in home/event log when it starts and when it is told to stop."""
-    command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "diary"), "deaf" if deaf else ""]
+    """A program that notes in home/log when it starts and when it is told to stop."""
+    command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "log"), "deaf" if deaf else ""]
     start = partial(processes.spawn, command, log=processes.log_file(home, name))
     stops = ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0))
     return Program(name, start, rank=rank, stops=stops, ready=lambda pid: f"{name}:{pid}" in event_log(home))
@@ -80,7 +80,7 @@ def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: 
 def event_log(home: Path) -> list[str]:
     """What the tiny programs have noted so far."""
     try:
-        return (home / "diary").read_text().splitlines()
+        return (home / "log").read_text().splitlines()
     except FileNotFoundError:
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,6 +20,14 @@ ROOT = Path(__file__).parents[2]
 def test_the_diagram_is_the_table_of_transitions() -> None:
     """docs/how-it-works.md shows every transition, and no other."""
     assert f"```mermaid\n{mermaid()}\n```" in (ROOT / "docs" / "how-it-works.md").read_text()
+
+
+def test_every_station_exists() -> None:
+    """docs/how-it-works.md names the files of a job, a deadline and a request, and each is there."""
+    text = (ROOT / "docs" / "how-it-works.md").read_text()
+    stations = re.findall(r"`((?:hms_\w+|workers)/[\w/]+\.\w+)`", text[text.index("## Stations") :])
+    assert len(stations) > 20
+    assert [station for station in stations if not (ROOT / station).is_file()] == []
 
 
 def test_every_setting_is_in_the_readme() -> None:

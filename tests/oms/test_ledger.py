@@ -154,7 +154,7 @@ def test_a_new_sla_holds_for_future_jobs_only(engine: sa.Engine, shop: Recipe) -
 
 
 def test_the_event_log_cannot_be_rewritten(engine: sa.Engine, shop: Recipe) -> None:
-    """Diary rows are append-only: the database refuses to change or remove one."""
+    """The event log is append-only: the database refuses to change or remove one."""
     order(engine, shop)
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
         connection.exec_driver_sql("update oms.job_events set fact = 'nothing'")

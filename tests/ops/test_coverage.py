@@ -15,7 +15,7 @@ from hms_ops.oncall import coverage, oncall
 ZONES = ("UTC", "America/Chicago", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Nuuk")
 
 
-def rota(*shifts: tuple[str, str, str], zone: str = "America/Chicago", ladder: Any = None) -> dict[str, Any]:
+def rota(*shifts: tuple[str, str, str], zone: str = "America/Chicago", policy: Any = None) -> dict[str, Any]:
     """A document with these shifts (days, from, until), all of Ada's."""
     return {
         "timezone": zone,
@@ -24,7 +24,7 @@ def rota(*shifts: tuple[str, str, str], zone: str = "America/Chicago", ladder: A
             {"name": "s", "days": days.split(), "from": begins, "until": ends, "recipient": "ada"}
             for days, begins, ends in shifts
         ],
-        "steps": ladder or [{"after_minutes": 0, "notify": ["shift:s"]}],
+        "steps": policy or [{"after_minutes": 0, "notify": ["shift:s"]}],
     }
 
 
@@ -58,7 +58,7 @@ def test_the_gaps_of_a_week_are_listed(shifts: list[tuple[str, str, str]], gaps:
 def test_a_step_without_anybody_is_told_from_a_ladder_without_anybody() -> None:
     """If a later step names a person, somebody is texted; the step that is skipped is named."""
     steps = [{"after_minutes": 0, "notify": ["shift:s"]}, {"after_minutes": 5, "notify": ["grace"]}]
-    (gap,) = coverage.gaps(rota(("mon tue wed thu fri", "07:00", "07:00"), ladder=steps))
+    (gap,) = coverage.gaps(rota(("mon tue wed thu fri", "07:00", "07:00"), policy=steps))
     assert (gap.steps, gap.nobody, gap.document()["hours"]) == ((1,), False, 48.0)
     (whole,) = coverage.gaps(rota(("mon tue wed thu fri", "07:00", "07:00")))
     assert (whole.steps, whole.nobody) == ((1,), True)

@@ -44,7 +44,7 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
     limit(engine, LIMIT)
     crew.dispatcher()
     crew.worker(pool="threads", slots=8)
-    home = tmp_path / "door"
+    home = tmp_path / "api"
     home.mkdir()
     api_server = apis.start(database, broker, home)
     eyes = Eyes(engine)

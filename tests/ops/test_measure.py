@@ -479,7 +479,7 @@ def test_too_much_to_look_up_is_left_to_the_sweep(
     for bound in ("PAGE", "MOST_JOBS", "MOST_AHEAD"):
         monkeypatch.setattr(event_log, bound, 2)
     monkeypatch.setattr(event_log, "MOST_SWEPT", 3)
-    following = event_log.Diary(0.0)
+    following = event_log.EventLog(0.0)
     jobs = accept_orders(engine, shop, 9)
     ledger.take(raw, "shop", 9)
     for job in jobs:

@@ -32,7 +32,7 @@ def api_server(
     with database_connections.engine(url).begin() as connection:
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)
-    with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("door") / "home") as opened:
+    with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("api") / "home") as opened:
         yield opened
     database_connections.engine(url).dispose()
     drop(servers, name)

@@ -85,7 +85,7 @@ def api_server(
     servers: embedded.Servers, shop: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningApi]:
     """An API with pages, for all tests of this module, and a cycle with one job."""
-    home = tmp_path_factory.mktemp("door") / "home"
+    home = tmp_path_factory.mktemp("api") / "home"
     with standing(sibling(servers, shop), "redis://127.0.0.1:1/0", home) as opened:
         headers = {
             "Authorization": f"Bearer {opened.badge('manager')}",

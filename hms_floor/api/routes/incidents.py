@@ -220,7 +220,7 @@ def set_on_call(app_state: TheAppState, who: Who, wanted: requests.SetOnCall) ->
 def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> dict[str, Any]:
     document = dict(found.document if found else oncall.DEFAULT)
     now = health.clock(connection)
-    ladder = oncall.on_call(document, now)
+    policy = oncall.on_call(document, now)
     coming = coverage.spans(document, now, now + timedelta(days=7))
     local = heartbeats.sender_is_local(connection)
     doubt = doubts.doubt(document if found else None, now, sender_is_local=local)
@@ -238,7 +238,7 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
                 "afterMinutes": step.after.total_seconds() / 60,
                 "recipients": [each.name for each in step.recipients],
             }
-            for step in ladder
+            for step in policy
         ],
         "gaps": [gap.document() for gap in coverage.gaps(document)],
         "uncovered": [{"since": since, "until": until} for since, until in coming],

@@ -58,7 +58,8 @@ class _Job:
             self._waterfall = Waterfall()
             with ui.expansion("Every line of the event log").classes("wide"):
                 self._event_log = html.Table(
-                    ("At", "Fact", "Step", "Attempt", "Who", "Took", "Detail"), caption="Diary, oldest first"
+                    ("At", "Fact", "Step", "Attempt", "Who", "Took", "Detail"),
+                    caption="Oldest first",
                 )
         with ui.element("section").classes("card") as self._texts_card:
             with ui.element("h2"):

@@ -32,9 +32,9 @@ event_log as (
 ),
 kept as (
     insert into oms.changed_jobs (change_id, job_id, event_id, priority, queue, ready_at)
-    select %(change)s::bigint, held.id, diary.id, held.priority, held.queue, held.ready_at
+    select %(change)s::bigint, held.id, event_log.id, held.priority, held.queue, held.ready_at
     from held
-    join diary on diary.job_id = held.id
+    join event_log on event_log.job_id = held.id
     where %(change)s::bigint is not null
 )
 select id, status, pg_notify('oms_backlog', queue) from changed

@@ -17,7 +17,7 @@ select
             'who', line.who, 'detail', line.detail
         )
         order by line.id
-    ) as diary
+    ) as event_log
 from due
 join oms.job_events as line on line.job_id = due.id
 group by due.id, due.type, due.queue, due.status, due.steps, due.sla, due.finished_at

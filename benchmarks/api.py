@@ -71,7 +71,7 @@ def measure(folder: Path, seconds: float, rounds: int) -> list[Result]:
         took, memory = _send_cycle(opened, folder)
     return [
         Result(
-            "door",
+            "api",
             f"starting jobs over HTTP, {CLIENTS} clients, one server process",
             median(rates),
             "jobs/s",
@@ -111,7 +111,7 @@ def measure(folder: Path, seconds: float, rounds: int) -> list[Result]:
 @contextmanager
 def api_server(folder: Path) -> Iterator[ApiServer]:
     """A server process on a ledger of its own, for as long as the block lasts."""
-    home = folder / "door"
+    home = folder / "api"
     with embedded.serving(home / "servers") as servers:
         assert servers.database_url is not None
         assert servers.broker_url is not None
