@@ -70,8 +70,8 @@ NOWHERE = {"HMS_DATABASE_URL": "postgresql://nowhere/hms", "HMS_BROKER_URL": "re
 
 
 def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: float = 5.0) -> Program:
-    """A program that notes in home/log when it starts and when it is told to stop."""
-    command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "log"), "deaf" if deaf else ""]
+    """A program that notes in home/starts when it starts and when it is told to stop."""
+    command = [sys.executable, "-S", "-E", "-c", TINY, name, str(home / "starts"), "deaf" if deaf else ""]
     start = partial(processes.spawn, command, log=processes.log_file(home, name))
     stops = ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0))
     return Program(name, start, rank=rank, stops=stops, ready=lambda pid: f"{name}:{pid}" in event_log(home))
@@ -80,7 +80,7 @@ def tiny(home: Path, name: str, *, rank: int = 0, deaf: bool = False, patience: 
 def event_log(home: Path) -> list[str]:
     """What the tiny programs have noted so far."""
     try:
-        return (home / "log").read_text().splitlines()
+        return (home / "starts").read_text().splitlines()
     except FileNotFoundError:
         return []
 
