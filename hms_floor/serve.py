@@ -64,6 +64,9 @@ def run_floor(fd: int | None) -> None:
     # A database that is away is waited for: the pages say so meanwhile.
     with suppress(DBAPIError):
         schema_revision.require(configured.servers()[0])
+    if configured.twilio_auth_token is not None:
+        # What its callbacks are checked with is missing now rather than when the first one comes.
+        import twilio.request_validator  # noqa: F401
     if configured.badge_jwks is None:
         local_token.keep(configured.home, configured)
     application = app.make(configured)

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
-from twilio.request_validator import RequestValidator
 
 from hms_oms.messages import delivery, inbound
 from hms_oms.messages.inbound import Callback
@@ -60,6 +59,9 @@ def valid(token: str | None, public_url: str | None, target: str, params: Any, s
     """
     if not token or not public_url or not signature:
         return False
+    # Here, since who has no account there has no need of its library.
+    from twilio.request_validator import RequestValidator
+
     try:
         return bool(RequestValidator(token).validate(public_url.rstrip("/") + target, params, signature))
     except (ValueError, TypeError, AttributeError):

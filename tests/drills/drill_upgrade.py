@@ -53,7 +53,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "install",
     ]
     pins = ["--constraint", folder / "src" / "constraints.txt"]
-    subprocess.run([*pip, *pins, f"{folder / 'src'}[floor]"], check=True, timeout=600)
+    subprocess.run([*pip, *pins, f"{folder / 'src'}[floor,sms]"], check=True, timeout=600)
     print(f"\nupgrade: from {name[:12]}")
     return folder / "venv" / "bin"
 
