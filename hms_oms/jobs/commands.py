@@ -198,11 +198,8 @@ def limit(
 def limits(connection: Connection, queue: str) -> Limits:
     """The limits of a queue, held until the transaction ends. Raises UnknownQueue."""
     require_queue(connection, queue)
-    row = connection.execute(
-        text("select window_size, starts_per_minute from oms.queues where name = :queue for update"),
-        {"queue": queue},
-    ).one()
-    return Limits(row.window_size, row.starts_per_minute)
+    [row] = statements.run(connection, "hold_limits", {"queue": queue})
+    return Limits(row["window_size"], row["starts_per_minute"])
 
 
 def require_queue(connection: Connection, queue: str) -> None:
@@ -236,10 +233,7 @@ def statuses(connection: Connection, jobs: Sequence[int]) -> Mapping[int, str]:
 
 def hold(connection: Connection, jobs: Sequence[int]) -> None:
     """Lock jobs in the order in which all verbs do, before they are changed one by one in another."""
-    connection.execute(
-        text("select from oms.jobs where id = any(cast(:jobs as bigint[])) order by id for update"),
-        {"jobs": list(jobs)},
-    )
+    statements.run(connection, "hold_jobs", {"jobs": list(jobs)})
 
 
 def lease_until(connection: Connection, job: int) -> datetime | None:

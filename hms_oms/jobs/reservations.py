@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg2.extras
-
 from hms_oms.database import sessions, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
@@ -90,12 +88,11 @@ def reserve_now(
 
 def held(connection: RawConnection, ticket: Ticket) -> Reservation:
     """The reservation that was made under a ticket. Raises LeaseLost where it does not hold any more."""
-    with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
-        cursor.execute(_HELD, {"job": ticket.job, "attempt": ticket.attempt, "step": ticket.step})
-        row = cursor.fetchone()
-    if row is None:
+    key = {"job": ticket.job, "attempt": ticket.attempt, "step": ticket.step}
+    rows = statements.run_raw(connection, "held_reservation", key)
+    if not rows:
         raise LeaseLost(ticket)
-    return _reservation(connection, row, row["worker"])
+    return _reservation(connection, rows[0], rows[0]["worker"])
 
 
 def extend(connection: RawConnection, reservation: Reservation, lease: float = LEASE_SECONDS) -> datetime:
@@ -150,12 +147,3 @@ def _reservation(connection: RawConnection, row: Mapping[str, Any], agent: str) 
         lease_until=row["lease_until"],
         recipe=Recipe.from_document(found[0]),
     )
-
-
-_HELD = """
-select id, type, recipe_id, queue, step, steps, attempt, payload, results, sla, lease_until, worker
-from oms.jobs
-where id = %(job)s and attempt = %(attempt)s and steps[step + 1] = %(step)s
-    and status = 'running' and agent
-for update
-"""

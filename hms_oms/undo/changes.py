@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from hms_oms.database import statements
 from hms_oms.runtime.errors import HmsError
 
 #: For so many seconds of the ledger's clock a change can be undone.
@@ -56,7 +57,7 @@ def begin(
     after: Mapping[str, Any] | None = None,
 ) -> int:
     """Begin a change in the transaction that makes it, and return its number."""
-    connection.execute(text(_FORGET), {"keep": KEEP_SECONDS})
+    statements.run(connection, "forget_changes", {"keep": KEEP_SECONDS})
     return int(
         connection.execute(
             text(_BEGIN),
@@ -100,7 +101,7 @@ def undoable(connection: Connection, actor: str | None = None) -> list[Change]:
 
 def hold(connection: Connection, change: int) -> Change:
     """Lock a change, so that it is undone once. Raises UnknownChange."""
-    connection.execute(text("select from oms.changes where id = :change for update"), {"change": change})
+    statements.run(connection, "hold_change", {"change": change})
     return get(connection, change)
 
 
@@ -153,15 +154,4 @@ values (
     oms.now() + :seconds * interval '1 second'
 )
 returning id
-"""
-
-# A few at a time, so that nobody waits for what others have left.
-_FORGET = """
-delete from oms.changes
-where id in (
-    select id from oms.changes
-    where undo_until < oms.now() - :keep * interval '1 second'
-    order by undo_until limit 10
-    for update skip locked
-)
 """

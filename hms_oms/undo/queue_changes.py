@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from hms_oms.database import statements
 from hms_oms.jobs import commands
 from hms_oms.queues import sla
 from hms_oms.undo import changes
@@ -46,7 +47,7 @@ def keep(connection: Connection, action: str, queue: str, *, who: str) -> Iterat
 def standing(connection: Connection, action: str, queue: str) -> Standing:
     """How a queue stands as far as an action is about it, held until the transaction ends."""
     commands.require_queue(connection, queue)
-    row = connection.execute(text(_QUEUE), {"queue": queue}).mappings().one()
+    [row] = statements.run(connection, "hold_queue", {"queue": queue})
     if action == "sla":
         entry = sla.history(connection, queue)[0]
         return {"minutes": entry.minutes, "since": entry.effective_at.isoformat(), "setBy": entry.set_by}
@@ -95,13 +96,6 @@ _LIMITS = (
     "starts_set_by",
     "starts_set_at",
 )
-
-_QUEUE = """
-select
-    paused_at, paused_by, pause_reason,
-    window_size, window_set_by, window_set_at, starts_per_minute, starts_set_by, starts_set_at
-from oms.queues where name = :queue for update
-"""
 
 _PAUSED_SINCE = "update oms.queues set paused_at = cast(:at as timestamptz) where name = :queue"
 

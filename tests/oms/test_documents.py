@@ -30,6 +30,25 @@ def test_every_station_exists() -> None:
     assert [station for station in stations if not (ROOT / station).is_file()] == []
 
 
+def test_what_locks_rows_is_a_statement_in_a_file_of_its_own() -> None:
+    """No module of Python has a row lock in a string, except where a migration moves data."""
+    modules = [
+        path
+        for package in ("hms_oms", "hms_act", "hms_ops", "hms_floor", "workers")
+        for path in (ROOT / package).rglob("*.py")
+        if "migrations" not in path.parts
+    ]
+    locks = re.compile(r"\bfor (no key )?(update|share)\b[^.:,;]*[\"\n]", re.IGNORECASE)
+    assert [str(path) for path in modules if locks.search(path.read_text())] == []
+
+
+def test_every_statement_has_a_name_of_its_own() -> None:
+    """Statements are run by name: no two files of a package have the same."""
+    for package in ("hms_oms", "hms_ops"):
+        names = [path.stem for path in (ROOT / package).rglob("*.sql")]
+        assert len(names) == len(set(names))
+
+
 def test_every_setting_is_in_the_readme() -> None:
     """Each HMS_ name that is known is explained, and each one that is explained is known."""
     readme = (ROOT / "README.md").read_text()
