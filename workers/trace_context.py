@@ -14,8 +14,8 @@ from celery import signals
 
 from hms_oms.database import connections
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.jobs.trace_ids import span_id, trace_id
 from hms_oms.runtime import telemetry
+from hms_oms.runtime.trace_ids import span_id, trace_id
 
 log = logging.getLogger(__name__)
 

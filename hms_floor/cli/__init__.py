@@ -49,7 +49,7 @@ COMMANDS = {
         "Issue badges for the API, read them, and take them back.",
     ),
     "completion": (
-        "hms_floor.cli.installation.completion:completion",
+        "hms_floor.cli.completion:completion",
         "Set up Tab completion in your shell.",
     ),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from hms_oms.jobs.states import Fact, Status
 from hms_oms.jobs.tickets import job_name
-from hms_oms.jobs.trace_ids import span_id, trace_id
+from hms_oms.runtime.trace_ids import span_id, trace_id
 
 #: What ends a run of a step badly.
 _BAD = frozenset({Fact.RETRYING, Fact.FAILED, Fact.LOST, Fact.POISONED})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -40,6 +41,18 @@ def test_what_locks_rows_is_a_statement_in_a_file_of_its_own() -> None:
     ]
     locks = re.compile(r"\bfor (no key )?(update|share)\b[^.:,;]*[\"\n]", re.IGNORECASE)
     assert [str(path) for path in modules if locks.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize("package", ["hms_oms", "hms_ops", "hms_act", "hms_floor/cli"])
+def test_no_folder_has_more_than_a_dozen_modules(package: str) -> None:
+    """What is about one subject stands together, and can be looked over."""
+    folders = [path for path in [ROOT / package, *(ROOT / package).rglob("*")] if path.is_dir()]
+    sizes = {
+        str(folder.relative_to(ROOT)): sum(path.name != "__init__.py" for path in folder.glob("*.py"))
+        for folder in folders
+        if folder.name != "versions"
+    }
+    assert {folder: size for folder, size in sizes.items() if size > 12} == {}
 
 
 def test_every_statement_has_a_name_of_its_own() -> None:

@@ -19,9 +19,9 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, losses, read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.jobs.trace_ids import span_id, trace_id
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import telemetry
+from hms_oms.runtime.trace_ids import span_id, trace_id
 from hms_ops.traces import export
 from hms_ops.traces.export import Traces
 from workers import trace_context
