@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from hms_act.broker_watch import BrokerWatch
 from hms_act.recovery import SWEEP_SECONDS, Recovery
+from hms_oms import sentinel
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart
@@ -169,7 +170,7 @@ def make_app(broker_url: str) -> Celery:
     """A Celery application that only publishes."""
     app = Celery("hms_act", set_as_current=False)
     app.config_from_object(celery_settings.load())
-    app.conf.broker_url = broker_url
+    sentinel.configure(app, broker_url)
     options = app.conf.broker_transport_options
     app.conf.broker_transport_options = {**options, "socket_timeout": PUBLISH_SECONDS}
     return app

@@ -14,6 +14,7 @@ import redis
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
+from hms_oms.database.refusals import of_redis
 from hms_oms.jobs import workers
 from hms_oms.jobs.losses import lose
 from hms_oms.jobs.tickets import Ticket
@@ -116,8 +117,8 @@ class Recovery:
         try:
             in_redis = waiting_tickets.tickets(self.redis, {row["queue"] for row in rows})
         except redis.RedisError as error:
-            # Nothing can be said about messages while Redis does not answer.
-            log.warning("recovery: Redis does not answer (%s)", type(error).__name__)
+            # Nothing can be said about messages while Redis does not answer, or does not let them be seen.
+            log.warning("recovery: Redis %s (%s)", of_redis(error).words, type(error).__name__)
             self._missing.clear()
             return []
         absent: dict[Ticket, float] = {}

@@ -11,6 +11,7 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 from sqlalchemy.exc import DBAPIError
 
+from hms_oms import sentinel
 from hms_oms.broker import celery_settings
 from hms_oms.database import connections, schema_revision
 from hms_oms.recipes import recipes
@@ -37,7 +38,7 @@ def make_app(configured: settings.Settings) -> Celery:
     # Containers may share host name and pid.
     made.worker_token = secrets.token_hex(4)
     made.config_from_object(celery_settings.load())
-    made.conf.broker_url = broker_url
+    sentinel.configure(made, broker_url)
     made.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in _queues(known)]
     made.conf.task_default_queue = made.conf.task_queues[0].name
     modules.load(known, configured.recipes)

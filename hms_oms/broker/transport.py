@@ -141,10 +141,21 @@ class Transport(redis.Transport):  # type: ignore[misc]
     Channel = Channel
 
 
+class SentinelChannel(Channel, redis.SentinelChannel):  # type: ignore[misc]
+    """Such a channel that asks the sentinels for the master."""
+
+
+class SentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
+    """The Redis transport by way of Sentinel, with these channels."""
+
+    Channel = SentinelChannel
+
+
 def install() -> None:
-    """Have every `redis://` URL of this process served by this transport.
+    """Have every URL of Redis in this process served by this transport.
 
     A setting would not do: kombu takes the transport from the URL where it is `redis+socket://`.
     """
     for scheme in ("redis", "rediss"):
         transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
+    transport.TRANSPORT_ALIASES["sentinel"] = f"{__name__}:SentinelTransport"

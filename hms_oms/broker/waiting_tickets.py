@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import redis
 
+from hms_oms import sentinel
 from hms_oms.broker import envelope
 from hms_oms.broker.publishing import PRIORITY_STEPS
-from hms_oms.runtime import server_urls
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ _SEPARATOR = "\x06\x16"
 
 def client(url: str) -> redis.Redis:
     """A new client, with time-outs of five seconds."""
-    return redis.Redis.from_url(server_urls.plain(url), socket_timeout=5, socket_connect_timeout=5)
+    return sentinel.client(url, socket_timeout=5, socket_connect_timeout=5)
 
 
 def keys(queue: str) -> list[str]:

@@ -10,10 +10,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from hms_oms import sentinel
 from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import SILENT, Refusal, of_postgresql, of_redis
-from hms_oms.runtime import server_urls
 
 #: A server that has not answered after so many seconds is silent.
 PATIENCE_SECONDS = 2.0
@@ -24,8 +24,8 @@ _KEY_SECONDS = 60
 
 def redis_client(url: str) -> redis.Redis:
     """A client that gives up after a short while and does not try again by itself."""
-    return redis.Redis.from_url(
-        server_urls.plain(url),
+    return sentinel.client(
+        url,
         socket_timeout=PATIENCE_SECONDS,
         socket_connect_timeout=PATIENCE_SECONDS,
         retry=Retry(NoBackoff(), 0),

@@ -36,7 +36,7 @@ _REDIS: Mapping[str, Refusal] = {
     "NOREPLICAS": Refusal("no-replicas", "refuses writes: too few replicas follow it (NOREPLICAS)"),
     "NOAUTH": Refusal("not-allowed", "wants a password"),
     "WRONGPASS": Refusal("not-allowed", "does not accept the user or password"),
-    "NOPERM": Refusal("not-allowed", "does not allow its user to write"),
+    "NOPERM": Refusal("not-allowed", "does not allow its user what the programs need (docs/servers.md)"),
     "BUSY": Refusal("busy", "is busy with a script that does not end"),
 }
 #: The same, as the driver's classes: they drop the word.

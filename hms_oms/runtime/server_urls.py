@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 MASK = "***"
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
-BROKER_SCHEMES = ("redis", "rediss", "redis+socket")
+BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
 
 #: What PostgreSQL's own library takes in a URL, less what carries a secret.
 _DATABASE_OPTIONS = frozenset(
@@ -88,10 +88,11 @@ def broker(text: str) -> str:
     parts = _parts(text, BROKER_SCHEMES)
     if parts.scheme == "redis+socket":
         return _socket(text, parts)
+    if parts.scheme == "sentinel":
+        return _sentinel(text, parts)
     if len(parts.hosts) != 1 or not parts.hosts[0]:
         raise ValueError(f"must name one host: {parts.scheme}://:password@host:6379/0")
-    if parts.path not in ("", "/") and not re.fullmatch(r"/\d{1,5}", parts.path):
-        raise ValueError("what follows the host must be the number of a database, as /0")
+    _check_number(parts.path)
     known = _TLS_OPTIONS if parts.scheme == "rediss" else frozenset[str]()
     for name, value in parts.options:
         if name not in known:
@@ -130,7 +131,7 @@ def masked(text: str) -> str:
         # A lone word before the @ is a user to PostgreSQL, but often a password to Redis.
         is_name = name and (colon or parts.scheme.startswith("postgres"))
         shown = f"{name if is_name else MASK if not colon else ''}{f':{MASK}' if colon else ''}@"
-    open_to_all = _DATABASE_OPTIONS | _TLS_OPTIONS | {"virtual_host", "db"}
+    open_to_all = _DATABASE_OPTIONS | _TLS_OPTIONS | {"virtual_host", "db", "master_name"}
     options = "&".join(f"{name}={value if name in open_to_all else MASK}" for name, value in parts.options)
     return f"{parts.scheme}://{shown}{','.join(parts.hosts)}{parts.path}{'?' if options else ''}{options}"
 
@@ -146,6 +147,27 @@ def _socket(text: str, parts: _Parts) -> str:
         if not re.fullmatch(r"\d{1,5}", value):
             raise ValueError("virtual_host must be the number of a database")
     return text
+
+
+def _sentinel(text: str, parts: _Parts) -> str:
+    """Check the URL of sentinels, each of which is named with its port: not all readers know a default."""
+    if not parts.hosts or not all(re.search(r":\d+$", host) for host in parts.hosts):
+        raise ValueError(
+            "must name each sentinel with its port:"
+            " sentinel://:password@host1:26379,host2:26379/0?master_name=NAME"
+        )
+    _check_number(parts.path)
+    for name, _ in parts.options:
+        if name != "master_name":
+            raise ValueError(_unknown(name, frozenset({"master_name"})))
+    if not dict(parts.options).get("master_name"):
+        raise ValueError("needs ?master_name=NAME, as the sentinels call the master")
+    return text
+
+
+def _check_number(path: str) -> None:
+    if path not in ("", "/") and not re.fullmatch(r"/\d{1,5}", path):
+        raise ValueError("what follows the host must be the number of a database, as /0")
 
 
 def _parts(text: str, schemes: tuple[str, ...]) -> _Parts:

@@ -16,6 +16,7 @@ import redis
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from hms_oms import sentinel
 from hms_ops.events.event_buffer import EventBuffer, Heard
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,8 @@ class Receiver:
 
     def _listen(self) -> None:
         """Listen until the connection breaks, or falls silent. Raises what kombu raises, or _Over."""
-        with Connection(self._url, transport_options=dict(_TRANSPORT_OPTIONS)) as connection:
+        options = {**_TRANSPORT_OPTIONS, **sentinel.options(self._url)}
+        with Connection(sentinel.for_kombu(self._url), transport_options=options) as connection:
             queue = Queue(
                 f"hms.ops.{uuid.uuid4()}",
                 # On Redis the exchange of events is a fanout, with the routing key as part of the channel.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -13,6 +14,7 @@ from kombu.utils.url import parse_url
 from sqlalchemy import make_url
 
 from hms_floor.local import embedded
+from hms_oms import sentinel
 from hms_oms.database import connections
 from hms_oms.runtime import server_urls, settings
 from hms_oms.runtime.errors import ConfigError
@@ -31,6 +33,8 @@ TAKEN = [
     "rediss://:hunter2@redis.example:6380/0?ssl_ca_certs=/etc/ca.pem",
     "redis+socket:///run/redis.sock?virtual_host=3",
     "redis+socket:///run/redis.sock",
+    "sentinel://a:26379/0?master_name=hms",
+    "sentinel://user:hunter2@a:26379,b:26380,[::1]:26379/3?master_name=hms",
 ]
 REFUSED = [
     ("postgresql://hms:hun/ter2@db/hms", "ends them too early"),
@@ -57,6 +61,10 @@ REFUSED = [
     ("rediss://:hunter2@host/0?ssl_check_hostname=false", "a certificate is always checked"),
     ("redis+socket://run/redis.sock", "whole path"),
     ("redis+socket:///run/redis.sock?virtual_host=x", "must be the number"),
+    ("sentinel://:hunter2@a:26379/0", "needs ?master_name=NAME"),
+    ("sentinel://:hunter2@a,b:26379/0?master_name=hms", "each sentinel with its port"),
+    ("sentinel://:hunter2@a:26379/x?master_name=hms", "number of a database"),
+    ("sentinel://:hunter2@a:26379/0?master=hms", "master is not an option here"),
     ("amqp://guest:hunter2@host/", "must begin with one of"),
     ("hunter2", "must begin with one of"),
 ]
@@ -134,6 +142,27 @@ def test_tls_is_checked_by_every_reader() -> None:
     assert of_kombu["ssl_ca_certs"] == "/etc/ca.pem"
     of_redis = redis.Redis.from_url(taken).connection_pool.connection_kwargs
     assert (of_redis["ssl_cert_reqs"], of_redis["ssl_check_hostname"]) == ("required", True)
+
+
+def test_sentinels_are_the_same_for_every_reader() -> None:
+    """kombu gets a URL for each sentinel and the master's name; redis-py asks the same ones."""
+    url = server_urls.broker("sentinel://user:p%40ss@a:26379,[::1]:26380/3?master_name=hms")
+    each = sentinel.for_kombu(url).split(";")
+    assert [(parse_url(one)["hostname"], parse_url(one)["port"]) for one in each] == [
+        ("a", 26379),
+        ("::1", 26380),
+    ]
+    assert {parse_url(one)["password"] for one in each} == {"p@ss"}
+    assert sentinel.options(url) == {"master_name": "hms"}
+    pool: Any = sentinel.client(url, socket_timeout=5).connection_pool
+    kept = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
+    assert [(one["host"], one["port"], one["socket_timeout"]) for one in kept] == [
+        ("a", 26379, 5),
+        ("::1", 26380, 5),
+    ]
+    told = pool.connection_kwargs
+    assert (told["username"], told["password"], told["db"]) == ("user", "p@ss", 3)
+    assert pool.service_name == "hms"
 
 
 def test_a_socket_keeps_its_database_for_every_reader() -> None:
