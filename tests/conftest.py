@@ -9,10 +9,12 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 import psycopg2.extensions
@@ -23,6 +25,7 @@ from hms_floor.local import embedded
 from hms_oms.database import connections as ledger_connections
 from hms_oms.database import migrate
 from hms_oms.recipes import recipes, registry
+from tests.support import pooler
 from tests.support.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -45,8 +48,19 @@ def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Servers]:
-    """PostgreSQL and Redis for the whole session, in a folder of their own."""
-    with embedded.serving(tmp_path_factory.mktemp("home"), fast=True) as running:
+    """PostgreSQL and Redis for the whole session, in a folder of their own.
+
+    With TEST_POSTGRES_BIN the programs in that folder are PostgreSQL: any version that we work with.
+    """
+    home, other = tmp_path_factory.mktemp("home"), "TEST_POSTGRES_BIN" in os.environ
+    with ExitStack() as held:
+        running = held.enter_context(embedded.serving(home, database=not other, fast=True))
+        if other:
+            url = urlsplit(held.enter_context(pooler.postgres()))
+            running = replace(
+                running, database_url=f"postgresql://hms@/hms?host={url.hostname}&port={url.port}"
+            )
+            admin(replace(running, database_url=url.geturl()), "create database hms")
         yield running
 
 

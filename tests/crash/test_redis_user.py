@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from hms_floor.cli.installation import db
 from hms_oms.database import connections
-from tests import redis_servers
 from tests.conftest import Crew, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
+from tests.support import redis_servers
 
 GUIDE = Path(__file__).parents[2] / "docs/servers.md"
 
