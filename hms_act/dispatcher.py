@@ -19,7 +19,6 @@ from sqlalchemy import Engine
 
 from hms_act.broker_watch import BrokerWatch
 from hms_act.recovery import SWEEP_SECONDS, Recovery
-from hms_oms import sentinel
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart
@@ -32,6 +31,7 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues.dispatch_windows import Window, charge, windows
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime import sentinel
 from hms_oms.runtime.errors import RecipeUnreadable
 
 #: While a window is full and the backlog has more, it is looked at this often, in seconds ...

@@ -11,11 +11,10 @@ from celery import Celery, signals
 from kombu import Exchange, Queue
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms import sentinel
 from hms_oms.broker import celery_settings
 from hms_oms.database import connections, schema_revision
 from hms_oms.recipes import recipes
-from hms_oms.runtime import logs, settings
+from hms_oms.runtime import logs, sentinel, settings
 from hms_oms.runtime.errors import UnknownSchema
 from workers import event_batching, flower_guard, log_context, modules, presence, step, trace_context
 from workers.task import StepTask

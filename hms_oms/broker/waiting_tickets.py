@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import redis
 
-from hms_oms import sentinel
 from hms_oms.broker import envelope
 from hms_oms.broker.publishing import PRIORITY_STEPS
+from hms_oms.runtime import sentinel
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hms_oms import sentinel
 from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import SILENT, Refusal, of_postgresql, of_redis
+from hms_oms.runtime import sentinel
 
 #: A server that has not answered after so many seconds is silent.
 PATIENCE_SECONDS = 2.0

@@ -16,7 +16,7 @@ import redis
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from hms_oms import sentinel
+from hms_oms.runtime import sentinel
 from hms_ops.events.event_buffer import EventBuffer, Heard
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import redis
 import sqlalchemy as sa
 
 from hms_floor.cli.installation import db
-from hms_oms import sentinel
+from hms_oms.runtime import sentinel
 from tests.conftest import Crew, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
 from tests.drills.drill_postgresql import done

@@ -14,9 +14,8 @@ from kombu.utils.url import parse_url
 from sqlalchemy import make_url
 
 from hms_floor.local import embedded
-from hms_oms import sentinel
 from hms_oms.database import connections
-from hms_oms.runtime import server_urls, settings
+from hms_oms.runtime import sentinel, server_urls, settings
 from hms_oms.runtime.errors import ConfigError
 
 SECRET = "hunter2"
