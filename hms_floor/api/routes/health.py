@@ -46,7 +46,7 @@ async def healthy(app_state: TheAppState, response: Response) -> dict[str, Any]:
 async def ready(app_state: TheAppState) -> dict[str, Any]:
     """Whether requests may come: PostgreSQL answers, at a revision that this version can work on.
 
-    A newer one than it needs is that of a release that is being rolled out: whoever runs goes on meanwhile.
+    A newer one than it needs is that of a release that is being rolled out: what runs goes on meanwhile.
     """
     postgresql = (await _parts(app_state))[0]
     if postgresql.light == health.BAD:
