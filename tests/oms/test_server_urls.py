@@ -174,8 +174,9 @@ def test_a_socket_keeps_its_database_for_every_reader() -> None:
 def test_of_several_hosts_the_one_that_answers_is_used(servers: embedded.Servers) -> None:
     """A list of hosts leads both kinds of connection to the server that is there, as PostgreSQL means it."""
     assert servers.database_url is not None
-    folder = parse_qs(urlsplit(servers.database_url).query)["host"][0]
-    url = f"postgresql://hms@127.0.0.1:1,{quote(folder, safe='')}:5432/hms?target_session_attrs=read-write"
+    place = parse_qs(urlsplit(servers.database_url).query)
+    host, port = quote(place["host"][0], safe=""), place.get("port", ["5432"])[0]
+    url = f"postgresql://hms@127.0.0.1:1,{host}:{port}/hms?target_session_attrs=read-write"
     engine = connections.engine(url)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("select 1").scalar() == 1
