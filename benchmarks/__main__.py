@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks import (
     accepting,
-    api_server,
+    api,
     command_line,
     events,
     forecast,
@@ -79,13 +79,13 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
             assert servers.database_url is not None
             assert servers.broker_url is not None
             product = ProductSide(folder, servers.database_url, servers.broker_url)
-            raw = BareSide(folder, servers.broker_url)
+            bare = BareSide(folder, servers.broker_url)
             if "accept" in only:
-                results += accepting.measure(raw, product, rounds)
+                results += accepting.measure(bare, product, rounds)
             races = steps.races("steps" in only, "durable" in only, quick)
             if races:
                 durable = DurableSide(folder, servers.broker_url, servers.database_url)
-                results += steps.measure(races, [raw, product, durable], rounds, 300 if quick else 1000)
+                results += steps.measure(races, [bare, product, durable], rounds, 300 if quick else 1000)
             if "latency" in only:
                 results += latency.measure(product.product, 30 if quick else 100)
     if "million" in only:
@@ -93,7 +93,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
     if "cli" in only:
         results += command_line.measure(3 if quick else 9)
     if "api" in only:
-        results += api_server.measure(folder, 3.0 if quick else 10.0, rounds)
+        results += api.measure(folder, 3.0 if quick else 10.0, rounds)
     if "idle" in only:
         results += idle.measure(folder, 8.0 if quick else 20.0)
     if "events" in only:

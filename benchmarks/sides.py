@@ -16,7 +16,7 @@ from typing import Any
 from celery import Celery
 from sqlalchemy import Engine, text
 
-from benchmarks import raw
+from benchmarks import bare
 from benchmarks.crews import ROOT, Setup, await_workers, frozen, poll_until, running, surroundings
 from benchmarks.product import Product
 from hms_oms.database import connections
@@ -36,8 +36,8 @@ class BareSide:
 
     def __init__(self, home: Path, broker_url: str, results_url: str | None = None) -> None:
         self._home = home
-        self._environment = raw.environment(broker_url, results_url)
-        self.app: Celery = raw.make_app(broker_url, results_url)
+        self._environment = bare.environment(broker_url, results_url)
+        self.app: Celery = bare.make_app(broker_url, results_url)
 
     @cached_property
     def redis(self) -> Any:
@@ -90,11 +90,11 @@ class BareSide:
 
     def drained(self) -> bool:
         """Whether no message waits in Redis or in the hands of a worker."""
-        return not any(self.redis.pipeline().llen(raw.QUEUE).hlen("unacked").execute())
+        return not any(self.redis.pipeline().llen(bare.QUEUE).hlen("unacked").execute())
 
     def _check(self, setup: Setup, jobs: int) -> None:
         stats = self.app.control.inspect(limit=setup.processes).stats() or {}
-        ran = sum(worker["total"].get(raw.TASK, 0) for worker in stats.values())
+        ran = sum(worker["total"].get(bare.TASK, 0) for worker in stats.values())
         if ran != 3 * jobs:
             raise RuntimeError(f"{self.name}: {ran} steps were run, not {3 * jobs}")
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import sqlalchemy as sa
 
-from benchmarks.api_server import ApiServer, api_server
+from benchmarks.api import ApiServer, api_server
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_oms.database import connections, health

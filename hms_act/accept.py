@@ -9,15 +9,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from hms_oms.database import health
 from hms_oms.jobs import commands, ledger, read
 from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import sla
 from hms_oms.recipes import payload_equality, payload_schema, registry
 from hms_oms.recipes.recipes import Recipe
-from hms_oms.runtime.errors import KeyReused, RequestRejected
+from hms_oms.runtime.errors import KeyReused, KeyTooLong, RequestRejected
 
 #: Requests that go into one statement.
 PAGE = 1000
+#: A longer key does not fit into the index that keeps it unique, in bytes.
+LONGEST_KEY = 500
 #: A job in one of these may be replaced: nothing was done for it yet that would have to be undone.
 NOT_BEGUN = ("waiting", "queued")
 
@@ -48,7 +51,7 @@ def start_job(
     other content, and has not begun, is cancelled, and the new one refers to it. Raises RequestRejected with
     every fault of the payload, and KeyReused if the job that has the key differs from the request.
     """
-    check(recipe, payload)
+    check(recipe, payload, key)
     chosen = key if key is not None else key_of(recipe, payload)
     if supersede:
         make_way(connection, recipe, [payload], keys=[chosen], who=requested_by)
@@ -121,13 +124,17 @@ def accept_many(
     priority: int = 0,
     ready_at: datetime | None = None,
     batch_id: int | None = None,
+    recipe_id: int | None = None,
 ) -> Accepted:
     """Accept requests that meet the recipe already, in bulk and in order; known keys make no job.
 
-    The deadline counts from the SLA in force for the recipe's queue where `sla_minutes` is None.
-    Nothing is visible before the caller commits.
+    The deadline counts from the SLA in force for the recipe's queue if `sla_minutes` is None, and from
+    `ready_at` if that is still to come; a time that has come is no delay. `recipe_id` is that of a recipe
+    which the caller has registered. Nothing is visible before the caller commits.
     """
-    recipe_id = registry.register(connection, recipe)
+    recipe_id = registry.register(connection, recipe) if recipe_id is None else recipe_id
+    if ready_at is not None and ready_at <= health.clock(connection):
+        ready_at = None
     minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
     if keys is None:
         keys = [key_of(recipe, payload) for payload in payloads]
@@ -149,11 +156,23 @@ def accept_many(
     return Accepted(accepted, len(payloads) - len(accepted))
 
 
-def check(recipe: Recipe, payload: Mapping[str, Any]) -> None:
-    """Raise RequestRejected with every fault of the payload, each by its field."""
+def check(recipe: Recipe, payload: Mapping[str, Any], key: str | None = None) -> None:
+    """Raise RequestRejected with every fault of the payload, each by its field, or KeyTooLong."""
     faults = payload_schema.faults(recipe.payload, payload)
+    if not faults and key is None:
+        fault = key_fault(key_of(recipe, payload))
+        faults = [(str(recipe.key), fault)] if fault else []
     if faults:
         raise RequestRejected(faults)
+    fault = key_fault(key)
+    if fault:
+        raise KeyTooLong([("key", fault)])
+
+
+def key_fault(key: str | None) -> str | None:
+    """What is wrong with a key, if anything is."""
+    too_long = key is not None and len(key.encode()) > LONGEST_KEY
+    return f"is a key of more than {LONGEST_KEY} bytes" if too_long else None
 
 
 def key_of(recipe: Recipe, payload: Mapping[str, Any]) -> str | None:

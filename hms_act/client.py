@@ -40,7 +40,7 @@ class ActClient(Client):
 
     Nothing here is repeated once the API may have begun with it: Unavailable with `maybe_done` leaves that
     to the caller. The exception is `start_job` with a `key`, which leads to one job however often it is sent;
-    no key is made up, because a job shows its key. All methods raise DoorError: NoBadge, Refused, NotFound,
+    no key is made up, because a job shows its key. All methods raise ApiError: NoBadge, Refused, NotFound,
     Conflict, Invalid, TooMany, Unavailable.
     """
 

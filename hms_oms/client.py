@@ -28,7 +28,7 @@ SLACK_SECONDS = 10.0
 class OmsClient(Client):
     """Jobs, queues, SLAs, workers and cycles as the ledger has them; reservations for agents.
 
-    What only reads is tried again where the way to the API is shaky. All methods raise DoorError: NoBadge,
+    What only reads is tried again where the way to the API is shaky. All methods raise ApiError: NoBadge,
     Refused, NotFound, Invalid, TooMany, Unavailable.
     """
 

@@ -40,7 +40,7 @@ Callback = Callable[[Metric], object]
 class OpsClient(Client):
     """Measurements, incidents, silences, the on-call document, thresholds and texts.
 
-    All methods raise DoorError: NoBadge, Refused, NotFound, Conflict, Invalid, TooMany, Unavailable.
+    All methods raise ApiError: NoBadge, Refused, NotFound, Conflict, Invalid, TooMany, Unavailable.
     """
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from jsonschema import ValidationError
 from jsonschema.protocols import Validator
 
+from hms_act import accept
 from hms_oms.recipes import counties, likely_values, payload_schema, phones
 from hms_oms.recipes.recipes import Column, Recipe
 from hms_oms.runtime.text_decoding import UNDECODABLE, shown
@@ -36,6 +37,7 @@ class Form:
     """
 
     def __init__(self, recipe: Recipe, positions: Sequence[int]) -> None:
+        self._recipe = recipe
         validator = payload_schema.validator(recipe.payload)
         properties = recipe.payload.get("properties", {})
         self._columns = [
@@ -64,6 +66,9 @@ class Form:
                 raise BadCell(column.name, reason)
         if self._whole is not None:
             self._check_whole(self._whole, payload)
+        fault = accept.key_fault(accept.key_of(self._recipe, payload))
+        if fault:
+            raise BadCell(self._column_of.get(str(self._recipe.key), self._columns[0][0].name), fault)
         return payload
 
     def _check_whole(self, validator: Validator, payload: dict[str, Any]) -> None:

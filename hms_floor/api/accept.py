@@ -19,20 +19,14 @@ from starlette.concurrency import run_in_threadpool
 from hms_act import accept
 from hms_floor.api import problems
 from hms_floor.api.access import Caller
-from hms_floor.api.problems import unprocessable
 from hms_oms.access import audit
-from hms_oms.database import health
 from hms_oms.database.tables import jobs
-from hms_oms.jobs import ledger
 from hms_oms.jobs.read import KEY_ORDER, having_key
 from hms_oms.jobs.tickets import job_name
-from hms_oms.queues import sla
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import KeyReused
 
-#: A longer key does not fit into the index that keeps it unique, in bytes.
-LONGEST_KEY = 500
 #: So many requests are accepted in one transaction at most.
 MOST_AT_ONCE = 100
 
@@ -72,11 +66,8 @@ def request(
     supersede: bool = False,
 ) -> Request:
     """Check a request. Raises RequestRejected with every fault of the payload."""
-    accept.check(recipe, payload)
+    accept.check(recipe, payload, key)
     chosen = key if key is not None else accept.key_of(recipe, payload)
-    if chosen is not None and len(chosen.encode()) > LONGEST_KEY:
-        field = "key" if key is not None else f"payload.{recipe.key}"
-        raise unprocessable((field, f"is a key of more than {LONGEST_KEY} bytes"))
     return Request(recipe, payload, chosen, sla_minutes, priority, ready_at, caller, supersede)
 
 
@@ -167,24 +158,19 @@ class Starts:
 
     def _insert(self, connection: Connection, batch: Sequence[Request]) -> list[list[int]]:
         """The new jobs' ids of each kind, in the order of the kinds."""
-        minutes = {each.queue: each.minutes for each in sla.in_force(connection)}
-        now = health.clock(connection)
         created = []
         for group in _kinds(batch):
             first = group[0]
-            # A time that has come is no delay: the deadline counts from now.
-            ready_at = first.ready_at if first.ready_at and first.ready_at > now else None
-            chosen = first.sla_minutes if first.sla_minutes is not None else minutes[first.recipe.queue]
-            accepted = ledger.accept(
+            accepted = accept.accept_many(
                 connection,
                 first.recipe,
-                self._recipes[first.recipe.type],
                 [request.payload for request in group],
                 keys=[request.key for request in group],
-                sla_minutes=chosen,
                 requested_by=first.caller.actor,
+                sla_minutes=first.sla_minutes,
                 priority=first.priority,
-                ready_at=ready_at,
+                ready_at=first.ready_at,
+                recipe_id=self._recipes[first.recipe.type],
             )
             created.append(list(accepted.jobs))
         return created

@@ -29,6 +29,7 @@ from hms_oms.recipes.payload_equality import ABSENT
 from hms_oms.runtime.errors import (
     HmsError,
     KeyReused,
+    KeyTooLong,
     RequestRejected,
     UnknownJob,
     UnknownJobType,
@@ -142,6 +143,8 @@ def _of_ours(error: HmsError) -> Problem | None:
         return Problem(404, told)
     if isinstance(error, DocumentRejected):
         return unprocessable(*((f"document.{field}", reason) for field, reason in error.faults))
+    if isinstance(error, KeyTooLong):
+        return unprocessable(*error.faults)
     if isinstance(error, RequestRejected):
         fields = [
             (field if field == "payload" else f"payload.{field}", reason) for field, reason in error.faults

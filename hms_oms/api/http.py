@@ -88,7 +88,7 @@ class Wire:
         answer_seconds: float = ANSWER_SECONDS,
         **body: Any,
     ) -> Any:
-        """Make a request, again where that is safe, and return what the answer holds. Raises DoorError.
+        """Make a request, again where that is safe, and return what the answer holds. Raises ApiError.
 
         `body` is `json=` or `content=`; what comes from a stream can be sent once, with `tries` 1.
         """
@@ -111,7 +111,7 @@ class Wire:
             tried += 1
 
     def download(self, path: str, file: IO[bytes]) -> None:
-        """Write what is at `path` into a file, as it comes. Raises DoorError."""
+        """Write what is at `path` into a file, as it comes. Raises ApiError."""
         try:
             with self._http.stream("GET", path) as answer:
                 if not answer.is_success:

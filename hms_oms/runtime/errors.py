@@ -46,6 +46,10 @@ class RequestRejected(HmsError):
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in self.faults))
 
 
+class KeyTooLong(RequestRejected):
+    """The key that was given for a request does not fit into the ledger."""
+
+
 class KeyReused(HmsError):
     """A job has the key of a request, and other content; `differences` has both values by field."""
 

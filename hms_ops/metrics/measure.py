@@ -1,4 +1,4 @@
-"""Measures the floor: one look is one `Picture`, from what was heard and from what the ledger says.
+"""Measures the floor: one look is one `Snapshot`, from what was heard and from what the ledger says.
 
 A light look costs a few milliseconds however many jobs are open: deadlines by their index, and the steps that
 were heard. A heavy look also counts the open jobs and sweeps the event log; what it counts is carried on.

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.routing import APIRoute
 
 from hms_floor.api.app import ROUTERS
-from hms_floor.api.authenticator import Gate
+from hms_floor.api.authenticator import Authenticator
 from hms_floor.api.roles import OPEN, TABLE, markdown
 from hms_floor.auth import sign_in_link, tokens
 from hms_floor.auth.tokens import Role
@@ -344,7 +344,7 @@ def test_where_the_register_cannot_be_read_all_hear_so_together() -> None:
             return tokens.Badge("ann", frozenset(Role), (), token, time.time() + 60)
 
     async def come() -> list[Any]:
-        gate = Gate(Believer(), revoked)
+        gate = Authenticator(Believer(), revoked)
         callers = [asyncio.create_task(gate.admit(f"Bearer {number}")) for number in range(5)]
         while len(gate._known) < 5 or not asked:
             await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from hms_floor.api import accept, filters
 from hms_floor.api.access import Caller
-from hms_floor.api.app_state import ApiServer as TheDoor
+from hms_floor.api.app_state import AppState
 from hms_floor.api.problems import Problem
 from hms_floor.auth import tokens
 from hms_floor.auth.tokens import Badge, Role
@@ -185,7 +185,7 @@ def test_no_statement_goes_on_for_ever(database: str, tmp_path: Path) -> None:
     tokens.make_key(tmp_path)
 
     async def open_api() -> None:
-        TheDoor(Settings(home=tmp_path, database_url=database, broker_url="redis://nowhere"), engine, {})
+        AppState(Settings(home=tmp_path, database_url=database, broker_url="redis://nowhere"), engine, {})
 
     asyncio.run(open_api())
     with engine.connect() as connection:

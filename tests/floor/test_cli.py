@@ -49,8 +49,8 @@ def environment(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
     urls = {"HMS_DATABASE_URL": database, "HMS_BROKER_URL": "redis://127.0.0.1:1/0"}
     with standing(
         database, urls["HMS_BROKER_URL"], tmp_path / "home", settings.Settings().recipes
-    ) as ledger_connections:
-        yield {**ledger_connections.environment(), **urls, "HMS_TIMEZONE": "America/Chicago", "NO_COLOR": "1"}
+    ) as api_server:
+        yield {**api_server.environment(), **urls, "HMS_TIMEZONE": "America/Chicago", "NO_COLOR": "1"}
 
 
 @pytest.fixture

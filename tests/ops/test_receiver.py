@@ -18,7 +18,7 @@ from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.events import event_buffer
-from hms_ops.events.event_buffer import Ear, Heard
+from hms_ops.events.event_buffer import EventBuffer, Heard
 from hms_ops.events.receiver import LAST_SECONDS, Receiver
 from tests.conftest import Crew, wait_until
 from tests.workers.test_running import ended, order
@@ -217,7 +217,7 @@ def test_a_restart_of_the_broker_is_survived(tmp_path: Path) -> None:
 def test_tickets_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody asks for a long time: further tickets are counted and dropped, known ones are not."""
     monkeypatch.setattr(event_buffer, "MOST_TICKETS", 10)
-    ear = Ear()
+    ear = EventBuffer()
     for number in [*range(25), *range(10)]:
         ear.hear(json.dumps(event("task-started", f"job-{number + 1}.1.pick")))
     said = ear.drain()
@@ -228,6 +228,6 @@ def test_tickets_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("body", [b"[" * 100_000, b" " * (event_buffer.MOST_BYTES + 1), b"\xff\xfe", b""])
 def test_bodies_beyond_all_reason_are_refused(body: bytes) -> None:
     """Too deep, too long, no text, nothing: one malformed message each."""
-    ear = Ear()
+    ear = EventBuffer()
     ear.hear(body)
     assert (ear.drain().malformed, ear.drain().malformed) == (1, 0)

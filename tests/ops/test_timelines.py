@@ -4,8 +4,8 @@ Each file under timelines/ is played through the real watch, outbox and delivery
 ledger's clock moved by hand; what arrives is read from the handset log. A text that is not expected fails.
 
 A file says `until` when it is played and how often the watch looks (`every` so many seconds). `series` holds
-what is seen from a moment on: fields of `Picture` and `QueueSeen`, moments as seconds on the timeline. `do`
-is what people do and what happens to the watch. `texts` are all texts, in order: between which seconds, to
+what is seen from a moment on: fields of `Snapshot` and `QueueSnapshot`, moments as seconds on the timeline.
+`do` is what people do and what happens to the watch. `texts` are all texts, in order: between which seconds, to
 whom, and the words. `incidents` is how the incidents stand at the end.
 """
 
