@@ -5,8 +5,8 @@ ledger's clock moved by hand; what arrives is read from the handset log. A text 
 
 A file says `until` when it is played and how often the watch looks (`every` so many seconds). `series` holds
 what is seen from a moment on: fields of `Snapshot` and `QueueSnapshot`, moments as seconds on the timeline.
-`do` is what people do and what happens to the watch. `texts` are all texts, in order: between which seconds, to
-whom, and the words. `incidents` is how the incidents stand at the end.
+`do` is what people do and what happens to the watch. `texts` are all texts, in order: between which seconds,
+to whom, and the words. `incidents` is how the incidents stand at the end.
 """
 
 from __future__ import annotations
