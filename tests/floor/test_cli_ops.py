@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
+from hms_act import ActClient
 from hms_floor.cli import main
 from hms_floor.cli.terminal import api_client as apis
 from hms_floor.cli.terminal.chart import Chart
@@ -628,3 +630,41 @@ select type, id, '{pick,pack,send}', 'shop', 'done', oms.now() + make_interval(m
     'ann', oms.now() - interval '10 minutes', oms.now()
 from oms.recipes where type = 'shop:order:v1'
 """
+
+
+#: A command of each kind of listing; `{ref}` is an incident.
+LISTINGS = (
+    *("queue list", "queue peek shop", "worker list", "job list", "job get job-1", "job explain job-1"),
+    *("cycle list", "cycle report 1", "cycle refused 1", "incident list", "incident show {ref}", "sla list"),
+    *("sla history shop", "sla report", "sla at-risk", "oncall list", "audit", "ops status", "ops rules"),
+    *("badge show", "check", "incident silences"),
+)
+
+
+def exact(text: str) -> set[str]:
+    """What is read as a number, an id or a time: words with digits that would be others if they were cut."""
+    words = (word.strip("(),.;:") for word in text.replace("\u2014", " ").split())
+    return {word for word in words if len(word) > 3 and any(map(str.isdigit, word))}
+
+
+def test_no_listing_cuts_a_number_at_any_width(hms: Hms, engine: sa.Engine, standing_api: RunningApi) -> None:
+    """What stands in a narrow terminal stands in the widest one, too: nothing is cut without a mark."""
+    rows = b'{"number": 1234567}\n{"number": 2345678}\n{"number": "1e"}\n'
+    with ActClient(standing_api.url, standing_api.badge("manager")) as act:
+        act.run_cycle(io.BytesIO(rows), "shop:order:v1", name="orders-of-the-28th-of-november-2026.ndjson")
+    reference = late(engine, jobs=1_234_567)
+    measure(engine, waiting=1_234_567, running=16)
+    told(hms("incident", "silence", "--queue", "shop", "--for", "90m", "--reason", "a longer word or two"))
+    told(hms("sla", "set", "shop", "47.5", "--reason", "the audit of 2026"))
+    for words in (listing.format(ref=reference).split() for listing in LISTINGS):
+        wide = hms(*words, COLUMNS="400")
+        assert wide.exit_code in (0, 1), wide.output
+        for width in ("0", "20", "40", "80"):
+            narrow = hms(*words, COLUMNS=width)
+            assert (narrow.exit_code, bool(narrow.output.strip())) == (wide.exit_code, True)
+            strange = exact(narrow.output) - exact(wide.output)
+            # What is told of now may have moved on meanwhile.
+            strange -= exact(hms(*words, COLUMNS="400").output) if strange else set()
+            # A long name goes on in the next line, behind a sign.
+            long = [word for word in exact(wide.output) if len(word) > 20]
+            assert [word for word in strange if not any(word in each for each in long)] == [], narrow.output

@@ -1,0 +1,206 @@
+"""The floor below a path of a host that it shares, behind a proxy that hands the path on or leaves it out."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from hms_act import ActClient
+from hms_floor import subpath
+from hms_floor.api import app
+from hms_floor.auth import sign_in_link
+from hms_floor.local import embedded
+from hms_floor.pages import mount
+from hms_oms import OmsClient
+from hms_oms.database import connections, health
+from hms_oms.recipes import recipes, registry
+from hms_oms.runtime import settings
+from hms_oms.runtime.errors import ConfigError
+from hms_ops import OpsClient
+from hms_ops.findings import Finding
+from hms_ops.incidents import lifecycle, thresholds
+from tests.conftest import RECIPES, admin, drop, sibling
+from tests.pages.conftest import CALM, PATIENCE
+from tests.support.api import RunningApi, standing
+from tests.support.subpath import ROOT, Front, front
+
+#: What leads somewhere in a page: attributes of elements, properties of components, imports of sheets.
+_LEADS = re.compile(
+    r"""(?:\b(?:href|src|action|target|path|prefix|url)["']?\s*[=:]\s*|url\(|import\s*|@[\w/.-]+":\s*)["'](/[^"'\\]*)["']"""
+)
+
+
+@pytest.fixture(scope="module")
+def api_server(
+    servers: embedded.Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningApi]:
+    """A floor that the world sees below a path, with a job, a cycle and an incident."""
+    name = f"hms_subpath_{uuid.uuid4().hex[:12]}"
+    admin(servers, f"create database {name} template {template}")
+    url, home = sibling(servers, name), tmp_path_factory.mktemp("door") / "home"
+    with connections.engine(url).begin() as connection:
+        for recipe in recipes.load_folder(RECIPES).values():
+            registry.register(connection, recipe)
+        now = health.clock(connection)
+        late = Finding("late", "shop", 3.0, late_jobs=2, facts={"late": 2, "late_since": now.isoformat()})
+        lifecycle.observe(
+            connection, now, [late], thresholds.limits(connection), judged=["late"], looked_before=now
+        )
+    with standing(
+        url, "redis://127.0.0.1:1/0", home, HMS_PUBLIC_URL=f"https://ops.example.gov{ROOT}"
+    ) as opened:
+        headers = {
+            "Authorization": f"Bearer {opened.badge('manager')}",
+            "Content-Type": "application/x-ndjson",
+        }
+        path = f"{opened.url}/cycles?jobType=shop:order:v1&name=one.ndjson"
+        answer = httpx.post(
+            path, content='{"number": 1}\n{"number": "x"}\n', headers=headers, trust_env=False
+        )
+        assert answer.is_success, answer.text
+        yield opened
+    connections.engine(url).dispose()
+    drop(servers, name)
+
+
+@pytest.fixture(params=[True, False], ids=["left out", "handed on"])
+def proxy(api_server: RunningApi, request: pytest.FixtureRequest) -> Iterator[Front]:
+    """A proxy of each kind."""
+    with front(api_server.url, strips=request.param) as found:
+        yield found
+
+
+def leads(page: str) -> set[str]:
+    """Where a page leads, and what it loads."""
+    return {address.partition("#")[0] for address in _LEADS.findall(html.unescape(page))}
+
+
+def test_no_address_of_a_page_leaves_the_path(api_server: RunningApi, proxy: Front) -> None:
+    """All links, forms and assets of all pages, from the first one on, are there below the path."""
+    cookies = {"hms_badge": api_server.badge("manager", "admin", "oncall")}
+    with httpx.Client(base_url=proxy.origin, cookies=cookies, trust_env=False, timeout=60) as client:
+        left, seen, faults = {f"{ROOT}/floor/"}, set[str](), []
+        while left:
+            address = left.pop()
+            seen.add(address)
+            answer = client.get(address)
+            if not address.startswith(f"{ROOT}/") or answer.status_code >= 400:
+                faults.append((answer.status_code, address))
+            elif answer.headers.get("x-nicegui-content") == "page" and "?" not in address:
+                left |= leads(answer.text) - seen - {f"{ROOT}/floor", f"{ROOT}/leave"}
+        assert faults == []
+        assert proxy.strays == []
+        pages = {"jobs/job-1", "queues/shop", "cycles/1", "incidents/1", "sla", "workers", "oncall", "audit"}
+        assert {f"{ROOT}/floor/{page}" for page in pages} <= seen
+        assert any(address.endswith("nicegui.js") for address in seen)
+
+
+def test_the_way_in_and_out_stays_below_the_path(api_server: RunningApi, proxy: Front) -> None:
+    """Redirects, forms and cookies: what is kept for this floor is shown to no other part of the host."""
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        for address in (proxy.url + "/", f"{proxy.url}/floor"):
+            assert client.get(address).headers["location"] == f"{ROOT}/floor/"
+        answer = client.get(f"{proxy.url}/floor/jobs?status=open")
+        assert answer.headers["location"] == f"{ROOT}/enter?next=/floor/jobs%3Fstatus%3Dopen"
+        assert 'action="enter"' in client.get(proxy.origin + answer.headers["location"]).text
+        code = sign_in_link.make_code(api_server.settings.home, time.time())
+        answer = client.get(f"{proxy.url}/enter?code={code}&next=/floor/jobs")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{ROOT}/floor/jobs")
+        answer = client.get(f"{proxy.url}/floor/jobs")
+        assert answer.status_code == 200
+        assert {(cookie.name, cookie.path) for cookie in client.cookies.jar} == {
+            ("hms_badge", ROOT),
+            ("hms_page", ROOT),
+        }
+        answer = client.post(f"{proxy.url}/leave")
+        assert answer.headers["location"] == f"{ROOT}/enter"
+        assert {cookie.name for cookie in client.cookies.jar} == {"hms_page"}
+    assert proxy.strays == []
+
+
+def test_clients_and_the_command_line_work_at_the_path(api_server: RunningApi, proxy: Front) -> None:
+    """All that programs ask, the stream of events and a link of the API included."""
+    badge = api_server.badge("manager", "oncall", "admin")
+    place = f"{proxy.url}/"
+    with ActClient(place, badge) as act, OmsClient(place, badge) as oms, OpsClient(place, badge) as ops:
+        started = act.start_job("shop:order:v1", {"number": 7})
+        assert oms.job(started.id).id == started.id
+        assert [cycle.name for cycle in oms.cycles()] == ["one.ndjson"]
+        assert [incident.queue for incident in ops.incidents("open")] == ["shop"]
+        assert next(iter(ops.stream())) is not None
+    headers = {"Authorization": f"Bearer {badge}"}
+    with httpx.Client(headers=headers, trust_env=False, timeout=60) as client:
+        answer = client.post(f"{place}jobs", json={"jobType": "shop:order:v1", "payload": {"number": 8}})
+        assert answer.headers["location"].startswith(f"{ROOT}/jobs/job-")
+        assert client.get(proxy.origin + answer.headers["location"]).status_code == 200
+        assert client.get(f"{place}openapi.json").json()["servers"] == [{"url": ROOT}]
+        assert client.put(f"{place}jobs").headers["allow"] == "GET, POST"
+    environment = api_server.environment(badge) | {"HMS_URL": place}
+    words = [sys.executable, "-m", "hms_floor", "queue", "list"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "shop" in done.stdout
+    assert proxy.strays == []
+
+
+def test_a_page_lives_below_the_path(browser: Browser, api_server: RunningApi) -> None:
+    """Its line to the server, keys, theme and zone, and what it does: nothing is asked of others."""
+    with front(api_server.url, strips=True) as proxy:
+        context = browser.new_context(**CALM)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        failed: list[str] = []
+        page.on("response", lambda found: failed.append(found.url) if found.status >= 400 else None)
+        page.goto(f"{proxy.url}/enter?code={sign_in_link.make_code(api_server.settings.home, time.time())}")
+        expect(page.get_by_label("Queue shop")).to_be_visible()
+        page.keyboard.press("t")
+        page.keyboard.press("z")
+        expect(page.get_by_label("Show times of the office")).to_be_visible()
+        page.keyboard.press("g")
+        page.keyboard.press("j")
+        page.wait_for_url(f"{proxy.url}/floor/jobs")
+        page.get_by_role("link", name="job-1", exact=True).click()
+        page.wait_for_url(f"{proxy.url}/floor/jobs/job-1")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("undone")).to_be_visible()
+        assert {cookie["path"] for cookie in context.cookies()} == {ROOT}
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url(f"{proxy.url}/enter")
+        assert {urlsplit(each).path for each in failed} == set()
+        assert proxy.strays == []
+        context.close()
+
+
+def test_a_path_that_begins_like_one_of_ours_is_refused(api_server: RunningApi) -> None:
+    """Nobody could tell whether it was left out; and what belongs in no path is in none."""
+    made = app.make(api_server.settings)
+    mount.mount(made, api_server.settings)
+    own = {route.path.split("/")[1] for route in made.routes} - {""}  # type: ignore[attr-defined]
+    assert {"floor", "jobs", "enter", "healthz"} <= own
+    for first in own:
+        with pytest.raises(ConfigError, match=f"HMS_PUBLIC_URL: /{first} is an address of the floor itself"):
+            subpath.require_free(f"/{first}/hms", [route.path for route in made.routes])  # type: ignore[attr-defined]
+    assert all(
+        f"/{first}" in subpath.PAGES
+        for first in own - {r.path.split("/")[1] for r in app.make(api_server.settings).routes}
+    )  # type: ignore[attr-defined]
+    subpath.require_free("/ops/jobs", ["/jobs"])
+    for path in ("/a b", "/a;b", "/../hms", "/hms/.", "/a//b", "/é", "/%68", "/'"):
+        with pytest.raises(ConfigError, match="HMS_PUBLIC_URL"):
+            settings.load({"HMS_PUBLIC_URL": f"https://ops.example.gov{path}"})
+    assert (
+        settings.load({"HMS_PUBLIC_URL": "https://ops.example.gov/hms/"}).public_url
+        == "https://ops.example.gov/hms"
+    )
