@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 
 from hms_act.accept import start_job
+from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection, engine
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed
@@ -39,7 +40,7 @@ PAYLOAD: Mapping[str, Any] = {
 @pytest.fixture
 def connection(database: str) -> Iterator[RawConnection]:
     """A connection to a database whose roster is seeded."""
-    opened = psycopg2.connect(database)
+    opened = connections.connect(database, "hms test", autocommit=False)
     seed(opened)
     opened.commit()
     yield opened
