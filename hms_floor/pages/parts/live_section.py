@@ -9,7 +9,7 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from hms_floor.pages.parts.format import put
-from hms_floor.pages.parts.html import Link, link
+from hms_floor.pages.parts.html import Anchor, Link, link
 
 Item = TypeVar("Item")
 
@@ -71,9 +71,9 @@ class Facts:
                 self._add(name, value)
             pair, told = self._pairs[name]
             pair.set_visibility(has_value)
-            if isinstance(value, Link):
+            if isinstance(value, Link) and isinstance(told, Anchor):
                 put(told, value.words)
-                told.props(f'href="{value.target}"')
+                told.lead(value.target)
             elif has_value:
                 put(told, str(value))
             told.classes(add="late") if name == late else told.classes(remove="late")
