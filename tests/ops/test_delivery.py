@@ -340,15 +340,15 @@ def test_bad_credentials_stop_the_sender_and_lose_nothing(
     delivery._beaten = float("-inf")
     provider.fault(faults.unauthorized(times=None))
     message = page(engine)
-    drive(delivery, lambda: delivery.gate.fault, "the gate is shut")
+    drive(delivery, lambda: delivery.breaker.fault, "the circuit breaker is open")
     delivery._beaten = float("-inf")
     quiet(delivery)
     assert said[-1] == {"sender": "twilio", "fault": "HTTP 401, code 20003", "remark": None}
     assert (row(engine, message).state, len(provider.requests("POST"))) == ("pending", 1)
     provider.clear()
-    delivery.gate._pages_from = time.monotonic()
+    delivery.breaker._pages_from = time.monotonic()
     reach(delivery, engine, message, "accepted")
-    assert delivery.gate.fault is None
+    assert delivery.breaker.fault is None
 
 
 @pytest.mark.parametrize("code", [21211, 21408, 21614, 29999])

@@ -102,7 +102,7 @@ def test_every_rule_has_a_name_a_title_and_thresholds_that_are_numbers() -> None
 
 @pytest.mark.parametrize("name", list(BY_NAME))
 @pytest.mark.parametrize(
-    "picture",
+    "snapshot",
     [
         Snapshot(NOW),
         Snapshot(NOW, [QueueSnapshot("farm-grant", None)], [HostSnapshot("a", 20.0, 1, 1)]),

@@ -39,7 +39,7 @@ def api_server(
     """A floor that the world sees below a path, with a job, a cycle and an incident."""
     name = f"hms_subpath_{uuid.uuid4().hex[:12]}"
     admin(servers, f"create database {name} template {template}")
-    url, home = sibling(servers, name), tmp_path_factory.mktemp("door") / "home"
+    url, home = sibling(servers, name), tmp_path_factory.mktemp("api") / "home"
     with connections.engine(url).begin() as connection:
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)

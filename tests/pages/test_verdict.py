@@ -11,7 +11,7 @@ from hms_floor.presentation.headline import Verdict, queue_verdict, verdict
 from hms_floor.presentation.overview import Board, Card, Hand
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
-CREW = [Hand("w@vm", "vm", 3, 8)]
+CREW = [Hand("w@vm", "vm", 3, 8, 0)]
 
 
 def board(*cards: Card, silent: float | None = 1.0) -> Board:
