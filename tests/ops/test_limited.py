@@ -70,7 +70,6 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
 
         with engine.connect() as connection:
             limits = thresholds.limits(connection)
-            [card] = [card for card in overview.read(connection).cards if card.name == "shop"]
         assert eyes.snapshot is not None
         [found] = [each for each in watch.judge(eyes.snapshot, limits)[0] if each.rule == "forecast"]
         assert found.facts["cause"]["remedies"][0] == {
@@ -78,7 +77,8 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
             "number": remedy.number,
             "slots": None,
         }
-        words = headline.queue_verdict(card, UTC)
+        # The floor shows what was last written for it, which may be a moment old.
+        words = wait_until(lambda: watching.turn() is not None and sentence(engine), "the floor to say so")
         assert f"no more than {LIMIT} jobs a minute may start (set by ann" in words
         assert "worker" not in words
         [answer] = [
@@ -98,6 +98,14 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
         api_server.process.terminate()
         api_server.process.wait(10)
         api_server.client.close()
+
+
+def sentence(engine: sa.Engine) -> str | None:
+    """What the floor says of the queue, once it says what holds it back."""
+    with engine.connect() as connection:
+        [card] = [card for card in overview.read(connection).cards if card.name == "shop"]
+    words = headline.queue_verdict(card, UTC)
+    return words if "may start" in words else None
 
 
 def limit(engine: sa.Engine, starts: int) -> None:
