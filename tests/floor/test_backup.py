@@ -50,7 +50,8 @@ def run(monkeypatch: pytest.MonkeyPatch, broker: str, tmp_path: Path) -> Run:
 
     def call(url: str, *words: str) -> Result:
         monkeypatch.setenv("HMS_DATABASE_URL", url)
-        return CliRunner().invoke(cli.main, ["--timezone", "UTC", "db", *words])
+        wide = {"COLUMNS": "240"}
+        return CliRunner().invoke(cli.main, ["--timezone", "UTC", "db", *words], env=wide)
 
     return call
 

@@ -59,7 +59,7 @@ def restore(source: Path) -> None:
     as always; `hms db restore-check` tells what was under way.
 
     \b
-    Example:  HMS_HOME=/srv/hms-new hms db restore /var/backups/hms/hms-20261129T020000Z.dump
+    Example:  hms db restore /var/backups/hms/hms-20261129T020000Z.dump
     """
     from hms_floor.local import dumps
 

@@ -17,7 +17,7 @@ from hms_oms.runtime import settings
 
 @click.group()
 def db() -> None:
-    """Bring the database to the revision that this version needs; back it up and restore it."""
+    """Migrate the database, back it up, restore it."""
 
 
 for _command in (backup.backup, backup.restore, backup.restored, backup.restore_check):
