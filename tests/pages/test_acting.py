@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from tests.conftest import wait_until
 from tests.pages.conftest import Floor
@@ -38,13 +38,30 @@ def burning(floor: Floor) -> Any:
         floor.ask("POST", f"/incidents/{each['id']}/resolve", {})
 
 
+def seen(dialog: Locator) -> bool:
+    """Whether a dialog opens within some seconds."""
+    try:
+        dialog.wait_for(timeout=15_000)
+    except TimeoutError:
+        return False
+    return True
+
+
 def dialog_of(page: Page, button: Locator, name: str) -> Locator:
     """Open a dialog by keyboard, and see that it has a name and the focus."""
     button.press("Enter")
     dialog = page.get_by_role("dialog", name=name)
+    if not seen(dialog):
+        # A page that could not connect in time reads itself again, and what was pressed before is gone.
+        button.press("Enter")
     expect(dialog).to_be_visible()
     expect(dialog.locator("input").first).to_be_focused()
     return dialog
+
+
+def told(floor: Floor) -> int:
+    """How many actions the audit log has with the reason that is typed here."""
+    return [entry["reason"] for entry in floor.ask("GET", "/audit?limit=100")["entries"]].count(REASON)
 
 
 def type_slowly(page: Page, words: str) -> None:
@@ -77,6 +94,7 @@ def test_an_incident_is_acknowledged_on_its_page_while_jobs_go_late(
 
 def test_a_reason_is_typed_on_every_page_that_has_an_action(visit: Visit, floor: Floor, burning: Any) -> None:
     """On each the dialog outlives the changes below it, and the ledger has the action with its reason."""
+    before = told(floor)
     [job, other] = floor.ask("GET", "/jobs?status=waiting&limit=2")["jobs"]
     page = visit(f"/floor/jobs/{job['id']}")
     dialog_of(page, page.get_by_role("button", name="Priority"), f"Priority {job['id']}")
@@ -115,8 +133,7 @@ def test_a_reason_is_typed_on_every_page_that_has_an_action(visit: Visit, floor:
     page.keyboard.press("Enter")
     expect(page.get_by_text("The text is on its way.")).to_be_visible()
 
-    reasons = [entry["reason"] for entry in floor.ask("GET", "/audit?limit=50")["entries"]]
-    assert reasons.count(REASON) == 4
+    assert told(floor) - before == 4
 
 
 def test_a_dialog_says_what_is_wrong_and_gives_the_focus_back(visit: Visit) -> None:
