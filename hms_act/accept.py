@@ -176,9 +176,9 @@ def key_fault(key: str | None) -> str | None:
 
 
 def key_of(recipe: Recipe, payload: Mapping[str, Any]) -> str | None:
-    """The idempotency key of a request: the payload field that its recipe names."""
-    if recipe.key is None:
+    """The idempotency key of a request: the payload field that its recipe names, if it has that field."""
+    value = None if recipe.key is None else payload.get(recipe.key)
+    if value is None:
         return None
-    value = payload[recipe.key]
     # JSON has one kind of number: 219 and 219.0 are the same request.
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -44,6 +44,16 @@ def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
         if time.monotonic() > deadline:
             pytest.fail(f"waited {seconds:g} s needlessly for: {what} (last seen: {found!r})")
         time.sleep(0.02)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Escape lone surrogates in what a test has printed or logged: between processes they cannot be sent."""
+    report: Any = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session")

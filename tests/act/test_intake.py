@@ -10,6 +10,7 @@ import json
 import time
 import tracemalloc
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hms_act import accept
 from hms_act.files import json_lines
 from hms_act.files.csv_records import LONGEST_RECORD
 from hms_act.files.csv_rows import Refusal, Row, UnreadableFile, read
-from hms_oms.recipes import recipes
+from hms_oms.recipes import counties, recipes
 from hms_oms.recipes.recipes import Column, Recipe
 from hms_oms.runtime.errors import RequestRejected
 
@@ -477,11 +478,11 @@ payloads = st.fixed_dictionaries(
         "appId": st.integers(1, 2**53 - 1),
         "name": words,
         "phone": st.from_regex(r"[(][0-9]{3}[)] [0-9]{3}-[0-9]{4}", fullmatch=True),
-        "countyFips": st.from_regex("[0-9]{5}", fullmatch=True),
+        "countyFips": st.sampled_from(sorted(counties.codes())),
         "crop": words,
-        "acres": st.integers(-(10**15), 10**15) | st.floats(allow_nan=False, allow_infinity=False),
-        "amountRequested": st.integers() | st.floats(allow_nan=False, allow_infinity=False),
-        "submittedOn": st.dates().map(str),
+        "acres": st.integers(1, 10**15) | st.floats(1e-6, allow_nan=False, allow_infinity=False),
+        "amountRequested": st.integers(1) | st.floats(1e-6, allow_nan=False, allow_infinity=False),
+        "submittedOn": st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(str),
     }
 )
 
