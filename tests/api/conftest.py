@@ -187,3 +187,10 @@ insert into oms.slas (queue, minutes, set_by) select name, 30, 'recipe' from oms
 update oms.queues set paused_at = null, paused_by = null, pause_reason = null, window_size = null,
     starts_per_minute = null;
 """
+
+
+def counted(api_server: ApiServer) -> dict[str, float]:
+    """The samples of `/metrics`, by name and labels."""
+    lines = api_server.ask("GET", "/metrics", None, Role.VIEWER).text.splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}

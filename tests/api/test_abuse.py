@@ -21,7 +21,7 @@ from hms_floor.api.connection import MOST_CONNECTIONS, MOST_EACH, SLACK
 from hms_floor.api.shares import BOUNDS
 from hms_floor.auth.tokens import Role
 from hms_oms.database.connections import engine as engine_of
-from tests.api.conftest import ApiServer, faults, receive_all
+from tests.api.conftest import ApiServer, counted, faults, receive_all
 from tests.conftest import wait_until
 
 
@@ -293,13 +293,6 @@ def test_one_badge_cannot_take_all_places_for_files(api_server: ApiServer) -> No
         assert (
             api_server.ask("POST", "/cycles?jobType=shop:order:v1", badge=patient, **file).status_code == 201
         )
-
-
-def counted(api_server: ApiServer) -> dict[str, float]:
-    """The samples of `/metrics`, by name and labels."""
-    lines = api_server.ask("GET", "/metrics", None, Role.VIEWER).text.splitlines()
-    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, _, value in pairs}
 
 
 def _head(method: str, path: str, badge: str) -> str:

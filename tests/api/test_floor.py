@@ -19,7 +19,7 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket
-from tests.api.conftest import ApiServer, faults
+from tests.api.conftest import ApiServer, counted, faults
 from tests.conftest import wait_until
 
 ROWS = "number,phone\n"
@@ -167,6 +167,11 @@ def test_an_agent_may_fail_or_come_again(api_server: ApiServer, raw: RawConnecti
     assert set(faults(answer)) == {"failed.reason"} or set(faults(answer)) == {"reason"}
 
 
+def in_line(api_server: ApiServer) -> float:
+    """How many agents wait at this API."""
+    return counted(api_server).get('hms_open{kind="wait"}', 0.0)
+
+
 def test_agents_wait_in_line_and_each_job_goes_to_one(api_server: ApiServer, raw: RawConnection) -> None:
     """A hundred agents wait; three jobs come one by one and go to three of them, the others wait on."""
     badge = api_server.badge(Role.AGENT, queues=["returns-desk"])
@@ -190,7 +195,7 @@ def test_agents_wait_in_line_and_each_job_goes_to_one(api_server: ApiServer, raw
     statuses: list[int] = []
     waiting = threading.Thread(target=lambda: statuses.extend(asyncio.run(wait_all())))
     waiting.start()
-    assert api_server.get("/queues")["queues"]
+    wait_until(lambda: in_line(api_server) == 100, "all to stand in line")
     made = []
     for number in range(3):
         made.append(hand_over(api_server, raw))
@@ -231,8 +236,9 @@ def test_agents_are_served_at_once_after_the_listener_has_lost_its_connection(
 
         waiting = threading.Thread(target=reserve)
         waiting.start()
-        for _ in range(10):  # meanwhile the agent has come to stand in line
-            assert api_server.get("/queues")["queues"]
+        wait_until(
+            lambda: counted(api_server).get('hms_open{kind="wait"}') == 1, "the agent to stand in line"
+        )
         hand_over(api_server, raw)
         came = time.monotonic()
         waiting.join()

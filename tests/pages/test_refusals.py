@@ -202,8 +202,9 @@ _PLACES = (*PAGES.values(), "/nowhere")
 
 
 def _all_away(api_server: RunningApi, asked: Sequence[tuple[str, Role]]) -> None:
-    # A badge that was let in a moment ago is good for another one.
-    wait_until(lambda: look(api_server, "/jobs", "viewer").status_code == 503, "the page to say so")
+    # A badge that was let in a moment ago is good for another one, and so is the last look at the queues.
+    for page in ("/jobs", "/"):
+        wait_until(lambda page=page: look(api_server, page, "viewer").status_code == 503, f"{page} to say so")
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda each: look(api_server, *each), asked))
     for each, answer in zip(asked, answers, strict=True):
