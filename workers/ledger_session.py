@@ -7,6 +7,7 @@ the ledger still says that it is ours.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -26,12 +27,13 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.database.group_commit import GroupCommit
 from hms_oms.database.reconnecting import Line
 from hms_oms.jobs import ledger, losses, workers
-from hms_oms.jobs.records import Claimed, Completion
+from hms_oms.jobs.records import Claimed, Completion, Progress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import session_name
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
+from workers.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -71,40 +73,6 @@ class _Refused(Enum):
     SUSPECT = 2
 
 
-class _Slots:
-    """Lets steps run side by side, and a suspect of having ended a worker by itself."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._taken = 0
-        self._alone = False
-
-    def enter(self) -> None:
-        """Take a slot, as soon as no step runs that is to be alone."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._taken += 1
-
-    def be_alone(self) -> None:
-        """Wait, in one's slot, until no other step runs; none begins before this slot is left."""
-        with self._changed:
-            self._taken -= 1
-            # Another may be waiting for just this slot to be given up.
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._alone)
-            self._alone = True
-            self._changed.wait_for(lambda: self._taken == 0)
-            self._taken += 1
-
-    def leave(self, *, was_alone: bool) -> None:
-        """Give the slot back."""
-        with self._changed:
-            self._taken -= 1
-            if was_alone:
-                self._alone = False
-            self._changed.notify_all()
-
-
 class LedgerSession:
     """What the threads of one worker process share.
 
@@ -115,37 +83,56 @@ class LedgerSession:
     def __init__(self, database_url: str, worker: str, *, shared: bool) -> None:
         self.worker = worker
         self._shared = shared
-        self._slots = _Slots()
+        self._slots = Slots()
         self._url = database_url
         # What is reported as done must be on the disk; a claim need not be.
         self._claiming = Line(database_url, session_name("claims", worker), CLAIMING)
         self._reporting = Line(database_url, session_name("reports", worker), REPORTING)
         self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | _Refused] = GroupCommit(self._claim)
-        self._reports = GroupCommit(self._complete)
+        self._reports: GroupCommit[Completion, Progress] = GroupCommit(self._complete)
         self._recipes: Mapping[int, Recipe] = {}
         self._own = threading.local()
 
     @contextmanager
-    def claimed(self, ticket: Ticket, lease: float) -> Iterator[Claimed | None]:
-        """Hold a slot and, in it, the claim to a step for `lease` seconds; None if the ticket is void."""
-        self._slots.enter()
-        alone = not self._shared
-        try:
-            answer = self._claims.ask((ticket, lease, alone))
-            while isinstance(answer, _Refused):
-                if answer is _Refused.SUSPECT and not alone:
-                    log.warning("%s runs alone: a worker was lost that ran it among others", ticket)
-                    self._slots.be_alone()
-                    alone = True
-                else:
-                    time.sleep(UNHEARD_SECONDS)
-                answer = self._claims.ask((ticket, lease, alone))
-            yield answer
-        finally:
-            self._slots.leave(was_alone=alone and self._shared)
+    def claimed(self, ticket: Ticket, lease: float, granted: Claimed | None) -> Iterator[Claimed | None]:
+        """Hold a slot and, in it, the claim to a step for `lease` seconds; None if the ticket is void.
 
-    def complete(self, completion: Completion) -> str | None:
-        """Report a step as done; the job's status now, or None where the report is too late."""
+        A step may be `granted` already, together with the completion of the one before it.
+        """
+        self._slots.enter()
+        try:
+            yield granted or self._claimed(ticket, lease)
+        finally:
+            self._slots.end_step()
+
+    def _claimed(self, ticket: Ticket, lease: float) -> Claimed | None:
+        alone = not self._shared
+        answer = self._claims.ask((ticket, lease, alone))
+        while isinstance(answer, _Refused):
+            if answer is _Refused.SUSPECT and not alone:
+                log.warning("%s runs alone: a worker was lost that ran it among others", ticket)
+                self._slots.be_alone()
+                alone = True
+            else:
+                time.sleep(UNHEARD_SECONDS)
+            answer = self._claims.ask((ticket, lease, alone))
+        return answer
+
+    def may_go_on(self) -> bool:
+        """Whether a thread here may keep its slot for the next step: not while another waits to be alone."""
+        return not self._slots.is_asked_for()
+
+    def keep_slot(self) -> None:
+        """Keep this thread's slot for the next step; in a pool of processes it may run in another child."""
+        if self._shared:
+            self._slots.keep()
+
+    def give_back_slot(self) -> None:
+        """Give back this thread's slot if it was kept for a step that has not begun."""
+        self._slots.give_back()
+
+    def complete(self, completion: Completion) -> Progress | None:
+        """Report a step as done; where the job stands now, or None where the report is too late."""
         return self._reports.ask(completion)
 
     def fail(self, ticket: Ticket, error: Mapping[str, Any], retry_after: float | None) -> str | None:
@@ -163,17 +150,17 @@ class LedgerSession:
         """This thread's connection for what a step of this time limit writes together with its completion."""
         return patiently(self._effects(), lambda connection: _begun(connection, limit))
 
-    def complete_with_effects(self, connection: RawConnection, completion: Completion) -> str | None:
+    def complete_with_effects(self, connection: RawConnection, completion: Completion) -> Progress | None:
         """Complete a step in the transaction that holds its effects: both are kept, or neither.
 
         Raises psycopg2.Error if the database does not take it; the effects are then undone.
         """
-        status = ledger.complete(connection, [completion], self.worker).get(completion.ticket)
-        if status is None:
+        made = self._advance(connection, [completion]).get(completion.ticket)
+        if made is None:
             connection.rollback()
         else:
             connection.commit()
-        return status
+        return made
 
     def lose(self, ticket: Ticket) -> None:
         """Give a step back whose transaction was lost with the database: nobody's failure."""
@@ -235,11 +222,23 @@ class LedgerSession:
                 answers[ticket] = _Refused.SUSPECT if heard else _Refused.UNHEARD
         return answers
 
-    def _complete(self, asked: Sequence[Completion]) -> Sequence[str | None]:
-        statuses = patiently(
-            self._reporting, lambda connection: ledger.complete(connection, asked, self.worker)
-        )
-        return [statuses.pop(completion.ticket, None) for completion in asked]
+    def _complete(self, asked: Sequence[Completion]) -> Sequence[Progress | None]:
+        tries = itertools.count()
+        made = patiently(self._reporting, lambda connection: self._recorded(connection, asked, next(tries)))
+        return [made.pop(completion.ticket, None) for completion in asked]
+
+    def _recorded(
+        self, connection: RawConnection, asked: Sequence[Completion], before: int
+    ) -> dict[Ticket, Progress]:
+        made = self._advance(connection, asked)
+        missed = [completion for completion in asked if completion.ticket not in made]
+        if before and missed:
+            # The connection may have broken after the commit: then this worker has the next steps.
+            made |= ledger.reported(connection, missed, self.worker)
+        return made
+
+    def _advance(self, connection: RawConnection, asked: Sequence[Completion]) -> dict[Ticket, Progress]:
+        return ledger.advance(connection, asked, self.worker, heard_within=workers.GONE_SECONDS)
 
 
 def _begun(connection: RawConnection, limit: float) -> RawConnection:
@@ -265,3 +264,10 @@ def ledger_session(database_url: str, worker: str, *, parent_pid: int) -> Ledger
         if known is not None
         else _sessions.setdefault(pid, LedgerSession(database_url, worker, shared=pid == parent_pid))
     )
+
+
+def give_back_slot() -> None:
+    """Give back the slot that this thread of a worker has kept for a step that has not begun, if it has."""
+    known = _sessions.get(os.getpid())
+    if known is not None:
+        known.give_back_slot()

@@ -28,7 +28,7 @@ from hms_oms.database import connections
 from hms_oms.database.reconnecting import Line
 from hms_oms.jobs import losses, workers
 from hms_oms.jobs.tickets import Ticket
-from workers import failing, limits
+from workers import continuing, failing, holding, limits
 from workers.queue_watch import QueueWatch
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,12 @@ def report_lost(ticket: Ticket, reason: str) -> None:
     _reports.put(lambda connection: losses.lose(connection, [ticket], reason, blame="step"))
 
 
+def give_back(ticket: Ticket, reason: str) -> None:
+    """Have a step taken back that was claimed and has not begun; returns at once."""
+    continuing.granted.discard(ticket)
+    _reports.put(lambda connection: losses.lose(connection, [ticket], reason, blame="none"))
+
+
 def report_overrun(ticket: Ticket, limit: float) -> None:
     """Have a step reported as failed whose pool child was ended at its time limit; returns at once."""
     _reports.put(lambda connection: failing.overrun(connection, ticket, limit))
@@ -75,6 +81,7 @@ class Presence(bootsteps.StartStopStep):
         if self._thread is None:
             self._thread = _Presence(consumer)
             self._thread.start()
+            continuing.begin(consumer.pool)
 
     def shutdown(self, consumer: Any) -> None:  # noqa: ARG002 -- Celery's signature
         """Leave in good order."""
@@ -163,7 +170,7 @@ class _Presence(threading.Thread):
         self.join(LOOK_SECONDS * 2)
         self._sign.end()
         self._heartbeat.end()
-        waiting = [Ticket.parse(ticket) for ticket in _held() if Ticket.parse(ticket) not in set(_begun())]
+        waiting = holding.waiting() | continuing.granted.copy()
         try:
             connection = self._line.connection()
             self._send_reports(connection)
@@ -209,8 +216,8 @@ class _Presence(threading.Thread):
         given_up, self._given_up = given_up & self._given_up, given_up or self._given_up
         if not given_up or not hasattr(pool, "maintain_pool"):
             return
-        for request in _requests():
-            if request.worker_pid and _ticket(request.id) in given_up:
+        for request in holding.requests():
+            if request.worker_pid and holding.ticket(request.id) in given_up:
                 log.info("%s is ended: the ledger has given it up", request.id)
                 pool.terminate_job(request.worker_pid, signal.SIGTERM)
 
@@ -221,10 +228,12 @@ class _Presence(threading.Thread):
             names = ", ".join(str(ticket) for ticket, _ in deaf)
             log.error("%s ran past the time limit and cannot be ended: this worker is to be replaced", names)
             self._consumer.call_soon(self._consumer.task_consumer.cancel)
+            continuing.stop()
             connection = self._line.connection()
-            waiting = [Ticket.parse(held) for held in _held() if Ticket.parse(held) not in set(_begun())]
+            # What is claimed is about to begin.
+            waiting = holding.waiting() - continuing.granted
             losses.lose(connection, waiting, "its worker is to be replaced", blame="none")
-        others = set(_begun()) - {ticket for ticket, _ in deaf}
+        others = set(holding.begun()) - {ticket for ticket, _ in deaf}
         if not others or now - self._draining_since > DRAIN_SECONDS:
             self._replace("steps ran past their time limit", deaf)
 
@@ -251,10 +260,10 @@ class _Presence(threading.Thread):
         return (served, []) if self._draining_since is None else ([], served)
 
     def _free(self) -> int:
-        return _slots(self._consumer) - len(state.active_requests)
+        return holding.slots(self._consumer) - len(state.active_requests)
 
     def _said(self) -> dict[str, Any]:
-        consumer, slots, (serves, left) = self._consumer, _slots(self._consumer), self._serves()
+        consumer, slots, (serves, left) = self._consumer, holding.slots(self._consumer), self._serves()
         return {
             "id": self._id,
             "name": consumer.hostname,
@@ -266,36 +275,6 @@ class _Presence(threading.Thread):
             "queues": serves,
             "left_queues": left,
             "steps": sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
-            "tickets": _held(),
-            "begun": [str(ticket) for ticket in _begun()],
+            "tickets": holding.held(),
+            "begun": [str(ticket) for ticket in holding.begun()],
         }
-
-
-def _slots(consumer: Any) -> int:
-    return int(consumer.pool.num_processes) if consumer.pool else 1
-
-
-def _requests() -> list[Any]:
-    while True:
-        try:
-            return [*state.reserved_requests, *state.active_requests]
-        except RuntimeError:  # the set changed while it was read
-            continue
-
-
-def _held() -> list[str]:
-    """The tickets in this process: prefetched, waiting for a slot, or running."""
-    return sorted({request.id for request in _requests() if _ticket(request.id) is not None})
-
-
-def _begun() -> list[Ticket]:
-    """The tickets of steps that run, in this process or its pool's children."""
-    running = [ticket for request in state.active_requests if (ticket := _ticket(request.id)) is not None]
-    return sorted({*running, *limits.begun()}, key=str)
-
-
-def _ticket(text: str) -> Ticket | None:
-    try:
-        return Ticket.parse(text)
-    except ValueError:
-        return None

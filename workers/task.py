@@ -19,11 +19,12 @@ from hms_oms.broker import publishing
 from hms_oms.database import connections
 from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Done, Reject
-from hms_oms.jobs.records import Claimed, Completion
+from hms_oms.jobs.records import Claimed, Completion, Progress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import worker_id
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
+from workers import continuing
 from workers.failing import delay, describe
 from workers.ledger_session import LedgerSession, ledger_session
 from workers.limits import TimeLimitExceeded, limited
@@ -31,8 +32,6 @@ from workers.step import StepFunction, StepResult, StepRun
 
 log = logging.getLogger(__name__)
 
-#: A lease outlives the step's time limit by this much, in seconds, so that the limit comes first.
-LEASE_GRACE = 30.0
 #: The time limit, in seconds, of a message that carries none.
 DEFAULT_LIMIT = 300.0
 #: Errors that mean Redis or the way to it is gone.
@@ -49,6 +48,7 @@ class StepTask(Task):
     ignore_result = True
     acks_late = False
     Request = "workers.request:StepRequest"
+    Strategy = "workers.request:strategy"
     function: StepFunction
 
     def run(self, ticket: str) -> None:
@@ -57,7 +57,8 @@ class StepTask(Task):
         worker = worker_id(self.request.hostname, app.parent_pid, app.worker_token)
         here = ledger_session(app.settings.servers()[0], worker, parent_pid=app.parent_pid)
         limit = (self.request.timelimit or (None,))[0] or DEFAULT_LIMIT
-        with here.claimed(_parse(ticket), limit + LEASE_GRACE) as claimed:
+        granted = self.request.get("granted")
+        with here.claimed(_parse(ticket), limit + continuing.LEASE_GRACE, granted) as claimed:
             if claimed is None:
                 log.info("%s is void: the ledger has moved on", ticket)
                 raise Ignore
@@ -83,14 +84,24 @@ class StepTask(Task):
                 self._give_back(here, run, claimed.ticket, error)
             _undo(here, run)
             self._fail(here, claimed, recipe, _overrun(error, limit))
+        links = continuing.rest(self.request.chain, completion, recipe)
+        if here.may_go_on():
+            completion = continuing.with_lease(completion, self.app, recipe, links)
         try:
-            status = _report(here, run, completion)
+            made = _report(here, run, completion)
         except psycopg2.Error as error:
             if not connections.is_passing(error):
                 _undo(here, run)
                 self._fail(here, claimed, recipe, error)
             self._give_back(here, run, claimed.ticket, error)
-        self._go_on(completion, status, recipe)
+        if made is None:
+            log.info("%s was reported too late: the ledger has moved on", claimed.ticket)
+            raise Ignore
+        # Celery publishes what is left in the chain when this task returns.
+        self.request.chain = links if made.status == "queued" else []
+        if made.status == "running":
+            here.keep_slot()
+            continuing.hand_on(claimed, completion, made, recipe, links)
 
     def _give_back(self, here: LedgerSession, run: StepRun, ticket: Ticket, error: Exception) -> NoReturn:
         """Have the step run again, since its effects are undone: that is nobody's failure."""
@@ -98,19 +109,6 @@ class StepTask(Task):
         _undo(here, run)
         here.lose(ticket)
         raise Ignore from None
-
-    def _go_on(self, completion: Completion, status: str | None, recipe: Recipe) -> None:
-        """Leave in the chain what comes next; Celery publishes it when this task returns."""
-        if status is None:
-            log.info("%s was reported too late: the ledger has moved on", completion.ticket)
-            raise Ignore
-        rest = list(self.request.chain or ()) if status == "queued" else []
-        if completion.next_step is not None:
-            # Drop the steps that were skipped; Celery keeps a chain last one first.
-            name = recipe.steps[completion.next_step].name
-            while rest and Ticket.parse(rest[-1]["options"]["task_id"]).step != name:
-                rest.pop()
-        self.request.chain = rest
 
     def apply_async(
         self,
@@ -180,7 +178,7 @@ def _completion(claimed: Claimed, recipe: Recipe, returned: StepResult) -> Compl
     return ledger.completion(claimed.ticket, recipe, done, by_agent=False)
 
 
-def _report(here: LedgerSession, run: StepRun, completion: Completion) -> str | None:
+def _report(here: LedgerSession, run: StepRun, completion: Completion) -> Progress | None:
     if run.has_effects:
         return here.complete_with_effects(run.connection, completion)
     return here.complete(completion)

@@ -1,7 +1,8 @@
 """Group commit: threads that ask at the same time share one statement and one commit.
 
-Anyone who holds the turn runs everything that has piled up while the last batch ran, so that a batch costs
-little more than a single row. A process with one thread pays nothing for it: its batches have one row.
+One of those that ask leads: it runs all that has piled up, while what comes meanwhile makes the next batch.
+The others wait each at a lock of its own, so that nobody is woken but to find the answer, or to lead next. A
+batch costs little more than a single row; a process with one thread pays nothing: its batches have one row.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ Answer = TypeVar("Answer")
 
 
 class _Slot(Generic[Asked, Answer]):
-    __slots__ = ("answer", "asked", "error", "settled")
+    __slots__ = ("answer", "asked", "error", "settled", "woken")
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         self.answer: Answer | None = None
         self.error: Exception | None = None
         self.settled = False
+        self.woken = threading.Lock()
+        self.woken.acquire()
 
 
 class GroupCommit(Generic[Asked, Answer]):
@@ -33,8 +36,8 @@ class GroupCommit(Generic[Asked, Answer]):
 
     def __init__(self, run: Callable[[Sequence[Asked]], Sequence[Answer | None]]) -> None:
         self._run = run
-        self._turn = threading.Lock()
         self._lock = threading.Lock()
+        self._is_led = False
         self._waiting: list[_Slot[Asked, Answer]] = []
 
     def ask(self, asked: Asked) -> Answer | None:
@@ -42,16 +45,30 @@ class GroupCommit(Generic[Asked, Answer]):
         slot: _Slot[Asked, Answer] = _Slot(asked)
         with self._lock:
             self._waiting.append(slot)
-        with self._turn:
-            if not slot.settled:
-                self._settle()
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            slot.woken.acquire()
+        if not slot.settled:
+            self._lead()
         if slot.error is not None:
             raise slot.error
         return slot.answer
 
-    def _settle(self) -> None:
+    def _lead(self) -> None:
+        """Run one batch, one's own question in it, and hand the lead to the first who came meanwhile."""
         with self._lock:
             batch, self._waiting = self._waiting, []
+        try:
+            self._settle(batch)
+        finally:
+            with self._lock:
+                successor = self._waiting[:1]
+                self._is_led = bool(successor)
+            # The next batch goes out while this one's answers are read.
+            for slot in (*successor, *batch):
+                slot.woken.release()
+
+    def _settle(self, batch: Sequence[_Slot[Asked, Answer]]) -> None:
         try:
             answers = self._run([slot.asked for slot in batch])
             for slot, answer in zip(batch, answers, strict=True):

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.outcomes import Done
-from hms_oms.jobs.records import Accepted, Claimed, Completion, Taken
+from hms_oms.jobs.records import Accepted, Claimed, Completion, Progress, Taken
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 
@@ -180,6 +180,21 @@ def plain(text: str) -> str:
 
 def complete(connection: RawConnection, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:
     """Record steps as done; the answer is the status that each job has now, and none where too late."""
+    return {ticket: made.status for ticket, made in advance(connection, completions, worker).items()}
+
+
+def advance(
+    connection: RawConnection,
+    completions: Sequence[Completion],
+    worker: str,
+    *,
+    heard_within: float | None = None,
+) -> dict[Ticket, Progress]:
+    """Record steps as done, and claim for `worker` the steps after those that have a lease.
+
+    The answer is where each job stands now, `running` if its next step is claimed, and none where too late.
+    With `heard_within` nothing is claimed for a worker whose heartbeat is older than so many seconds.
+    """
     rows = statements.run_raw(
         connection,
         "complete",
@@ -193,10 +208,35 @@ def complete(connection: RawConnection, completions: Sequence[Completion], worke
             "next_queues": [report.next_queue for report in completions],
             "next_agents": [report.next_agent for report in completions],
             "hand_overs": [report.hand_over for report in completions],
+            "leases": [report.lease for report in completions],
+            "worker": worker,
+            "heard_within": heard_within,
+        },
+    )
+    return {
+        Ticket(row["id"], row["attempt"], row["finished_step"]): Progress(row["status"], row["since"])
+        for row in rows
+    }
+
+
+def reported(
+    connection: RawConnection, completions: Sequence[Completion], worker: str
+) -> dict[Ticket, Progress]:
+    """Those of `completions` that were recorded already, for a worker that has missed the answer."""
+    rows = statements.run_raw(
+        connection,
+        "reported",
+        {
+            "jobs": [report.ticket.job for report in completions],
+            "attempts": [report.ticket.attempt for report in completions],
+            "steps": [report.ticket.step for report in completions],
+            "next_steps": [report.next_step for report in completions],
             "worker": worker,
         },
     )
-    return {Ticket(row["id"], row["attempt"], row["finished_step"]): row["status"] for row in rows}
+    return {
+        Ticket(row["job"], row["attempt"], row["step"]): Progress(row["status"], row["since"]) for row in rows
+    }
 
 
 def fail(

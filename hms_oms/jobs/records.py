@@ -101,6 +101,7 @@ class Completion:
     """The report that a step is done, and where the job goes next (None: nowhere, it is done).
 
     With `hand_over` the job waits in the ledger for its next step: it goes to, or comes from, an agent.
+    With a `lease` in seconds the worker that reports claims the next step itself, if nothing is in the way.
     """
 
     ticket: Ticket
@@ -110,6 +111,15 @@ class Completion:
     next_queue: str | None = None
     next_agent: bool | None = None
     hand_over: bool = False
+    lease: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a job stands after a report, and since when."""
+
+    status: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,3 +55,27 @@ def test_an_error_reaches_everyone_in_its_batch_and_no_one_else() -> None:
         group.ask(1)
     broken = False
     assert group.ask(2) == 2
+
+
+def test_the_lead_goes_round_and_nobody_is_left_waiting() -> None:
+    """Sixteen threads that ask a thousand times each all get their own answers, in fewer batches."""
+    batches: list[int] = []
+
+    def run(asked: Sequence[int]) -> list[int]:
+        batches.append(len(asked))
+        return [-number for number in asked]
+
+    group: GroupCommit[int, int] = GroupCommit(run)
+    wrong: list[int] = []
+
+    def ask(first: int) -> None:
+        wrong.extend(number for number in range(first, first + 1000) if group.ask(number) != -number)
+
+    threads = [threading.Thread(target=ask, args=(first,), daemon=True) for first in range(0, 16000, 1000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not wrong
+    assert sum(batches) == 16000

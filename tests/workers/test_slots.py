@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from workers.ledger_session import _Slots
+from workers.slots import Slots
 
 
 def test_suspects_that_come_together_each_run_alone() -> None:
     """Eight threads that all hold a slot when they learn that they are to be alone get their turns."""
-    slots = _Slots()
+    slots = Slots()
     together = threading.Barrier(8)
     inside = 0
     seen: list[int] = []
@@ -22,7 +22,7 @@ def test_suspects_that_come_together_each_run_alone() -> None:
         inside += 1
         seen.append(inside)
         inside -= 1
-        slots.leave(was_alone=True)
+        slots.end_step()
 
     threads = [threading.Thread(target=suspect, daemon=True) for _ in range(8)]
     for thread in threads:
@@ -34,7 +34,7 @@ def test_suspects_that_come_together_each_run_alone() -> None:
 
 def test_a_step_waits_for_one_that_is_alone() -> None:
     """Who comes while a suspect runs begins after it."""
-    slots = _Slots()
+    slots = Slots()
     slots.enter()
     slots.be_alone()
     began = threading.Event()
@@ -42,10 +42,10 @@ def test_a_step_waits_for_one_that_is_alone() -> None:
     def step() -> None:
         slots.enter()
         began.set()
-        slots.leave(was_alone=False)
+        slots.end_step()
 
     other = threading.Thread(target=step, daemon=True)
     other.start()
     assert not began.wait(0.1)
-    slots.leave(was_alone=True)
+    slots.end_step()
     assert began.wait(10)

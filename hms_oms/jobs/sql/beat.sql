@@ -25,6 +25,7 @@ cross join beat
 where not exists (
     select from oms.jobs as job
     where job.id = substring(begun from '^job-(\d+)')::bigint
-        and format('job-%%s.%%s.%%s', job.id, job.attempt, job.steps[job.step + 1]) = begun
+        -- A step that has just been reported is not given up: its worker is about to learn of that.
+        and starts_with(begun, format('job-%%s.%%s.', job.id, job.attempt))
         and job.status in ('queued', 'running')
 )

@@ -1,4 +1,5 @@
--- Complete steps. Only the attempt that runs the step may, so each step has one recorded result.
+-- Complete steps. Only the attempt that runs the step may, so each step has one recorded result. With a lease the
+-- next step is claimed by the same worker in the same moment, unless something is in its way.
 -- A step with effects reports in the transaction that began with the first of them, and `oms.now()` is when that
 -- was: the step ends now.
 with moment as (
@@ -7,44 +8,63 @@ with moment as (
 asked as (
     select * from unnest(
         %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(results)s::text[], %(outcomes)s::text[],
-        %(next_steps)s::smallint[], %(next_queues)s::text[], %(next_agents)s::boolean[], %(hand_overs)s::boolean[]
-    ) as report (job, attempt, step, result, outcome, next_step, next_queue, next_agent, hand_over)
+        %(next_steps)s::smallint[], %(next_queues)s::text[], %(next_agents)s::boolean[], %(hand_overs)s::boolean[],
+        %(leases)s::float8[]
+    ) as report (job, attempt, step, result, outcome, next_step, next_queue, next_agent, hand_over, lease)
+),
+judged as (
+    select report.*, report.lease is not null and report.next_step is not null and not report.waits and (
+        -- A worker that is not heard would be judged lost with what it claims.
+        %(heard_within)s::float8 is null or exists (
+            select from oms.workers as worker
+            where worker.id = %(worker)s::text
+                and worker.beat_at > oms.now() - make_interval(secs => %(heard_within)s::float8)
+        )
+    ) as goes_on
+    from (
+        -- To or from an agent, and in a paused queue, the job waits its turn.
+        select asked.*, asked.hand_over or exists (
+            select from oms.queues as queue where queue.name = asked.next_queue and queue.paused_at is not null
+        ) as waits
+        from asked
+    ) as report
 ),
 completed as (
     update oms.jobs as job
     set status = case
-            when job.cancel_by is not null and asked.next_step is not null then 'cancelled'
-            when asked.next_step is null then 'done'
-            -- Between workers the next message follows at once; to or from an agent the job waits its turn.
-            when asked.hand_over or exists (
-                select from oms.queues as queue where queue.name = asked.next_queue and queue.paused_at is not null
-            ) then 'waiting'
+            when job.cancel_by is not null and report.next_step is not null then 'cancelled'
+            when report.next_step is null then 'done'
+            when report.waits then 'waiting'
+            when report.goes_on then 'running'
+            -- Between workers the next message follows at once.
             else 'queued'
         end,
-        results = job.results || jsonb_build_object(asked.step, asked.result::jsonb),
-        outcome = coalesce(asked.outcome, job.outcome),
-        step = coalesce(asked.next_step, job.step),
-        queue = coalesce(asked.next_queue, job.queue),
-        agent = coalesce(asked.next_agent, job.agent),
+        results = job.results || jsonb_build_object(report.step, report.result::jsonb),
+        outcome = coalesce(report.outcome, job.outcome),
+        step = coalesce(report.next_step, job.step),
+        queue = coalesce(report.next_queue, job.queue),
+        agent = coalesce(report.next_agent, job.agent),
         failures = 0,
         losses = 0,
         suspicions = 0,
         lost_with = '{}',
         error = null,
-        worker = null,
-        lease_until = null,
+        worker = case when report.goes_on and job.cancel_by is null then %(worker)s::text end,
+        lease_until = case
+            when report.goes_on and job.cancel_by is null then moment.now + make_interval(secs => report.lease)
+        end,
         since = moment.now,
         finished_at = case
-            when asked.next_step is null or job.cancel_by is not null then moment.now
+            when report.next_step is null or job.cancel_by is not null then moment.now
         end
-    from asked, moment
-    where job.id = asked.job
-        and job.attempt = asked.attempt
-        and job.steps[job.step + 1] = asked.step
+    from judged as report, moment
+    where job.id = report.job
+        and job.attempt = report.attempt
+        and job.steps[job.step + 1] = report.step
         and job.status = 'running'
     returning
-        job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, job.since,
-        asked.step as finished_step
+        job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, job.since, job.worker,
+        report.step as finished_step
 ),
 event_log as (
     insert into oms.job_events (job_id, at, fact, status, step, attempt, who, detail)
@@ -54,13 +74,17 @@ event_log as (
         case status
             when 'done' then 'finished'
             when 'queued' then 'advanced'
+            when 'running' then 'advanced'
             when 'waiting' then 'handed over'
             else 'cancelled'
         end,
-        status, step, attempt, coalesce(%(worker)s::text, cancel_by), jsonb_build_object('completed', finished_step)
+        case status when 'running' then 'queued' else status end,
+        step, attempt, coalesce(%(worker)s::text, cancel_by), jsonb_build_object('completed', finished_step)
     from completed
+    union all
+    select id, since, 'claimed', status, step, attempt, worker, null from completed where status = 'running'
 )
 select
-    id, attempt, finished_step, status,
+    id, attempt, finished_step, status, since,
     case when status = 'waiting' then pg_notify('oms_backlog', queue)::text end as notified
 from completed

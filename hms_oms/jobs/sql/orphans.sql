@@ -26,7 +26,11 @@ select
 from oms.jobs as job
 left join oms.workers as worker on worker.id = job.worker
 cross join lateral (
-    select format('job-%%s.%%s.%%s', job.id, job.attempt, job.steps[job.step + 1]) = any(worker.tickets) as held
+    -- Under its attempt, whichever step: while it learns that the next one is its own it names the one before.
+    select exists (
+        select from unnest(worker.tickets) as ticket
+        where starts_with(ticket, format('job-%%s.%%s.', job.id, job.attempt))
+    ) as held
 ) as said
 where job.status = 'running'
     and case
