@@ -191,9 +191,9 @@ class Crew:
         return process
 
     def worker(
-        self, name: str = "w", pool: str = "prefork", slots: int = 2, **environment: str
+        self, name: str = "w", pool: str = "prefork", slots: int = 2, queues: str = "", **environment: str
     ) -> subprocess.Popen[bytes]:
-        """Start a worker."""
+        """Start a worker, of these queues only if some are named."""
         command = [
             "-m",
             "celery",
@@ -206,6 +206,7 @@ class Crew:
             str(slots),
             "-n",
             f"{name}@here",
+            *(["-Q", queues] if queues else []),
         ]
         return self.start(name, *command, **environment)
 

@@ -234,7 +234,7 @@ class LedgerSession:
         missed = [completion for completion in asked if completion.ticket not in made]
         if before and missed:
             # The connection may have broken after the commit: then this worker has the next steps.
-            made |= ledger.reported(connection, missed, self.worker)
+            made |= ledger.recorded(connection, missed, self.worker)
         return made
 
     def _advance(self, connection: RawConnection, asked: Sequence[Completion]) -> dict[Ticket, Progress]:

@@ -219,13 +219,13 @@ def advance(
     }
 
 
-def reported(
+def recorded(
     connection: RawConnection, completions: Sequence[Completion], worker: str
 ) -> dict[Ticket, Progress]:
     """Those of `completions` that were recorded already, for a worker that has missed the answer."""
     rows = statements.run_raw(
         connection,
-        "reported",
+        "recorded",
         {
             "jobs": [report.ticket.job for report in completions],
             "attempts": [report.ticket.attempt for report in completions],

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.jobs import read
+from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import Crew, wait_until
+from tests.conftest import RECIPES, Crew, wait_until
 from tests.workers.test_running import ended, order
 
 
@@ -102,19 +103,37 @@ def test_a_pool_child_dies_in_a_step(crew: Crew, engine: sa.Engine, shop: Recipe
     assert (event_log[lost].at - event_log[lost - 1].at).total_seconds() < 5
 
 
-def test_worker_dies_between_completion_and_the_next_message(
-    crew: Crew, engine: sa.Engine, shop: Recipe
-) -> None:
+def test_worker_dies_between_completion_and_the_next_message(crew: Crew, engine: sa.Engine) -> None:
     """A completed step whose successor was never published is not run again; its successor is."""
-    job = order(engine, shop, 1)
+    job = order(engine, recipes.load_folder(RECIPES)["shop:relay:v1"], 1)
     crew.dispatcher()
-    dying = crew.worker("dying", "solo", SHOP_DIES="before the next publish")
+    dying = crew.worker("dying", "solo", queues="relay", SHOP_DIES="before the next publish")
     dying.wait(timeout=40)
     assert status(engine, job) == "queued"
 
     crew.worker("second")
     assert ended(engine, job).status == "done"
     assert set(executions(engine).values()) == {1}
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_worker_dies_between_a_step_and_the_next_that_it_has_claimed(
+    crew: Crew, engine: sa.Engine, shop: Recipe, pool: str
+) -> None:
+    """A step that was claimed with the completion of the one before it, and not begun, is nobody's fault."""
+    job = order(engine, shop, 1, pick={"effect": True})
+    crew.dispatcher()
+    dying = crew.worker("dying", pool, SHOP_DIES="before the next step")
+    dying.wait(timeout=40)
+    with engine.connect() as connection:
+        left = read.get(connection, job)
+    assert (left.status, left.step_name, left.attempt) == ("running", "pack", 1)
+
+    crew.worker("second", pool)
+    done = ended(engine, job)
+    assert (done.status, set(done.results)) == ("done", {"pick", "pack", "send"})
+    assert set(executions(engine).values()) == {1}
+    assert effects(engine) == {(job, "pick"): 1}
 
 
 def test_a_step_that_kills_its_workers_is_poisoned(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -123,13 +123,15 @@ class Life(RuleBasedStateMachine):
             self.model[ticket.job].status = "running"
         return ticket
 
-    @rule(target=tickets, ticket=tickets, skip=st.booleans())
-    def complete(self, ticket: Ticket, skip: bool) -> Ticket:
-        """A worker reports a step as done, perhaps too late or twice."""
+    @rule(target=tickets, ticket=tickets, skip=st.booleans(), go_on=st.booleans())
+    def complete(self, ticket: Ticket, skip: bool, go_on: bool) -> Ticket:
+        """A worker reports a step as done, perhaps too late or twice, and may claim the next one with it."""
         may_skip = skip and ticket.step == "pick"
         report = ledger.completion(
             ticket, self.recipe, Done(1, skip_to="send" if may_skip else None), by_agent=False
         )
+        if go_on:
+            report = replace(report, lease=60.0)
         answer = ledger.complete(self.raw, [report], "w").get(ticket)
         if not (self.known(ticket) and self.good(ticket, "running")):
             assert answer is None
@@ -141,7 +143,8 @@ class Life(RuleBasedStateMachine):
             model.status = "done"
         else:
             model.step = report.next_step
-            model.status = "cancelled" if model.cancel else "waiting" if self.paused else "queued"
+            ahead = "running" if go_on else "queued"
+            model.status = "cancelled" if model.cancel else "waiting" if self.paused else ahead
         assert answer == model.status
         return Ticket(ticket.job, ticket.attempt, STEPS[model.step])
 

@@ -18,6 +18,7 @@ import structlog
 
 from hms_oms.jobs.outcomes import Done, Reject, Retry
 from hms_oms.runtime import settings
+from workers.request import StepRequest
 from workers.step import StepRun, step
 from workers.task import StepTask
 
@@ -109,9 +110,11 @@ def _own_connection() -> Any:
     return psycopg2.connect(settings.load().servers()[0])
 
 
+def _die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 if os.environ.get("SHOP_DIES") == "before the next publish":
-
-    def _die(*_: object, **__: object) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
     StepTask.apply_async = _die
+if os.environ.get("SHOP_DIES") == "before the next step":
+    StepRequest._run_next = _die  # type: ignore[method-assign]
