@@ -9,20 +9,28 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
 from hms_act import ActClient
+from hms_floor import subpath
+from hms_floor.api import app
 from hms_floor.auth import sign_in_link
 from hms_floor.local import embedded
+from hms_floor.pages import mount
 from hms_oms import OmsClient
 from hms_oms.database import connections, health
 from hms_oms.recipes import recipes, registry
+from hms_oms.runtime import settings
+from hms_oms.runtime.errors import ConfigError
 from hms_ops import OpsClient
 from hms_ops.findings import Finding
 from hms_ops.incidents import lifecycle, thresholds
 from tests.conftest import RECIPES, admin, drop, sibling
+from tests.pages.conftest import CALM, PATIENCE
 from tests.support.api import RunningApi, standing
 from tests.support.subpath import ROOT, Front, front
 
@@ -145,3 +153,61 @@ def test_clients_and_the_command_line_work_at_the_path(api_server: RunningApi, p
     assert (done.returncode, done.stderr) == (0, "")
     assert "shop" in done.stdout
     assert proxy.strays == []
+
+
+def test_a_page_lives_below_the_path(browser: Browser, api_server: RunningApi) -> None:
+    """Its line to the server, keys, theme and zone, and what it does: nothing is asked of others."""
+    with front(api_server.url, strips=True) as proxy:
+        context = browser.new_context(**CALM)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        failed: list[str] = []
+        page.on("response", lambda found: failed.append(found.url) if found.status >= 400 else None)
+        page.goto(f"{proxy.url}/enter?code={sign_in_link.make_code(api_server.settings.home, time.time())}")
+        expect(page.get_by_label("Queue shop")).to_be_visible()
+        page.keyboard.press("t")
+        page.keyboard.press("z")
+        expect(page.get_by_label("Show times of the office")).to_be_visible()
+        page.keyboard.press("g")
+        page.keyboard.press("j")
+        page.wait_for_url(f"{proxy.url}/floor/jobs")
+        page.get_by_role("link", name="job-1", exact=True).click()
+        page.wait_for_url(f"{proxy.url}/floor/jobs/job-1")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("undone")).to_be_visible()
+        page.goto(f"{proxy.url}/floor/cycles")
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose a file").click()
+        chooser.value.set_files({"name": "two.csv", "mimeType": "text/csv", "buffer": b"number\n2\n"})
+        expect(page.get_by_label("Preview")).to_be_visible()
+        assert {cookie["path"] for cookie in context.cookies()} == {ROOT}
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url(f"{proxy.url}/enter")
+        assert {urlsplit(each).path for each in failed} == set()
+        assert proxy.strays == []
+        context.close()
+
+
+def test_a_path_that_begins_like_one_of_ours_is_refused(api_server: RunningApi) -> None:
+    """Nobody could tell whether it was left out; and what belongs in no path is in none."""
+    made = app.make(api_server.settings)
+    mount.mount(made, api_server.settings)
+    own = {route.path.split("/")[1] for route in made.routes} - {""}  # type: ignore[attr-defined]
+    assert {"floor", "jobs", "enter", "healthz"} <= own
+    for first in own:
+        with pytest.raises(ConfigError, match=f"HMS_PUBLIC_URL: /{first} is an address of the floor itself"):
+            subpath.require_free(f"/{first}/hms", [route.path for route in made.routes])  # type: ignore[attr-defined]
+    assert all(
+        f"/{first}" in subpath.PAGES
+        for first in own - {r.path.split("/")[1] for r in app.make(api_server.settings).routes}
+    )  # type: ignore[attr-defined]
+    subpath.require_free("/ops/jobs", ["/jobs"])
+    for path in ("/a b", "/a;b", "/../hms", "/hms/.", "/a//b", "/é", "/%68", "/'"):
+        with pytest.raises(ConfigError, match="HMS_PUBLIC_URL"):
+            settings.load({"HMS_PUBLIC_URL": f"https://ops.example.gov{path}"})
+    assert (
+        settings.load({"HMS_PUBLIC_URL": "https://ops.example.gov/hms/"}).public_url
+        == "https://ops.example.gov/hms"
+    )
