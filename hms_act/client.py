@@ -10,20 +10,11 @@ from types import EllipsisType
 from typing import IO, Any, Literal
 
 from hms_oms.api.codec import record, stamp
-from hms_oms.api.cycles import CycleBegun, CyclePreview
 from hms_oms.api.filter import Filter
 from hms_oms.api.http import Client, path
-from hms_oms.api.jobs import (
-    Change,
-    Changed,
-    Limits,
-    QueuePaused,
-    QueueResumed,
-    SlaSet,
-    Started,
-    Steered,
-    Undone,
-)
+from hms_oms.documents.cycles import AcceptedCycle, CyclePreview
+from hms_oms.documents.jobs import BulkDone, Change, Started, SteeredJob, Undone
+from hms_oms.documents.queues import Paused, QueueLimits, Resumed, SlaChange
 
 Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", "delay"]
 
@@ -75,7 +66,7 @@ class ActClient(Client):
         name: str | None = None,
         supersede: bool = False,
         accept_refusals: bool = False,
-    ) -> CycleBegun:
+    ) -> AcceptedCycle:
         """Send a file of requests and return once every row of it is a job, known already, or refused.
 
         CSV with a header, or one JSON object a line where the name ends in .ndjson or .jsonl. `name` is what
@@ -88,7 +79,7 @@ class ActClient(Client):
         asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name)
         asked |= {"acceptRefusals": "true"} if accept_refusals else {}
         asked |= _superseding(supersede)
-        return record(CycleBegun, self._send_file("/cycles", file, asked))
+        return record(AcceptedCycle, self._send_file("/cycles", file, asked))
 
     def preview_cycle(
         self,
@@ -106,46 +97,46 @@ class ActClient(Client):
         asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name, keep="true" if keep else None)
         return record(CyclePreview, self._send_file("/cycles/preview", file, asked))
 
-    def start_upload(self, upload: str, *, supersede: bool = False) -> CycleBegun:
+    def start_upload(self, upload: str, *, supersede: bool = False) -> AcceptedCycle:
         """Start a file that a preview has kept. Raises NotFound if it was started, or its time is over."""
         address = path("cycles", "uploads", upload, "start")
         found = self._wire.send(
             "POST", address, query=_superseding(supersede), answer_seconds=PATIENCE_SECONDS
         )
-        return record(CycleBegun, found)
+        return record(AcceptedCycle, found)
 
     def discard_upload(self, upload: str) -> None:
         """Delete a file that a preview has kept. Raises NotFound."""
         self._wire.send("POST", path("cycles", "uploads", upload, "discard"))
 
-    def cancel(self, job: str, *, now: bool = False, reason: str | None = None) -> Steered:
+    def cancel(self, job: str, *, now: bool = False, reason: str | None = None) -> SteeredJob:
         """Cancel a job; one that runs ends with its step, or at once with `now`."""
         return self._steer(job, "cancel", reason, now=now)
 
-    def retry(self, job: str, *, reason: str | None = None) -> Steered:
+    def retry(self, job: str, *, reason: str | None = None) -> SteeredJob:
         """Have a failed job tried again, from the step that failed."""
         return self._steer(job, "retry", reason)
 
-    def reinstate(self, job: str, *, reason: str | None = None) -> Steered:
+    def reinstate(self, job: str, *, reason: str | None = None) -> SteeredJob:
         """Have a cancelled job done after all, from the step at which it stood. Its deadline stays.
 
         Raises Conflict, naming the job, if a newer one has its key.
         """
         return self._steer(job, "reinstate", reason)
 
-    def promote(self, job: str, *, reason: str | None = None) -> Steered:
+    def promote(self, job: str, *, reason: str | None = None) -> SteeredJob:
         """Put a job in front of everything that waits in its queue."""
         return self._steer(job, "promote", reason)
 
-    def move(self, job: str, queue: str, *, reason: str | None = None) -> Steered:
+    def move(self, job: str, queue: str, *, reason: str | None = None) -> SteeredJob:
         """Move a job that has not begun its step to another queue."""
         return self._steer(job, "move", reason, queue=queue)
 
-    def priority(self, job: str, priority: int, *, reason: str | None = None) -> Steered:
+    def priority(self, job: str, priority: int, *, reason: str | None = None) -> SteeredJob:
         """Set a job's priority, from -1000 to 1000: the higher goes first, whatever the deadlines."""
         return self._steer(job, "priority", reason, priority=priority)
 
-    def delay(self, job: str, until: datetime | None, *, reason: str | None = None) -> Steered:
+    def delay(self, job: str, until: datetime | None, *, reason: str | None = None) -> SteeredJob:
         """Start a job no earlier than `until`; None takes a delay away. Its deadline stays."""
         return self._steer(job, "delay", reason, notBefore=until and stamp(until))
 
@@ -161,7 +152,7 @@ class ActClient(Client):
         queue: str | None = None,
         priority: int | None = None,
         until: datetime | None = None,
-    ) -> Changed:
+    ) -> BulkDone:
         """Do to many jobs, named or meant by a filter, what `action` does to one; `dry_run` only counts.
 
         More than a hundred are changed only with a reason, and with `count` as the dry run tells it in
@@ -187,22 +178,22 @@ class ActClient(Client):
             safe=dry_run,
             answer_seconds=PATIENCE_SECONDS,
         )
-        return record(Changed, found)
+        return record(BulkDone, found)
 
     def set_sla(
         self, queue: str, minutes: float, *, reason: str | None = None, dry_run: bool = False
-    ) -> SlaSet:
+    ) -> SlaChange:
         """Hold a queue to `minutes` from now on; jobs accepted before keep their deadline."""
         document = {"minutes": minutes, "dryRun": dry_run} | _given(reason=reason)
-        return record(SlaSet, self._wire.put(path("queues", queue, "sla"), document))
+        return record(SlaChange, self._wire.put(path("queues", queue, "sla"), document))
 
-    def pause(self, queue: str, *, reason: str | None = None) -> QueuePaused:
+    def pause(self, queue: str, *, reason: str | None = None) -> Paused:
         """Start nothing new in a queue; what stands in its window goes back to the backlog."""
-        return record(QueuePaused, self._wire.post(path("queues", queue, "pause"), _given(reason=reason)))
+        return record(Paused, self._wire.post(path("queues", queue, "pause"), _given(reason=reason)))
 
-    def resume(self, queue: str, *, reason: str | None = None) -> QueueResumed:
+    def resume(self, queue: str, *, reason: str | None = None) -> Resumed:
         """Go on with a queue."""
-        return record(QueueResumed, self._wire.post(path("queues", queue, "resume"), _given(reason=reason)))
+        return record(Resumed, self._wire.post(path("queues", queue, "resume"), _given(reason=reason)))
 
     def limit(
         self,
@@ -211,11 +202,11 @@ class ActClient(Client):
         window: int | EllipsisType | None = ...,
         starts_per_minute: int | EllipsisType | None = ...,
         reason: str | None = None,
-    ) -> Limits:
+    ) -> QueueLimits:
         """Limit a queue's window and its starts a minute; None is no limit, what is not given stays."""
         wanted = {"window": window, "startsPerMinute": starts_per_minute}
         document = {name: value for name, value in wanted.items() if value is not ...} | _given(reason=reason)
-        return record(Limits, self._wire.post(path("queues", queue, "limit"), document))
+        return record(QueueLimits, self._wire.post(path("queues", queue, "limit"), document))
 
     def changes(self) -> list[Change]:
         """What can still be undone, the newest first: your own changes, for a manager everybody's."""
@@ -244,8 +235,8 @@ class ActClient(Client):
             headers={"Content-Type": kind} | _length(file),
         )
 
-    def _steer(self, job: str, action: Action, reason: str | None, **more: Any) -> Steered:
-        return record(Steered, self._wire.post(path("jobs", job, action), more | _given(reason=reason)))
+    def _steer(self, job: str, action: Action, reason: str | None, **more: Any) -> SteeredJob:
+        return record(SteeredJob, self._wire.post(path("jobs", job, action), more | _given(reason=reason)))
 
 
 def _superseding(supersede: bool) -> dict[str, str]:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine
 from hms_act import accept, cycle
 from hms_act.files.csv_rows import Refusal, Row
 from hms_oms.cycles import cycle_rows
-from hms_oms.cycles.cycle_rows import FIRST_LINES, CycleRow, Refusals
+from hms_oms.cycles.cycle_rows import FIRST_LINES, CycleRow
+from hms_oms.documents.cycles import Refusals
 from hms_oms.jobs import read
 from hms_oms.recipes import payload_equality
 from hms_oms.recipes.recipes import Recipe
@@ -70,7 +71,7 @@ def of(engine: Engine, recipe: Recipe, rows: Iterator[Row | Refusal]) -> Preview
     found.replaceable = len(replaceable - {None})
     found.refused = sum(map(len, reasons.values()))
     found.refusals = [
-        Refusals(column, reason, len(lines), lines[:FIRST_LINES])
+        Refusals(column, reason, len(lines), tuple(lines[:FIRST_LINES]))
         for (column, reason), lines in sorted(reasons.items(), key=lambda each: -len(each[1]))
     ]
     return found

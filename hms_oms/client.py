@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Any, Literal
 
-from hms_oms.api.access import Badge, Entry, Me, NewBadge
-from hms_oms.api.codec import Named, Record, record, stamp
-from hms_oms.api.cycles import Cycle, CycleReport, RefusedInFull, RepeatedRow
+from hms_oms.api.codec import Record, record, stamp
 from hms_oms.api.errors import NotFound
 from hms_oms.api.filter import Filter
 from hms_oms.api.http import Client, Wire, path
-from hms_oms.api.jobs import Explained, Job, JobInFull, JobType, Peeked, Queue, Sla, Worker
+from hms_oms.documents.access import Badge, Entry, IssuedBadge, Me
+from hms_oms.documents.cycles import Cycle, CycleReport, RefusedRow, RepeatedRow
+from hms_oms.documents.jobs import Explained, Job, JobType, JobWithTimeline, Peeked, ReservedJob
+from hms_oms.documents.queues import Queue, Sla, Worker
 
 #: The most that the API lists in one answer.
 PAGE = 500
@@ -46,9 +47,9 @@ class OmsClient(Client):
         found = self._wire.get("/jobs", limit=1, count="true", **(wanted or Filter()).query())
         return int(found["total"])
 
-    def job(self, job: str) -> JobInFull:
+    def job(self, job: str) -> JobWithTimeline:
         """One job with its timeline. Raises NotFound."""
-        return record(JobInFull, self._wire.get(path("jobs", job)))
+        return record(JobWithTimeline, self._wire.get(path("jobs", job)))
 
     def explain(self, job: str, *, zone: str | None = None) -> Explained:
         """Why a job is where it is, and what would get it further. Raises NotFound."""
@@ -88,9 +89,9 @@ class OmsClient(Client):
             cycle = latest.id
         return record(CycleReport, self._wire.get(path("cycles", cycle)))
 
-    def refused_rows(self, cycle: int, *, limit: int | None = None) -> Iterator[RefusedInFull]:
+    def refused_rows(self, cycle: int, *, limit: int | None = None) -> Iterator[RefusedRow]:
         """The rows of a cycle that were refused, each as it came. Raises NotFound."""
-        return self._listed(path("cycles", cycle, "refused"), "rows", RefusedInFull, limit)
+        return self._listed(path("cycles", cycle, "refused"), "rows", RefusedRow, limit)
 
     def refused_file(self, cycle: int, kind: Literal["csv", "xlsx"], file: IO[bytes]) -> None:
         """Write all refused rows of a cycle into a file, as CSV or as an Excel workbook. Raises NotFound."""
@@ -130,12 +131,12 @@ class OmsClient(Client):
         hours: float = 8.0,
         queues: Sequence[str] = (),
         reason: str | None = None,
-    ) -> NewBadge:
+    ) -> IssuedBadge:
         """Make a badge; an agent's names the queues it may work on. Only its token is the badge."""
         document: dict[str, Any] = {"actor": actor, "roles": list(roles), "hours": hours, "reason": reason}
         if queues:
             document["queues"] = list(queues)
-        return record(NewBadge, self._wire.post("/badges", document))
+        return record(IssuedBadge, self._wire.post("/badges", document))
 
     def revoke_badge(self, jti: str, *, reason: str | None = None) -> Badge:
         """Take a badge back. Raises NotFound."""
@@ -174,20 +175,10 @@ class OmsClient(Client):
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(ReservedJob):
     """A job that an agent has to itself until `lease_until`, unless it is extended."""
 
     wire: Wire = field(repr=False, compare=False)
-    id: Annotated[str, Named("reservationId")]
-    job_id: str
-    queue: str
-    type: str
-    step: str
-    attempt: int
-    payload: Mapping[str, Any]
-    results: Mapping[str, Any]
-    sla_expires: datetime
-    lease_until: datetime
 
     def extend(self, lease: float = 300.0) -> datetime:
         """Keep it for `lease` seconds from now; return until when. Raises Conflict where it holds no more."""

@@ -14,20 +14,9 @@ from hms_oms.api import sse as frames
 from hms_oms.api.codec import record, stamp
 from hms_oms.api.errors import TooMany, Unavailable
 from hms_oms.api.http import Client, jitter, path
-from hms_ops.api import (
-    History,
-    Incident,
-    IncidentInFull,
-    LateJob,
-    Metric,
-    OnCall,
-    Silence,
-    SlaReport,
-    Status,
-    Tally,
-    Text,
-    Threshold,
-)
+from hms_ops.documents.calling import OnCall, Silence, Status, Threshold
+from hms_ops.documents.incidents import Incident, IncidentWithTimeline, LateJob, Text
+from hms_ops.documents.reports import History, Metric, SlaReport, Tally
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
 SILENCE_SECONDS = 45.0
@@ -106,9 +95,9 @@ class OpsClient(Client):
         )
         return (record(Incident, each) for each in itertools.islice(found, limit))
 
-    def incident(self, ref: str | int, *, zone: str | None = None) -> IncidentInFull:
+    def incident(self, ref: str | int, *, zone: str | None = None) -> IncidentWithTimeline:
         """One incident with its history and texts, by its number or its reference. Raises NotFound."""
-        return record(IncidentInFull, self._wire.get(path("incidents", ref), zone=zone))
+        return record(IncidentWithTimeline, self._wire.get(path("incidents", ref), zone=zone))
 
     def acknowledge(self, ref: str | int, *, reason: str | None = None) -> Incident:
         """Say that somebody is at it: nobody else is called for a while."""

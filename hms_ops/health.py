@@ -19,7 +19,8 @@ from hms_oms.database.refusals import SILENT, Refusal
 from hms_oms.jobs import workers as presence
 from hms_oms.runtime.format import about, hour, slots
 from hms_ops import heartbeats
-from hms_ops.heartbeats import STALE_SECONDS, Pulse
+from hms_ops.documents.calling import Pulse
+from hms_ops.heartbeats import STALE_SECONDS
 from hms_ops.oncall import doubts, oncall, unreached
 from hms_ops.oncall.unreached import OpenIncident
 
@@ -167,14 +168,14 @@ def _dispatcher(reported: BrokerState | None) -> Part:
 
 def _program(name: str, heard: Pulse) -> Part:
     does = "nobody is called" if name == "watch" else "no text goes out"
-    if heard.age is None:
+    if heard.age_seconds is None:
         return Part(name, BAD, f"no {name} has ever been heard: {does}")
     if heard.stale:
-        return Part(name, BAD, f"the {name} has been silent for {about(heard.age)}: {does}", heard.at)
+        return Part(name, BAD, f"the {name} has been silent for {about(heard.age_seconds)}: {does}", heard.at)
     faults = list(_faults(heard))
     if faults:
         return Part(name, BAD if heard.detail.get("fault") else WARN, f"the {name}: {'; '.join(faults)}")
-    return Part(name, OK, f"the {name} was heard {about(heard.age)} ago")
+    return Part(name, OK, f"the {name} was heard {about(heard.age_seconds)} ago")
 
 
 def _faults(heard: Pulse) -> Iterator[str]:

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
+
+from hms_ops.documents.calling import Pulse
 
 #: The programs that must beat: the watch, and the delivery of texts.
 NAMES = ("ops", "pager")
 #: From which age on, in seconds, a beat is stale: several turns of a duty that is well.
 STALE_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """The last beat of a program, and its age in seconds by the ledger's clock; None: it has never beaten."""
-
-    name: str
-    at: datetime | None
-    age: float | None
-    detail: Mapping[str, Any]
-
-    @property
-    def stale(self) -> bool:
-        """Whether the program must be taken for stopped."""
-        return self.age is None or self.age > STALE_SECONDS
 
 
 def beat(connection: Connection, name: str, detail: Mapping[str, Any]) -> None:
@@ -52,11 +37,16 @@ def status(connection: Connection) -> Sequence[Pulse]:
     """The pulse of every program that must beat or has beaten, by name."""
     rows = connection.execute(
         text(
-            "select name, at, extract(epoch from oms.now() - at)::float8 as age,"
+            "select name, at, extract(epoch from oms.now() - at)::float8 as age_seconds,"
             " coalesce(detail, '{}') as detail"
             " from unnest(cast(:names as text[])) as due (name) full join ops.beats using (name)"
             " order by name"
         ),
         {"names": list(NAMES)},
     )
-    return [Pulse(**row) for row in rows.mappings()]
+    return [Pulse(**row, stale=_is_stale(row["age_seconds"])) for row in rows.mappings()]
+
+
+def _is_stale(age: float | None) -> bool:
+    """Whether a program whose heartbeat is so old must be taken for stopped."""
+    return age is None or age > STALE_SECONDS

@@ -19,9 +19,10 @@ from sqlalchemy import Connection, text
 from hms_oms.database import health
 from hms_ops import health as judgement
 from hms_ops import heartbeats
+from hms_ops.documents.reports import Metric
 from hms_ops.incidents import actions
 from hms_ops.metrics import metrics
-from hms_ops.metrics.metrics import CATALOGUE, Metric
+from hms_ops.metrics.metrics import CATALOGUE
 from hms_ops.rules import RULES
 
 #: What the answer of `render` is, for the header; every Prometheus reads this version.
@@ -165,9 +166,9 @@ def _beats(connection: Connection) -> Family:
         f"How long ago a program of the watch was there; above {heartbeats.STALE_SECONDS:g} it stands still",
         labels=["program"],
     )
-    for found in heartbeats.status(connection):
-        if found.age is not None:
-            family.add_metric([found.name], found.age)
+    for pulse in heartbeats.status(connection):
+        if pulse.age_seconds is not None:
+            family.add_metric([pulse.name], pulse.age_seconds)
     return family
 
 

@@ -18,8 +18,8 @@ from datetime import datetime
 
 from starlette.concurrency import run_in_threadpool
 
-from hms_floor.presentation.documents import record, stamp
-from hms_ops.metrics.metrics import Metric
+from hms_oms.api.codec import document, stamp
+from hms_ops.documents.reports import Metric
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class Feed:
             key = metric.name, metric.queue, metric.subject
             seen = known.get(key)
             if seen is None or seen.metric != metric:
-                seen = _Seen(number, metric, json.dumps(record(metric)))
+                seen = _Seen(number, metric, json.dumps(document(metric)))
             self._seen[key] = seen
         self._latest = Look(number, at, list(self._seen.values()), before)
         news, self._news = self._news, asyncio.Event()

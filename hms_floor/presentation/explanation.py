@@ -9,11 +9,9 @@ from itertools import pairwise
 
 from sqlalchemy import Connection
 
-from hms_floor.presentation import documents
 from hms_oms.database import health
 from hms_oms.jobs import commands, explain
 from hms_oms.jobs.explain import Standing
-from hms_oms.jobs.on_time import missed
 from hms_oms.jobs.records import Event
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import registry
@@ -57,40 +55,6 @@ def read(connection: Connection, job: int, zone: tzinfo) -> Case:
         zone,
         next(map(job_name, commands.key_holders(connection, [job]).values()), None),
     )
-
-
-def document(case: Case) -> documents.Document:
-    """The facts."""
-    found = case.standing
-    job = found.job
-    paused = found.paused_at and {
-        "at": documents.stamp(found.paused_at),
-        "by": found.paused_by,
-        "reason": found.pause_reason,
-    }
-    return {
-        "id": job.name,
-        "status": job.status,
-        "queue": job.queue,
-        "step": job.step_name,
-        "attempt": job.attempt,
-        "position": found.position,
-        "backlog": found.backlog,
-        "queued": found.queued,
-        "slots": found.slots,
-        "slotsLost": found.slots_lost,
-        "windowSize": found.window_size,
-        "startsPerMinute": found.starts_per_minute,
-        "paused": paused,
-        "readyAt": job.ready_at and documents.stamp(job.ready_at),
-        "worker": job.worker,
-        "leaseUntil": case.lease_until and documents.stamp(case.lease_until),
-        "failures": job.failures,
-        "attemptsAllowed": case.attempts,
-        "losses": [documents.event(line, job.steps) for line in found.losses],
-        "slaExpires": documents.stamp(job.sla),
-        "late": missed(job.status, job.finished_at, job.sla, found.now),
-    }
 
 
 def _step(connection: Connection, standing: Standing) -> Step | None:

@@ -14,9 +14,9 @@ from hms_oms.jobs import workers as presence
 from hms_oms.queues import sla as slas
 from hms_oms.runtime.format import slots
 from hms_ops import heartbeats
+from hms_ops.documents.reports import Metric
 from hms_ops.forecast.cause import Cause, Standing, busy_hosts, decide
 from hms_ops.metrics import metrics
-from hms_ops.metrics.metrics import Metric
 
 #: The lights of a queue, the worst first.
 LIGHTS = ("broken", "risk", "unknown", "paused", "holds", "idle")
@@ -191,7 +191,7 @@ def read(connection: Connection) -> Board:
     return Board(
         now,
         cards,
-        watch.age,
+        watch.age_seconds,
         [
             Hand(each.name, each.host, min(len(each.tickets), each.slots), each.slots, each.slots_lost)
             for each in crew

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from hms_oms.documents.access import Entry
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -26,14 +28,6 @@ class Act:
     source: str | None = None
     reason: str | None = None
     detail: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry(Act):
-    """A line of the trail."""
-
-    id: int = 0
-    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from hms_oms.documents.access import Badge
+
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(Badge):
     """A badge on the register; one of an identity provider is there only once it was taken back."""
 
     id: int
-    jti: str
-    actor: str
-    roles: Sequence[str]
-    queues: Sequence[str] | None
-    issued_by: str | None
-    issued_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    revoked_by: str | None
-    reason: str | None
 
 
 def register(

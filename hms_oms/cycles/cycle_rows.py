@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
+from hms_oms.documents.cycles import Refusals
 from hms_oms.jobs.ledger import plain
 
 Result = Literal["refused", "known", "differs"]
@@ -48,16 +49,6 @@ class CycleRow:
     original: str | None = None
     job: int | None = None
     differences: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusals:
-    """How many rows were refused for one reason, and the first lines of them; no value of any row."""
-
-    field: str
-    reason: str
-    count: int
-    lines: Sequence[int]
 
 
 def add(connection: Connection, batch: int, rows: Sequence[CycleRow]) -> None:

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Executable, func, insert, select, text, update
 
 from hms_oms.database.tables import batches
+from hms_oms.documents.cycles import Cycle, CycleProgress, TextCounts
 from hms_oms.jobs.on_time import Counts
 from hms_oms.messages import outbox
-from hms_oms.messages.outbox import TextCounts
 from hms_oms.runtime.errors import HmsError
 
 
@@ -23,53 +23,8 @@ class UnknownBatch(HmsError):
         super().__init__("no cycle has been run yet" if batch is None else f"there is no cycle {batch}")
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One cycle: where its requests came from and what became of them at the API.
-
-    `differing` of the duplicates have other content than the job that has their key.
-    `closed_at` stays None where accepting was cut off: then the rest of the file never came in.
-    """
-
-    id: int
-    type: str
-    name: str
-    requested_by: str
-    accepted: int
-    duplicates: int
-    differing: int
-    refused: int
-    created_at: datetime
-    closed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How many jobs of a batch are in which status, at the moment `now` of the ledger's clock.
-
-    `delayed` of the waiting ones may not start yet; `moved_at` is when anything happened to any of them.
-    """
-
-    now: datetime
-    waiting: int
-    delayed: int
-    queued: int
-    running: int
-    done: int
-    failed: int
-    cancelled: int
-    late: int
-    moved_at: datetime | None
-
-    @property
-    def open(self) -> int:
-        """Jobs that have not ended."""
-        return self.waiting + self.queued + self.running
-
-    @property
-    def ended(self) -> int:
-        """Jobs that have ended, well or not."""
-        return self.done + self.failed + self.cancelled
+#: The ledger calls a cycle a batch.
+Batch = Cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +36,7 @@ class Report:
     """
 
     batch: Batch
-    progress: Progress
+    progress: CycleProgress
     outcomes: Mapping[str, int]
     reasons: Mapping[str, int]
     promises: Counts
@@ -154,10 +109,10 @@ def count(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(batches)) or 0
 
 
-def progress(connection: Connection, batch: int) -> Progress:
+def progress(connection: Connection, batch: int) -> CycleProgress:
     """How the jobs of a batch stand."""
     row = connection.execute(text(_PROGRESS), {"batch": batch}).one()
-    return Progress(**row._mapping)
+    return CycleProgress(**row._mapping)
 
 
 def report(connection: Connection, batch: int | None) -> Report:

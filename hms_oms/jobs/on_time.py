@@ -7,8 +7,10 @@ ended; an open one past its deadline is a miss so far; a cancelled one counts fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 ON_TIME, LATE, FAILED, OPEN_LATE = "on time", "late", "failed", "open late"
 
@@ -46,6 +48,11 @@ class Counts:
     def share_of_due(self) -> float | None:
         """The on-time share of those due, from 0 to 1; None of nothing."""
         return self.on_time / self.due if self.due else None
+
+
+def counts_of(report: Mapping[str, Any]) -> Counts:
+    """What the sums of a cycle's report say about its deadlines."""
+    return Counts(*(int(report[name]) for name in ("onTime", "late", "failed", "openLate")))
 
 
 def kept(status: str, ended: datetime | None, deadline: datetime, moment: datetime) -> str | None:

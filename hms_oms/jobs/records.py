@@ -7,38 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hms_oms.documents.jobs import JobFields
 from hms_oms.jobs.tickets import Ticket, job_name
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(JobFields):
     """One job as the ledger has it."""
 
     id: int
-    type: str
-    queue: str
-    status: str
-    steps: tuple[str, ...]
     step: int
-    attempt: int
-    failures: int
-    priority: int
     sla: datetime
-    sla_minutes: float
-    ready_at: datetime | None
-    payload: Mapping[str, Any]
-    results: Mapping[str, Any]
-    outcome: str | None
-    error: Mapping[str, Any] | None
-    worker: str | None
     batch_id: int | None
-    key: str | None
     replaces: int | None
-    requested_by: str
-    created_at: datetime
-    since: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
 
     @property
     def name(self) -> str:

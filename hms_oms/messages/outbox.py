@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
+from hms_oms.documents.cycles import TextCounts
 
 #: The channel that tells of a new page.
 CHANNEL = "ops_pages"
@@ -41,22 +42,6 @@ class Text:
     fault: str | None
     created_at: datetime
     finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TextCounts:
-    """Texts by what became of them; `delivered` are those of the `handed_over` of which that is known.
-
-    `waiting` have not left, or nobody knows whether they have; `withdrawn` were cancelled or came too late.
-    """
-
-    written: int = 0
-    waiting: int = 0
-    handed_over: int = 0
-    delivered: int = 0
-    failed: int = 0
-    withdrawn: int = 0
-    last_at: datetime | None = None
 
 
 def put(

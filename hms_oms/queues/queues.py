@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import Connection, text
 
+from hms_oms.documents.queues import QueueCounts
 from hms_oms.jobs.workers import GONE_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """How a queue stands.
-
-    `delayed` jobs wait too, but may not start yet; `late` ones are open past their deadline.
-    `oldest_waiting` is since when the oldest job that may start has been waiting; `next_sla` is the
-    earliest deadline of an open job. Of the `slots` of its workers `slots_lost` are lost to steps that hang.
-    """
-
-    name: str
-    waiting: int
-    delayed: int
-    queued: int
-    running: int
-    late: int
-    oldest_waiting: datetime | None
-    next_sla: datetime | None
-    sla_minutes: float | None
-    paused_at: datetime | None
-    paused_by: str | None
-    pause_reason: str | None
-    workers: int
-    slots: int
-    slots_lost: int
-
-    @property
-    def open(self) -> int:
-        """Jobs of this queue that have not ended."""
-        return self.waiting + self.delayed + self.queued + self.running
-
-
-def overview(connection: Connection) -> list[Queue]:
+def overview(connection: Connection) -> list[QueueCounts]:
     """Every queue as it stands now, by name."""
     rows = connection.execute(text(_OVERVIEW), {"gone": GONE_SECONDS})
-    return [Queue(**row) for row in rows.mappings()]
+    return [QueueCounts(**row) for row in rows.mappings()]
 
 
 _OVERVIEW = """

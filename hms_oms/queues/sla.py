@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from hms_oms.documents.queues import Sla
 from hms_oms.jobs.commands import require_queue
 from hms_oms.runtime.errors import UnknownQueue
-
-
-@dataclass(frozen=True, slots=True)
-class Sla:
-    """One entry: from `effective_at` on, jobs of `queue` are due `minutes` after they are accepted."""
-
-    queue: str
-    minutes: float
-    effective_at: datetime
-    set_by: str
-    reason: str | None
 
 
 def set_sla(connection: Connection, queue: str, minutes: float, *, set_by: str, reason: str | None) -> Sla:

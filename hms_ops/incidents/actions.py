@@ -18,11 +18,12 @@ from sqlalchemy import Connection, select, text
 
 from hms_oms.messages import outbox
 from hms_oms.runtime.errors import HmsError
+from hms_ops.documents.incidents import Happening
 from hms_ops.incidents import store
-from hms_ops.incidents.store import ROWS, Event, Incident
+from hms_ops.incidents.store import ROWS, Incident
 from hms_ops.incidents.thresholds import Thresholds
 
-__all__ = ["LIVE", "STATES", "Event", "Incident", "UnknownIncident"]
+__all__ = ["LIVE", "STATES", "Incident", "UnknownIncident"]
 
 STATES = ("pending", "open", "acknowledged", "resolved")
 #: Those that people should know of and that are not over.
@@ -61,13 +62,13 @@ def find(
     return [store.read(row) for row in connection.execute(query).mappings()]
 
 
-def history(connection: Connection, incident: int) -> list[Event]:
+def history(connection: Connection, incident: int) -> list[Happening]:
     """What happened to an incident, oldest first."""
     rows = connection.execute(
         text("select at, kind, who, detail from ops.incident_events where incident_id = :id order by id"),
         {"id": incident},
     )
-    return [Event(**row) for row in rows.mappings()]
+    return [Happening(**row) for row in rows.mappings()]
 
 
 def acknowledge(

@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from hms_ops.documents.calling import Silence
 from hms_ops.incidents import signals, stages
 from hms_ops.incidents.signals import Signals
-from hms_ops.incidents.silences import Silence, covering
+from hms_ops.incidents.silences import covering
 from hms_ops.incidents.store import Incident
 from hms_ops.incidents.thresholds import Thresholds
 

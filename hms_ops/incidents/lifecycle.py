@@ -32,11 +32,11 @@ from sqlalchemy import Connection
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.messages import outbox
+from hms_ops.documents.calling import Silence
 from hms_ops.findings import Finding, Key
 from hms_ops.incidents import decisions, references, signals, silences, stages, store
 from hms_ops.incidents.decisions import Step
 from hms_ops.incidents.signals import AWAY, Signals
-from hms_ops.incidents.silences import Silence
 from hms_ops.incidents.store import Incident
 from hms_ops.incidents.thresholds import Thresholds
 

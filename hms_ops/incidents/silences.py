@@ -7,13 +7,14 @@ that would begin within it waits, and is made at its end if the incident is stil
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import Connection, column, insert, select, table, text
 
 from hms_oms.jobs.commands import require_queue
 from hms_oms.runtime.errors import HmsError
+from hms_ops.documents.calling import Silence
 from hms_ops.incidents import thresholds
 
 
@@ -27,29 +28,6 @@ class UnknownSilence(HmsError):
     def __init__(self, silence: int) -> None:
         self.silence = silence
         super().__init__(f"there is no silence {silence}")
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """From `starts_at` until `ends_at` incidents of `rule` (None: any) in `queue` (None: any) call nobody.
-
-    `ended_at` is when a person ended it, or called it off, before its time.
-    """
-
-    id: int
-    rule: str | None
-    queue: str | None
-    starts_at: datetime
-    ends_at: datetime
-    reason: str
-    set_by: str
-    set_at: datetime
-    ended_at: datetime | None
-    ended_by: str | None
-
-    def covers(self, rule: str, queue: str | None) -> bool:
-        """Whether incidents of `rule` in `queue` are meant."""
-        return self.rule in (None, rule) and self.queue in (None, queue)
 
 
 def silence(

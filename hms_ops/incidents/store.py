@@ -76,16 +76,6 @@ class Incident:
         return f"#{self.reference}" if self.reference else f"incident {self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of an incident's history; `who` is None for the watch itself."""
-
-    at: datetime
-    kind: str
-    who: str | None
-    detail: Mapping[str, Any] | None
-
-
 #: The table as far as it is read.
 ROWS = table(
     "incidents",

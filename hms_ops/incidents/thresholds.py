@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection, text
 
 from hms_oms.jobs.commands import require_queue
 from hms_oms.runtime.errors import HmsError
+from hms_ops.documents.calling import Threshold
 from hms_ops.rules import RULES, Limits
 
 #: How an incident of any rule opens, ends and comes back, unless the rule knows better.
@@ -54,23 +53,6 @@ class UnknownParameter(HmsError):
 
 class BadThreshold(HmsError):
     """A value that no threshold can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A parameter of a rule as it stands: for all queues (`queue` None), or for one that has its own value.
-
-    `set_by`, `reason` and `set_at` are None where the default is in force.
-    """
-
-    rule: str
-    parameter: str
-    queue: str | None
-    value: float
-    default: float
-    set_by: str | None = None
-    reason: str | None = None
-    set_at: datetime | None = None
 
 
 class Thresholds:

@@ -7,11 +7,11 @@ several shows the most of them, so that a peak is as high as it was.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from hms_ops.documents.incidents import TrendPoint
 from hms_ops.incidents.store import Incident
 from hms_ops.metrics import history, moments
 from hms_ops.metrics.moments import STEP_SECONDS, Moment
@@ -24,17 +24,7 @@ MOST = 360
 _PLACES = ("backlog", "delayed", "window", "running")
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A queue at `at`, or the most of it over the step around that; None is a gap."""
-
-    at: datetime
-    open: float | None = None
-    late: float | None = None
-    done_per_minute: float | None = None
-
-
-def of(connection: Connection, incident: Incident, now: datetime) -> list[Point]:
+def of(connection: Connection, incident: Incident, now: datetime) -> list[TrendPoint]:
     """The time of an incident of a queue, oldest first; of no queue, nothing."""
     if incident.queue is None:
         return []
@@ -48,17 +38,17 @@ def of(connection: Connection, incident: Incident, now: datetime) -> list[Point]
     return [*_sampled(connection, queue, since, before, coarse_step), *fine]
 
 
-def drawn(found: Sequence[Moment], step: float) -> Iterator[Point]:
+def drawn(found: Sequence[Moment], step: float) -> Iterator[TrendPoint]:
     """The moments as points: after an empty queue nothing was open, else a time without any is a gap."""
     before: Moment | None = None
     apart = timedelta(seconds=step)
     for moment in found:
         idle = before is not None and not before.open and moment.at - before.at > 2 * apart
         if idle:
-            yield Point(moment.at - apart, 0, 0, 0)
+            yield TrendPoint(moment.at - apart, 0, 0, 0)
         elif before is None or moment.at - before.at > 2 * apart:
-            yield Point(moment.at - apart)
-        yield Point(moment.at, moment.open, moment.late, _pace(before, moment, step if idle else None))
+            yield TrendPoint(moment.at - apart)
+        yield TrendPoint(moment.at, moment.open, moment.late, _pace(before, moment, step if idle else None))
         before = moment
 
 
@@ -69,7 +59,9 @@ def _pace(before: Moment | None, moment: Moment, step: float | None) -> float | 
     return 60 * (moment.done - before.done) / (step or (moment.at - before.at).total_seconds())
 
 
-def _sampled(connection: Connection, queue: str, since: datetime, until: datetime, step: int) -> list[Point]:
+def _sampled(
+    connection: Connection, queue: str, since: datetime, until: datetime, step: int
+) -> list[TrendPoint]:
     found: dict[datetime, dict[str, float]] = {}
     lengths = history.history(connection, "queue.length", queue, since, until, step, _PLACES, together=True)
     for point in lengths:
@@ -80,4 +72,4 @@ def _sampled(connection: Connection, queue: str, since: datetime, until: datetim
     ):
         for point in history.history(connection, name, queue, since, until, step, ("",)):
             found.setdefault(point.at, {})[field] = times * point.most
-    return [Point(at, **values) for at, values in sorted(found.items())]
+    return [TrendPoint(at, **values) for at, values in sorted(found.items())]

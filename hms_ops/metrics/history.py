@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from hms_ops.documents.reports import STALE_SECONDS, Point
 from hms_ops.metrics import metrics
 
 #: How long samples are kept unless a setting says otherwise, in days.
@@ -66,17 +66,6 @@ order by 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A metric over one step of time that begins at `at`: the mean of its samples, and between what."""
-
-    at: datetime
-    subject: str | None
-    value: float
-    least: float
-    most: float
-
-
 def keep(connection: Connection, now: datetime, days: int = DAYS) -> bool:
     """Add the newest values to the history, once a minute, and remove what is older than `days`.
 
@@ -86,7 +75,7 @@ def keep(connection: Connection, now: datetime, days: int = DAYS) -> bool:
         text(_KEEP),
         {
             "now": now,
-            "fresh": now - timedelta(seconds=metrics.STALE_SECONDS),
+            "fresh": now - timedelta(seconds=STALE_SECONDS),
             "names": list(metrics.names_kept()),
         },
     )

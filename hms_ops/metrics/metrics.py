@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.jobs.on_time import Counts
+from hms_ops.documents.reports import Metric
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.statements import statement
 from hms_ops.stats.queue_stats import EVENTS, LEDGER
@@ -24,31 +25,10 @@ PRESENCE = "presence"
 
 #: A value that has not changed is written again after this many seconds, so that it can be told from ...
 RENEW_SECONDS = 5.0
-#: ... one that is stale: nobody measures any more, or what was measured is gone.
-STALE_SECONDS = 15.0
 #: The values of a queue are written no more often than this, in seconds.
 LEAST_SECONDS = 1.0
 #: What was not renewed for so long, in seconds, is not remembered.
 FORGET_SECONDS = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One measured value. `queue` and `subject` are None where the metric has none.
-
-    `at` is of when the value is, by the ledger's clock; `source` is 'events', 'ledger' or 'presence'.
-    """
-
-    name: str
-    value: float | None
-    queue: str | None
-    subject: str | None
-    at: datetime
-    source: str
-
-    def stale(self, now: datetime) -> bool:
-        """Whether the value is too old to be shown as what is."""
-        return now - self.at > timedelta(seconds=STALE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

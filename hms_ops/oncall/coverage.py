@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from hms_ops.documents import calling
 from hms_ops.oncall.oncall import DAYS, Document, on_call, zone
 
 _DAY_MINUTES = 24 * 60
@@ -36,15 +37,15 @@ class Gap:
     steps: tuple[int, ...]
     nobody: bool
 
-    def document(self) -> dict[str, object]:
-        """As JSON, as `Sat 18:00` until `Mon 07:00`."""
-        return {
-            "begins": f"{DAYS[self.weekday].capitalize()} {self.begins:%H:%M}",
-            "ends": f"{DAYS[self.last_weekday].capitalize()} {self.ends:%H:%M}",
-            "hours": self.minutes / 60,
-            "steps": list(self.steps),
-            "nobody": self.nobody,
-        }
+    def document(self) -> calling.Gap:
+        """As the API shows it, as `Sat 18:00` until `Mon 07:00`."""
+        return calling.Gap(
+            begins=f"{DAYS[self.weekday].capitalize()} {self.begins:%H:%M}",
+            ends=f"{DAYS[self.last_weekday].capitalize()} {self.ends:%H:%M}",
+            hours=self.minutes / 60,
+            steps=self.steps,
+            nobody=self.nobody,
+        )
 
     def __str__(self) -> str:
         """As `Sat 18:00 - Mon 07:00`; a gap of the whole week is `the whole week`."""

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from hms_oms.database import health
 from hms_oms.jobs.on_time import Counts
 from hms_oms.runtime.clock import midnight
+from hms_ops.documents.reports import Bucket
 from hms_ops.statements import statement
 
 #: The upper bounds of the buckets of lateness, in seconds; the last bucket has none.
@@ -44,14 +45,6 @@ class Attainment:
     whole: Tally
     queues: Mapping[str, Tally]
     days: Mapping[date, Tally]
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """How many jobs were late by less than `below` seconds, and not in a lower bucket; None: by more."""
-
-    below: float | None
-    jobs: int
 
 
 def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:

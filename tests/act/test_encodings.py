@@ -16,7 +16,7 @@ from hms_act.files.csv_records import DELIMITERS
 from hms_act.files.csv_rows import Row
 from hms_floor.cli.incidents.oncall import _read as read_oncall
 from hms_floor.cli.jobs import request
-from hms_oms.api.jobs import JobType
+from hms_oms.documents.jobs import JobType
 from hms_oms.recipes import recipes
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, RequestRejected

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hms_floor.cli import COMMANDS, main
 from hms_floor.cli.jobs import request
 from hms_floor.cli.terminal import arguments, show
-from hms_oms.api.jobs import JobType
+from hms_oms.documents.jobs import JobType
 from hms_oms.jobs import commands
 from hms_oms.recipes import recipes
 from hms_oms.runtime import server_urls, settings

@@ -16,7 +16,7 @@ from rich.live import Live
 
 from hms_floor.cli.cycles import cycle_progress as watching
 from hms_floor.cli.terminal import show, tables
-from hms_oms.api.cycles import CycleProgress
+from hms_oms.documents.cycles import CycleProgress
 
 WIDTHS = (0, 1, 20, 40, 60, 80, 200)
 HEADERS = ["id", "begun", "count", "why", "by"]

@@ -59,7 +59,7 @@ def test_a_step_without_anybody_is_told_from_a_ladder_without_anybody() -> None:
     """If a later step names a person, somebody is texted; the step that is skipped is named."""
     steps = [{"after_minutes": 0, "notify": ["shift:s"]}, {"after_minutes": 5, "notify": ["grace"]}]
     (gap,) = coverage.gaps(rota(("mon tue wed thu fri", "07:00", "07:00"), policy=steps))
-    assert (gap.steps, gap.nobody, gap.document()["hours"]) == ((1,), False, 48.0)
+    assert (gap.steps, gap.nobody, gap.document().hours) == ((1,), False, 48.0)
     (whole,) = coverage.gaps(rota(("mon tue wed thu fri", "07:00", "07:00")))
     assert (whole.steps, whole.nobody) == ((1,), True)
 

@@ -27,8 +27,8 @@ from hms_ops.oncall.fictional_numbers import is_fictitious
 from hms_ops.oncall.unreached import OpenIncident
 
 NOW = datetime(2026, 11, 30, 15, 12, tzinfo=UTC)
-WATCH = Pulse("ops", NOW, 0.5, {"failed_rules": [], "sender_is_local": False})
-PAGER = Pulse("pager", NOW, 1.5, {"sender": "twilio", "fault": None})
+WATCH = Pulse("ops", NOW, 0.5, False, {"failed_rules": [], "sender_is_local": False})
+PAGER = Pulse("pager", NOW, 1.5, False, {"sender": "twilio", "fault": None})
 LEDGER = Ledger(NOW, BrokerState(1.0), WATCH, PAGER, 2, [], None)
 WELL = Facts(Seen(), Seen(), LEDGER)
 OOM = Refusal("out-of-memory", "is out of memory")
@@ -79,11 +79,11 @@ def test_all_is_well_if_everything_is() -> None:
             *("dispatcher", BAD, "no dispatcher has ever been heard: jobs are not handed out"),
         ),
         (
-            replace(WELL, ledger=replace(LEDGER, watch=replace(WATCH, age=300.0))),
+            replace(WELL, ledger=replace(LEDGER, watch=replace(WATCH, age_seconds=300.0, stale=True))),
             *("watch", BAD, "the watch has been silent for 5 min: nobody is called"),
         ),
         (
-            replace(WELL, ledger=replace(LEDGER, pager=Pulse("pager", None, None, {}))),
+            replace(WELL, ledger=replace(LEDGER, pager=Pulse("pager", None, None, True, {}))),
             *("pager", BAD, "no pager has ever been heard: no text goes out"),
         ),
         (

@@ -26,7 +26,7 @@ def test_a_program_that_has_never_beaten_is_stale(engine: sa.Engine) -> None:
     """On a new ledger the watch and the pager are both shown, without an age, as stale."""
     found = seen(engine)
     assert list(found) == ["ops", "pager"]
-    assert all((one.at, one.age, one.stale) == (None, None, True) for one in found.values())
+    assert all((one.at, one.age_seconds, one.stale) == (None, None, True) for one in found.values())
 
 
 def test_a_beat_goes_stale_by_the_ledgers_clock(
@@ -35,14 +35,14 @@ def test_a_beat_goes_stale_by_the_ledgers_clock(
     """A beat is fresh until it is older than ten seconds; the other program's beat does not help it."""
     beat(engine, "ops", queues=3)
     fresh = seen(engine)["ops"]
-    assert fresh.age is not None
+    assert fresh.age_seconds is not None
     assert not fresh.stale
     assert fresh.detail == {"queues": 3}
     forward(timedelta(seconds=heartbeats.STALE_SECONDS + 0.1))
     beat(engine, "pager")
     found = seen(engine)
     assert (found["ops"].stale, found["pager"].stale) == (True, False)
-    age = found["ops"].age
+    age = found["ops"].age_seconds
     assert age is not None
     assert 10.1 <= age < 20
 

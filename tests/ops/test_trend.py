@@ -87,7 +87,7 @@ def test_the_time_of_an_incident_is_drawn_finely_where_moments_are_kept(engine: 
             " from generate_series(0, 1439) as number"
         )
         short = trend.of(connection, incident(NOW), NOW + timedelta(minutes=5))
-        assert short[0] == trend.Point(NOW - timedelta(minutes=14), 42, 3, 240)
+        assert short[0] == trend.TrendPoint(NOW - timedelta(minutes=14), 42, 3, 240)
         fine = [point for point in short if point.at >= NOW]
         assert [point.at - NOW for point in fine] == [5 * number * SECOND for number in range(60)]
         assert {point.done_per_minute for point in fine[1:]} == {12}

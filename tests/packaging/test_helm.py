@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from hms_floor import cli
-from hms_oms.api.jobs import Queue
+from hms_oms.documents.queues import Queue
 from hms_oms.runtime import settings
 from tests.packaging import helm
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from hms_floor.api.access import Guarded
 from hms_floor.api.app_state import TheAppState
 from hms_floor.api.requests.requests import Cursor, Limit, Moment, Word
-from hms_floor.api.responses import trust as answers
+from hms_floor.api.responses import Trail, next_page
 from hms_oms.access import audit
 
 router = APIRouter(route_class=Guarded, tags=["audit"])
 
 
-@router.get("/audit", response_model=answers.Trail)
+@router.get("/audit")
 def find(
     app_state: TheAppState,
     actor: Annotated[Word | None, Query()] = None,
@@ -25,9 +25,9 @@ def find(
     until: Annotated[Moment | None, Query(alias="to")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> Trail:
     """The lines of the trail, newest first."""
     wanted = audit.Wanted(actor, action, subject, since, until)
     with app_state.reading() as connection:
-        found = audit.find(connection, wanted, limit=limit, after=cursor)
-    return {"entries": found, "next": str(found[-1].id) if len(found) == limit else None}
+        entries = audit.find(connection, wanted, limit=limit, after=cursor)
+    return Trail(tuple(entries), next_page(entries, limit))

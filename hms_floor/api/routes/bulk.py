@@ -17,9 +17,9 @@ from hms_floor.api.app_state import BULK_SECONDS, AppState, TheAppState
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.requests import bulk as asked_bulk
 from hms_floor.api.requests import requests
-from hms_floor.api.responses import jobs as answers
 from hms_oms.access import audit
 from hms_oms.api.filter import CONFIRM_ABOVE
+from hms_oms.documents.jobs import BulkDone, Undo
 from hms_oms.jobs import commands
 from hms_oms.jobs.read import Filter
 from hms_oms.jobs.states import Fact, Status, allowed_before
@@ -55,8 +55,8 @@ class _Came:
     change: int | None = None
 
 
-@router.post("/jobs/bulk", response_model=answers.BulkDone)
-def bulk(app_state: TheAppState, who: Who, wanted: asked_bulk.AnyBulk) -> dict[str, Any]:
+@router.post("/jobs/bulk")
+def bulk(app_state: TheAppState, who: Who, wanted: asked_bulk.AnyBulk) -> BulkDone:
     """Change many jobs, ten thousand in a transaction; with `dryRun` only count them.
 
     The same roles are needed as for one job. More than a hundred are changed only with a reason, and with
@@ -74,17 +74,17 @@ def bulk(app_state: TheAppState, who: Who, wanted: asked_bulk.AnyBulk) -> dict[s
     if wanted.dry_run:
         with app_state.writing() as connection:
             audit.write(connection, [_act(who, wanted, came.able)])
-    return {
-        "dryRun": wanted.dry_run,
-        "matched": came.matched,
-        "able": came.able if wanted.dry_run else len(came.changed),
-        "changed": len(came.changed),
-        "jobs": [job_name(job) for job in came.changed[: requests.MOST_IDS]],
-        "unchanged": dict(came.left),
-        "running": [str(ticket) for ticket in came.running],
-        "warning": came.warning,
-        "undo": undo,
-    }
+    return BulkDone(
+        dry_run=wanted.dry_run,
+        matched=came.matched,
+        able=came.able if wanted.dry_run else len(came.changed),
+        changed=len(came.changed),
+        jobs=tuple(map(job_name, came.changed[: requests.MOST_IDS])),
+        unchanged=dict(came.left),
+        running=tuple(map(str, came.running)),
+        warning=came.warning,
+        undo=undo,
+    )
 
 
 def _require_confirmed(wanted: asked_bulk.AnyBulk, able: int) -> None:
@@ -106,7 +106,7 @@ def _require_confirmed(wanted: asked_bulk.AnyBulk, able: int) -> None:
         )
 
 
-def _offer(app_state: AppState, came: _Came) -> dict[str, Any] | None:
+def _offer(app_state: AppState, came: _Came) -> Undo | None:
     """How to undo what was changed; the seconds count from here, when all of it is done."""
     if came.change is None or not came.changed:
         return None

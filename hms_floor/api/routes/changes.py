@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from hms_floor.api import visible
 from hms_floor.api.access import Guarded, Who
 from hms_floor.api.app_state import BULK_SECONDS, TheAppState
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Reasoned
-from hms_floor.api.responses import jobs as answers
+from hms_floor.api.responses import Changes
 from hms_floor.api.roles import MANAGERS
 from hms_oms.access import audit
+from hms_oms.documents.jobs import Change, Undone
 from hms_oms.jobs.tickets import job_name
 from hms_oms.undo import changes, undo
 
@@ -22,19 +22,17 @@ router = APIRouter(route_class=Guarded, tags=["changes"])
 ChangePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
 
 
-@router.get("/changes", response_model=answers.Changes)
-def find(app_state: TheAppState, who: Who) -> dict[str, Any]:
+@router.get("/changes")
+def find(app_state: TheAppState, who: Who) -> Changes:
     """What you can still undo, the newest first; a manager sees what others have changed, too."""
     everybody = bool(who.badge.roles & MANAGERS)
     with app_state.reading() as connection:
-        found = changes.undoable(connection, None if everybody else who.actor)
-    return {"changes": [visible.change(each) for each in found]}
+        undoable = changes.undoable(connection, None if everybody else who.actor)
+    return Changes(tuple(Change.of(change, until=change.undo_until) for change in undoable))
 
 
-@router.post("/changes/{id}/undo", response_model=answers.Undone)
-def take_back(
-    app_state: TheAppState, who: Who, number: ChangePath, wanted: Reasoned | None = None
-) -> dict[str, Any]:
+@router.post("/changes/{id}/undo")
+def take_back(app_state: TheAppState, who: Who, number: ChangePath, wanted: Reasoned | None = None) -> Undone:
     """Undo a change of your own, a manager anybody's: once, within its time.
 
     What has been changed again since, or has started, stays as it is and is counted.
@@ -42,18 +40,23 @@ def take_back(
     manager = bool(who.badge.roles & MANAGERS)
     with app_state.writing(BULK_SECONDS) as connection:
         done = undo.undo(connection, number, who=who.actor, manager=manager)
-        found = done.change
+        change = done.change
         names = [job_name(job) for job in done.restored]
-        detail = {"action": found.action, "by": found.actor, "restored": len(names), "left": dict(done.left)}
-        subject = found.queue or (names[0] if len(names) == 1 else None)
+        detail = {
+            "action": change.action,
+            "by": change.actor,
+            "restored": len(names),
+            "left": dict(done.left),
+        }
+        subject = change.queue or (names[0] if len(names) == 1 else None)
         act = who.act(subject, reason=wanted.reason if wanted else None, detail=detail | {"ids": names})
         audit.write(connection, [act])
-    return {
-        "id": found.id,
-        "action": found.action,
-        "queue": found.queue,
-        "restored": len(names),
-        "jobs": names[: requests.MOST_IDS],
-        "left": dict(done.left),
-        "message": done.message,
-    }
+    return Undone(
+        id=change.id,
+        action=change.action,
+        queue=change.queue,
+        restored=len(names),
+        jobs=tuple(names[: requests.MOST_IDS]),
+        left=dict(done.left),
+        message=done.message,
+    )

@@ -5,28 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import timedelta
-from typing import IO, Annotated, Any
+from datetime import datetime, timedelta
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from hms_act import cycle, cycle_preview
-from hms_act.cycle_preview import Preview
 from hms_act.files import csv_rows, json_lines, majority
 from hms_act.files.csv_rows import Refusal, Row
+from hms_floor.api import visible
 from hms_floor.api.access import Caller, Guarded, Who
 from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.requests.requests import JobType, Minutes, Word
-from hms_floor.api.responses import cycles as answers
 from hms_floor.api.uploads import Upload
-from hms_floor.presentation import documents
 from hms_oms.access import audit
 from hms_oms.cycles import uploads
-from hms_oms.cycles.cycles import Batch
 from hms_oms.database import health
+from hms_oms.documents.cycles import AcceptedCycle, Arrival, Cycle, CyclePreview, Refused, RefusedRow
 from hms_oms.queues import sla
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
@@ -66,7 +64,7 @@ _UploadId = Annotated[
 ]
 
 
-@router.post("/cycles", status_code=201, response_model=answers.AcceptedCycle, openapi_extra=_FILE)
+@router.post("/cycles", status_code=201, openapi_extra=_FILE)
 async def accept(
     request: Request,
     app_state: TheAppState,
@@ -76,7 +74,7 @@ async def accept(
     name: _Name = "upload",
     supersede: _Supersede = False,
     accept_refusals: _AcceptRefusals = False,
-) -> dict[str, Any]:
+) -> AcceptedCycle:
     """Accept every row of a file as a job. A row that is a job already makes no second one.
 
     A file of which one reason refuses more than half of the rows starts nothing, unless it is said so.
@@ -98,7 +96,7 @@ async def accept(
         )
 
 
-@router.post("/cycles/preview", response_model=answers.Preview, openapi_extra=_FILE)
+@router.post("/cycles/preview", openapi_extra=_FILE)
 async def look(
     request: Request,
     app_state: TheAppState,
@@ -107,7 +105,7 @@ async def look(
     sla_minutes: _Minutes = None,
     name: _Name = "upload",
     keep: Annotated[bool, Query(description="Keep the file for a while, so that it can be started.")] = False,
-) -> dict[str, Any]:
+) -> CyclePreview:
     """Tell what starting a file would do. Nothing is changed; with `keep` the same bytes can be started."""
     kind = _kind(request)
     with _place(app_state, who):
@@ -125,10 +123,10 @@ async def look(
         )
 
 
-@router.post("/cycles/uploads/{upload}/start", status_code=201, response_model=answers.AcceptedCycle)
+@router.post("/cycles/uploads/{upload}/start", status_code=201)
 async def start(
     app_state: TheAppState, who: Who, upload: _UploadId, supersede: _Supersede = False
-) -> dict[str, Any]:
+) -> AcceptedCycle:
     """Accept every row of a file that was kept by a preview, as it was previewed."""
     with _place(app_state, who):
         return await run_in_threadpool(_start, app_state, who, upload, supersede)
@@ -175,7 +173,7 @@ def _accept(
     name: str,
     supersede: bool,
     accept_refusals: bool,
-) -> dict[str, Any]:
+) -> AcceptedCycle:
     recipe = _recipe(app_state, job_type, kind)
     rows = _rows(recipe, stream, kind)
     if not accept_refusals:
@@ -189,24 +187,23 @@ def _accept(
         sla_minutes=sla_minutes,
         supersede=supersede,
     )
-    refused: list[Refusal] = []
-    batch: Batch | None = None
+    refused: list[Refused] = []
+    batch: Cycle | None = None
     try:
-        for each in news:
-            if isinstance(each, Batch):
-                batch = each
+        for item in news:
+            if isinstance(item, Cycle):
+                batch = item
             elif len(refused) < MOST_REFUSED:
-                refused.append(each)
+                refused.append(Refused.of(item))
     finally:
         # Also of a file that was cut off: what had come in is accepted.
         if batch is not None:
             _note(app_state, who, batch, supersede)
     assert batch is not None
-    told = [{"line": row.line, "field": row.field, "reason": row.reason} for row in refused]
-    return documents.batch(batch) | {"refusedRows": told}
+    return AcceptedCycle.of(batch, refused_rows=tuple(refused))
 
 
-def _note(app_state: AppState, who: Caller, batch: Batch, supersede: bool) -> None:
+def _note(app_state: AppState, who: Caller, batch: Cycle, supersede: bool) -> None:
     counts = {"accepted": batch.accepted, "duplicates": batch.duplicates, "refused": batch.refused}
     counts |= {"supersede": True} if supersede else {}
     status = 201 if batch.closed_at else 400
@@ -215,7 +212,7 @@ def _note(app_state: AppState, who: Caller, batch: Batch, supersede: bool) -> No
         audit.write(connection, [act])
 
 
-def _start(app_state: AppState, who: Caller, upload: str, supersede: bool) -> dict[str, Any]:
+def _start(app_state: AppState, who: Caller, upload: str, supersede: bool) -> AcceptedCycle:
     with app_state.writing() as connection:
         kept = uploads.take(connection, upload, who.actor)
     stream = io.BufferedReader(uploads.Pieces(app_state.engine, kept.id), _BUFFER)
@@ -247,7 +244,7 @@ def _look(
     sla_minutes: float | None,
     name: str,
     keep: bool,
-) -> dict[str, Any]:
+) -> CyclePreview:
     recipe = _recipe(app_state, job_type, kind)
     kept = None
     if keep:
@@ -262,46 +259,35 @@ def _look(
         )
         stream = io.BufferedReader(uploads.Pieces(app_state.engine, kept.id), _BUFFER)
     try:
-        found = cycle_preview.of(app_state.engine, recipe, _rows(recipe, stream, kind))
+        preview = cycle_preview.of(app_state.engine, recipe, _rows(recipe, stream, kind))
     except BaseException:
         if kept is not None:
             with app_state.writing() as connection:
                 uploads.discard(connection, kept.id, who.actor)
         raise
     with app_state.reading() as connection:
-        ahead = _ahead(connection, recipe, found, sla_minutes)
-    waiting = {"upload": kept and kept.id, "expiresAt": kept and documents.stamp(kept.expires_at)}
-    return {"type": job_type, "name": name, **waiting, **_document(found), **ahead}
+        now = health.clock(connection)
+        minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
+        due = now + timedelta(minutes=minutes)
+        forecast = _arrival(connection, recipe, preview.new, due)
+    return CyclePreview.of(
+        preview,
+        type=job_type,
+        name=name,
+        upload=kept and kept.id,
+        expires_at=kept and kept.expires_at,
+        duplicates=preview.known + preview.differing,
+        refusals=tuple(preview.refusals),
+        refused_rows=tuple(map(RefusedRow.of, preview.refused_rows)),
+        differing_rows=tuple(map(visible.repeated_row, preview.differing_rows)),
+        now=now,
+        due=due,
+        sla_minutes=minutes,
+        forecast=forecast,
+    )
 
 
-def _ahead(
-    connection: Connection, recipe: Recipe, found: Preview, sla_minutes: float | None
-) -> dict[str, Any]:
-    """When the new jobs would be due, and how they would fare."""
-    now = health.clock(connection)
-    minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
-    due = now + timedelta(minutes=minutes)
-    arrival = forecasts.more(connection, recipe.queue, jobs=found.new, deadline=due) if found.new else None
-    forecast = None if arrival is None else documents.record(arrival)
-    if arrival is not None and forecast is not None:
-        forecast["onTimeShare"] = round(1 - arrival.late / found.new, 4)
-    return {
-        "now": documents.stamp(now),
-        "due": documents.stamp(due),
-        "slaMinutes": minutes,
-        "forecast": forecast,
-    }
-
-
-def _document(found: Preview) -> dict[str, Any]:
-    return {
-        "rows": found.rows,
-        "new": found.new,
-        "duplicates": found.known + found.differing,
-        "differing": found.differing,
-        "replaceable": found.replaceable,
-        "refused": found.refused,
-        "refusals": [documents.record(each) for each in found.refusals],
-        "refusedRows": [documents.refused_row(each) for each in found.refused_rows],
-        "differingRows": [documents.repeated_row(each) for each in found.differing_rows],
-    }
+def _arrival(connection: Connection, recipe: Recipe, jobs: int, due: datetime) -> Arrival | None:
+    """How so many new jobs would fare."""
+    arrival = forecasts.more(connection, recipe.queue, jobs=jobs, deadline=due) if jobs else None
+    return None if arrival is None else Arrival.of(arrival, on_time_share=round(1 - arrival.late / jobs, 4))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
@@ -13,9 +13,10 @@ from hms_floor.api.access import Guarded, Who
 from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests.requests import Cursor, Limit
-from hms_floor.api.responses import cycles as answers
-from hms_floor.presentation import documents, spreadsheets
+from hms_floor.api.responses import RefusedRows, RepeatedRows, next_page
+from hms_floor.presentation import spreadsheets
 from hms_oms.cycles import cycle_rows, cycles
+from hms_oms.documents.cycles import RefusedRow
 
 router = APIRouter(route_class=Guarded, tags=["cycles"])
 
@@ -26,16 +27,13 @@ _MOST_ROWS = (1 << 20) - 1
 _HEADER = ("line", "field", "reason", "original")
 
 
-@router.get("/cycles/{id}/refused", response_model=answers.RefusedRows)
-def refused(
-    app_state: TheAppState, number: Number, cursor: Cursor = None, limit: Limit = 50
-) -> dict[str, Any]:
+@router.get("/cycles/{id}/refused")
+def refused(app_state: TheAppState, number: Number, cursor: Cursor = None, limit: Limit = 50) -> RefusedRows:
     """The rows that were refused, in the order of the file, each as it came."""
     with app_state.reading() as connection:
         cycles.get(connection, number)
-        found = cycle_rows.find(connection, number, ["refused"], limit=limit, after=cursor or 0)
-    more = str(found[-1].line) if len(found) == limit else None
-    return {"rows": [documents.refused_row(row) for row in found], "next": more}
+        rows = cycle_rows.find(connection, number, ["refused"], limit=limit, after=cursor or 0)
+    return RefusedRows(tuple(map(RefusedRow.of, rows)), next_page(rows, limit, by="line"))
 
 
 @router.get(
@@ -66,7 +64,7 @@ def refused_xlsx(app_state: TheAppState, number: Number) -> Response:
     return Response(book, headers=_attachment(number, "xlsx"), media_type=spreadsheets.XLSX)
 
 
-@router.get("/cycles/{id}/duplicates", response_model=answers.RepeatedRows)
+@router.get("/cycles/{id}/duplicates")
 def duplicates(
     app_state: TheAppState,
     who: Who,
@@ -74,16 +72,14 @@ def duplicates(
     differing: Annotated[bool, Query(description="Only rows with other content than the job has.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> RepeatedRows:
     """The rows whose key a job had already, and the fields in which they differ from it."""
     results: list[cycle_rows.Result] = ["differs"] if differing else ["known", "differs"]
     with app_state.reading() as connection:
         cycles.get(connection, number)
-        found = cycle_rows.find(connection, number, results, limit=limit, after=cursor or 0)
-    rows = [documents.repeated_row(row) for row in found]
-    if not who.sees_payloads:
-        rows = [row | {"differences": visible.hidden(row["differences"])} for row in rows]
-    return {"rows": rows, "next": str(found[-1].line) if len(found) == limit else None}
+        rows = cycle_rows.find(connection, number, results, limit=limit, after=cursor or 0)
+    shown = tuple(visible.repeated_row(row, sees_values=who.sees_payloads) for row in rows)
+    return RepeatedRows(shown, next_page(rows, limit, by="line"))
 
 
 def _refused(app_state: AppState, number: int) -> Iterator[spreadsheets.Row]:

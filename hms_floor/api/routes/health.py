@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
@@ -11,39 +10,36 @@ from starlette.concurrency import run_in_threadpool
 from hms_floor.api.access import Guarded
 from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import busy
-from hms_floor.api.responses import trust as answers
+from hms_floor.api.responses import Health, HealthPart, Ready
 from hms_oms.database import schema_revision
 from hms_ops import health
 
 router = APIRouter(route_class=Guarded, tags=["life"])
 
 
-@router.get("/livez", response_model=answers.Ready)
-async def alive() -> dict[str, Any]:
+@router.get("/livez")
+async def alive() -> Ready:
     """Whether this process answers; it asks nothing of any other."""
-    return {"status": "ok"}
+    return Ready("ok")
 
 
-@router.get("/healthz", response_model=answers.Health)
-async def healthy(app_state: TheAppState, response: Response) -> dict[str, Any]:
+@router.get("/healthz")
+async def healthy(app_state: TheAppState, response: Response) -> Health:
     """How the installation stands, part by part; 503 if a part has failed that people must be called for."""
     parts = await _parts(app_state)
     failing = [part for part in parts if part.vital]
     response.status_code = 503 if failing else 200
     postgresql = next(part for part in parts if part.name == "PostgreSQL")
-    return {
-        "status": "failing" if failing else "ok",
-        "database": "ok" if postgresql.light == health.OK else "away",
-        "failing": [part.name for part in failing],
-        "parts": [
-            {"name": part.name, "light": part.light, "words": _without_names(part), "since": part.since}
-            for part in parts
-        ],
-    }
+    return Health(
+        status="failing" if failing else "ok",
+        database="ok" if postgresql.light == health.OK else "away",
+        failing=tuple(part.name for part in failing),
+        parts=tuple(HealthPart.of(part, words=_without_names(part)) for part in parts),
+    )
 
 
-@router.get("/readyz", response_model=answers.Ready)
-async def ready(app_state: TheAppState) -> dict[str, Any]:
+@router.get("/readyz")
+async def ready(app_state: TheAppState) -> Ready:
     """Whether requests may come: PostgreSQL answers, at a revision that this version can work on.
 
     A newer one than it needs is that of a release that is being rolled out: what runs goes on meanwhile.
@@ -54,7 +50,7 @@ async def ready(app_state: TheAppState) -> dict[str, Any]:
     wrong = schema_revision.mismatch(await run_in_threadpool(_revision, app_state))
     if wrong is not None and not wrong.newer:
         raise busy(str(wrong), 30)
-    return {"status": "ok"}
+    return Ready("ok")
 
 
 async def _parts(app_state: AppState) -> list[health.Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta, tzinfo
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from hms_floor.api.app_state import TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Cursor, IncidentRef, Limit, QueueName, Reasoned
-from hms_floor.api.responses import ops as answers
+from hms_floor.api.responses import Incidents, LateJobs, Silences, Thresholds, next_page
 from hms_floor.api.zones import Zone
 from hms_oms.access import audit
 from hms_oms.database import health
@@ -22,8 +22,10 @@ from hms_oms.jobs import commands
 from hms_oms.jobs.tickets import job_name
 from hms_oms.messages import outbox
 from hms_ops import heartbeats
-from hms_ops.incidents import actions, late_jobs, silences, stages, thresholds, trend, wording
-from hms_ops.incidents.actions import STATES, Incident
+from hms_ops.documents.calling import OnCall, Rung, Silence, Span, Threshold
+from hms_ops.documents.incidents import Action, Incident, IncidentWithTimeline, LateJob
+from hms_ops.incidents import actions, late_jobs, silences, stages, store, thresholds, trend, wording
+from hms_ops.incidents.actions import STATES
 from hms_ops.oncall import coverage, doubts, oncall
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])
@@ -39,7 +41,7 @@ SilencePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
 WordPath = Annotated[str, Path(pattern="^[a-z][a-z_-]{0,60}$")]
 
 
-@router.get("/incidents", response_model=answers.Incidents)
+@router.get("/incidents")
 def find(
     app_state: TheAppState,
     zone: Zone,
@@ -47,33 +49,32 @@ def find(
     queue: Annotated[QueueName | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> Incidents:
     """List incidents, newest first."""
     with app_state.reading() as connection:
         if queue is not None:
             commands.require_queue(connection, queue)
-        found = actions.find(connection, state or STATES, queue, limit=limit, after=cursor)
-        shown = [_shown(zone, each) for each in found]
-    return {"incidents": shown, "next": str(found[-1].id) if len(found) == limit else None}
+        page = actions.find(connection, state or STATES, queue, limit=limit, after=cursor)
+    return Incidents(tuple(_shown(zone, incident) for incident in page), next_page(page, limit))
 
 
-@router.get("/incidents/{id}", response_model=answers.IncidentWithTimeline)
-def get(app_state: TheAppState, who: Who, zone: Zone, incident: Named) -> dict[str, Any]:
+@router.get("/incidents/{id}")
+def get(app_state: TheAppState, who: Who, zone: Zone, incident: Named) -> IncidentWithTimeline:
     """Everything about one incident."""
     with app_state.reading() as connection:
         found = actions.get(connection, incident)
-        late = late_jobs.of(connection, found)
         texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
-        return _shown(zone, found) | {
-            "timeline": actions.history(connection, found.id),
-            "actions": _actions(connection, found),
-            "trend": trend.of(connection, found, health.clock(connection)),
-            "jobs": [job_name(each.job_id) for each in late],
-            "texts": [visible.text(each, who) for each in texts],
-        }
+        return IncidentWithTimeline.of(
+            _shown(zone, found),
+            timeline=tuple(actions.history(connection, found.id)),
+            actions=_actions(connection, found),
+            trend=tuple(trend.of(connection, found, health.clock(connection))),
+            jobs=tuple(job_name(late.job_id) for late in late_jobs.of(connection, found)),
+            texts=tuple(visible.text(text, who) for text in texts),
+        )
 
 
-@router.get("/incidents/{id}/jobs", response_model=answers.LateJobs)
+@router.get("/incidents/{id}/jobs")
 def jobs(
     app_state: TheAppState,
     who: Who,
@@ -81,7 +82,7 @@ def jobs(
     order: Annotated[requests.LateOrder, Query(description="What they are sorted by.")] = "deadline",
     cursor: Cursor = None,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> LateJobs:
     """List all jobs that were late in an incident."""
     if order == "name" and not who.sees_payloads:
         raise Problem(403, "names are in payloads: to sort by them needs a badge that may see payloads")
@@ -89,23 +90,20 @@ def jobs(
     with app_state.reading() as connection:
         found, now = actions.get(connection, incident), health.clock(connection)
         rows = late_jobs.page(connection, found, now, order=order, limit=limit, skip=skip)
-    shown = [
-        {
-            "job": job_name(each.job_id),
-            "key": each.key,
-            "name": each.name if who.sees_payloads else visible.hidden(each.name),
-            "status": each.status,
-            "deadline": each.deadline,
-            "late_seconds": each.late_seconds,
-        }
-        for each in rows
-    ]
+    shown = tuple(
+        LateJob.of(
+            row,
+            job=job_name(row.job_id),
+            name=row.name if who.sees_payloads else visible.hidden(row.name),
+        )
+        for row in rows
+    )
     more = skip + limit < found.late_jobs
-    return {"jobs": shown, "total": found.late_jobs, "next": str(skip + limit) if more else None}
+    return LateJobs(shown, found.late_jobs, str(skip + limit) if more else None)
 
 
-@router.post("/incidents/{id}/comments", status_code=201, response_model=answers.Incident)
-def comment(app_state: TheAppState, who: Who, incident: Named, wanted: requests.Comment) -> dict[str, Any]:
+@router.post("/incidents/{id}/comments", status_code=201)
+def comment(app_state: TheAppState, who: Who, incident: Named, wanted: requests.Comment) -> Incident:
     """Say something about an incident, for its history."""
     with app_state.writing() as connection:
         found = actions.comment(connection, incident, who.actor, wanted.text, health.clock(connection))
@@ -113,10 +111,10 @@ def comment(app_state: TheAppState, who: Who, incident: Named, wanted: requests.
         return _shown(app_state.settings.zone, found)
 
 
-@router.post("/incidents/{id}/ack", response_model=answers.Incident)
+@router.post("/incidents/{id}/ack")
 def acknowledge(
     app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None
-) -> dict[str, Any]:
+) -> Incident:
     """Say that somebody is at it: nobody else is called for a while."""
     reason = wanted.reason if wanted else None
     with app_state.writing() as connection:
@@ -128,10 +126,8 @@ def acknowledge(
         return _shown(app_state.settings.zone, found)
 
 
-@router.post("/incidents/{id}/resolve", response_model=answers.Incident)
-def resolve(
-    app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None
-) -> dict[str, Any]:
+@router.post("/incidents/{id}/resolve")
+def resolve(app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None) -> Incident:
     """Say that it is over."""
     reason = wanted.reason if wanted else None
     with app_state.writing() as connection:
@@ -142,15 +138,15 @@ def resolve(
         return _shown(app_state.settings.zone, found)
 
 
-@router.get("/silences", response_model=answers.Silences)
-def find_silences(app_state: TheAppState) -> dict[str, Any]:
+@router.get("/silences")
+def find_silences(app_state: TheAppState) -> Silences:
     """The silences that hold or are to come."""
     with app_state.reading() as connection:
-        return {"silences": silences.find(connection, health.clock(connection))}
+        return Silences(tuple(silences.find(connection, health.clock(connection))))
 
 
-@router.post("/silences", status_code=201, response_model=answers.Silence)
-def silence(app_state: TheAppState, who: Who, wanted: requests.Silence) -> Any:
+@router.post("/silences", status_code=201)
+def silence(app_state: TheAppState, who: Who, wanted: requests.Silence) -> Silence:
     """Have new incidents call nobody for a while; what is measured and recorded stays the same."""
     with app_state.writing() as connection:
         found = silences.silence(
@@ -168,8 +164,10 @@ def silence(app_state: TheAppState, who: Who, wanted: requests.Silence) -> Any:
     return found
 
 
-@router.post("/silences/{id}/end", response_model=answers.Silence)
-def end_silence(app_state: TheAppState, who: Who, number: SilencePath, wanted: Reasoned | None = None) -> Any:
+@router.post("/silences/{id}/end")
+def end_silence(
+    app_state: TheAppState, who: Who, number: SilencePath, wanted: Reasoned | None = None
+) -> Silence:
     """End a silence before its time, or call off one to come."""
     with app_state.writing() as connection:
         found = silences.end(connection, number, who.actor)
@@ -177,17 +175,17 @@ def end_silence(app_state: TheAppState, who: Who, number: SilencePath, wanted: R
     return found
 
 
-@router.get("/thresholds", response_model=answers.Thresholds)
-def find_thresholds(app_state: TheAppState) -> dict[str, Any]:
+@router.get("/thresholds")
+def find_thresholds(app_state: TheAppState) -> Thresholds:
     """What each rule compares with."""
     with app_state.reading() as connection:
-        return {"thresholds": thresholds.overview(connection)}
+        return Thresholds(tuple(thresholds.overview(connection)))
 
 
-@router.put("/thresholds/{rule}/{parameter}", response_model=answers.Threshold)
+@router.put("/thresholds/{rule}/{parameter}")
 def set_threshold(
     app_state: TheAppState, who: Who, rule: WordPath, parameter: WordPath, wanted: requests.SetThreshold
-) -> Any:
+) -> Threshold:
     """Set a parameter of a rule, for one queue or for all; null goes back to the default."""
     with app_state.writing() as connection:
         found = thresholds.set_threshold(
@@ -198,16 +196,16 @@ def set_threshold(
     return found
 
 
-@router.get("/oncall", response_model=answers.OnCall)
-def on_call(app_state: TheAppState, who: Who) -> dict[str, Any]:
+@router.get("/oncall")
+def on_call(app_state: TheAppState, who: Who) -> OnCall:
     """The on-call document in force, and who is on call now."""
     with app_state.reading() as connection:
         found = oncall.in_force(connection)
         return _on_call(connection, found, phones=who.sees_phones)
 
 
-@router.put("/oncall", response_model=answers.OnCall)
-def set_on_call(app_state: TheAppState, who: Who, wanted: requests.SetOnCall) -> dict[str, Any]:
+@router.put("/oncall")
+def set_on_call(app_state: TheAppState, who: Who, wanted: requests.SetOnCall) -> OnCall:
     """Put another on-call document in force."""
     with app_state.writing() as connection:
         found = oncall.set_document(
@@ -217,7 +215,7 @@ def set_on_call(app_state: TheAppState, who: Who, wanted: requests.SetOnCall) ->
         return _on_call(connection, found, phones=True)
 
 
-def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> dict[str, Any]:
+def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> OnCall:
     document = dict(found.document if found else oncall.DEFAULT)
     now = health.clock(connection)
     policy = oncall.on_call(document, now)
@@ -227,53 +225,37 @@ def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: boo
     if not phones:
         recipients = document["recipients"].items()
         document["recipients"] = {name: visible.phone(number) for name, number in recipients}
-    return {
-        "document": document,
-        "setBy": found and found.set_by,
-        "setAt": found and found.set_at,
-        "reason": found and found.reason,
-        "zone": str(oncall.zone(document)),
-        "now": [
-            {
-                "afterMinutes": step.after.total_seconds() / 60,
-                "recipients": [each.name for each in step.recipients],
-            }
+    return OnCall(
+        document=document,
+        set_by=found.set_by if found else None,
+        set_at=found.set_at if found else None,
+        reason=found.reason if found else None,
+        zone=str(oncall.zone(document)),
+        now=tuple(
+            Rung(step.after.total_seconds() / 60, tuple(recipient.name for recipient in step.recipients))
             for step in policy
-        ],
-        "gaps": [gap.document() for gap in coverage.gaps(document)],
-        "uncovered": [{"since": since, "until": until} for since, until in coming],
-        "doubt": doubt,
-    }
+        ),
+        gaps=tuple(gap.document() for gap in coverage.gaps(document)),
+        uncovered=tuple(Span(since, until) for since, until in coming),
+        doubt=doubt,
+    )
 
 
-def _shown(zone: tzinfo, found: Incident) -> dict[str, Any]:
-    values = {name: getattr(found, name) for name in _FIELDS}
-    return values | {
-        "title": wording.title(found.rule),
-        "sentence": wording.sentence(found, zone),
-        "stage": stages.STAGES.get(found.rule),
-        "advice": wording.why(found, zone),
-    }
+def _shown(zone: tzinfo, incident: store.Incident) -> Incident:
+    return Incident.of(
+        incident,
+        title=wording.title(incident.rule),
+        sentence=wording.sentence(incident, zone),
+        stage=stages.STAGES.get(incident.rule),
+        advice=wording.why(incident, zone),
+    )
 
 
-def _actions(connection: Connection, found: Incident) -> list[dict[str, Any]]:
+def _actions(connection: Connection, incident: store.Incident) -> tuple[Action, ...]:
     """What people did to the queue of an incident, from an hour before it on, newest first."""
-    if found.queue is None:
-        return []
-    wanted = audit.Wanted(subject=found.queue, since=found.active_at - BEFORE, until=found.resolved_at)
+    if incident.queue is None:
+        return ()
+    since, until = incident.active_at - BEFORE, incident.resolved_at
+    wanted = audit.Wanted(subject=incident.queue, since=since, until=until)
     acts = audit.find(connection, wanted, limit=ACTIONS)
-    return [
-        {
-            "at": each.at,
-            "who": each.actor,
-            "action": each.action,
-            "reason": each.reason,
-            "detail": each.detail,
-        }
-        for each in acts
-        if each.status < 400
-    ]
-
-
-_SAID = ("title", "sentence", "stage", "advice")
-_FIELDS = tuple(name for name in answers.Incident.model_fields if name not in _SAID)
+    return tuple(Action.of(act, who=act.actor) for act in acts if act.status < 400)

@@ -17,11 +17,13 @@ from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Cursor, JobPath, JobType, Limit, QueueName, Reasoned, StatusWord
-from hms_floor.api.responses import jobs as answers
+from hms_floor.api.responses import Jobs, next_page
 from hms_floor.api.zones import Zone
-from hms_floor.presentation import documents, explanation, explanation_words
+from hms_floor.presentation import explanation
 from hms_oms.access import audit
+from hms_oms.api.codec import document, stamp
 from hms_oms.database import health
+from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob, TimedEvent
 from hms_oms.jobs import commands, read
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import recipes
@@ -33,8 +35,8 @@ router = APIRouter(route_class=Guarded, tags=["jobs"])
 @router.post(
     "/jobs",
     status_code=201,
-    response_model=answers.Started,
-    responses={200: {"model": answers.Started, "description": "A job has this key already."}},
+    response_model=Started,
+    responses={200: {"model": Started, "description": "A job has this key already."}},
 )
 async def start(app_state: TheAppState, who: Who, wanted: requests.Start) -> Response:
     """Start a job. Asking again with the same key gives the same job; with other content it is a conflict."""
@@ -51,23 +53,23 @@ async def start(app_state: TheAppState, who: Who, wanted: requests.Start) -> Res
     started = await app_state.starts.start(request)
     row = started.row
     name = job_name(row["id"])
-    document = {
-        "jobId": name,
-        "type": row["type"],
-        "queue": row["queue"],
-        "status": row["status"],
-        "sla": documents.stamp(row["sla"]),
-        "slaMinutes": row["sla_minutes"],
-        "key": row["key"],
-        "replaces": None if row["replaces"] is None else job_name(row["replaces"]),
-        "created": started.created,
-    }
-    body = json.dumps(document, ensure_ascii=False)
+    told = Started(
+        id=name,
+        type=row["type"],
+        queue=row["queue"],
+        status=row["status"],
+        sla=row["sla"],
+        sla_minutes=row["sla_minutes"],
+        key=row["key"],
+        replaces=None if row["replaces"] is None else job_name(row["replaces"]),
+        created=started.created,
+    )
+    body = json.dumps(document(told), ensure_ascii=False)
     location = f"{subpath.of(app_state.settings.public_url)}/jobs/{name}"
     return Response(body, 201 if started.created else 200, {"Location": location}, "application/json")
 
 
-@router.get("/jobs", response_model=answers.Jobs)
+@router.get("/jobs")
 def find(
     app_state: TheAppState,
     who: Who,
@@ -83,7 +85,7 @@ def find(
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
-) -> dict[str, Any]:
+) -> Jobs:
     """List jobs, newest first."""
     wanted = filters.of(
         who,
@@ -99,14 +101,13 @@ def find(
         if queue is not None:
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, wanted)
-        found = read.find(connection, wanted, limit=limit, after=cursor)
+        page = read.find(connection, wanted, limit=limit, after=cursor)
         total = read.count(connection, wanted) if count else None
-    more = str(found[-1].id) if len(found) == limit else None
-    return {"jobs": [visible.job(each, who) for each in found], "next": more, "total": total}
+    return Jobs(tuple(visible.job(job, who) for job in page), next_page(page, limit), total)
 
 
-@router.get("/jobs/{id:job}", response_model=answers.JobWithTimeline)
-def get(app_state: TheAppState, who: Who, job: JobPath) -> dict[str, Any]:
+@router.get("/jobs/{id:job}")
+def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
     """Everything about one job."""
     number = visible.number(job)
     with app_state.reading() as connection:
@@ -114,16 +115,16 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> dict[str, Any]:
         event_log, now = read.event_log(connection, number), health.clock(connection)
         holder = commands.key_holders(connection, [number]).get(number)
     stays = explanation.took(event_log, found.finished_at or now)
-    timeline = [
-        documents.event(line, found.steps) | {"seconds": stay.total_seconds()}
-        for line, stay in zip(event_log, stays, strict=True)
-    ]
+    timeline = tuple(
+        TimedEvent.of(event, step=found.steps[event.step], seconds=stay.total_seconds())
+        for event, stay in zip(event_log, stays, strict=True)
+    )
     replaced_by = None if holder is None else job_name(holder)
-    return visible.job(found, who) | {"replacedBy": replaced_by, "timeline": timeline}
+    return JobWithTimeline.of(visible.job(found, who), replaced_by=replaced_by, timeline=timeline)
 
 
-@router.get("/jobs/{id:job}/explain", response_model=answers.Explained)
-def explain(app_state: TheAppState, who: Who, zone: Zone, job: JobPath) -> dict[str, Any]:
+@router.get("/jobs/{id:job}/explain")
+def explain(app_state: TheAppState, who: Who, zone: Zone, job: JobPath) -> Explained:
     """Why a job is where it is, and what would get it further."""
     with app_state.reading() as connection:
         found = explanation.read(connection, visible.number(job), zone)
@@ -131,18 +132,13 @@ def explain(app_state: TheAppState, who: Who, zone: Zone, job: JobPath) -> dict[
         error = visible.hidden(found.standing.job.error)
         alone = dataclasses.replace(found.standing.job, error=error)
         found = dataclasses.replace(found, standing=dataclasses.replace(found.standing, job=alone))
-    return explanation.document(found) | {
-        "now": documents.stamp(found.standing.now),
-        "dispatcher": found.dispatcher,
-        "byAgent": found.by_agent,
-        "because": list(explanation_words.sentences(found)),
-    }
+    return visible.explained(found)
 
 
-@router.post("/jobs/{id:job}/cancel", response_model=answers.SteeredJob)
+@router.post("/jobs/{id:job}/cancel")
 def cancel(
     app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Cancel | None = None
-) -> dict[str, Any]:
+) -> SteeredJob:
     """Cancel a job: one that runs ends with its step, or at once with `now`."""
     wanted = wanted or requests.Cancel()
 
@@ -154,8 +150,8 @@ def cancel(
     return _change(app_state, who, job, wanted, "cancel", change, {"now": wanted.now})
 
 
-@router.post("/jobs/{id:job}/retry", response_model=answers.SteeredJob)
-def retry(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
+@router.post("/jobs/{id:job}/retry")
+def retry(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> SteeredJob:
     """Have a failed job tried again, from the step that failed."""
     reason = wanted.reason if wanted else None
 
@@ -165,10 +161,8 @@ def retry(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | Non
     return _change(app_state, who, job, wanted, None, change)
 
 
-@router.post("/jobs/{id:job}/reinstate", response_model=answers.SteeredJob)
-def reinstate(
-    app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None
-) -> dict[str, Any]:
+@router.post("/jobs/{id:job}/reinstate")
+def reinstate(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> SteeredJob:
     """Have a cancelled job done after all, from the step at which it stood. Its deadline stays."""
     reason = wanted.reason if wanted else None
 
@@ -183,8 +177,8 @@ def reinstate(
     return _change(app_state, who, job, wanted, "reinstate", change)
 
 
-@router.post("/jobs/{id:job}/promote", response_model=answers.SteeredJob)
-def promote(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> dict[str, Any]:
+@router.post("/jobs/{id:job}/promote")
+def promote(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> SteeredJob:
     """Make a job the very next one of its queue."""
     reason = wanted.reason if wanted else None
 
@@ -194,8 +188,8 @@ def promote(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | N
     return _change(app_state, who, job, wanted, "promote", change)
 
 
-@router.post("/jobs/{id:job}/move", response_model=answers.SteeredJob)
-def move(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Move) -> dict[str, Any]:
+@router.post("/jobs/{id:job}/move")
+def move(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Move) -> SteeredJob:
     """Move a job that has not begun its step to another queue."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
@@ -206,8 +200,8 @@ def move(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Move) 
     return _change(app_state, who, job, wanted, "move", change, {"queue": wanted.queue})
 
 
-@router.post("/jobs/{id:job}/priority", response_model=answers.SteeredJob)
-def prioritize(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Prioritize) -> dict[str, Any]:
+@router.post("/jobs/{id:job}/priority")
+def prioritize(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Prioritize) -> SteeredJob:
     """Set the priority of a job: the higher goes first, whatever the deadlines."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
@@ -218,8 +212,8 @@ def prioritize(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.
     return _change(app_state, who, job, wanted, "priority", change, {"priority": wanted.priority})
 
 
-@router.post("/jobs/{id:job}/delay", response_model=answers.SteeredJob)
-def delay(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Delay) -> dict[str, Any]:
+@router.post("/jobs/{id:job}/delay")
+def delay(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Delay) -> SteeredJob:
     """Start a job no earlier than a time; null takes a delay away. Its deadline stays."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
@@ -227,7 +221,7 @@ def delay(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Delay
             connection, [number], wanted.not_before, who=who.actor, reason=wanted.reason, change=kept
         )
 
-    at = documents.stamp(wanted.not_before) if wanted.not_before else None
+    at = stamp(wanted.not_before) if wanted.not_before else None
     return _change(app_state, who, job, wanted, "delay", change, {"notBefore": at})
 
 
@@ -239,7 +233,7 @@ def _change(
     action: str | None,
     change: Callable[[Connection, int, int], Sequence[int]],
     detail: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> SteeredJob:
     """Change one job; with an `action`, so that it can be undone."""
     number = visible.number(job)
     reason = wanted.reason if wanted else None
@@ -250,4 +244,4 @@ def _change(
             raise Problem(409, f"{found.name} is {found.status}: this cannot be done to it now")
         audit.write(connection, [who.act(found.name, reason=reason, detail=detail)])
         undo = visible.undo(connection, kept)
-        return visible.job(read.get(connection, number), who) | {"undo": undo}
+        return SteeredJob.of(visible.job(read.get(connection, number), who), undo=undo)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
 from hms_floor.api.access import Guarded
 from hms_floor.api.app_state import TheAppState
 from hms_floor.api.refused import OwnCounts
-from hms_floor.api.responses import ops as answers
 from hms_ops import health, heartbeats, prometheus
+from hms_ops.documents.calling import Part, Status
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
 
@@ -29,24 +27,14 @@ def metrics(app_state: TheAppState) -> Response:
         )
 
 
-@router.get("/ops", response_model=answers.Status)
-def status(app_state: TheAppState) -> dict[str, Any]:
+@router.get("/ops")
+def status(app_state: TheAppState) -> Status:
     """Whether people are called: by the watch and the pager, and whether anybody would be reached."""
     with app_state.reading() as connection:
-        found = heartbeats.status(connection)
+        pulses = heartbeats.status(connection)
         parts = health.of_calling(health.read(connection))
-    beats = [
-        {
-            "name": each.name,
-            "at": each.at,
-            "ageSeconds": each.age,
-            "stale": each.stale,
-            "detail": dict(each.detail),
-        }
-        for each in found
-    ]
-    return {
-        "ok": not any(part.light == health.BAD for part in parts),
-        "beats": beats,
-        "parts": [{"name": part.name, "light": part.light, "words": part.words} for part in parts],
-    }
+    return Status(
+        ok=not any(part.light == health.BAD for part in parts),
+        beats=tuple(pulses),
+        parts=tuple(map(Part.of, parts)),
+    )

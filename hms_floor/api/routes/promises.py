@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, WithJsonSchema
@@ -14,16 +15,17 @@ from hms_floor.api.app_state import TheAppState
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import QueueName
-from hms_floor.api.responses import ops as answers
 from hms_floor.api.zones import Zone
-from hms_floor.presentation import documents
 from hms_oms.database import health
 from hms_oms.jobs import commands
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime import clock
+from hms_ops.documents.reports import Days, History, Lateness, Miss, SlaReport, Tally
 from hms_ops.metrics import history as samples
 from hms_ops.metrics import metrics
 from hms_ops.reports import misses, sla_report
+
+Key = TypeVar("Key", str, date)
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
 
@@ -47,14 +49,14 @@ KeptName = Annotated[
 ]
 
 
-@router.get("/sla/report", response_model=answers.Kept)
+@router.get("/sla/report")
 def report(
     app_state: TheAppState,
     zone: Zone,
     since: Since = None,
     until: Until = None,
     week: Annotated[bool, Query(description="The week of `from`, or this one.")] = False,
-) -> dict[str, Any]:
+) -> SlaReport:
     """How promises were kept: the last seven days, where nothing else is asked for."""
     with app_state.reading() as connection:
         now = health.clock(connection)
@@ -64,44 +66,44 @@ def report(
             start, end = _span(since, until, now, zone)
         found = sla_report.report(connection, start, end, zone)
         worst = misses.worst(connection, start, end)
-    return {
-        "since": start,
-        "until": end,
-        "zone": str(zone),
-        "whole": found.whole,
-        "queues": found.queues,
-        "days": found.days,
-        "worst": [_miss(each) for each in worst],
-    }
+    return SlaReport(
+        since=start,
+        until=end,
+        zone=str(zone),
+        whole=Tally.of(found.whole),
+        queues=_tallies(found.queues),
+        days=_tallies(found.days),
+        worst=tuple(map(_miss, worst)),
+    )
 
 
-@router.get("/sla/days", response_model=answers.Days)
+@router.get("/sla/days")
 def by_day(
     app_state: TheAppState,
     zone: Zone,
     queue: Queue = None,
     days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 14,
-) -> dict[str, Any]:
+) -> Days:
     """How promises were kept day by day, today among them."""
     with app_state.reading() as connection:
         _require(connection, queue)
-        found = sla_report.by_day(connection, queue, days, zone)
-    return {"zone": str(zone), "days": found}
+        tallies = sla_report.by_day(connection, queue, days, zone)
+    return Days(str(zone), _tallies(tallies))
 
 
-@router.get("/sla/lateness", response_model=answers.Lateness)
+@router.get("/sla/lateness")
 def lateness(
     app_state: TheAppState, zone: Zone, queue: Queue = None, since: Since = None, until: Until = None
-) -> dict[str, Any]:
+) -> Lateness:
     """How late the misses are, by buckets: of the last seven days, where nothing else is asked for."""
     with app_state.reading() as connection:
         _require(connection, queue)
         start, end = _span(since, until, health.clock(connection), zone)
-        found = sla_report.lateness(connection, queue, start, end)
-    return {"since": start, "until": end, "buckets": found}
+        buckets = sla_report.lateness(connection, queue, start, end)
+    return Lateness(start, end, tuple(buckets))
 
 
-@router.get("/history", response_model=answers.History)
+@router.get("/history")
 def history(
     app_state: TheAppState,
     zone: Zone,
@@ -112,7 +114,7 @@ def history(
     step: Annotated[
         int | None, Query(ge=60, le=86400, description="In seconds; some hundred steps, where none is named.")
     ] = None,
-) -> dict[str, Any]:
+) -> History:
     """How a metric went: the last seven days, where nothing else is asked for."""
     with app_state.reading() as connection:
         _require(connection, queue)
@@ -124,15 +126,15 @@ def history(
                 409, f"these are more than {MOST_STEPS:,} steps: ask for longer ones, or for less time"
             )
         points = samples.history(connection, name, queue, start, end, steps)
-    return {
-        "name": name,
-        "queue": queue,
-        "unit": metrics.CATALOGUE[name].unit,
-        "since": start,
-        "until": end,
-        "step": steps,
-        "points": points,
-    }
+    return History(
+        name=name,
+        queue=queue,
+        unit=metrics.CATALOGUE[name].unit,
+        since=start,
+        until=end,
+        step=steps,
+        points=tuple(points),
+    )
 
 
 def _span(
@@ -154,9 +156,10 @@ def _require(connection: Connection, queue: str | None) -> None:
         commands.require_queue(connection, queue)
 
 
-def _miss(found: misses.Miss) -> dict[str, Any]:
-    return documents.record(found) | {
-        "job": job_name(found.job),
-        "cause": found.cause,
-        "spent": {str(cause): seconds for cause, seconds in found.spent.items()},
-    }
+def _tallies(found: Mapping[Key, sla_report.Tally]) -> Mapping[Key, Tally]:
+    return {key: Tally.of(tally) for key, tally in found.items()}
+
+
+def _miss(miss: misses.Miss) -> Miss:
+    spent = {str(cause): seconds for cause, seconds in miss.spent.items()}
+    return Miss.of(miss, job=job_name(miss.job), spent=spent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any
 
 from fastapi import APIRouter
 
@@ -12,50 +11,58 @@ from hms_floor.api.access import Guarded, Who
 from hms_floor.api.app_state import TheAppState
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import Limit, QueuePath, Reasoned
-from hms_floor.api.responses import queues as answers
+from hms_floor.api.responses import Peek, Queues, SlaHistory, Slas
 from hms_floor.api.zones import Zone
-from hms_floor.presentation import documents
 from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Card
 from hms_oms.access import audit
 from hms_oms.database import health
+from hms_oms.documents.jobs import Peeked, Undo
+from hms_oms.documents.queues import (
+    Ahead,
+    Cause,
+    Forecast,
+    Paused,
+    Queue,
+    QueueCounts,
+    QueueLimits,
+    Remedy,
+    Resumed,
+    Sla,
+    SlaChange,
+)
 from hms_oms.jobs import commands, read
 from hms_oms.queues import queues
 from hms_oms.queues import sla as slas
-from hms_oms.queues.queues import Queue
-from hms_oms.queues.sla import Sla
 from hms_oms.runtime import format
 from hms_oms.undo import queue_changes
 from hms_ops import sla_preview
-from hms_ops.forecast import advice
-from hms_ops.forecast.cause import document
-from hms_ops.forecast.snapshot import Forecast
-from hms_ops.sla_preview import Preview
+from hms_ops.forecast import advice, snapshot
 
 router = APIRouter(route_class=Guarded, tags=["queues"])
 
 
-@router.get("/queues", response_model=answers.Queues)
-def overview(app_state: TheAppState, zone: Zone) -> dict[str, Any]:
+@router.get("/queues")
+def overview(app_state: TheAppState, zone: Zone) -> Queues:
     """Every queue as it stands now."""
     with app_state.reading() as connection:
         cards = {card.name: card for card in board.read(connection).cards}
-        return {"queues": [_queue(each, cards[each.name], zone) for each in queues.overview(connection)]}
+        counts = queues.overview(connection)
+    return Queues(tuple(_queue(queue, cards[queue.name], zone) for queue in counts))
 
 
-@router.get("/queues/{queue}/peek", response_model=answers.Peek)
-def peek(app_state: TheAppState, queue: QueuePath, limit: Limit = 20) -> dict[str, Any]:
+@router.get("/queues/{queue}/peek")
+def peek(app_state: TheAppState, queue: QueuePath, limit: Limit = 20) -> Peek:
     """The next jobs of a queue, in the order in which they will be handed out."""
     with app_state.reading() as connection:
         commands.require_queue(connection, queue)
-        found = read.peek(connection, queue, limit)
-    return {"jobs": [documents.peeked(job, place) for place, job in enumerate(found, start=1)]}
+        jobs = read.peek(connection, queue, limit)
+    places = enumerate(jobs, start=1)
+    return Peek(tuple(Peeked(job.name, job.status, job.sla, position) for position, job in places))
 
 
-@router.post("/queues/{queue}/pause", response_model=answers.Paused)
-def pause(
-    app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None
-) -> dict[str, Any]:
+@router.post("/queues/{queue}/pause")
+def pause(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> Paused:
     """Start nothing new in a queue; what runs is finished."""
     reason = wanted.reason if wanted else None
     with app_state.writing() as connection:
@@ -63,13 +70,11 @@ def pause(
             recalled = commands.pause(connection, queue, who=who.actor, reason=reason)
         audit.write(connection, [who.act(queue, reason=reason, detail={"recalled": recalled})])
         undo = visible.undo(connection, kept.change)
-    return {"queue": queue, "status": "paused", "recalled": recalled, "undo": undo}
+    return Paused(queue, "paused", recalled, undo)
 
 
-@router.post("/queues/{queue}/resume", response_model=answers.Resumed)
-def resume(
-    app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None
-) -> dict[str, Any]:
+@router.post("/queues/{queue}/resume")
+def resume(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> Resumed:
     """Go on with a paused queue."""
     reason = wanted.reason if wanted else None
     with app_state.writing() as connection:
@@ -77,11 +82,11 @@ def resume(
             resumed = commands.resume(connection, queue)
         audit.write(connection, [who.act(queue, reason=reason, detail={"changed": resumed})])
         undo = visible.undo(connection, kept.change)
-    return {"queue": queue, "status": "open", "changed": resumed, "undo": undo}
+    return Resumed(queue, "open", resumed, undo)
 
 
-@router.post("/queues/{queue}/limit", response_model=answers.QueueLimits)
-def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.Limits) -> dict[str, Any]:
+@router.post("/queues/{queue}/limit")
+def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.Limits) -> QueueLimits:
     """Limit the window of a queue, and its starts a minute."""
     given = wanted.model_fields_set
     with app_state.writing() as connection:
@@ -94,14 +99,14 @@ def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.L
                 commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
         undo = visible.undo(connection, kept.change)
-    return {"queue": queue, **limits, "undo": undo}
+    return QueueLimits(queue, window, starts, undo)
 
 
-@router.put("/queues/{queue}/sla", response_model=answers.SlaChange)
-def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.SetSla) -> dict[str, Any]:
+@router.put("/queues/{queue}/sla")
+def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.SetSla) -> SlaChange:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
-    ahead: dict[str, Any] | None = None
-    undo: dict[str, Any] | None = None
+    ahead: Forecast | None = None
+    undo: Undo | None = None
     with app_state.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
         if wanted.dry_run:
@@ -115,54 +120,55 @@ def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests
             undo = visible.undo(connection, kept.change)
         detail = {"before": before, "minutes": wanted.minutes, "dryRun": wanted.dry_run}
         audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
-    more = {"before": before, "dryRun": wanted.dry_run, "forecast": ahead, "undo": undo}
-    return documents.sla(found) | more
+    return SlaChange.of(found, before=before, dry_run=wanted.dry_run, forecast=ahead, undo=undo)
 
 
-@router.get("/queues/{queue}/sla", response_model=answers.SlaHistory)
-def history(app_state: TheAppState, queue: QueuePath) -> dict[str, Any]:
+@router.get("/queues/{queue}/sla")
+def history(app_state: TheAppState, queue: QueuePath) -> SlaHistory:
     """Every SLA that a queue ever had, newest first."""
     with app_state.reading() as connection:
-        return {"history": [documents.sla(each) for each in slas.history(connection, queue)]}
+        return SlaHistory(tuple(slas.history(connection, queue)))
 
 
-@router.get("/sla", response_model=answers.Slas)
-def in_force(app_state: TheAppState) -> dict[str, Any]:
+@router.get("/sla")
+def in_force(app_state: TheAppState) -> Slas:
     """The SLA of every queue, as it stands now."""
     with app_state.reading() as connection:
-        return {"slas": [documents.sla(each) for each in slas.in_force(connection)]}
+        return Slas(tuple(slas.in_force(connection)))
 
 
-def _queue(found: Queue, card: Card, zone: tzinfo) -> dict[str, Any]:
+def _queue(counts: QueueCounts, card: Card, zone: tzinfo) -> Queue:
+    return Queue.of(
+        counts,
+        status="paused" if counts.paused_at else "open",
+        slots_to_have=card.slots_to_have,
+        starts_per_minute=card.starts_per_minute,
+        window=card.window_size,
+        throughput_now=card.rate_now,
+        throughput_mean=card.rate,
+        cause=_cause(card, zone),
+    )
+
+
+def _cause(card: Card, zone: tzinfo) -> Cause | None:
     cause = card.cause
-    said = None if cause is None else advice.sentence(cause, lambda when: format.hour_and_zone(when, zone))
-    return documents.queue(found) | {
-        "startsPerMinute": card.starts_per_minute,
-        "window": card.window_size,
-        "slotsToHave": card.slots_to_have,
-        "throughputNow": card.rate_now,
-        "throughputMean": card.rate,
-        "cause": None if cause is None else {**(document(cause) or {}), "sentence": said},
-    }
-
-
-def _ahead(found: Preview | None) -> dict[str, Any] | None:
-    if found is None:
+    if cause is None:
         return None
-    return {
-        "open": found.jobs,
-        "before": _forecast(found.change.before, found.change.late_now),
-        "after": _forecast(found.change.after, found.change.late_at_once),
-        "lateAtOnce": found.change.late_at_once,
-    }
+    sentence = advice.sentence(cause, lambda when: format.hour_and_zone(when, zone))
+    return Cause.of(cause, remedies=tuple(map(Remedy.of, cause.remedies)), sentence=sentence)
 
 
-def _forecast(found: Forecast, late_already: int) -> dict[str, Any]:
-    return {
-        "lateAlready": late_already,
-        "late": found.late,
-        "firstLate": found.first_late,
-        "doneAt": found.done_at,
-        "slotsNeeded": found.slots_needed,
-        "limitNeeded": found.limit_needed,
-    }
+def _ahead(preview: sla_preview.Preview | None) -> Forecast | None:
+    if preview is None:
+        return None
+    change = preview.change
+    return Forecast(
+        open=preview.jobs,
+        before=_forecast(change.before, change.late_now),
+        after=_forecast(change.after, change.late_at_once),
+        late_at_once=change.late_at_once,
+    )
+
+
+def _forecast(forecast: snapshot.Forecast, late_already: int) -> Ahead:
+    return Ahead.of(forecast, late_already=late_already)

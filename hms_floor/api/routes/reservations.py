@@ -16,9 +16,9 @@ from hms_floor.api.app_state import AppState, TheAppState, raw
 from hms_floor.api.problems import Problem, unprocessable
 from hms_floor.api.requests import agents
 from hms_floor.api.requests.requests import QueuePath
-from hms_floor.api.responses import agents as answers
-from hms_floor.presentation import documents
+from hms_floor.api.responses import Extended, Reported
 from hms_oms.access import audit
+from hms_oms.documents.jobs import ReservedJob
 from hms_oms.jobs import commands, reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.reservations import Reservation
@@ -37,7 +37,7 @@ ReservationPath = Annotated[
 
 @router.post(
     "/queues/{queue}/reserve",
-    response_model=answers.Reservation,
+    response_model=ReservedJob,
     responses={204: {"description": "No job has come."}},
 )
 async def reserve(
@@ -68,22 +68,22 @@ async def reserve(
     return Response(status_code=204) if found is None else _shown(found)
 
 
-@router.post("/reservations/{id}/extend", response_model=answers.Extended)
+@router.post("/reservations/{id}/extend")
 def extend(
     app_state: TheAppState, who: Who, reservation: ReservationPath, wanted: agents.Extend | None = None
-) -> dict[str, Any]:
+) -> Extended:
     """Keep a reservation for a while from now."""
     with app_state.writing() as connection:
         found = _held(connection, who, reservation)
         until = reservations.extend(raw(connection), found, (wanted or agents.Extend()).lease)
         audit.write(connection, [who.act(reservation)])
-    return {"reservationId": reservation, "leaseUntil": until}
+    return Extended(reservation, until)
 
 
-@router.post("/reservations/{id}/report", response_model=answers.Reported)
+@router.post("/reservations/{id}/report")
 def report(
     app_state: TheAppState, who: Who, reservation: ReservationPath, wanted: agents.AnyReport
-) -> dict[str, Any]:
+) -> Reported:
     """Report how the step ended."""
     with app_state.writing() as connection:
         found = _held(connection, who, reservation)
@@ -93,7 +93,7 @@ def report(
             after = wanted.retry_after if isinstance(wanted, agents.StepAgain) else None
             status = reservations.report_failure(raw(connection), found, wanted.reason, retry_after=after)
         audit.write(connection, [who.act(reservation, detail={"reported": wanted.status})])
-    return {"reservationId": reservation, "jobId": job_name(found.ticket.job), "status": status}
+    return Reported(reservation, job_name(found.ticket.job), status)
 
 
 def _report_done(connection: Connection, found: Reservation, wanted: agents.StepDone) -> str:
@@ -134,17 +134,14 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _shown(found: Reservation) -> dict[str, Any]:
-    return {
-        "reservationId": str(found.ticket),
-        "jobId": job_name(found.ticket.job),
-        "queue": found.queue,
-        "type": found.type,
-        "step": found.ticket.step,
-        "attempt": found.ticket.attempt,
-        "status": "running",
-        "payload": found.payload,
-        "results": found.results,
-        "slaExpires": documents.stamp(found.sla),
-        "leaseUntil": documents.stamp(found.lease_until),
-    }
+def _shown(reservation: Reservation) -> ReservedJob:
+    ticket = reservation.ticket
+    return ReservedJob.of(
+        reservation,
+        id=str(ticket),
+        job_id=job_name(ticket.job),
+        step=ticket.step,
+        attempt=ticket.attempt,
+        status="running",
+        sla_expires=reservation.sla,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection, text
@@ -15,7 +15,7 @@ from hms_floor.api.app_state import TheAppState, raw
 from hms_floor.api.problems import Problem
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import IncidentRef, JobId, JobPath, Limit
-from hms_floor.api.responses import ops as answers
+from hms_floor.api.responses import Queued, Texts
 from hms_oms.access import audit
 from hms_oms.database import health
 from hms_oms.jobs import read
@@ -32,8 +32,8 @@ TEST_EXPIRES = timedelta(minutes=10)
 KIND = "message"
 
 
-@router.post("/texts", status_code=202, response_model=answers.Queued)
-def send(app_state: TheAppState, who: Who, wanted: requests.SendText) -> dict[str, Any]:
+@router.post("/texts", status_code=202)
+def send(app_state: TheAppState, who: Who, wanted: requests.SendText) -> Queued:
     """Have a text sent; the same `key` is one text. It takes its turn among the texts to applicants."""
     token = f"{KIND}:{wanted.key or secrets.token_hex(8)}"
     with app_state.writing() as connection:
@@ -48,11 +48,11 @@ def send(app_state: TheAppState, who: Who, wanted: requests.SendText) -> dict[st
             )
         detail = {"to": visible.phone(wanted.to), "created": created}
         audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
-    return {"token": token, "to": wanted.to, "created": created}
+    return Queued(token, wanted.to, created)
 
 
-@router.post("/test-pages", status_code=202, response_model=answers.Queued)
-def send_test_page(app_state: TheAppState, who: Who, wanted: requests.TestPage) -> dict[str, Any]:
+@router.post("/test-pages", status_code=202)
+def send_test_page(app_state: TheAppState, who: Who, wanted: requests.TestPage) -> Queued:
     """Send a page that only shows that pages arrive. Like any other it counts for what a phone gets."""
     token = f"test:{secrets.token_hex(8)}"
     with app_state.writing() as connection:
@@ -69,31 +69,31 @@ def send_test_page(app_state: TheAppState, who: Who, wanted: requests.TestPage) 
         )
         detail = {"to": visible.phone(wanted.to)}
         audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
-    return {"token": token, "to": wanted.to, "created": True}
+    return Queued(token, wanted.to, created=True)
 
 
-@router.get("/texts", response_model=answers.Texts)
+@router.get("/texts")
 def find(
     app_state: TheAppState,
     who: Who,
     incident: Annotated[IncidentRef | None, Query(description="Those about it.")] = None,
     job: Annotated[JobId | None, Query(description="Those to its applicant.")] = None,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> Texts:
     """List the last texts, newest first."""
     with app_state.reading() as connection:
         about = None if incident is None else actions.get(connection, incident).id
         to = None if job is None else read.get(connection, visible.number(job)).id
-        found = outbox.texts_of(connection, incident=about, job=to, limit=limit)
-    return {"texts": [visible.text(each, who) for each in found]}
+        texts = outbox.texts_of(connection, incident=about, job=to, limit=limit)
+    return Texts(tuple(visible.text(text, who) for text in texts))
 
 
-@router.get("/jobs/{id:job}/texts", response_model=answers.Texts)
-def of_job(app_state: TheAppState, who: Who, job: JobPath, limit: Limit = 50) -> dict[str, Any]:
+@router.get("/jobs/{id:job}/texts")
+def of_job(app_state: TheAppState, who: Who, job: JobPath, limit: Limit = 50) -> Texts:
     """List the texts to the applicant of a job, newest first."""
     with app_state.reading() as connection:
-        found = outbox.texts_of(connection, job=read.get(connection, visible.number(job)).id, limit=limit)
-    return {"texts": [visible.text(each, who) for each in found]}
+        texts = outbox.texts_of(connection, job=read.get(connection, visible.number(job)).id, limit=limit)
+    return Texts(tuple(visible.text(text, who) for text in texts))
 
 
 def _require_room(connection: Connection, phone: str) -> None:

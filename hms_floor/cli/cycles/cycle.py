@@ -17,7 +17,7 @@ from hms_floor.cli.cycles import report as reports
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.arguments import Minutes
 from hms_oms.api.codec import document
-from hms_oms.api.cycles import Cycle, CycleReport
+from hms_oms.documents.cycles import Cycle, CycleReport
 from hms_oms.runtime import settings
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from hms_floor.cli.cycles.cycle_rows import repeated_table
 from hms_floor.cli.terminal import show, tables
-from hms_oms.api.cycles import CyclePreview
+from hms_oms.documents.cycles import CyclePreview
 
 #: Differing rows that are shown one by one.
 DIFFERING_SHOWN = 20

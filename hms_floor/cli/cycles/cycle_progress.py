@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hms_floor.cli.terminal import show
-from hms_oms.api.cycles import CycleProgress, CycleReport
 from hms_oms.client import OmsClient
+from hms_oms.documents.cycles import CycleProgress, CycleReport
 from hms_oms.runtime import format
 
 #: How often the ledger is asked, in seconds; less often where the answer takes long.

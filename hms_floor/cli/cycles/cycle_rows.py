@@ -11,8 +11,8 @@ from rich.console import RenderableType
 
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_oms.api.codec import document
-from hms_oms.api.cycles import Cycle, RefusedInFull, RepeatedRow
 from hms_oms.api.errors import NotFound
+from hms_oms.documents.cycles import Cycle, RefusedRow, RepeatedRow
 from hms_oms.recipes.payload_equality import ABSENT
 
 _cycle = click.argument("name", metavar="[CYCLE]", required=False)
@@ -133,7 +133,7 @@ def _shown(value: object) -> str:
     return ABSENT if value == ABSENT else str(value)
 
 
-def _refused(row: RefusedInFull) -> tuple[str, str, str, str]:
+def _refused(row: RefusedRow) -> tuple[str, str, str, str]:
     return str(row.line), row.field, row.reason, row.original or ""
 
 

@@ -15,9 +15,9 @@ from hms_act.client import ActClient
 from hms_floor.cli import exit_codes
 from hms_floor.cli.cycles import cycle_progress, rejected_rows
 from hms_floor.cli.terminal.errors import AsksFirst, Failure, Stopped, listed
-from hms_oms.api.cycles import Cycle, CycleBegun, CyclePreview, CycleReport
 from hms_oms.api.errors import Conflict, Invalid
 from hms_oms.client import OmsClient
+from hms_oms.documents.cycles import AcceptedCycle, Cycle, CyclePreview, CycleReport
 
 #: How often the outbox is looked at, in seconds.
 LOOK_SECONDS = 0.2
@@ -116,7 +116,7 @@ def in_home(home: Path, cycle: Cycle) -> Path:
     return home / f"refused-{cycle.id}.csv"
 
 
-def _send(act: ActClient, job_type: str, stream: IO[bytes], name: str, **how: Any) -> CycleBegun:
+def _send(act: ActClient, job_type: str, stream: IO[bytes], name: str, **how: Any) -> AcceptedCycle:
     try:
         with _readable(name), _at_hand(stream) as file:
             return act.run_cycle(file, job_type, name=name, **how)
@@ -165,7 +165,7 @@ def _readable(name: str) -> Iterator[None]:
 
 
 def _tell_left(
-    oms: OmsClient, cycle: CycleBegun, view: cycle_progress.View, places: Callable[[Cycle], Places]
+    oms: OmsClient, cycle: AcceptedCycle, view: cycle_progress.View, places: Callable[[Cycle], Places]
 ) -> None:
     if cycle.refused:
         place = rejected_rows.write(oms, cycle.id, *places(cycle))

@@ -8,8 +8,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli.terminal import show, tables
-from hms_oms.api.cycles import CycleReport, TextCounts
-from hms_oms.jobs.on_time import Counts
+from hms_oms.documents.cycles import CycleReport, TextCounts
+from hms_oms.jobs.on_time import Counts, counts_of
 from hms_oms.runtime import format
 
 
@@ -58,7 +58,7 @@ def _facts(found: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
     ]
     if found.sla_minutes_range:
         facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(found.sla_minutes_range)))))
-    promises = found.promises
+    promises = counts_of(found.report)
     if promises.due:
         facts.append(("on time", _on_time(promises)))
     facts.append(("texts", _texts(found.texts_by_state)))

@@ -14,7 +14,7 @@ from hms_floor.cli.incidents import silences
 from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.presentation.masking import MASK
 from hms_oms.api.codec import document
-from hms_ops.api import Incident, IncidentInFull
+from hms_ops.documents.incidents import Incident, IncidentWithTimeline
 
 _STATES = ("pending", "open", "acknowledged", "resolved")
 _STYLES = {"open": "bold red", "acknowledged": "yellow", "resolved": "green", "pending": "dim"}
@@ -205,7 +205,7 @@ def _row(each: Incident, now: datetime) -> list[str | Text]:
     ]
 
 
-def _show(found: IncidentInFull, now: datetime) -> None:
+def _show(found: IncidentWithTimeline, now: datetime) -> None:
     show.lines(
         show.heading(_name(found)),
         tables.facts((name, value) for name, value in _facts(found, now) if str(value)),
@@ -241,7 +241,7 @@ def _show(found: IncidentInFull, now: datetime) -> None:
         show.lines(f"\nLate jobs: {named}{all_of_them}")
 
 
-def _facts(found: IncidentInFull, now: datetime) -> Iterator[tuple[str, str | Text]]:
+def _facts(found: IncidentWithTimeline, now: datetime) -> Iterator[tuple[str, str | Text]]:
     yield "state", Text(found.state, style=_STYLES[found.state])
     yield "what", found.sentence
     yield "stage", (found.stage or "") if found.state != "resolved" else ""

@@ -16,7 +16,7 @@ from hms_floor.cli.terminal.errors import WrongCall, listed
 from hms_oms.api.codec import document
 from hms_oms.api.errors import Invalid
 from hms_oms.runtime import text_decoding
-from hms_ops.api import Gap, OnCall
+from hms_ops.documents.calling import Gap, OnCall
 
 
 @click.group()

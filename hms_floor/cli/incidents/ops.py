@@ -13,7 +13,7 @@ from rich.text import Text
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import ERROR
 from hms_oms.api.codec import document
-from hms_ops.api import Pulse, Threshold
+from hms_ops.documents.calling import Pulse, Threshold
 
 #: Lights of a part, as the API has them.
 OK, BAD = "ok", "bad"

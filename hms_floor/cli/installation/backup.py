@@ -20,7 +20,7 @@ from hms_floor.cli import exit_codes
 from hms_floor.cli.installation.preparing import prepare
 from hms_floor.cli.terminal import show, tables
 from hms_floor.cli.terminal.errors import Failure
-from hms_floor.presentation.documents import stamp
+from hms_oms.api.codec import stamp
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import connections, schema_revision
 from hms_oms.recipes import recipes

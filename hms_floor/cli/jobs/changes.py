@@ -16,7 +16,7 @@ from hms_floor.cli.terminal import api_client, confirming, selection, show
 from hms_floor.cli.terminal.confirming import Consent
 from hms_floor.cli.terminal.errors import ERROR, Stopped
 from hms_oms.api.filter import CONFIRM_ABOVE, Filter
-from hms_oms.api.jobs import Changed, Undo
+from hms_oms.documents.jobs import BulkDone, Undo
 from hms_oms.jobs.states import TERMINAL, Status
 
 #: So many jobs are named to the API at a time.
@@ -48,7 +48,7 @@ class Came:
     named: bool = False
     undo: list[Undo] = field(default_factory=list)
 
-    def add(self, part: Changed) -> None:
+    def add(self, part: BulkDone) -> None:
         """Add what came of one part."""
         self.meant += part.matched
         self.changed += part.changed

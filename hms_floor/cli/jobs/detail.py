@@ -10,10 +10,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli.terminal import show, tables
-from hms_oms.api.jobs import JobInFull
+from hms_oms.documents.jobs import JobWithTimeline
 
 
-def sheet(job: JobInFull, now: datetime) -> list[RenderableType]:
+def sheet(job: JobWithTimeline, now: datetime) -> list[RenderableType]:
     """Everything that the ledger has of a job."""
     parts: list[RenderableType] = [_heading(job), tables.facts(_facts(job, now))]
     parts += [_title("Timeline"), _timeline(job, now)]
@@ -25,14 +25,14 @@ def sheet(job: JobInFull, now: datetime) -> list[RenderableType]:
     return parts
 
 
-def _heading(job: JobInFull) -> Text:
+def _heading(job: JobWithTimeline) -> Text:
     heading = Text.assemble((job.id, "bold"), "  ", job.type, "  ", show.status(job.status))
     if job.outcome:
         heading.append_text(Text("  ")).append_text(show.plain(job.outcome))
     return heading
 
 
-def _facts(job: JobInFull, now: datetime) -> list[tuple[str, str | Text]]:
+def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
     place = f"{job.step} ({job.steps.index(job.step) + 1} of {len(job.steps)}: {' -> '.join(job.steps)})"
     tries = f"{job.attempt}" + (f", {job.failures} failed in this step" if job.failures else "")
     found: list[tuple[str, str | Text | None]] = [
@@ -56,7 +56,7 @@ def _facts(job: JobInFull, now: datetime) -> list[tuple[str, str | Text]]:
     return [(name, value) for name, value in found if value]
 
 
-def _timeline(job: JobInFull, now: datetime) -> RenderableType:
+def _timeline(job: JobWithTimeline, now: datetime) -> RenderableType:
     rows = []
     for line in job.timeline:
         last = line is job.timeline[-1]

@@ -13,7 +13,7 @@ from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, f
 from hms_floor.cli.terminal.selection import filtering
 from hms_oms.api.codec import document
 from hms_oms.api.filter import Filter
-from hms_oms.api.jobs import Job
+from hms_oms.documents.jobs import Job
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime.errors import UnknownJobType
 

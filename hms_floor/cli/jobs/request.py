@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from hms_oms.api.jobs import JobType
+from hms_oms.documents.jobs import JobType
 from hms_oms.recipes import payload_schema as schema
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import RequestRejected

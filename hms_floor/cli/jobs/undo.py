@@ -7,7 +7,7 @@ import click
 from hms_floor.cli.terminal import api_client, show
 from hms_floor.cli.terminal.errors import NotFound
 from hms_oms.api.codec import document
-from hms_oms.api.jobs import Undo
+from hms_oms.documents.jobs import Undo
 
 
 def hint(*changes: Undo | None) -> None:

@@ -14,8 +14,8 @@ from hms_floor.cli.queues import queue_watch
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.arguments import Limit
 from hms_oms.api.codec import document
-from hms_oms.api.jobs import Queue
 from hms_oms.client import PAGE
+from hms_oms.documents.queues import Queue
 from hms_oms.runtime import format
 
 

@@ -19,9 +19,9 @@ from hms_floor.cli.terminal.chart import Chart
 from hms_floor.cli.terminal.errors import INTERRUPTED
 from hms_oms.api.codec import stamp
 from hms_oms.api.errors import TooMany, Unavailable
-from hms_oms.api.jobs import Queue
+from hms_oms.documents.queues import Queue
 from hms_oms.runtime import format
-from hms_ops.api import STALE_SECONDS, Metric
+from hms_ops.documents.reports import STALE_SECONDS, Metric
 
 #: How often the screen is drawn, so that the age of what it shows is seen to grow.
 DRAWN_PER_SECOND = 2

@@ -12,7 +12,7 @@ from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.arguments import Minutes
 from hms_floor.presentation import sla_preview_words
 from hms_oms.api.codec import document
-from hms_oms.api.jobs import Sla
+from hms_oms.documents.queues import Sla
 
 
 @click.group()
@@ -39,13 +39,12 @@ def set_minutes(queue: str, minutes: float, reason: str | None, dry_run: bool, a
     Example:  hms sla set farm-grant 45 --reason "county fair next week"
     """
     found = api_client.act().set_sla(queue, minutes, reason=reason, dry_run=dry_run)
-    before = "none" if found.before is None else show.minutes(found.before)
+    before = show.minutes(found.before)
     if as_json:
         show.print_json(document(found))
     elif dry_run:
-        show.lines(
-            f"{queue}: {before} -> {show.minutes(minutes)}, not set. {sla_preview_words.told(found.forecast)}"
-        )
+        ahead = sla_preview_words.told(document(found.forecast) if found.forecast else None)
+        show.lines(f"{queue}: {before} -> {show.minutes(minutes)}, not set. {ahead}")
     else:
         show.lines(
             f"{queue}: {before} -> {show.minutes(minutes)} for every job from now on."

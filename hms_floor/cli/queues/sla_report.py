@@ -15,7 +15,7 @@ from hms_floor.cli.terminal.errors import AT_RISK, ERROR, WrongCall
 from hms_oms.api.codec import document
 from hms_oms.api.errors import Conflict
 from hms_oms.runtime import format
-from hms_ops.api import Metric, Miss, SlaReport, Tally
+from hms_ops.documents.reports import Metric, Miss, SlaReport, Tally
 
 #: The worst misses that are shown; --json has more.
 _WORST = 10

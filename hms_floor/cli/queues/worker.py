@@ -10,7 +10,7 @@ from rich.text import Text
 from hms_floor.cli.installation import probe
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_oms.api.codec import document
-from hms_oms.api.jobs import Worker
+from hms_oms.documents.queues import Worker
 
 
 @click.group()

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,8 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from hms_floor.cli.terminal import zones
+from hms_oms.api.codec import document
+from hms_oms.documents.queues import Cause
 from hms_oms.runtime import format
 from hms_oms.runtime.format import about as about
 from hms_oms.runtime.format import minutes as minutes
@@ -73,9 +74,9 @@ def print_json(document: Any, *, indent: int | None = 2) -> None:
     click.echo(json.dumps(document, ensure_ascii=not unicode(), allow_nan=False, indent=indent))
 
 
-def cause(found: Mapping[str, Any]) -> str:
-    """Why jobs of a queue are late or will be, and what would help, as the API tells it."""
-    known = causes.read(found)
+def cause(told: Cause) -> str:
+    """Why jobs of a queue are late or will be, and what would help, by the clock of the reader."""
+    known = causes.read(document(told))
     assert known is not None
     return advice.sentence(known, lambda when: format.hour_and_zone(when, zones.reader()))
 

@@ -19,7 +19,7 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
-from hms_oms.jobs.on_time import Counts
+from hms_oms.jobs.on_time import counts_of
 from hms_oms.runtime import format
 
 #: How often a running cycle is looked at, and the list of all, in seconds.
@@ -166,7 +166,7 @@ def _alarm(label: ui.label, alarming: bool) -> None:
 
 def _on_time(report: Mapping[str, Any]) -> tuple[str, str]:
     """The on-time shares of a cycle, and what was missed."""
-    promises = Counts(*(report[name] for name in ("onTime", "late", "failed", "openLate")))
+    promises = counts_of(report)
     if not promises.due:
         return "None is due yet.", ""
     shares = f"On time: {words.percent(promises.share_of_due)} of those due"

@@ -1,19 +1,18 @@
-"""What the API answers about cycles: what came in, how it stands, and what came of it."""
+"""Cycles: what came in, how it stands, and what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
-from hms_oms.api.codec import Named
-from hms_oms.jobs.on_time import Counts
+from hms_oms.documents.document import Document, Json, Moment, Named
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedRow:
-    """A row of a file that made no job: the physical line where it starts, the column to blame, and why."""
+class Refused(Document):
+    """A row that made no job: the physical line where it starts, the column to blame, and why."""
 
     line: int
     field: str
@@ -21,15 +20,15 @@ class RefusedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedInFull(RefusedRow):
-    """A refused row as it came, which may hold personal data."""
+class RefusedRow(Refused):
+    """A row that was refused, as it came, which may hold personal data."""
 
     original: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
-    """How many rows were refused for one reason, and the first lines of them."""
+class Refusals(Document):
+    """How many rows were refused for one reason, and the first lines of them; no value of any row."""
 
     field: str
     reason: str
@@ -38,7 +37,7 @@ class Refusals:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Document):
     """What a job has in a field, and what a later row with its key has there."""
 
     known: Any
@@ -46,7 +45,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class RepeatedRow:
+class RepeatedRow(Document):
     """A row whose key is known, and how it differs; `job` is None if an earlier row has the key."""
 
     line: int
@@ -55,17 +54,17 @@ class RepeatedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """How new jobs would fare: when all are done, and how many late; `others_late` because of them."""
+class Arrival(Document):
+    """How the new jobs would fare: when all are done, and how many late; `others_late` because of them."""
 
-    done_at: datetime | None
+    done_at: Moment | None
     late: int
     others_late: int
     on_time_share: float
 
 
 @dataclass(frozen=True, slots=True)
-class CyclePreview:
+class CyclePreview(Document):
     """What starting a file would do; `forecast` is None as long as the pace of the queue is not known.
 
     `upload` is what the kept file is started by, until `expires_at`; the rows are the first of their kind.
@@ -74,7 +73,7 @@ class CyclePreview:
     type: str
     name: str
     upload: str | None
-    expires_at: datetime | None
+    expires_at: Moment | None
     rows: int
     new: int
     duplicates: int
@@ -82,19 +81,22 @@ class CyclePreview:
     replaceable: int
     refused: int
     refusals: tuple[Refusals, ...]
-    refused_rows: tuple[RefusedInFull, ...]
+    refused_rows: tuple[RefusedRow, ...]
     differing_rows: tuple[RepeatedRow, ...]
-    now: datetime
-    due: datetime
+    now: Moment
+    due: Moment
     sla_minutes: float
     forecast: Arrival | None
 
 
 @dataclass(frozen=True, slots=True)
-class CycleProgress:
-    """How many jobs of a cycle are in which status, at the moment `now` of the ledger's clock."""
+class CycleProgress(Document):
+    """How many jobs of a cycle are in which status, at the moment `now` of the ledger's clock.
 
-    now: datetime
+    `delayed` of the waiting ones may not start yet; `moved_at` is when anything happened to any of them.
+    """
+
+    now: Moment
     waiting: int
     delayed: int
     queued: int
@@ -103,7 +105,7 @@ class CycleProgress:
     failed: int
     cancelled: int
     late: int
-    moved_at: datetime | None
+    moved_at: Moment | None
 
     @property
     def open(self) -> int:
@@ -117,8 +119,12 @@ class CycleProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Cycle:
-    """One cycle as it came in; `closed_at` is None where its file was not read to the end."""
+class Cycle(Document):
+    """One cycle: where its requests came from and what became of them when they came in.
+
+    `differing` of the duplicates have other content than the job that has their key. `closed_at` stays None
+    if accepting was cut off: then the rest of the file never came in.
+    """
 
     id: Annotated[int, Named("batch")]
     type: str
@@ -128,64 +134,56 @@ class Cycle:
     duplicates: int
     differing: int
     refused: int
-    created_at: datetime
-    closed_at: datetime | None
+    created_at: Moment
+    closed_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)
-class CycleBegun(Cycle):
-    """A cycle whose file has just come in, and the first of the rows that were refused."""
+class AcceptedCycle(Cycle):
+    """A cycle that has come in, and the first rows that were refused."""
 
-    refused_rows: tuple[RefusedRow, ...]
+    refused_rows: tuple[Refused, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TextCounts:
-    """Texts by what became of them; `delivered` are those of the `handed_over` of which that is known."""
+class TextCounts(Document):
+    """Texts by what became of them; `delivered` are those of the `handed_over` of which that is known.
 
-    written: int
-    waiting: int
-    handed_over: int
-    delivered: int
-    failed: int
-    withdrawn: int
-    last_at: datetime | None
+    `waiting` have not left, or nobody knows whether they have; `withdrawn` were cancelled or came too late.
+    """
+
+    written: int = 0
+    waiting: int = 0
+    handed_over: int = 0
+    delivered: int = 0
+    failed: int = 0
+    withdrawn: int = 0
+    last_at: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CycleReport(Cycle):
-    """How a cycle stands and what came of it so far.
+    """How a cycle stands and what came of it so far; pairs are the 50th and the 95th percentile, in seconds.
 
-    `report` has the sums as `hms cycle report --json` prints them. Waits (until the first step began) and
-    totals (until the end) are in seconds, at the 50th and the 95th percentile.
+    `report` has the sums as `hms cycle report --json` prints them. Waits last until the first step began,
+    totals until the end.
     """
 
     progress: CycleProgress
-    report: Mapping[str, Any]
+    report: Json
     refusals: tuple[Refusals, ...]
-    outcomes: Mapping[str, int]
     wait_seconds: tuple[float, float] | None
     total_seconds: tuple[float, float] | None
     sla_minutes_range: tuple[float, float] | None
+    outcomes: Mapping[str, int]
     texts_by_state: TextCounts
-    finished_at: datetime | None
+    finished_at: Moment | None
 
     @property
     def reasons(self) -> Mapping[str, int]:
         """How many jobs were rejected for which reason."""
-        found: Mapping[str, int] = self.report["reasons"]
-        return found
-
-    @property
-    def promises(self) -> Counts:
-        """How the deadlines of the jobs were kept so far."""
-        names = ("onTime", "late", "failed", "openLate")
-        return Counts(*(int(self.report[name]) for name in names))
-
-    @property
-    def texts(self) -> int:
-        """Texts that the jobs have asked for."""
-        return int(self.report["texts"])
+        reasons: Mapping[str, int] = self.report["reasons"]
+        return reasons
 
     @property
     def elapsed(self) -> timedelta:
