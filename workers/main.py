@@ -32,6 +32,8 @@ def make_app(configured: settings.Settings) -> Celery:
     made = Celery("workers", set_as_current=True)
     # Not in `conf`: Flower and `celery inspect conf` show that to the person who asks.
     made.settings = configured
+    # Looked up once: each step is told of it.
+    made.office = configured.zone
     # Remembered before the pool forks: a child works in the name of its parent.
     made.parent_pid = os.getpid()
     # Containers may share host name and pid.

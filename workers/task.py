@@ -70,7 +70,7 @@ class StepTask(Task):
         except RecipeUnreadable as error:
             here.fail(claimed.ticket, describe(error), None)
             raise StepFailed(f"{claimed.ticket}: {error}") from None
-        run = StepRun(claimed, partial(here.effects, limit), self.app.settings.zone)
+        run = StepRun(claimed, partial(here.effects, limit), self.app.office)
         try:
             with limited(claimed.ticket, limit):
                 returned = self.function(run)

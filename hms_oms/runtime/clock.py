@@ -23,12 +23,10 @@ class UnclearTime(ValueError):
 
 def zone(name: str) -> ZoneInfo:
     """The zone with this IANA name. Raises ValueError, with the nearest names."""
-    try:
-        if not _OTHERS.fullmatch(name):
-            return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        pass
-    raise ValueError(f"{name!r} is not a time zone{_nearest(name)}")
+    known = _known(name)
+    if known is None:
+        raise ValueError(f"{name!r} is not a time zone{_nearest(name)}")
+    return known
 
 
 def missing() -> bool:
@@ -44,11 +42,10 @@ def machine_zone(environ: Mapping[str, str] = os.environ, etc: Path = Path("/etc
     """The name of this machine's zone; UTC if it has none that can be named."""
     linked = str((etc / "localtime").resolve()).partition("zoneinfo/")[2]
     for name in (environ.get("TZ", "").removeprefix(":").partition("zoneinfo/"), ("", "", linked)):
-        try:
-            found = zone(name[2] or name[0]).key
-            return "UTC" if found in _UTC else found
-        except ValueError:
-            continue
+        # Asked for often: nobody is to be told of the nearest names, which all zone files are read for.
+        known = _known(name[2] or name[0])
+        if known is not None:
+            return "UTC" if known.key in _UTC else known.key
     return "UTC"
 
 
@@ -121,6 +118,13 @@ def _plain(when: datetime) -> str:
 def _written(when: datetime) -> str:
     whole = when.second == 0 and when.microsecond == 0
     return when.isoformat(" ", "minutes" if whole else "auto")
+
+
+def _known(name: str) -> ZoneInfo | None:
+    try:
+        return None if _OTHERS.fullmatch(name) else ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def _nearest(name: str) -> str:

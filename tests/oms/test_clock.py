@@ -192,3 +192,14 @@ def test_this_machines_zone_has_a_name_or_is_utc(
     if link is not None:
         (tmp_path / "localtime").symlink_to(link)
     assert clock.machine_zone(environ, tmp_path) == named
+
+
+def test_this_machines_zone_is_known_without_a_look_at_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for again and again; without TZ, and with one that is none, as well."""
+
+    def listed() -> set[str]:
+        raise AssertionError("all zone files were read")
+
+    monkeypatch.setattr(clock, "available_timezones", listed)
+    for environ in ({}, {"TZ": ""}, {"TZ": ":/etc/localtime"}, {"TZ": "Nowhere/City"}):
+        assert clock.machine_zone(environ)
