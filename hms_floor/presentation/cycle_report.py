@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hms_oms.cycles.cycles import Report
 
 
-def sums(found: Report) -> dict[str, Any]:
-    """What came of a cycle."""
+def sums(found: Report, outcomes: Sequence[str]) -> dict[str, Any]:
+    """What came of a cycle; `outcomes` are those that the job type declares."""
     document: dict[str, Any] = {
         "batch": found.batch.id,
         "accepted": found.batch.accepted,
@@ -17,8 +18,7 @@ def sums(found: Report) -> dict[str, Any]:
         "refused": found.batch.refused,
         "done": found.progress.done,
         "failed": found.progress.failed,
-        "assigned": found.outcomes.get("assigned", 0),
-        "rejected": found.outcomes.get("rejected", 0),
+        **{outcome: found.outcomes.get(outcome, 0) for outcome in outcomes},
         "reasons": dict(found.reasons),
         "onTime": found.promises.on_time,
         "late": found.promises.late,

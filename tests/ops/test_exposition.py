@@ -17,6 +17,7 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
 from hms_oms.recipes.recipes import Recipe
 from hms_ops import heartbeats, prometheus
+from hms_ops.documents.reports import STALE_SECONDS
 from hms_ops.forecast.snapshot import (
     Forecast,
     Hearing,
@@ -158,7 +159,7 @@ def test_what_is_stale_is_absent_and_its_age_is_told(
     floor: sa.Engine, forward: Callable[[timedelta], None]
 ) -> None:
     """When the watch has stopped its values go, and their ages and the beat's grow; counts are still made."""
-    forward(timedelta(seconds=metrics.STALE_SECONDS + 1))
+    forward(timedelta(seconds=STALE_SECONDS + 1))
     found = samples(scrape(floor))
     assert {name for name, _ in found} == {
         "hms_metric_age_seconds",
@@ -169,7 +170,7 @@ def test_what_is_stale_is_absent_and_its_age_is_told(
         "hms_unsent_texts",
         "hms_build_info",
     }
-    assert found[named("hms_metric_age_seconds", metric="hms_queue_wait_seconds")] > metrics.STALE_SECONDS
+    assert found[named("hms_metric_age_seconds", metric="hms_queue_wait_seconds")] > STALE_SECONDS
     assert found[named("hms_beat_age_seconds", program="ops")] > heartbeats.STALE_SECONDS
     assert named("hms_beat_age_seconds", program="pager") not in found
 

@@ -14,6 +14,7 @@ from hms_floor.api.responses import Cycles, next_page
 from hms_floor.presentation import cycle_report
 from hms_oms.cycles import cycle_rows, cycles
 from hms_oms.documents.cycles import CycleReport
+from hms_oms.recipes import hooks
 
 router = APIRouter(route_class=Guarded, tags=["cycles"])
 
@@ -34,10 +35,11 @@ def get(
     """What came of a cycle so far."""
     with app_state.reading() as connection:
         report, refusals = cycles.report(connection, number), cycle_rows.refusals(connection, number)
+    declared = hooks.outcomes(app_state.recipes.get(report.batch.type))
     return CycleReport.of(
         report.batch,
         progress=report.progress,
-        report=cycle_report.sums(report),
+        report=cycle_report.sums(report, declared),
         refusals=tuple(refusals),
         wait_seconds=_seconds(report.wait),
         total_seconds=_seconds(report.total),

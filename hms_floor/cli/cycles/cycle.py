@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,9 @@ from hms_floor.cli.terminal.arguments import Minutes
 from hms_oms.api.codec import document
 from hms_oms.documents.cycles import Cycle, CycleReport
 from hms_oms.runtime import settings
+
+if TYPE_CHECKING:
+    from hms_oms.recipes.hooks import Sample
 
 
 @click.group()
@@ -143,37 +146,37 @@ def list_cycles(limit: int, as_json: bool) -> None:
 
 
 @cycle.command("sample")
-@click.argument("applications", metavar="N", type=click.IntRange(1))
+@click.argument("rows", metavar="N", type=click.IntRange(1))
 @click.option("--seed", type=click.IntRange(0), required=True, help="The same seed gives the same file.")
+@click.option(
+    "--type", "job_type", metavar="TYPE", help="The job type, by default the first that has a sample."
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="A file, instead of standard output.",
 )
-def sample(applications: int, seed: int, output: Path | None) -> None:
-    """Write a list of N farm-grant applications as people send them, with faults in it.
+def sample(rows: int, seed: int, job_type: str | None, output: Path | None) -> None:
+    """Write a list of N requests as people send them, with faults in it.
 
     \b
     Example:  hms cycle sample 3000 --seed 7 --output today.csv
     """
+    from hms_oms.recipes import hooks, recipes
+
+    _, write = hooks.sample(recipes.load_folder(settings.load().recipes), job_type)
     if output is not None:
-        write_sample(output, applications, seed)
+        write_sample(output, rows, seed, write)
         return
     stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
-    _write_sample(stream, applications, seed)
+    write(stream, rows, seed, datetime.now(UTC).date())
     stream.detach()
 
 
-def write_sample(path: Path, applications: int, seed: int) -> None:
-    """Write a sample of farm-grant applications to a file."""
+def write_sample(path: Path, rows: int, seed: int, write: Sample) -> None:
+    """Write a sample of requests to a file."""
     with path.open("w", encoding="utf-8", newline="") as stream:
-        _write_sample(stream, applications, seed)
-
-
-def _write_sample(stream: TextIO, applications: int, seed: int) -> None:
-    from workers.farm_grant import sample as samples
-
-    samples.write(stream, applications, seed, datetime.now(UTC).date())
+        write(stream, rows, seed, datetime.now(UTC).date())
 
 
 def _refused_file(file: IO[bytes], wanted: Path | None, home: Path) -> Callable[[Cycle], cycle_run.Places]:

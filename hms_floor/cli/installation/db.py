@@ -27,7 +27,7 @@ for _command in (backup.backup, backup.restore, backup.restored, backup.restore_
 @db.command("migrate")
 @show.json_option
 def run_migrations(as_json: bool) -> None:
-    """Apply every migration that is missing, make the queues of the recipes, seed the roster.
+    """Apply every missing migration, make the queues of the recipes, prepare what their packages keep.
 
     Safe to run at any time, by many at once; `hms up` does it by itself.
 
@@ -38,7 +38,7 @@ def run_migrations(as_json: bool) -> None:
     database_url, _ = configured.servers()
     done = prepare(database_url, recipes.load_folder(configured.recipes).values())
     if as_json:
-        show.print_json({"before": done.before, "revision": done.revision, "inspectors": done.inspectors})
+        show.print_json({"before": done.before, "revision": done.revision, **done.changed})
     else:
         show.lines(f"{done}.")
 

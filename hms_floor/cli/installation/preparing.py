@@ -1,37 +1,40 @@
-"""What every start does with the database: migrations, queues of the recipes, the roster of inspectors."""
+"""What every start does with the database: migrations, queues of the recipes, what their packages keep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hms_floor import ledger
 from hms_oms.database import connections, migrate, schema_revision
-from hms_oms.recipes import registry
+from hms_oms.recipes import hooks, registry
 from hms_oms.recipes.recipes import Recipe
-from workers.farm_grant import roster
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was done to the database."""
+    """What was done to the database; `changed` counts what the packages of the recipes have renewed."""
 
     before: str | None
     revision: str
     queues: tuple[str, ...]
-    inspectors: int
+    changed: Mapping[str, int]
 
     def __str__(self) -> str:
         if self.before == self.revision:
             done = f"the database is at revision {self.revision}; nothing to migrate"
         else:
             done = f"migrated the database from revision {self.before or 'none'} to {self.revision}"
-        seeded = f"{self.inspectors} new or changed" if self.inspectors else "unchanged"
-        return f"{done}; queues: {', '.join(self.queues)}; inspectors: {seeded}"
+        changed = [
+            f"; {what}: {number} new or changed" if number else f"; {what}: unchanged"
+            for what, number in self.changed.items()
+        ]
+        return f"{done}; queues: {', '.join(self.queues)}{''.join(changed)}"
 
 
 def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
-    """Migrate, make the queues of the recipes, and bring the roster of inspectors up to its file."""
+    """Migrate, make the queues of the recipes, and have their packages prepare what they keep."""
+    known = tuple(known)
     engine = ledger.engine_of(database_url)
     with engine.connect() as connection:
         before = schema_revision.applied(connection)
@@ -46,8 +49,8 @@ def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
             queues |= dict.fromkeys(recipe.queues)
     raw = connections.connect(database_url, "hms db", autocommit=False)
     try:
-        inspectors = roster.seed(raw)
+        changed = hooks.prepare(raw, known)
         raw.commit()
     finally:
         raw.close()
-    return Prepared(before, revision, tuple(queues), inspectors)
+    return Prepared(before, revision, tuple(queues), changed)

@@ -21,13 +21,14 @@ from hms_floor.local import launcher
 from hms_oms.api.endpoint import BADGE_FILE
 from hms_oms.client import OmsClient
 from hms_oms.database import connections
-from hms_oms.recipes import recipes
+from hms_oms.recipes import hooks, recipes
 from hms_oms.runtime import settings
 from hms_oms.runtime.settings import Settings
 from hms_ops.oncall import doubts
 from workers import modules
 
-SAMPLE_TYPE = "farm:grant:v1"
+#: The job type of the hints.
+EXAMPLE_TYPE = "farm:grant:v1"
 #: With `--once` a cycle in which nothing moves for this long is given up.
 PATIENCE = timedelta(minutes=2)
 #: ... and this is how long the last texts are waited for.
@@ -53,7 +54,7 @@ def up(ctx: click.Context, sample: int | None, once: bool) -> None:
     known = recipes.load_folder(configured.recipes)
     modules.load(known, configured.recipes)
     if sample is not None:
-        recipes.find(known, SAMPLE_TYPE)
+        hooks.sample(known, None)
 
     def prepare(database_url: str) -> None:
         _say(str(db.prepare(database_url, known.values())))
@@ -64,24 +65,25 @@ def up(ctx: click.Context, sample: int | None, once: bool) -> None:
         if sample is None:
             _print_hints(configured, after_cycle=False)
             return None
-        return _sample_cycle(configured, sample, once)
+        return _sample_cycle(configured, known, sample, once)
 
     code = launcher.run(configured, prepare=prepare, when_ready=when_ready, say=_say)
     ctx.exit(code)
 
 
-def _sample_cycle(configured: Settings, applications: int, once: bool) -> int | None:
+def _sample_cycle(configured: Settings, known: recipes.Recipes, rows: int, once: bool) -> int | None:
+    job_type, write = hooks.sample(known, None)
     act, oms = _clients(configured)
     seed = sum(1 for _ in oms.cycles()) + 1
     path = configured.home / "samples" / f"sample-{seed}.csv"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    cycle.write_sample(path, applications, seed)
+    cycle.write_sample(path, rows, seed, write)
     try:
         with path.open("rb") as stream:
             found = cycle_run.run(
                 act,
                 oms,
-                SAMPLE_TYPE,
+                job_type,
                 stream,
                 name=path.name,
                 places=cycle_run.beside(path, configured.home),
@@ -125,7 +127,7 @@ def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
         (f"{hms} queue watch farm-grant", "the same, second by second"),
         (f"{hms} sla report", "how promises were kept"),
         (f"{hms} cycle sample 500 --seed 99 --output more.csv", "a list of applications ..."),
-        (f"{hms} cycle run more.csv --type {SAMPLE_TYPE} --sla 5", "... run with five minutes for each"),
+        (f"{hms} cycle run more.csv --type {EXAMPLE_TYPE} --sla 5", "... run with five minutes for each"),
         (f"{hms} sla set farm-grant 30 --reason 'shorter days'", "hold the queue to half an hour"),
         (f"{hms} check", "is all well?"),
     ]

@@ -1,0 +1,21 @@
+"""What farm grants add to the product's own commands: a roster, a sample, and the outcomes in reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hms_oms.database.connections import RawConnection
+from hms_oms.recipes.hooks import Hooks
+from workers.farm_grant import roster, sample
+
+
+def prepare(connection: RawConnection) -> Mapping[str, int]:
+    """Bring the roster of inspectors up to its file."""
+    return {"inspectors": roster.seed(connection)}
+
+
+HOOKS = Hooks(
+    prepare=prepare,
+    samples={"farm:grant:v1": sample.write},
+    outcomes={"farm:grant:v1": ("assigned", "rejected")},
+)
