@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
-import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -26,6 +23,8 @@ from hms_oms.database import connections as ledger_connections
 from hms_oms.database import migrate
 from hms_oms.recipes import recipes, registry
 from tests.support import pooler
+from tests.support.databases import Databases
+from tests.support.programs import Program
 from tests.support.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -76,7 +75,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Serve
 
 @pytest.fixture(scope="session")
 def template(servers: embedded.Servers) -> str:
-    """A migrated database whose clock the tests can move; each test gets a copy."""
+    """A migrated database whose clock the tests can move."""
     admin(servers, "create database hms_template")
     url = sibling(servers, "hms_template")
     migrate.upgrade(url)
@@ -93,16 +92,19 @@ def template(servers: embedded.Servers) -> str:
     return "hms_template"
 
 
+@pytest.fixture(scope="session")
+def databases(servers: embedded.Servers, template: str) -> Databases:
+    """Copies of the template, one test after the other."""
+    assert servers.database_url is not None
+    return Databases(servers.database_url, template)
+
+
 @pytest.fixture
-def database(servers: embedded.Servers, template: str) -> Iterator[str]:
+def database(databases: Databases) -> Iterator[str]:
     """The URL of a migrated, empty database."""
-    name = f"hms_{uuid.uuid4().hex[:12]}"
-    # Files are copied, since writing each page to the log as well takes five times as long.
-    admin(servers, f"create database {name} template {template} strategy file_copy")
-    url = sibling(servers, name)
-    yield url
-    ledger_connections.engine(url).dispose()
-    drop(servers, name)
+    with databases.lent() as url:
+        yield url
+        ledger_connections.engine(url).dispose()
 
 
 @pytest.fixture
@@ -174,25 +176,19 @@ class Crew:
             "HMS_LOG_LEVEL": "INFO",
             "PYTHONPATH": str(RECIPES.parent.parent),
         }
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Program] = []
 
-    def start(self, name: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, *arguments: str, **environment: str) -> Program:
         """Start `python {arguments}`, its output in {home}/{name}.log."""
-        with (self.home / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *arguments],
-                env={**self.environment, **environment},
-                stdout=log,
-                stderr=log,
-                cwd=self.home,
-                start_new_session=True,
-            )
+        process = Program(
+            arguments, {**self.environment, **environment}, self.home / f"{name}.log", self.home
+        )
         self.processes.append(process)
         return process
 
     def worker(
         self, name: str = "w", pool: str = "prefork", slots: int = 2, queues: str = "", **environment: str
-    ) -> subprocess.Popen[bytes]:
+    ) -> Program:
         """Start a worker, of these queues only if some are named."""
         command = [
             "-m",
@@ -210,7 +206,7 @@ class Crew:
         ]
         return self.start(name, *command, **environment)
 
-    def dispatcher(self, name: str = "act") -> subprocess.Popen[bytes]:
+    def dispatcher(self, name: str = "act") -> Program:
         """Start a dispatcher."""
         return self.start(name, "-m", "hms_floor", "act", "run")
 
@@ -221,6 +217,8 @@ class Crew:
     def end(self) -> None:
         """End every process that still runs, with all its children."""
         for process in self.processes:
+            # One that has only just started may not lead its session yet.
+            process.kill()
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

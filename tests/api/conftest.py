@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from hms_oms.database import connections as database_connections
 from hms_oms.recipes import recipes, registry
 from hms_oms.runtime.settings import Settings
 from tests.conftest import RECIPES, Crew, admin, drop, sibling, wait_until
+from tests.support.programs import Program
 
 ALL = tuple(Role)
 
@@ -31,7 +31,7 @@ class ApiServer:
 
     url: str
     settings: Settings
-    process: subprocess.Popen[bytes]
+    process: Program
     client: httpx.Client = field(repr=False)
 
     def badge(self, *roles: Role, queues: Sequence[str] = ("*",), actor: str = "ann") -> str:

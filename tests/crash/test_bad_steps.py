@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import RECIPES, Crew, wait_until
 from tests.crash.test_crashes import effects, executions, facts, held_lock, running, status
+from tests.support.programs import Program
 from tests.workers.test_running import ended, order
 
 
@@ -31,7 +31,7 @@ class Kept:
     """A worker that is started again whenever it ends, as `hms up` does it."""
 
     def __init__(self, crew: Crew, **options: object) -> None:
-        self._start: Callable[[], subprocess.Popen[bytes]] = lambda: crew.worker("kept", **options)  # type: ignore[arg-type]
+        self._start: Callable[[], Program] = lambda: crew.worker("kept", **options)  # type: ignore[arg-type]
         self.process = self._start()
         self.codes: list[int] = []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from tests.conftest import Crew, wait_until
 from tests.provider import faults
 from tests.provider.driver import Provider
 from tests.provider.storm import LABEL
+from tests.support.programs import Program
 
 FIRST, PHONE, LAST = "+12025550141", "+12025550142", "+12025550143"
 BODY = "Queue farm-grant: 3 jobs are late, the first since 09:31. Reply ACK K7 #K7"
@@ -43,12 +43,12 @@ class Ops:
         self.crew, self.engine, self.provider = crew, engine, provider
         self._forward = forward
 
-    def start(self, name: str, program: str | None = None) -> subprocess.Popen[bytes]:
+    def start(self, name: str, program: str | None = None) -> Program:
         """Start a process that leads or stands by."""
         command = ("-m", "hms_floor", "ops", "run") if program is None else ("-c", program)
         return self.crew.start(name, *command, **self.provider.environment())
 
-    def pair(self, program: str | None = None) -> subprocess.Popen[bytes]:
+    def pair(self, program: str | None = None) -> Program:
         """Start one that leads, and another one that stands by; returns the first.
 
         The leader has sent a page before, so that what it executes from here on is prepared already.
@@ -97,7 +97,7 @@ class Ops:
             )
         )
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: Program) -> None:
         """SIGKILL."""
         os.kill(process.pid, signal.SIGKILL)
         process.wait()

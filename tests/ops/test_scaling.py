@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from hms_ops.forecast import scaling
@@ -83,6 +83,7 @@ def test_the_number_is_always_usable(load: Load) -> None:
 
 
 @given(lines.filter(bool), some.floats(0.01, 1), some.integers(0, 20))
+@example([(5e-324, 1), (62 / 42, 24)], 1.0, 0)
 def test_a_crew_of_that_size_holds_what_can_be_held(line: Minutes, per_slot: float, present: int) -> None:
     """Deadlines that new workers can meet are met in the time that is aimed at."""
     number = slots(Load(due(*line), 0, present, per_slot), NOW)
@@ -93,7 +94,10 @@ def test_a_crew_of_that_size_holds_what_can_be_held(line: Minutes, per_slot: flo
         aimed = scaling.AIM * 60 * minutes
         if minutes <= 0 or aimed < READY_SECONDS + 2 / per_slot:
             continue
-        due_by_then = sum(each for at, each in line if 0 < at <= minutes)
+        # A deadline that is less than a microsecond away is now.
+        due_by_then = sum(
+            each for at, each in line if timedelta(0) < timedelta(minutes=at) <= timedelta(minutes=minutes)
+        )
         early = min(present, number) * per_slot * READY_SECONDS
         done = early + number * per_slot * (aimed - READY_SECONDS) if number < jobs else inf
         assert done + 1e-3 >= due_by_then

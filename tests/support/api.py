@@ -1,16 +1,13 @@
-"""An API of its own: the real server as a process, forked from one that has imported it already."""
+"""An API of its own: the real server as a process."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import socket
-import sys
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
@@ -19,9 +16,7 @@ from hms_floor.auth import tokens
 from hms_oms.runtime import settings
 from hms_oms.runtime.settings import Settings
 from tests.conftest import RECIPES, wait_until
-
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["hms_floor.serve", "hms_floor.api.app", "hms_floor.pages.mount"])
+from tests.support.programs import Program
 
 
 @dataclass
@@ -30,7 +25,7 @@ class RunningApi:
 
     url: str
     settings: Settings
-    process: BaseProcess
+    process: Program
 
     def badge(self, *roles: str, actor: str = "ann@example.gov", queues: Sequence[str] = ()) -> str:
         """A badge with these roles."""
@@ -66,19 +61,19 @@ def standing(
     configured = settings.load(environment)
     home.mkdir(mode=0o700, exist_ok=True)
     log = home / "floor.log"
-    process = _FORKS.Process(target=_run, args=(environment, log))
-    process.start()
+    process = Program(["-m", "hms_floor", "floor", "run"], environment, log, home, clean=True)
     url = f"http://127.0.0.1:{configured.floor_port}"
     try:
-        wait_until(lambda: _answers(url) or not process.is_alive(), "the API to open")
-        assert process.is_alive(), log.read_text()
+        wait_until(lambda: _answers(url) or process.poll() is not None, "the API to open")
+        assert process.poll() is None, log.read_text()
         yield RunningApi(url, configured, process)
     finally:
         process.terminate()
-        process.join(10)
-        if process.is_alive():
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
             process.kill()
-            process.join()
+            process.wait()
 
 
 def free_port() -> int:
@@ -93,17 +88,3 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/livez", trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def _run(environment: dict[str, str], log: Path) -> None:
-    """Be `hms floor run`."""
-    from hms_floor.cli import main
-
-    # The server ends by the signal that it was sent; semaphores are given back by those who exit.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    os.environ.clear()
-    os.environ.update(environment)
-    with log.open("ab", buffering=0) as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    main(["floor", "run"], prog_name="hms")

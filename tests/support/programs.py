@@ -1,0 +1,138 @@
+"""Programs of ours as real processes, forked from one that has imported the libraries already.
+
+To start Python and to import a task queue or a web framework takes a second or two of a core; a fork of a
+process that has done so takes none, and is as much a process as any: it has a number, a session and sockets
+of its own, and can be killed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+#: What our programs import, as far as it does not look at the environment.
+_LIBRARIES = (
+    "tests.support.programs",
+    "anyio._backends._asyncio",
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.fixups.django",
+    "celery.app.events",
+    "celery.app.log",
+    "celery.concurrency.prefork",
+    "celery.concurrency.solo",
+    "celery.concurrency.thread",
+    "celery.events.dispatcher",
+    "celery.loaders.app",
+    "celery.worker.consumer.consumer",
+    "celery.worker.worker",
+    "hms_act.dispatcher",
+    "hms_floor.api.app",
+    "hms_floor.cli.installation.daemons",
+    "hms_floor.pages.all_pages",
+    "hms_floor.pages.mount",
+    "hms_floor.serve",
+    "hms_ops.daemon",
+    "kombu.transport.redis",
+    "structlog",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+    "workers.step",
+    "workers.task",
+)
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(list(_LIBRARIES))
+
+
+class Program:
+    """A process that runs `python {arguments}`; it is held as a `subprocess.Popen` is.
+
+    Its output is added to `log`. With `clean` SIGTERM has it exit, rather than end it as a signal does.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path,
+        *,
+        clean: bool = False,
+    ) -> None:
+        self.args = list(arguments)
+        # What it says can be read from now on.
+        log.touch()
+        self._process = _forks.Process(target=_run, args=(self.args, dict(environment), log, folder, clean))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """How it has ended; the negated number of a signal that ended it; None while it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The same."""
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises subprocess.TimeoutExpired after so many seconds."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send it SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(arguments: list[str], environment: dict[str, str], log: Path, folder: Path, clean: bool) -> None:
+    """Be `python {arguments}`."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    with log.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    if clean:
+        # The server ends by the signal that it was sent; semaphores are given back by those who exit.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    sys.path[:0] = [str(folder), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    kind, program, *words = arguments
+    try:
+        if kind == "-m":
+            sys.argv = [program, *words]
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = [kind, *words]
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(program, "<string>", "exec"), main.__dict__)
+    finally:
+        # A fork is ended without what was registered for the end.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
