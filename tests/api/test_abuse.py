@@ -38,6 +38,7 @@ def status(answer: bytes) -> int:
     return int(answer[9:12])
 
 
+@pytest.mark.drill
 def test_heads_that_never_end_are_hung_up_on(api_server: ApiServer) -> None:
     """Fifty connections that send a line now and then are told 408, while others are served."""
     lines = [api_server.connect(30.0) for _ in range(50)]
@@ -66,6 +67,7 @@ def test_heads_that_never_end_are_hung_up_on(api_server: ApiServer) -> None:
             line.close()
 
 
+@pytest.mark.drill
 def test_a_body_that_drips_is_ended(api_server: ApiServer) -> None:
     """A JSON body has some seconds to come, however it drips."""
     with api_server.connect(30.0) as line:

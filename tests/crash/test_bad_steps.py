@@ -58,7 +58,14 @@ def test_a_step_that_ends_its_process_fails_no_other(crew: Crew, engine: sa.Engi
     assert error == {"type": "WorkerLost", "message": "3 workers were lost in step pick"}
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        pytest.param("prefork", marks=pytest.mark.drill),
+        "threads",
+        pytest.param("solo", marks=pytest.mark.drill),
+    ],
+)
 def test_a_step_past_its_limit_fails_as_that(crew: Crew, engine: sa.Engine, brief: Recipe, pool: str) -> None:
     """With one attempt it has one run and one failure, called by its name; no worker was lost."""
     job = order(engine, brief, 1, pick={"spin": 60})
@@ -74,6 +81,7 @@ def test_a_step_past_its_limit_fails_as_that(crew: Crew, engine: sa.Engine, brie
     assert worker.poll() is None
 
 
+@pytest.mark.drill
 def test_a_step_that_heeds_nothing_ends_with_its_process(
     crew: Crew, engine: sa.Engine, brief: Recipe
 ) -> None:
@@ -93,6 +101,7 @@ def test_a_step_that_heeds_nothing_ends_with_its_process(
     assert executions(engine)[(hung, "pick")] == 1
 
 
+@pytest.mark.drill
 def test_a_step_that_holds_the_interpreter_is_not_lost(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
     """For seven seconds no other thread of the worker runs, and its step is still not taken from it."""
     job = order(engine, shop, 1, pick={"hold_interpreter": 7})
@@ -103,6 +112,7 @@ def test_a_step_that_holds_the_interpreter_is_not_lost(crew: Crew, engine: sa.En
     assert executions(engine)[(job, "pick")] == 1
 
 
+@pytest.mark.drill
 def test_a_worker_that_is_not_heard_claims_nothing(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
     """With its heartbeats stopped a worker leaves the jobs to others and ends; none of them fails."""
     crew.dispatcher()
@@ -122,6 +132,7 @@ def test_a_worker_that_is_not_heard_claims_nothing(crew: Crew, engine: sa.Engine
     assert set(executions(engine).values()) == {1}
 
 
+@pytest.mark.drill
 def test_a_killed_heartbeat_process_is_started_again(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
     """Nothing is lost, and nothing runs twice."""
     crew.dispatcher()
@@ -134,6 +145,7 @@ def test_a_killed_heartbeat_process_is_started_again(crew: Crew, engine: sa.Engi
     assert worker.poll() is None
 
 
+@pytest.mark.drill
 def test_workers_that_look_alike_are_told_apart(
     crew: Crew, engine: sa.Engine, shop: Recipe, tmp_path: Path
 ) -> None:
@@ -188,6 +200,7 @@ def test_a_jump_of_the_clock_runs_no_step_twice(
     assert executions(engine)[(job, "pick")] == 1
 
 
+@pytest.mark.drill
 def test_errors_while_reporting_are_nobody_s_failure(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
     """Statements are cancelled and sessions ended while steps report: all is done, with one effect each."""
     crew.dispatcher()

@@ -103,6 +103,7 @@ def test_a_pool_child_dies_in_a_step(crew: Crew, engine: sa.Engine, shop: Recipe
     assert (event_log[lost].at - event_log[lost - 1].at).total_seconds() < 5
 
 
+@pytest.mark.drill
 def test_worker_dies_between_completion_and_the_next_message(crew: Crew, engine: sa.Engine) -> None:
     """A completed step whose successor was never published is not run again; its successor is."""
     job = order(engine, recipes.load_folder(RECIPES)["shop:relay:v1"], 1)
@@ -161,6 +162,7 @@ def test_redis_loses_everything(crew: Crew, engine: sa.Engine, shop: Recipe, bro
     assert set(executions(engine).values()) == {1}
 
 
+@pytest.mark.drill
 def test_a_late_worker_changes_nothing(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
     """A worker stopped past its beats loses its step; when it wakes, its report is refused."""
     crew.dispatcher()

@@ -49,7 +49,14 @@ def direct(server: str) -> Iterator[str]:
     connections.engine(url).dispose()
 
 
-@pytest.mark.parametrize(("mode", "applications"), [("transaction", 300), ("session", 40)])
+@pytest.mark.parametrize(
+    ("mode", "applications"),
+    [
+        ("transaction", 60),
+        pytest.param("transaction", 600, marks=pytest.mark.drill),
+        pytest.param("session", 60, marks=pytest.mark.drill),
+    ],
+)
 def test_a_cycle_through_a_pooler(
     direct: str, broker: str, tmp_path: Path, mode: str, applications: int
 ) -> None:

@@ -29,6 +29,7 @@ def rights() -> str:
     return " ".join([*(each.replace("QUEUE", queue) for queue in queues), *rest.split()])
 
 
+@pytest.mark.drill
 def test_a_cycle_with_the_least_rights(crew: Crew, engine: sa.Engine, tmp_path: Path) -> None:
     """All programs sign in as this user; nothing is refused it, and the default user is closed."""
     lines = f"user default off\nuser hms on >secret {rights()}\nuser admin on >secret ~* &* +@all\n"

@@ -237,6 +237,7 @@ def test_a_termination_while_work_is_done_ends_the_floor(
     assert event_log(tmp_path)[-1] == "tiny"
 
 
+@pytest.mark.drill
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 def test_a_killed_floor_leaves_no_process_and_can_be_started_again(
     tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]

@@ -198,6 +198,7 @@ def test_killed_before_the_attempt_is_committed(ops: Ops) -> None:
     assert len(ops.provider.requests()) == 3
 
 
+@pytest.mark.drill
 def test_killed_while_the_server_commits_the_attempt(ops: Ops) -> None:
     """The attempt is on record though nobody was left to make it: one text, which says that it may be two."""
     first = ops.pair()
@@ -210,6 +211,7 @@ def test_killed_while_the_server_commits_the_attempt(ops: Ops) -> None:
     ops.delivered(BODY + LABEL)
 
 
+@pytest.mark.drill
 def test_killed_before_the_provider_reads(ops: Ops) -> None:
     """The request was on its way and is lost: it is not in the list, and goes again."""
     first = ops.pair()
@@ -223,7 +225,7 @@ def test_killed_before_the_provider_reads(ops: Ops) -> None:
     ops.delivered(BODY + LABEL)
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, pytest.param(False, marks=pytest.mark.drill)])
 def test_killed_before_the_answer(ops: Ops, there: bool) -> None:
     """The text is out: the list tells the next one, and only where there is none does a second one go."""
     first = ops.pair()
@@ -238,7 +240,7 @@ def test_killed_before_the_answer(ops: Ops, there: bool) -> None:
     ops.delivered(*([BODY] if there else [BODY, BODY + LABEL]))
 
 
-@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize("cut", [True, pytest.param(False, marks=pytest.mark.drill)])
 def test_killed_before_the_answer_is_committed(ops: Ops, cut: bool) -> None:
     """The answer had come and was being recorded: whether the server still does so or not, one text."""
     first = ops.pair()
@@ -256,6 +258,7 @@ def test_killed_before_the_answer_is_committed(ops: Ops, cut: bool) -> None:
     ops.delivered(BODY)
 
 
+@pytest.mark.drill
 def test_killed_while_it_asks(ops: Ops) -> None:
     """The answer was lost, and anyone who asked the list is killed: the next one asks again."""
     first = ops.pair()
@@ -282,6 +285,7 @@ def test_told_to_stop_before_the_answer(ops: Ops) -> None:
     ops.delivered(BODY)
 
 
+@pytest.mark.drill
 def test_stopped_though_no_answer_comes(ops: Ops) -> None:
     """The wait has an end; what was in the air is found by the next one when its lease is over."""
     first = ops.pair()
@@ -296,6 +300,7 @@ def test_stopped_though_no_answer_comes(ops: Ops) -> None:
     ops.delivered(BODY)
 
 
+@pytest.mark.drill
 def test_the_answer_outlives_the_connection(ops: Ops) -> None:
     """The database goes away while a request is in the air: its answer is recorded when it is back."""
     ops.start("first")
@@ -323,6 +328,7 @@ def test_two_daemons(ops: Ops) -> None:
     assert sorted(text.to for text in ops.provider.handsets()) == [*phones, LAST]
 
 
+@pytest.mark.drill
 def test_paused_for_a_moment(ops: Ops) -> None:
     """A leader that wakes before its lease has run out goes on, nobody takes over, and the page went once."""
     first = ops.pair()
@@ -354,6 +360,7 @@ def test_paused_past_its_lease(ops: Ops) -> None:
     ops.delivered(BODY)
 
 
+@pytest.mark.drill
 def test_paused_before_it_writes(ops: Ops) -> None:
     """One that wakes after another has sent its page in its stead does not write a byte of it any more."""
     first = ops.pair(HASTY)

@@ -6,6 +6,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
@@ -37,6 +38,7 @@ class Eyes:
         return self.snapshot
 
 
+@pytest.mark.drill
 def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
     crew: Crew, engine: sa.Engine, shop: Recipe, database: str, broker: str, tmp_path: Path
 ) -> None:

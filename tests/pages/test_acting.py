@@ -73,6 +73,7 @@ def type_slowly(page: Page, words: str) -> None:
     page.keyboard.type(words[len(words) // 2 :])
 
 
+@pytest.mark.drill
 def test_an_incident_is_acknowledged_on_its_page_while_jobs_go_late(
     visit: Visit, floor: Floor, burning: Any
 ) -> None:

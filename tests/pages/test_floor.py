@@ -88,6 +88,7 @@ def test_a_file_with_nothing_new_says_so(visit: Visit, floor: Floor) -> None:
     expect(page.get_by_label("Preview")).to_have_count(0)
 
 
+@pytest.mark.drill
 def test_the_light_turns_amber_and_red_and_green_again(visit: Visit, floor: Floor) -> None:
     """A throttled queue is at risk, then broken; its incident is acknowledged; in the end it holds again."""
     page = visit("/floor/", Role.ONCALL)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import Floor
@@ -30,6 +31,7 @@ def frozen(floor: Floor, name: str) -> Iterator[None]:
             process.resume()
 
 
+@pytest.mark.drill
 def test_every_page_says_that_the_ledger_is_frozen(visit: Visit, floor: Floor) -> None:
     """The age of the numbers turns amber, with words; a dialog waits in words, and tells what came of it."""
     pages = {path: visit(f"/floor/{path}") for path in PATHS}

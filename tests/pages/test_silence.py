@@ -65,6 +65,7 @@ def opened(browser: Browser, api_server: RunningApi, path: str) -> Page:
     return page
 
 
+@pytest.mark.drill
 def test_what_is_silent_stands_on_every_page_until_it_is_over(
     browser: Browser, api_server: RunningApi, own: embedded.Servers
 ) -> None:
