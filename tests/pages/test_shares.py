@@ -94,7 +94,7 @@ def hms(api_server: RunningApi, *words: str) -> str:
     """What the command line prints."""
     done = subprocess.run(
         [sys.executable, "-m", "hms_floor", *words],
-        env={**api_server.environment(api_server.badge("manager")), "NO_COLOR": "1"},
+        env={**api_server.environment(api_server.badge("manager")), "NO_COLOR": "1", "COLUMNS": "240"},
         capture_output=True,
         text=True,
         timeout=60,
