@@ -139,6 +139,10 @@ def test_people_say_and_do_something(api_server: ApiServer, engine: sa.Engine, i
     assert (
         api_server.ask("POST", "/queues/shop/limit", {"startsPerMinute": -1}, Role.MANAGER).status_code == 422
     )
+    # What only asks, or tries, is nothing that was done.
+    assert api_server.ask("POST", "/queues/shop/limit", {}, Role.MANAGER).json()["startsPerMinute"] == 60
+    tried = {"minutes": 5, "dryRun": True}
+    assert api_server.ask("PUT", "/queues/shop/sla", tried, Role.MANAGER).status_code == 200
     found = api_server.get("/incidents/K7", Role.VIEWER)
     assert (found["timeline"][-1]["kind"], found["timeline"][-1]["detail"]) == (
         "comment",

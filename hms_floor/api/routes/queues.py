@@ -87,7 +87,7 @@ def resume(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned 
 
 @router.post("/queues/{queue}/limit")
 def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.Limits) -> QueueLimits:
-    """Limit the window of a queue, and its starts a minute."""
+    """Limit the window of a queue, and its starts a minute; tell what holds if neither is given."""
     given = wanted.model_fields_set
     with app_state.writing() as connection:
         found = commands.limits(connection, queue)
@@ -97,7 +97,8 @@ def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.L
         with queue_changes.keep(connection, "limit", queue, who=who.actor) as kept:
             if commands.Limits(window, starts) != found:
                 commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
-        audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
+        if given - {"reason"}:  # who only asks what holds has changed nothing
+            audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
         undo = visible.undo(connection, kept.change)
     return QueueLimits(queue, window, starts, undo)
 

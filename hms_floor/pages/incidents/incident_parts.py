@@ -169,6 +169,7 @@ def people(actions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, st
 
 def _action(each: Mapping[str, Any]) -> str:
     given = {name: value for name, value in (each["detail"] or {}).items() if value is not None}
+    given.pop("dryRun", None)
     detail = ", ".join(f"{_FIELDS.get(name, name)} {value}" for name, value in given.items())
     return f"{each['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
 
