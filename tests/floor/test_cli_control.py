@@ -265,10 +265,13 @@ def test_a_queue_is_paused_limited_and_resumed(
     assert paused.pop("undo")["seconds"] > 25
     assert paused == {"queue": "shop", "status": "paused", "recalled": 2}
     assert "harvest" in hms("queue", "list").stdout
-    assert hms("queue", "resume", "shop").stdout == "shop goes on.\n"
+    assert hms("queue", "resume", "shop", "--reason", "mown").stdout == "shop goes on.\n"
     assert hms("queue", "pause", "nowhere").returncode == 4
 
-    hms("queue", "limit", "shop", "--window", "0", "--per-minute", "30")
+    hms("queue", "limit", "shop", "--window", "0", "--per-minute", "30", "--reason", "frost")
+    with engine.connect() as connection:
+        reasons = connection.scalars(sa.text("select reason from oms.audit order by id")).all()
+    assert [each for each in reasons if each][-3:] == ["harvest", "mown", "frost"]
     limited = told(hms("queue", "limit", "shop", "--window", "none", "--json"))
     assert limited.items() >= {"queue": "shop", "window": None, "startsPerMinute": 30}.items()
     assert hms("queue", "limit", "shop", "--per-minute", "0").returncode == 2

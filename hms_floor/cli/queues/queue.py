@@ -110,14 +110,15 @@ def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
 
 @queue.command("resume")
 @click.argument("queue_name", metavar="QUEUE")
+@click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
 @show.json_option
-def resume(queue_name: str, as_json: bool) -> None:
+def resume(queue_name: str, reason: str | None, as_json: bool) -> None:
     """Go on with a QUEUE that is paused.
 
     \b
     Example:  hms queue resume farm-grant
     """
-    found = api_client.act().resume(queue_name)
+    found = api_client.act().resume(queue_name, reason=reason)
     if as_json:
         show.print_json(document(found))
     else:
@@ -129,11 +130,13 @@ def resume(queue_name: str, as_json: bool) -> None:
 @click.argument("queue_name", metavar="QUEUE")
 @click.option("--window", type=Limit(0), help="How many jobs may stand in front of the workers.")
 @click.option("--per-minute", type=Limit(1), help="How many jobs may start in a minute.")
+@click.option("--reason", metavar="TEXT", help="Why, for the incident that it may cause.")
 @show.json_option
 def limit(
     queue_name: str,
     window: int | Literal["none"] | None,
     per_minute: int | Literal["none"] | None,
+    reason: str | None,
     as_json: bool,
 ) -> None:
     """Limit the window of QUEUE and its starts a minute; show the limits where none is given.
@@ -141,9 +144,11 @@ def limit(
     A limit that is not named stays as it is; none takes it away.
 
     \b
-    Example:  hms queue limit farm-grant --per-minute 600 --window none
+    Example:  hms queue limit farm-grant --per-minute 600 --reason "the county's server is slow today"
     """
-    found = api_client.act().limit(queue_name, window=_limit(window), starts_per_minute=_limit(per_minute))
+    found = api_client.act().limit(
+        queue_name, window=_limit(window), starts_per_minute=_limit(per_minute), reason=reason
+    )
     if as_json:
         show.print_json(document(found))
         return
