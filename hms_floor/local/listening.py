@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((raw, port), family=family, backlog=1024, dualstack_ipv6=_both(raw))
     except OSError as error:
-        fault = f"HMS_FLOOR_HOST, HMS_FLOOR_PORT: {host} port {port} cannot be used: {error.strerror}"
+        # The words of the error itself say the address once more.
+        why = os.strerror(error.errno or 0)
+        fault = f"HMS_FLOOR_HOST, HMS_FLOOR_PORT: {host} port {port} cannot be used: {why}"
         raise ConfigError([fault]) from None
 
 
