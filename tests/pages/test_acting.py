@@ -199,6 +199,7 @@ def test_what_was_done_is_undone_from_the_toast(visit: Visit, floor: Floor) -> N
         page.get_by_role("button", name="Cancel", exact=True).click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("button")).to_have_text(["Cancel jobs", "Keep them"])
+        expect(dialog.locator(".said + .row")).to_be_visible()
         dialog.get_by_role("button", name="Cancel jobs").click()
         toast = page.locator(".undo")
         expect(toast.get_by_text("Cancel: 1 of 1 changed.")).to_be_visible()

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_floor.pages import capacity
+from hms_floor.pages.incidents import oncall
 from hms_floor.pages.parts import charts, history
 from hms_floor.presentation import overview
 from hms_floor.presentation.overview import Card
@@ -147,6 +148,19 @@ def test_an_axis_of_times_has_whole_steps(most: float, end: float, step: float) 
     """Minutes and hours as people divide them, and no more than four of them."""
     assert charts.spans_axis([[(0.0, None), (1.0, most)]]) == {"max": end, "interval": step}
     assert charts.spans_axis([[], [(0.0, None)]]) == {}
+
+
+def test_a_chart_without_a_point_says_so() -> None:
+    """An empty frame looks broken; a line at nought is a line."""
+    for empty in ({}, {"done": []}, {"done": [(0.0, None)]}):
+        assert charts.nothing(empty)["title"]["text"] == "nothing to show yet"
+    assert charts.nothing({"due": [], "done": [(0.0, 0.0)]}) == {}
+
+
+def test_a_step_that_reaches_nobody_says_so() -> None:
+    """The page of who is on call has no empty cell."""
+    now = [{"afterMinutes": 0.0, "recipients": []}, {"afterMinutes": 10.0, "recipients": ["ada", "bo"]}]
+    assert oncall.steps(now) == [("0 min", "nobody: no shift covers this hour"), ("10 min", "ada, bo")]
 
 
 def test_capacity_is_drawn_as_far_as_the_demand() -> None:

@@ -41,7 +41,7 @@ class NewCycle:
         what = "or drop it here: CSV or NDJSON, one application a line. Nothing is started before you say so."
         upload_area.place("Choose a file", what, _ENDS, self._take)
         self._said = ui.label("").props('aria-live="polite"')
-        self._body = ui.element("div")
+        self._body = ui.element("div").classes("stack")
 
     async def _take(self, event: events.UploadEventArguments) -> None:
         name = event.file.name

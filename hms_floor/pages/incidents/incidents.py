@@ -25,10 +25,10 @@ from hms_floor.pages.session import Visitor
 
 #: How often they are looked at, in seconds.
 LOOK_SECONDS = 2.0
-#: What can be done to an incident: the route's verb, its title, and what it does ...
+#: What can be done to an incident: the route's verb, its title, what it does, what is asked ...
 _ACTIONS = {
-    "ack": ("Acknowledge", "No more texts about it while somebody works on it."),
-    "resolve": ("Resolve", "It is over, whatever is measured."),
+    "ack": ("Acknowledge", "No more texts about it while somebody works on it.", "What is being done?"),
+    "resolve": ("Resolve", "It is over, whatever is measured.", "What was done?"),
 }
 #: ... and in which states.
 _ACTS_ON = {"ack": ("open",), "resolve": ("open", "acknowledged")}
@@ -128,9 +128,9 @@ class _Incident:
                 self._state = Light()
             with ui.element("div").classes("row"):
                 if self._visitor.may(Role.ONCALL, Role.MANAGER):
-                    for verb, (title, effect) in _ACTIONS.items():
+                    for verb, (title, effect, question) in _ACTIONS.items():
                         self._actions[verb] = ui.button(
-                            title, on_click=partial(self._ask, verb, title, effect)
+                            title, on_click=partial(self._ask, verb, title, effect, question)
                         )
                         self._actions[verb].props("outline dense")
                 self._comments = Comments(self._visitor)
@@ -168,10 +168,10 @@ class _Incident:
         if document["lateJobs"]:
             await self._jobs.show(document["id"])
 
-    def _ask(self, verb: str, title: str, effect: str) -> None:
+    def _ask(self, verb: str, title: str, effect: str, question: str) -> None:
         name, path = _name(self._document), f"/incidents/{self._document['id']}/{verb}"
         with Dialog(f"{title} {name}", effect) as dialog:
-            reason = dialog.text("What is being done?")
+            reason = dialog.text(question)
 
             async def act() -> str:
                 await self._visitor.ask.post(path, {"reason": reason.value} if reason.value else {})

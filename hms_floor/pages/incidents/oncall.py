@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import events, ui
@@ -37,10 +38,7 @@ async def oncall(request: Request) -> None:
             if found["now"]:
                 html.table(
                     ("After", "Who is texted"),
-                    [
-                        (f"{rung['afterMinutes']:g} min", ", ".join(rung["recipients"]))
-                        for rung in found["now"]
-                    ],
+                    steps(found["now"]),
                     caption="The escalation policy as it stands now",
                 )
             else:
@@ -57,6 +55,17 @@ async def oncall(request: Request) -> None:
             _document(found["document"])
             if visitor.may(Role.MANAGER):
                 _upload(visitor)
+
+
+def steps(now: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The steps of the policy as they stand now, as rows of a table: one that reaches nobody says so."""
+    return [
+        (
+            f"{step['afterMinutes']:g} min",
+            ", ".join(step["recipients"]) or "nobody: no shift covers this hour",
+        )
+        for step in now
+    ]
 
 
 def _coverage(found: dict[str, Any]) -> None:
@@ -81,10 +90,10 @@ def _coverage(found: dict[str, Any]) -> None:
 def _document(document: dict[str, Any]) -> None:
     recipients = [(name, phone) for name, phone in document.get("recipients", {}).items()]
     html.table(("Recipient", "Phone"), recipients, caption="Recipients")
-    steps = [
+    policy = [
         (f"{step['after_minutes']:g} min", ", ".join(step["notify"])) for step in document.get("steps", [])
     ]
-    html.table(("Step after", "Notifies"), steps, caption="Steps")
+    html.table(("Step after", "Notifies"), policy, caption="Steps")
     shifts = [
         (
             shift["name"],

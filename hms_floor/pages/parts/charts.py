@@ -17,6 +17,15 @@ Points = Sequence[tuple[float, float | None]]
 BLUE, ORANGE, GREEN, RED, GREY = "#3d8bd4", "#e08a1e", "#2f9e66", "#d9534a", "#8b97a3"
 #: Readable on both papers.
 _INK = "#76828e"
+#: What stands in a chart that has no point yet: an empty frame looks broken.
+_NOTHING = {
+    "title": {
+        "text": "nothing to show yet",
+        "left": "center",
+        "top": "middle",
+        "textStyle": {"color": _INK, "fontSize": 13, "fontWeight": "normal"},
+    }
+}
 
 
 def lines(
@@ -62,6 +71,7 @@ def lines(
         "legend": {"show": not small and len(series) > 1, "top": 0, "left": 0, "textStyle": {"color": _INK}},
         "tooltip": {"trigger": "axis", "confine": True, **_SPANS.get(unit, {})},
         "useUTC": True,
+        **({} if small else nothing(series)),
         "xAxis": {
             "type": "time",
             **({"min": reach[0], "max": reach[1]} if reach else {}),
@@ -73,7 +83,7 @@ def lines(
         "yAxis": {
             "type": "value",
             "min": 0,
-            "minInterval": 1 if unit == "jobs" else 0,
+            "minInterval": 0 if unit == "seconds" else 1,
             "splitNumber": 2 if small else 4,
             "axisLabel": {"color": _INK, **_UNITS.get(unit, {})},
             "splitLine": {"lineStyle": {"color": _INK, "opacity": 0.2}},
@@ -81,6 +91,12 @@ def lines(
         },
         "series": drawn,
     }
+
+
+def nothing(series: Mapping[str, Points]) -> dict[str, Any]:
+    """What a chart without any point says of itself."""
+    drawn = any(value is not None for points in series.values() for _, value in points)
+    return {} if drawn else _NOTHING
 
 
 def spans_axis(series: Iterable[Points]) -> dict[str, float]:

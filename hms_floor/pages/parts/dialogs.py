@@ -195,6 +195,8 @@ class Dialog:
 
     def _row(self) -> ui.element:
         if self._buttons is None:
+            # What is said stands above the buttons: it is read before one is pressed.
+            self._said.move(self.body)
             with self.body:
                 self._buttons = ui.element("div").classes("row")
         return self._buttons
