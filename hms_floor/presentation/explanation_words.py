@@ -158,7 +158,7 @@ def _lost(case: Case) -> Iterator[str]:
         often = "once" if len(losses) == 1 else f"{len(losses):,} times, the last time"
         why = (last.detail or {}).get("reason")
         yield (
-            f"It was lost and resumed {often} {format.relative(last.at, found.now)}, in step"
+            f"It was taken back and resumed {often} {format.relative(last.at, found.now)}, in step"
             f" {found.job.steps[last.step]}{f': {why}' if why else ''}."
         )
 

@@ -281,7 +281,7 @@ def test_the_state_of_the_watch_is_told_in_words(hms: Hms, engine: sa.Engine) ->
     beat(engine, "ops", failed_rules=[], sender_is_local=True)
     beat(engine, "pager", sender="log", fault=None)
     page = told(hms("ops", "status"))
-    assert "all is well" in page
+    assert "nothing has failed" in page
     assert "Nobody real is on call: no on-call document is set." in page
     assert "handset.log" in page
     assert "[]" not in page

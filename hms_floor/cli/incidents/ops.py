@@ -167,7 +167,7 @@ def _life(beat: Pulse) -> tuple[Text, str]:
 def _said(beat: Pulse) -> Text:
     """What a duty says of itself, in words."""
     told = Text(", ").join(_sentences(beat))
-    return told if told.plain or beat.age_seconds is None else Text("all is well")
+    return told if told.plain or beat.age_seconds is None else Text("nothing has failed")
 
 
 def _sentences(beat: Pulse) -> Iterator[Text]:
