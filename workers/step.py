@@ -7,9 +7,9 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from hms_oms.database.connections import RawConnection
+from hms_oms.jobs.ledger import plain
 from hms_oms.jobs.outcomes import Done
-from hms_oms.jobs.records import Claimed
-from hms_oms.messages import outbox
+from hms_oms.jobs.records import Claimed, StepText
 
 StepResult = Done | Mapping[str, Any] | None
 StepFunction = Callable[["StepRun"], StepResult]
@@ -45,7 +45,7 @@ class StepRun:
         self.office = office
         self._effects = effects
         self._connection: RawConnection | None = None
-        self._texts = 0
+        self._texts: list[StepText] = []
 
     @property
     def job(self) -> int:
@@ -87,18 +87,21 @@ class StepRun:
         """Whether the step has asked for its connection."""
         return self._connection is not None
 
+    @property
+    def texts(self) -> tuple[StepText, ...]:
+        """What is to be sent when the step is complete."""
+        return tuple(self._texts)
+
     def forget_effects(self) -> None:
         """Have the step reported without effects, after they were undone."""
         self._connection = None
+        self._texts.clear()
 
     def text(self, phone: str, body: str) -> None:
-        """Have a text sent, once, when and only when this step is complete."""
-        self._texts += 1
-        outbox.put(
-            self.connection,
-            token=f"{self.token}.{self._texts}",
-            job=self.job,
-            kind="applicant",
-            recipient=phone,
-            body=body,
-        )
+        """Have a text sent, once, when and only when this step is complete.
+
+        Raises ValueError for characters that cannot be kept.
+        """
+        if plain(phone) != phone or plain(body) != body:
+            raise ValueError("the text holds characters that the ledger cannot keep")
+        self._texts.append(StepText(f"{self.token}.{len(self._texts) + 1}", phone, body))

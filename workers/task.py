@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
@@ -74,7 +75,7 @@ class StepTask(Task):
         try:
             with limited(claimed.ticket, limit):
                 returned = self.function(run)
-            completion = _completion(claimed, recipe, returned)
+            completion = replace(_completion(claimed, recipe, returned), texts=run.texts)
         except Reject as rejection:
             _undo(here, run)
             completion = Completion(claimed.ticket, "null", outcome=ledger.plain(rejection.reason))

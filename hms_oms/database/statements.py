@@ -38,7 +38,9 @@ def run(connection: Connection, name: str, parameters: Mapping[str, Any]) -> Seq
     return result.mappings().all() if result.returns_rows else []
 
 
-def run_raw(connection: RawConnection, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+def run_raw(
+    connection: RawConnection, name: str, parameters: Mapping[str, Any], package: str = "hms_oms"
+) -> list[dict[str, Any]]:
     """Run a statement on a raw connection and return its rows.
 
     It is planned once per connection, which saves about half of its time; at a pooler each time, because what
@@ -47,28 +49,28 @@ def run_raw(connection: RawConnection, name: str, parameters: Mapping[str, Any])
     with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
         known = _prepared.setdefault(connection, set())
         if not connection.pooled and name not in known:
-            cursor.execute(_prepare(name))
+            cursor.execute(_prepare(name, package))
             known.add(name)
         # One message, and one transaction if none is open: the answer is that of the last statement.
-        asked = text(name) if connection.pooled else _execute(name)
+        asked = text(name, package) if connection.pooled else _execute(name, package)
         cursor.execute(connection.preamble + asked, parameters)
         connection.statements += 1
         return [dict(row) for row in cursor.fetchall()]
 
 
 @functools.cache
-def _names(name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_PARAMETER.findall(text(name))))
+def _names(name: str, package: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_PARAMETER.findall(text(name, package))))
 
 
 @functools.cache
-def _prepare(name: str) -> str:
-    places = {parameter: f"${place}" for place, parameter in enumerate(_names(name), start=1)}
-    body = _PARAMETER.sub(lambda found: places[found[1]], text(name)).replace("%%", "%")
+def _prepare(name: str, package: str) -> str:
+    places = {parameter: f"${place}" for place, parameter in enumerate(_names(name, package), start=1)}
+    body = _PARAMETER.sub(lambda found: places[found[1]], text(name, package)).replace("%%", "%")
     return f"prepare hms_{name} as\n{body}"
 
 
 @functools.cache
-def _execute(name: str) -> str:
-    arguments = ", ".join(f"%({parameter})s" for parameter in _names(name))
+def _execute(name: str, package: str) -> str:
+    arguments = ", ".join(f"%({parameter})s" for parameter in _names(name, package))
     return f"execute hms_{name} ({arguments})" if arguments else f"execute hms_{name}"

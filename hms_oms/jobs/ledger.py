@@ -190,11 +190,12 @@ def advance(
     *,
     heard_within: float | None = None,
 ) -> dict[Ticket, Progress]:
-    """Record steps as done, and claim for `worker` the steps after those that have a lease.
+    """Record steps as done with their texts, and claim for `worker` the steps after those that have a lease.
 
     The answer is where each job stands now, `running` if its next step is claimed, and none where too late.
     With `heard_within` nothing is claimed for a worker whose heartbeat is older than so many seconds.
     """
+    texts = [(report, text) for report in completions for text in report.texts]
     rows = statements.run_raw(
         connection,
         "complete",
@@ -209,6 +210,11 @@ def advance(
             "next_agents": [report.next_agent for report in completions],
             "hand_overs": [report.hand_over for report in completions],
             "leases": [report.lease for report in completions],
+            "text_jobs": [report.ticket.job for report, _ in texts],
+            "text_steps": [report.ticket.step for report, _ in texts],
+            "tokens": [text.token for _, text in texts],
+            "recipients": [text.recipient for _, text in texts],
+            "bodies": [text.body for _, text in texts],
             "worker": worker,
             "heard_within": heard_within,
         },

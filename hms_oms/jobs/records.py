@@ -78,6 +78,15 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class StepText:
+    """A text that is sent when its step is complete; a token is one text, ever."""
+
+    token: str
+    recipient: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """The report that a step is done, and where the job goes next (None: nowhere, it is done).
 
@@ -93,6 +102,7 @@ class Completion:
     next_agent: bool | None = None
     hand_over: bool = False
     lease: float | None = None
+    texts: tuple[StepText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from hms_act.accept import start_job
 from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection, engine
 from hms_oms.jobs.outcomes import Done
-from hms_oms.jobs.records import Claimed
+from hms_oms.jobs.records import Claimed, StepText
 from hms_oms.recipes import counties, recipes
 from tests.conftest import wait_until
 from workers.farm_grant import roster, steps
@@ -159,7 +158,7 @@ def test_loads_stay_even_under_many_workers(database: str, connection: RawConnec
 
     def visit(application: int, county: str) -> None:
         if not hasattr(own, "connection"):
-            own.connection = psycopg2.connect(database)
+            own.connection = connections.connect(database, "hms test", autocommit=False)
         with own.connection:
             assign(own.connection, application=application, job=application, county_fips=county)
 
@@ -182,7 +181,7 @@ def test_loads_stay_even_under_many_workers(database: str, connection: RawConnec
 @pytest.fixture
 def late(database: str) -> Iterator[RawConnection]:
     """A second connection, for a run that comes second; it gives up rather than wait forever."""
-    opened = psycopg2.connect(database, options="-c lock_timeout=10s")
+    opened = connections.connect(database, "hms test", {"lock_timeout": "10s"}, autocommit=False)
     yield opened
     opened.close()
 
@@ -274,13 +273,6 @@ def job(database: str) -> int:
     return started.job.id
 
 
-def outbox(connection: RawConnection) -> list[tuple[int, str, str]]:
-    """Job, recipient and body of each text in the outbox."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute("select job_id, recipient, body from oms.messages order by id")
-        return cursor.fetchall()
-
-
 def test_the_inspect_step_names_the_inspector(connection: RawConnection, job: int) -> None:
     """The step's result says who comes, and its outcome becomes the job's."""
     first = next(inspector for inspector in roster.inspectors() if inspector.state == "19")
@@ -303,38 +295,37 @@ def test_a_whole_number_written_as_a_float_is_the_same_application(
 
 
 def test_an_accepted_applicant_is_told_who_comes(connection: RawConnection, job: int) -> None:
-    """One text, in the transaction of the step, without the applicant's name."""
+    """One text that goes with the completion of the step, without the applicant's name."""
     results = {"validate": {"accepted": True}, "inspect": {"inspector": {"id": 1, "name": "Noé Peña"}}}
+    notifying = run(connection, job, results)
 
-    assert steps.notify(run(connection, job, results)) == {"texted": True, "dialable": True}
-    connection.commit()
+    assert steps.notify(notifying) == {"texted": True, "dialable": True}
 
     body = "Farm grant 219: accepted. Inspector Noé Peña will visit your farm."
-    assert outbox(connection) == [(job, "+13125550123", body)]
+    assert notifying.texts == (StepText(f"job-{job}.2.1", "+13125550123", body),)
+    assert not notifying.has_effects
 
 
 def test_a_rejected_applicant_is_told_why(connection: RawConnection, job: int) -> None:
     """A phone that is valid elsewhere is a reason, and still a phone."""
     results = {"validate": {"accepted": False, "reasons": ["phone", "crop"]}}
 
-    assert steps.notify(run(connection, job, results, phone="+44 20 7946 0018")) == {
-        "texted": True,
-        "dialable": True,
-    }
-    connection.commit()
+    notifying = run(connection, job, results, phone="+44 20 7946 0018")
 
-    ((_, recipient, body),) = outbox(connection)
-    assert recipient == "+442079460018"
-    assert "not a valid US number; the crop is not one we fund" in body
+    assert steps.notify(notifying) == {"texted": True, "dialable": True}
+
+    (text,) = notifying.texts
+    assert text.recipient == "+442079460018"
+    assert "not a valid US number; the crop is not one we fund" in text.body
 
 
 def test_a_number_that_cannot_be_dialled_is_kept_as_written(connection: RawConnection, job: int) -> None:
     """No answer is left out: it stands in the outbox under what the applicant wrote."""
     results = {"validate": {"accepted": False, "reasons": ["phone"]}}
 
-    done = steps.notify(run(connection, job, results, phone="call the neighbours"))
-    connection.commit()
+    notifying = run(connection, job, results, phone="call the neighbours")
 
-    assert done == {"texted": True, "dialable": False}
-    ((_, recipient, _),) = outbox(connection)
-    assert recipient == "call the neighbours"
+    assert steps.notify(notifying) == {"texted": True, "dialable": False}
+
+    (text,) = notifying.texts
+    assert text.recipient == "call the neighbours"

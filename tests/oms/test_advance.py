@@ -12,7 +12,7 @@ from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, workers
 from hms_oms.jobs.outcomes import Done
-from hms_oms.jobs.records import Completion, Progress
+from hms_oms.jobs.records import Completion, Progress, StepText
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import Beat
 from hms_oms.recipes.recipes import Recipe
@@ -189,3 +189,45 @@ def test_a_step_that_was_just_reported_is_not_given_up(
     with engine.begin() as connection:
         commands.cancel(connection, [job], now=True, **WHO)
     assert workers.beat(raw, says) == [running]
+
+
+def texts(engine: sa.Engine) -> list[tuple[int, str, str, str, str]]:
+    """The texts in the outbox."""
+    asked = "select job_id, token, recipient, body, state from oms.messages order by id"
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(asked))]  # type: ignore[misc]
+
+
+def test_texts_are_sent_when_and_only_when_their_step_is_complete(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """In one batch those of a step that is recorded go into the outbox, those of a late one do not."""
+    job, late = begun(engine, raw, shop), order(engine, shop, 2).id
+    text = StepText(f"job-{job}.1.1", "+12025550123", 'it\'s "done" \\ now')
+    other = StepText(f"job-{late}.1.1", "+12025550124", "never")
+    reports = [
+        replace(report(shop, job, "pick"), texts=(text,)),
+        replace(report(shop, late, "pick"), texts=(other,)),
+    ]
+    assert list(ledger.advance(raw, reports, "w")) == [Ticket(job, 1, "pick")]
+    assert texts(engine) == [(job, text.token, text.recipient, text.body, "pending")]
+    # A token is one text, ever, and a second report puts none.
+    assert ledger.advance(raw, reports, "w") == {}
+    again = StepText(text.token, text.recipient, "again")
+    assert advanced(raw, replace(report(shop, job, "pack"), texts=(again,)))
+    assert len(texts(engine)) == 1
+
+
+def test_a_text_of_before_a_restore_is_in_doubt(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
+    """The job may have sent it after the backup was made: the provider is asked first."""
+    job = begun(engine, raw, shop)
+    with engine.begin() as connection:
+        connection.execute(sa.text("insert into oms.restores (restored_at, found) values (oms.now(), '{}')"))
+    text = StepText(f"job-{job}.1.1", "+12025550123", "done")
+    assert advanced(raw, replace(report(shop, job, "pick"), texts=(text,)))
+    assert [each[-1] for each in texts(engine)] == ["unknown"]
+    with engine.connect() as connection:
+        attempts = connection.execute(
+            sa.text("select number, sender, outcome from oms.message_attempts")
+        ).all()
+    assert attempts == [(1, "before the restore", "unknown")]

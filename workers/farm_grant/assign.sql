@@ -4,7 +4,7 @@
 with
 -- One assignment per application, ever: a step that runs again gets the inspector of its first run.
 already as (
-    select inspector_id from farm.assignments where app_id = %(app_id)s
+    select inspector_id from farm.assignments where app_id = %(app_id)s::bigint
 ),
 -- All inspectors of the state are locked, not only the best: two who each locked the same best would both
 -- pass it on by a load that the other has just changed. In the order of id, so that nobody waits in a circle.
@@ -15,7 +15,7 @@ already as (
 staff as materialized (
     select id, open_visits
     from farm.inspectors
-    where state = %(state)s and active and not exists (select from already)
+    where state = %(state)s::bpchar and active and not exists (select from already)
     order by id
     for no key update
 ),
@@ -24,7 +24,7 @@ chosen as (
 ),
 assigned as (
     insert into farm.assignments (app_id, job_id, inspector_id, county_fips, assigned_at)
-    select %(app_id)s, %(job_id)s, id, %(county_fips)s, oms.now() from chosen
+    select %(app_id)s::bigint, %(job_id)s::bigint, id, %(county_fips)s::text, oms.now() from chosen
     on conflict (app_id) do nothing
     returning inspector_id
 ),

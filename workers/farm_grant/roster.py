@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.runtime.errors import HmsError
 
@@ -48,7 +48,7 @@ def seed(connection: RawConnection) -> int:
     roster = inspectors()
     with connection.cursor() as cursor:
         cursor.execute(
-            _statement("seed"),
+            statements.text("seed", "workers"),
             {
                 "ids": [inspector.id for inspector in roster],
                 "names": [inspector.name for inspector in roster],
@@ -66,16 +66,8 @@ def assign(connection: RawConnection, *, application: int, job: int, county_fips
     """
     state = county_fips[:2]
     asked = {"app_id": application, "job_id": job, "county_fips": county_fips, "state": state}
-    with connection.cursor() as cursor:
-        # Twice, because the first look misses what another run of this step committed meanwhile.
-        for _ in range(2):
-            cursor.execute(_statement("assign"), asked)
-            found = cursor.fetchone()
-            if found:
-                return Inspector(found[0], found[1], state)
+    # Twice, because the first look misses what another run of this step committed meanwhile.
+    for _ in range(2):
+        for row in statements.run_raw(connection, "assign", asked, package="workers"):
+            return Inspector(row["id"], row["name"], state)
     raise NoInspector(county_fips)
-
-
-@functools.cache
-def _statement(name: str) -> str:
-    return (_HERE / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 -- Complete steps. Only the attempt that runs the step may, so each step has one recorded result. With a lease the
--- next step is claimed by the same worker in the same moment, unless something is in its way.
+-- next step is claimed by the same worker in the same moment, unless something is in its way. The texts of the steps
+-- are put into the outbox.
 -- A step with effects reports in the transaction that began with the first of them, and `oms.now()` is when that
 -- was: the step ends now.
 with moment as (
@@ -64,7 +65,35 @@ completed as (
         and job.status = 'running'
     returning
         job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, job.since, job.worker,
-        report.step as finished_step
+        job.created_at, report.step as finished_step
+),
+-- A job that is older than a restore of the ledger may have sent its texts after the backup was made: then the provider
+-- is asked for them first, as for a text whose answer was lost, and one that is not there goes with the label of one
+-- that may have come before.
+texts as (
+    select completed.id as job, completed.created_at as since, text.token, text.recipient, text.body, exists (
+        select from oms.restores as restore where restore.restored_at > completed.created_at
+    ) as doubtful
+    from unnest(
+        %(text_jobs)s::bigint[], %(text_steps)s::text[], %(tokens)s::text[], %(recipients)s::text[], %(bodies)s::text[]
+    ) as text (job, step, token, recipient, body)
+    join completed on completed.id = text.job and completed.finished_step = text.step
+),
+-- No notification: PostgreSQL lets transactions that notify commit one at a time only.
+outbox as (
+    insert into oms.messages (token, job_id, kind, recipient, body, state, attempts, handed_over)
+    select
+        token, job, 'applicant', recipient, body,
+        case when doubtful then 'unknown' else 'pending' end, doubtful::int, doubtful
+    from texts
+    on conflict (token) do nothing
+    returning id, token
+),
+attempted as (
+    insert into oms.message_attempts (message_id, number, sender, started_at, finished_at, outcome)
+    select outbox.id, 1, 'before the restore', texts.since, oms.now(), 'unknown'
+    from outbox
+    join texts on texts.token = outbox.token and texts.doubtful
 ),
 event_log as (
     insert into oms.job_events (job_id, at, fact, status, step, attempt, who, detail)
