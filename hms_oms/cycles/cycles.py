@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Executable, func, insert, select, text, updat
 from hms_oms.database.tables import batches
 from hms_oms.documents.cycles import Cycle, CycleProgress, TextCounts
 from hms_oms.jobs.on_time import Counts
+from hms_oms.jobs.states import OPEN_COUNTS
 from hms_oms.messages import outbox
 from hms_oms.runtime.errors import HmsError
 
@@ -152,13 +153,10 @@ def _percentiles(seconds: list[float] | None) -> tuple[timedelta, timedelta] | N
 
 _COLUMNS = [batches.c[field.name] for field in fields(Batch)]
 
-_PROGRESS = """
+_PROGRESS = f"""
 select
     oms.now() as now,
-    count(*) filter (where status = 'waiting') as waiting,
-    count(*) filter (where status = 'waiting' and ready_at > oms.now()) as delayed,
-    count(*) filter (where status = 'queued') as queued,
-    count(*) filter (where status = 'running') as running,
+    {OPEN_COUNTS},
     count(*) filter (where status = 'done') as done,
     count(*) filter (where status = 'failed') as failed,
     count(*) filter (where status = 'cancelled') as cancelled,
@@ -168,7 +166,7 @@ select
     max(since) as moved_at
 from oms.jobs
 where batch_id = :batch
-"""
+"""  # noqa: S608 -- a constant of our own
 
 _SUMS = """
 select

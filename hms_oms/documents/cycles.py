@@ -93,7 +93,7 @@ class CyclePreview(Document):
 class CycleProgress(Document):
     """How many jobs of a cycle are in which status, at the moment `now` of the ledger's clock.
 
-    `delayed` of the waiting ones may not start yet; `moved_at` is when anything happened to any of them.
+    `waiting` ones are ready, `delayed` ones may not start yet; `moved_at` is when anything happened to any.
     """
 
     now: Moment
@@ -110,7 +110,7 @@ class CycleProgress(Document):
     @property
     def open(self) -> int:
         """Jobs that have not ended."""
-        return self.waiting + self.queued + self.running
+        return self.waiting + self.delayed + self.queued + self.running
 
     @property
     def ended(self) -> int:

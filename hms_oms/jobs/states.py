@@ -99,3 +99,15 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
 def allowed_before(fact: Fact) -> frozenset[Status]:
     """The statuses that a job may be in when `fact` happens to it."""
     return frozenset(before for before, happened in TRANSITIONS if happened == fact)
+
+
+#: The one count of jobs that have not ended, as columns over oms.jobs: for queues, cycles and all that shows
+#: them. A delayed job whose time has come is ready once the dispatcher has seen it.
+OPEN_COUNTS = """
+    count(*) filter (where status = 'waiting' and ready_at is null) as waiting,
+    count(*) filter (where status = 'waiting' and ready_at is not null) as delayed,
+    count(*) filter (where status = 'queued') as queued,
+    count(*) filter (where status = 'running') as running"""
+
+#: What people read, by the name of the count in JSON.
+WORDS = {"waiting": "ready", "delayed": "delayed", "queued": "queued", "running": "running"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from hms_oms.documents.queues import QueueCounts
+from hms_oms.jobs.states import OPEN_COUNTS
 from hms_oms.jobs.workers import GONE_SECONDS
 
 
@@ -14,7 +15,7 @@ def overview(connection: Connection) -> list[QueueCounts]:
     return [QueueCounts(**row) for row in rows.mappings()]
 
 
-_OVERVIEW = """
+_OVERVIEW = f"""
 with live as (
     select queue, queue = any(queues) as serves, slots, slots_lost
     from oms.workers
@@ -33,10 +34,7 @@ hands as (
 standing as (
     select
         queue,
-        count(*) filter (where status = 'waiting' and ready_at is null) as waiting,
-        count(*) filter (where status = 'waiting' and ready_at is not null) as delayed,
-        count(*) filter (where status = 'queued') as queued,
-        count(*) filter (where status = 'running') as running,
+        {OPEN_COUNTS},
         count(*) filter (where sla < oms.now()) as late,
         min(since) filter (where status = 'waiting' and ready_at is null) as oldest_waiting,
         min(sla) as next_sla
@@ -71,4 +69,4 @@ left join hands on hands.queue = queue.name
 left join standing on standing.queue = queue.name
 left join promised on promised.queue = queue.name
 order by queue.name
-"""
+"""  # noqa: S608 -- a constant of our own

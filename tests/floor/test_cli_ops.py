@@ -404,7 +404,7 @@ def test_a_queue_is_watched_once(hms: Hms, engine: sa.Engine) -> None:
     told(hms("queue", "pause", "shop", "--reason", "the roster is being changed"))
     page = told(hms("queue", "watch", "shop", "--once"))
     for words in (
-        "1,200 in the backlog",
+        "1,200 ready",
         "mean 12.0 s, p95 1 min 1 s",
         "240 a minute now (120 in the mean of 5 min), all done in 10 min",
         "resume it, and then start workers with 12 slots",

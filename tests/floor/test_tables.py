@@ -93,7 +93,8 @@ def test_the_bar_of_a_cycle_breaks_no_number(columns: int) -> None:
     with Live(console=console, auto_refresh=False) as live:
         watching.Bar(live).show(seen)
     assert isinstance(console.file, io.StringIO)
-    whole = {"2,345,693", "3,580,286", "1,234,577", "16", "2,345,678", "12", "4,567", "3", "65.5", "0/s"}
+    counts = {"1,234,567", "10", "16", "2,345,678", "12", "4,567", "3"}
+    whole = counts | {"2,345,693", "3,580,286", "65.5", "0/s"}
     for word in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", " ", console.file.getvalue()).split():
         assert word in whole or word.endswith("\u2026") or not any(map(str.isdigit, word)), word
 

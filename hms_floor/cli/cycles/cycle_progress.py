@@ -127,8 +127,10 @@ class Pace:
 
 def counts(seen: CycleProgress, pace: Pace) -> Text:
     """How a cycle stands, on one line."""
-    good = [("waiting", seen.waiting + seen.queued), ("running", seen.running), ("done", seen.done)]
+    good = [("ready", seen.waiting), ("queued", seen.queued), ("running", seen.running), ("done", seen.done)]
     bad = [("failed", seen.failed), ("late", seen.late)]
+    if seen.delayed:
+        bad.append(("delayed", seen.delayed))
     if seen.cancelled:
         bad.append(("cancelled", seen.cancelled))
     # As wide as the whole, so that the line does not jump about; what is bad is rare, and may.

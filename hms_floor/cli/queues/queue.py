@@ -16,6 +16,7 @@ from hms_floor.cli.terminal.arguments import Limit
 from hms_oms.api.codec import document
 from hms_oms.client import PAGE
 from hms_oms.documents.queues import Queue
+from hms_oms.jobs.states import WORDS
 from hms_oms.runtime import format
 
 
@@ -43,7 +44,7 @@ def list_queues(as_json: bool) -> None:
         show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
         return
     now = api_client.clock()
-    numbers = ["waiting", "delayed", "queued", "running", "done/min now", "mean of 5 min"]
+    numbers = [*WORDS.values(), "done/min now", "mean of 5 min"]
     numbers += ["late", "oldest", "SLA", "next due"]
     numbers += ["workers", "slots"]
     rows = [_row(each, now) for each in found]
@@ -168,10 +169,7 @@ def _row(each: Queue, now: datetime) -> list[str | Text]:
     return [
         each.name,
         show.status("paused" if each.paused_at else "open"),
-        show.count(each.waiting),
-        show.count(each.delayed),
-        show.count(each.queued),
-        show.count(each.running, "cyan"),
+        *(show.count(getattr(each, name), show.STYLES.get(name, "")) for name in WORDS),
         *(
             Text("-", style="dim") if rate is None else f"{60 * rate:,.0f}"
             for rate in (each.throughput_now, each.throughput_mean)

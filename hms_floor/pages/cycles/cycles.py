@@ -20,6 +20,7 @@ from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
 from hms_oms.jobs.on_time import counts_of
+from hms_oms.jobs.states import WORDS
 from hms_oms.runtime import format
 
 #: How often a running cycle is looked at, and the list of all, in seconds.
@@ -138,7 +139,7 @@ class _Report:
     def show(self, document: Mapping[str, Any]) -> None:
         """Show it."""
         progress, batch = document["progress"], document["batch"]
-        states = ("waiting", "delayed", "queued", "running", "done", "failed", "cancelled")
+        states = (*WORDS, "done", "failed", "cancelled")
         self._states.show(
             [(_state_link(state, batch), f"{progress[state]:,}") for state in states if progress[state]]
         )
@@ -185,7 +186,7 @@ def _texts(texts: Mapping[str, Any]) -> str:
 
 def _state_link(state: str, batch: int) -> html.Cell:
     status = "waiting" if state == "delayed" else state
-    return Link(state, f"/floor/jobs?batch={batch}&status={status}")
+    return Link(WORDS.get(state, state), f"/floor/jobs?batch={batch}&status={status}")
 
 
 def _span(seconds: float) -> str:

@@ -137,9 +137,9 @@ def _finish(position: int, card: Card | None, now: datetime | None) -> datetime 
 
 def _figures(card: Card) -> str:
     parts = [
-        f"{card.backlog or 0:,} in the backlog",
+        f"{card.backlog or 0:,} ready",
         f"{card.delayed or 0:,} delayed",
-        f"{card.window or 0:,} in the window",
+        f"{card.window or 0:,} queued",
         f"{card.running or 0:,} running",
         f"{words.count(card.workers, 'worker')} with {card.slots_told}",
         f"{words.a_minute(card.rate_now)} done a minute now, {words.a_minute(card.rate)} over 5 min",
