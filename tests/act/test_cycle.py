@@ -81,7 +81,7 @@ def test_a_preview_tells_what_the_cycle_then_does(engine: sa.Engine, shop: Recip
         assert read.count(connection, read.Filter()) == 2
         assert cycles.count(connection) == 1
     assert [(each.reason, each.count, each.lines) for each in found.refusals] == [
-        ("must be a number", 2, [2601, 2602])
+        ("must be a number", 2, (2601, 2602))
     ]
     batch = run(engine, shop, *file)
     assert (batch.accepted, batch.duplicates, batch.differing, batch.refused) == (
