@@ -77,7 +77,7 @@ def every(connection: Connection, batch: int, results: Sequence[Result]) -> Iter
 def refusals(connection: Connection, batch: int) -> list[Refusals]:
     """The reasons for which rows were refused, the most frequent first."""
     rows = connection.execute(text(_REFUSALS), {"batch": batch, "lines": FIRST_LINES})
-    return [Refusals(**row) for row in rows.mappings()]
+    return [Refusals(**{**row, "lines": tuple(row["lines"])}) for row in rows.mappings()]
 
 
 def gist(reason: str) -> str:

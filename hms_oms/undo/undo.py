@@ -109,7 +109,7 @@ def _of_jobs(connection: Connection, change: Change, who: str) -> Undone:
     given = {"change": change.id, "actions": list(_SAME[change.action])}
     commands.hold(connection, [row["id"] for row in statements.run(connection, "unchanged", given)])
     rows = statements.run(connection, "unchanged", given)
-    restored = _restore(connection, change, [row for row in rows if row["changed_by"] is None], who)
+    restored = sorted(_restore(connection, change, [row for row in rows if row["changed_by"] is None], who))
     left = _left(connection, change, [row for row in rows if row["id"] not in set(restored)])
     reasons = "; ".join(f"{number:,} {reason}" for reason, number in left.items())
     if not restored:
