@@ -126,8 +126,8 @@ def test_a_promoted_job_runs_next(visit: Visit, floor: Floor) -> None:
     expect(dialog.get_by_text("1 job will change.")).to_be_visible()
     dialog.get_by_role("button", name="Promote").click()
     expect(rows.nth(0).get_by_role("link")).to_have_text(last)
-    page.get_by_role("button", name="Resume").click()
-    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume", exact=True).click()
     expect(page.get_by_text("The backlog is empty.")).to_be_visible()
     began = {}
     for job in floor.ask("GET", f"/jobs?batch={batch}")["jobs"]:
