@@ -176,6 +176,8 @@ def visit(
             open_now[kind, token] = context
         page = open_now[kind, token].new_page()
         page.set_default_timeout(PATIENCE)
+        # A page that reads itself again says why.
+        page.on("console", lambda line: print(f"{page.url}: {line.text}"))
         page.goto(floor.url + path)
         return page
 
