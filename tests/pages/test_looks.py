@@ -6,10 +6,11 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from tests.conftest import wait_until
 from tests.pages.conftest import Floor
@@ -38,6 +39,9 @@ def test_every_page_can_be_read_in_both_themes_and_on_a_phone(visit: Visit, floo
             page.evaluate("dark => Quasar.Dark.set(dark)", theme == "dark")
             faults[f"/{path} {theme}"] = page.evaluate(SEEING)
         page.set_viewport_size(PHONE)
+        # Charts follow the window within a moment.
+        with suppress(TimeoutError):
+            page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=10_000)
         wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         faults[f"/{path} phone"] = [f"{wider} px wider than the phone"] if wider > 0 else []
         page.set_viewport_size({"width": 1280, "height": 900})
