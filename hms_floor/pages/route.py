@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 Build = Callable[..., Awaitable[None]]
 #: Who may read which page, by its address.
 READ_BY: dict[str, Roles] = {}
+#: A page whose connection is lost is kept so long, in seconds: one that comes back later has to read itself
+#: again, and loses what is half typed.
+KEPT_SECONDS = 60.0
 
 
 def page(path: str, reads: str) -> Callable[[Build], Build]:
@@ -45,7 +48,9 @@ def page(path: str, reads: str) -> Callable[[Build], Build]:
                 _instead(request, Refused(500, "The log of the server has the reason"))
             begin(request)
 
-        registered: Build = ui.page(path, response_timeout=2 * PATIENCE_SECONDS)(shown)
+        registered: Build = ui.page(
+            path, response_timeout=2 * PATIENCE_SECONDS, reconnect_timeout=KEPT_SECONDS
+        )(shown)
         return registered
 
     return register
