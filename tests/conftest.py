@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import hypothesis
 import psycopg2
 import psycopg2.extensions
 import pytest
@@ -28,6 +29,10 @@ from tests.support.programs import Program
 from tests.support.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
+
+# How long an example takes is for benchmarks to say.
+hypothesis.settings.register_profile("hms", deadline=None)
+hypothesis.settings.load_profile("hms")
 
 # Anyone who runs the tests in the background of a shell has SIGINT ignored, and so would every child.
 signal.signal(signal.SIGINT, signal.default_int_handler)
