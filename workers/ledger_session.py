@@ -38,7 +38,7 @@ from workers.slots import Slots
 log = logging.getLogger(__name__)
 
 #: How soon a claim is tried again while this worker is not heard, in seconds.
-UNHEARD_SECONDS = 0.1
+CLAIM_AGAIN_SECONDS = 0.1
 #: How long to wait before asking an absent database again, in seconds: from, to.
 BACKOFF_SECONDS = (0.1, 2.0)
 
@@ -114,7 +114,7 @@ class LedgerSession:
                 self._slots.be_alone()
                 alone = True
             else:
-                time.sleep(UNHEARD_SECONDS)
+                time.sleep(CLAIM_AGAIN_SECONDS)
             answer = self._claims.ask((ticket, lease, alone))
         return answer
 

@@ -31,8 +31,8 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which lines are meant; what is None does not restrict. `since` <= at < `until`."""
+class Filter:
+    """Which lines to find; what is None does not restrict. `since` <= at < `until`."""
 
     actor: str | None = None
     action: str | None = None
@@ -55,16 +55,16 @@ def write(connection: Connection, acts: Sequence[Act]) -> None:
     )
 
 
-def find(connection: Connection, wanted: Wanted, *, limit: int, after: int | None = None) -> list[Entry]:
-    """The lines that are meant, the newest first; `after` goes on behind that id."""
+def find(connection: Connection, matching: Filter, *, limit: int, after: int | None = None) -> list[Entry]:
+    """The lines that match, the newest first; `after` goes on behind that id."""
     rows = connection.execute(
         text(_FIND),
         {
-            "actor": wanted.actor,
-            "action": wanted.action,
-            "subject": wanted.subject,
-            "since": wanted.since,
-            "until": wanted.until,
+            "actor": matching.actor,
+            "action": matching.action,
+            "subject": matching.subject,
+            "since": matching.since,
+            "until": matching.until,
             "after": after,
             "limit": limit,
         },

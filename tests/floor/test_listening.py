@@ -53,8 +53,8 @@ def test_an_address_of_another_machine_is_told_once() -> None:
     """The setting, the address and the system's reason: no traceback, and nothing twice."""
     with pytest.raises(ConfigError) as refused:
         listening.listen("192.0.2.1", 80)
-    told = "192.0.2.1 port 80 cannot be used: Cannot assign requested address"
-    assert refused.value.faults == (f"HMS_FLOOR_HOST, HMS_FLOOR_PORT: {told}",)
+    fault = "192.0.2.1 port 80 cannot be used: Cannot assign requested address"
+    assert refused.value.faults == (f"HMS_FLOOR_HOST, HMS_FLOOR_PORT: {fault}",)
 
 
 def test_a_port_that_a_stranger_has_is_never_ours(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def find(
     limit: Limit = 50,
 ) -> Trail:
     """The lines of the trail, newest first."""
-    wanted = audit.Wanted(actor, action, subject, since, until)
+    matching = audit.Filter(actor, action, subject, since, until)
     with app_state.reading() as connection:
-        entries = audit.find(connection, wanted, limit=limit, after=cursor)
+        entries = audit.find(connection, matching, limit=limit, after=cursor)
     return Trail(tuple(entries), next_page(entries, limit))

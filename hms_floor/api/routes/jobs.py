@@ -53,7 +53,7 @@ async def start(app_state: TheAppState, who: Who, wanted: requests.Start) -> Res
     started = await app_state.starts.start(request)
     row = started.row
     name = job_name(row["id"])
-    told = Started(
+    record = Started(
         id=name,
         type=row["type"],
         queue=row["queue"],
@@ -64,7 +64,7 @@ async def start(app_state: TheAppState, who: Who, wanted: requests.Start) -> Res
         replaces=None if row["replaces"] is None else job_name(row["replaces"]),
         created=started.created,
     )
-    body = json.dumps(document(told), ensure_ascii=False)
+    body = json.dumps(document(record), ensure_ascii=False)
     location = f"{subpath.of(app_state.settings.public_url)}/jobs/{name}"
     return Response(body, 201 if started.created else 200, {"Location": location}, "application/json")
 

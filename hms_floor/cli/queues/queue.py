@@ -95,18 +95,18 @@ def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms queue pause farm-grant --reason "the roster is being changed"
     """
-    found = api_client.act().pause(queue_name, reason=reason)
+    paused = api_client.act().pause(queue_name, reason=reason)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(paused))
         return
-    recalled = found.recalled
+    recalled = paused.recalled
     jobs_back = "1 job" if recalled == 1 else f"{recalled:,} jobs"
     show.lines(
         f"{queue_name} is paused: steps that run are finished, nothing new starts."
         f" {jobs_back} went back from the window to the backlog.",
         f"Go on with: hms queue resume {queue_name}",
     )
-    undo.hint(found.undo)
+    undo.hint(paused.undo)
 
 
 @queue.command("resume")
@@ -119,12 +119,12 @@ def resume(queue_name: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms queue resume farm-grant
     """
-    found = api_client.act().resume(queue_name, reason=reason)
+    resumed = api_client.act().resume(queue_name, reason=reason)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(resumed))
     else:
-        show.lines(f"{queue_name} goes on." if found.changed else f"{queue_name} was not paused.")
-        undo.hint(found.undo)
+        show.lines(f"{queue_name} goes on." if resumed.changed else f"{queue_name} was not paused.")
+        undo.hint(resumed.undo)
 
 
 @queue.command("limit")
@@ -147,16 +147,16 @@ def limit(
     \b
     Example:  hms queue limit farm-grant --per-minute 600 --reason "the county's server is slow today"
     """
-    found = api_client.act().limit(
+    limits = api_client.act().limit(
         queue_name, window=_limit(window), starts_per_minute=_limit(per_minute), reason=reason
     )
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(limits))
         return
-    size = "as the workers need it" if found.window is None else f"{found.window:,} jobs at most"
-    starts = "no limit" if found.starts_per_minute is None else f"{found.starts_per_minute:,} a minute"
+    size = "as the workers need it" if limits.window is None else f"{limits.window:,} jobs at most"
+    starts = "no limit" if limits.starts_per_minute is None else f"{limits.starts_per_minute:,} a minute"
     show.lines(f"{queue_name}: window {size}; starts {starts}.")
-    undo.hint(found.undo)
+    undo.hint(limits.undo)
 
 
 def _limit(given: int | Literal["none"] | None) -> int | EllipsisType | None:
