@@ -51,7 +51,8 @@ def lines(demand: Sequence[tuple[datetime, int]], card: Card, now: datetime) -> 
     ]
     end = start if card.done_at is None else 1000 * card.done_at.timestamp()
     # What is done long after the last deadline would press the demand into a corner.
-    last = max(needed[-1][0], min(end, start + 4 * max(needed[-1][0] - start, NEAR_MILLISECONDS)))
+    near = start + NEAR_MILLISECONDS
+    last = max(needed[-1][0], near, min(end, start + 4 * max(needed[-1][0] - start, NEAR_MILLISECONDS)))
     needed.append((last, needed[-1][1]))
     if end <= start:
         return needed, ()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 import sqlalchemy as sa
 from kombu import Connection, Exchange
 
@@ -40,22 +39,22 @@ def tell(broker_url: str, *bodies: Any, serializer: str = "json") -> None:
             producer.publish(body, routing_key="task.multi")
 
 
-def subscribers(client: redis.Redis) -> int:
-    """How many listen to patterns of channels."""
-    return int(client.pubsub_numpat())
-
-
 @pytest.fixture
 def receiver(broker: str) -> Iterator[Receiver]:
-    """A receiver that is listening."""
-    client = redis_tickets.client(broker)
-    before = subscribers(client)
+    """A receiver that is listening, and has nothing left to tell."""
     made = Receiver(broker)
     made.start()
-    wait_until(lambda: subscribers(client) > before, "the receiver to listen")
+
+    def hears(ticket: str) -> bool:
+        tell(broker, event("task-started", ticket))
+        return ticket in made.drain().tickets
+
+    # Others subscribe to this broker, too: only what it hears shows that it listens.
+    wait_until(lambda: hears("job-1.1.first"), "the receiver to listen")
+    tell(broker, event("task-started", "job-1.1.last"))
+    wait_until(lambda: "job-1.1.last" in made.drain().tickets, "the last of what was told it meanwhile")
     yield made
     made.stop()
-    client.close()
 
 
 @pytest.fixture

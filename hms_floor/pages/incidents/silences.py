@@ -99,5 +99,5 @@ async def thresholds(visitor: Visitor) -> None:
 
 
 def clock(moment: str | None) -> str | None:
-    """A moment of an answer, by the reader's clock."""
-    return format.short(moment)
+    """A moment of an answer, by the reader's clock; None stays None."""
+    return None if moment is None else format.short(moment)

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from hms_floor.pages.api_client import Refused
 from hms_floor.pages.frame import frame, go
 from hms_floor.pages.jobs.job_actions import DEEDS, deed_button
-from hms_floor.pages.jobs.job_list import JobTable, column
+from hms_floor.pages.jobs.job_list import JobTable, job_link
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts import refusal
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import keep
-from hms_floor.pages.parts.html import link
+from hms_floor.pages.parts.html import Cell, Mark, link
 from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
 from hms_oms.jobs.on_time import missed
@@ -32,17 +32,8 @@ LOOK_SECONDS = 5.0
 STATUSES = ("open", "waiting", "queued", "running", "done", "failed", "cancelled")
 _FIELDS = ("queue", "type", "batch", "payload")
 
-_COLUMNS = (
-    column("id", "Job"),
-    column("status", "Status"),
-    # In sight on a phone, too.
-    column("deadline", "Deadline"),
-    column("type", "Type"),
-    column("queue", "Queue"),
-    column("step", "Step"),
-    column("created", "Accepted"),
-    column("outcome", "Outcome"),
-)
+#: The deadline stands early, so that it is in sight on a phone, too.
+_HEADERS = ("Job", "Status", "Deadline", "Type", "Queue", "Step", "Accepted", "Outcome")
 
 
 @page("/jobs", "GET /jobs")
@@ -124,7 +115,7 @@ class _Results:
                     if visitor.may(*DEEDS[name].roles):
                         deed_button(name, visitor, {"filter": _filter(wanted)}, self._what, self.refresh)
         self._none = ui.label("No matching jobs.").classes("nothing")
-        self._table = JobTable(_COLUMNS, visitor, tuple(DEEDS), self.refresh)
+        self._table = JobTable(_HEADERS, visitor, tuple(DEEDS), self.refresh, caption="Jobs, newest first")
         with ui.element("div").classes("row"):
             if wanted.get("cursor"):
                 first = {name: value for name, value in wanted.items() if name != "cursor"}
@@ -146,7 +137,6 @@ class _Results:
         if self._table.choosing:
             return
         self._none.set_visibility(not answer["jobs"])
-        self._table.table.set_visibility(bool(answer["jobs"]))
         self._table.show([_row(job) for job in answer["jobs"]])
         self._older.set_visibility(bool(answer["next"]))
         following = urlencode({**self._wanted, "cursor": answer["next"] or ""})
@@ -169,19 +159,20 @@ def _filter(wanted: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _row(job: Mapping[str, Any]) -> dict[str, Any]:
+def _row(job: Mapping[str, Any]) -> list[Cell]:
     due, ended = datetime.fromisoformat(job["slaExpires"]), job["finishedAt"]
     until = datetime.fromisoformat(ended) if ended else datetime.now(due.tzinfo)
     late = missed(job["status"], datetime.fromisoformat(ended) if ended else None, due, until)
-    told = words.short(due)
-    return {
-        "id": job["id"],
-        "status": job["status"],
-        "type": job["type"],
-        "queue": job["queue"],
-        "step": job["step"],
-        "deadline": told if until <= due else f"{told} ({format.about(until - due)} late)" if late else told,
-        "late": late,
-        "created": words.short(job["createdAt"]),
-        "outcome": job["outcome"] or "",
-    }
+    deadline = words.short(due)
+    if late and until > due:
+        deadline += f" ({format.about(until - due)} late)"
+    return [
+        job_link(job["id"]),
+        Mark(job["status"], f"status {job['status']}"),
+        Mark(deadline, "late" if late else ""),
+        job["type"],
+        job["queue"],
+        job["step"],
+        words.short(job["createdAt"]),
+        job["outcome"] or "",
+    ]

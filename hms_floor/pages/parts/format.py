@@ -36,9 +36,9 @@ def minute(when: datetime | str) -> str:
     return format.minute(_moment(when), zone())
 
 
-def short(when: datetime | str | None) -> str | None:
-    """A time for tables, without its year, with its zone; None stays None."""
-    return None if when is None else format.short(_moment(when), zone())
+def short(when: datetime | str) -> str:
+    """A time for tables, without its year, with its zone."""
+    return format.short(_moment(when), zone())
 
 
 def seconds(length: float | None) -> str:

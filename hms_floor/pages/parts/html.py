@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui.element import Element
@@ -36,13 +36,21 @@ class Link:
         self.words, self.target = words, target
 
 
-Cell = str | Link
+class Mark:
+    """A cell that looks different: `look` names classes of the style sheet, none for an ordinary cell."""
+
+    def __init__(self, words: str, look: str) -> None:
+        self.words, self.look = words, look
+
+
+Cell = str | Link | Mark
 
 
 class Table(Element, component="plaintable.js"):
     """A table; the columns named in `numbers` are set to the right, those in `wide` hold sentences.
 
-    A row is known by its first cell: it stays the same one for the reader when its other cells change.
+    A row is known by its cell in the column `key`, the first if none is named: it stays the same one for the
+    reader when its other cells change. Rows can be chosen if there is an `on_choose`, which gets their keys.
     """
 
     def __init__(
@@ -52,19 +60,29 @@ class Table(Element, component="plaintable.js"):
         caption: str,
         numbers: Sequence[str] = (),
         wide: Sequence[str] = (),
+        key: str | None = None,
+        on_choose: Callable[[list[str]], None] | None = None,
     ) -> None:
         super().__init__()
+        self._key = list(headers).index(key) if key else 0
         kinds = {**dict.fromkeys(numbers, "number"), **dict.fromkeys(wide, "wide")}
         self._props["columns"] = [{"name": name, "kind": kinds.get(name, "")} for name in headers]
         self._props["caption"] = caption
         self._props["rows"] = []
+        self._props["choosable"] = on_choose is not None
+        if on_choose is not None:
+            self.on("choose", lambda event: on_choose(event.args))
 
     def show(self, rows: Sequence[Sequence[Cell]]) -> None:
         """Show these rows; what has not changed is not sent."""
-        shown = _rows(rows, subpath.root(self.client.request.scope))
+        shown = _rows(rows, self._key, subpath.root(self.client.request.scope))
         if shown != self._props["rows"]:
             self._props["rows"] = shown
             self.update()
+
+    def choose_none(self) -> None:
+        """Take all choices back; `on_choose` is not called."""
+        self.run_method("chooseNone")
 
 
 def table(
@@ -81,15 +99,21 @@ def table(
     return shown
 
 
-def _rows(rows: Sequence[Sequence[Cell]], root: str) -> list[dict[str, Any]]:
+def _rows(rows: Sequence[Sequence[Cell]], key: int, root: str) -> list[dict[str, Any]]:
     seen: Counter[str] = Counter()
     shown = []
     for row in rows:
-        first = row[0].words if isinstance(row[0], Link) else row[0]
-        seen[first] += 1
-        shown.append({"key": f"{first} {seen[first]}", "cells": [_cell(cell, root) for cell in row]})
+        known_by = row[key]
+        name = known_by if isinstance(known_by, str) else known_by.words
+        seen[name] += 1
+        unique = name if seen[name] == 1 else f"{name} {seen[name]}"
+        shown.append({"key": unique, "cells": [_cell(cell, root) for cell in row]})
     return shown
 
 
 def _cell(cell: Cell, root: str) -> str | dict[str, str]:
-    return {"words": cell.words, "target": root + cell.target} if isinstance(cell, Link) else cell
+    if isinstance(cell, Link):
+        return {"words": cell.words, "target": root + cell.target}
+    if isinstance(cell, Mark):
+        return {"words": cell.words, "look": cell.look} if cell.look else cell.words
+    return cell

@@ -13,11 +13,11 @@ from hms_floor.auth.tokens import Role
 from hms_floor.pages import feed
 from hms_floor.pages.feed import View
 from hms_floor.pages.frame import frame
-from hms_floor.pages.jobs.job_list import JobTable, column
+from hms_floor.pages.jobs.job_list import JobTable, job_link
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import Source, keep, of_page
-from hms_floor.pages.parts.html import link
+from hms_floor.pages.parts.html import Cell, Mark, link
 from hms_floor.pages.parts.live_section import Light
 from hms_floor.pages.queues.queue_actions import Buttons
 from hms_floor.pages.queues.queue_charts import QueueCharts
@@ -33,13 +33,7 @@ LOOK_SECONDS = 2.0
 #: How often demand and capacity are drawn again, in seconds.
 DEMAND_SECONDS = 5.0
 
-_COLUMNS = (
-    column("position", "Position", number=True),
-    column("id", "Job"),
-    column("deadline", "Deadline"),
-    column("finish", "Will be done"),
-    column("slack", "To spare"),
-)
+_HEADERS = ("Position", "Job", "Deadline", "Will be done", "To spare")
 
 
 @page("/queues/{name}", "GET /queues")
@@ -64,7 +58,12 @@ async def queue(request: Request, name: str) -> None:
                 link("All open jobs of this queue", f"/floor/jobs?queue={name}&status=open")
             empty = ui.label("The backlog is empty.").classes("nothing")
             table = JobTable(
-                _COLUMNS, visitor, ("promote", "priority", "move", "cancel"), lambda: refresh_order()
+                _HEADERS,
+                visitor,
+                ("promote", "priority", "move", "cancel"),
+                lambda: refresh_order(),
+                caption="Next to run",
+                numbers=("Position",),
             )
             more = ui.label("").classes("faint number")
 
@@ -94,7 +93,6 @@ async def queue(request: Request, name: str) -> None:
         card = _card(view, name)
         table.show([_row(job, card, view.board.now if view else None) for job in found])
         empty.set_visibility(not found)
-        table.table.set_visibility(bool(found))
         rest = (card.backlog or 0) - len(found) if card and len(found) == SHOWN else 0
         put(more, f"and {rest:,} more behind them" if rest > 0 else "")
 
@@ -108,19 +106,17 @@ def _card(view: View | None, name: str) -> Card | None:
     return next((each for each in view.board.cards if each.name == name), None) if view else None
 
 
-def _row(job: Mapping[str, Any], card: Card | None, now: datetime | None) -> dict[str, Any]:
+def _row(job: Mapping[str, Any], card: Card | None, now: datetime | None) -> list[Cell]:
     due = datetime.fromisoformat(job["slaExpires"])
     finish = _finish(job["position"], card, now)
     slack = None if finish is None else due - finish
-    return {
-        "position": job["position"],
-        "id": job["id"],
-        "deadline": words.short(due),
-        "late": now is not None and due < now,
-        "finish": words.clock(finish),
-        "slack": "-" if slack is None else _spare(slack),
-        "short": slack is not None and slack < timedelta(0),
-    }
+    return [
+        str(job["position"]),
+        job_link(job["id"]),
+        Mark(words.short(due), "late" if now is not None and due < now else ""),
+        words.clock(finish),
+        "-" if slack is None else Mark(_spare(slack), "late" if slack < timedelta(0) else ""),
+    ]
 
 
 def _spare(slack: timedelta) -> str:

@@ -137,7 +137,7 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
                 Link(miss["job"], f"/floor/jobs/{miss['job']}"),
                 miss["queue"],
                 miss["status"],
-                str(words.short(miss["deadline"])),
+                words.short(miss["deadline"]),
                 format.about(timedelta(seconds=miss["lateSeconds"])),
                 miss["cause"],
                 ", ".join(
