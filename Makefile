@@ -39,7 +39,7 @@ run: setup
 	@$(BIN)/hms up --sample $(SAMPLE) $(if $(ONCE),--once)
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .

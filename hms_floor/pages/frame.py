@@ -147,8 +147,7 @@ def _zone_button(visitor: Visitor) -> None:
     whose = f"of your own place; the office is in {visitor.office.key}" if own else "of the office"
     ui.timer(60.0, lambda: label.set_text(f"{datetime.now(visitor.zone):%Z}"), immediate=False)
     turn = "times of the office" if own else "times of your own place"
-    script = f"hmsTurnZone({json.dumps(not own)})"
-    button = ui.button(icon="schedule", on_click=lambda: ui.run_javascript(script))
+    button = ui.button(icon="schedule").on("click", js_handler=f"() => hmsTurnZone({json.dumps(not own)})")
     button.props(f'flat round dense aria-label="Show {turn}"').classes("zone-button")
     button.tooltip(f"Times are those of {visitor.zone.key}, {whose}. Press for {turn} (z).")
 

@@ -70,6 +70,7 @@ def read_only(urls: tuple[str, str]) -> Iterator[Callable[[], None]]:
             cursor.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"
+                " and backend_type = 'client backend'"
             )
 
     yield turn

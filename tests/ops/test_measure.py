@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.database import connections as database
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, losses, reservations, workers
@@ -27,7 +26,7 @@ from hms_ops.metrics import counts, measure
 from hms_ops.metrics.measure import Measure
 from hms_ops.reports import sla_report
 from tests.conftest import Crew, wait_until
-from tests.ops.test_receiver import event, subscribers, tell
+from tests.support.worker_events import event, listening, tell
 
 MINUTE = timedelta(minutes=1)
 TRUTH = """
@@ -78,13 +77,8 @@ def run_step(raw: RawConnection, job: int, step: int = 0) -> None:
 @pytest.fixture
 def receiver(broker: str) -> Iterator[Receiver]:
     """A receiver that is listening."""
-    client = redis_tickets.client(broker)
-    made = Receiver(broker)
-    made.start()
-    wait_until(lambda: subscribers(client), "the receiver to listen")
-    yield made
-    made.stop()
-    client.close()
+    with listening(broker) as receiver:
+        yield receiver
 
 
 def test_waits_are_those_of_the_ledger_by_events_and_by_sweep(

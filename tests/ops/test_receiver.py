@@ -7,11 +7,9 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from kombu import Connection, Exchange
 
 from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets as redis_tickets
@@ -20,41 +18,17 @@ from hms_ops.events import event_buffer
 from hms_ops.events.event_buffer import EventBuffer, Heard
 from hms_ops.events.receiver import LAST_SECONDS, Receiver
 from tests.conftest import Crew, wait_until
+from tests.support.worker_events import event, listening, tell
 from tests.workers.test_running import ended, order
 
 CHANNEL = "/0.celeryev/task.multi"
 
 
-def event(kind: str, ticket: str, **fields: Any) -> dict[str, Any]:
-    """An event as a worker sends it."""
-    common = {"hostname": "w@here", "utcoffset": 0, "pid": 7, "clock": 1, "timestamp": time.time()}
-    return {"type": kind, "uuid": ticket, **common, **fields}
-
-
-def tell(broker_url: str, *bodies: Any, serializer: str = "json") -> None:
-    """Publish messages where workers publish their events."""
-    with Connection(broker_url) as connection:
-        producer = connection.Producer(exchange=Exchange("celeryev", type="fanout"), serializer=serializer)
-        for body in bodies:
-            producer.publish(body, routing_key="task.multi")
-
-
 @pytest.fixture
 def receiver(broker: str) -> Iterator[Receiver]:
-    """A receiver that is listening, and has nothing left to tell."""
-    made = Receiver(broker)
-    made.start()
-
-    def hears(ticket: str) -> bool:
-        tell(broker, event("task-started", ticket))
-        return ticket in made.drain().tickets
-
-    # Others subscribe to this broker, too: only what it hears shows that it listens.
-    wait_until(lambda: hears("job-1.1.first"), "the receiver to listen")
-    tell(broker, event("task-started", "job-1.1.last"))
-    wait_until(lambda: "job-1.1.last" in made.drain().tickets, "the last of what was told it meanwhile")
-    yield made
-    made.stop()
+    """A receiver that is listening."""
+    with listening(broker) as receiver:
+        yield receiver
 
 
 @pytest.fixture

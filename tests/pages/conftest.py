@@ -107,12 +107,21 @@ def start(home: Path, **environment: str) -> subprocess.Popen[bytes]:
         )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process of several run all tests that need the floor: to start one takes a while."""
-    for item in items:
-        here = Path(__file__).parent in item.path.parents
-        if here and "floor" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("floor"))
+    """Have one process of several run all tests that need the floor, from the first moment on.
+
+    To start a floor and a browser takes a while, and two of them are more than two cores bear. It has to be
+    said before the runner reads the groups.
+    """
+    here = Path(__file__).parent
+
+    def needs_floor(item: pytest.Item) -> bool:
+        return here in item.path.parents and "floor" in getattr(item, "fixturenames", ())
+
+    for item in filter(needs_floor, items):
+        item.add_marker(pytest.mark.xdist_group("floor"))
+    items.sort(key=lambda item: not needs_floor(item))
 
 
 @pytest.fixture(scope="session")
@@ -129,6 +138,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
     """A floor for all tests: to start one takes a while."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # pytest-xdist 3.8 cannot group the tests of pytest 9.2, and does not say so.
+        assert "@floor" in os.environ["PYTEST_CURRENT_TEST"], (
+            "the tests of the floor run in several processes"
+        )
     home = tmp_path_factory.mktemp("up") / "home"
     port = free_port()
     process = start(home, HMS_FLOOR_PORT=str(port))

@@ -117,7 +117,7 @@ def test_a_promoted_job_runs_next(visit: Visit, floor: Floor) -> None:
     expect(page.get_by_text("Paused by").first).to_contain_text("(county fair)")
     floor.ask("POST", "/queues/farm-grant/limit", {"window": 1})
     batch = floor.cycle(5, 10)
-    rows = page.locator(".jobs tbody tr")
+    rows = page.get_by_label("Next to run").locator("tbody tr")
     expect(rows).to_have_count(5)
     last = rows.nth(4).get_by_role("link").inner_text()
     rows.nth(4).get_by_role("checkbox").click()

@@ -104,6 +104,7 @@ class Databases:
             cursor.execute(
                 "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"
+                " and backend_type = 'client backend'"
             )
             cursor.execute("select pg_database_size(current_database()) > %s", [_LARGE])
             [large] = cursor.fetchone() or [True]
