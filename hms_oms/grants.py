@@ -6,8 +6,10 @@ added to and not changed, whatever a process is made to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from hms_oms.recipes.hooks import Hooks
 
 #: The release's own table, read by every process before it begins.
 REVISION = "public.hms_revision"
@@ -40,8 +42,7 @@ _WORKER = {
     "oms.queues": _READ,
     "oms.recipes": _READ,
     "oms.workers": _ALL,
-    "farm.assignments": _ADD,
-    "farm.inspectors": _CHANGE,
+    "oms.package_revisions": _READ,
 }
 _DISPATCHER = {
     "oms.jobs": _CHANGE,
@@ -121,7 +122,7 @@ _READER = dict.fromkeys(
 )
 
 ROLES: Mapping[str, Rights] = {
-    "worker": Rights("the workers, and with them the steps of farm grants", _WORKER),
+    "worker": Rights("the workers, with the tables of the job types", _WORKER),
     "dispatcher": Rights("hms act run: the dispatcher with recovery", _DISPATCHER, ends_workers=True),
     "watch": Rights(
         "hms ops run: the watch and the pager",
@@ -131,21 +132,47 @@ ROLES: Mapping[str, Rights] = {
     "api": Rights("hms floor run: the API and the pages", _API, {"ops.incident_references": "usage"}),
     "reader": Rights("people and tools that only look, uploaded files left out", _READER),
 }
-SCHEMAS = ("farm", "ops", "oms")
 
 
-def statements(role: str, name: str, workers: str, database: str) -> Iterator[str]:
+def roles(packages: Iterable[Hooks]) -> Mapping[str, Rights]:
+    """The rights of every kind of process, with the tables of these packages.
+
+    Who only looks may read them all. What the product grants on its own tables no package changes.
+    """
+    declared = [package.rights for package in packages]
+    read = {table: _READ for rights in declared for tables in rights.values() for table in sorted(tables)}
+    return {role: _with_packages(role, declared, read) for role in ROLES}
+
+
+def _with_packages(
+    role: str, declared: Iterable[Mapping[str, Mapping[str, str]]], read: Mapping[str, str]
+) -> Rights:
+    theirs = dict(read) if role == "reader" else {}
+    for rights in declared:
+        theirs |= rights.get(role, {})
+    return replace(ROLES[role], tables={**theirs, **ROLES[role].tables})
+
+
+def schemas(packages: Iterable[Hooks]) -> tuple[str, ...]:
+    """The product's schemas and those of the packages' tables."""
+    tables = (table for rights in roles(packages).values() for table in rights.tables)
+    return tuple(sorted({table.partition(".")[0] for table in tables}))
+
+
+def statements(role: str, name: str, workers: str, database: str, packages: Iterable[Hooks]) -> Iterator[str]:
     """The SQL that leaves the PostgreSQL role `name` with what `role` needs in our schemas, and no more.
 
     `workers` is the PostgreSQL role of the workers. To be run by the owner of the schemas.
     """
-    rights = ROLES[role]
+    packages = tuple(packages)
+    rights = roles(packages)[role]
+    known = schemas(packages)
     to = quoted(name)
     for kind in ("tables", "sequences"):
-        yield f"revoke all on all {kind} in schema {', '.join(SCHEMAS)} from {to}"
-    yield f"revoke all on schema {', '.join(SCHEMAS)} from {to}"
+        yield f"revoke all on all {kind} in schema {', '.join(known)} from {to}"
+    yield f"revoke all on schema {', '.join(known)} from {to}"
     yield f"grant connect on database {quoted(database)} to {to}"
-    used = [schema for schema in SCHEMAS if any(table.startswith(f"{schema}.") for table in rights.tables)]
+    used = [schema for schema in known if any(table.startswith(f"{schema}.") for table in rights.tables)]
     yield f"grant usage on schema {', '.join(used)} to {to}"
     yield f"grant select on {REVISION} to {to}"
     for allowed in dict.fromkeys(rights.tables.values()):

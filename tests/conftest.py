@@ -22,7 +22,8 @@ import sqlalchemy as sa
 from hms_floor.local import embedded
 from hms_oms.database import connections as ledger_connections
 from hms_oms.database import migrate
-from hms_oms.recipes import recipes, registry
+from hms_oms.recipes import package_migrations, recipes, registry
+from hms_oms.runtime import settings
 from tests.support import pooler
 from tests.support.databases import Databases
 from tests.support.programs import Program
@@ -90,7 +91,9 @@ def template(servers: embedded.Servers) -> str:
     admin(servers, "create database hms_template")
     url = sibling(servers, "hms_template")
     migrate.upgrade(url)
+    known = recipes.load_folder(settings.Settings().recipes)
     with ledger_connections.engine(url).begin() as connection:
+        package_migrations.upgrade(connection, known.values())
         connection.exec_driver_sql("create table public.clock (shift interval not null)")
         connection.exec_driver_sql("insert into public.clock values ('0')")
         connection.exec_driver_sql(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_oms.broker import celery_settings
 from hms_oms.database import connections, schema_revision
-from hms_oms.recipes import recipes
+from hms_oms.recipes import package_migrations, recipes
 from hms_oms.runtime import logs, sentinel, settings
 from hms_oms.runtime.errors import UnknownSchema
 from workers import event_batching, flower_guard, log_context, modules, presence, step, trace_context
@@ -74,6 +74,8 @@ def _require_known_schema(**_: Any) -> None:
     """Refuse to work on tables that this code does not know; a database that is away is waited for."""
     try:
         schema_revision.require(configuration.servers()[0])
+        known = recipes.load_folder(configuration.recipes)
+        package_migrations.require(configuration.servers()[0], known.values())
     except UnknownSchema as error:
         # Celery passes over what its signals raise, but for this.
         raise SystemExit(f"Error: {error}") from None

@@ -10,6 +10,8 @@ from hms_floor.cli.terminal import show
 from hms_floor.cli.terminal.errors import Failure
 from hms_oms import grants as least
 from hms_oms.database import schema_revision
+from hms_oms.recipes import hooks, recipes
+from hms_oms.runtime import settings
 
 _ROLES = "\n".join(f"{name:>10}  {rights.purpose}" for name, rights in least.ROLES.items())
 
@@ -43,9 +45,10 @@ Example:  hms db grants worker
 def grants(role: str, name: str | None, workers: str, runs: bool, as_json: bool) -> None:
     """Print the SQL of a role's least rights, and run it if asked to."""
     name = name or f"hms_{role}"
+    packages = hooks.packages(recipes.load_folder(settings.load().recipes).values()).values()
     with ledger.writing() as connection:
         database = str(connection.scalar(text("select current_database()")))
-        statements = list(least.statements(role, name, workers, database))
+        statements = list(least.statements(role, name, workers, database, packages))
         if runs:
             _apply(connection, statements, [name, workers] if least.ROLES[role].ends_workers else [name])
     if as_json:

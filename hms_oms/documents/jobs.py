@@ -233,6 +233,7 @@ class JobType(Document):
     """A job type: its queue, its steps, and what its payload must hold, as a JSON schema.
 
     `key` is the field of the payload that makes a request the same as another, None if there is none.
+    `columns` are those of a CSV of requests; a type without them takes JSON only.
     """
 
     type: str
@@ -242,3 +243,4 @@ class JobType(Document):
     key: str | None
     steps: tuple[str, ...]
     payload: Json
+    columns: tuple[str, ...] = ()

@@ -21,8 +21,8 @@ _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 class Filter:
     """Which jobs are meant; what is None or empty does not restrict.
 
-    `payload` pairs a field, as `countyFips` or `farm.county`, with its value as text; `created_from` <= when
-    the job was accepted < `created_to`.
+    `payload` pairs a field, as `countyFips` or `address.county`, with its value as text; `created_from` <=
+    when the job was accepted < `created_to`.
     """
 
     queue: str | None = None

@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import TextIO
 
 from hms_oms.database.connections import RawConnection
@@ -25,10 +26,14 @@ Sample = Callable[[TextIO, int, int, date], None]
 class Hooks:
     """The hooks of a package; by job type those that differ between its types.
 
-    `prepare` brings what the package keeps in the database up to date, in the caller's transaction, and
-    returns how much of what is new or changed. `outcomes` are in every report, also when no job has them.
+    `migrations` is a folder of SQL files, `0001_word.sql` and so on, that make the package's own tables in a
+    schema of its own; `rights` names what each kind of process may do with these tables (see hms_oms.grants).
+    `prepare` brings what the package keeps in them up to date, in the caller's transaction, and returns how
+    much of what is new or changed. `outcomes` are in every report, also when no job has them.
     """
 
+    migrations: Path | None = None
+    rights: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     prepare: Callable[[RawConnection], Mapping[str, int]] | None = None
     samples: Mapping[str, Sample] = field(default_factory=dict)
     outcomes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -39,7 +44,7 @@ NONE = Hooks()
 
 def of(recipe: Recipe) -> Hooks:
     """The hooks of a job type's package."""
-    return _load((recipe.module or "").rpartition(".")[0])
+    return _load(_package(recipe))
 
 
 def outcomes(recipe: Recipe | None) -> tuple[str, ...]:
@@ -49,17 +54,33 @@ def outcomes(recipe: Recipe | None) -> tuple[str, ...]:
 
 def sample(known: Mapping[str, Recipe], job_type: str | None) -> tuple[str, Sample]:
     """What writes a sample of a job type, or of the first one that has any. Raises UnknownJobType."""
-    samples = {recipe.type: of(recipe).samples.get(recipe.type) for recipe in known.values()}
+    samples = sampled(known)
     for name, write in samples.items():
-        if write is not None and job_type in (None, name):
+        if job_type in (None, name):
             return name, write
-    raise UnknownJobType(job_type or "with a sample", [name for name, write in samples.items() if write])
+    raise UnknownJobType(job_type or "with a sample", list(samples))
+
+
+def sampled(known: Mapping[str, Recipe]) -> Mapping[str, Sample]:
+    """The job types that have a sample, with what writes it."""
+    samples = {recipe.type: of(recipe).samples.get(recipe.type) for recipe in known.values()}
+    return {name: write for name, write in samples.items() if write is not None}
+
+
+def packages(known: Iterable[Recipe]) -> Mapping[str, Hooks]:
+    """The hooks of the packages of these job types, by package."""
+    names = sorted({_package(recipe) for recipe in known})
+    return {name: _load(name) for name in names}
 
 
 def prepare(connection: RawConnection, known: Iterable[Recipe]) -> Mapping[str, int]:
     """Prepare the database for the packages of these job types, each once."""
-    every = dict.fromkeys(of(recipe).prepare for recipe in known)
+    every = (declared.prepare for declared in packages(known).values())
     return {what: number for hook in every if hook for what, number in hook(connection).items()}
+
+
+def _package(recipe: Recipe) -> str:
+    return (recipe.module or "").rpartition(".")[0]
 
 
 @functools.cache

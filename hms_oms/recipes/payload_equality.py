@@ -16,7 +16,7 @@ _NUMBERS = frozenset({"number", "integer"})
 
 
 def differences(schema: Mapping[str, Any], known: Mapping[str, Any], sent: Mapping[str, Any]) -> Differences:
-    """The fields in which `sent` means something else than `known`; a nested one as `farm.county`."""
+    """The fields in which `sent` means something else than `known`; a nested one as `address.county`."""
     return dict(_differing(schema, known, sent, ""))
 
 

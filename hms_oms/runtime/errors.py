@@ -89,8 +89,8 @@ class UnknownQueue(HmsError):
 class UnknownSchema(HmsError):
     """The database is not at the revision that this code needs; `newer`: at one that it does not know."""
 
-    def __init__(self, found: str | None, needed: str, *, newer: bool) -> None:
-        self.found = found
+    def __init__(self, applied: str | None, needed: str, *, newer: bool, of: str = "the database") -> None:
+        self.applied = applied
         self.needed = needed
         self.newer = newer
         self.advice = (
@@ -98,5 +98,5 @@ class UnknownSchema(HmsError):
             if newer
             else "run `hms db migrate`"
         )
-        self.words = f"the database is at revision {found or 'none'}, this program needs {needed}"
+        self.words = f"{of} is at revision {applied or 'none'}, this program needs {needed}"
         super().__init__(f"{self.words}: {self.advice}")

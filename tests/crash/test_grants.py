@@ -18,12 +18,14 @@ from hms_floor.cli.installation import db
 from hms_oms import grants
 from hms_oms.database import connections
 from hms_oms.jobs import workers
+from hms_oms.recipes import hooks
 from tests.api.conftest import ApiServer, start
 from tests.conftest import Crew, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
 from tests.support import pooler
 
 APPLICATIONS = 20
+PACKAGES = tuple(hooks.packages(KNOWN.values()).values())
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,8 @@ def test_the_dispatcher_ends_the_sessions_of_lost_workers(ledger: str) -> None:
             "insert into oms.slas (queue, minutes, set_by, reason) values ('farm-grant', 1, 'w', 'w')",
         ),
         ("worker", "select * from oms.badges"),
+        ("worker", "delete from farm.inspectors"),
+        ("watch", "select * from farm.inspectors"),
         ("dispatcher", "update oms.messages set body = 'x'"),
         ("dispatcher", "insert into oms.jobs (type) values ('x')"),
         ("watch", "update oms.jobs set priority = 1"),
@@ -179,15 +183,16 @@ def test_every_table_is_somebodys(ledger: str) -> None:
     """A new table has to be given to the processes that use it; histories may only be added to."""
     with connections.engine(ledger).connect() as connection:
         tables = set(sa.inspect(connection).get_table_names("public"))
-        for schema in grants.SCHEMAS:
+        for schema in grants.schemas(PACKAGES):
             tables |= {f"{schema}.{name}" for name in sa.inspect(connection).get_table_names(schema)}
         query = "select tgrelid::regclass::text from pg_trigger where tgname like '%_append_only'"
         histories = set(connection.scalars(sa.text(query)))
-    given = {table for rights in grants.ROLES.values() for table in rights.tables}
+    roles = grants.roles(PACKAGES)
+    given = {table for rights in roles.values() for table in rights.tables}
     assert given == {table for table in tables if "." in table}
     changed = {
         table
-        for rights in grants.ROLES.values()
+        for rights in roles.values()
         for table, allowed in rights.tables.items()
         if re.search("update|delete", allowed)
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hms_oms import grants
 from hms_oms.recipes import hooks, recipes
 from hms_oms.recipes.recipes import Recipe, Recipes
 from hms_oms.runtime import settings
@@ -36,6 +37,17 @@ def test_reports_have_the_outcomes_that_a_type_declares(known: Recipes, shop: Re
     """The grants' are there at any time; a type without hooks, or one that is gone, declares none."""
     assert hooks.outcomes(known["farm:grant:v1"]) == ("assigned", "rejected")
     assert hooks.outcomes(shop) == hooks.outcomes(None) == ()
+
+
+def test_a_package_grants_rights_on_its_own_tables_only() -> None:
+    """What the product grants on its tables stays; the reader reads those of the package, too."""
+    package = hooks.Hooks(rights={"worker": {"loans.scores": "select, insert", "oms.jobs": "delete"}})
+    roles = grants.roles([package])
+    assert roles["worker"].tables["loans.scores"] == "select, insert"
+    assert roles["worker"].tables["oms.jobs"] == grants.ROLES["worker"].tables["oms.jobs"]
+    assert roles["reader"].tables["loans.scores"] == "select"
+    assert "loans.scores" not in roles["api"].tables
+    assert set(grants.schemas([package])) == {"loans", "oms", "ops"}
 
 
 @pytest.mark.parametrize("module", [None, "shop", "no_such_package.steps", "tests.oms.steps"])

@@ -1,8 +1,9 @@
-"""What farm grants add to the product's own commands: a roster, a sample, and the outcomes in reports."""
+"""What farm grants add to the product's own commands: their tables, a sample, and the outcomes in reports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from hms_oms.database.connections import RawConnection
 from hms_oms.recipes.hooks import Hooks
@@ -15,6 +16,8 @@ def prepare(connection: RawConnection) -> Mapping[str, int]:
 
 
 HOOKS = Hooks(
+    migrations=Path(__file__).parent / "migrations",
+    rights={"worker": {"farm.assignments": "select, insert", "farm.inspectors": "select, update"}},
     prepare=prepare,
     samples={"farm:grant:v1": sample.write},
     outcomes={"farm:grant:v1": ("assigned", "rejected")},

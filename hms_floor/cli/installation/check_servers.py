@@ -15,6 +15,7 @@ from hms_floor.cli.installation.finding import Finding
 from hms_floor.cli.terminal import errors, remedies, show
 from hms_oms.database import connections, health, probing, refusals, schema_revision
 from hms_oms.jobs import workers
+from hms_oms.recipes import package_migrations
 from hms_oms.recipes.recipes import Recipe, Recipes
 from hms_oms.runtime import format
 from hms_oms.runtime.errors import ConfigError
@@ -93,6 +94,9 @@ def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> I
             "PostgreSQL", BAD, f"{masked(url)} {refusal.words}", remedies.of(refusal.kind, remedies.DATABASE)
         )
     yield Finding("migration", OK, f"{applied} applied, as needed")
+    for schema in package_migrations.schemas(connection, known.values()):
+        if schema.mismatch is not None:
+            yield Finding("migration", BAD, schema.mismatch.words, schema.mismatch.advice)
     facts = judgement.read(connection)
     for part in judgement.judge(Facts(Seen(refusal), None, facts), zone):
         reported = part.name == "Redis" and part.light == BAD

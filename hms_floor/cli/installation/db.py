@@ -11,7 +11,7 @@ from hms_floor.cli.installation.preparing import prepare as prepare
 from hms_floor.cli.terminal import show
 from hms_floor.cli.terminal.errors import ERROR
 from hms_oms.database import schema_revision
-from hms_oms.recipes import recipes
+from hms_oms.recipes import package_migrations, recipes
 from hms_oms.runtime import settings
 
 
@@ -49,18 +49,25 @@ def run_migrations(as_json: bool) -> None:
 def status(ctx: click.Context, as_json: bool) -> None:
     """Tell which revision the database is at, and which this version needs; exit with 1 if they differ.
 
+    The tables of the job types' packages have revisions of their own.
+
     \b
     Example:  hms db status
     """
+    known = recipes.load_folder(settings.load().recipes).values()
     with ledger.reading() as connection:
-        applied, needed = schema_revision.applied(connection), schema_revision.needed()
-    if as_json:
-        show.print_json({"applied": applied, "needed": needed})
-    else:
+        applied = schema_revision.applied(connection)
         wrong = schema_revision.mismatch(applied)
-        told = f"the database is at revision {applied}, as needed" if wrong is None else str(wrong)
-        show.lines(f"{told[0].upper()}{told[1:]}.")
-    if applied != needed:
+        packages = tuple(package_migrations.schemas(connection, known)) if wrong is None else ()
+    if as_json:
+        document = {each.package: {"applied": each.applied, "needed": each.needed} for each in packages}
+        needed = schema_revision.needed()
+        show.print_json({"applied": applied, "needed": needed, "packages": document})
+    else:
+        line = f"the database is at revision {applied}, as needed" if wrong is None else str(wrong)
+        lines = [line, *(str(each.mismatch) for each in packages if each.mismatch)]
+        show.lines(*(f"{line[0].upper()}{line[1:]}." for line in lines))
+    if wrong is not None or any(each.mismatch for each in packages):
         ctx.exit(ERROR)
 
 

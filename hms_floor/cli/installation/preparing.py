@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hms_floor import ledger
 from hms_oms.database import connections, migrate, schema_revision
-from hms_oms.recipes import hooks, registry
+from hms_oms.recipes import hooks, package_migrations, registry
 from hms_oms.recipes.recipes import Recipe
 
 
@@ -44,6 +44,7 @@ def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
     revision = migrate.upgrade(database_url)
     queues: dict[str, None] = {}
     with engine.begin() as connection:
+        package_migrations.upgrade(connection, known)
         for recipe in known:
             registry.register(connection, recipe)
             queues |= dict.fromkeys(recipe.queues)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -27,8 +29,6 @@ from hms_oms.runtime.settings import Settings
 from hms_ops.oncall import doubts
 from workers import modules
 
-#: The job type of the hints.
-EXAMPLE_TYPE = "farm:grant:v1"
 #: With `--once` a cycle in which nothing moves for this long is given up.
 PATIENCE = timedelta(minutes=2)
 #: ... and this is how long the last texts are waited for.
@@ -63,7 +63,7 @@ def up(ctx: click.Context, sample: int | None, once: bool) -> None:
 
     def when_ready() -> int | None:
         if sample is None:
-            _print_hints(configured, after_cycle=False)
+            _print_hints(configured, known, after_cycle=False)
             return None
         return _sample_cycle(configured, known, sample, once)
 
@@ -101,7 +101,7 @@ def _sample_cycle(configured: Settings, known: recipes.Recipes, rows: int, once:
     if once:
         show.print_json(dict(found.report), indent=None)
         return 0 if cycle_run.all_ended(found) else ERROR
-    _print_hints(configured, after_cycle=True)
+    _print_hints(configured, known, after_cycle=True)
     return None
 
 
@@ -114,8 +114,10 @@ def _clients(configured: Settings) -> tuple[ActClient, OmsClient]:
     return ActClient(url, badge), OmsClient(url, badge)
 
 
-def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
+def _print_hints(configured: Settings, known: recipes.Recipes, *, after_cycle: bool) -> None:
     hms = _called()
+    samples = hooks.sampled(known)
+    queue = known[next(iter([*samples, *known]))].queue
     again = [
         (f"{hms} cycle report", "the report again"),
         (f"{hms} job list --limit 5", "the latest jobs"),
@@ -124,11 +126,10 @@ def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
     tries = [
         *(again if after_cycle else ()),
         (f"{hms} queue list", "what waits and who works"),
-        (f"{hms} queue watch farm-grant", "the same, second by second"),
+        (f"{hms} queue watch {queue}", "the same, second by second"),
         (f"{hms} sla report", "how promises were kept"),
-        (f"{hms} cycle sample 500 --seed 99 --output more.csv", "a list of applications ..."),
-        (f"{hms} cycle run more.csv --type {EXAMPLE_TYPE} --sla 5", "... run with five minutes for each"),
-        (f"{hms} sla set farm-grant 30 --reason 'shorter days'", "hold the queue to half an hour"),
+        *_sample_hints(hms, samples),
+        (f"{hms} sla set {queue} 30 --reason 'shorter days'", "hold the queue to half an hour"),
         (f"{hms} check", "is all well?"),
     ]
     show.lines(Text("\nWhat to try next, in another terminal in this folder", style="bold"))
@@ -140,6 +141,12 @@ def _print_hints(configured: Settings, *, after_cycle: bool) -> None:
     show.lines(f"\nThe operations floor: {url}")
     texts = configured.home / "handset.log"
     show.lines(f"\nTexts to applicants are in {texts}. Ctrl-C stops everything; the ledger is kept.")
+
+
+def _sample_hints(hms: str, job_types: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for job_type in islice(job_types, 1):
+        yield f"{hms} cycle sample 500 --seed 99 --output more.csv", "a list of applications ..."
+        yield f"{hms} cycle run more.csv --type {job_type} --sla 5", "... run with five minutes for each"
 
 
 def _called() -> str:

@@ -37,7 +37,7 @@ async def cycles(request: Request) -> None:
                 with ui.element("h1"):
                     ui.label("Run daily cycle")
                 recipes = (await visitor.ask.get("/recipes"))["recipes"]
-                NewCycle(visitor, [recipe["type"] for recipe in recipes])
+                NewCycle(visitor, recipes)
         with ui.element("section").classes("card"):
             with ui.element("h2" if may_start else "h1"):
                 ui.label("Cycles so far")

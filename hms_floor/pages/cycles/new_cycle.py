@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,6 @@ from hms_floor.pages.parts.toasts import tell
 from hms_floor.pages.session import Visitor
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES
 
-DAILY_TYPE = "farm:grant:v1"
 _ENDS = ".csv,.ndjson,.jsonl"
 _KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 
@@ -25,10 +24,11 @@ _KINDS = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "appl
 class NewCycle:
     """The fields, the place for a file, and below it what the file would do."""
 
-    def __init__(self, visitor: Visitor, types: list[str]) -> None:
+    def __init__(self, visitor: Visitor, recipes: Sequence[Mapping[str, Any]]) -> None:
         self._visitor = visitor
         self._upload: str | None = None
-        ordered = sorted(types, key=lambda job_type: (job_type != DAILY_TYPE, job_type))
+        # Those that take a CSV first: a file is what most cycles come as.
+        ordered = [recipe["type"] for recipe in sorted(recipes, key=lambda kind: not kind["columns"])]
         with ui.element("div").classes("row"):
             self._type = ui.select(ordered, label="Job type", value=ordered[0]).props("outlined dense")
             self._type.classes("search").on_value_change(self._start_over)
