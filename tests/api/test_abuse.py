@@ -96,7 +96,11 @@ def test_a_gigabyte_of_rows_is_refused(api_server: ApiServer) -> None:
     assert status(answer) == 413
 
 
-@pytest.mark.parametrize("body", ["[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000])
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 10_000 + "]" * 10_000, '{"a":' * 10_000 + "1" + "}" * 10_000],
+    ids=["lists", "objects"],
+)
 def test_depths_are_not_descended_into(api_server: ApiServer, body: str) -> None:
     """10,000 levels are one answer, not a stack."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {api_server.badge()}"}

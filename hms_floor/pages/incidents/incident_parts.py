@@ -12,7 +12,7 @@ from hms_floor.api.roles import SEERS
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.incidents.silences import clock
 from hms_floor.pages.parts import charts, html, undo
-from hms_floor.pages.parts.dialogs import Dialog
+from hms_floor.pages.parts.dialogs import Dialog, whole_number
 from hms_floor.pages.parts.format import put, seconds
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.session import Visitor
@@ -27,10 +27,10 @@ _ORDERS = {
     "name": "name",
     "status": "status",
 }
-#: A remedy that is one call: the route's verb, the field of the number, and what the button says.
+#: A remedy that is one call: the route's verb, the field of its number with a label, and the button's words.
 _REMEDIES = {
-    "raise-limit": ("limit", "startsPerMinute", "Raise the limit to {}"),
-    "raise-window": ("limit", "window", "Raise the window to {}"),
+    "raise-limit": ("limit", ("startsPerMinute", "Starts a minute, at most"), "Raise the limit"),
+    "raise-window": ("limit", ("window", "Window in front of the workers, jobs"), "Raise the window"),
     "resume": ("resume", None, "Resume"),
 }
 #: Fields of a change, as people read them.
@@ -54,22 +54,28 @@ class Why:
         self._words.set_visibility(bool(advice))
         cause = document["facts"].get("cause") if advice else None
         remedy = cause["remedies"][0] if cause else {}
-        known = _REMEDIES.get(remedy.get("verb", ""))
-        number_missing = known is not None and known[1] is not None and remedy["number"] is None
-        can = known is not None and not number_missing and self._visitor.may(Role.MANAGER)
+        can = remedy.get("verb") in _REMEDIES and self._visitor.may(Role.MANAGER)
         self._button.set_visibility(can)
-        if can and known is not None:
+        if can:
             self._queue, self._remedy = document["queue"], remedy
-            self._button.set_text(known[2].format(f"{remedy['number'] or 0:,}"))
+            self._button.set_text(self._title())
+
+    def _title(self) -> str:
+        number = self._remedy["number"]
+        title = _REMEDIES[self._remedy["verb"]][2]
+        return title if number is None else f"{title} to {number:,}"
 
     def _ask(self) -> None:
-        verb, field, title = _REMEDIES[self._remedy["verb"]]
+        verb, field, _ = _REMEDIES[self._remedy["verb"]]
         queue, number = self._queue, self._remedy["number"]
-        with Dialog(f"{title.format(f'{number or 0:,}')}: {queue}") as dialog:
+        with Dialog(f"{self._title()}: {queue}") as dialog:
+            # How much is enough is not known before some steps of the queue were measured.
+            typed = dialog.text(field[1]).props("inputmode=numeric") if field and number is None else None
             reason = dialog.text("Why?")
 
             async def act() -> None:
-                body = {**({field: number} if field else {}), "reason": reason.value or None}
+                enough = number if typed is None else whole_number(typed.value)
+                body = {**({field[0]: enough} if field else {}), "reason": reason.value or None}
                 answer = await self._visitor.ask.post(f"/queues/{queue}/{verb}", body)
                 told = f"The limits of {queue} are set." if field else f"{queue} is resumed."
                 undo.offer(self._visitor, told, answer["undo"])

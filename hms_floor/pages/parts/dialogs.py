@@ -206,3 +206,10 @@ class Dialog:
             button = ui.button(verb, on_click=self.close).props("flat")
             if not self._has_field:
                 button.props("autofocus")
+
+
+def whole_number(text: str | None) -> int:
+    """A number that somebody typed. Raises ValueError."""
+    if not text or not text.strip().isdecimal():
+        raise ValueError(f"{text or ''!r} is not a whole number")
+    return int(text)

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.pages.parts import format, undo
-from hms_floor.pages.parts.dialogs import Dialog, waits
+from hms_floor.pages.parts.dialogs import Dialog, waits, whole_number
 from hms_floor.pages.session import Visitor
 from hms_floor.presentation import sla_preview_words
 from hms_floor.presentation.overview import Card
@@ -133,8 +133,4 @@ def _told(number: int | None) -> str:
 
 def _number(text: str | None) -> int | None:
     """A number that somebody typed; nothing is no limit. Raises ValueError."""
-    if not text or not text.strip():
-        return None
-    if not text.strip().isdigit():
-        raise ValueError(f"{text!r} is not a whole number")
-    return int(text)
+    return whole_number(text) if text and text.strip() else None
