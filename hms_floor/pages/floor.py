@@ -25,7 +25,7 @@ from hms_floor.pages.route import page
 from hms_floor.pages.session import Visitor
 from hms_floor.pages.workers import NO_WORKER
 from hms_floor.presentation import headline as verdict
-from hms_floor.presentation import overview
+from hms_floor.presentation import overview, text_counts
 from hms_floor.presentation.overview import Board
 from hms_oms.runtime import format
 from hms_ops.incidents import wording
@@ -231,7 +231,6 @@ def _texts(view: View) -> None:
     told = "No text to an applicant today."
     if told_today.last_at is not None:
         told = f"{words.count(told_today.written, 'text')} to applicants today, the last at"
-        told += f" {words.clock(told_today.last_at)}: {told_today.handed_over:,} handed over"
-        told += f", {told_today.failed:,} failed." if told_today.failed else "."
+        told += f" {words.clock(told_today.last_at)}: {text_counts.words(told_today)}."
     waiting = f" {words.count(view.board.unsent, 'text')} on the way." if view.board.unsent else ""
     ui.label(told + waiting).classes("faint number")

@@ -149,13 +149,15 @@ class AcceptedCycle(Cycle):
 class TextCounts(Document):
     """Texts by what became of them; `delivered` are those of the `handed_over` of which that is known.
 
-    `waiting` have not left, or nobody knows whether they have; `withdrawn` were cancelled or came too late.
+    `logged` were only written to the handset log, for want of a provider. `waiting` have not left, or nobody
+    knows whether they have; `withdrawn` were cancelled or came too late.
     """
 
     written: int = 0
     waiting: int = 0
     handed_over: int = 0
     delivered: int = 0
+    logged: int = 0
     failed: int = 0
     withdrawn: int = 0
     last_at: Moment | None = None

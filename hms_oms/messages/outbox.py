@@ -23,7 +23,10 @@ CHANNEL = "ops_pages"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text as people look at it. `fate` is its state, or that of the text which it was merged into."""
+    """A text as people look at it. `fate` is its state, or that of the text which it was merged into.
+
+    What the local handset has taken was delivered to nobody: its fate is `logged`.
+    """
 
     id: int
     kind: str
@@ -138,8 +141,12 @@ def to_applicants(
 _TEXTS = (
     "select message.id, message.kind, message.page, message.incident_id as incident,"
     " message.job_id as job, message.reference, message.recipient, message.body, message.state,"
-    " coalesce(carrier.state, message.state) as fate, message.merged_into, message.attempts,"
+    " case when coalesce(carrier.state, message.state) = 'delivered' and attempt.sender = 'log'"
+    " then 'logged' else coalesce(carrier.state, message.state) end as fate,"
+    " message.merged_into, message.attempts,"
     " message.resend, message.sid, message.fault, message.created_at, message.finished_at"
     " from oms.messages as message"
     " left join oms.messages as carrier on carrier.id = message.merged_into"
+    " left join oms.message_attempts as attempt on attempt.message_id = coalesce(carrier.id, message.id)"
+    " and attempt.number = coalesce(carrier.attempts, message.attempts)"
 )

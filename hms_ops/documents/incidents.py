@@ -88,8 +88,9 @@ class Incident(Document):
 
 @dataclass(frozen=True, slots=True)
 class Text(Document):
-    """A text and what became of it: its state, or its `fate` where it was merged into another one.
+    """A text and what became of it: its `fate` is its state, or that of the text it was merged into.
 
+    A text that only the handset log of this installation has was delivered to nobody: its fate is `logged`.
     Badges that may not see payloads find phones, and what applicants were told, masked.
     """
 

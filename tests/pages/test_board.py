@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from hms_floor.pages import capacity
 from hms_floor.pages.incidents import oncall
 from hms_floor.pages.parts import charts, history
-from hms_floor.presentation import overview
+from hms_floor.presentation import overview, text_counts
 from hms_floor.presentation.overview import Card
 from hms_oms.messages import outbox
 from hms_oms.recipes.recipes import Recipe
@@ -194,3 +194,31 @@ def test_texts_to_applicants_are_counted_and_pages_are_shown(engine: sa.Engine, 
         assert [text.body for text in outbox.last_pages(connection, 2)] == ["page 2", "page 1"]
         assert outbox.to_applicants(connection, since=now - timedelta(hours=1)).written == 1
         assert outbox.to_applicants(connection, since=now + timedelta(hours=1)) == outbox.TextCounts()
+
+
+@pytest.mark.parametrize(
+    ("sender", "fate", "words"),
+    [("log", "logged", "1 only logged"), ("twilio", "delivered", "1 handed over")],
+)
+def test_what_was_only_logged_is_not_called_delivered(
+    engine: sa.Engine, sender: str, fate: str, words: str
+) -> None:
+    """What the handset log took last was delivered to nobody, and so was what it carried."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "insert into oms.messages (token, kind, recipient, body, state, attempts, merged_into) values"
+            " ('a', 'grant', '+12025550144', 'granted', 'delivered', 2, null),"
+            " ('b', 'late', '+12025550143', 'late', 'delivered', 2, null),"
+            " ('c', 'late', '+12025550143', 'late too', 'merged', 0, currval('oms.messages_id_seq') - 1)"
+        )
+        connection.exec_driver_sql(
+            "insert into oms.message_attempts (message_id, number, sender)"
+            " select id, 1, 'webhook' from oms.messages where attempts = 2 union all"
+            f" select id, 2, '{sender}' from oms.messages where attempts = 2"
+        )
+        connection.exec_driver_sql("update oms.messages set page = true where kind = 'late'")
+        texts = outbox.texts_of(connection, limit=3)
+        assert [text.fate for text in texts] == [fate] * 3
+        assert [text.state for text in texts] == ["merged", "delivered", "delivered"]
+        counts = outbox.to_applicants(connection)
+        assert (text_counts.words(counts), counts.delivered) == (words, int(fate == "delivered"))

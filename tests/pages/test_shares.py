@@ -157,7 +157,7 @@ def test_every_surface_tells_the_same_share(
     body = page.locator("div.page")
     expect(body).to_contain_text(f"On time: {OF_DUE} of those due, {OF_ENDED} of those that ended")
     expect(body).to_contain_text("Missed: 3 late, 17 failed, 16 open and late.")
-    expect(body).to_contain_text("7 texts handed over, 2 not handed over yet, 169 failed")
+    expect(body).to_contain_text("179 texts to applicants: 7 handed over, 2 not handed over yet, 169 failed")
     page = visit(browser, api_server, "/floor/sla")
     row = page.locator("table", has_text="Of those ended").locator("tr", has_text="shop").first
     expect(row).to_contain_text(OF_ENDED)

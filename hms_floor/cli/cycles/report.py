@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli.terminal import show, tables
+from hms_floor.presentation import text_counts
 from hms_oms.documents.cycles import CycleReport, TextCounts
 from hms_oms.jobs.on_time import Counts, counts_of
 from hms_oms.runtime import format
@@ -80,16 +81,8 @@ def _on_time(promises: Counts) -> Text:
 
 
 def _texts(texts: TextCounts) -> Text:
-    counts = [
-        (texts.waiting, "not handed over yet"),
-        (texts.failed, "failed"),
-        (texts.withdrawn, "withdrawn"),
-    ]
-    told = ", ".join(f"{number:,} {words}" for number, words in counts if number)
-    style = show.STYLES["failed"] if texts.failed else ""
-    return Text(
-        f"{texts.written:,}" + (f" ({texts.handed_over:,} handed over, {told})" if told else ""), style
-    )
+    told = f" ({text_counts.words(texts)})" if texts.written > texts.handed_over else ""
+    return Text(f"{texts.written:,}{told}", show.STYLES["failed"] if texts.failed else "")
 
 
 def _ends(found: CycleReport) -> list[tuple[str, int]]:

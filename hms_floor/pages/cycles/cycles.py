@@ -19,6 +19,9 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
+from hms_floor.presentation import text_counts
+from hms_oms.api.codec import record
+from hms_oms.documents.cycles import TextCounts
 from hms_oms.jobs.on_time import counts_of
 from hms_oms.jobs.states import WORDS
 from hms_oms.runtime import format
@@ -179,9 +182,10 @@ def _on_time(report: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _texts(texts: Mapping[str, Any]) -> str:
-    counts = {"waiting": "not handed over yet", "failed": "failed", "withdrawn": "withdrawn"}
-    told = [f"{texts[name]:,} {what}" for name, what in counts.items() if texts[name]]
-    return ", ".join([f"{words.count(texts['handedOver'], 'text')} handed over", *told])
+    counts = record(TextCounts, texts)
+    if not counts.written:
+        return "No text to an applicant yet."
+    return f"{words.count(counts.written, 'text')} to applicants: {text_counts.words(counts)}."
 
 
 def _state_link(state: str, batch: int) -> html.Cell:

@@ -1,17 +1,26 @@
 -- The texts to applicants of a cycle, or since a moment, by what became of them; one that was merged into
--- another shares its fate. Handed over means: the provider has it, and has not said that it failed.
+-- another shares its fate. Handed over means: the provider has it, and has not said that it failed. What the
+-- local handset has taken was only logged.
 select
     count(*)::int as written,
     count(*) filter (where fate in ('pending', 'sending', 'unknown'))::int as waiting,
-    count(*) filter (where fate in ('accepted', 'sent', 'delivered', 'unconfirmed'))::int as handed_over,
-    count(*) filter (where fate = 'delivered')::int as delivered,
+    count(*) filter (where fate in ('accepted', 'sent', 'delivered', 'unconfirmed') and not local)::int
+        as handed_over,
+    count(*) filter (where fate = 'delivered' and not local)::int as delivered,
+    count(*) filter (where fate = 'delivered' and local)::int as logged,
     count(*) filter (where fate in ('failed', 'undelivered'))::int as failed,
     count(*) filter (where fate in ('cancelled', 'expired'))::int as withdrawn,
     max(created_at) as last_at
 from (
-    select coalesce(carrier.state, message.state) as fate, message.created_at
+    select
+        coalesce(carrier.state, message.state) as fate,
+        message.created_at,
+        coalesce(attempt.sender, '') = 'log' as local
     from oms.messages as message
     left join oms.messages as carrier on carrier.id = message.merged_into
+    left join oms.message_attempts as attempt
+        on attempt.message_id = coalesce(carrier.id, message.id)
+        and attempt.number = coalesce(carrier.attempts, message.attempts)
     left join oms.jobs as job on job.id = message.job_id
     where not message.page
         and (%(batch)s::bigint is null or job.batch_id = %(batch)s::bigint)
