@@ -226,7 +226,7 @@ def test_the_number_of_very_many_jobs_is_typed(visit: Visit, floor: Floor) -> No
     cycle = floor.cycle(101, 60)
     page = visit(f"/floor/jobs?batch={cycle}&status=waiting")
     page.get_by_role("button", name="Cancel", exact=True).first.click()
-    dialog = page.get_by_role("dialog", name="Cancel all 101 jobs")
+    dialog = page.get_by_role("dialog", name="Cancel matching jobs")
     expect(dialog.get_by_text("101 jobs will change.")).to_be_visible()
     go = dialog.get_by_role("button", name="Cancel jobs")
     go.click()

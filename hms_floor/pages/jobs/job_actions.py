@@ -84,15 +84,18 @@ def deed_button(
     name: str,
     visitor: Visitor,
     which: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
-    what: str | Callable[[], str],
+    what: str,
     then: Callable[[], Any] | None = None,
 ) -> ui.button:
-    """A button that does `name` to the jobs of `which` (ids or a filter), after asking."""
+    """A button that does `name` to the jobs of `which` (ids or a filter), after asking.
+
+    `what` heads the dialog, without a number: how many will change is counted, and said below it.
+    """
     deed = DEEDS[name]
 
     async def ask() -> None:
         wanted = which() if callable(which) else which
-        await _ask(name, visitor, wanted, what() if callable(what) else what, then)
+        await _ask(name, visitor, wanted, what, then)
 
     button = ui.button(deed.title, icon=deed.icon, on_click=ask).props("outline dense")
     return button.props("color=negative") if deed.danger else button

@@ -113,7 +113,7 @@ class _Results:
                 ui.label("All of them:").classes("faint")
                 for name in ("retry", "reinstate", "cancel"):
                     if visitor.may(*DEEDS[name].roles):
-                        deed_button(name, visitor, {"filter": _filter(wanted)}, self._what, self.refresh)
+                        deed_button(name, visitor, {"filter": _filter(wanted)}, "matching jobs", self.refresh)
         self._none = ui.label("No matching jobs.").classes("nothing")
         self._table = JobTable(_HEADERS, visitor, tuple(DEEDS), self.refresh, caption="Jobs, newest first")
         with ui.element("div").classes("row"):
@@ -141,9 +141,6 @@ class _Results:
         self._older.set_visibility(bool(answer["next"]))
         following = urlencode({**self._wanted, "cursor": answer["next"] or ""})
         self._older.lead(f"/floor/jobs?{following}")
-
-    def _what(self) -> str:
-        return f"all {words.count(self._number, 'job')}"
 
 
 def _filter(wanted: Mapping[str, str]) -> dict[str, Any]:
