@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import Engine
@@ -92,9 +92,12 @@ class Observer:
             question.began = question.well_at = time.monotonic()
             threading.Thread(target=question.run, name=f"observe {name}", daemon=True).start()
 
-    def parts(self) -> list[Part]:
-        """How each part stands now."""
-        return health.judge(self.facts(), self._zone)
+    def parts(self, ledger: Ledger | None = None) -> list[Part]:
+        """How each part stands now; anyone who has just read the ledger gives what it says."""
+        facts = self.facts()
+        if ledger is not None:
+            facts = replace(facts, ledger=ledger, age=0.0)
+        return health.judge(facts, self._zone)
 
     @property
     def looked(self) -> bool:

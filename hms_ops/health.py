@@ -126,6 +126,12 @@ def of_calling(ledger: Ledger) -> list[Part]:
     return [*programs, on_call, _incidents(ledger.incidents)]
 
 
+def is_well(parts: Sequence[Part], incidents: Sequence[OpenIncident]) -> bool:
+    """Whether no part has failed and no incident waits for somebody to acknowledge it."""
+    failed = any(part.light == BAD for part in parts)
+    return not failed and not any(each.state == "open" for each in incidents)
+
+
 def troubles(parts: Sequence[Part]) -> list[Part]:
     """What is not well, the worst first; what nobody can tell is left out if its cause is named."""
     order = {BAD: 0, WARN: 1, UNKNOWN: 2}

@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 MEANINGS: Mapping[int, str] = {
     OK: "all is well",
-    ERROR: "something failed, or is not well (`hms check`, a job of `cycle run` that did not end done)",
+    ERROR: "something failed, or is not well (`hms check`, `hms ops status`, a job of `cycle run` not done)",
     USAGE: "the call was wrong",
     REFUSED: "no badge, or one that does not allow it",
     NOT_FOUND: "there is no such thing",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from hms_floor.auth.tokens import Role
-from hms_oms.database import health
+from hms_oms.database import health, statements
 from hms_oms.jobs import commands, workers
 from hms_oms.messages import outbox
 from hms_oms.recipes.recipes import Recipe
@@ -279,13 +279,16 @@ def test_who_is_on_call(api_server: ApiServer) -> None:
 
 
 def test_whether_the_watch_is_at_work(api_server: ApiServer, engine: sa.Engine) -> None:
-    """Programs that never beat are stale; with all beats there all is well."""
+    """Programs that were never heard are stale; with all there, only Redis, which is away, is not well."""
     assert api_server.get("/ops", Role.VIEWER)["ok"] is False
     with engine.begin() as connection:
         for name in heartbeats.NAMES:
             heartbeats.beat(connection, name, {"turns": 1})
+    with engine.begin() as connection:
+        statements.run(connection, "report_broker", {"kind": None, "words": None, "trouble": None})
     found = api_server.get("/ops", Role.VIEWER)
-    assert found["ok"] is True
+    assert found["ok"] is False
+    assert [part["name"] for part in found["parts"] if part["light"] == "bad"] == ["Redis"]
     assert {each["name"]: each["detail"] for each in found["beats"]} == {
         name: {"turns": 1} for name in heartbeats.NAMES
     }

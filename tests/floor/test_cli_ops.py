@@ -25,7 +25,8 @@ from hms_floor.cli.terminal import api_client as apis
 from hms_floor.cli.terminal.chart import Chart
 from hms_floor.local import embedded
 from hms_oms.database import connections as ledger_connections
-from hms_oms.database import health
+from hms_oms.database import health, statements
+from hms_oms.database.refusals import SILENT, Refusal
 from hms_oms.messages import outbox
 from hms_oms.recipes import recipes, registry
 from hms_ops import client, heartbeats
@@ -57,7 +58,7 @@ notify = ["ada", "grace"]
 #: TRUNCATE fires no trigger of rows, so that even what is append-only can be emptied.
 EMPTY = """
 truncate oms.jobs, oms.job_events, oms.audit, oms.messages, ops.incidents, ops.incident_events,
-    ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds, ops.metrics, ops.beats
+    ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds, ops.metrics, ops.beats, oms.broker_state
     restart identity cascade;
 update oms.queues set paused_at = null, paused_by = null, pause_reason = null;
 """
@@ -76,7 +77,7 @@ def standing_api(
     with ledger_connections.engine(url).begin() as connection:
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)
-    with standing(url, "redis://127.0.0.1:1/0", tmp_path_factory.mktemp("home")) as found:
+    with standing(url, str(servers.broker_url), tmp_path_factory.mktemp("home")) as found:
         yield found
     ledger_connections.engine(url).dispose()
     drop(servers, name)
@@ -150,6 +151,13 @@ def beat(engine: sa.Engine, name: str, **detail: Any) -> None:
     """Be a duty that says that it is there."""
     with engine.begin() as connection:
         heartbeats.beat(connection, name, detail)
+
+
+def dispatcher_says(engine: sa.Engine, refusal: Refusal | None = None) -> None:
+    """Be a dispatcher that is at work; Redis may refuse what it publishes."""
+    with engine.begin() as connection:
+        said = {"kind": refusal and refusal.kind, "words": refusal and refusal.words, "trouble": None}
+        statements.run(connection, "report_broker", said)
 
 
 def told(answer: Result, code: int = 0) -> str:
@@ -280,6 +288,8 @@ def test_the_state_of_the_watch_is_told_in_words(hms: Hms, engine: sa.Engine) ->
     assert read(hms("ops", "status", "--json"), 1)["ok"] is False
     beat(engine, "ops", failed_rules=[], sender_is_local=True)
     beat(engine, "pager", sender="log", fault=None)
+    assert "No dispatcher has ever been heard: jobs are not handed out." in told(hms("ops", "status"), 1)
+    dispatcher_says(engine)
     page = told(hms("ops", "status"))
     assert "nothing has failed" in page
     assert "Nobody real is on call: no on-call document is set." in page
@@ -290,6 +300,21 @@ def test_the_state_of_the_watch_is_told_in_words(hms: Hms, engine: sa.Engine) ->
     page = told(hms("ops", "status"), 1)
     for words in ("cannot judge: slow", "the account is suspended", "texts go out by twilio"):
         assert words in page
+
+
+def test_the_state_of_the_watch_is_not_well_while_redis_is_silent(hms: Hms, engine: sa.Engine) -> None:
+    """What the dispatcher sees of Redis is a line, and so is an incident that waits for somebody."""
+    beat(engine, "ops", failed_rules=[], sender_is_local=False)
+    beat(engine, "pager", sender="twilio", fault=None)
+    dispatcher_says(engine, SILENT)
+    page = told(hms("ops", "status"), 1)
+    assert "Cannot hand out: Redis does not answer since" in page
+    dispatcher_says(engine)
+    told(hms("ops", "status"))
+    reference = late(engine)
+    assert f"#{reference} is open and not acknowledged." in told(hms("ops", "status"), 1)
+    told(hms("incident", "ack", reference))
+    assert f"#{reference} is acknowledged and not over." in told(hms("ops", "status"))
 
 
 def test_an_incident_that_reached_nobody_is_never_well(hms: Hms, engine: sa.Engine) -> None:
@@ -311,6 +336,7 @@ def test_an_incident_that_reached_nobody_is_never_well(hms: Hms, engine: sa.Engi
     assert len(found["uncovered"]) == 2
     beat(engine, "ops", failed_rules=[], sender_is_local=False)
     beat(engine, "pager", sender="twilio", fault=None)
+    dispatcher_says(engine)
     assert "nobody is on call" in told(hms("ops", "status")).lower()
     reference = late(engine)
     with engine.begin() as connection:

@@ -29,12 +29,13 @@ def metrics(app_state: TheAppState) -> Response:
 
 @router.get("/ops")
 def status(app_state: TheAppState) -> Status:
-    """Whether people are called: by the watch and the pager, and whether anybody would be reached."""
+    """How each part stands, and whether people are called; well if none has failed and nobody is awaited."""
     with app_state.reading() as connection:
         pulses = heartbeats.status(connection)
-        parts = health.of_calling(health.read(connection))
+        ledger = health.read(connection)
+    parts = app_state.observer.parts(ledger)
     return Status(
-        ok=not any(part.light == health.BAD for part in parts),
+        ok=health.is_well(parts, ledger.incidents),
         beats=tuple(pulses),
         parts=tuple(map(Part.of, parts)),
     )

@@ -56,8 +56,11 @@ class Value(click.ParamType[Any]):
 @show.json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Tell whether people are called; exits with 1 if the watch or the pager is silent or cannot work,
-    or an open incident has reached nobody.
+    """Tell how each part stands, and whether people are called.
+
+    Exits with 1 if a part has failed (PostgreSQL, Redis, the dispatcher, the watch, the pager) or an incident
+    is open that nobody has acknowledged. What only wants a look (nobody real is on call, an incident that
+    is acknowledged and not over) does not.
 
     \b
     Example:  hms ops status
@@ -67,9 +70,9 @@ def status(ctx: click.Context, as_json: bool) -> None:
         show.print_json(document(found))
     else:
         rows = [(_DUTIES.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in found.beats]
-        show.lines(tables.table(["duty", "state", "last beat", "it says"], rows, wide=["it says"]))
+        show.lines(tables.table(["duty", "state", "last heard", "it says"], rows, wide=["it says"]))
         for part in found.parts:
-            if part.name in ("on call", "incidents") and part.light != OK:
+            if part.light != OK and part.name not in _DUTIES.values():
                 style = "bold red" if part.light == BAD else "bold yellow"
                 show.lines(Text(f"{part.words[0].upper()}{part.words[1:]}.", style=style))
         if any(beat.stale for beat in found.beats):
