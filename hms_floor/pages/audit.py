@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from hms_floor.pages.parts import format, html, refusal
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
+from hms_floor.presentation import audit_words
 
 PAGE = 100
 _HEADERS = ("At", "Who", "What", "On", "Why", "Answer", "From", "Detail")
@@ -71,5 +71,5 @@ def _row(entry: Mapping[str, Any]) -> tuple[html.Cell, ...]:
         entry["reason"] or "",
         str(entry["status"]),
         entry["source"] or "",
-        json.dumps(entry["detail"], ensure_ascii=False) if entry["detail"] else "",
+        audit_words.detail(entry["detail"]),
     )

@@ -56,7 +56,10 @@ def write(connection: Connection, acts: Sequence[Act]) -> None:
 
 
 def find(connection: Connection, matching: Filter, *, limit: int, after: int | None = None) -> list[Entry]:
-    """The lines that match, the newest first; `after` goes on behind that id."""
+    """The lines that match, the newest first; `after` goes on behind that id.
+
+    Dry runs, which a release before this one wrote down, changed nothing and are left out.
+    """
     rows = connection.execute(
         text(_FIND),
         {
@@ -94,6 +97,7 @@ where (cast(:actor as text) is null or actor = :actor)
     and (cast(:since as timestamptz) is null or at >= :since)
     and (cast(:until as timestamptz) is null or at < :until)
     and (cast(:after as bigint) is null or id < :after)
+    and not coalesce(detail @> '{"dryRun": true}', false)
 order by id desc
 limit :limit
 """

@@ -45,6 +45,7 @@ def test_an_sla_is_tried_set_and_remembered(api_server: ApiServer) -> None:
     """A dry run sets nothing; the history has who, why and since when, newest first."""
     dry = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}).json()
     assert (dry["before"], dry["minutes"], dry["dryRun"]) == (30.0, 5.0, True)
+    assert api_server.get("/audit?subject=shop")["entries"] == []
     assert [each["minutes"] for each in api_server.get("/queues/shop/sla")["history"]] == [30.0]
     api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "reason": "fair"})
     newest, oldest = api_server.get("/queues/shop/sla")["history"]

@@ -241,6 +241,7 @@ def test_many_jobs_are_changed_after_a_dry_run(api_server: ApiServer, order: Pla
     wanted = {"action": "cancel", "filter": {"queue": "shop"}, "reason": "withdrawn"}
     dry = api_server.ask("POST", "/jobs/bulk", wanted | {"dryRun": True}).json()
     assert (dry["matched"], dry["able"], dry["changed"], dry["unchanged"]) == (5, 4, 0, {"cancelled": 1})
+    assert api_server.get("/audit?action=POST /jobs/bulk")["entries"] == []
     done = api_server.ask("POST", "/jobs/bulk", wanted).json()
     assert (done["matched"], done["changed"], done["unchanged"]) == (5, 4, {"cancelled": 1})
     assert sorted(done["jobs"]) == made[1:]

@@ -71,9 +71,6 @@ def bulk(app_state: TheAppState, who: Who, wanted: asked_bulk.AnyBulk) -> BulkDo
         for page in pages:
             _turn(app_state, who, wanted, page, came)
         undo = _offer(app_state, came)
-    if wanted.dry_run:
-        with app_state.writing() as connection:
-            audit.write(connection, [_act(who, wanted, came.able)])
     return BulkDone(
         dry_run=wanted.dry_run,
         matched=came.matched,
@@ -215,7 +212,7 @@ def _turn(
             came.change = changes.begin(connection, wanted.action, who=who.actor)
         changed, running = _change(connection, who, wanted, page, came.change)
         others = commands.statuses(connection, list(set(page) - set(changed)))
-        audit.write(connection, [_act(who, wanted, len(changed), changed)])
+        audit.write(connection, [_act(who, wanted, changed)])
     came.changed += changed
     came.running += running
     came.left.update(others.values())
@@ -255,14 +252,11 @@ def _change(
     return changed, []
 
 
-def _act(
-    who: Caller, wanted: asked_bulk.AnyBulk, number: int, changed: Sequence[int] | None = None
-) -> audit.Act:
-    detail: dict[str, Any] = {"action": wanted.action, "jobs": number, "dryRun": wanted.dry_run}
+def _act(who: Caller, wanted: asked_bulk.AnyBulk, changed: Sequence[int]) -> audit.Act:
+    detail: dict[str, Any] = {"action": wanted.action, "jobs": len(changed)}
     if not wanted.ids:
         # What a payload must hold is somebody's data: the fields say enough.
         shown = wanted.filter.model_dump(mode="json", by_alias=True, exclude_unset=True)
         detail["filter"] = shown | ({"payload": sorted(shown["payload"])} if "payload" in shown else {})
-    if changed is not None:
-        detail["ids"] = [job_name(job) for job in changed]
+    detail["ids"] = [job_name(job) for job in changed]
     return who.act("bulk", reason=wanted.reason, detail=detail)

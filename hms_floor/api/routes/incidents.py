@@ -258,5 +258,4 @@ def _actions(connection: Connection, incident: store.Incident) -> tuple[Action, 
     since, until = incident.active_at - BEFORE, incident.resolved_at
     matching = audit.Filter(subject=incident.queue, since=since, until=until)
     acts = audit.find(connection, matching, limit=ACTIONS)
-    done = (act for act in acts if act.status < 400 and not (act.detail or {}).get("dryRun"))
-    return tuple(Action.of(act, who=act.actor) for act in done)
+    return tuple(Action.of(act, who=act.actor) for act in acts if act.status < 400)

@@ -118,9 +118,9 @@ def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests
                 found = slas.set_sla(
                     connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason
                 )
+            detail = {"before": before, "minutes": wanted.minutes}
+            audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
             undo = visible.undo(connection, kept.change)
-        detail = {"before": before, "minutes": wanted.minutes, "dryRun": wanted.dry_run}
-        audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
     return SlaChange.of(found, before=before, dry_run=wanted.dry_run, forecast=ahead, undo=undo)
 
 

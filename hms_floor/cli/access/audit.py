@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import click
 from rich.text import Text
 
 from hms_floor.cli.terminal import api_client, arguments, show, tables
+from hms_floor.presentation import audit_words
 from hms_oms.api.codec import document
 
 
@@ -55,7 +54,7 @@ def audit(
             entry.actor,
             Text(f"{entry.action} ({entry.status})", style="red") if entry.status >= 400 else entry.action,
             entry.subject or "",
-            _detail(entry.detail),
+            audit_words.detail(entry.detail),
             entry.source or "",
             entry.reason or "",
         )
@@ -71,11 +70,3 @@ def _before(now: datetime, length: timedelta | None) -> datetime | None:
     except OverflowError:
         # That is before everything.
         return None
-
-
-def _detail(detail: Mapping[str, Any] | None) -> str:
-    return ", ".join(f"{name} {_plain(value)}" for name, value in (detail or {}).items() if value is not None)
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hms_floor.cli.incidents import silences
 from hms_floor.cli.terminal import api_client, show, tables, zones
+from hms_floor.presentation import audit_words
 from hms_floor.presentation.masking import MASK
 from hms_oms.api.codec import document
 from hms_ops.documents.incidents import Incident, IncidentWithTimeline
@@ -20,7 +21,7 @@ _STATES = ("pending", "open", "acknowledged", "resolved")
 _STYLES = {"open": "bold red", "acknowledged": "yellow", "resolved": "green", "pending": "dim"}
 #: What became of a text, where it is more than a word about to change.
 _FATES = {"delivered": "green", "sent": "green", "failed": "bold red", "undelivered": "bold red"}
-_FATES |= {"expired": "bold red", "unconfirmed": "yellow", "unknown": "yellow"}
+_FATES |= {"expired": "bold red", "unconfirmed": "yellow", "unknown": "yellow", "logged": "yellow"}
 #: Late jobs that are named one by one.
 _NAMED = 20
 _REFERENCE = re.compile(r"#?([1-9][0-9]{0,17}|[A-Za-z][A-Za-z0-9]{0,9})")
@@ -217,7 +218,13 @@ def _show(found: IncidentWithTimeline, now: datetime) -> None:
         show.lines("", tables.table(["at", "what happened", "who", "detail"], happened, wide=["detail"]))
     if found.actions:
         acts = [
-            (show.local(each.at, now), each.action, each.who, each.reason or "", _detail(each.detail))
+            (
+                show.local(each.at, now),
+                each.action,
+                each.who,
+                each.reason or "",
+                audit_words.detail(each.detail),
+            )
             for each in found.actions
         ]
         show.lines(

@@ -16,6 +16,7 @@ from hms_floor.pages.parts.dialogs import Dialog, whole_number
 from hms_floor.pages.parts.format import put, seconds
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.session import Visitor
+from hms_floor.presentation import audit_words
 
 #: Late jobs on one page of the table.
 ROWS = 50
@@ -33,8 +34,6 @@ _REMEDIES = {
     "raise-window": ("limit", ("window", "Window in front of the workers, jobs"), "Raise the window"),
     "resume": ("resume", None, "Resume"),
 }
-#: Fields of a change, as people read them.
-_FIELDS = {"startsPerMinute": "starts a minute", "slaMinutes": "minutes"}
 
 
 class Why:
@@ -174,9 +173,7 @@ def people(actions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, st
 
 
 def _action(each: Mapping[str, Any]) -> str:
-    given = {name: value for name, value in (each["detail"] or {}).items() if value is not None}
-    given.pop("dryRun", None)
-    detail = ", ".join(f"{_FIELDS.get(name, name)} {value}" for name, value in given.items())
+    detail = audit_words.detail(each["detail"])
     return f"{each['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
 
 
