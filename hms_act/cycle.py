@@ -13,7 +13,7 @@ from hms_act.files import csv_rows, majority
 from hms_act.files.csv_rows import Refusal, Row
 from hms_oms.cycles import cycle_rows, cycles
 from hms_oms.cycles.cycle_rows import CycleRow
-from hms_oms.cycles.cycles import Batch
+from hms_oms.documents.cycles import Cycle
 from hms_oms.jobs import read
 from hms_oms.jobs.records import Accepted
 from hms_oms.queues import sla
@@ -34,7 +34,7 @@ def accept_file(
     sla_minutes: float | None = None,
     supersede: bool = False,
     accept_refusals: bool = False,
-) -> Iterator[Batch | Refusal]:
+) -> Iterator[Cycle | Refusal]:
     """Accept every row of a file under one new batch, telling how it goes.
 
     Yields the batch as it stands once it is open, after each page that is committed, and when the file
@@ -68,7 +68,7 @@ def accept_rows(
     requested_by: str,
     sla_minutes: float | None = None,
     supersede: bool = False,
-) -> Iterator[Batch | Refusal]:
+) -> Iterator[Cycle | Refusal]:
     """As `accept_file`, for rows that were read already.
 
     With `supersede` a row replaces the job that has its key and other content, if that has not begun.
@@ -78,7 +78,7 @@ def accept_rows(
     with engine.begin() as connection:
         registry.register(connection, recipe)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
-        batch = cycles.open_batch(connection, job_type=recipe.type, name=name, requested_by=requested_by)
+        batch = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
     yield batch
     while page := list(itertools.islice(rows, PAGE)):
         refusals = [row for row in page if isinstance(row, Refusal)]

@@ -14,8 +14,9 @@ from hms_oms.api import sse as frames
 from hms_oms.api.codec import record, stamp
 from hms_oms.api.errors import TooMany, Unavailable
 from hms_oms.api.http import Client, jitter, path
+from hms_oms.documents.messages import Text
 from hms_ops.documents.calling import OnCall, Silence, Status, Threshold
-from hms_ops.documents.incidents import Incident, IncidentWithTimeline, LateJob, Text
+from hms_ops.documents.incidents import Incident, IncidentWithTimeline, LateJob
 from hms_ops.documents.reports import History, Metric, SlaReport, Tally
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, or_, select
+from sqlalchemy import Connection, Engine, Row, and_, or_, select
 from starlette.concurrency import run_in_threadpool
 
 from hms_act import accept
@@ -75,7 +75,7 @@ def request(
 class Started:
     """The job that a request led to, and whether it is new; `conflict` if that job has other content."""
 
-    row: RowMapping
+    row: Row[Any]
     created: bool
     conflict: KeyReused | None = None
 
@@ -146,7 +146,7 @@ class Starts:
             # Refusals are written down by the guard.
             acts = [
                 request.caller.act(
-                    job_name(answer.row["id"]),
+                    job_name(answer.row.id),
                     status=201 if answer.created else 200,
                     detail={"supersede": True} if request.supersede else None,
                 )
@@ -191,7 +191,7 @@ def _kinds(batch: Sequence[Request]) -> Iterable[list[Request]]:
 
 def _rows(
     connection: Connection, batch: Sequence[Request], created: Sequence[Sequence[int]]
-) -> Sequence[RowMapping]:
+) -> Sequence[Row[Any]]:
     wanted: defaultdict[str, set[str]] = defaultdict(set)
     for request in batch:
         if request.key is not None:
@@ -199,31 +199,31 @@ def _rows(
     by_key = [and_(jobs.c.type == kind, having_key(sorted(keys))) for kind, keys in wanted.items()]
     ids = [job for group in created for job in group]
     query = select(*_COLUMNS).where(or_(jobs.c.id.in_(ids), *by_key)).order_by(*KEY_ORDER)
-    return connection.execute(query).mappings().all()
+    return connection.execute(query).all()
 
 
 def _answers(
-    batch: Sequence[Request], created: Sequence[Sequence[int]], found: Sequence[RowMapping]
+    batch: Sequence[Request], created: Sequence[Sequence[int]], found: Sequence[Row[Any]]
 ) -> Iterable[Started]:
-    by_id = {row["id"]: row for row in found}
+    by_id = {row.id: row for row in found}
     # The job that has a key now is listed first, and stays.
-    by_key = {(row["type"], row["key"]): row for row in reversed(found) if row["key"] is not None}
+    by_key = {(row.type, row.key): row for row in reversed(found) if row.key is not None}
     fresh = {job for group in created for job in group}
-    without_key: dict[int, RowMapping] = {}
+    without_key: dict[int, Row[Any]] = {}
     for group, ids in zip(_kinds(batch), created, strict=True):
         if group[0].key is None:
             without_key |= {id(request): by_id[job] for request, job in zip(group, sorted(ids), strict=True)}
     for request in batch:
         row = without_key.get(id(request)) or by_key[request.recipe.type, str(request.key)]
-        new = row["id"] in fresh
+        new = row.id in fresh
         # Of two who ask with one key at the same time, the first has made the job.
-        fresh.discard(row["id"])
+        fresh.discard(row.id)
         yield Started(row, new)
 
 
 def _judged(connection: Connection, batch: Sequence[Request], answers: Sequence[Started]) -> list[Started]:
     """The answers, those with a conflict whose job was made by a request with other content."""
-    known = [answer.row["id"] for answer in answers if not answer.created]
+    known = [answer.row.id for answer in answers if not answer.created]
     if not known:
         return list(answers)
     rows = connection.execute(select(jobs.c.id, jobs.c.payload).where(jobs.c.id.in_(known)))
@@ -234,7 +234,7 @@ def _judged(connection: Connection, batch: Sequence[Request], answers: Sequence[
         if not answer.created:
             try:
                 accept.require_same(
-                    request.recipe, job_name(row["id"]), row["status"], payloads[row["id"]], request.payload
+                    request.recipe, job_name(row.id), row.status, payloads[row.id], request.payload
                 )
             except KeyReused as conflict:
                 answer = Started(row, created=False, conflict=conflict)

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from hms_act.files.csv_rows import UnreadableFile
 from hms_act.files.majority import MostRefused
 from hms_floor.auth import tokens
-from hms_oms.cycles.cycles import UnknownBatch
+from hms_oms.cycles.cycles import UnknownCycle
 from hms_oms.cycles.uploads import TooManyUploads, UnknownUpload
 from hms_oms.database.refusals import SILENT, of_postgresql
 from hms_oms.jobs.reservations import LeaseLost
@@ -54,7 +54,7 @@ _UNKNOWN = (
     UnknownChange,
     UnknownJob,
     UnknownQueue,
-    UnknownBatch,
+    UnknownCycle,
     UnknownIncident,
     UnknownSilence,
     UnknownRule,

@@ -10,9 +10,10 @@ from hms_oms.documents.access import Badge, Entry
 from hms_oms.documents.cycles import Cycle, RefusedRow, RepeatedRow
 from hms_oms.documents.document import Document, Moment
 from hms_oms.documents.jobs import Change, Job, JobType, Peeked
+from hms_oms.documents.messages import Text
 from hms_oms.documents.queues import Queue, Sla, Worker
 from hms_ops.documents.calling import Part, Silence, Threshold
-from hms_ops.documents.incidents import Incident, LateJob, Text
+from hms_ops.documents.incidents import Incident, LateJob
 
 
 def next_page(page: Sequence[Any], limit: int, *, by: str = "id") -> str | None:

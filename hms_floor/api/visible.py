@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,12 +15,11 @@ from hms_floor.presentation.masking import MASK
 from hms_oms.cycles.cycle_rows import CycleRow
 from hms_oms.documents.cycles import Difference, RepeatedRow
 from hms_oms.documents.jobs import Event, Explained, Job, Pause, Undo
+from hms_oms.documents.messages import Text
 from hms_oms.jobs import records
 from hms_oms.jobs.on_time import missed
 from hms_oms.jobs.tickets import Ticket, job_name, job_number
-from hms_oms.messages import outbox
 from hms_oms.undo import changes
-from hms_ops.documents.incidents import Text
 
 _PRIVATE = ("payload", "results", "error")
 
@@ -81,15 +81,11 @@ def undo(connection: Connection, number: int | None) -> Undo | None:
     return Undo(change.id, change.undo_until, change.seconds)
 
 
-def text(source: outbox.Text, caller: Caller) -> Text:
+def text(whole: Text, caller: Caller) -> Text:
     """One text, for this caller: what an applicant was told is masked like payloads, and so is any phone."""
-    sees = caller.sees_payloads
-    return Text.of(
-        source,
-        job=None if source.job is None else job_name(source.job),
-        to=source.recipient if sees else phone(source.recipient),
-        body=source.body if sees or source.incident is not None else MASK,
-    )
+    if caller.sees_payloads:
+        return whole
+    return replace(whole, to=phone(whole.to), body=MASK if whole.incident is None else whole.body)
 
 
 def repeated_row(row: CycleRow, *, sees_values: bool = True) -> RepeatedRow:

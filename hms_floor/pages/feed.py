@@ -22,8 +22,8 @@ from hms_floor.pages.parts.history import Point
 from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Board
 from hms_oms.documents.cycles import TextCounts
+from hms_oms.documents.messages import Text
 from hms_oms.messages import outbox
-from hms_oms.messages.outbox import Text
 from hms_oms.runtime import clock
 from hms_ops.incidents import actions as incidents
 from hms_ops.incidents.actions import Incident

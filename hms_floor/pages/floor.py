@@ -226,7 +226,7 @@ def _texts(view: View) -> None:
                 with ui.element("div").classes("text"):
                     ui.label(text.body)
                     with ui.element("div").classes("spread faint number"):
-                        ui.label(f"to {words.phone(text.recipient)}, {words.clock(text.created_at)}")
+                        ui.label(f"to {words.phone(text.to)}, {words.clock(text.created_at)}")
                         ui.label(text.fate)
     told = "No text to an applicant today."
     if told_today.last_at is not None:

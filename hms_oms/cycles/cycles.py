@@ -1,4 +1,4 @@
-"""Batches: the requests of one daily cycle; the writer of oms.batches, and how a cycle stands."""
+"""Cycles: the requests of a day; the writer of oms.batches, and how a cycle stands."""
 
 from __future__ import annotations
 
@@ -16,27 +16,23 @@ from hms_oms.messages import outbox
 from hms_oms.runtime.errors import HmsError
 
 
-class UnknownBatch(HmsError):
-    """No batch has this number, or there is none at all."""
+class UnknownCycle(HmsError):
+    """No cycle has this number, or there is none at all."""
 
     def __init__(self, batch: int | None) -> None:
         self.batch = batch
         super().__init__("no cycle has been run yet" if batch is None else f"there is no cycle {batch}")
 
 
-#: The ledger calls a cycle a batch.
-Batch = Cycle
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a batch.
+    """What came of a cycle.
 
     `wait` is from acceptance to the first step's start, `total` from acceptance to the end, both at the
     50th and the 95th percentile; None where no job is that far.
     """
 
-    batch: Batch
+    batch: Cycle
     progress: CycleProgress
     outcomes: Mapping[str, int]
     reasons: Mapping[str, int]
@@ -67,16 +63,16 @@ class Report:
         return max(0, self.batch.accepted - self.progress.open - self.progress.ended)
 
 
-def open_batch(connection: Connection, *, job_type: str, name: str, requested_by: str) -> Batch:
-    """Begin a batch; `name` says where its requests come from."""
+def begin(connection: Connection, *, job_type: str, name: str, requested_by: str) -> Cycle:
+    """Begin a cycle; `name` says where its requests come from."""
     row = insert(batches).values(type=job_type, name=name, requested_by=requested_by)
     return _one(connection, row.returning(*_COLUMNS), None)
 
 
 def add(
     connection: Connection, batch: int, *, accepted: int, duplicates: int, differing: int, refused: int
-) -> Batch:
-    """Count requests of a batch, in the transaction that accepts them. Raises UnknownBatch."""
+) -> Cycle:
+    """Count requests of a cycle, in the transaction that accepts them. Raises UnknownCycle."""
     row = update(batches).values(
         accepted=batches.c.accepted + accepted,
         duplicates=batches.c.duplicates + duplicates,
@@ -86,38 +82,38 @@ def add(
     return _one(connection, row.where(batches.c.id == batch).returning(*_COLUMNS), batch)
 
 
-def close(connection: Connection, batch: int) -> Batch:
-    """Record that every request of a batch has come in. Raises UnknownBatch."""
+def close(connection: Connection, batch: int) -> Cycle:
+    """Record that every request of a cycle has come in. Raises UnknownCycle."""
     row = update(batches).values(closed_at=func.coalesce(batches.c.closed_at, func.oms.now()))
     return _one(connection, row.where(batches.c.id == batch).returning(*_COLUMNS), batch)
 
 
-def get(connection: Connection, batch: int | None) -> Batch:
-    """One batch, the latest where None. Raises UnknownBatch."""
+def get(connection: Connection, batch: int | None) -> Cycle:
+    """One cycle, the latest if None. Raises UnknownCycle."""
     row = select(*_COLUMNS).order_by(batches.c.id.desc()).limit(1)
     return _one(connection, row if batch is None else row.where(batches.c.id == batch), batch)
 
 
-def find(connection: Connection, limit: int | None, after: int | None = None) -> list[Batch]:
-    """The batches, newest first; `after` goes on behind that id."""
+def find(connection: Connection, limit: int | None, after: int | None = None) -> list[Cycle]:
+    """The cycles, newest first; `after` goes on behind that id."""
     query = select(*_COLUMNS).order_by(batches.c.id.desc()).limit(limit)
     rows = connection.execute(query if after is None else query.where(batches.c.id < after))
-    return [Batch(**row) for row in rows.mappings()]
+    return [Cycle(**row) for row in rows.mappings()]
 
 
 def count(connection: Connection) -> int:
-    """How many batches there are."""
+    """How many cycles there are."""
     return connection.scalar(select(func.count()).select_from(batches)) or 0
 
 
 def progress(connection: Connection, batch: int) -> CycleProgress:
-    """How the jobs of a batch stand."""
+    """How the jobs of a cycle stand."""
     row = connection.execute(text(_PROGRESS), {"batch": batch}).one()
     return CycleProgress(**row._mapping)
 
 
 def report(connection: Connection, batch: int | None) -> Report:
-    """What came of a batch so far, the latest where None. Raises UnknownBatch."""
+    """What came of a cycle so far, the latest if None. Raises UnknownCycle."""
     found = get(connection, batch)
     sums = connection.execute(text(_SUMS), {"batch": found.id}).one()
     return Report(
@@ -134,11 +130,11 @@ def report(connection: Connection, batch: int | None) -> Report:
     )
 
 
-def _one(connection: Connection, query: Executable, batch: int | None) -> Batch:
+def _one(connection: Connection, query: Executable, batch: int | None) -> Cycle:
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
-        raise UnknownBatch(batch)
-    return Batch(**row)
+        raise UnknownCycle(batch)
+    return Cycle(**row)
 
 
 def _counts(connection: Connection, query: str, batch: int) -> dict[str, int]:
@@ -151,7 +147,7 @@ def _percentiles(seconds: list[float] | None) -> tuple[timedelta, timedelta] | N
     return timedelta(seconds=seconds[0]), timedelta(seconds=seconds[1])
 
 
-_COLUMNS = [batches.c[field.name] for field in fields(Batch)]
+_COLUMNS = [batches.c[field.name] for field in fields(Cycle)]
 
 _PROGRESS = f"""
 select

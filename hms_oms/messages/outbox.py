@@ -8,7 +8,6 @@ oms.messages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -16,35 +15,10 @@ from sqlalchemy import Connection, text
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.documents.cycles import TextCounts
+from hms_oms.documents.messages import Text
 
 #: The channel that tells of a new page.
 CHANNEL = "ops_pages"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A text as people look at it. `fate` is its state, or that of the text which it was merged into.
-
-    What the local handset has taken was delivered to nobody: its fate is `logged`.
-    """
-
-    id: int
-    kind: str
-    page: bool
-    incident: int | None
-    job: int | None
-    reference: str | None
-    recipient: str
-    body: str
-    state: str
-    fate: str
-    merged_into: int | None
-    attempts: int
-    resend: bool
-    sid: str | None
-    fault: str | None
-    created_at: datetime
-    finished_at: datetime | None
 
 
 def put(
@@ -140,7 +114,8 @@ def to_applicants(
 
 _TEXTS = (
     "select message.id, message.kind, message.page, message.incident_id as incident,"
-    " message.job_id as job, message.reference, message.recipient, message.body, message.state,"
+    " 'job-' || message.job_id as job, message.reference, message.recipient as \"to\", message.body,"
+    " message.state,"
     " case when coalesce(carrier.state, message.state) = 'delivered' and attempt.sender = 'log'"
     " then 'logged' else coalesce(carrier.state, message.state) end as fate,"
     " message.merged_into, message.attempts,"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hms_oms.documents.document import Document, Json, Moment
+from hms_oms.documents.messages import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +85,6 @@ class Incident(Document):
     reopened: int
     flapping: bool
     silenced: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Text(Document):
-    """A text and what became of it: its `fate` is its state, or that of the text it was merged into.
-
-    A text that only the handset log of this installation has was delivered to nobody: its fate is `logged`.
-    Badges that may not see payloads find phones, and what applicants were told, masked.
-    """
-
-    id: int
-    kind: str
-    page: bool
-    incident: int | None
-    job: str | None
-    reference: str | None
-    to: str
-    body: str
-    state: str
-    fate: str
-    merged_into: int | None
-    attempts: int
-    resend: bool
-    sid: str | None
-    fault: str | None
-    created_at: Moment
-    finished_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)

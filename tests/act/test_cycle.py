@@ -15,7 +15,7 @@ from hms_act.files import csv_rows
 from hms_act.files.csv_rows import Refusal, Row
 from hms_oms.cycles import cycle_rows, cycles
 from hms_oms.cycles.cycle_rows import CycleRow, gist
-from hms_oms.cycles.cycles import Batch
+from hms_oms.documents.cycles import Cycle
 from hms_oms.jobs import read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
@@ -30,14 +30,14 @@ def rows(*payloads: Any) -> Iterator[Row | Refusal]:
             yield Row(line, payload)
 
 
-def run(engine: sa.Engine, recipe: Recipe, *payloads: Any) -> Batch:
+def run(engine: sa.Engine, recipe: Recipe, *payloads: Any) -> Cycle:
     """Run a cycle of these rows."""
     *_, batch = cycle.accept_rows(engine, recipe, rows(*payloads), name="f", requested_by="t")
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, Cycle)
     return batch
 
 
-def left(engine: sa.Engine, batch: Batch) -> list[CycleRow]:
+def left(engine: sa.Engine, batch: Cycle) -> list[CycleRow]:
     """The rows that a cycle has left, with whatever result."""
     with engine.connect() as connection:
         return list(cycle_rows.every(connection, batch.id, ["refused", "known", "differs"]))
@@ -123,7 +123,7 @@ def test_a_refused_row_is_kept_as_it_came(engine: sa.Engine) -> None:
     *_, batch = cycle.accept_rows(
         engine, grant, csv_rows.read(io.BytesIO(file), grant), name="f", requested_by="t"
     )
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, Cycle)
     originals = {row.line: row.original for row in left(engine, batch) if row.result == "refused"}
     assert originals[3] == broken[0]
     assert originals[6] == broken[1]

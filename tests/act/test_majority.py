@@ -95,5 +95,5 @@ def test_nothing_is_begun_unless_it_is_said_so(engine: sa.Engine) -> None:
     *_, batch = cycle.accept_file(
         engine, GRANT, file(*codes), name="f", requested_by="t", accept_refusals=True
     )
-    assert isinstance(batch, cycles.Batch)
+    assert isinstance(batch, cycles.Cycle)
     assert (batch.accepted, batch.refused) == (1, 2)

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from hms_act import accept, cycle, cycle_preview
 from hms_act.files.csv_rows import Row
 from hms_oms.cycles import cycle_rows
-from hms_oms.cycles.cycles import Batch
 from hms_oms.database.connections import RawConnection
+from hms_oms.documents.cycles import Cycle
 from hms_oms.jobs import ledger
 from hms_oms.jobs import read as jobs
 from hms_oms.jobs.outcomes import Done
@@ -37,11 +37,11 @@ def read(engine: sa.Engine, job: int) -> Job:
         return jobs.get(connection, job)
 
 
-def run(engine: sa.Engine, recipe: Recipe, *payloads: Mapping[str, Any], supersede: bool) -> Batch:
+def run(engine: sa.Engine, recipe: Recipe, *payloads: Mapping[str, Any], supersede: bool) -> Cycle:
     """Run a cycle of these rows."""
     rows = iter([Row(line, dict(payload)) for line, payload in enumerate(payloads, start=1)])
     *_, batch = cycle.accept_rows(engine, recipe, rows, name="f", requested_by="ann", supersede=supersede)
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, Cycle)
     return batch
 
 

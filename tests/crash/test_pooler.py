@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from hms_act import cycle
 from hms_floor.cli.installation import check_sessions, db
-from hms_oms.cycles.cycles import Batch
 from hms_oms.database import claiming, connections
+from hms_oms.documents.cycles import Cycle
 from hms_oms.recipes import recipes
 from tests.conftest import Crew, wait_until
 from tests.support import pooler
@@ -140,7 +140,7 @@ def accept(url: str, applications: int) -> int:
     stream = io.BytesIO(text.getvalue().encode())
     recipe = KNOWN["farm:grant:v1"]
     told = list(cycle.accept_file(connections.engine(url), recipe, stream, name="test", requested_by="test"))
-    batch = next(one for one in reversed(told) if isinstance(one, Batch))
+    batch = next(one for one in reversed(told) if isinstance(one, Cycle))
     return batch.id
 
 

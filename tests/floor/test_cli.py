@@ -349,13 +349,13 @@ def test_a_cycle_that_was_cut_off_is_finished_by_running_it_again(
     with file.open("rb") as stream:
         first = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
         opened, page = next(first), next(first)
-        assert isinstance(opened, cycles.Batch)
-        assert isinstance(page, cycles.Batch)
+        assert isinstance(opened, cycles.Cycle)
+        assert isinstance(page, cycles.Cycle)
         assert (opened.accepted, page.accepted, page.closed_at) == (0, 1000, None)
         first.close()  # type: ignore[attr-defined]
     with file.open("rb") as stream:
         *_, whole = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
-    assert isinstance(whole, cycles.Batch)
+    assert isinstance(whole, cycles.Cycle)
     assert (whole.accepted, whole.duplicates) == (1500, 1000)
     assert whole.closed_at is not None
     with engine.connect() as connection:
@@ -370,7 +370,7 @@ def test_late_jobs_are_counted_open_or_ended(
     file.write_text(lines(1, 2))
     with file.open("rb") as stream:
         *_, batch = cycle.accept_file(engine, grant, stream, name="f", requested_by="t", sla_minutes=10)
-    assert isinstance(batch, cycles.Batch)
+    assert isinstance(batch, cycles.Cycle)
     [taken] = ledger.take(raw, "farm-grant", 1)
     forward(timedelta(minutes=11))
     for step in ("validate", "inspect", "notify"):

@@ -350,7 +350,7 @@ def test_a_test_page_is_put_into_the_outbox(hms: Hms, engine: sa.Engine) -> None
     token = read(hms("ops", "test-page", PHONE, "--json"))["token"]
     with engine.connect() as connection:
         found = outbox.last_pages(connection, 5)
-    assert [(text.kind, text.recipient) for text in found] == [("test", PHONE)] * 2
+    assert [(text.kind, text.to) for text in found] == [("test", PHONE)] * 2
     assert token.startswith("test:")
 
 

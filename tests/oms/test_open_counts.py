@@ -26,7 +26,7 @@ where recipe.type = 'shop:order:v1'
 def test_queue_cycle_and_watch_count_alike(engine: sa.Engine, shop: Recipe) -> None:
     """Ready, delayed, queued and running jobs are as many on each screen, and open is all of them."""
     with engine.begin() as connection:
-        cycle = cycles.open_batch(connection, job_type=shop.type, name="today.csv", requested_by="ann")
+        cycle = cycles.begin(connection, job_type=shop.type, name="today.csv", requested_by="ann")
         connection.execute(sa.text(JOBS), {"batch": cycle.id})
         [queue] = [queue for queue in queues.overview(connection) if queue.name == "shop"]
         progress = cycles.progress(connection, cycle.id)

@@ -220,7 +220,7 @@ def test_an_incident_that_reached_nobody_is_told_and_the_next_shift_is_texted_wh
         assert outbox.last_pages(connection, 5) == []
         escalation.page(connection, covered, False, UTC)
         (text,) = outbox.last_pages(connection, 5)
-        assert text.recipient in document["recipients"].values()
+        assert text.to in document["recipients"].values()
         (live,) = unreached.live(connection)
         assert not live.unreached
 

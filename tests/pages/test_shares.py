@@ -48,7 +48,7 @@ OF_ENDED, OF_DUE = "59.2 %", "44.6 %"
 def cycle(engine: sa.Engine, shop: Recipe) -> int:
     """A cycle of the ledger in which every kind of end is there, and others that are not due yet."""
     with engine.begin() as connection:
-        batch = cycles.open_batch(connection, job_type=shop.type, name="today.csv", requested_by="ann")
+        batch = cycles.begin(connection, job_type=shop.type, name="today.csv", requested_by="ann")
         cycles.add(connection, batch.id, accepted=79, duplicates=0, differing=0, refused=0)
         cycles.close(connection, batch.id)
         for status, minutes, number in (*_JOBS, ("waiting", -60, 5)):

@@ -7,25 +7,25 @@ from typing import Annotated, Any, Literal
 from fastapi import Body
 from pydantic import Field, StringConstraints
 
-from hms_floor.api.requests.requests import LINE_OR_MORE, Asked, StepName
+from hms_floor.api.requests.requests import LINE_OR_MORE, RequestModel, StepName
 
 Lease = Annotated[float, Field(ge=10, le=3600, description="Seconds that the reservation holds.")]
 
 
-class Reserve(Asked):
+class Reserve(RequestModel):
     """How long to wait for a job, and how long to have it, both in seconds."""
 
     wait: Annotated[float, Field(ge=0, le=30)] = 0.0
     lease: Lease = 300.0
 
 
-class Extend(Asked):
+class Extend(RequestModel):
     """How long to keep a reservation from now on, in seconds."""
 
     lease: Lease = 300.0
 
 
-class StepDone(Asked):
+class StepDone(RequestModel):
     """An agent's step is done, with a result; `skipTo` names the next step to run."""
 
     status: Literal["done"]
@@ -34,14 +34,14 @@ class StepDone(Asked):
     skip_to: StepName | None = None
 
 
-class StepFailed(Asked):
+class StepFailed(RequestModel):
     """An agent's step has failed, for good."""
 
     status: Literal["failed"]
     reason: Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=LINE_OR_MORE)]
 
 
-class StepAgain(Asked):
+class StepAgain(RequestModel):
     """An agent's step is to be tried again, after so many seconds."""
 
     status: Literal["retry"]

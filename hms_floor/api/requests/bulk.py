@@ -11,13 +11,13 @@ from hms_floor.api.requests.requests import (
     EARLIEST,
     LATEST,
     MOST_IDS,
-    Asked,
     JobId,
     JobType,
     Moment,
     Priority,
     QueueName,
     Reasoned,
+    RequestModel,
     StatusWord,
     Text,
     Word,
@@ -34,7 +34,7 @@ def _something(schema: dict[str, Any]) -> None:
     schema["minProperties"] = 1
 
 
-class Wanted(Asked):
+class JobFilter(RequestModel):
     """Which jobs are meant; what is left out does not restrict, and something must be there."""
 
     model_config = ConfigDict(json_schema_extra=_something)
@@ -48,7 +48,7 @@ class Wanted(Asked):
     created_to: Annotated[Moment, Field(default_factory=lambda: LATEST)]
 
     @model_validator(mode="after")
-    def _restricts(self) -> Wanted:
+    def _restricts(self) -> JobFilter:
         if not self.model_fields_set:
             raise ValueError("an empty filter would mean every job: restrict it")
         return self
@@ -66,7 +66,7 @@ class Bulk(Reasoned):
     model_config = ConfigDict(json_schema_extra=_ids_or_filter)
 
     ids: Annotated[list[JobId], Field(default_factory=list, min_length=1, max_length=MOST_IDS)]
-    filter: Wanted = Wanted.model_construct()
+    filter: JobFilter = JobFilter.model_construct()
     dry_run: bool = False
     count: Annotated[
         Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(whole)] | None,

@@ -134,13 +134,13 @@ class _JobConvertor(StringConvertor):
 register_url_convertor("job", _JobConvertor())
 
 
-class Asked(BaseModel):
-    """A document that is asked: strict, and closed."""
+class RequestModel(BaseModel):
+    """The base of all request bodies: no type is coerced, and no unknown field is taken."""
 
     model_config = ConfigDict(strict=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
-class Start(Asked):
+class Start(RequestModel):
     """A job to start."""
 
     job_type: JobType
@@ -157,7 +157,7 @@ class Start(Asked):
     ] = False
 
 
-class Reasoned(Asked):
+class Reasoned(RequestModel):
     """A change, and why."""
 
     reason: Reason = None
@@ -166,7 +166,7 @@ class Reasoned(Asked):
 LateOrder = Literal["deadline", "late", "key", "name", "status"]
 
 
-class Comment(Asked):
+class Comment(RequestModel):
     """What somebody has to say about an incident."""
 
     text: Text
@@ -210,7 +210,7 @@ class SetSla(Reasoned):
     dry_run: bool = False
 
 
-class Silence(Asked):
+class Silence(RequestModel):
     """A time in which new incidents of a rule, in a queue, call nobody; without either: of any."""
 
     rule: RuleName | None = None

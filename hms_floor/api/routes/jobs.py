@@ -52,18 +52,9 @@ async def start(app_state: TheAppState, who: Who, wanted: requests.Start) -> Res
     )
     started = await app_state.starts.start(request)
     row = started.row
-    name = job_name(row["id"])
-    record = Started(
-        id=name,
-        type=row["type"],
-        queue=row["queue"],
-        status=row["status"],
-        sla=row["sla"],
-        sla_minutes=row["sla_minutes"],
-        key=row["key"],
-        replaces=None if row["replaces"] is None else job_name(row["replaces"]),
-        created=started.created,
-    )
+    name = job_name(row.id)
+    replaced = None if row.replaces is None else job_name(row.replaces)
+    record = Started.of(row, id=name, replaces=replaced, created=started.created)
     body = json.dumps(document(record), ensure_ascii=False)
     location = f"{subpath.of(app_state.settings.public_url)}/jobs/{name}"
     return Response(body, 201 if started.created else 200, {"Location": location}, "application/json")

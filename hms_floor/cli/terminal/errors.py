@@ -150,7 +150,7 @@ def _ways_out(error: errors.Unavailable) -> list[str]:
 
 
 def _of_ours(error: HmsError) -> Failure:
-    from hms_oms.cycles.cycles import UnknownBatch
+    from hms_oms.cycles.cycles import UnknownCycle
 
     if isinstance(error, ConfigError):
         only = error.faults[0] if len(error.faults) == 1 else None
@@ -164,7 +164,7 @@ def _of_ours(error: HmsError) -> Failure:
         return NotFound(f"{error}; `hms job list` shows the jobs")
     if isinstance(error, UnknownQueue):
         return NotFound(f"{error}; `hms queue list` shows how they stand")
-    if isinstance(error, UnknownBatch):
+    if isinstance(error, UnknownCycle):
         shown = "`hms cycle list` shows the cycles" if error.batch else "`hms cycle run FILE` runs one"
         return NotFound(f"{error}; {shown}")
     return Failure(str(error))

@@ -4,7 +4,7 @@ with before as (
     select
         message.id,
         message.fence,
-        -- Wanted is also a text that carries one that is wanted.
+        -- A text is also still to be sent if it carries another one that is.
         message.cancelled_at is null or exists (
             select from oms.messages as member
             where member.merged_into = message.id and member.cancelled_at is null
