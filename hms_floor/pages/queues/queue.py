@@ -22,7 +22,8 @@ from hms_floor.pages.parts.live_section import Light
 from hms_floor.pages.queues.queue_actions import Buttons
 from hms_floor.pages.queues.queue_charts import QueueCharts
 from hms_floor.pages.route import page
-from hms_floor.presentation import headline, overview
+from hms_floor.presentation import finishes, headline, overview
+from hms_floor.presentation.finishes import Finish
 from hms_floor.presentation.overview import Card
 from hms_oms.runtime import format
 
@@ -56,6 +57,7 @@ async def queue(request: Request, name: str) -> None:
                 with ui.element("h2"):
                     ui.label("Next to run")
                 link("All open jobs of this queue", f"/floor/jobs?queue={name}&status=open")
+            unknown = ui.label("").classes("faint")
             empty = ui.label("The backlog is empty.").classes("nothing")
             table = JobTable(
                 _HEADERS,
@@ -93,6 +95,8 @@ async def queue(request: Request, name: str) -> None:
         card = _card(view, name)
         table.show([_row(job, card, view.board.now if view else None) for job in found])
         empty.set_visibility(not found)
+        put(unknown, (card and finishes.unknown(card)) or "")
+        unknown.set_visibility(bool(found and card and finishes.unknown(card)))
         rest = (card.backlog or 0) - len(found) if card and len(found) == SHOWN else 0
         put(more, f"and {rest:,} more behind them" if rest > 0 else "")
 
@@ -108,27 +112,22 @@ def _card(view: View | None, name: str) -> Card | None:
 
 def _row(job: Mapping[str, Any], card: Card | None, now: datetime | None) -> list[Cell]:
     due = datetime.fromisoformat(job["slaExpires"])
-    finish = _finish(job["position"], card, now)
-    slack = None if finish is None else due - finish
+    done = None if card is None or now is None else finishes.finish(job["position"], card, now)
     return [
         str(job["position"]),
         job_link(job["id"]),
         Mark(words.short(due), "late" if now is not None and due < now else ""),
-        words.clock(finish),
-        "-" if slack is None else Mark(_spare(slack), "late" if slack < timedelta(0) else ""),
+        *(("-", "-") if done is None else _done(done, due)),
     ]
 
 
-def _spare(slack: timedelta) -> str:
-    return format.about(slack) if slack >= timedelta(0) else f"{format.about(-slack)} late"
-
-
-def _finish(position: int, card: Card | None, now: datetime | None) -> datetime | None:
-    """When the job at `position` of the backlog will be done, if the queue is drained as is forecast."""
-    if card is None or now is None or card.done_at is None or not card.open:
-        return None
-    ahead = position + (card.window or 0) + (card.running or 0)
-    return now + min(1.0, ahead / card.open) * (card.done_at - now)
+def _done(done: Finish, due: datetime) -> tuple[Cell, Cell]:
+    """When a job will be done, and how long before or after its deadline."""
+    slack = due - done.at
+    at = f"{'not before ' if done.at_best else ''}{words.clock(done.at)}"
+    if slack < timedelta(0):
+        return at, Mark(f"{'at least ' if done.at_best else ''}{format.about(-slack)} late", "late")
+    return at, f"{'at most ' if done.at_best else ''}{format.about(slack)}"
 
 
 def _figures(card: Card) -> str:
