@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from sqlalchemy import Connection, Engine
 
 from hms_floor.pages import capacity
-from hms_floor.pages.parts import history
+from hms_floor.pages.parts import history, recent
 from hms_floor.pages.parts.history import Point
 from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Board
@@ -173,4 +173,4 @@ def _remember(connection: Connection, seen: Board) -> None:
         _feed.days[card.name] = history.points(connection, card.name, since, until, DAY_STEP_SECONDS)
         if card.name not in _feed.trail:
             lately = seen.now - timedelta(seconds=REACH_SECONDS)
-            _feed.trail[card.name] = deque(history.points(connection, card.name, lately, until, 60))
+            _feed.trail[card.name] = deque(recent.read(connection, card.name, lately, until))

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from hms_floor.pages import capacity
 from hms_floor.pages.incidents import oncall
-from hms_floor.pages.parts import charts, history
+from hms_floor.pages.parts import charts, history, recent
+from hms_floor.pages.parts.history import Point
 from hms_floor.presentation import overview, text_counts
 from hms_floor.presentation.overview import Card
 from hms_oms.messages import outbox
@@ -19,7 +20,8 @@ from hms_oms.recipes.recipes import Recipe
 from hms_ops import heartbeats
 from hms_ops.forecast.snapshot import Forecast, QueueSnapshot, Snapshot, Waits
 from hms_ops.metrics import history as samples
-from hms_ops.metrics import metrics
+from hms_ops.metrics import metrics, moments
+from hms_ops.metrics.moments import Moment
 
 Forward = Callable[[timedelta], None]
 
@@ -138,6 +140,51 @@ def test_a_day_shows_its_peaks(engine: sa.Engine, shop: Recipe, forward: Forward
     [point] = points
     assert (point.open, point.open_least, point.open_most) == (90.0, 10.0, 250.0)
     assert (point.rate, point.rate_least, point.rate_most) == (80 / 60, 0.0, 4.0)
+
+
+def test_a_burst_after_an_idle_time_goes_straight_up() -> None:
+    """No slope from the last idle sample to the first jobs, of open jobs or of those done; waits are kept."""
+    start = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    at = start.timestamp()
+    minutes = [
+        Point(at, open=0.0, wait=2.0, rate=0.5),
+        Point(at + 60, open=0.0, wait=2.0),
+        Point(at + 120, open=400.0, wait=9.0, running=8.0, rate=0.1),
+        Point(at + 180, open=0.0, wait=9.0, rate=6.0),
+    ]
+    fine = [
+        Moment(start + timedelta(seconds=second), number, 0, 1000 - number)
+        for second, number in ((100, 400), (105, 390), (125, 380), (130, 0))
+    ]
+    points = recent.merged(minutes, fine)
+    assert [(point.at - at, point.open) for point in points] == [
+        *((0, 0), (60, 0), (95, 0), (100, 400), (105, 390)),
+        *((120, None), (125, 380), (130, 0), (180, 0)),
+    ]
+    assert [point.rate for point in points] == [0.0, 0.0, 0.0, None, 2.0, None, 0.5, 76.0, 0.0]
+    assert [point.wait for point in points] == [2.0, 2.0, 2.0, 2.0, 2.0, None, 9.0, 9.0, 9.0]
+    assert points[-2].done == 1000
+
+
+def test_what_stands_for_a_step_of_time_holds_for_all_of_it() -> None:
+    """Of a day the last ten minutes before a gap are drawn to their end, and so are the last of all."""
+    points = [Point(0.0, open=0.0), Point(600.0, open=400.0), Point(6000.0, open=0.0)]
+    assert history.line(points, lambda point: point.open, 1500.0, lasts=600.0) == [
+        *((0.0, 0.0), (600_000.0, 400.0), (1_200_000.0, 400.0), (1_350_000.0, None)),
+        *((6_000_000.0, 0.0), (6_600_000.0, 0.0)),
+    ]
+
+
+def test_a_day_has_the_burst_between_two_samples(engine: sa.Engine, shop: Recipe) -> None:
+    """The most of ten minutes is that of every moment in them."""
+    now = clock(engine)
+    with engine.begin() as connection:
+        metrics.publish(connection, seen(now))
+        samples.keep(connection, now)
+        busy = replace(seen(now).queues[0], waiting=1400)
+        moments.keep(connection, Snapshot(now, [busy], counted_at=now), ())
+        points = history.points(connection, "shop", now - timedelta(hours=1), now + timedelta(hours=1), 600)
+    assert [(point.open, point.open_most) for point in points] == [(50.0, 1410.0)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from hms_floor.pages.parts.charts import Points
 from hms_floor.presentation.overview import Card
-from hms_ops.metrics import history
+from hms_ops.metrics import history, moments
 
 _STATES = ("backlog", "delayed", "window", "running")
 #: Which metric is which field of a point.
@@ -70,7 +70,10 @@ def _rate(done: int | None, counted_at: float | None, before: Point | None) -> f
 def points(
     connection: Connection, queue: str, since: datetime, until: datetime, step_seconds: int
 ) -> list[Point]:
-    """A queue from `since` until before `until`, oldest first: means, least and most by steps of seconds."""
+    """A queue from `since` until before `until`, oldest first: means, least and most by steps of seconds.
+
+    The most open jobs of a step are those of any moment, so that a burst between two samples is seen.
+    """
     found: dict[float, dict[str, Any]] = {}
     past = history.history(connection, "queue.length", queue, since, until, step_seconds, _STATES)
     for sample in past:
@@ -82,6 +85,10 @@ def points(
     for sample in sums:
         values = found.setdefault(sample.at.timestamp(), {})
         values |= {"open": sample.value, "open_least": sample.least, "open_most": sample.most}
+    for moment in moments.history(connection, queue, since, until, step_seconds):
+        values = found.get(moment.at.timestamp() // step_seconds * step_seconds, {})
+        if "open_most" in values:
+            values["open_most"] = max(values["open_most"], moment.open)
     for name, field in _FIELDS.items():
         for sample in history.history(connection, name, queue, since, until, step_seconds, ("",)):
             values = found.setdefault(sample.at.timestamp(), {})
@@ -93,14 +100,28 @@ def points(
     return [Point(at, **values) for at, values in sorted(found.items())]
 
 
-def line(past: Sequence[Point], value: Callable[[Point], float | None], apart: float) -> Points:
-    """One line of a chart, in milliseconds; broken where points are further apart than `apart` seconds."""
+def line(
+    past: Sequence[Point], value: Callable[[Point], float | None], apart: float, lasts: float = 0.0
+) -> Points:
+    """One line of a chart, in milliseconds; broken where points are further apart than `apart` seconds.
+
+    A point that stands for a step of time holds until the next one, or for as long as it `lasts`.
+    """
     drawn: list[tuple[float, float | None]] = []
+    before: Point | None = None
     for point in past:
-        if drawn and 1000 * point.at - drawn[-1][0] > 1000 * apart:
-            drawn.append((drawn[-1][0] + 1000 * apart / 2, None))
+        if before is not None and point.at - before.at > apart:
+            drawn += _ended(before, value, lasts)
+            drawn.append((1000 * (before.at + apart / 2), None))
         drawn.append((1000 * point.at, _short(value(point))))
-    return drawn
+        before = point
+    return drawn if before is None else [*drawn, *_ended(before, value, lasts)]
+
+
+def _ended(
+    point: Point, value: Callable[[Point], float | None], lasts: float
+) -> list[tuple[float, float | None]]:
+    return [(1000 * (point.at + lasts), _short(value(point)))] if lasts else []
 
 
 def _short(value: float | None) -> float | None:

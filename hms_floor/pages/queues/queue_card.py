@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
@@ -64,8 +64,9 @@ class QueueCard:
         short = history.line(feed.trail(self._name), lambda point: point.open, 60 * _GAP_STEPS)
         self._draw(self.short, short, feed.reach())
         apart = feed.DAY_STEP_SECONDS * _GAP_STEPS
-        long = history.line(feed.day(self._name), lambda point: point.open_most, apart)
-        self._draw(self.long, long, feed.reach(feed.DAY_REACH_SECONDS))
+        day = feed.day(self._name)
+        long = history.line(day, lambda point: point.open_most, apart, lasts=feed.DAY_STEP_SECONDS)
+        self._draw(self.long, long, feed.reach(feed.DAY_REACH_SECONDS), steps=("open jobs",))
 
     def _chart(self, title: str) -> ui.echart:
         with ui.element("figure"):
@@ -74,8 +75,15 @@ class QueueCard:
                 ui.label(title)
         return chart
 
-    def _draw(self, chart: ui.echart, points: charts.Points, reach: tuple[float, float] | None) -> None:
-        drawn = charts.lines({"open jobs": points}, unit="jobs", area=True, small=True, reach=reach)
+    def _draw(
+        self,
+        chart: ui.echart,
+        points: charts.Points,
+        reach: tuple[float, float] | None,
+        steps: Sequence[str] = (),
+    ) -> None:
+        series = {"open jobs": points}
+        drawn = charts.lines(series, unit="jobs", area=True, small=True, reach=reach, steps=steps)
         charts.replace(chart, drawn)
 
 

@@ -58,17 +58,22 @@ class QueueCharts:
 
     def _past(self, card: Card, points: Sequence[Point]) -> None:
         seconds, apart = _REACHES[self._reach.value]
+        day = self._reach.value == "24 hours"
         reach = feed.reach(seconds)
 
         def drawn(values: Mapping[str, Callable[[Point], float | None]]) -> dict[str, charts.Points]:
-            return {title: history.line(points, value, apart) for title, value in values.items()}
+            lasts = feed.DAY_STEP_SECONDS if day else 0.0
+            return {title: history.line(points, value, apart, lasts) for title, value in values.items()}
 
         limit = ("SLA", 60 * card.sla_minutes) if card.sla_minutes else None
-        day = self._reach.value == "24 hours"
         waits = drawn({"mean": lambda point: point.wait, "p95": lambda point: point.wait_p95})
         if day:
             waits |= drawn({"mean, most of a minute": lambda point: point.wait_most})
-        charts.replace(self._charts["waits"], charts.lines(waits, unit="seconds", limit=limit, reach=reach))
+        # What stands for ten minutes is drawn as steps: a slope would tell of times between that nobody saw.
+        options = charts.lines(
+            waits, unit="seconds", limit=limit, reach=reach, steps=tuple(waits) if day else ()
+        )
+        charts.replace(self._charts["waits"], options)
         lengths = drawn(
             {
                 "open": lambda point: point.open,
@@ -80,13 +85,16 @@ class QueueCharts:
             lengths |= drawn({"open, least": lambda point: point.open_least})
             lengths |= drawn({"open, most": lambda point: point.open_most})
         colours = (charts.BLUE, charts.GREEN, charts.RED, charts.GREY, charts.ORANGE)
-        charts.replace(self._charts["length"], charts.lines(lengths, colours, unit="jobs", reach=reach))
+        options = charts.lines(
+            lengths, colours, unit="jobs", reach=reach, steps=tuple(lengths) if day else ()
+        )
+        charts.replace(self._charts["length"], options)
         rate = drawn({"a minute" if not day else "mean": lambda point: _a_minute(point.rate)})
         if day:
             rate |= drawn({"least": lambda point: _a_minute(point.rate_least)})
             rate |= drawn({"most": lambda point: _a_minute(point.rate_most)})
         # Counts of five seconds each, drawn as they were counted.
-        steps = () if day else ("a minute",)
+        steps = tuple(rate)
         rates = (charts.GREEN, charts.GREY, charts.ORANGE)
         options = charts.lines(rate, rates, area=not day, reach=reach, steps=steps)
         charts.replace(self._charts["rate"], options)
