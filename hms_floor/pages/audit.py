@@ -71,5 +71,5 @@ def _row(entry: Mapping[str, Any]) -> tuple[html.Cell, ...]:
         entry["reason"] or "",
         str(entry["status"]),
         entry["source"] or "",
-        audit_words.detail(entry["detail"]),
+        audit_words.detail(entry["detail"], format.short),
     )

@@ -54,7 +54,7 @@ def audit(
             entry.actor,
             Text(f"{entry.action} ({entry.status})", style="red") if entry.status >= 400 else entry.action,
             entry.subject or "",
-            audit_words.detail(entry.detail),
+            audit_words.detail(entry.detail, lambda when: show.local(when, now)),
             entry.source or "",
             entry.reason or "",
         )

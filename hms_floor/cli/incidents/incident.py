@@ -223,7 +223,7 @@ def _show(found: IncidentWithTimeline, now: datetime) -> None:
                 each.action,
                 each.who,
                 each.reason or "",
-                audit_words.detail(each.detail),
+                audit_words.detail(each.detail, lambda when: show.local(when, now)),
             )
             for each in found.actions
         ]

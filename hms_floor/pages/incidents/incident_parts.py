@@ -13,7 +13,7 @@ from hms_floor.auth.tokens import Role
 from hms_floor.pages.incidents.silences import clock
 from hms_floor.pages.parts import charts, html, undo
 from hms_floor.pages.parts.dialogs import Dialog, whole_number
-from hms_floor.pages.parts.format import put, seconds
+from hms_floor.pages.parts.format import put, seconds, short
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.session import Visitor
 from hms_floor.presentation import audit_words
@@ -173,7 +173,7 @@ def people(actions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, st
 
 
 def _action(each: Mapping[str, Any]) -> str:
-    detail = audit_words.detail(each["detail"])
+    detail = audit_words.detail(each["detail"], short)
     return f"{each['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
 
 
