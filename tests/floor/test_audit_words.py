@@ -26,7 +26,7 @@ from hms_floor.presentation import audit_words
         ),
         (
             {"ids": [f"job-{number}" for number in range(1, 599)], "acceptRefusals": True},
-            "ids job-1 job-2 job-3 and 595 more, accept refusals yes",
+            "accept refusals yes, ids job-1 job-2 job-3 and 595 more",
         ),
         ({"restored": 2, "left": {}, "ids": []}, "restored 2"),
     ],

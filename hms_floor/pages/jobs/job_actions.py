@@ -193,4 +193,5 @@ def _effect(answer: Mapping[str, Any]) -> str:
     if able == matched:
         return f"{able:,} job{'s' if able != 1 else ''} will change."
     rest = ", ".join(f"{number:,} {status}" for status, number in answer["unchanged"].items())
-    return f"{able:,} of {matched:,} will change; {rest} stay as they are."
+    stay = "stays as it is" if matched - able == 1 else "stay as they are"
+    return f"{able:,} of {matched:,} will change; {rest} {stay}."
