@@ -292,14 +292,8 @@ def test_a_preview_never_contradicts_its_numbers(open_jobs: int, late: int, at_o
     ("after", "words"),
     [
         ((0, 8), "8 would be late"),
-        (
-            (2, 6),
-            "8 would be late (2 of them at once)",
-        ),
-        (
-            (8, 0),
-            "Were the 10 open jobs held to it, 8 would be late at once; as it is, 1 is, and 2 more will be.",
-        ),
+        ((2, 6), "8 would be late (2 of them at once)"),
+        ((8, 0), "8 would be late at once"),
         ((0, 0), "none would be late"),
     ],
 )
