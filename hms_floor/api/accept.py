@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, Row, and_, or_, select
 from starlette.concurrency import run_in_threadpool
 
 from hms_act import accept
-from hms_floor.api import problems
-from hms_floor.api.access import Caller
+from hms_floor.api.access.guard import Caller
+from hms_floor.api.transport import problems
 from hms_oms.access import audit
 from hms_oms.database.tables import jobs
 from hms_oms.jobs.read import KEY_ORDER, having_key

@@ -12,30 +12,15 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from hms_floor import ledger, subpath
-from hms_floor.api import openapi, problems
+from hms_floor.api import openapi
 from hms_floor.api.app_state import AppState
-from hms_floor.api.limits import Limits
-from hms_floor.api.routes import (
-    audit,
-    badges,
-    bulk,
-    changes,
-    cycle_files,
-    cycle_rows,
-    cycles,
-    health,
-    incidents,
-    jobs,
-    ops,
-    promises,
-    queues,
-    recipes,
-    reservations,
-    stream,
-    texts,
-    twilio,
-    workers,
-)
+from hms_floor.api.routes.cycles import cycle_files, cycle_rows, cycles
+from hms_floor.api.routes.incidents import incidents, ops, texts, twilio
+from hms_floor.api.routes.installation import audit, badges, health, stream
+from hms_floor.api.routes.jobs import bulk, changes, jobs, recipes, reservations
+from hms_floor.api.routes.queues import queues, reports, workers
+from hms_floor.api.transport import problems
+from hms_floor.api.transport.limits import Limits
 from hms_oms.recipes.recipes import load_folder
 from hms_oms.runtime.settings import Settings
 
@@ -55,7 +40,7 @@ ROUTERS = (
     recipes.router,
     incidents.router,
     ops.router,
-    promises.router,
+    reports.router,
     texts.router,
     stream.router,
     twilio.router,

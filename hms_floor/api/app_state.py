@@ -12,13 +12,13 @@ from sqlalchemy import Connection, Engine, event
 from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api.accept import Starts
-from hms_floor.api.access import Caller
-from hms_floor.api.authenticator import Authenticator
-from hms_floor.api.limits import Rates
-from hms_floor.api.metrics_feed import Feed, Found
-from hms_floor.api.problems import Problem, busy
-from hms_floor.api.reservation_waiters import ReservationWaiters
-from hms_floor.api.shares import Shares
+from hms_floor.api.access.authenticator import Authenticator
+from hms_floor.api.access.guard import Caller
+from hms_floor.api.live.metrics_feed import Feed, Found
+from hms_floor.api.live.reservation_waiters import ReservationWaiters
+from hms_floor.api.transport.limits import Rates
+from hms_floor.api.transport.problems import Problem, busy
+from hms_floor.api.transport.shares import Shares
 from hms_floor.auth import tokens
 from hms_floor.observer import Observer
 from hms_oms.access import audit

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 
-from hms_floor.api.access import Guarded
-from hms_floor.api.problems import MEDIA_TYPE
-from hms_floor.api.roles import OPEN, TABLE
+from hms_floor.api.access.guard import Guarded
+from hms_floor.api.access.roles import OPEN, TABLE
+from hms_floor.api.transport.problems import MEDIA_TYPE
 from hms_oms.recipes.recipes import Recipe, Recipes
 
 router = APIRouter(route_class=Guarded, include_in_schema=False)

@@ -10,8 +10,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from hms_floor.api.app_state import AppState
-from hms_floor.api.connection import MOST_CONNECTIONS, SLACK, GuardedConnection
-from hms_floor.api.shares import BOUNDS
+from hms_floor.api.transport.connection import MOST_CONNECTIONS, SLACK, GuardedConnection
+from hms_floor.api.transport.shares import BOUNDS
 from hms_floor.local.listening import listen
 from hms_oms.runtime.settings import Settings
 

@@ -13,7 +13,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor import subpath
-from hms_floor.api.roles import TABLE
+from hms_floor.api.access.roles import TABLE
 from hms_floor.pages import session
 from hms_floor.pages.parts import silence
 from hms_floor.pages.parts.dialogs import Dialog

@@ -14,8 +14,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hms_floor import subpath
-from hms_floor.api import refused
-from hms_floor.api.problems import Problem
+from hms_floor.api.transport import refused
+from hms_floor.api.transport.problems import Problem
 from hms_floor.pages import feed, flower_link, route, session, standalone
 from hms_floor.pages.parts import silence
 from hms_oms.runtime.settings import Settings

@@ -22,8 +22,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from hms_floor import subpath
-from hms_floor.api.authenticator import Authenticator
-from hms_floor.api.problems import Problem
+from hms_floor.api.access.authenticator import Authenticator
+from hms_floor.api.transport.problems import Problem
 from hms_floor.auth import local_token, sign_in_link, tokens
 from hms_floor.auth.tokens import Badge, Issued, Role
 from hms_floor.observer import Observer

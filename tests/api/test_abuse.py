@@ -16,9 +16,9 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.api import problems
-from hms_floor.api.connection import MOST_CONNECTIONS, MOST_EACH, SLACK
-from hms_floor.api.shares import BOUNDS
+from hms_floor.api.transport import problems
+from hms_floor.api.transport.connection import MOST_CONNECTIONS, MOST_EACH, SLACK
+from hms_floor.api.transport.shares import BOUNDS
 from hms_floor.auth.tokens import Role
 from hms_oms.database.connections import engine as engine_of
 from tests.api.conftest import ApiServer, counted, faults, receive_all

@@ -26,9 +26,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.routing import APIRoute
 
+from hms_floor.api.access.authenticator import Authenticator
+from hms_floor.api.access.roles import OPEN, TABLE, markdown
 from hms_floor.api.app import ROUTERS
-from hms_floor.api.authenticator import Authenticator
-from hms_floor.api.roles import OPEN, TABLE, markdown
 from hms_floor.auth import sign_in_link, tokens
 from hms_floor.auth.tokens import Role
 from hms_oms.database import schema_revision

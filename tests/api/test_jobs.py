@@ -13,10 +13,11 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.api import accept, filters
-from hms_floor.api.access import Caller
+from hms_floor.api import accept
+from hms_floor.api.access.guard import Caller
 from hms_floor.api.app_state import AppState
-from hms_floor.api.problems import Problem
+from hms_floor.api.requests import filters
+from hms_floor.api.transport.problems import Problem
 from hms_floor.auth import tokens
 from hms_floor.auth.tokens import Badge, Role
 from hms_oms.database.connections import RawConnection

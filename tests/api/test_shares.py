@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from hms_floor.api.problems import Problem
-from hms_floor.api.shares import BOUNDS, Shares
+from hms_floor.api.transport.problems import Problem
+from hms_floor.api.transport.shares import BOUNDS, Shares
 
 UPLOAD = BOUNDS["upload"]
 

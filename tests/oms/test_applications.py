@@ -12,8 +12,8 @@ PACKAGES = ("hms_oms", "hms_act", "hms_ops", "hms_floor", "workers")
 EXAMPLES = {
     "hms_floor/cli/cycles/cycle.py",
     "hms_floor/api/requests/requests.py",
-    "hms_floor/api/routes/jobs.py",
-    "hms_floor/api/routes/stream.py",
+    "hms_floor/api/routes/jobs/jobs.py",
+    "hms_floor/api/routes/installation/stream.py",
 }
 
 

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from hms_floor.api.roles import TABLE
+from hms_floor.api.access.roles import TABLE
 from hms_floor.auth.tokens import Role
 from hms_floor.local import embedded
 from hms_floor.pages import all_pages, frame, route

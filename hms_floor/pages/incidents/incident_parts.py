@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from hms_floor.api.roles import SEERS
+from hms_floor.api.access.roles import SEERS
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.incidents.silences import clock
 from hms_floor.pages.parts import charts, html, undo

@@ -6,7 +6,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor import subpath
-from hms_floor.api.roles import Roles
+from hms_floor.api.access.roles import Roles
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.api_client import Refused
 from hms_floor.pages.parts.html import link

@@ -1,0 +1,1 @@
+"""Clients that wait: for new metrics, and for a job to reserve."""

@@ -1,0 +1,1 @@
+"""Routes of cycles and their files."""

@@ -1,0 +1,1 @@
+"""Routes of incidents, on call and texts."""

@@ -1,0 +1,261 @@
+"""Incidents, and what people say about them; silences, thresholds, and who is on call."""
+
+from __future__ import annotations
+
+from datetime import timedelta, tzinfo
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import Connection
+
+from hms_floor.api.access import visible
+from hms_floor.api.access.guard import Guarded, Who
+from hms_floor.api.app_state import TheAppState
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import Cursor, IncidentRef, Limit, QueueName, Reasoned
+from hms_floor.api.requests.zones import Zone
+from hms_floor.api.responses import Incidents, LateJobs, Silences, Thresholds, next_page
+from hms_floor.api.transport.problems import Problem
+from hms_oms.access import audit
+from hms_oms.database import health
+from hms_oms.jobs import commands
+from hms_oms.jobs.tickets import job_name
+from hms_oms.messages import outbox
+from hms_ops import heartbeats
+from hms_ops.documents.calling import OnCall, Rung, Silence, Span, Threshold
+from hms_ops.documents.incidents import Action, Incident, IncidentWithTimeline, LateJob
+from hms_ops.incidents import actions, late_jobs, silences, stages, store, thresholds, trend, wording
+from hms_ops.incidents.actions import STATES
+from hms_ops.oncall import coverage, doubts, oncall
+
+router = APIRouter(route_class=Guarded, tags=["incidents"])
+
+#: So many of its texts are shown with an incident.
+TEXTS = 100
+#: So many actions of people are, from so long before it began.
+ACTIONS = 100
+BEFORE = timedelta(hours=1)
+
+Named = Annotated[IncidentRef, Path(alias="id", description="Its number, or its reference.", examples=["K7"])]
+SilencePath = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
+WordPath = Annotated[str, Path(pattern="^[a-z][a-z_-]{0,60}$")]
+
+
+@router.get("/incidents")
+def find(
+    app_state: TheAppState,
+    zone: Zone,
+    state: Annotated[list[requests.IncidentState], Query(description="All, where none is named.")] = [],  # noqa: B006
+    queue: Annotated[QueueName | None, Query()] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Incidents:
+    """List incidents, newest first."""
+    with app_state.reading() as connection:
+        if queue is not None:
+            commands.require_queue(connection, queue)
+        page = actions.find(connection, state or STATES, queue, limit=limit, after=cursor)
+    return Incidents(tuple(_shown(zone, incident) for incident in page), next_page(page, limit))
+
+
+@router.get("/incidents/{id}")
+def get(app_state: TheAppState, who: Who, zone: Zone, incident: Named) -> IncidentWithTimeline:
+    """Everything about one incident."""
+    with app_state.reading() as connection:
+        found = actions.get(connection, incident)
+        texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
+        return IncidentWithTimeline.of(
+            _shown(zone, found),
+            timeline=tuple(actions.history(connection, found.id)),
+            actions=_actions(connection, found),
+            trend=tuple(trend.of(connection, found, health.clock(connection))),
+            jobs=tuple(job_name(late.job_id) for late in late_jobs.of(connection, found)),
+            texts=tuple(visible.text(text, who) for text in texts),
+        )
+
+
+@router.get("/incidents/{id}/jobs")
+def jobs(
+    app_state: TheAppState,
+    who: Who,
+    incident: Named,
+    order: Annotated[requests.LateOrder, Query(description="What they are sorted by.")] = "deadline",
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> LateJobs:
+    """List all jobs that were late in an incident."""
+    if order == "name" and not who.sees_payloads:
+        raise Problem(403, "names are in payloads: to sort by them needs a badge that may see payloads")
+    skip = cursor or 0
+    with app_state.reading() as connection:
+        found, now = actions.get(connection, incident), health.clock(connection)
+        rows = late_jobs.page(connection, found, now, order=order, limit=limit, skip=skip)
+    shown = tuple(
+        LateJob.of(
+            row,
+            job=job_name(row.job_id),
+            name=row.name if who.sees_payloads else visible.hidden(row.name),
+        )
+        for row in rows
+    )
+    more = skip + limit < found.late_jobs
+    return LateJobs(shown, found.late_jobs, str(skip + limit) if more else None)
+
+
+@router.post("/incidents/{id}/comments", status_code=201)
+def comment(app_state: TheAppState, who: Who, incident: Named, wanted: requests.Comment) -> Incident:
+    """Say something about an incident, for its history."""
+    with app_state.writing() as connection:
+        found = actions.comment(connection, incident, who.actor, wanted.text, health.clock(connection))
+        audit.write(connection, [who.act(found.name, status=201)])
+        return _shown(app_state.settings.zone, found)
+
+
+@router.post("/incidents/{id}/ack")
+def acknowledge(
+    app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None
+) -> Incident:
+    """Say that somebody is at it: nobody else is called for a while."""
+    reason = wanted.reason if wanted else None
+    with app_state.writing() as connection:
+        limits, now = thresholds.limits(connection), health.clock(connection)
+        found = actions.acknowledge(connection, incident, who.actor, now, limits, reason)
+        if found.state != "acknowledged":
+            raise Problem(409, f"{found.name} is {found.state}: there is nothing to take on")
+        audit.write(connection, [who.act(found.name, reason=reason)])
+        return _shown(app_state.settings.zone, found)
+
+
+@router.post("/incidents/{id}/resolve")
+def resolve(app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None) -> Incident:
+    """Say that it is over."""
+    reason = wanted.reason if wanted else None
+    with app_state.writing() as connection:
+        found = actions.resolve(connection, incident, who.actor, reason, health.clock(connection))
+        if found.state != "resolved":
+            raise Problem(409, f"{found.name} is {found.state}: nobody knows of it yet")
+        audit.write(connection, [who.act(found.name, reason=reason)])
+        return _shown(app_state.settings.zone, found)
+
+
+@router.get("/silences")
+def find_silences(app_state: TheAppState) -> Silences:
+    """The silences that hold or are to come."""
+    with app_state.reading() as connection:
+        return Silences(tuple(silences.find(connection, health.clock(connection))))
+
+
+@router.post("/silences", status_code=201)
+def silence(app_state: TheAppState, who: Who, wanted: requests.Silence) -> Silence:
+    """Have new incidents call nobody for a while; what is measured and recorded stays the same."""
+    with app_state.writing() as connection:
+        found = silences.silence(
+            connection,
+            wanted.rule,
+            wanted.queue,
+            wanted.starts_at or health.clock(connection),
+            wanted.ends_at,
+            wanted.reason,
+            who.actor,
+        )
+        detail = {"rule": found.rule, "queue": found.queue, "endsAt": found.ends_at.isoformat()}
+        act = who.act(f"silence-{found.id}", status=201, reason=wanted.reason, detail=detail)
+        audit.write(connection, [act])
+    return found
+
+
+@router.post("/silences/{id}/end")
+def end_silence(
+    app_state: TheAppState, who: Who, number: SilencePath, wanted: Reasoned | None = None
+) -> Silence:
+    """End a silence before its time, or call off one to come."""
+    with app_state.writing() as connection:
+        found = silences.end(connection, number, who.actor)
+        audit.write(connection, [who.act(f"silence-{found.id}", reason=wanted.reason if wanted else None)])
+    return found
+
+
+@router.get("/thresholds")
+def find_thresholds(app_state: TheAppState) -> Thresholds:
+    """What each rule compares with."""
+    with app_state.reading() as connection:
+        return Thresholds(tuple(thresholds.overview(connection)))
+
+
+@router.put("/thresholds/{rule}/{parameter}")
+def set_threshold(
+    app_state: TheAppState, who: Who, rule: WordPath, parameter: WordPath, wanted: requests.SetThreshold
+) -> Threshold:
+    """Set a parameter of a rule, for one queue or for all; null goes back to the default."""
+    with app_state.writing() as connection:
+        found = thresholds.set_threshold(
+            connection, rule, parameter, wanted.value, wanted.queue, who.actor, wanted.reason
+        )
+        detail = {"value": wanted.value, "queue": wanted.queue}
+        audit.write(connection, [who.act(f"{rule}.{parameter}", reason=wanted.reason, detail=detail)])
+    return found
+
+
+@router.get("/oncall")
+def on_call(app_state: TheAppState, who: Who) -> OnCall:
+    """The on-call document in force, and who is on call now."""
+    with app_state.reading() as connection:
+        found = oncall.in_force(connection)
+        return _on_call(connection, found, phones=who.sees_phones)
+
+
+@router.put("/oncall")
+def set_on_call(app_state: TheAppState, who: Who, wanted: requests.SetOnCall) -> OnCall:
+    """Put another on-call document in force."""
+    with app_state.writing() as connection:
+        found = oncall.set_document(
+            connection, wanted.document, who.actor, wanted.reason, str(app_state.settings.zone)
+        )
+        audit.write(connection, [who.act(f"oncall-{found.id}", reason=wanted.reason)])
+        return _on_call(connection, found, phones=True)
+
+
+def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> OnCall:
+    document = dict(found.document if found else oncall.DEFAULT)
+    now = health.clock(connection)
+    policy = oncall.on_call(document, now)
+    coming = coverage.spans(document, now, now + timedelta(days=7))
+    local = heartbeats.sender_is_local(connection)
+    doubt = doubts.doubt(document if found else None, now, sender_is_local=local)
+    if not phones:
+        recipients = document["recipients"].items()
+        document["recipients"] = {name: visible.phone(number) for name, number in recipients}
+    return OnCall(
+        document=document,
+        set_by=found.set_by if found else None,
+        set_at=found.set_at if found else None,
+        reason=found.reason if found else None,
+        zone=str(oncall.zone(document)),
+        now=tuple(
+            Rung(step.after.total_seconds() / 60, tuple(recipient.name for recipient in step.recipients))
+            for step in policy
+        ),
+        gaps=tuple(gap.document() for gap in coverage.gaps(document)),
+        uncovered=tuple(Span(since, until) for since, until in coming),
+        doubt=doubt,
+    )
+
+
+def _shown(zone: tzinfo, incident: store.Incident) -> Incident:
+    return Incident.of(
+        incident,
+        title=wording.title(incident.rule),
+        sentence=wording.sentence(incident, zone),
+        stage=stages.STAGES.get(incident.rule),
+        advice=wording.why(incident, zone),
+    )
+
+
+def _actions(connection: Connection, incident: store.Incident) -> tuple[Action, ...]:
+    """What people did to the queue of an incident, from an hour before it on, newest first."""
+    if incident.queue is None:
+        return ()
+    since, until = incident.active_at - BEFORE, incident.resolved_at
+    matching = audit.Filter(subject=incident.queue, since=since, until=until)
+    acts = audit.find(connection, matching, limit=ACTIONS)
+    return tuple(Action.of(act, who=act.actor) for act in acts if act.status < 400)

@@ -1,0 +1,1 @@
+"""Routes of the installation itself: health, badges, audit trail, streams."""

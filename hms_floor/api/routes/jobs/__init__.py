@@ -1,0 +1,1 @@
+"""Routes of jobs: start, find, change, reserve."""

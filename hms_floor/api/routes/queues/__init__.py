@@ -1,0 +1,1 @@
+"""Routes of queues, their SLAs and workers, and the reports about them."""

@@ -1,0 +1,175 @@
+"""Queues: how they stand, what comes next, what holds them back, and how many minutes they have."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from fastapi import APIRouter
+
+from hms_floor.api.access import visible
+from hms_floor.api.access.guard import Guarded, Who
+from hms_floor.api.app_state import TheAppState
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import Limit, QueuePath, Reasoned
+from hms_floor.api.requests.zones import Zone
+from hms_floor.api.responses import Peek, Queues, SlaHistory, Slas
+from hms_floor.presentation import overview as board
+from hms_floor.presentation.overview import Card
+from hms_oms.access import audit
+from hms_oms.database import health
+from hms_oms.documents.jobs import Peeked, Undo
+from hms_oms.documents.queues import (
+    Ahead,
+    Cause,
+    Forecast,
+    Paused,
+    Queue,
+    QueueCounts,
+    QueueLimits,
+    Remedy,
+    Resumed,
+    Sla,
+    SlaChange,
+)
+from hms_oms.jobs import commands, read
+from hms_oms.queues import queues
+from hms_oms.queues import sla as slas
+from hms_oms.runtime import format
+from hms_oms.undo import queue_changes
+from hms_ops import sla_preview
+from hms_ops.forecast import advice, snapshot
+
+router = APIRouter(route_class=Guarded, tags=["queues"])
+
+
+@router.get("/queues")
+def overview(app_state: TheAppState, zone: Zone) -> Queues:
+    """Every queue as it stands now."""
+    with app_state.reading() as connection:
+        cards = {card.name: card for card in board.read(connection).cards}
+        counts = queues.overview(connection)
+    return Queues(tuple(_queue(queue, cards[queue.name], zone) for queue in counts))
+
+
+@router.get("/queues/{queue}/peek")
+def peek(app_state: TheAppState, queue: QueuePath, limit: Limit = 20) -> Peek:
+    """The next jobs of a queue, in the order in which they will be handed out."""
+    with app_state.reading() as connection:
+        commands.require_queue(connection, queue)
+        jobs = read.peek(connection, queue, limit)
+    places = enumerate(jobs, start=1)
+    return Peek(tuple(Peeked(job.name, job.status, job.sla, position) for position, job in places))
+
+
+@router.post("/queues/{queue}/pause")
+def pause(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> Paused:
+    """Start nothing new in a queue; what runs is finished."""
+    reason = wanted.reason if wanted else None
+    with app_state.writing() as connection:
+        with queue_changes.keep(connection, "pause", queue, who=who.actor) as kept:
+            recalled = commands.pause(connection, queue, who=who.actor, reason=reason)
+        audit.write(connection, [who.act(queue, reason=reason, detail={"recalled": recalled})])
+        undo = visible.undo(connection, kept.change)
+    return Paused(queue, "paused", recalled, undo)
+
+
+@router.post("/queues/{queue}/resume")
+def resume(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> Resumed:
+    """Go on with a paused queue."""
+    reason = wanted.reason if wanted else None
+    with app_state.writing() as connection:
+        with queue_changes.keep(connection, "resume", queue, who=who.actor) as kept:
+            resumed = commands.resume(connection, queue)
+        audit.write(connection, [who.act(queue, reason=reason, detail={"changed": resumed})])
+        undo = visible.undo(connection, kept.change)
+    return Resumed(queue, "open", resumed, undo)
+
+
+@router.post("/queues/{queue}/limit")
+def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.Limits) -> QueueLimits:
+    """Limit the window of a queue, and its starts a minute; tell what holds if neither is given."""
+    given = wanted.model_fields_set
+    with app_state.writing() as connection:
+        found = commands.limits(connection, queue)
+        window = wanted.window if "window" in given else found.window
+        starts = wanted.starts_per_minute if "starts_per_minute" in given else found.starts_per_minute
+        limits = {"window": window, "startsPerMinute": starts}
+        with queue_changes.keep(connection, "limit", queue, who=who.actor) as kept:
+            if commands.Limits(window, starts) != found:
+                commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
+        if given - {"reason"}:  # who only asks what holds has changed nothing
+            audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
+        undo = visible.undo(connection, kept.change)
+    return QueueLimits(queue, window, starts, undo)
+
+
+@router.put("/queues/{queue}/sla")
+def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.SetSla) -> SlaChange:
+    """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
+    ahead: Forecast | None = None
+    undo: Undo | None = None
+    with app_state.writing() as connection:
+        before = slas.minutes_in_force(connection, queue)
+        if wanted.dry_run:
+            ahead = _ahead(sla_preview.sla(connection, queue, minutes=before, instead=wanted.minutes))
+            found = Sla(queue, wanted.minutes, health.clock(connection), who.actor, wanted.reason)
+        else:
+            with queue_changes.keep(connection, "sla", queue, who=who.actor) as kept:
+                found = slas.set_sla(
+                    connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason
+                )
+            detail = {"before": before, "minutes": wanted.minutes}
+            audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
+            undo = visible.undo(connection, kept.change)
+    return SlaChange.of(found, before=before, dry_run=wanted.dry_run, forecast=ahead, undo=undo)
+
+
+@router.get("/queues/{queue}/sla")
+def history(app_state: TheAppState, queue: QueuePath) -> SlaHistory:
+    """Every SLA that a queue ever had, newest first."""
+    with app_state.reading() as connection:
+        return SlaHistory(tuple(slas.history(connection, queue)))
+
+
+@router.get("/sla")
+def in_force(app_state: TheAppState) -> Slas:
+    """The SLA of every queue, as it stands now."""
+    with app_state.reading() as connection:
+        return Slas(tuple(slas.in_force(connection)))
+
+
+def _queue(counts: QueueCounts, card: Card, zone: tzinfo) -> Queue:
+    return Queue.of(
+        counts,
+        status="paused" if counts.paused_at else "open",
+        slots_to_have=card.slots_to_have,
+        starts_per_minute=card.starts_per_minute,
+        window=card.window_size,
+        throughput_now=card.rate_now,
+        throughput_mean=card.rate,
+        cause=_cause(card, zone),
+    )
+
+
+def _cause(card: Card, zone: tzinfo) -> Cause | None:
+    cause = card.cause
+    if cause is None:
+        return None
+    sentence = advice.sentence(cause, lambda when: format.hour_and_zone(when, zone))
+    return Cause.of(cause, remedies=tuple(map(Remedy.of, cause.remedies)), sentence=sentence)
+
+
+def _ahead(preview: sla_preview.Preview | None) -> Forecast | None:
+    if preview is None:
+        return None
+    change = preview.change
+    return Forecast(
+        open=preview.jobs,
+        before=_forecast(change.before, change.late_now),
+        after=_forecast(change.after, change.late_at_once),
+        late_at_once=change.late_at_once,
+    )
+
+
+def _forecast(forecast: snapshot.Forecast, late_already: int) -> Ahead:
+    return Ahead.of(forecast, late_already=late_already)

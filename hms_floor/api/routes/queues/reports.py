@@ -1,0 +1,165 @@
+"""How promises were kept, and how the metrics went: what reports and charts are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, WithJsonSchema
+from sqlalchemy import Connection
+
+from hms_floor.api.access.guard import Guarded
+from hms_floor.api.app_state import TheAppState
+from hms_floor.api.requests import requests
+from hms_floor.api.requests.requests import QueueName
+from hms_floor.api.requests.zones import Zone
+from hms_floor.api.transport.problems import Problem
+from hms_oms.database import health
+from hms_oms.jobs import commands
+from hms_oms.jobs.tickets import job_name
+from hms_oms.runtime import clock
+from hms_ops.documents.reports import Days, History, Lateness, Miss, SlaReport, Tally
+from hms_ops.metrics import history as samples
+from hms_ops.metrics import metrics
+from hms_ops.reports import misses, sla_report
+
+Key = TypeVar("Key", str, date)
+
+router = APIRouter(route_class=Guarded, tags=["ops"])
+
+#: The longest time that a report is over, in days.
+MOST_DAYS = 366
+#: The most steps of a metric's history.
+MOST_STEPS = 2000
+
+
+def _kept(name: str) -> str:
+    if name not in metrics.names_kept():
+        raise ValueError(f"there is no history of it; there is one of {', '.join(metrics.names_kept())}")
+    return name
+
+
+Since = Annotated[requests.DayOrMoment | None, Query(alias="from", description="A day or a time.")]
+Until = Annotated[requests.DayOrMoment | None, Query(alias="to", description="Before this.")]
+Queue = Annotated[QueueName | None, Query(description="All, where none is named.")]
+KeptName = Annotated[
+    str, AfterValidator(_kept), WithJsonSchema({"type": "string", "enum": list(metrics.names_kept())})
+]
+
+
+@router.get("/sla/report")
+def report(
+    app_state: TheAppState,
+    zone: Zone,
+    since: Since = None,
+    until: Until = None,
+    week: Annotated[bool, Query(description="The week of `from`, or this one.")] = False,
+) -> SlaReport:
+    """How promises were kept: the last seven days, where nothing else is asked for."""
+    with app_state.reading() as connection:
+        now = health.clock(connection)
+        if week:
+            start, end = sla_report.week(_moment(since, zone) if since else now, zone)
+        else:
+            start, end = _span(since, until, now, zone)
+        found = sla_report.report(connection, start, end, zone)
+        worst = misses.worst(connection, start, end)
+    return SlaReport(
+        since=start,
+        until=end,
+        zone=str(zone),
+        whole=Tally.of(found.whole),
+        queues=_tallies(found.queues),
+        days=_tallies(found.days),
+        worst=tuple(map(_miss, worst)),
+    )
+
+
+@router.get("/sla/days")
+def by_day(
+    app_state: TheAppState,
+    zone: Zone,
+    queue: Queue = None,
+    days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 14,
+) -> Days:
+    """How promises were kept day by day, today among them."""
+    with app_state.reading() as connection:
+        _require(connection, queue)
+        tallies = sla_report.by_day(connection, queue, days, zone)
+    return Days(str(zone), _tallies(tallies))
+
+
+@router.get("/sla/lateness")
+def lateness(
+    app_state: TheAppState, zone: Zone, queue: Queue = None, since: Since = None, until: Until = None
+) -> Lateness:
+    """How late the misses are, by buckets: of the last seven days, where nothing else is asked for."""
+    with app_state.reading() as connection:
+        _require(connection, queue)
+        start, end = _span(since, until, health.clock(connection), zone)
+        buckets = sla_report.lateness(connection, queue, start, end)
+    return Lateness(start, end, tuple(buckets))
+
+
+@router.get("/history")
+def history(
+    app_state: TheAppState,
+    zone: Zone,
+    name: Annotated[KeptName, Query(description="A metric of which there is a history.")],
+    queue: Annotated[QueueName | None, Query(description="None for a metric of the whole floor.")] = None,
+    since: Since = None,
+    until: Until = None,
+    step: Annotated[
+        int | None, Query(ge=60, le=86400, description="In seconds; some hundred steps, where none is named.")
+    ] = None,
+) -> History:
+    """How a metric went: the last seven days, where nothing else is asked for."""
+    with app_state.reading() as connection:
+        _require(connection, queue)
+        start, end = _span(since, until, health.clock(connection), zone)
+        seconds = (end - start).total_seconds()
+        steps = step or max(60, int(seconds / 400 // 60) * 60)
+        if seconds / steps > MOST_STEPS:
+            raise Problem(
+                409, f"these are more than {MOST_STEPS:,} steps: ask for longer ones, or for less time"
+            )
+        points = samples.history(connection, name, queue, start, end, steps)
+    return History(
+        name=name,
+        queue=queue,
+        unit=metrics.CATALOGUE[name].unit,
+        since=start,
+        until=end,
+        step=steps,
+        points=tuple(points),
+    )
+
+
+def _span(
+    since: date | datetime | None, until: date | datetime | None, now: datetime, zone: tzinfo
+) -> tuple[datetime, datetime]:
+    end = _moment(until, zone) if until else now
+    start = _moment(since, zone) if since else end - timedelta(days=7)
+    if not timedelta() < end - start <= timedelta(days=MOST_DAYS):
+        raise Problem(409, "what is asked for ends before it begins, or is longer than a year")
+    return start, end
+
+
+def _moment(when: date | datetime, zone: tzinfo) -> datetime:
+    return when if isinstance(when, datetime) else clock.midnight(when, zone).astimezone(UTC)
+
+
+def _require(connection: Connection, queue: str | None) -> None:
+    if queue is not None:
+        commands.require_queue(connection, queue)
+
+
+def _tallies(found: Mapping[Key, sla_report.Tally]) -> Mapping[Key, Tally]:
+    return {key: Tally.of(tally) for key, tally in found.items()}
+
+
+def _miss(miss: misses.Miss) -> Miss:
+    spent = {str(cause): seconds for cause, seconds in miss.spent.items()}
+    return Miss.of(miss, job=job_name(miss.job), spent=spent)
