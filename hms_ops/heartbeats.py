@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from hms_oms.broker.broker_state import BrokerState
 from hms_ops.documents.calling import Pulse
 
 #: The programs that must beat: the watch, and the delivery of texts.
@@ -45,6 +46,15 @@ def status(connection: Connection) -> Sequence[Pulse]:
         {"names": list(NAMES)},
     )
     return [Pulse(**row, stale=_is_stale(row["age_seconds"])) for row in rows.mappings()]
+
+
+def stop_of(reported: BrokerState | None) -> dict[str, Any]:
+    """Why nothing is handed out, as a queue's standing has it, by the dispatcher's last report."""
+    if reported is None:
+        return {}
+    undispatched = reported.age > STALE_SECONDS
+    refusal = None if undispatched else reported.refusal
+    return {"undispatched": undispatched, "refused": refusal and refusal.words}
 
 
 def _is_stale(age: float | None) -> bool:

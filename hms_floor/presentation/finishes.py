@@ -35,6 +35,9 @@ def unknown(card: Card) -> str | None:
     """Why nobody can tell when its jobs will be done, in a sentence; None if it can be told."""
     if not card.fresh:
         return "When they will be done cannot be told: the queue has not been measured lately."
+    if card.stopped:
+        why = f"Redis {card.refused}" if card.refused else "the dispatcher is silent"
+        return f"When they will be done cannot be told: nothing is handed out, {why}."
     if card.paused_at is not None:
         return "When they will be done cannot be told while the queue is paused."
     if card.window_size == 0 or card.starts_per_minute == 0:

@@ -55,7 +55,7 @@ def _broken(cards: Sequence[Card], zone: tzinfo) -> str:
     words = f"{_jobs(worst.late or 0)} of {worst.name} {_are(worst.late or 0)} late"
     if worst.at_risk:
         words += f", {worst.at_risk:,} more will be"
-    if worst.done_at is not None and worst.paused_at is None:
+    if worst.done_at is not None and worst.paused_at is None and not worst.stopped:
         words += f", the last one done by {_clock(worst.done_at, zone)}"
     return words + _others(cards) + _help(worst, zone)
 
@@ -87,7 +87,9 @@ def _holding(cards: Sequence[Card], zone: tzinfo, incidents: int) -> Verdict:
 
 def _ahead(card: Card, zone: tzinfo) -> str:
     words = f"{card.waiting:,} waiting, {card.running or 0:,} running"
-    if card.done_at is not None:
+    if card.stopped:
+        words += ", nothing is handed out"
+    elif card.done_at is not None:
         words += f", the last one done by {_clock(card.done_at, zone)}"
         if card.last_due is not None:
             words += f", due {_clock(card.last_due, zone)}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from hms_oms.broker import broker_state
 from hms_oms.database import health
 from hms_oms.jobs import workers as presence
 from hms_oms.queues import sla as slas
@@ -44,7 +45,8 @@ class Card:
     `done_at` is when its last open job will be done, `last_due` the latest deadline of an open job,
     `late_from` the first deadline that will be missed, `deadline` the one that asks for the most.
     `slots_needed` live slots and `limit_needed` starts a minute would hold what can be held; one slot gets
-    `slot_rate` jobs done in a second. `agents`: its work is that of agents, not of workers.
+    `slot_rate` jobs done in a second. `agents`: its work is that of agents, not of workers. `refused` is what
+    Redis does instead of taking its jobs; `undispatched`: the dispatcher is silent.
     """
 
     name: str
@@ -88,6 +90,8 @@ class Card:
     slots_lost: int = 0
     agents: bool = False
     busy_hosts: Sequence[str] = ()
+    refused: str | None = None
+    undispatched: bool = False
     fresh: bool = True
 
     @property
@@ -99,6 +103,11 @@ class Card:
     def waiting(self) -> int:
         """Jobs that have not begun."""
         return sum(number or 0 for number in (self.backlog, self.delayed, self.window))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether none of its jobs is handed out, so that nobody can tell when they will be done."""
+        return not self.agents and (self.undispatched or self.refused is not None)
 
     @property
     def slots_told(self) -> str:
@@ -172,6 +181,7 @@ def read(connection: Connection) -> Board:
         by_queue.setdefault(metric.queue, []).append(metric)
     crew = presence.live(connection)
     promised = {sla.queue: sla.minutes for sla in slas.in_force(connection)}
+    stop = heartbeats.stop_of(broker_state.read(connection))
     rows = connection.execute(text(_QUEUES))
     cards = []
     for row in rows.mappings():
@@ -185,6 +195,7 @@ def read(connection: Connection) -> Board:
                 slots=sum(worker.live_slots(row["name"]) for worker in hands),
                 slots_lost=sum(worker.lost_slots(row["name"]) for worker in crew),
                 busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in hands),
+                **stop,
             )
         )
     watch = next(each for each in heartbeats.status(connection) if each.name == "ops")

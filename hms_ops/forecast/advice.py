@@ -17,6 +17,10 @@ def why(cause: Cause, at: Clock) -> str:
     by = f" by {cause.set_by}" if cause.set_by else ""
     since = f" at {at(cause.set_at)}" if cause.set_at else ""
     match cause.kind:
+        case "redis":
+            return f"nothing is handed out, Redis {cause.refused}"
+        case "dispatcher":
+            return "nothing is handed out, the dispatcher is silent"
         case "paused":
             return f"the queue was paused{by}{since}" if by or since else "the queue is paused"
         case "no-worker" if cause.lost:
@@ -53,7 +57,7 @@ def sentence(cause: Cause, at: Clock) -> str:
     words = f"{why(cause, at)}: {what_helps(cause)}"
     if not cause.holds:
         return f"{words} to have them done sooner"
-    if cause.deadline is None or cause.kind in ("paused", "no-worker"):
+    if cause.deadline is None or cause.kind in ("redis", "dispatcher", "paused", "no-worker"):
         return words
     return f"{words} to hold what can be held; the tightest deadline is {at(cause.deadline)}"
 
@@ -73,6 +77,8 @@ def _start(remedy: Remedy) -> str:
 
 
 _BRIEFLY: dict[str, Callable[[Cause], str]] = {
+    "redis": lambda cause: f"Redis {cause.refused}",
+    "dispatcher": lambda _: "the dispatcher is silent",
     "paused": lambda _: "the queue is paused",
     "no-worker": lambda _: "no worker",
     "limit": lambda cause: f"limit {cause.limit:,} a minute",
@@ -81,6 +87,8 @@ _BRIEFLY: dict[str, Callable[[Cause], str]] = {
     "slots": lambda _: "too few slots",
 }
 _REMEDIES: dict[str, Callable[[Remedy], str]] = {
+    "restore-redis": lambda _: "bring it back",
+    "start-dispatcher": lambda _: "start it",
     "resume": lambda _: "resume it",
     "start-workers": _start,
     "raise-limit": lambda remedy: (

@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-#: Why: the queue is paused; no worker serves it; no more jobs may start a minute; too few may stand in front
-#: of the workers; the machines of its workers are busy; there are too few slots.
-Kind = Literal["paused", "no-worker", "limit", "window", "host", "slots"]
+#: Why: Redis takes nothing; no dispatcher is at work; the queue is paused; no worker serves it; no more jobs
+#: may start a minute; too few may stand in front of the workers; the machines of its workers are busy; there
+#: are too few slots.
+Kind = Literal["redis", "dispatcher", "paused", "no-worker", "limit", "window", "host", "slots"]
 #: What would help. The number is of starts a minute, of jobs in the window, or of workers.
 Verb = Literal[
-    "resume", "start-workers", "raise-limit", "raise-window", "add-workers", "add-workers-elsewhere"
+    "restore-redis",
+    "start-dispatcher",
+    "resume",
+    "start-workers",
+    "raise-limit",
+    "raise-window",
+    "add-workers",
+    "add-workers-elsewhere",
 ]
 
 #: A machine is busy from this load of all its cores on, in percent: as the rule of busy hosts has it.
@@ -31,7 +39,8 @@ class Standing:
     `queued` jobs stand in the window. `slot_rate` is what one slot gets done in a second, `slots_needed` and
     `limit_needed` hold what can be held (None: it cannot be told), `deadline` is the binding one.
     `busy_hosts` are the machines of its workers if all of them are busy. `agents`: it needs no worker.
-    Beside the `slots` that do its work, `slots_lost` are lost to steps that hang.
+    Beside the `slots` that do its work, `slots_lost` are lost to steps that hang. `refused` is what Redis
+    does instead of taking what is handed out (None: it takes it); `undispatched`: the dispatcher is silent.
     """
 
     late: int = 0
@@ -56,6 +65,8 @@ class Standing:
     deadline: datetime | None = None
     busy_hosts: Sequence[str] = ()
     slots_lost: int = 0
+    refused: str | None = None
+    undispatched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,8 @@ class Cause:
 
     `limit` is the limit in force: starts a minute, or jobs in the window. `holds`: with the remedies every
     deadline that can be held is held; otherwise they only have the late jobs done sooner. `deadline` is the
-    one that asks for the most. So many slots are `lost` to steps that hang.
+    one that asks for the most. So many slots are `lost` to steps that hang. `refused` is what Redis does
+    instead of taking what is handed out.
     """
 
     kind: Kind
@@ -85,6 +97,7 @@ class Cause:
     deadline: datetime | None = None
     hosts: tuple[str, ...] = ()
     lost: int = 0
+    refused: str | None = None
 
     @property
     def first(self) -> Remedy:
@@ -129,6 +142,7 @@ def document(cause: Cause | None) -> dict[str, Any] | None:
         "deadline": cause.deadline and cause.deadline.isoformat(),
         "hosts": list(cause.hosts),
         "lost": cause.lost,
+        "refused": cause.refused,
         "remedies": [
             {"verb": each.verb, "number": each.number, "slots": each.slots} for each in cause.remedies
         ],
@@ -151,6 +165,7 @@ def read(found: Mapping[str, Any] | None) -> Cause | None:
         tuple(found["hosts"]),
         # Incidents of earlier versions know of none.
         found.get("lost", 0),
+        found.get("refused"),
     )
 
 
@@ -160,6 +175,8 @@ _Part = tuple[Kind, Remedy, Mapping[str, Any]]
 
 def _causes(seen: Standing) -> Iterator[_Part]:
     """All that stands in the way, in the order in which it binds."""
+    if not seen.agents:  # whose jobs nobody hands out
+        yield from _stopped(seen)
     if seen.paused_at is not None:
         yield "paused", Remedy("resume"), {"set_by": seen.paused_by, "set_at": seen.paused_at}
     if seen.agents:
@@ -174,6 +191,14 @@ def _causes(seen: Standing) -> Iterator[_Part]:
     if seen.workers and not small:
         yield from _slots(seen)
     yield from limited if not _limit_binds(seen) else ()
+
+
+def _stopped(seen: Standing) -> Iterator[_Part]:
+    """Why nothing is handed out, whatever is set for the queue."""
+    if seen.undispatched:
+        yield "dispatcher", Remedy("start-dispatcher"), {}
+    elif seen.refused:
+        yield "redis", Remedy("restore-redis"), {"refused": seen.refused}
 
 
 def _limit_binds(seen: Standing) -> bool:

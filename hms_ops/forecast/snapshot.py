@@ -138,6 +138,9 @@ class QueueSnapshot:
     slots_to_have: int | None = None
     #: The machines of its workers, if all of them are busy.
     busy_hosts: Sequence[str] = ()
+    #: What Redis does instead of taking what is handed out; whether the dispatcher is silent.
+    refused: str | None = None
+    undispatched: bool = False
 
     @property
     def cause(self) -> Cause | None:
@@ -153,6 +156,8 @@ class QueueSnapshot:
                 workers=self.workers,
                 slots=self.slots,
                 slots_lost=self.slots_lost,
+                refused=self.refused,
+                undispatched=self.undispatched,
                 agents=self.agent_only,
                 paused_at=self.paused_at,
                 paused_by=self.paused_by,

@@ -19,6 +19,7 @@ from hms_oms.broker import broker_state
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.jobs import workers as presence
 from hms_oms.jobs.workers import Worker
+from hms_ops import heartbeats
 from hms_ops.events.event_buffer import Heard
 from hms_ops.events.event_log import EventLog
 from hms_ops.events.receiver import Receiver
@@ -199,6 +200,7 @@ class Measure:
             on_time_today=day.promises.on_time,
             busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in crew),
             **{name: row[name] for name in _SET},
+            **heartbeats.stop_of(self._broker),
         )
         return replace(queue, able_since=self._since_able(queue, now))
 
@@ -213,7 +215,8 @@ class Measure:
 
     def _look_ahead(self, row: Mapping[str, Any], standing: Standing, slots: int, now: datetime) -> None:
         name, paused = row["name"], row["paused_at"] is not None
-        held = paused or row["starts_used"] or row["window_size"] == 0
+        stopped = any(heartbeats.stop_of(self._broker).values())
+        held = paused or stopped or row["starts_used"] or row["window_size"] == 0
         able = work(standing.running, standing.queued, standing.waiting, held=held)
         pace = self._paces.setdefault(name, Pace())
         pace.look(now, self._left.pop(name, 0), min(slots, able))

@@ -36,6 +36,11 @@ def test_without_a_pace_the_limit_says_when_at_best() -> None:
     [
         (replace(HELD, starts_per_minute=None), "cannot be told yet: no job of the queue was done lately"),
         (replace(HELD, paused_at=NOW, done_at=NOW + MINUTE), "while the queue is paused"),
+        (
+            replace(HELD, refused="does not answer", done_at=NOW),
+            "nothing is handed out, Redis does not answer",
+        ),
+        (replace(HELD, undispatched=True, done_at=NOW), "nothing is handed out, the dispatcher is silent"),
         (replace(HELD, workers=0, slots=0), "no worker serves the queue"),
         (replace(HELD, window_size=0, done_at=NOW), "the limit lets no job start"),
         (replace(HELD, fresh=False, done_at=NOW + MINUTE), "has not been measured lately"),

@@ -12,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hms_floor.presentation import sla_preview_words
+from hms_oms.broker.broker_state import BrokerState
+from hms_oms.database.refusals import SILENT
 from hms_ops.forecast import advice
 from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.cause import Cause, Remedy, Standing, busy_hosts, decide, document, read
 from hms_ops.forecast.forecast import forecast
+from hms_ops.heartbeats import stop_of
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -83,6 +86,26 @@ def test_a_paused_queue_is_resumed_first() -> None:
     assert advice.sentence(cause, clock) == (
         "the queue was paused by bob at 08:00: resume it, and then raise the limit to 110"
     )
+
+
+def test_a_limit_is_no_cause_while_nothing_is_handed_out() -> None:
+    """Redis or the dispatcher comes first, whatever is set; agents need neither."""
+    refusal = BrokerState(1.0, NOW, SILENT.kind, SILENT.words)
+    cause = decide(replace(LIMITED, **stop_of(refusal)))
+    assert cause is not None
+    assert advice.sentence(cause, clock) == (
+        "nothing is handed out, Redis does not answer: bring it back, and then raise the limit to 110"
+    )
+    assert advice.brief(cause).startswith("Redis does not answer: bring it back")
+    assert read(document(cause)) == cause
+    silent = decide(replace(LIMITED, **stop_of(replace(refusal, age=40.0))))
+    assert silent is not None
+    assert advice.why(silent, clock) == "nothing is handed out, the dispatcher is silent"
+    agents = decide(replace(LIMITED, paused_at=NOW, agents=True, **stop_of(refusal)))
+    assert agents is not None
+    assert agents.kind == "paused"
+    assert not any(stop_of(BrokerState(1.0)).values())
+    assert stop_of(None) == {}
 
 
 def test_without_a_worker_workers_are_started() -> None:

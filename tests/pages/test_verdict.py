@@ -108,6 +108,18 @@ def test_why_more_slots_would_not_help_is_told() -> None:
     ]
 
 
+def test_nobody_can_tell_when_a_job_is_done_while_redis_is_silent() -> None:
+    """No time is promised, of late jobs or of those that hold."""
+    stopped = replace(BUSY, workers=1, slots=8, refused="does not answer")
+    words = verdict(board(stopped), UTC).words
+    assert "11:42" not in words
+    assert "nothing is handed out" in words
+    words = verdict(board(replace(stopped, late=3)), UTC).words
+    assert words == (
+        "3 jobs of farm-grant are late; nothing is handed out, Redis does not answer: bring it back."
+    )
+
+
 def test_an_idle_crew_under_a_limit_is_not_to_grow() -> None:
     """The limit is named with who has set it, and the number that holds the deadlines."""
     card = replace(

@@ -106,7 +106,7 @@ _FIGURES: dict[str, Callable[[Card], str]] = {
     ),
     "SLA": lambda card: format.promise(card.sla_minutes),
     "oldest": lambda card: format.seconds(card.oldest_age),
-    "all done by": lambda card: format.clock(card.done_at),
+    "all done by": lambda card: "-" if card.stopped else format.clock(card.done_at),
     "last one due": lambda card: format.clock(card.last_due),
     "workers": _crew,
 }
