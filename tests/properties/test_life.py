@@ -53,7 +53,7 @@ class Model:
 
 
 #: How many stories are told; `make chaos` tells many more.
-STORIES = int(os.environ.get("STORIES", "40"))
+STORIES = int(os.environ.get("STORIES", "25"))
 
 
 class Life(RuleBasedStateMachine):
