@@ -170,7 +170,7 @@ def check(recipe: Recipe, payload: Mapping[str, Any], key: str | None = None) ->
 
 
 def key_fault(key: str | None) -> str | None:
-    """What is wrong with a key, if anything is."""
+    """The fault of a key, or None."""
     too_long = key is not None and len(key.encode()) > LONGEST_KEY
     return f"is a key of more than {LONGEST_KEY} bytes" if too_long else None
 

@@ -1,4 +1,4 @@
-"""Asks Redis once a second, in a thread, whether it takes writes: no turn of the dispatcher waits for it."""
+"""Ask Redis once a second, in a thread, if it takes writes, so that the dispatcher never waits for it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class BrokerWatch:
 
     def look(self) -> Refusal | None:
         """Ask once, now."""
-        found = probing.redis_refusal(self._client)
-        if found != self.refusal:
+        refusal = probing.redis_refusal(self._client)
+        if refusal != self.refusal:
             log.log(
-                *((logging.WARNING, f"Redis {found.words}") if found else (logging.INFO, "Redis is back"))
+                *((logging.WARNING, f"Redis {refusal.words}") if refusal else (logging.INFO, "Redis is back"))
             )
-        self.refusal = found
-        return found
+        self.refusal = refusal
+        return refusal
 
     def _run(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""HMS-ACT from outside: start jobs and cycles, steer them, and set what holds for a queue."""
+"""Client for HMS-ACT: start jobs and cycles, steer them, and set the limits of a queue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NDJSON = (".ndjson", ".jsonl")
 
 
 class ActClient(Client):
-    """What starts and steers work.
+    """Client that starts and steers jobs and cycles.
 
     Nothing here is repeated once the API may have begun with it: Unavailable with `maybe_done` leaves that
     to the caller. The exception is `start_job` with a `key`, which leads to one job however often it is sent;
@@ -90,7 +90,7 @@ class ActClient(Client):
         name: str | None = None,
         keep: bool = False,
     ) -> CyclePreview:
-        """What `run_cycle` would do with a file; nothing is changed.
+        """Preview `run_cycle` for a file; nothing is changed.
 
         With `keep` the file is kept for a while, and `start_upload` starts the same bytes.
         """
@@ -100,10 +100,10 @@ class ActClient(Client):
     def start_upload(self, upload: str, *, supersede: bool = False) -> AcceptedCycle:
         """Start a file that a preview has kept. Raises NotFound if it was started, or its time is over."""
         address = path("cycles", "uploads", upload, "start")
-        found = self._wire.send(
+        answer = self._wire.send(
             "POST", address, query=_superseding(supersede), answer_seconds=PATIENCE_SECONDS
         )
-        return record(AcceptedCycle, found)
+        return record(AcceptedCycle, answer)
 
     def discard_upload(self, upload: str) -> None:
         """Delete a file that a preview has kept. Raises NotFound."""
@@ -171,14 +171,14 @@ class ActClient(Client):
             "priority": {"priority": priority},
             "delay": {"notBefore": until and stamp(until)},
         }
-        found = self._wire.send(
+        answer = self._wire.send(
             "POST",
             "/jobs/bulk",
             json=document | more.get(action, {}),
             safe=dry_run,
             answer_seconds=PATIENCE_SECONDS,
         )
-        return record(BulkDone, found)
+        return record(BulkDone, answer)
 
     def set_sla(
         self, queue: str, minutes: float, *, reason: str | None = None, dry_run: bool = False
@@ -204,12 +204,12 @@ class ActClient(Client):
         reason: str | None = None,
     ) -> QueueLimits:
         """Limit a queue's window and its starts a minute; None is no limit, what is not given stays."""
-        wanted = {"window": window, "startsPerMinute": starts_per_minute}
-        document = {name: value for name, value in wanted.items() if value is not ...} | _given(reason=reason)
+        limits = {"window": window, "startsPerMinute": starts_per_minute}
+        document = {name: value for name, value in limits.items() if value is not ...} | _given(reason=reason)
         return record(QueueLimits, self._wire.post(path("queues", queue, "limit"), document))
 
     def changes(self) -> list[Change]:
-        """What can still be undone, the newest first: your own changes, for a manager everybody's."""
+        """Changes that can still be undone, newest first: the caller's own, for a manager everybody's."""
         return [record(Change, each) for each in self._wire.get("/changes")["changes"]]
 
     def undo(self, change: int, *, reason: str | None = None) -> Undone:

@@ -1,4 +1,4 @@
-"""A whole cycle: a file of requests is accepted page by page, so that work starts while it is still read."""
+"""Accept a file of requests page by page, so that work starts while the file is still being read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What starting a file would do: which rows are new, known or refused. Nothing is changed."""
+"""Preview a file without starting it: which rows are new, known or refused."""
 
 from __future__ import annotations
 
@@ -49,32 +49,32 @@ class Preview:
 
 def of(engine: Engine, recipe: Recipe, rows: Iterator[Row | Refusal]) -> Preview:
     """Look at every row, as `cycle.accept_rows` would, without accepting any."""
-    found = Preview()
+    preview = Preview()
     reasons: dict[tuple[str, str], list[int]] = {}
     here: dict[str, _Print] = {}
     replaceable: set[int | None] = set()
     while page := list(itertools.islice(rows, cycle.PAGE)):
         for refusal in (row for row in page if isinstance(row, Refusal)):
             reasons.setdefault((refusal.field, cycle_rows.gist(refusal.reason)), []).append(refusal.line)
-            _keep(found.refused_rows, cycle.refused(refusal))
+            _keep(preview.refused_rows, cycle.refused(refusal))
         with engine.connect() as connection:
             good = (row for row in page if isinstance(row, Row))
             for repeated, not_begun in _compared(connection, recipe, list(good), here):
                 if repeated is None:
-                    found.new += 1
+                    preview.new += 1
                 elif repeated.result == "known":
-                    found.known += 1
+                    preview.known += 1
                 else:
-                    found.differing += 1
+                    preview.differing += 1
                     replaceable.add(not_begun)
-                    _keep(found.differing_rows, repeated)
-    found.replaceable = len(replaceable - {None})
-    found.refused = sum(map(len, reasons.values()))
-    found.refusals = [
+                    _keep(preview.differing_rows, repeated)
+    preview.replaceable = len(replaceable - {None})
+    preview.refused = sum(map(len, reasons.values()))
+    preview.refusals = [
         Refusals(column, reason, len(lines), tuple(lines[:FIRST_LINES]))
         for (column, reason), lines in sorted(reasons.items(), key=lambda each: -len(each[1]))
     ]
-    return found
+    return preview
 
 
 def _compared(

@@ -145,8 +145,8 @@ class Dispatcher:
         ticket = Ticket(job.job, job.attempt, job.steps[job.step])
         error = RecipeUnreadable(job.recipe_id)
         if ledger.claim(self.connection, [(ticket, UNREADABLE_SECONDS)], "dispatcher"):
-            told = {"type": type(error).__name__, "message": str(error), "traceback": ""}
-            ledger.fail(self.connection, ticket, told, retry_after=None, worker="dispatcher")
+            reason = {"type": type(error).__name__, "message": str(error), "traceback": ""}
+            ledger.fail(self.connection, ticket, reason, retry_after=None, worker="dispatcher")
 
 
 class Pace:

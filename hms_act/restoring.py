@@ -1,4 +1,4 @@
-"""The ledger after a restore: what was under way when the backup was made, and what Redis lacks of it."""
+"""Settle the ledger after a restore: what was in progress at the backup, and what Redis lacks of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hms_oms.messages import delivery
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """What has begun and not ended, in numbers.
+    """Numbers of jobs, attempts and texts in progress.
 
     `queued` and `running` are jobs of workers, `reserved` those of agents, `reading` cycles whose file was
     not read to the end; `texts` and `pages` have not left the outbox, as far as it knows: for so many the
@@ -46,12 +46,12 @@ class Restore:
 
     restored_at: datetime
     backup_at: datetime | None
-    found: UnderWay
+    under_way: UnderWay
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """What is not where the ledger has it: all of it is taken up again once dispatcher and pager run.
+    """Differences between the ledger and Redis; dispatcher and pager settle all of them.
 
     `lost` tickets are not in Redis and with no live worker; `strays` are in Redis and good for nothing; the
     workers of `void` steps are gone.
@@ -68,18 +68,18 @@ def settle(connection: RawConnection, backup_at: datetime | None) -> Restore:
     Steps run again as nobody's failure; texts that had not gone are taken for such as may have gone; no id
     is given again that was given after the backup. All in the caller's transaction.
     """
-    found = _under_way(statements.run_raw(connection, "under_way", {})[0])
+    under_way = _under_way(statements.run_raw(connection, "under_way", {})[0])
     losses.lose(connection, _tickets(connection), "the ledger was restored from a backup", blame="none")
     delivery.doubt(connection)
     statements.run_raw(connection, "jump_ids", {})
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into oms.restores (backup_at, found) values (%s, %s) returning restored_at",
-            (backup_at, json.dumps(asdict(found))),
+            (backup_at, json.dumps(asdict(under_way))),
         )
         [restored_at] = cursor.fetchone() or (None,)
     assert restored_at is not None
-    return Restore(restored_at, backup_at, found)
+    return Restore(restored_at, backup_at, under_way)
 
 
 def last(connection: Connection) -> Restore | None:
@@ -90,12 +90,12 @@ def last(connection: Connection) -> Restore | None:
 
 
 def under_way(connection: Connection) -> UnderWay:
-    """What is under way now."""
+    """Read the numbers of jobs, attempts and texts in progress."""
     return _under_way(dict(statements.run(connection, "under_way", {})[0]))
 
 
 def gaps(connection: RawConnection, redis_client: redis.Redis | None) -> Gaps:
-    """What is not where the ledger has it; without a Redis it has nothing. Raises redis.RedisError."""
+    """Compare the ledger with Redis; without a Redis everything is missing there. Raises redis.RedisError."""
     parameters = {"gone": workers.GONE_SECONDS, "silent": workers.SILENT_SECONDS}
     rows = statements.run_raw(connection, "unclaimed", {**parameters, "grace": recovery.GRACE_SECONDS})
     in_redis = (

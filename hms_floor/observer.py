@@ -115,8 +115,8 @@ class Observer:
     def facts(self) -> Facts:
         """What is known now."""
         now, clock = time.monotonic(), datetime.now(UTC)
-        seen = {name: question.seen(now, clock) for name, question in self._questions.items()}
-        return Facts(seen["PostgreSQL"], seen["Redis"], self._ledger, now - self._ledger_at)
+        answers = {name: question.seen(now, clock) for name, question in self._questions.items()}
+        return Facts(answers["PostgreSQL"], answers["Redis"], self._ledger, now - self._ledger_at)
 
     def _ask_postgresql(self) -> Refusal | None:
         if self._connection is None or self._connection.closed:

@@ -53,8 +53,8 @@ class Subpath:
 
 def root(scope: Scope) -> str:
     """The path below which the floor stands, for a request at any of its routes."""
-    found: str = scope.get("app_root_path", scope.get("root_path", ""))
-    return found
+    path: str = scope.get("app_root_path", scope.get("root_path", ""))
+    return path
 
 
 def inside(scope: Scope) -> str:

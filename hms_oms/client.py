@@ -35,17 +35,17 @@ class OmsClient(Client):
 
     def peek(self, queue: str, limit: int = 20) -> list[Peeked]:
         """The next jobs of a queue's backlog, in the order in which they will be handed out."""
-        found = self._wire.get(path("queues", queue, "peek"), limit=limit)
-        return [record(Peeked, each) for each in found["jobs"]]
+        answer = self._wire.get(path("queues", queue, "peek"), limit=limit)
+        return [record(Peeked, each) for each in answer["jobs"]]
 
-    def jobs(self, wanted: Filter | None = None, *, limit: int | None = None) -> Iterator[Job]:
+    def jobs(self, selected: Filter | None = None, *, limit: int | None = None) -> Iterator[Job]:
         """The jobs that a filter means, newest first, fetched page by page as they are asked for."""
-        return self._listed("/jobs", "jobs", Job, limit, **(wanted or Filter()).query())
+        return self._listed("/jobs", "jobs", Job, limit, **(selected or Filter()).query())
 
-    def count(self, wanted: Filter | None = None) -> int:
+    def count(self, selected: Filter | None = None) -> int:
         """How many jobs a filter means."""
-        found = self._wire.get("/jobs", limit=1, count="true", **(wanted or Filter()).query())
-        return int(found["total"])
+        answer = self._wire.get("/jobs", limit=1, count="true", **(selected or Filter()).query())
+        return int(answer["total"])
 
     def job(self, job: str) -> JobWithTimeline:
         """One job with its timeline. Raises NotFound."""
@@ -65,8 +65,8 @@ class OmsClient(Client):
 
     def sla(self, queue: str) -> list[Sla]:
         """Every SLA that a queue has had, the newest first. Raises NotFound."""
-        found = self._wire.get(path("queues", queue, "sla"))
-        return [record(Sla, each) for each in found["history"]]
+        answer = self._wire.get(path("queues", queue, "sla"))
+        return [record(Sla, each) for each in answer["history"]]
 
     def job_types(self) -> list[JobType]:
         """What may be started, and what each payload must hold."""
@@ -101,8 +101,8 @@ class OmsClient(Client):
         self, cycle: int, *, differing: bool = False, limit: int | None = None
     ) -> Iterator[RepeatedRow]:
         """The rows of a cycle whose key a job had already, or only those that differ. Raises NotFound."""
-        wanted = {"differing": "true"} if differing else {}
-        return self._listed(path("cycles", cycle, "duplicates"), "rows", RepeatedRow, limit, **wanted)
+        query = {"differing": "true"} if differing else {}
+        return self._listed(path("cycles", cycle, "duplicates"), "rows", RepeatedRow, limit, **query)
 
     def audit(
         self,
@@ -115,9 +115,9 @@ class OmsClient(Client):
         limit: int | None = None,
     ) -> Iterator[Entry]:
         """Who changed what through the API, newest first; from `since` on and before `until`."""
-        wanted: dict[str, Any] = {"actor": actor, "action": action, "subject": subject}
-        wanted |= {"from": since and stamp(since), "to": until and stamp(until)}
-        return self._listed("/audit", "entries", Entry, limit, **wanted)
+        query: dict[str, Any] = {"actor": actor, "action": action, "subject": subject}
+        query |= {"from": since and stamp(since), "to": until and stamp(until)}
+        return self._listed("/audit", "entries", Entry, limit, **query)
 
     def badges(self, *, limit: int | None = None) -> Iterator[Badge]:
         """The register of badges, newest first."""
@@ -155,14 +155,14 @@ class OmsClient(Client):
         deadline = time.monotonic() + wait
         while True:
             turn = min(max(deadline - time.monotonic(), 0.0), LONGEST_WAIT)
-            found = self._wire.send(
+            answer = self._wire.send(
                 "POST",
                 path("queues", queue, "reserve"),
                 json={"wait": turn, "lease": lease},
                 answer_seconds=turn + SLACK_SECONDS,
             )
-            if found is not None:
-                return record(Reservation, found | {"wire": self._wire})
+            if answer is not None:
+                return record(Reservation, answer | {"wire": self._wire})
             if time.monotonic() >= deadline:
                 return None
 
@@ -170,8 +170,8 @@ class OmsClient(Client):
         self, address: str, name: str, kind: type[Record], limit: int | None, **query: Any
     ) -> Iterator[Record]:
         size = PAGE if limit is None else min(limit, PAGE)
-        found = self._wire.pages(address, name, limit=max(size, 1), **query)
-        return (record(kind, each) for each in itertools.islice(found, limit))
+        documents = self._wire.pages(address, name, limit=max(size, 1), **query)
+        return (record(kind, each) for each in itertools.islice(documents, limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +182,8 @@ class Reservation(ReservedJob):
 
     def extend(self, lease: float = 300.0) -> datetime:
         """Keep it for `lease` seconds from now; return until when. Raises Conflict where it holds no more."""
-        found = self.wire.post(path("reservations", self.id, "extend"), {"lease": lease})
-        return datetime.fromisoformat(found["leaseUntil"])
+        answer = self.wire.post(path("reservations", self.id, "extend"), {"lease": lease})
+        return datetime.fromisoformat(answer["leaseUntil"])
 
     def report(
         self,

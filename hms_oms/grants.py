@@ -176,7 +176,7 @@ def statements(role: str, name: str, workers: str, database: str, packages: Iter
     yield f"grant usage on schema {', '.join(used)} to {to}"
     yield f"grant select on {REVISION} to {to}"
     for allowed in dict.fromkeys(rights.tables.values()):
-        tables = ", ".join(sorted(table for table, one in rights.tables.items() if one == allowed))
+        tables = ", ".join(sorted(table for table, right in rights.tables.items() if right == allowed))
         yield f"grant {allowed} on {tables} to {to}"
     for sequence, allowed in rights.sequences.items():
         yield f"grant {allowed} on sequence {sequence} to {to}"

@@ -1,4 +1,4 @@
-"""HMS-OPS from outside: measurements as they come, incidents, and who is called about them."""
+"""Client for HMS-OPS: live metrics, incidents, and the on-call document."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class OpsClient(Client):
 
     def metrics(self, queue: str | None = None) -> list[Metric]:
         """The newest of each measurement of a queue, or of the whole floor."""
-        with contextlib.closing(self.frames(queue)) as found:
-            return next(found, [])
+        with contextlib.closing(self.frames(queue)) as frames:
+            return next(frames, [])
 
     def frames(self, queue: str | None = None) -> Generator[list[Metric], None, None]:
         """What `stream` yields, those together that were measured together: the newest of all come first.
@@ -91,10 +91,10 @@ class OpsClient(Client):
     ) -> Iterator[Incident]:
         """The incidents in these states (all without any), newest first."""
         size = PAGE if limit is None else max(min(limit, PAGE), 1)
-        found = self._wire.pages(
+        documents = self._wire.pages(
             "/incidents", "incidents", state=list(states), queue=queue, limit=size, zone=zone
         )
-        return (record(Incident, each) for each in itertools.islice(found, limit))
+        return (record(Incident, each) for each in itertools.islice(documents, limit))
 
     def incident(self, ref: str | int, *, zone: str | None = None) -> IncidentWithTimeline:
         """One incident with its history and texts, by its number or its reference. Raises NotFound."""
@@ -114,8 +114,8 @@ class OpsClient(Client):
 
     def late_jobs(self, ref: str | int, *, order: str = "deadline") -> Iterator[LateJob]:
         """All jobs that were late in an incident, by `deadline`, `late`, `key`, `name` or `status`."""
-        found = self._wire.pages(path("incidents", ref, "jobs"), "jobs", order=order, limit=PAGE)
-        return (record(LateJob, each) for each in found)
+        documents = self._wire.pages(path("incidents", ref, "jobs"), "jobs", order=order, limit=PAGE)
+        return (record(LateJob, each) for each in documents)
 
     def silences(self) -> list[Silence]:
         """The silences that are in force or to come."""
@@ -149,7 +149,7 @@ class OpsClient(Client):
         return record(OnCall, self._wire.put("/oncall", {"document": document, "reason": reason}))
 
     def thresholds(self) -> list[Threshold]:
-        """What each rule compares with."""
+        """The thresholds of all rules."""
         return [record(Threshold, each) for each in self._wire.get("/thresholds")["thresholds"]]
 
     def set_threshold(
@@ -177,7 +177,7 @@ class OpsClient(Client):
         week: bool = False,
         zone: str | None = None,
     ) -> SlaReport:
-        """How promises were kept from `since` on and before `until`, by default over the last seven days.
+        """SLA report from `since` until before `until`, by default over the last seven days.
 
         Both may be days or times. With `week` it is the week of `since`, or this one. Days are those of
         `zone`, by default that of the on-call document.
@@ -188,9 +188,9 @@ class OpsClient(Client):
     def sla_days(
         self, queue: str | None = None, days: int = 14, *, zone: str | None = None
     ) -> Mapping[date, Tally]:
-        """How promises were kept day by day in a queue, or in all; today is the last."""
-        found = self._wire.get("/sla/days", queue=queue, days=days, zone=zone)["days"]
-        return {date.fromisoformat(day): record(Tally, each) for day, each in found.items()}
+        """SLA report by day for a queue, or for all; today is the last."""
+        answer = self._wire.get("/sla/days", queue=queue, days=days, zone=zone)["days"]
+        return {date.fromisoformat(day): record(Tally, each) for day, each in answer.items()}
 
     def history(
         self,
@@ -202,7 +202,7 @@ class OpsClient(Client):
         step: int | None = None,
         zone: str | None = None,
     ) -> History:
-        """How a metric went, by steps of `step` seconds: over the last seven days in some hundred steps."""
+        """History of a metric in steps of `step` seconds; by default seven days in some hundred steps."""
         query = {"queue": queue, "from": _day(since), "to": _day(until), "step": step, "zone": zone}
         return record(History, self._wire.get("/history", name=name, **query))
 
@@ -210,8 +210,8 @@ class OpsClient(Client):
         self, *, incident: str | int | None = None, job: str | None = None, limit: int = 50
     ) -> list[Text]:
         """The last texts about an incident, to the applicant of a job, or all; the newest first."""
-        found = self._wire.get("/texts", incident=incident, job=job, limit=limit)
-        return [record(Text, each) for each in found["texts"]]
+        answer = self._wire.get("/texts", incident=incident, job=job, limit=limit)
+        return [record(Text, each) for each in answer["texts"]]
 
     def send_sms(self, phone: str, text: str, *, key: str | None = None) -> str:
         """Have a text sent, which waits in the outbox like every other; return its token.

@@ -1,4 +1,4 @@
-"""What a rule says when it holds: a fact, phrased elsewhere."""
+"""A finding: a rule that holds, with the numbers that it was judged by."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Finding:
 
     @property
     def key(self) -> Key:
-        """What makes two findings the same incident."""
+        """Key by which findings belong to the same incident."""
         return self.rule, self.queue, self.subject

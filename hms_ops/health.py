@@ -42,7 +42,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the ledger says, read at `now`; `doubt` is why a text would reach nobody."""
+    """Facts from the ledger, read at `now`; `doubt` is why a text would reach nobody."""
 
     now: datetime
     broker: BrokerState | None
@@ -84,7 +84,7 @@ class Part:
 
 
 def read(connection: Connection) -> Ledger:
-    """What the ledger says of everybody's health."""
+    """Read the facts about the health of all parts."""
     pulses = {each.name: each for each in heartbeats.status(connection)}
     now = signs.clock(connection)
     document = oncall.in_force(connection)
@@ -133,31 +133,31 @@ def is_well(parts: Sequence[Part], incidents: Sequence[OpenIncident]) -> bool:
 
 
 def troubles(parts: Sequence[Part]) -> list[Part]:
-    """What is not well, the worst first; what nobody can tell is left out if its cause is named."""
+    """Parts that are not well, worst first; unknown ones are left out if their cause is named."""
     order = {BAD: 0, WARN: 1, UNKNOWN: 2}
     named = [part for part in parts if part.light in (BAD, WARN)] or parts
     return sorted((part for part in named if part.light != OK), key=lambda part: order[part.light])
 
 
-def _server(name: str, seen: Seen, zone: tzinfo) -> Part:
-    if seen.refusal is None:
+def _server(name: str, probe: Seen, zone: tzinfo) -> Part:
+    if probe.refusal is None:
         return Part(name, OK, f"{name} answers and takes writes")
-    return Part(name, BAD, f"{name} {seen.refusal.words}{_since(seen.since, zone)}", seen.since)
+    return Part(name, BAD, f"{name} {probe.refusal.words}{_since(probe.since, zone)}", probe.since)
 
 
-def _redis(seen: Seen | None, reported: BrokerState | None, zone: tzinfo) -> Part:
+def _redis(probe: Seen | None, reported: BrokerState | None, zone: tzinfo) -> Part:
     """Redis as it is seen from here, and as the dispatcher has it, who is the one to publish."""
     refusal = reported.refusal if reported is not None and reported.age <= STALE_SECONDS else None
     if reported is not None and refusal is not None:
         since = reported.refused_since
-        here = " (here it answers)" if seen is not None and seen.refusal is None else ""
+        here = " (here it answers)" if probe is not None and probe.refusal is None else ""
         words = f"cannot hand out: Redis {refusal.words}{_since(since, zone)}{here}"
         return Part("Redis", BAD, words, since)
-    if seen is None:
+    if probe is None:
         return Part("Redis", UNKNOWN if reported is None else OK, "Redis was not asked from here")
-    if seen.refusal is not None:
-        words = f"cannot hand out: Redis {seen.refusal.words}{_since(seen.since, zone)}"
-        return Part("Redis", BAD, words, seen.since)
+    if probe.refusal is not None:
+        words = f"cannot hand out: Redis {probe.refusal.words}{_since(probe.since, zone)}"
+        return Part("Redis", BAD, words, probe.since)
     return Part("Redis", OK, "Redis answers and takes writes")
 
 

@@ -1,4 +1,4 @@
-"""The heartbeat: programs that must not fall silent say that they are there; the writer of ops.beats."""
+"""Heartbeats of the programs that must keep running; the writer of ops.beats."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _percentile(family: str, of: str, percent: int) -> Series:
     return Series(family, {"percentile": str(percent)}, help=f"Percentiles of {of}, over five minutes")
 
 
-_WAITS = "the waits of jobs begun and the ages of those still waiting"
+_WAITS = "the waits of jobs begun in the last five minutes and of those still ready or queued"
 _TIMES = "the time of a step from claim to report"
 
 #: Every metric of the catalogue.
@@ -115,10 +115,10 @@ class _Floor(Collector):
     def collect(self) -> Iterator[Family]:
         """Every family, with what the ledger has of it."""
         # Another release may have left metrics of other names in the ledger.
-        found = [metric for metric in metrics.newest(self._connection) if metric.name in SERIES]
+        newest = [metric for metric in metrics.newest(self._connection) if metric.name in SERIES]
         now = health.clock(self._connection)
-        yield from _measured(found, now)
-        yield _ages(found, now)
+        yield from _measured(newest, now)
+        yield _ages(newest, now)
         yield _beats(self._connection)
         yield from _health(self._connection)
         yield _incidents(self._connection)
@@ -126,7 +126,7 @@ class _Floor(Collector):
         yield _build()
 
 
-def _measured(found: Sequence[Metric], now: datetime) -> Iterator[Family]:
+def _measured(metrics: Sequence[Metric], now: datetime) -> Iterator[Family]:
     families: dict[str, Family] = {}
     for name, series in SERIES.items():
         counts = series.family.endswith("_total")
@@ -136,7 +136,7 @@ def _measured(found: Sequence[Metric], now: datetime) -> Iterator[Family]:
                 series.family, series.help or CATALOGUE[name].meaning, labels=labels(name)
             ),
         )
-        for metric in found:
+        for metric in metrics:
             if metric.name == name and metric.value is not None and not metric.stale(now):
                 # A metric has its queue and its subject where its labels begin with them.
                 values = [value for value in (metric.queue, metric.subject) if value is not None]
@@ -144,14 +144,14 @@ def _measured(found: Sequence[Metric], now: datetime) -> Iterator[Family]:
     yield from families.values()
 
 
-def _ages(found: Sequence[Metric], now: datetime) -> Family:
+def _ages(metrics: Sequence[Metric], now: datetime) -> Family:
     family = GaugeMetricFamily(
         "hms_metric_age_seconds",
         "How old the newest value of a metric is; one that is stale is left out itself",
         labels=["metric"],
     )
     newest: dict[str, datetime] = {}
-    for metric in found:
+    for metric in metrics:
         series = SERIES[metric.name].family
         newest[series] = max(metric.at, newest.get(series, metric.at))
     for name, moment in newest.items():
@@ -173,7 +173,7 @@ def _beats(connection: Connection) -> Family:
 
 
 def _health(connection: Connection) -> Iterator[Family]:
-    """What the ledger knows of those who write it, and of whom a text would reach."""
+    """Health of the daemons, and whether a text would reach anybody."""
     ledger = judgement.read(connection)
     if ledger.broker is not None:
         yield GaugeMetricFamily(

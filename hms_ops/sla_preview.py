@@ -1,4 +1,4 @@
-"""What another SLA would mean for the jobs that are open now, told before anybody sets it."""
+"""Preview another SLA: what it would mean for the open jobs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hms_ops.metrics.counts import Standing
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is open in a queue, by deadline, and what gets it done within the limits that are set."""
+    """Open jobs of a queue by deadline, and the capacity within its limits."""
 
     line: Histogram
     capacity: Capacity
@@ -31,7 +31,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """How the `jobs` that are open in a queue fare under its SLA, and would under another one."""
+    """Forecast of the open `jobs` of a queue under its SLA and under another one."""
 
     jobs: int
     change: Change
@@ -66,17 +66,21 @@ def load(connection: Connection, queue: str, now: datetime) -> Load | None:
 def sla(connection: Connection, queue: str, *, minutes: float, instead: float) -> Preview | None:
     """The load of now under an SLA of `instead` minutes in place of `minutes`."""
     now = health.clock(connection)
-    found = load(connection, queue, now)
-    if found is None:
+    load_now = load(connection, queue, now)
+    if load_now is None:
         return None
-    told = change(found.line, found.capacity, now, minutes=minutes, instead=instead, paused=found.paused)
-    return Preview(found.jobs, told)
+    changed = change(
+        load_now.line, load_now.capacity, now, minutes=minutes, instead=instead, paused=load_now.paused
+    )
+    return Preview(load_now.jobs, changed)
 
 
 def more(connection: Connection, queue: str, *, jobs: int, deadline: datetime) -> Arrival | None:
-    """How `jobs` more, accepted now and due at `deadline`, would fare; None if the pace is not known."""
+    """Forecast `jobs` more, accepted now and due at `deadline`; None if the throughput is not known."""
     now = health.clock(connection)
-    found = load(connection, queue, now)
-    if found is None:
+    load_now = load(connection, queue, now)
+    if load_now is None:
         return None
-    return arrival(found.line, found.capacity, now, jobs=jobs, deadline=deadline, paused=found.paused)
+    return arrival(
+        load_now.line, load_now.capacity, now, jobs=jobs, deadline=deadline, paused=load_now.paused
+    )

@@ -42,7 +42,7 @@ AFTER_SECONDS = 0.005
 
 
 class Looker(Protocol):
-    """What the watch looks through: `hms_ops.metrics.measure.Measure`."""
+    """Source of snapshots: `hms_ops.metrics.measure.Measure`."""
 
     def look(self, connection: Connection, heavy: bool) -> Snapshot:
         """The floor as it is now; `heavy`: with what costs more to measure."""
@@ -136,8 +136,8 @@ class Watch:
 
 
 def judge(snapshot: Snapshot, limits: Thresholds) -> tuple[list[Finding], set[Key], set[str]]:
-    """What all rules find in a picture, what they cannot tell, and the names of those that failed."""
-    found: list[Finding] = []
+    """Findings of all rules in a snapshot, what is unknown to them, and the names of rules that failed."""
+    every: list[Finding] = []
     unknown: set[Key] = set()
     failed = set()
     for rule in RULES:
@@ -148,9 +148,9 @@ def judge(snapshot: Snapshot, limits: Thresholds) -> tuple[list[Finding], set[Ke
             log.exception("rule %s failed", rule.name)
             failed.add(rule.name)
         else:
-            found += findings
+            every += findings
             unknown.update(untold)
-    return found, unknown, failed
+    return every, unknown, failed
 
 
 class _Every:
@@ -177,5 +177,5 @@ def _until_next(snapshot: Snapshot) -> float:
 
 
 def _last_beat(connection: Connection) -> datetime | None:
-    """When a watch last looked, this one or another."""
-    return next((one.at for one in heartbeats.status(connection) if one.name == "ops"), None)
+    """Time of the last look of any watch."""
+    return next((beat.at for beat in heartbeats.status(connection) if beat.name == "ops"), None)

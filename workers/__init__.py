@@ -1,4 +1,4 @@
-"""The hands: Celery worker processes and the steps they run (`celery -A workers worker`)."""
+"""Celery worker processes and the steps they run (`celery -A workers worker`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a step's failure is reported: by the retry policy of its recipe, anyone who notices the failure."""
+"""Report the failure of a step by the retry policy of its recipe, wherever it is noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker process holds: the steps that it has taken from Redis or claimed, and those that run."""
+"""The steps that a worker process holds: taken from Redis, claimed, or running."""
 
 from __future__ import annotations
 

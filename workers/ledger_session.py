@@ -1,4 +1,4 @@
-"""The desk of a worker process: where its threads claim steps and report them, over shared connections.
+"""Ledger session of a worker process: claims and reports of its threads, over shared connections.
 
 Claims and reports that come at the same time go out as one statement each (group commit). When the
 database is away the desk waits for it: what was finished meanwhile is recorded as soon as it is back, if

@@ -1,4 +1,4 @@
-"""Every line of a log about a step names job, step, attempt, queue and worker."""
+"""Add job, step, attempt, queue and worker to every log line of a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads the modules that hold the steps of a set of recipes, and checks that every step is there."""
+"""Load the step modules of a set of recipes, and check that every step exists."""
 
 from __future__ import annotations
 

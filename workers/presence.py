@@ -1,4 +1,4 @@
-"""A worker's presence: it says of itself what it does, sees to time limits, and stops when it is not heard.
+"""The worker's heartbeat: it reports its state, enforces time limits, and stops when it loses the ledger.
 
 The heartbeats themselves come from a process of their own (`workers.heartbeat`). A thread here tells it what
 the worker holds, hears which steps the ledger has given up, and reports what has died or run too long.

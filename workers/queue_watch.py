@@ -1,4 +1,4 @@
-"""Notices a worker that is connected to Redis and takes nothing, although messages stand in its queues."""
+"""Notice a worker that is connected to Redis but takes no messages from its queues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker's view of a step: how its message is taken, how the next step follows, how it may end badly."""
+"""Celery's view of a step: how its message is acknowledged, and how abnormal ends are handled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slots of a worker process: steps run side by side, and a suspect of having ended a worker by itself."""
+"""The slots of a worker process: steps run in parallel, and a suspected crasher runs alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step function sees: the `@step` decorator and the run that it is handed."""
+"""The `@step` decorator, and the run that a step function gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base task: claims a step in the ledger, runs its function, and reports what came of it."""
+"""The base task: claims a step in the ledger, runs its function, and reports the result."""
 
 from __future__ import annotations
 

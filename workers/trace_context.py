@@ -1,4 +1,4 @@
-"""What a step's own code traces hangs below the step's span in its job's trace, if traces are configured."""
+"""Attach the spans of a step's own code to the trace of its job, if traces are configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cells of one row mean: converted by the column's kind, held against the payload schema."""
+"""Convert the cells of a row by the kinds of their columns, and check them against the payload schema."""
 
 from __future__ import annotations
 
@@ -170,10 +170,10 @@ _ANNOTATIONS = {
 }
 
 
-def _check(column: Column, wanted: Any, validator: Validator) -> Check:
+def _check(column: Column, kind: Any, validator: Validator) -> Check:
     """A check that tells what the schema of its field holds against a converted value, or None."""
-    judge = validator.evolve(schema=wanted)
-    tests = _quick_tests(column.kind, wanted)
+    judge = validator.evolve(schema=kind)
+    tests = _quick_tests(column.kind, kind)
 
     def check(value: Any) -> str | None:
         if tests is not None and all(holds(value, bound) for holds, bound in tests):
@@ -184,13 +184,13 @@ def _check(column: Column, wanted: Any, validator: Validator) -> Check:
     return check
 
 
-def _quick_tests(kind: str, wanted: Any) -> list[tuple[Callable[[Any, Any], bool], Any]] | None:
+def _quick_tests(kind: str, types: Any) -> list[tuple[Callable[[Any, Any], bool], Any]] | None:
     """Tests that together are as strict as the schema, or None where they cannot be."""
-    if not isinstance(wanted, Mapping):
+    if not isinstance(types, Mapping):
         return None
     known = _TEXT_TESTS if kind in ("text", "date") else _NUMBER_TESTS
     tests = []
-    for keyword, bound in wanted.items():
+    for keyword, bound in types.items():
         if keyword in known:
             tests.append((known[keyword], bound))
         elif keyword == "format" and kind == "text" and bound in _FORMAT_TESTS:
@@ -236,5 +236,5 @@ def _phrase(error: ValidationError) -> str:
     phrase = _PHRASES.get(str(error.validator))
     if phrase:
         return phrase.format(error.validator_value)
-    told = payload_schema.reason(error)
-    return told if len(told) <= 200 else f"{told[:197]}..."
+    reason = payload_schema.reason(error)
+    return reason if len(reason) <= 200 else f"{reason[:197]}..."

@@ -1,4 +1,4 @@
-"""From the bytes of a CSV file to records of cells, each with its line; broken ones are named, not fatal."""
+"""Split the bytes of a CSV file into records with line numbers; broken records are reported, not fatal."""
 
 from __future__ import annotations
 
@@ -116,24 +116,24 @@ class Records:
     def _broken_cell(self, text: str) -> tuple[int, int]:
         """The first cell that is not well quoted, or is most of a record too long, and where it begins."""
         cell, offset = 0, 0
-        while found := self._cell.match(text, offset):
-            end = found.end()
+        while match := self._cell.match(text, offset):
+            end = match.end()
             if end - offset > LONGEST_RECORD // 2 or text[end : end + 1] != self.delimiter:
                 break
             cell, offset = cell + 1, end + 1
         return cell, offset
 
     def _guessed_delimiter(self) -> str:
-        told = None
+        delimiter = None
         for line in self._lines:
             sep = _SEP.fullmatch(line)
-            if sep and told is None:
-                told = sep["delimiter"]
+            if sep and delimiter is None:
+                delimiter = sep["delimiter"]
             elif line.strip():
                 self._again.append(line)
-                return told or max(DELIMITERS, key=_QUOTED.sub("", line[:LONGEST_RECORD]).count)
+                return delimiter or max(DELIMITERS, key=_QUOTED.sub("", line[:LONGEST_RECORD]).count)
             self._line += 1
-        return told or DELIMITERS[0]
+        return delimiter or DELIMITERS[0]
 
     def _fresh_reader(self) -> Iterator[list[str]]:
         return csv.reader(

@@ -1,4 +1,4 @@
-"""Reads a CSV file of requests by a recipe's columns: each row becomes a payload or a refusal."""
+"""Read a CSV file of requests by a recipe's columns: each row becomes a payload or a refusal."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def _positions(header: Sequence[str], recipe: Recipe) -> list[int]:
     faults = []
     positions = []
     for column in recipe.columns:
-        found = [place for place, name in enumerate(header) if _folded(name) == _folded(column.name)]
-        positions.extend(found[:1])
-        if not found:
+        matching = [place for place, name in enumerate(header) if _folded(name) == _folded(column.name)]
+        positions.extend(matching[:1])
+        if not matching:
             faults.append(f"the column {column.name} is missing")
-        elif len(found) > 1:
-            places = " and ".join(str(place + 1) for place in found)
+        elif len(matching) > 1:
+            places = " and ".join(str(place + 1) for place in matching)
             faults.append(f"the column {column.name} is named twice (cells {places})")
     if len(positions) < len(recipe.columns):
         faults.append(_what_was_found(header))

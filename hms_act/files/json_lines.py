@@ -1,4 +1,4 @@
-"""Reads a file of requests in which each line is a JSON object: it becomes a payload or a refusal."""
+"""Read a file with a JSON object on each line: each becomes a payload or a refusal."""
 
 from __future__ import annotations
 

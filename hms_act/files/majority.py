@@ -1,4 +1,4 @@
-"""A file of which one reason refuses most rows: it is probably the file that is wrong, so it is not begun."""
+"""Refuse a file of which most rows fail for one reason: the file itself is probably the wrong one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting jobs: requests that come at the same time are accepted in one transaction.
+"""Accept concurrent requests in one transaction.
 
 They pile up while the last batch is being committed, so that a batch costs one thread, one connection and
 little more than a single request.
@@ -50,7 +50,7 @@ class Request:
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """What requests of one statement have in common."""
+        """Key by which requests are grouped into one statement."""
         return self.recipe.type, self.sla_minutes, self.priority, self.ready_at, self.caller.actor
 
 
@@ -141,8 +141,8 @@ class Starts:
                         who=request.caller.actor,
                     )
             created = self._insert(connection, batch)
-            found = _rows(connection, batch, created)
-            answers = _judged(connection, batch, list(_answers(batch, created, found)))
+            rows = _rows(connection, batch, created)
+            answers = _judged(connection, batch, list(_answers(batch, created, rows)))
             # Refusals are written down by the guard.
             acts = [
                 request.caller.act(
@@ -192,22 +192,22 @@ def _kinds(batch: Sequence[Request]) -> Iterable[list[Request]]:
 def _rows(
     connection: Connection, batch: Sequence[Request], created: Sequence[Sequence[int]]
 ) -> Sequence[Row[Any]]:
-    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    keys_by_type: defaultdict[str, set[str]] = defaultdict(set)
     for request in batch:
         if request.key is not None:
-            wanted[request.recipe.type].add(request.key)
-    by_key = [and_(jobs.c.type == kind, having_key(sorted(keys))) for kind, keys in wanted.items()]
+            keys_by_type[request.recipe.type].add(request.key)
+    by_key = [and_(jobs.c.type == kind, having_key(sorted(keys))) for kind, keys in keys_by_type.items()]
     ids = [job for group in created for job in group]
     query = select(*_COLUMNS).where(or_(jobs.c.id.in_(ids), *by_key)).order_by(*KEY_ORDER)
     return connection.execute(query).all()
 
 
 def _answers(
-    batch: Sequence[Request], created: Sequence[Sequence[int]], found: Sequence[Row[Any]]
+    batch: Sequence[Request], created: Sequence[Sequence[int]], rows: Sequence[Row[Any]]
 ) -> Iterable[Started]:
-    by_id = {row.id: row for row in found}
+    by_id = {row.id: row for row in rows}
     # The job that has a key now is listed first, and stays.
-    by_key = {(row.type, row.key): row for row in reversed(found) if row.key is not None}
+    by_key = {(row.type, row.key): row for row in reversed(rows) if row.key is not None}
     fresh = {job for group in created for job in group}
     without_key: dict[int, Row[Any]] = {}
     for group, ids in zip(_kinds(batch), created, strict=True):

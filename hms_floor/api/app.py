@@ -1,4 +1,4 @@
-"""The application: every route behind the guard, every failure a problem document."""
+"""The FastAPI application: every route guarded, every failure a problem document."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def make(settings: Settings) -> FastAPI:
 
 
 async def _outside(request: Request, error: Exception) -> Response:
-    """What happens before a route is found."""
+    """Errors that are raised before a route is matched."""
     problem = problems.of(error)
     if problem.status_code == 405:
         routes = [route for route in request.app.router.routes if isinstance(route, APIRoute)]

@@ -1,4 +1,4 @@
-"""What all routes share: the ledger, the recipes, the guard, and those who wait."""
+"""State that all routes share: the ledger, the recipes, the authenticator and the waiting clients."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ SILENCE_SECONDS = 5.0
 
 def raw(connection: Connection) -> RawConnection:
     """The driver's own connection under a pooled one, within its transaction."""
-    found: RawConnection = connection.connection.driver_connection  # type: ignore[assignment]
-    return found
+    driver: RawConnection = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
 
 
 class AppState:
@@ -86,8 +86,8 @@ class AppState:
         """Keep that somebody with a badge has tried a change that was refused."""
         subject = next((ledger.plain(str(value))[:200] for value in path.values()), None)
         # Of wrong fields the names only: what stands in them may be somebody's data.
-        told = ", ".join(field for field, _ in problem.faults) or problem.detail
-        detail = {"refused": ledger.plain(told)[:500]}
+        reason = ", ".join(field for field, _ in problem.faults) or problem.detail
+        detail = {"refused": ledger.plain(reason)[:500]}
         act = caller.act(subject, status=problem.status_code, detail=detail)
         try:
             await run_in_threadpool(self._write, act)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI knows of the routes, and what it does not: problems, roles, payloads."""
+"""The OpenAPI document: what FastAPI derives from the routes, completed with problems, roles and payloads."""
 
 from __future__ import annotations
 
@@ -79,25 +79,25 @@ def describe(app: FastAPI, recipes: Recipes, root: str) -> None:
 
 
 def _complete(app: FastAPI, recipes: Recipes) -> dict[str, Any]:
-    found = get_openapi(title=app.title, summary=app.summary, version=app.version, routes=app.routes)
-    schemas = found["components"]["schemas"]
+    schema = get_openapi(title=app.title, summary=app.summary, version=app.version, routes=app.routes)
+    schemas = schema["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = _PROBLEM
-    found["components"]["securitySchemes"] = {
+    schema["components"]["securitySchemes"] = {
         "badge": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     }
-    for path, operations in found["paths"].items():
+    for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             _describe(f"{method.upper()} {path}", operation)
-    for parameter in found["paths"]["/cycles"]["post"]["parameters"]:
+    for parameter in schema["paths"]["/cycles"]["post"]["parameters"]:
         if parameter["name"] == "jobType":
             parameter["schema"] = {"type": "string", "enum": sorted(recipes)}
     queues = sorted({queue for recipe in recipes.values() for queue in recipe.queues})
     for name in ("Move", "BulkMove"):
         schemas[name]["properties"]["queue"]["enum"] = queues
     _describe_payloads(schemas, recipes)
-    return found
+    return schema
 
 
 def _describe(action: str, operation: dict[str, Any]) -> None:

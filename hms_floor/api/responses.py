@@ -1,4 +1,4 @@
-"""Responses that only the API has: pages of documents, and answers of a few words."""
+"""Response models that only the API has: page envelopes and short answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hms_ops.documents.incidents import Incident, LateJob
 
 
 def next_page(page: Sequence[Any], limit: int, *, by: str = "id") -> str | None:
-    """What the next page is asked for by; None if this one is the last."""
+    """Cursor of the next page; None on the last page."""
     return str(getattr(page[-1], by)) if len(page) == limit else None
 
 

@@ -1,4 +1,4 @@
-"""The process of the API: uvicorn, with limits on all that comes in, until it is told to stop."""
+"""The API process: uvicorn with limits on connections, heads and bodies."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def serve(app: FastAPI, settings: Settings, listening: socket.socket | None = No
         _Server(config).run(sockets=[listening])
 
 
-def _allow_files(wanted: int) -> None:
+def _allow_files(limit: int) -> None:
     """Have room for all connections, as far as the system allows: often no more than 1,024 are set."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -33,15 +33,15 @@ def make(home: Path, settings: Settings | None = None) -> str:
     kept = _kept(home, configured)
     if kept is not None:
         return kept
-    found = tokens.issue(
+    badge = tokens.issue(
         configured,
         actor=login_name(),
         roles=tuple(tokens.Role),
         queues=[tokens.ANY_QUEUE],
         hours=LOCAL_HOURS,
     )
-    write_private(home / tokens.BADGE_FILE, found.token)
-    return found.token
+    write_private(home / tokens.BADGE_FILE, badge.token)
+    return badge.token
 
 
 def keep(home: Path, settings: Settings) -> None:

@@ -114,15 +114,15 @@ def key(home: Path) -> bytes:
     """The key in `home`. Raises NoKey where it is missing, too short, or open to others."""
     path = home / KEY_FILE
     try:
-        found = path.read_text(encoding="ascii").strip().encode()
+        key = path.read_text(encoding="ascii").strip().encode()
         mode = path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
         raise NoKey(f"{path} cannot be read ({error}): `hms up` or `hms floor run` makes it") from None
-    if len(found) < KEY_BYTES:
-        raise NoKey(f"{path} holds {len(found)} bytes, a key has at least {KEY_BYTES}: remove it")
+    if len(key) < KEY_BYTES:
+        raise NoKey(f"{path} holds {len(key)} bytes, a key has at least {KEY_BYTES}: remove it")
     if mode & 0o077:
         raise NoKey(f"{path} may be read by others: chmod 600 {path}")
-    return found
+    return key
 
 
 def issue(
@@ -174,13 +174,13 @@ class _ByProvider:
 
     def check(self, token: str) -> Badge:
         try:
-            found = self._signing_key(token)
+            signing_key = self._signing_key(token)
         except (jwt.PyJWTError, OSError, ValueError, RecursionError, OverflowError) as error:
             raise BadgeRefused(f"its key cannot be told: {type(error).__name__}") from None
-        algorithm = _ALGORITHMS.get(found.key_type or "")
-        if algorithm is None or found.algorithm_name != algorithm:
+        algorithm = _ALGORITHMS.get(signing_key.key_type or "")
+        if algorithm is None or signing_key.algorithm_name != algorithm:
             raise BadgeRefused("its key is of a kind that is not used for badges")
-        return _read(token, found, (algorithm,), self._settings)
+        return _read(token, signing_key, (algorithm,), self._settings)
 
     def _signing_key(self, token: str) -> jwt.PyJWK:
         kid = jwt.get_unverified_header(token).get("kid")
@@ -240,14 +240,14 @@ def _badge(claims: dict[str, Any]) -> Badge:
     return Badge(actor, known, tuple(queues), jti, _end(claims["exp"]))
 
 
-def _end(told: Any) -> float:
+def _end(expiry: Any) -> float:
     """When a badge ends, in seconds since the epoch. Raises BadgeRefused for what is no such moment."""
-    if isinstance(told, bool) or not isinstance(told, int | float):
+    if isinstance(expiry, bool) or not isinstance(expiry, int | float):
         raise BadgeRefused("its end is not a number")
     # Compared before it becomes a float: a number may be too large for one; and NaN is not less.
-    if not told <= time.time() + 3600 * MOST_HOURS + LEEWAY_SECONDS:
+    if not expiry <= time.time() + 3600 * MOST_HOURS + LEEWAY_SECONDS:
         raise BadgeRefused(f"it holds for longer than {MOST_HOURS / 24:.0f} days, the most that a badge may")
-    return float(told)
+    return float(expiry)
 
 
 _REASONS: dict[type[BaseException], str] = {

@@ -99,10 +99,10 @@ class Nouns(click.Group):
         except Exception as error:
             from hms_floor.cli.terminal import errors
 
-            told = errors.tell(error)
-            if told is None:
+            message = errors.tell(error)
+            if message is None:
                 raise
-            raise told from error
+            raise message from error
 
 
 def _zone(_ctx: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:

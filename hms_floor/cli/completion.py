@@ -24,8 +24,8 @@ def completion(ctx: click.Context, shell: str) -> None:
     Example:  hms completion bash
     """
     line, place = _PLACES[shell]
-    found = get_completion_class(shell)
-    assert found is not None
-    script = found(ctx.find_root().command, {}, "hms", "_HMS_COMPLETE").source()
+    completer = get_completion_class(shell)
+    assert completer is not None
+    script = completer(ctx.find_root().command, {}, "hms", "_HMS_COMPLETE").source()
     click.echo(f"# For Tab completion in every new {shell}, put this line into {place}:\n#   {line}\n")
     click.echo(script.strip())

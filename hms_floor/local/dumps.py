@@ -1,4 +1,4 @@
-"""Backups of the ledger by PostgreSQL's own pg_dump and pg_restore, while everything runs."""
+"""Back up and restore the ledger with PostgreSQL's pg_dump and pg_restore, while everything runs."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ def _programs(name: str) -> Iterator[tuple[int, str]]:
     inside = Path(wheel.origin).parent / "pginstall" / "bin" / name if wheel and wheel.origin else None
     for path in (shutil.which(name), inside):
         if path and Path(path).exists():
-            told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-            version = re.search(r"\) (\d+)", told)
+            output = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+            version = re.search(r"\) (\d+)", output)
             if version is not None:
                 yield int(version[1]), str(path)
 

@@ -73,11 +73,11 @@ def start(home: Path, *, database: bool = True, broker: bool = True, fast: bool 
     home = home.resolve()
     programs.end_leftovers(home)
     _make_sockets_folder(home)
-    wanted = [postgres.program(home, _sockets(home) / "postgres", fast=fast)] if database else []
-    wanted += [_redis(home)] if broker else []
+    servers = [postgres.program(home, _sockets(home) / "postgres", fast=fast)] if database else []
+    servers += [_redis(home)] if broker else []
     running: list[Server] = []
     try:
-        for program in wanted:
+        for program in servers:
             running.append(Server(program, _start(program)))
             programs.record(home, program, running[-1].process.pid)
         for server in running:
@@ -138,8 +138,8 @@ def _sockets(home: Path) -> Path:
 def _make_sockets_folder(home: Path) -> None:
     folder = _sockets(home)
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if folder.parent != home and (not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid()):
+    status = folder.lstat()
+    if folder.parent != home and (not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid()):
         # In a folder that everybody writes to, somebody else may have been there first.
         raise ServerFailed("a server", f"{folder} belongs to somebody else; set HMS_HOME to a shorter path")
     folder.chmod(0o700)

@@ -87,13 +87,13 @@ def run(
             if settings.badge_jwks is None:
                 local_token.make(home, settings)
             private_files.write_private(home / SERVERS_FILE, json.dumps(urls))
-            wanted = (floor or partial(whole_floor, listening=listening))(
+            programs = (floor or partial(whole_floor, listening=listening))(
                 settings, database_url, broker_url, say
             )
-            for program in wanted:
+            for program in programs:
                 supervisor.keep(program)
             supervisor.await_ready(READY_SECONDS)
-            say(f"the floor is up in {home} ({', '.join(program.name for program in wanted)})")
+            say(f"the floor is up in {home} ({', '.join(program.name for program in programs)})")
             code = when_ready() if when_ready else None
             return signals.wait() if code is None else code
         except KeyboardInterrupt:
@@ -236,7 +236,9 @@ def _listens(port: int, pid: int) -> bool:
         open_ones = psutil.Process(pid).net_connections(kind="tcp")
     except psutil.Error:
         return False
-    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in open_ones)
+    return any(
+        connection.status == psutil.CONN_LISTEN and connection.laddr.port == port for connection in open_ones
+    )
 
 
 class _Signals:

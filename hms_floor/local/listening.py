@@ -1,4 +1,4 @@
-"""Where the floor listens: one address, IPv4 or IPv6, bound before anything else, and its URL."""
+"""Bind the address of the API, IPv4 or IPv6, before anything else starts, and derive its URL."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def url(host: str, port: int) -> str:
     return f"http://[{raw}]:{port}" if ":" in raw else f"http://{raw}:{port}"
 
 
-def free_port(home: Path, name: str, wanted: int, *, insist: bool) -> int:
+def free_port(home: Path, name: str, preferred: int, *, insist: bool) -> int:
     """The port of a program: the one that is wanted, else the one that it had before, else a free one.
 
     Raises ConfigError where it is insisted on a port that is taken.
     """
     path = home / f"{name}.port"
     kept = path.read_text() if path.exists() else ""
-    for port in (wanted, int(kept) if kept.isdigit() else 0):
+    for port in (preferred, int(kept) if kept.isdigit() else 0):
         if port and _is_free(port):
             return port
-        if port == wanted != 0 and insist:
+        if port == preferred != 0 and insist:
             raise ConfigError([f"HMS_{name.upper()}_PORT: port {port} of 127.0.0.1 is taken"])
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        free: int = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free: int = server.getsockname()[1]
     write_private(path, str(free))
     return free
 
@@ -61,14 +61,14 @@ def bound(settings: Settings, home: Path) -> socket.socket:
     """
     path = home / "floor.port"
     kept = path.read_text() if path.exists() else ""
-    wanted = settings.floor_port
+    preferred = settings.floor_port
     # Two floors on one machine: only the port that somebody has chosen is insisted on.
-    others = (int(kept) if kept.isdigit() else 0, 0) if wanted in (0, Settings.floor_port) else ()
-    for port in others and dict.fromkeys((wanted or others[0], *others[:1])):
+    others = (int(kept) if kept.isdigit() else 0, 0) if preferred in (0, Settings.floor_port) else ()
+    for port in others and dict.fromkeys((preferred or others[0], *others[:1])):
         with contextlib.suppress(ConfigError):
             if port:
                 return listen(settings.floor_host, port)
-    free = listen(settings.floor_host, 0 if others else wanted)
+    free = listen(settings.floor_host, 0 if others else preferred)
     if others:
         write_private(path, str(free.getsockname()[1]))
     return free

@@ -1,4 +1,4 @@
-"""Programs as processes: started so that they die with their parent, recorded, known again, and ended."""
+"""Child processes that die with their parent, are recorded, recognized after a crash, and ended."""
 
 from __future__ import annotations
 
@@ -192,13 +192,13 @@ def end_leftovers(home: Path) -> list[str]:
 
     A process is ours only if pid and start time are those on record.
     """
-    found = []
+    leftovers = []
     # The youngest first: the servers were started before the programs that need them.
     for name, mark in reversed(list(_recorded(home).items())):
         if end_known(mark["pid"], mark["started"], mark["stops"]):
-            found.append(name)
+            leftovers.append(name)
         strike(home, name)
-    return found
+    return leftovers
 
 
 def end_known(pid: int, since: str | None, stops: Stops) -> bool:
@@ -219,7 +219,7 @@ def end_known(pid: int, since: str | None, stops: Stops) -> bool:
 
 def _recorded(home: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((home / PIDS_FILE).read_text())
+        recorded: dict[str, Any] = json.loads((home / PIDS_FILE).read_text())
     except (FileNotFoundError, ValueError):
         return {}
-    return found
+    return recorded

@@ -24,37 +24,37 @@ _HEADERS = ("At", "Who", "What", "On", "Why", "Answer", "From", "Detail")
 @page("/audit", "GET /audit")
 async def audit(request: Request) -> None:
     """The page of the audit trail."""
-    wanted = dict(request.query_params)
+    query = dict(request.query_params)
     with frame(request, "Audit") as visitor, ui.element("section").classes("card"):
         with ui.element("h1"):
             ui.label("Audit")
-        _filters(wanted)
-        given = {name: wanted.get(name) or None for name in ("actor", "subject", "cursor")}
+        _filters(query)
+        given = {name: query.get(name) or None for name in ("actor", "subject", "cursor")}
         try:
-            found = await visitor.ask.get("/audit", **given, limit=PAGE)
+            answer = await visitor.ask.get("/audit", **given, limit=PAGE)
         except Refused as refused:
             refusal.show(refused, back=refusal.back_from(request), heading="h2")
             return
-        if not found["entries"]:
+        if not answer["entries"]:
             nothing("Nothing was changed.")
             return
         of_page().add(Source(STILL_SECONDS, still=True))
-        rows = [_row(entry) for entry in found["entries"]]
+        rows = [_row(entry) for entry in answer["entries"]]
         html.table(
             _HEADERS, rows, numbers=("Answer",), wide=("Why", "Detail"), caption="Changes, newest first"
         )
-        if found["next"]:
-            link("Older", f"/floor/audit?{urlencode({**wanted, 'cursor': found['next']})}")
+        if answer["next"]:
+            link("Older", f"/floor/audit?{urlencode({**query, 'cursor': answer['next']})}")
 
 
-def _filters(wanted: Mapping[str, str]) -> None:
+def _filters(query: Mapping[str, str]) -> None:
     def search() -> None:
         given = {"actor": who.value, "subject": subject.value}
         go(f"/floor/audit?{urlencode({name: value for name, value in given.items() if value})}")
 
     with ui.element("div").classes("row"):
-        who = ui.input("Who (/)", value=wanted.get("actor", "")).classes("search")
-        subject = ui.input("On, as job-219", value=wanted.get("subject", "")).classes("field")
+        who = ui.input("Who (/)", value=query.get("actor", "")).classes("search")
+        subject = ui.input("On, as job-219", value=query.get("subject", "")).classes("field")
         for field in (who, subject):
             field.props("outlined dense").on("keydown.enter", search)
         ui.button("Search", icon="search", on_click=search).props("outline")

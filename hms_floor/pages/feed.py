@@ -50,14 +50,14 @@ PAGES = 5
 class View:
     """What all pages see: the board, what is wrong, the last pages; `number` counts up with each.
 
-    `told` are the texts to applicants of the office's day.
+    `applicant_texts` are the texts to applicants of the office's day.
     """
 
     number: int
     board: Board
     incidents: list[Incident]
     pages: list[Text]
-    told: TextCounts
+    applicant_texts: TextCounts
     taken: float
 
 
@@ -70,8 +70,8 @@ class _Feed:
     awake: threading.Event = field(default_factory=threading.Event)
     trail: dict[str, deque[Point]] = field(default_factory=dict)
     days: dict[str, Sequence[Point]] = field(default_factory=dict)
-    told: TextCounts = field(default_factory=TextCounts)
-    told_at: float = float("-inf")
+    applicant_texts: TextCounts = field(default_factory=TextCounts)
+    texts_at: float = float("-inf")
     days_at: float = float("-inf")
     failing: str | None = None
 
@@ -128,7 +128,7 @@ def _run() -> None:
             _feed.awake.clear()
             _feed.awake.wait()
             _feed.trail.clear()
-            _feed.told_at = float("-inf")
+            _feed.texts_at = float("-inf")
         started = time.monotonic()
         try:
             _take()
@@ -145,32 +145,32 @@ def _take() -> None:
     assert _feed.engine is not None
     started = time.monotonic()
     with _feed.engine.connect() as connection:
-        seen = board.read(connection)
+        overview = board.read(connection)
         wrong = incidents.find(connection, limit=20)
         pages = outbox.last_pages(connection, PAGES)
-        if started - _feed.told_at >= SLOW_SECONDS:
-            midnight, _ = clock.day_of(seen.now, _feed.office)
-            _feed.told, _feed.told_at = outbox.to_applicants(connection, since=midnight), started
-        new = any(card.name not in _feed.trail for card in seen.cards)
+        if started - _feed.texts_at >= SLOW_SECONDS:
+            midnight, _ = clock.day_of(overview.now, _feed.office)
+            _feed.applicant_texts, _feed.texts_at = outbox.to_applicants(connection, since=midnight), started
+        new = any(card.name not in _feed.trail for card in overview.cards)
         if new or started - _feed.days_at >= DAY_SECONDS:
-            _remember(connection, seen)
+            _remember(connection, overview)
             _feed.days_at = started
-    for card in seen.cards:
+    for card in overview.cards:
         points = _feed.trail[card.name]
-        if not points or seen.now.timestamp() - points[-1].at >= STEP_SECONDS - 0.5:
-            points.append(history.of(card, seen.now, points[-1] if points else None))
-            while points[0].at < seen.now.timestamp() - REACH_SECONDS - STEP_SECONDS:
+        if not points or overview.now.timestamp() - points[-1].at >= STEP_SECONDS - 0.5:
+            points.append(history.of(card, overview.now, points[-1] if points else None))
+            while points[0].at < overview.now.timestamp() - REACH_SECONDS - STEP_SECONDS:
                 points.popleft()
     number = _feed.view.number + 1 if _feed.view else 1
-    _feed.view = View(number, seen, wrong, pages, _feed.told, time.monotonic())
+    _feed.view = View(number, overview, wrong, pages, _feed.applicant_texts, time.monotonic())
 
 
-def _remember(connection: Connection, seen: Board) -> None:
+def _remember(connection: Connection, overview: Board) -> None:
     """Read the day of every queue, and of one that is new the last minutes."""
-    until = seen.now + timedelta(seconds=1)
-    for card in seen.cards:
-        since = seen.now - timedelta(seconds=DAY_REACH_SECONDS)
+    until = overview.now + timedelta(seconds=1)
+    for card in overview.cards:
+        since = overview.now - timedelta(seconds=DAY_REACH_SECONDS)
         _feed.days[card.name] = history.points(connection, card.name, since, until, DAY_STEP_SECONDS)
         if card.name not in _feed.trail:
-            lately = seen.now - timedelta(seconds=REACH_SECONDS)
+            lately = overview.now - timedelta(seconds=REACH_SECONDS)
             _feed.trail[card.name] = deque(recent.read(connection, card.name, lately, until))

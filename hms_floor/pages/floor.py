@@ -57,16 +57,16 @@ async def floor(request: Request) -> None:
                 ui.button("Run daily cycle", icon="play_arrow", on_click=lambda: go("/floor/cycles"))
     cards: dict[str, QueueCard] = {}
     source = of_page().add(Source(LOOK_SECONDS))
-    seen = 0
+    shown = 0
     drawn: datetime | None = None
 
     def refresh() -> None:
-        nonlocal seen, drawn
+        nonlocal shown, drawn
         view = feed.look()
         headline.show(view, feed.age())
-        if view is None or view.number == seen:
+        if view is None or view.number == shown:
             return
-        seen, source.at = view.number, view.taken
+        shown, source.at = view.number, view.taken
         due = drawn is None or view.board.now - drawn >= timedelta(seconds=DRAW_SECONDS)
         for card in view.board.cards:
             if card.name not in cards:
@@ -103,15 +103,15 @@ class _Headline:
         """Show what the newest view comes to, or that there is none."""
         if view is None:
             return
-        found = verdict.verdict(view.board, words.zone(), incidents=len(view.incidents))
+        headline = verdict.verdict(view.board, words.zone(), incidents=len(view.incidents))
         if age is not None and age > OLD_SECONDS:
-            told = f"Cannot tell: the ledger has not answered for {format.about(age)}."
-            found = verdict.Verdict("unknown", told)
-        put(self.words, found.words)
-        self.light.show(found.light, overview.WORDS[found.light])
-        if found.light != self._was:
-            self.box.classes(remove=self._was, add=found.light)
-            self._was = found.light
+            sentence = f"Cannot tell: the ledger has not answered for {format.about(age)}."
+            headline = verdict.Verdict("unknown", sentence)
+        put(self.words, headline.words)
+        self.light.show(headline.light, overview.WORDS[headline.light])
+        if headline.light != self._was:
+            self.box.classes(remove=self._was, add=headline.light)
+            self._was = headline.light
 
 
 @contextmanager
@@ -188,21 +188,21 @@ class _Crew:
             self._rows = Rows[str]("loads")
             self._more = link("", "/floor/workers")
 
-    def show(self, seen: Board) -> None:
+    def show(self, overview: Board) -> None:
         """Show who works."""
-        loads = {f"{host}, all cores": percent / 100 for host, percent in seen.hosts}
-        told = {name: f"{100 * load:.0f} % busy" for name, load in loads.items()}
-        for hand in seen.hands[:WORKERS_SHOWN]:
+        loads = {f"{host}, all cores": percent / 100 for host, percent in overview.hosts}
+        busy = {name: f"{100 * load:.0f} % busy" for name, load in loads.items()}
+        for hand in overview.hands[:WORKERS_SHOWN]:
             loads[hand.name] = hand.busy / hand.slots if hand.slots else 0.0
-            told[hand.name] = f"{hand.busy} of {format.slots(hand.slots, hand.lost)}"
+            busy[hand.name] = f"{hand.busy} of {format.slots(hand.slots, hand.lost)}"
         self._none.set_visibility(not loads)
         self._rows.show({name: name for name in loads}, self._build)
         for name, load in loads.items():
             bar, label = self._shown[name]
             if bar.value != round(min(1.0, load), 2):
                 bar.set_value(round(min(1.0, load), 2))
-            put(label, told[name])
-        more = len(seen.hands) - WORKERS_SHOWN
+            put(label, busy[name])
+        more = len(overview.hands) - WORKERS_SHOWN
         self._more.set_visibility(more > 0)
         put(self._more, f"{more:,} more")
 
@@ -213,11 +213,11 @@ class _Crew:
 
 
 def _texts_key(view: View) -> object:
-    return tuple((text.id, text.fate) for text in view.pages), view.told, view.board.unsent
+    return tuple((text.id, text.fate) for text in view.pages), view.applicant_texts, view.board.unsent
 
 
 def _texts(view: View) -> None:
-    told_today = view.told
+    today = view.applicant_texts
     if not view.pages:
         nothing("Nobody on call was texted yet.")
     else:
@@ -228,9 +228,9 @@ def _texts(view: View) -> None:
                     with ui.element("div").classes("spread faint number"):
                         ui.label(f"to {words.phone(text.to)}, {words.clock(text.created_at)}")
                         ui.label(text.fate)
-    told = "No text to an applicant today."
-    if told_today.last_at is not None:
-        told = f"{words.count(told_today.written, 'text')} to applicants today, the last at"
-        told += f" {words.clock(told_today.last_at)}: {text_counts.words(told_today)}."
+    sentence = "No text to an applicant today."
+    if today.last_at is not None:
+        sentence = f"{words.count(today.written, 'text')} to applicants today, the last at"
+        sentence += f" {words.clock(today.last_at)}: {text_counts.words(today)}."
     waiting = f" {words.count(view.board.unsent, 'text')} on the way." if view.board.unsent else ""
-    ui.label(told + waiting).classes("faint number")
+    ui.label(sentence + waiting).classes("faint number")

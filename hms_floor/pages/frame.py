@@ -54,8 +54,8 @@ def begin(request: Request) -> None:
 
 def visitor_of(request: Request) -> Visitor:
     """Who looks at this page; the guard has let them in."""
-    found: Visitor = request.scope["state"]["visitor"]
-    return found
+    visitor: Visitor = request.scope["state"]["visitor"]
+    return visitor
 
 
 @contextmanager

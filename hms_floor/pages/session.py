@@ -184,8 +184,8 @@ def from_here(request: HTTPConnection) -> bool:
 
 def _gate(app: FastAPI) -> Authenticator:
     """The guard of the API, which pages share."""
-    found: Authenticator = app.state.app_state.authenticator
-    return found
+    authenticator: Authenticator = app.state.app_state.authenticator
+    return authenticator
 
 
 def _read(app: FastAPI) -> None:

@@ -37,8 +37,8 @@ def away() -> HTMLResponse:
 
 def sign_in(where: str, fault: str = "", status: int = 200) -> HTMLResponse:
     """The form that a badge is shown at; it leads to `where` afterwards."""
-    told = f'<p role="alert">{escape(fault)}</p>' if fault else ""
-    content = _SIGN_IN.replace("{fault}", told).replace("{next}", escape(where, quote=True))
+    alert = f'<p role="alert">{escape(fault)}</p>' if fault else ""
+    content = _SIGN_IN.replace("{fault}", alert).replace("{next}", escape(where, quote=True))
     return page("Sign in", content, status)
 
 

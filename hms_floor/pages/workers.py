@@ -38,10 +38,10 @@ async def workers(request: Request) -> None:
         table = html.Table(_HEADERS, numbers=numbers, wide=("Holds",), caption="Live workers")
 
     async def refresh() -> None:
-        found = (await visitor.ask.get("/workers"))["workers"]
-        none.set_visibility(not found)
-        table.set_visibility(bool(found))
-        table.show([_row(worker) for worker in found])
+        listed = (await visitor.ask.get("/workers"))["workers"]
+        none.set_visibility(not listed)
+        table.set_visibility(bool(listed))
+        table.show([_row(worker) for worker in listed])
 
     await keep(refresh, LOOK_SECONDS)
 

@@ -8,26 +8,26 @@ from typing import Any
 from hms_oms.cycles.cycles import Report
 
 
-def sums(found: Report, outcomes: Sequence[str]) -> dict[str, Any]:
+def sums(report: Report, outcomes: Sequence[str]) -> dict[str, Any]:
     """What came of a cycle; `outcomes` are those that the job type declares."""
     document: dict[str, Any] = {
-        "batch": found.batch.id,
-        "accepted": found.batch.accepted,
-        "duplicates": found.batch.duplicates,
-        "differing": found.batch.differing,
-        "refused": found.batch.refused,
-        "done": found.progress.done,
-        "failed": found.progress.failed,
-        **{outcome: found.outcomes.get(outcome, 0) for outcome in outcomes},
-        "reasons": dict(found.reasons),
-        "onTime": found.promises.on_time,
-        "late": found.promises.late,
-        "openLate": found.promises.open_late,
-        "onTimeShareOfEnded": found.promises.share_of_ended,
-        "onTimeShareOfDue": found.promises.share_of_due,
-        "seconds": round(found.elapsed.total_seconds(), 3),
-        "jobsPerSecond": round(found.jobs_per_second, 1),
-        "texts": found.texts.written,
+        "batch": report.batch.id,
+        "accepted": report.batch.accepted,
+        "duplicates": report.batch.duplicates,
+        "differing": report.batch.differing,
+        "refused": report.batch.refused,
+        "done": report.progress.done,
+        "failed": report.progress.failed,
+        **{outcome: report.outcomes.get(outcome, 0) for outcome in outcomes},
+        "reasons": dict(report.reasons),
+        "onTime": report.promises.on_time,
+        "late": report.promises.late,
+        "openLate": report.promises.open_late,
+        "onTimeShareOfEnded": report.promises.share_of_ended,
+        "onTimeShareOfDue": report.promises.share_of_due,
+        "seconds": round(report.elapsed.total_seconds(), 3),
+        "jobsPerSecond": round(report.jobs_per_second, 1),
+        "texts": report.texts.written,
     }
-    extra = {"cancelled": found.progress.cancelled, "open": found.progress.open, "lost": found.lost}
+    extra = {"cancelled": report.progress.cancelled, "open": report.progress.open, "lost": report.lost}
     return document | {name: number for name, number in extra.items() if number}

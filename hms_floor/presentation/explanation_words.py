@@ -25,74 +25,75 @@ def sentences(case: Case) -> Iterator[str]:
 
 
 def _waiting(case: Case) -> Iterator[str]:
-    found, job = case.standing, case.standing.job
-    yield f"{job.name} has been waiting in {job.queue} {_for(job.since, found.now)}, for {_place(case)}."
+    standing, job = case.standing, case.standing.job
+    state = "ready" if job.ready_at is None or job.ready_at <= standing.now else "delayed"
+    yield f"{job.name} has been {state} in {job.queue} {_for(job.since, standing.now)}, for {_place(case)}."
     yield from _paused(case)
     if job.ready_at is not None:
         yield from _not_yet(case)
         return
     if job.failures:
         yield f"It is to be tried again: {_failure(case)}."
-    if found.position == 1:
-        yield f"It is the next of {found.backlog:,} in the backlog."
-    elif found.position is not None:
-        ahead = found.position - 1
+    if standing.position == 1:
+        yield f"It is the next of {standing.backlog:,} in the backlog."
+    elif standing.position is not None:
+        ahead = standing.position - 1
         number = "1 is ahead of it" if ahead == 1 else f"{ahead:,} are ahead of it"
         yield (
-            f"It is number {found.position:,} of {found.backlog:,} in the backlog: {number}, by priority or"
-            " an earlier deadline."
+            f"It is number {standing.position:,} of {standing.backlog:,} in the backlog: {number},"
+            " by priority or an earlier deadline."
         )
     if case.by_agent:
         yield "The step is an agent's: it waits until one reserves it."
         return
     yield from _hands(case)
-    if found.starts_per_minute is not None:
-        yield f"The queue may start {found.starts_per_minute:,} jobs a minute, and no more."
-    live = found.slots - found.slots_lost
-    size = 2 * live if found.window_size is None else found.window_size
-    if found.window_size == 0:
+    if standing.starts_per_minute is not None:
+        yield f"The queue may start {standing.starts_per_minute:,} jobs a minute, and no more."
+    live = standing.slots - standing.slots_lost
+    size = 2 * live if standing.window_size is None else standing.window_size
+    if standing.window_size == 0:
         yield "The queue's window is set to 0, so nothing is handed out."
         yield f"Give it room with: hms queue limit {job.queue} --window none"
-    elif size and found.queued >= size:
+    elif size and standing.queued >= size:
         yield (
-            f"The window is full: {found.queued:,} jobs stand in front of the {live:,} slots of the"
+            f"The window is full: {standing.queued:,} jobs stand in front of the {live:,} slots of the"
             " workers, and it gets its turn when there is room."
         )
 
 
 def _queued(case: Case) -> Iterator[str]:
-    found, job = case.standing, case.standing.job
-    others = found.queued - 1
+    standing, job = case.standing, case.standing.job
+    others = standing.queued - 1
     beside = f", with {others:,} others" if others > 1 else ", with 1 other" if others else ""
     yield (
-        f"{job.name} has been handed out {_for(job.since, found.now)}, for {_place(case)}: its ticket stands"
-        f" in front of the workers of {job.queue}{beside}."
+        f"{job.name} has been handed out {_for(job.since, standing.now)}, for {_place(case)}: its ticket"
+        f" stands in front of the workers of {job.queue}{beside}."
     )
     yield from _paused(case)
     yield from _hands(case)
 
 
 def _running(case: Case) -> Iterator[str]:
-    found, job = case.standing, case.standing.job
+    standing, job = case.standing, case.standing.job
     whom = f"agent {job.worker}" if case.by_agent else f"worker {job.worker}"
-    yield f"{job.name} has been running on {whom} {_for(job.since, found.now)}, in {_place(case)}."
+    yield f"{job.name} has been running on {whom} {_for(job.since, standing.now)}, in {_place(case)}."
     if case.lease_until is not None:
-        left = case.lease_until >= found.now
+        left = case.lease_until >= standing.now
         yield (
             f"Its lease {'holds until' if left else 'ran out at'} {_at(case, case.lease_until)};"
             f" {'then it' if left else 'it'} goes back to the backlog."
         )
     if job.failures:
         yield f"It is being tried again: {_failure(case)}."
-    asked = _last(found, "cancel asked")
+    asked = _last(standing, "cancel asked")
     if asked is not None:
-        yield f"{_by(asked, 'asked to cancel it', found.now)}: it ends when the step does."
-    if found.paused_at is not None:
+        yield f"{_by(asked, 'asked to cancel it', standing.now)}: it ends when the step does."
+    if standing.paused_at is not None:
         yield from _paused(case)
 
 
 def _ended(case: Case) -> Iterator[str]:
-    found, job = case.standing, case.standing.job
+    standing, job = case.standing, case.standing.job
     at = _at(case, job.finished_at)
     if job.status == "done":
         yield f"{job.name} is done since {at}{f', with the outcome {job.outcome}' if job.outcome else ''}."
@@ -101,9 +102,9 @@ def _ended(case: Case) -> Iterator[str]:
         yield f"Have it tried again from that step with: hms job retry {job.name}"
     else:
         yield f"{job.name} is cancelled since {at}, in {_place(case)}."
-        asked = _last(found, "cancel asked") or _last(found, "cancelled")
+        asked = _last(standing, "cancel asked") or _last(standing, "cancelled")
         if asked is not None:
-            yield f"{_by(asked, 'cancelled it', found.now)}."
+            yield f"{_by(asked, 'cancelled it', standing.now)}."
         if case.replaced_by is not None:
             yield f"{case.replaced_by} has its key now, so it stays cancelled."
         else:
@@ -111,16 +112,17 @@ def _ended(case: Case) -> Iterator[str]:
 
 
 def _not_yet(case: Case) -> Iterator[str]:
-    found, job = case.standing, case.standing.job
-    due = job.ready_at is not None and job.ready_at <= found.now
+    standing, job = case.standing, case.standing.job
+    due = job.ready_at is not None and job.ready_at <= standing.now
     until = _at(case, job.ready_at)
     cause = next(
-        (line for line in reversed(found.event_log) if line.fact in ("retrying", "delayed", "accepted")), None
+        (line for line in reversed(standing.event_log) if line.fact in ("retrying", "delayed", "accepted")),
+        None,
     )
     if cause is not None and cause.fact == "retrying":
         yield f"It is tried again {'since' if due else 'at'} {until}: {_failure(case)}."
     elif cause is not None and cause.fact == "delayed":
-        yield f"It may not start before {until}: {_by(cause, 'delayed it', found.now)}."
+        yield f"It may not start before {until}: {_by(cause, 'delayed it', standing.now)}."
     else:
         yield f"It may not start before {until}: so it was asked for when it was accepted."
     if due:
@@ -135,31 +137,31 @@ def _hands(case: Case) -> Iterator[str]:
     if not case.standing.slots:
         yield f"No live worker serves {queue}: start one with `hms up`, or: celery -A workers worker"
     elif case.standing.slots_lost:
-        told = format.slots(case.standing.slots, case.standing.slots_lost)
-        yield f"The workers of {queue} have {told}; a worker with steps that hang ends, to be replaced."
+        slots = format.slots(case.standing.slots, case.standing.slots_lost)
+        yield f"The workers of {queue} have {slots}; a worker with steps that hang ends, to be replaced."
     if not case.dispatcher:
         yield "No dispatcher is running: `hms up` or `hms act run` starts one."
 
 
 def _paused(case: Case) -> Iterator[str]:
-    found = case.standing
-    if found.paused_at is not None:
-        why = f": {found.pause_reason}" if found.pause_reason else ""
-        since = _at(case, found.paused_at)
-        yield f"{found.job.queue} is paused by {found.paused_by} since {since}{why}."
-        yield f"Nothing starts there until: hms queue resume {found.job.queue}"
+    standing = case.standing
+    if standing.paused_at is not None:
+        why = f": {standing.pause_reason}" if standing.pause_reason else ""
+        since = _at(case, standing.paused_at)
+        yield f"{standing.job.queue} is paused by {standing.paused_by} since {since}{why}."
+        yield f"Nothing starts there until: hms queue resume {standing.job.queue}"
 
 
 def _lost(case: Case) -> Iterator[str]:
-    found = case.standing
-    losses = found.losses
+    standing = case.standing
+    losses = standing.losses
     if losses:
         last = losses[-1]
         often = "once" if len(losses) == 1 else f"{len(losses):,} times, the last time"
         why = (last.detail or {}).get("reason")
         yield (
-            f"It was taken back and resumed {often} {format.relative(last.at, found.now)}, in step"
-            f" {found.job.steps[last.step]}{f': {why}' if why else ''}."
+            f"It was taken back and resumed {often} {format.relative(last.at, standing.now)}, in step"
+            f" {standing.job.steps[last.step]}{f': {why}' if why else ''}."
         )
 
 
@@ -173,10 +175,10 @@ def _steered(case: Case) -> Iterator[str]:
 
 
 def _deadline(case: Case) -> str:
-    found, job = case.standing, case.standing.job
-    word = "was" if job.finished_at or job.sla < found.now else "is"
-    told, _ = format.deadline(job.sla, job.finished_at, job.status, case.zone, found.now)
-    return f"Its deadline {word} {told}."
+    standing, job = case.standing, case.standing.job
+    word = "was" if job.finished_at or job.sla < standing.now else "is"
+    sentence, _ = format.deadline(job.sla, job.finished_at, job.status, case.zone, standing.now)
+    return f"Its deadline {word} {sentence}."
 
 
 def _place(case: Case) -> str:
@@ -199,8 +201,8 @@ def _by(line: Event, did: str, now: datetime) -> str:
     return f"{line.who or 'somebody'} {did} {format.relative(line.at, now)}{f' ({why})' if why else ''}"
 
 
-def _last(found: Standing, fact: str) -> Event | None:
-    return next((line for line in reversed(found.event_log) if line.fact == fact), None)
+def _last(standing: Standing, fact: str) -> Event | None:
+    return next((line for line in reversed(standing.event_log) if line.fact == fact), None)
 
 
 def _for(since: datetime, now: datetime) -> str:

@@ -31,9 +31,9 @@ def verdict(board: Board, zone: tzinfo, incidents: int = 0) -> Verdict:
     if not board.cards:
         return Verdict("idle", "There is no queue yet.")
     for light, tell in (("broken", _broken), ("risk", _risk), ("unknown", _unknown)):
-        found = [card for card in board.cards if card.light == light]
-        if found:
-            return Verdict(light, tell(found, zone))
+        cards = [card for card in board.cards if card.light == light]
+        if cards:
+            return Verdict(light, tell(cards, zone))
     return _holding(board.cards, zone, incidents)
 
 
@@ -46,7 +46,7 @@ def queue_verdict(card: Card, zone: tzinfo) -> str:
         why = f" ({card.pause_reason})" if card.pause_reason else ""
         return f"Paused by {card.paused_by} at {_clock(card.paused_at, zone)}{why}."
     if not card.open:
-        return "Nothing is waiting."
+        return "No job is open."
     return _ahead(card, zone)
 
 
@@ -80,13 +80,14 @@ def _holding(cards: Sequence[Card], zone: tzinfo, incidents: int) -> Verdict:
     if incidents:
         held += f"; {incidents:,} incident{'s' if incidents > 1 else ''} {_is(incidents)} not over"
     if not open_ones:
-        return Verdict("holds" if not paused else "paused", f"{everything}{held}. Nothing is waiting.")
+        return Verdict("holds" if not paused else "paused", f"{everything}{held}. No job is open.")
     busiest = max(open_ones, key=lambda card: card.open)
     return Verdict("holds", f"{everything}{held}. {busiest.name}: {_ahead(busiest, zone)}")
 
 
 def _ahead(card: Card, zone: tzinfo) -> str:
-    words = f"{card.waiting:,} waiting, {card.running or 0:,} running"
+    counts = {"ready": card.backlog, "delayed": card.delayed, "queued": card.window, "running": card.running}
+    words = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
     if card.stopped:
         words += ", nothing is handed out"
     elif card.done_at is not None:

@@ -100,11 +100,6 @@ class Card:
         return sum(number or 0 for number in (self.backlog, self.delayed, self.window, self.running))
 
     @property
-    def waiting(self) -> int:
-        """Jobs that have not begun."""
-        return sum(number or 0 for number in (self.backlog, self.delayed, self.window))
-
-    @property
     def stopped(self) -> bool:
         """Whether none of its jobs is handed out, so that nobody can tell when they will be done."""
         return not self.agents and (self.undispatched or self.refused is not None)
@@ -259,9 +254,9 @@ _MOMENTS: Mapping[str, str] = {
 }
 
 
-def _measured(found: Sequence[Metric], now: datetime) -> dict[str, Any]:
+def _measured(metrics: Sequence[Metric], now: datetime) -> dict[str, Any]:
     """What the watch has measured of one queue, without what is stale."""
-    fresh = [metric for metric in found if not metric.stale(now)]
+    fresh = [metric for metric in metrics if not metric.stale(now)]
     values: dict[str, Any] = {"fresh": any(metric.name == "queue.length" for metric in fresh)}
     for metric in fresh:
         field = _FIELDS.get((metric.name, metric.subject))

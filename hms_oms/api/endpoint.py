@@ -45,10 +45,10 @@ def find(url: str | None = None, badge: str | None = None) -> Address:
     shown = badge or configured.badge
     if shown is None and not is_here(place):
         raise NoBadge(f"there is no badge for {host}: set HMS_BADGE (`hms badge issue` makes badges there)")
-    found = shown or _of_home(configured.home / BADGE_FILE)
-    if not found.isascii() or not found.isprintable() or " " in found:
+    token = shown or _of_home(configured.home / BADGE_FILE)
+    if not token.isascii() or not token.isprintable() or " " in token:
         raise NoBadge("what should be a badge is not one: a badge is one word of ASCII characters")
-    return Address(place.rstrip("/"), found)
+    return Address(place.rstrip("/"), token)
 
 
 def is_here(url: str) -> bool:
@@ -70,8 +70,8 @@ def _host(url: str) -> str:
 def _of_home(path: Path) -> str:
     try:
         with path.open(encoding="ascii") as file:
-            found = os.fstat(file.fileno())
-            if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+            status = os.fstat(file.fileno())
+            if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
                 raise NoBadge(f"{path} can be read by others: `chmod 600 {path}`, and issue a new badge")
             return file.read().strip()
     except FileNotFoundError:

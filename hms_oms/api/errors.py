@@ -45,8 +45,8 @@ class Invalid(ApiError):
 
     def __init__(self, message: str, *, status: int = 0, faults: tuple[tuple[str, str], ...] = ()) -> None:
         self.faults = faults
-        told = "; ".join(f"{field}: {reason}" for field, reason in faults)
-        super().__init__(told or message, status=status)
+        summary = "; ".join(f"{field}: {reason}" for field, reason in faults)
+        super().__init__(summary or message, status=status)
 
 
 class TooMany(ApiError):
@@ -100,10 +100,10 @@ def _document(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     if not headers.get("content-type", "").startswith("application/problem+json"):
         return {}
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _faults(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -32,14 +32,14 @@ class Filter:
 
     def query(self) -> dict[str, Any]:
         """The filter as the query of an address."""
-        found = self.document()
+        document = self.document()
         if self.payload:
-            found["payload"] = [f"{name}={value}" for name, value in self.payload.items()]
-        return found
+            document["payload"] = [f"{name}={value}" for name, value in self.payload.items()]
+        return document
 
     def document(self) -> dict[str, Any]:
         """The filter as JSON."""
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "queue": self.queue,
             "status": list(self.status),
             "type": self.type,
@@ -48,4 +48,4 @@ class Filter:
             "createdFrom": self.created_from and stamp(self.created_from),
             "createdTo": self.created_to and stamp(self.created_to),
         }
-        return {name: value for name, value in found.items() if value not in (None, [], {})}
+        return {name: value for name, value in document.items() if value not in (None, [], {})}

@@ -46,19 +46,19 @@ class Wire:
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
         """Find API and badge as `address.find` does. Raises ConfigError and NoBadge."""
-        found = endpoint.find(url, badge)
+        address = endpoint.find(url, badge)
         self._told = url, badge
-        here = endpoint.is_here(found.url)
-        self.url = found.url
+        here = endpoint.is_here(address.url)
+        self.url = address.url
         self._http = httpx.Client(
-            base_url=found.url,
-            headers={"Authorization": f"Bearer {found.badge}", "Accept": "application/json"},
+            base_url=address.url,
+            headers={"Authorization": f"Bearer {address.badge}", "Accept": "application/json"},
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx.Limits(keepalive_expiry=IDLE_SECONDS),
             # A proxy in the environment does not lead to this machine.
             trust_env=not here,
             # Without TLS there is nothing to verify, and reading the authorities takes a while.
-            verify=not found.url.startswith("http:"),
+            verify=not address.url.startswith("http:"),
         )
 
     def close(self) -> None:
@@ -201,8 +201,8 @@ class Client:
 def _pause(error: ApiError, tried: int, *, safe: bool) -> float | None:
     """Seconds until the next try; None where there should be none."""
     if isinstance(error, TooMany):
-        wanted = error.retry_after or 0.0
-        return None if wanted > LONGEST_REQUEST else max(wanted, jitter(tried))
+        seconds = error.retry_after or 0.0
+        return None if seconds > LONGEST_REQUEST else max(seconds, jitter(tried))
     if isinstance(error, Unavailable) and error.status in _PASSING and (safe or not error.maybe_done):
         return jitter(tried)
     return None

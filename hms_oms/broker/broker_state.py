@@ -51,5 +51,5 @@ def read(connection: Connection) -> BrokerState | None:
             " from oms.broker_state"
         )
     )
-    found = row.mappings().one_or_none()
-    return BrokerState(**found) if found else None
+    state = row.mappings().one_or_none()
+    return BrokerState(**state) if state else None

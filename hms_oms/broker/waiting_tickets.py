@@ -29,7 +29,7 @@ def keys(queue: str) -> list[str]:
 
 def tickets(connection: redis.Redis, queues: Iterable[str]) -> set[str]:
     """The tickets of every message of ours that stands in the lists of `queues`."""
-    found: set[str] = set()
+    names: set[str] = set()
     for queue in queues:
         for key in keys(queue):
             try:
@@ -39,8 +39,8 @@ def tickets(connection: redis.Redis, queues: Iterable[str]) -> set[str]:
                     raise
                 clear(connection, [key])
                 continue
-            found.update(envelope.ticket(message) for message in messages)
-    return found
+            names.update(envelope.ticket(message) for message in messages)
+    return names
 
 
 def is_wrong_type(error: redis.ResponseError) -> bool:

@@ -114,15 +114,15 @@ def progress(connection: Connection, batch: int) -> CycleProgress:
 
 def report(connection: Connection, batch: int | None) -> Report:
     """What came of a cycle so far, the latest if None. Raises UnknownCycle."""
-    found = get(connection, batch)
-    sums = connection.execute(text(_SUMS), {"batch": found.id}).one()
+    cycle = get(connection, batch)
+    sums = connection.execute(text(_SUMS), {"batch": cycle.id}).one()
     return Report(
-        batch=found,
-        progress=progress(connection, found.id),
-        outcomes=_counts(connection, _OUTCOMES, found.id),
-        reasons=_counts(connection, _REASONS, found.id),
+        batch=cycle,
+        progress=progress(connection, cycle.id),
+        outcomes=_counts(connection, _OUTCOMES, cycle.id),
+        reasons=_counts(connection, _REASONS, cycle.id),
         promises=Counts(sums.on_time, sums.late, sums.failed, sums.open_late),
-        texts=outbox.to_applicants(connection, batch=found.id),
+        texts=outbox.to_applicants(connection, batch=cycle.id),
         sla_minutes=None if sums.least_sla is None else (sums.least_sla, sums.most_sla),
         wait=_percentiles(sums.waits),
         total=_percentiles(sums.totals),

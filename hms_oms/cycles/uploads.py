@@ -140,10 +140,10 @@ def _make_room(connection: Connection, actor: str) -> None:
     connection.execute(text("lock table oms.uploads in share row exclusive mode"))
     expire(connection)
     connection.execute(text(_OLDEST), {"actor": actor, "most": MOST_EACH - 1})
-    found = connection.execute(
+    kept = connection.execute(
         text("select count(*) as files, coalesce(sum(size), 0) as size from oms.uploads")
     )
-    waiting = found.one()
+    waiting = kept.one()
     if waiting.files >= MOST or waiting.size >= MOST_BYTES:
         raise TooManyUploads
 

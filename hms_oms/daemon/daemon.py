@@ -151,12 +151,12 @@ def _stand_by(name: str, connection: RawConnection, stop: Stop, sign: Sign) -> L
     before, since = None, 0.0
     while not stop.asked:
         sign.renew("standing by")
-        seen, now = leader_election.look(connection, name), time.monotonic()
-        if seen != before:
-            before, since = seen, now
+        leader, now = leader_election.look(connection, name), time.monotonic()
+        if leader != before:
+            before, since = leader, now
         # One that stands still by our own clock has run out, whatever has become of the database's.
-        if seen.vacant or now - since > leader_election.LEASE_SECONDS:
-            term = leader_election.take(connection, name, seen)
+        if leader.vacant or now - since > leader_election.LEASE_SECONDS:
+            term = leader_election.take(connection, name, leader)
             if term is not None:
                 return Lease(name, term, connection)
         stop.sleep(STANDBY_SECONDS, connection)

@@ -51,7 +51,7 @@ class Apart:
     def words(self) -> str | None:
         """What fails now, for people; None if nothing does."""
         since = time.monotonic() - REMEMBERED_SECONDS
-        self._failing = {what: one for what, one in self._failing.items() if one[1] > since}
+        self._failing = {what: failure for what, failure in self._failing.items() if failure[1] > since}
         if not self._failing:
             return None
         named = [f"{what} ({kind})" for what, (kind, _) in sorted(self._failing.items())]

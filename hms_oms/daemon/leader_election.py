@@ -85,7 +85,9 @@ class Lease:
     def is_asking(self) -> bool:
         """Whether the server is at work on a statement now."""
         active = psycopg2.extensions.TRANSACTION_STATUS_ACTIVE
-        return any(one.get_transaction_status() == active for one in (self.connection, *self._open))
+        return any(
+            connection.get_transaction_status() == active for connection in (self.connection, *self._open)
+        )
 
     def _count(self, *_: object) -> None:
         self._statements += 1
@@ -103,7 +105,7 @@ def look(connection: RawConnection, duty: str) -> Seen:
     return Seen(**rows[0]) if rows else Seen()
 
 
-def take(connection: RawConnection, duty: str, seen: Seen) -> int | None:
+def take(connection: RawConnection, duty: str, leader: Seen) -> int | None:
     """Take the lease as it was seen and return the term; None where another one was first.
 
     Waits for the transactions that the former leader has open, a moment each time.
@@ -119,8 +121,8 @@ def take(connection: RawConnection, duty: str, seen: Seen) -> int | None:
             "lead",
             {
                 "duty": duty,
-                "term": seen.term,
-                "renewals": seen.renewals,
+                "term": leader.term,
+                "renewals": leader.renewals,
                 "holder": HOLDER,
                 "host": socket.gethostname(),
                 "pid": os.getpid(),

@@ -72,13 +72,13 @@ def read(home: Path, program: str, clock: Callable[[], float] = time.monotonic) 
     lives = []
     for path in sorted((home / FOLDER).glob(f"{program}-*.json")):
         try:
-            found = json.loads(path.read_text())
+            document = json.loads(path.read_text())
             life = Life(
                 program,
-                int(found["pid"]),
-                str(found["state"]),
-                clock() - float(found["at"]),
-                _is_there(found["pid"]),
+                int(document["pid"]),
+                str(document["state"]),
+                clock() - float(document["at"]),
+                _is_there(document["pid"]),
             )
         except (OSError, ValueError, LookupError, TypeError):
             continue

@@ -46,13 +46,13 @@ def settle(connection: RawConnection, settings: Mapping[str, str]) -> None:
 
     A pooler shows by the number of the session: it makes up one of its own.
     """
-    told = {**NOTICES_SILENCE, **settings}
+    parameters = {**NOTICES_SILENCE, **settings}
     before, connection.autocommit = connection.autocommit, True
     with connection.cursor() as cursor:
         cursor.execute(
             "select set_config(name, value, false) from unnest(%s, %s) as setting (name, value)"
             " where pg_backend_pid() = %s",
-            (list(told), list(told.values()), connection.info.backend_pid),
+            (list(parameters), list(parameters.values()), connection.info.backend_pid),
         )
         connection.pooled = not cursor.rowcount
     connection.autocommit = before

@@ -66,7 +66,7 @@ def _names(name: str, package: str) -> tuple[str, ...]:
 @functools.cache
 def _prepare(name: str, package: str) -> str:
     places = {parameter: f"${place}" for place, parameter in enumerate(_names(name, package), start=1)}
-    body = _PARAMETER.sub(lambda found: places[found[1]], text(name, package)).replace("%%", "%")
+    body = _PARAMETER.sub(lambda match: places[match[1]], text(name, package)).replace("%%", "%")
     return f"prepare hms_{name} as\n{body}"
 
 

@@ -12,7 +12,7 @@ from hms_oms.documents.jobs import Undo
 class QueueCounts(Document):
     """How a queue stands; `delayed` jobs may not start yet, `late` ones are open past their deadline.
 
-    `oldest_waiting` is since when the oldest job that may start has been waiting; `next_sla` is the
+    `oldest_waiting` is since when the oldest ready job has been ready; `next_sla` is the
     earliest deadline of an open job. Of the `slots` of its workers `slots_lost` are lost to steps that hang.
     """
 

@@ -209,17 +209,17 @@ def require_queue(connection: Connection, queue: str) -> None:
         raise UnknownQueue(queue, known)
 
 
-def census(connection: Connection, wanted: Filter) -> Mapping[str, int]:
-    """How many jobs a filter means, by status."""
+def census(connection: Connection, selected: Filter) -> Mapping[str, int]:
+    """Count the jobs that match a filter, by status."""
     status = tables.jobs.c.status
-    rows = connection.execute(select(status, func.count()).where(*wanted.clauses()).group_by(status))
+    rows = connection.execute(select(status, func.count()).where(*selected.clauses()).group_by(status))
     return {row[0]: row[1] for row in rows}
 
 
-def page(connection: Connection, wanted: Filter, *, limit: int, after: int | None = None) -> list[int]:
+def page(connection: Connection, selected: Filter, *, limit: int, after: int | None = None) -> list[int]:
     """The ids of the jobs that a filter means, newest first; `after` goes on behind that id."""
     job = tables.jobs.c.id
-    query = select(job).where(*wanted.clauses()).order_by(job.desc()).limit(limit)
+    query = select(job).where(*selected.clauses()).order_by(job.desc()).limit(limit)
     return list(connection.scalars(query if after is None else query.where(job < after)))
 
 

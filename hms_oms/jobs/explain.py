@@ -1,4 +1,4 @@
-"""Why a job is where it is: the facts, read from the ledger in one moment; others find the words."""
+"""Explain the state of a job: all facts read at one moment; the wording is added elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hms_oms.jobs.workers import GONE_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a job stands.
+    """The facts about a job that explain its state.
 
     `position` counts from 1 and is None unless the job is ready in the backlog, which has `backlog` jobs;
     `queued` is how many of its queue are in the window, `slots` how many can run at once on live
@@ -38,12 +38,12 @@ class Standing:
 
     @property
     def losses(self) -> tuple[Event, ...]:
-        """When a message or worker was lost, and the job resumed."""
+        """The losses of a message or worker after which the job was resumed."""
         return tuple(event for event in self.event_log if event.fact == "lost")
 
 
 def standing(connection: Connection, job: int) -> Standing:
     """The standing of one job. Raises UnknownJob."""
-    found = read.get(connection, job)
+    record = read.get(connection, job)
     [row] = statements.run(connection, "standing", {"job": job, "gone": GONE_SECONDS})
-    return Standing(job=found, event_log=tuple(read.event_log(connection, job)), **row)
+    return Standing(job=record, event_log=tuple(read.event_log(connection, job)), **row)

@@ -28,16 +28,16 @@ def lose(connection: RawConnection, tickets: Iterable[Ticket], reason: str, *, b
     "worker" that is so only for a step that its worker ran alone, once for each worker; steps that ran side
     by side become suspects, and run alone from then on.
     """
-    wanted = list(tickets)
-    if not wanted:
+    lost = list(tickets)
+    if not lost:
         return 0
     rows = statements.run_raw(
         connection,
         "lose",
         {
-            "jobs": [ticket.job for ticket in wanted],
-            "attempts": [ticket.attempt for ticket in wanted],
-            "steps": [ticket.step for ticket in wanted],
+            "jobs": [ticket.job for ticket in lost],
+            "attempts": [ticket.attempt for ticket in lost],
+            "steps": [ticket.step for ticket in lost],
             "poison": POISON,
             "blame": blame,
             "most_suspicions": MOST_SUSPICIONS,

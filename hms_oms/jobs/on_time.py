@@ -1,4 +1,4 @@
-"""Promises kept and missed: the one definition, for one job and for many. In SQL it is `oms.kept`.
+"""Deadlines met and missed: the one definition, for one job and for many. In SQL it is `oms.kept`.
 
 A job is on time if it is done by its deadline, late if it is done later. A failed job is a miss, whenever it
 ended; an open one past its deadline is a miss so far; a cancelled one counts for nothing. On-time shares are
@@ -51,12 +51,12 @@ class Counts:
 
 
 def counts_of(report: Mapping[str, Any]) -> Counts:
-    """What the sums of a cycle's report say about its deadlines."""
+    """Counts of deadlines met and missed from the sums of a cycle's report."""
     return Counts(*(int(report[name]) for name in ("onTime", "late", "failed", "openLate")))
 
 
 def kept(status: str, ended: datetime | None, deadline: datetime, moment: datetime) -> str | None:
-    """What came of a job's deadline until `moment`; None if it is not due yet, or does not count."""
+    """Classify a job's deadline at `moment`; None if it is not due yet, or does not count."""
     if status == "cancelled":
         return None
     if status == "failed":

@@ -1,4 +1,4 @@
-"""What a step may say when it ends: returned or raised by step functions, taken apart in one place."""
+"""Outcomes of a step: what step functions return or raise, interpreted in one place."""
 
 from __future__ import annotations
 

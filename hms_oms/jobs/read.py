@@ -1,4 +1,4 @@
-"""Reading jobs: one, by key, many by filter, and the event log of one."""
+"""Read jobs: by id, by key or by filter, and the event log of one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which jobs are meant; what is None or empty does not restrict.
+    """Filter of jobs; fields that are None or empty do not restrict.
 
     `payload` pairs a field, as `countyFips` or `address.county`, with its value as text; `created_from` <=
     when the job was accepted < `created_to`.
@@ -37,26 +37,26 @@ class Filter:
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on oms.jobs."""
-        found: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = []
         if self.queue is not None:
-            found.append(jobs.c.queue == self.queue)
+            conditions.append(jobs.c.queue == self.queue)
         if self.status:
-            found.append(jobs.c.status.in_(self.status))
+            conditions.append(jobs.c.status.in_(self.status))
         if self.type is not None:
-            found.append(jobs.c.type == self.type)
+            conditions.append(jobs.c.type == self.type)
         if self.batch is not None:
-            found.append(jobs.c.batch_id == self.batch)
+            conditions.append(jobs.c.batch_id == self.batch)
         if self.older_than is not None:
-            found.append(jobs.c.created_at < func.oms.now() - self.older_than)
+            conditions.append(jobs.c.created_at < func.oms.now() - self.older_than)
         if self.ids is not None:
-            found.append(jobs.c.id.in_(self.ids))
+            conditions.append(jobs.c.id.in_(self.ids))
         for field, value in self.payload:
-            found.append(func.jsonb_extract_path_text(jobs.c.payload, *field.split(".")) == value)
+            conditions.append(func.jsonb_extract_path_text(jobs.c.payload, *field.split(".")) == value)
         if self.created_from is not None:
-            found.append(jobs.c.created_at >= self.created_from)
+            conditions.append(jobs.c.created_at >= self.created_from)
         if self.created_to is not None:
-            found.append(jobs.c.created_at < self.created_to)
-        return found
+            conditions.append(jobs.c.created_at < self.created_to)
+        return conditions
 
 
 def having_key(keys: Sequence[str]) -> ColumnElement[bool]:
@@ -98,27 +98,29 @@ def by_keys(
     return {str(job.key): job for job in _jobs(connection, query)}
 
 
-def find(connection: Connection, wanted: Filter, *, limit: int | None, after: int | None = None) -> list[Job]:
+def find(
+    connection: Connection, selected: Filter, *, limit: int | None, after: int | None = None
+) -> list[Job]:
     """The jobs that a filter means, newest first; `after` goes on behind that id."""
-    query = select(*_COLUMNS).where(*wanted.clauses()).order_by(jobs.c.id.desc())
+    query = select(*_COLUMNS).where(*selected.clauses()).order_by(jobs.c.id.desc())
     if after is not None:
         query = query.where(jobs.c.id < after)
     return _jobs(connection, query.limit(limit))
 
 
-def count(connection: Connection, wanted: Filter) -> int:
-    """How many jobs a filter means."""
-    return connection.scalar(select(func.count()).select_from(jobs).where(*wanted.clauses())) or 0
+def count(connection: Connection, selected: Filter) -> int:
+    """Count the jobs that match a filter."""
+    return connection.scalar(select(func.count()).select_from(jobs).where(*selected.clauses())) or 0
 
 
-def exceeds(connection: Connection, wanted: Filter, most: int) -> bool:
+def exceeds(connection: Connection, selected: Filter, most: int) -> bool:
     """Whether a filter means more than `most` jobs; no more of them are looked at."""
-    beyond = select(jobs.c.id).where(*wanted.clauses()).offset(most).limit(1)
+    beyond = select(jobs.c.id).where(*selected.clauses()).offset(most).limit(1)
     return connection.scalar(beyond) is not None
 
 
 def event_log(connection: Connection, job: int) -> list[Event]:
-    """What happened to a job, oldest first."""
+    """The event log of a job, oldest first."""
     columns = [job_events.c[field.name] for field in fields(Event)]
     query = select(*columns).where(job_events.c.job_id == job).order_by(job_events.c.id)
     return [Event(**row) for row in connection.execute(query).mappings()]

@@ -1,4 +1,4 @@
-"""What the ledger gives back: frozen records, in plain Python types, times aware and in UTC."""
+"""Records of the ledger: frozen, in plain Python types, with aware times in UTC."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a job stands after a report, and since when."""
+    """Status of a job after a report, and since when."""
 
     status: str
     since: datetime
@@ -115,7 +115,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a set of requests: the new jobs' ids, and how many were there already."""
+    """Result of accepting requests: the ids of new jobs, and the number of duplicates."""
 
     jobs: Sequence[int]
     duplicates: int

@@ -1,4 +1,4 @@
-"""Steps by others: a program that is no Celery worker reserves a job, works under a lease, and reports."""
+"""Reserve steps for programs that are no Celery workers: under a lease, until they report."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def reserve(
     try:
         while True:
             connection.notifies.clear()
-            found = reserve_now(connection, queue, agent=agent, lease=lease)
-            if found is not None:
-                return found
+            reservation = reserve_now(connection, queue, agent=agent, lease=lease)
+            if reservation is not None:
+                return reservation
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
@@ -134,8 +134,8 @@ def report_failure(
 def _reservation(connection: RawConnection, row: Mapping[str, Any], agent: str) -> Reservation:
     with connection.cursor() as cursor:
         cursor.execute("select definition from oms.recipes where id = %s", (row["recipe_id"],))
-        found = cursor.fetchone()
-    assert found is not None
+        definition = cursor.fetchone()
+    assert definition is not None
     return Reservation(
         ticket=Ticket(row["id"], row["attempt"], row["steps"][row["step"]]),
         agent=agent,
@@ -145,5 +145,5 @@ def _reservation(connection: RawConnection, row: Mapping[str, Any], agent: str) 
         results=row["results"],
         sla=row["sla"],
         lease_until=row["lease_until"],
-        recipe=Recipe.from_document(found[0]),
+        recipe=Recipe.from_document(definition[0]),
     )

@@ -1,4 +1,4 @@
-"""The life of a job: the one table of transitions that SQL guards, documents and tests are held against."""
+"""The states of a job, and the transitions that SQL guards, documents and tests are checked against."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where a job stands."""
+    """Status of a job."""
 
     WAITING = "waiting"  # in the ledger's backlog, ordered by deadline
     QUEUED = "queued"  # its ticket is in the short window in front of the workers
@@ -22,7 +22,7 @@ OPEN = frozenset(Status) - TERMINAL
 
 
 class Fact(StrEnum):
-    """What happened to a job; each fact is one line of its event log."""
+    """Type of an event; each event is one line of a job's event log."""
 
     ACCEPTED = "accepted"
     DISPATCHED = "dispatched"

@@ -1,4 +1,4 @@
-"""A ticket is all that a message carries: job id, attempt and step, as in `job-219.1.inspect`."""
+"""Tickets: all that a message carries is job id, attempt and step, as in `job-219.1.inspect`."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Ticket:
     @classmethod
     def parse(cls, text: str) -> Ticket:
         """Read `job-219.1.inspect`. Raises ValueError for anything else."""
-        found = _TICKET.fullmatch(text)
-        if not found:
+        match = _TICKET.fullmatch(text)
+        if not match:
             raise ValueError(f"not a ticket: {text!r}")
-        return cls(int(found[1]), int(found[2]), found[3])
+        return cls(int(match[1]), int(match[2]), match[3])
 
 
 def job_number(text: str) -> int:
     """Read a job id as people write it: `job-219` or `219`. Raises ValueError for anything else."""
-    found = _JOB.fullmatch(text.strip())
-    if not found:
+    match = _JOB.fullmatch(text.strip())
+    if not match:
         raise ValueError(f"not a job id: {text!r} (write job-219 or 219)")
-    return int(found[1])
+    return int(match[1])
 
 
 def job_name(job: int) -> str:

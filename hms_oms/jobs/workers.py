@@ -1,4 +1,4 @@
-"""Who works: one row per worker process, beaten every two seconds; the writer of oms.workers."""
+"""Worker processes, one row each with a heartbeat every two seconds; the writer of oms.workers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORGET_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Beat:
-    """What a worker says of itself; `id` tells its process apart from every other.
+    """Heartbeat of a worker; `id` is unique to its process.
 
     `tickets` are those it holds and `begun` those of them that run, as it said `tickets_age` seconds ago. Of
     its `slots` those are lost that do no more work: steps that do not end at their limit hold them, or it is
@@ -58,11 +58,11 @@ class Worker(Beat):
     beat_at: datetime
 
     def live_slots(self, queue: str) -> int:
-        """How many slots do the work of this queue."""
+        """Count the slots that serve this queue."""
         return self.slots - self.slots_lost if queue in self.queues else 0
 
     def lost_slots(self, queue: str) -> int:
-        """How many slots did the work of this queue, and are lost to steps that hang."""
+        """Count the slots of this queue that are lost to hung steps."""
         return self.slots_lost if queue in self.queues or queue in self.left_queues else 0
 
 
@@ -75,7 +75,7 @@ def beat(connection: RawConnection, said: Beat) -> list[str]:
 
 
 def worker_id(name: str, pid: int, token: str) -> str:
-    """How the ledger tells worker processes apart; `pid` is that of the parent process.
+    """Unique id of a worker process; `pid` is that of the parent process.
 
     Containers look alike, down to host name and pid, so each process adds a random token of its own.
     """

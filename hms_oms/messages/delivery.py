@@ -78,15 +78,15 @@ def begin(connection: RawConnection, parcels: Sequence[Parcel], sender: str) -> 
     A parcel of which anything has changed since it was looked at is left out.
     """
     began = time.monotonic()
-    wanted = [
+    dispatches = [
         (message, fence, parcel.id, parcel.carried)
         for parcel in parcels
         for message, fence in ((parcel.id, parcel.fence), *parcel.members)
     ]
-    if not wanted:
+    if not dispatches:
         return []
     names = ("messages", "fences", "carriers", "carried")
-    columns = dict(zip(names, map(list, zip(*wanted, strict=True)), strict=True))
+    columns = dict(zip(names, map(list, zip(*dispatches, strict=True)), strict=True))
     rows = statements.run_raw(connection, "send", {**columns, "sender": sender, "lease": LEASE_SECONDS})
     return [Dispatch(**row, write_by=began + LEASE_SECONDS - MARGIN_SECONDS) for row in rows]
 

@@ -1,4 +1,4 @@
-"""What comes back from the phones: statuses, replies, and who wants no texts; the writer of their tables."""
+"""Messages from phones and provider: statuses, replies and opt-outs; the writer of their tables."""
 
 from __future__ import annotations
 

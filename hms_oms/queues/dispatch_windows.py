@@ -1,4 +1,4 @@
-"""The window of a queue: the few messages that stand in Redis in front of its workers."""
+"""The dispatch window of a queue: the few messages in Redis, in front of its workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading queues: how much stands in each, since when, and who works on it."""
+"""Read queues: how many jobs are in each state, since when, and which workers serve them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two payloads mean the same under a schema: order of keys and form of numbers do not matter."""
+"""Compare two payloads under a schema: order of keys and notation of numbers do not matter."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def meaning(schema: Any, value: Any) -> Any:
 def _differing(
     schema: Any, known: Mapping[str, Any], sent: Mapping[str, Any], prefix: str
 ) -> list[tuple[str, tuple[Any, Any]]]:
-    found: list[tuple[str, tuple[Any, Any]]] = []
+    differing: list[tuple[str, tuple[Any, Any]]] = []
     for name in dict.fromkeys([*known, *sent]):
-        one, other = known.get(name, ABSENT), sent.get(name, ABSENT)
+        first, other = known.get(name, ABSENT), sent.get(name, ABSENT)
         inner = _of_field(schema, name)
-        if name in known and name in sent and meaning(inner, one) == meaning(inner, other):
+        if name in known and name in sent and meaning(inner, first) == meaning(inner, other):
             continue
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += _differing(inner, one, other, f"{prefix}{name}.")
+        if isinstance(first, Mapping) and isinstance(other, Mapping):
+            differing += _differing(inner, first, other, f"{prefix}{name}.")
         else:
-            found.append((f"{prefix}{name}", (one, other)))
-    return found
+            differing.append((f"{prefix}{name}", (first, other)))
+    return differing
 
 
 def _of_field(schema: Any, name: str) -> Any:
@@ -61,7 +61,7 @@ def _number(schema: Any, value: Any) -> Decimal | None:
         if not _NUMBERS & ({named} if isinstance(named, str) else set(named)):
             return None
     try:
-        found = Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return found if found.is_finite() else None
+    return number if number.is_finite() else None

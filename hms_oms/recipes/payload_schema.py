@@ -1,4 +1,4 @@
-"""A payload against the JSON schema of its job type, and what is told of its faults."""
+"""Validate a payload against the JSON schema of its job type, and word its faults."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def matches(text: str, pattern: str) -> bool:
 
 def reason(error: ValidationError) -> str:
     """What is wrong, with the likely value if a spreadsheet has changed it."""
-    value, told = error.instance, error.schema if isinstance(error.schema, Mapping) else {}
-    digits = _DIGITS.fullmatch(str(told.get("pattern", "")))
+    value, schema = error.instance, error.schema if isinstance(error.schema, Mapping) else {}
+    digits = _DIGITS.fullmatch(str(schema.get("pattern", "")))
     if digits and error.validator in ("pattern", "type") and isinstance(value, str | int | float):
         return no_code(value, int(digits["count"]))
     if error.validator == "format" and error.validator_value == "date" and isinstance(value, str):
@@ -64,7 +64,7 @@ def reason(error: ValidationError) -> str:
         return no_phone(value)
     if error.validator == "format" and error.validator_value == "us-county":
         return f"{value}: {counties.fault(str(value))}"
-    if error.validator == "pattern" and told.get("format") == "date":
+    if error.validator == "pattern" and schema.get("format") == "date":
         return f"{value}: is the year meant?"
     return error.message
 
@@ -72,9 +72,9 @@ def reason(error: ValidationError) -> str:
 def no_code(value: str | float, digits: int) -> str:
     """Why a value is no code of so many digits."""
     count = _WORDS[digits] if digits < len(_WORDS) else str(digits)
-    told = str(value)
-    raw = told if told.isascii() and told.isalnum() and len(told) <= digits + 5 else shown(told)
-    return suggesting(f"{raw}: {count} digits are needed", likely_values.code(told, digits))
+    words = str(value)
+    raw = words if words.isascii() and words.isalnum() and len(words) <= digits + 5 else shown(words)
+    return suggesting(f"{raw}: {count} digits are needed", likely_values.code(words, digits))
 
 
 def no_day(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which recipes and queues the ledger knows: the writer of oms.recipes and of new rows in oms.queues."""
+"""The recipes and queues that the ledger knows; the writer of oms.recipes and of new rows in oms.queues."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def register(connection: Connection, recipe: Recipe) -> int:
             ),
             {"queue": queue, "minutes": recipe.sla_minutes, "reason": f"default of {recipe.type}"},
         )
-    found = connection.scalar(
+    known = connection.scalar(
         text("select id from oms.recipes where digest = :digest"), {"digest": recipe.digest}
     )
-    if found is not None:
-        return int(found)
+    if known is not None:
+        return int(known)
     inserted = connection.scalar(
         text(
             "insert into oms.recipes (type, digest, definition) values (:type, :digest, :definition)"

@@ -20,24 +20,24 @@ def named(environ: Mapping[str, str], secrets: Collection[str], faults: list[str
     A secret called NAME may be in the file that NAME_FILE names, as containers are given them. What cannot
     be read is added to `faults`. The variables that Kubernetes sets for services are left out.
     """
-    found = {
+    values = {
         name: text
         for name, text in environ.items()
         if name.startswith("HMS_") and not _is_service(name, text)
     }
     for name in secrets:
-        path = found.pop(name + _FILE, None)
+        path = values.pop(name + _FILE, None)
         if path is None:
             continue
-        if name in found:
+        if name in values:
             faults.append(f"{name} and {name}{_FILE} are both set: leave one of them out")
             continue
         try:
-            found[name] = _read(Path(path))
+            values[name] = _read(Path(path))
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             faults.append(f"{name}{_FILE}: {path} cannot be used: {why}")
-    return found
+    return values
 
 
 def _is_service(name: str, text: str) -> bool:

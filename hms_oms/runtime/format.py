@@ -127,9 +127,9 @@ def minutes(number: float) -> str:
     return f"{whole:,} h {rest} min" if rest else f"{whole:,} h"
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
+def count(number: int, singular: str, many: str | None = None) -> str:
     """A number of things: `1 text`, `1,204 texts`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {singular if number == 1 else many or singular + 's'}"
 
 
 def slots(number: int, lost: int) -> str:

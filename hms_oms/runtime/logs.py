@@ -184,13 +184,13 @@ def _last_words_of_a_thread(args: threading.ExceptHookArgs) -> None:
         )
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
 
 
-def _masked(found: re.Match[str]) -> str:
-    return "***" if found[1] is None else f"{found[1]}:***@"
+def _masked(match: re.Match[str]) -> str:
+    return "***" if match[1] is None else f"{match[1]}:***@"
 
 
-def _cut(told: str, most: int) -> str:
-    return told if len(told) <= most else f"{told[:most]} ... ({len(told):,} characters)"
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} ... ({len(text):,} characters)"

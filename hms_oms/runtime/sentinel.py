@@ -28,8 +28,8 @@ def client(url: str, **options: Any) -> redis.Redis:
     signs_in = dict(zip(("username", "password"), user, strict=False))
     # The sentinels are asked with the same patience, and without the password of Redis.
     every = [_pair(host) for host in hosts]
-    found = Sentinel(every, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
-    made: redis.Redis = found.master_for(  # type: ignore[no-untyped-call]
+    sentinels = Sentinel(every, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
+    made: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]
         master, db=number, **signs_in, **options
     )
     return made

@@ -213,14 +213,14 @@ def _check_host(host: str) -> None:
 
 
 def _options(query: str) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
+    names: set[str] = set()
     for option in query.split("&") if query else ():
         name, equals, value = option.partition("=")
         if not equals or not re.fullmatch("[a-z_]+", name):
             raise ValueError("what follows '?' must be name=value, several joined by '&'")
-        if name in seen:
+        if name in names:
             raise ValueError(f"gives {name} twice")
-        seen.add(name)
+        names.add(name)
         yield name, unquote(value)
 
 

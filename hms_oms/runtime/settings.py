@@ -147,7 +147,7 @@ def known_names() -> tuple[str, ...]:
 
 def _running_servers(home: Path) -> dict[str, str]:
     try:
-        found = json.loads((home / SERVERS_FILE).read_text())
+        document = json.loads((home / SERVERS_FILE).read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -156,7 +156,7 @@ def _running_servers(home: Path) -> dict[str, str]:
     if _is_kept(home):
         # Anyone who listens at the port of a floor that was killed may be anybody: no badge is shown there.
         names.append("floor_url")
-    return {name: found[name] for name in names if name in found}
+    return {name: document[name] for name in names if name in document}
 
 
 def _is_kept(home: Path) -> bool:

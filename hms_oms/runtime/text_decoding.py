@@ -58,10 +58,10 @@ def mended(line: str) -> str:
     if line.isascii() or not UNDECODABLE.search(line):
         return line
     try:
-        found = line.encode("utf-8", "surrogateescape").decode("cp1252")
+        decoded = line.encode("utf-8", "surrogateescape").decode("cp1252")
     except (UnicodeEncodeError, UnicodeDecodeError):
         return line
-    return found if _WESTERN.fullmatch(found) and not _DOUBTFUL.search(found) else line
+    return decoded if _WESTERN.fullmatch(decoded) and not _DOUBTFUL.search(decoded) else line
 
 
 def pieces(stream: IO[bytes]) -> Iterator[str]:
@@ -88,11 +88,11 @@ def lines(stream: IO[bytes], longest: int) -> Iterator[str]:
     pending = ""
     for text in pieces(stream):
         # StringIO splits at LF, CR and CRLF alone; str.splitlines would also split at U+2028 and others.
-        found = io.StringIO(pending + text, newline="").readlines()
+        pieces_read = io.StringIO(pending + text, newline="").readlines()
         pending = ""
-        if found and not found[-1].endswith(("\r", "\n")):
-            pending = found.pop()[: longest + 1]
-        yield from map(mended, found)
+        if pieces_read and not pieces_read[-1].endswith(("\r", "\n")):
+            pending = pieces_read.pop()[: longest + 1]
+        yield from map(mended, pieces_read)
     if pending:
         yield mended(pending)
 

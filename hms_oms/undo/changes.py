@@ -87,16 +87,16 @@ def prolong(connection: Connection, change: int) -> None:
 def get(connection: Connection, change: int) -> Change:
     """One change. Raises UnknownChange."""
     row = connection.execute(text(_SELECT + "where change.id = :change"), {"change": change})
-    found = row.mappings().one_or_none()
-    if found is None:
+    record = row.mappings().one_or_none()
+    if record is None:
         raise UnknownChange(change)
-    return Change(**found)
+    return Change(**record)
 
 
 def undoable(connection: Connection, actor: str | None = None) -> list[Change]:
     """What can still be undone, the newest first; of one person, or of all."""
     rows = connection.execute(text(_SELECT + _UNDOABLE), {"actor": actor})
-    return [found for found in (Change(**row) for row in rows.mappings()) if found.queue or found.jobs]
+    return [change for change in (Change(**row) for row in rows.mappings()) if change.queue or change.jobs]
 
 
 def hold(connection: Connection, change: int) -> Change:
@@ -122,14 +122,14 @@ def close(connection: Connection, change: int, *, who: str, restored: list[int])
 
 def later(connection: Connection, change: Change, actions: list[str]) -> str | None:
     """Who has last changed the same about a queue after this change, if it was not undone."""
-    found: str | None = connection.scalar(
+    actor: str | None = connection.scalar(
         text(
             "select actor from oms.changes where queue = :queue and id > :change and undone_at is null"
             " and action = any(:actions) order by id desc limit 1"
         ),
         {"queue": change.queue, "change": change.id, "actions": actions},
     )
-    return found
+    return actor
 
 
 _SELECT = """

@@ -1,4 +1,4 @@
-"""Who is called about what, what the rules compare with, and whether all of it is at work."""
+"""Documents of the on-call document, silences, thresholds and health."""
 
 from __future__ import annotations
 

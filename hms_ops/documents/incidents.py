@@ -1,4 +1,4 @@
-"""Incidents: what is wrong, what happened to it, and the texts about it."""
+"""Documents of incidents: the incident, its timeline, and the jobs that were late in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured, and how deadlines were met."""
+"""Documents of reports and metrics."""
 
 from __future__ import annotations
 

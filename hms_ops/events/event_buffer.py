@@ -1,4 +1,4 @@
-"""What the workers were heard to say since somebody last asked: tickets to look up, and how much was heard.
+"""Buffer of worker events: the tickets to look up in the ledger, and how many events came.
 
 An event proves nothing: it may be lost, doubled, late, or forged. It only says of which job the ledger has
 news, so a set of tickets is all that is kept.
@@ -24,7 +24,7 @@ _NO_NEWS = frozenset({"task-received", "task-sent"})
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was heard since the last time.
+    """The tickets and counts of events since the last call.
 
     `malformed` events or messages made no sense; of `dropped` ones the ticket was not kept, because too many
     were waiting. `last` is when the last event came, by this machine's monotonic clock; None: never.
@@ -69,7 +69,7 @@ class EventBuffer:
             self._malformed += 1
 
     def drain(self) -> Heard:
-        """What was heard since this was last asked."""
+        """Take the events since the last call."""
         with self._lock:
             heard = Heard(frozenset(self._tickets), self._events, self._malformed, self._dropped, self._last)
             self._tickets = set()

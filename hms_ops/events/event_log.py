@@ -53,7 +53,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Found:
-    """What a look at the event log has found, and how many lines in each queue were heard or only swept."""
+    """New events of the event log, with the number per queue that came by a worker's event or by a sweep."""
 
     steps: list[Begun | Ended] = field(default_factory=list)
     heard: Counter[str] = field(default_factory=Counter)
@@ -81,31 +81,31 @@ class EventLog:
 
     def follow(self, connection: Connection, tickets: Iterable[str], now: float) -> list[Begun | Ended]:
         """The steps that these tickets tell of; `now` is the ledger's clock, in seconds since 1970."""
-        wanted = dict.fromkeys(_jobs(tickets), LOOKS)
-        wanted = {**self._again, **wanted}
+        tries = dict.fromkeys(_jobs(tickets), LOOKS)
+        tries = {**self._again, **tries}
         if len(self._ahead) > MOST_AHEAD:
-            self.dropped += len(wanted)
+            self.dropped += len(tries)
             self._again = {}
             return []
-        self.dropped += max(0, len(wanted) - MOST_JOBS)
-        jobs = list(wanted)[:MOST_JOBS]
-        found: list[Begun | Ended] = []
+        self.dropped += max(0, len(tries) - MOST_JOBS)
+        jobs = list(tries)[:MOST_JOBS]
+        events: list[Begun | Ended] = []
         silent = set(jobs)
         for job, step in list(self._look_up(connection, jobs, now)):
             self._ahead[step.line] = step.queue
-            found.append(step)
+            events.append(step)
             silent.discard(job)
-        self._again = {job: wanted[job] - 1 for job in silent if wanted[job] > 1}
-        return found
+        self._again = {job: tries[job] - 1 for job in silent if tries[job] > 1}
+        return events
 
     def sweep(self, connection: Connection, now: float) -> Found:
         """The steps of which nobody has heard, among the lines that are settled."""
-        found = Found()
+        sweep_result = Found()
         until = self._settled(connection)
         if until <= self._swept:
             self.behind = False
             self.caught_up = self.caught_up or not self._marks
-            return found
+            return sweep_result
         rows = connection.exec_driver_sql(
             statement("measure_unheard"),
             {
@@ -122,17 +122,17 @@ class EventLog:
             until = unheard[MOST_SWEPT - 1].id
         elif self.behind:
             until = rows[-1].id
-        found.heard.update(queue for line, queue in self._ahead.items() if queue and line <= until)
+        sweep_result.heard.update(queue for line, queue in self._ahead.items() if queue and line <= until)
         jobs = list({row.job_id for row in unheard if row.id <= until})
         for _, step in list(self._look_up(connection, jobs, now)):
-            found.steps.append(step)
-            found.swept[step.queue] += 1
+            sweep_result.steps.append(step)
+            sweep_result.swept[step.queue] += 1
             if step.line > until:
                 self._ahead[step.line] = _NOT_HEARD
         self._swept = until
         self.caught_up = self.caught_up or not self.behind
         self._ahead = {line: queue for line, queue in self._ahead.items() if line > until}
-        return found
+        return sweep_result
 
     def _settled(self, connection: Connection) -> int:
         """Up to which number all lines that will ever be there can be seen."""

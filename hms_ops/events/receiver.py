@@ -68,7 +68,7 @@ class Receiver:
             self._thread.join(LAST_SECONDS)
 
     def drain(self) -> Heard:
-        """What was heard since this was last asked."""
+        """Take the events since the last call."""
         return self._ear.drain()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""What people read of a cause and its remedies: one phrasing for the floor, pages, incidents and texts."""
+"""Word a cause and its remedies, for overview, incidents and texts alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Clock = Callable[[datetime], str]
 
 
 def why(cause: Cause, at: Clock) -> str:
-    """What stands in the way, and who has set it: a part of a sentence."""
+    """Word the cause and who has set it, as part of a sentence."""
     by = f" by {cause.set_by}" if cause.set_by else ""
     since = f" at {at(cause.set_at)}" if cause.set_at else ""
     match cause.kind:
@@ -28,11 +28,11 @@ def why(cause: Cause, at: Clock) -> str:
         case "no-worker":
             return "no worker is there for it"
         case "limit":
-            told = f" (set{by}{since})" if by or since else ""
-            return f"no more than {count(cause.limit or 0, 'job')} a minute may start{told}"
+            origin = f" (set{by}{since})" if by or since else ""
+            return f"no more than {count(cause.limit or 0, 'job')} a minute may start{origin}"
         case "window":
-            told = f" (set{by}{since})" if by or since else ""
-            return f"no more than {count(cause.limit or 0, 'job')} may stand in front of the workers{told}"
+            origin = f" (set{by}{since})" if by or since else ""
+            return f"no more than {count(cause.limit or 0, 'job')} may stand in front of the workers{origin}"
         case "host":
             busy = "is" if len(cause.hosts) == 1 else "are"
             return f"{_listed(cause.hosts)} {busy} busy"
@@ -42,18 +42,18 @@ def why(cause: Cause, at: Clock) -> str:
 
 
 def what_helps(cause: Cause) -> str:
-    """What would help, the first thing first: a part of a sentence."""
+    """Word the remedies, most effective first, as part of a sentence."""
     first, *more = [remedy(each) for each in cause.remedies]
     return first if not more else f"{first}, and then {_listed(more)}"
 
 
 def remedy(remedy: Remedy) -> str:
-    """What to do, in a few words."""
+    """Word one remedy in a few words."""
     return _REMEDIES[remedy.verb](remedy)
 
 
 def sentence(cause: Cause, at: Clock) -> str:
-    """Why, what would help, and by which deadline it is needed: the end of a sentence."""
+    """Word cause, remedies and the deadline that needs them, as the end of a sentence."""
     words = f"{why(cause, at)}: {what_helps(cause)}"
     if not cause.holds:
         return f"{words} to have them done sooner"

@@ -1,4 +1,4 @@
-"""What the workers of a queue get done: the lesser of what their slots can do and what may be started."""
+"""Capacity of a queue: the smaller of what its slots can do and what its limit lets start."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ BUSY_PERCENT = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the decision rests on: how a queue stands, what is set for it, and what its forecast asks for.
+    """Input of the decision: the counts of a queue, its settings, and what its forecast asks for.
 
     `queued` jobs stand in the window. `slot_rate` is what one slot gets done in a second, `slots_needed` and
     `limit_needed` hold what can be held (None: it cannot be told), `deadline` is the binding one.
@@ -71,7 +71,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What would help; `slots` are those that are missing where workers are to be added."""
+    """A remedy; `slots` is the number of missing ones if workers are to be added."""
 
     verb: Verb
     number: int | None = None
@@ -101,15 +101,15 @@ class Cause:
 
     @property
     def first(self) -> Remedy:
-        """What to do first."""
+        """The remedy to try first."""
         return self.remedies[0]
 
 
-def decide(seen: Standing) -> Cause | None:
+def decide(standing: Standing) -> Cause | None:
     """The cause that binds now; None where nothing is late or will be, or where nothing would help."""
-    if not seen.late and not seen.at_risk:
+    if not standing.late and not standing.at_risk:
         return None
-    causes = list(_causes(seen))
+    causes = list(_causes(standing))
     if not causes:
         return None
     kind, _, more = causes[0]
@@ -117,16 +117,16 @@ def decide(seen: Standing) -> Cause | None:
         kind,
         tuple(remedy for _, remedy, _ in causes),
         holds=all(each.get("holds", True) for _, _, each in causes),
-        deadline=seen.deadline,
-        lost=seen.slots_lost,
+        deadline=standing.deadline,
+        lost=standing.slots_lost,
         **{name: value for name, value in more.items() if name != "holds"},
     )
 
 
 def busy_hosts(loads: Iterable[tuple[str, float]]) -> Sequence[str]:
     """The machines of a queue's workers with their loads, if all of them are busy."""
-    found = dict(loads)
-    return sorted(found) if min(found.values(), default=0.0) >= BUSY_PERCENT else ()
+    shares = dict(loads)
+    return sorted(shares) if min(shares.values(), default=0.0) >= BUSY_PERCENT else ()
 
 
 def document(cause: Cause | None) -> dict[str, Any] | None:
@@ -149,23 +149,23 @@ def document(cause: Cause | None) -> dict[str, Any] | None:
     }
 
 
-def read(found: Mapping[str, Any] | None) -> Cause | None:
+def read(document: Mapping[str, Any] | None) -> Cause | None:
     """A cause from its document."""
-    if not found:
+    if not document:
         return None
-    set_at, deadline = found["setAt"], found["deadline"]
+    set_at, deadline = document["setAt"], document["deadline"]
     return Cause(
-        found["kind"],
-        tuple(Remedy(each["verb"], each["number"], each["slots"]) for each in found["remedies"]),
-        found["setBy"],
+        document["kind"],
+        tuple(Remedy(each["verb"], each["number"], each["slots"]) for each in document["remedies"]),
+        document["setBy"],
         set_at and datetime.fromisoformat(set_at),
-        found["limit"],
-        found["holds"],
+        document["limit"],
+        document["holds"],
         deadline and datetime.fromisoformat(deadline),
-        tuple(found["hosts"]),
+        tuple(document["hosts"]),
         # Incidents of earlier versions know of none.
-        found.get("lost", 0),
-        found.get("refused"),
+        document.get("lost", 0),
+        document.get("refused"),
     )
 
 
@@ -173,77 +173,77 @@ def read(found: Mapping[str, Any] | None) -> Cause | None:
 _Part = tuple[Kind, Remedy, Mapping[str, Any]]
 
 
-def _causes(seen: Standing) -> Iterator[_Part]:
+def _causes(standing: Standing) -> Iterator[_Part]:
     """All that stands in the way, in the order in which it binds."""
-    if not seen.agents:  # whose jobs nobody hands out
-        yield from _stopped(seen)
-    if seen.paused_at is not None:
-        yield "paused", Remedy("resume"), {"set_by": seen.paused_by, "set_at": seen.paused_at}
-    if seen.agents:
+    if not standing.agents:  # whose jobs nobody hands out
+        yield from _stopped(standing)
+    if standing.paused_at is not None:
+        yield "paused", Remedy("resume"), {"set_by": standing.paused_by, "set_at": standing.paused_at}
+    if standing.agents:
         return
-    if not seen.workers:
-        yield "no-worker", Remedy("start-workers", slots=seen.slots_needed or None), {}
-    limited, small = list(_limit(seen)), list(_window(seen))
-    yield from small if seen.window_size == 0 else ()
-    yield from limited if _limit_binds(seen) else ()
-    yield from small if seen.window_size != 0 else ()
+    if not standing.workers:
+        yield "no-worker", Remedy("start-workers", slots=standing.slots_needed or None), {}
+    limited, small = list(_limit(standing)), list(_window(standing))
+    yield from small if standing.window_size == 0 else ()
+    yield from limited if _limit_binds(standing) else ()
+    yield from small if standing.window_size != 0 else ()
     # A small window has slots idle: how many they should be is known once it is larger.
-    if seen.workers and not small:
-        yield from _slots(seen)
-    yield from limited if not _limit_binds(seen) else ()
+    if standing.workers and not small:
+        yield from _slots(standing)
+    yield from limited if not _limit_binds(standing) else ()
 
 
-def _stopped(seen: Standing) -> Iterator[_Part]:
+def _stopped(standing: Standing) -> Iterator[_Part]:
     """Why nothing is handed out, whatever is set for the queue."""
-    if seen.undispatched:
+    if standing.undispatched:
         yield "dispatcher", Remedy("start-dispatcher"), {}
-    elif seen.refused:
-        yield "redis", Remedy("restore-redis"), {"refused": seen.refused}
+    elif standing.refused:
+        yield "redis", Remedy("restore-redis"), {"refused": standing.refused}
 
 
-def _limit_binds(seen: Standing) -> bool:
+def _limit_binds(standing: Standing) -> bool:
     """Whether slots idle because of the limit of starts a minute."""
-    if seen.starts_per_minute is None or not seen.workers:
+    if standing.starts_per_minute is None or not standing.workers:
         return False
-    if seen.slot_rate is None:
-        return _idle(seen)
-    return seen.starts_per_minute < _rounded(60 * seen.slots * seen.slot_rate)
+    if standing.slot_rate is None:
+        return _idle(standing)
+    return standing.starts_per_minute < _rounded(60 * standing.slots * standing.slot_rate)
 
 
-def _limit(seen: Standing) -> Iterator[_Part]:
-    limit = seen.starts_per_minute
+def _limit(standing: Standing) -> Iterator[_Part]:
+    limit = standing.starts_per_minute
     if limit is None:
         return
-    told = {"set_by": seen.starts_set_by, "set_at": seen.starts_set_at, "limit": limit}
-    if seen.limit_needed is not None and seen.limit_needed > limit:
-        yield "limit", Remedy("raise-limit", seen.limit_needed), told
-    elif _limit_binds(seen) and seen.waiting:
-        all_slots = None if seen.slot_rate is None else _rounded(60 * seen.slots * seen.slot_rate)
-        yield "limit", Remedy("raise-limit", all_slots), {**told, "holds": False}
+    origin = {"set_by": standing.starts_set_by, "set_at": standing.starts_set_at, "limit": limit}
+    if standing.limit_needed is not None and standing.limit_needed > limit:
+        yield "limit", Remedy("raise-limit", standing.limit_needed), origin
+    elif _limit_binds(standing) and standing.waiting:
+        all_slots = None if standing.slot_rate is None else _rounded(60 * standing.slots * standing.slot_rate)
+        yield "limit", Remedy("raise-limit", all_slots), {**origin, "holds": False}
 
 
-def _window(seen: Standing) -> Iterator[_Part]:
+def _window(standing: Standing) -> Iterator[_Part]:
     """A window that was set by hand, and is smaller than the slots need it to be."""
-    size, enough = seen.window_size, 2 * max(1, seen.slots)
-    if size is not None and size < enough and (size == 0 or _idle(seen)):
-        told = {"set_by": seen.window_set_by, "set_at": seen.window_set_at, "limit": size}
-        yield "window", Remedy("raise-window", enough), told
+    size, enough = standing.window_size, 2 * max(1, standing.slots)
+    if size is not None and size < enough and (size == 0 or _idle(standing)):
+        origin = {"set_by": standing.window_set_by, "set_at": standing.window_set_at, "limit": size}
+        yield "window", Remedy("raise-window", enough), origin
 
 
-def _slots(seen: Standing) -> Iterator[_Part]:
-    missing = (seen.slots_needed or 0) - seen.slots
+def _slots(standing: Standing) -> Iterator[_Part]:
+    missing = (standing.slots_needed or 0) - standing.slots
     if missing <= 0:
         return
-    workers = math.ceil(missing * seen.workers / seen.slots) if seen.slots else missing
-    if seen.busy_hosts:
-        yield "host", Remedy("add-workers-elsewhere", workers, missing), {"hosts": tuple(seen.busy_hosts)}
+    workers = math.ceil(missing * standing.workers / standing.slots) if standing.slots else missing
+    if standing.busy_hosts:
+        yield "host", Remedy("add-workers-elsewhere", workers, missing), {"hosts": tuple(standing.busy_hosts)}
     else:
         yield "slots", Remedy("add-workers", workers, missing), {}
 
 
-def _idle(seen: Standing) -> bool:
+def _idle(standing: Standing) -> bool:
     """Whether slots idle though there is work that may start."""
-    return seen.waiting > 0 and seen.queued + seen.running < seen.slots
+    return standing.waiting > 0 and standing.queued + standing.running < standing.slots
 
 
 def _rounded(number: float) -> int:

@@ -47,7 +47,7 @@ _SPARE = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What another SLA would mean for the jobs that are open now.
+    """Effect of another SLA on the open jobs.
 
     `before` is the forecast as it is, `after` as it would be had they been accepted under the other SLA.
     `late_now` of them are past their deadline, `late_at_once` would be under the other SLA.
@@ -60,7 +60,7 @@ class Change:
 
 
 def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused: bool = False) -> Forecast:
-    """What becomes of the open jobs if nothing changes.
+    """Forecast the open jobs if nothing changes.
 
     `late` counts jobs whose deadline is still ahead (or this very moment) and will be missed; those that are
     past it hold the others up, but are not counted again. `first_late` is the earliest deadline that will be
@@ -97,16 +97,16 @@ def start_of(now: datetime, *, paused: bool) -> datetime:
 
 
 def later(
-    found: Forecast, histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
+    earlier: Forecast, histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
 ) -> Forecast:
-    """What a forecast of a moment ago, whose work began at `start`, says `now`.
+    """Bring a recent forecast, whose work began at `start`, up to `now`.
 
     Jobs whose deadline has passed since are late, and no longer of those that will be, nor does a remedy
     hold them.
     """
     late, first_late = _late(histogram, capacity, start, now)
     by_now = forecast(histogram, capacity, now)
-    return replace(by_now, late=late, first_late=first_late, done_at=found.done_at)
+    return replace(by_now, late=late, first_late=first_late, done_at=earlier.done_at)
 
 
 def finish(position: int, capacity: Capacity, now: datetime) -> datetime | None:
@@ -143,7 +143,7 @@ def change(
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What becomes of jobs that would be accepted now with one deadline.
+    """Forecast of jobs that would be accepted now with one deadline.
 
     The last of them is done at `done_at` (None: never), `late` of them after their deadline; `others_late`
     open jobs would be late because of them.
@@ -163,7 +163,7 @@ def arrival(
     deadline: datetime,
     paused: bool = False,
 ) -> Arrival:
-    """What becomes of `jobs` more with `deadline` and no priority, and of those that are open now."""
+    """Forecast `jobs` more with `deadline` and no priority, together with the open ones."""
     start = start_of(now, paused=paused)
     place = len(histogram)
     while place and histogram[place - 1][0] > deadline:

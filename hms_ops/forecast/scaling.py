@@ -1,4 +1,4 @@
-"""How many slots a queue should have: what an autoscaler follows. It has a value always, idle and cold too.
+"""How many slots a queue should have, for an autoscaler; there is a value when idle and when cold, too.
 
 The forecast's sum (`hms_ops.forecast`) says how many slots hold every promise that can still be held. An
 autoscaler needs more than that: a number without any worker and before any job is done, slots for jobs that
@@ -23,7 +23,7 @@ CATCH_UP_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is known of a queue that is to be scaled.
+    """Load of a queue that is to be scaled.
 
     `histogram` is its open jobs by deadline, `begun` how many of them run or are in front of the workers;
     `slots` are live now, and each gets `per_slot` jobs a second done (None: nobody knows yet). No more than

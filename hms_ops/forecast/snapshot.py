@@ -18,8 +18,9 @@ from hms_ops.forecast.cause import Cause, Standing, decide
 class Waits:
     """How long jobs waited for their first step in a queue, over a sliding five minutes, in seconds.
 
-    `mean` is over the waits of the jobs begun in the window and the ages of those still waiting, so that a
-    stuck queue shows; the percentiles likewise. `begun` is how many began; `source` is 'events' or 'ledger'.
+    `mean` is over the waits of the jobs begun in that time and the ages of those that are ready or queued, so
+    that a stuck queue shows; the percentiles likewise. `begun` is how many began; `source` is 'events' or
+    'ledger'.
     """
 
     mean: float | None
@@ -32,7 +33,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the demand sum says about one queue (see `hms_ops.forecast.forecast`).
+    """Forecast of one queue (see `hms_ops.forecast.forecast`).
 
     `late` jobs of the open ones will miss a deadline that is still ahead if nothing changes, the first of
     them at `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate`
@@ -144,7 +145,7 @@ class QueueSnapshot:
 
     @property
     def cause(self) -> Cause | None:
-        """Why its jobs are late or will be, and what would help."""
+        """Cause of its late jobs, with remedies."""
         ahead = self.forecast
         return decide(
             Standing(

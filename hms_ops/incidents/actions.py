@@ -33,17 +33,17 @@ LIVE = ("open", "acknowledged")
 class UnknownIncident(HmsError):
     """No incident has this reference or number."""
 
-    def __init__(self, wanted: str) -> None:
-        self.wanted = wanted
-        super().__init__(f"there is no incident {wanted}")
+    def __init__(self, reference: str) -> None:
+        self.wanted = reference
+        super().__init__(f"there is no incident {reference}")
 
 
-def get(connection: Connection, wanted: int | str) -> Incident:
+def get(connection: Connection, reference: int | str) -> Incident:
     """One incident, by reference or number. Raises UnknownIncident.
 
     References come round again after a long while: the one that is not resolved is meant, or else the newest.
     """
-    return _incident(connection, wanted, hold=False)
+    return _incident(connection, reference, hold=False)
 
 
 def find(
@@ -63,7 +63,7 @@ def find(
 
 
 def history(connection: Connection, incident: int) -> list[Happening]:
-    """What happened to an incident, oldest first."""
+    """Timeline of an incident, oldest first."""
     rows = connection.execute(
         text("select at, kind, who, detail from ops.incident_events where incident_id = :id order by id"),
         {"id": incident},
@@ -84,13 +84,13 @@ def acknowledge(
     Acknowledging again makes it last again. One that was merged into another stands for it; one that has
     not opened yet, or is resolved, stays as it is.
     """
-    found = _whole(connection, incident)
-    if found.state not in LIVE:
-        return found
-    outbox.cancel_pages(connection, found.id)
+    whole = _whole(connection, incident)
+    if whole.state not in LIVE:
+        return whole
+    outbox.cancel_pages(connection, whole.id)
     return store.change(
         connection,
-        found,
+        whole,
         now,
         "acknowledged",
         who,
@@ -98,16 +98,16 @@ def acknowledge(
         state="acknowledged",
         acknowledged_at=now,
         acknowledged_by=who,
-        ack_expires_at=now + timedelta(minutes=limits.value(found.rule, "ack_minutes", found.queue)),
+        ack_expires_at=now + timedelta(minutes=limits.value(whole.rule, "ack_minutes", whole.queue)),
         silenced=False,
     )
 
 
 def comment(connection: Connection, incident: int | str, who: str, words: str, now: datetime) -> Incident:
     """Write down what somebody says about an incident, in whatever state. Raises UnknownIncident."""
-    found = _whole(connection, incident)
-    store.note(connection, found.id, now, "comment", who, {"text": words})
-    return found
+    whole = _whole(connection, incident)
+    store.note(connection, whole.id, now, "comment", who, {"text": words})
+    return whole
 
 
 def resolve(
@@ -118,22 +118,22 @@ def resolve(
     A rule that still holds does not open it again at once, but as a new incident when `reopen_seconds` have
     passed: a person's word stands for that long. If the rule is clear in between, it is reopened as always.
     """
-    found = _whole(connection, incident)
-    if found.state not in LIVE:
-        return found
-    return store.end(connection, found, now, who, reason)
+    whole = _whole(connection, incident)
+    if whole.state not in LIVE:
+        return whole
+    return store.end(connection, whole, now, who, reason)
 
 
-def _whole(connection: Connection, wanted: int | str) -> Incident:
+def _whole(connection: Connection, reference: int | str) -> Incident:
     """The incident that a person means, held: the one that it was merged into, if it was."""
-    found = _incident(connection, wanted, hold=True)
-    while found.merged_into is not None:
-        found = _incident(connection, found.merged_into, hold=True)
-    return found
+    incident = _incident(connection, reference, hold=True)
+    while incident.merged_into is not None:
+        incident = _incident(connection, incident.merged_into, hold=True)
+    return incident
 
 
-def _incident(connection: Connection, wanted: int | str, *, hold: bool) -> Incident:
-    name = str(wanted).strip().removeprefix("#").upper()
+def _incident(connection: Connection, reference: int | str, *, hold: bool) -> Incident:
+    name = str(reference).strip().removeprefix("#").upper()
     if re.fullmatch(r"[0-9]{1,18}", name):
         query = select(*ROWS.c).where(ROWS.c.id == int(name))
     else:
@@ -141,5 +141,5 @@ def _incident(connection: Connection, wanted: int | str, *, hold: bool) -> Incid
         query = query.order_by(ROWS.c.state == "resolved", ROWS.c.id.desc()).limit(1)
     row = connection.execute(query.with_for_update() if hold else query).mappings().one_or_none()
     if row is None:
-        raise UnknownIncident(str(wanted))
+        raise UnknownIncident(str(reference))
     return store.read(row)

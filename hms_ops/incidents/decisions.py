@@ -20,7 +20,7 @@ from hms_ops.incidents.thresholds import Thresholds
 
 
 class Step(Enum):
-    """What is to be done with an incident."""
+    """The next change to an incident."""
 
     KEEP = auto()
     FORGET = auto()
@@ -35,29 +35,29 @@ class Step(Enum):
     UNSILENCED = auto()
 
 
-def seen(incident: Incident, found: Signals, now: datetime, limits: Thresholds) -> Incident:
+def seen(incident: Incident, current: Signals, now: datetime, limits: Thresholds) -> Incident:
     """The incident with the signals of a look: what it shows, its stage, and since when it is clear."""
-    if not found:
-        return replace(incident, signals=found, clear_since=incident.clear_since or now)
-    first = signals.shown(found)
+    if not current:
+        return replace(incident, signals=current, clear_since=incident.clear_since or now)
+    first = signals.shown(current)
     return replace(
         incident,
-        signals=found,
+        signals=current,
         rule=first.rule,
-        stage=signals.steady(found, now, limits) or incident.stage,
+        stage=signals.steady(current, now, limits) or incident.stage,
         facts=first.facts,
         worst=first.worst,
-        last_true_at=max(one.seen_at for one in found.values()),
-        clear_since=signals.clear_since(found),
-        active_at=_active_at(incident, found),
+        last_true_at=max(signal.seen_at for signal in current.values()),
+        clear_since=signals.clear_since(current),
+        active_at=_active_at(incident, current),
     )
 
 
 def judge(incident: Incident, now: datetime, limits: Thresholds, silences: Sequence[Silence]) -> Step:
-    """What becomes of an incident that is not resolved."""
+    """Decide the next change to an unresolved incident."""
     if incident.state == "pending":
         own = signals.own_of(incident.signals)
-        ripe = any(one.ripe and one.holds for one in own)
+        ripe = any(signal.ripe and signal.holds for signal in own)
         return Step.OPEN if ripe else Step.KEEP if own else Step.FORGET
     if incident.clear_since is not None:
         over = signals.steady(incident.signals, now, limits) is None
@@ -106,9 +106,9 @@ def _ack_is_over(incident: Incident, now: datetime) -> bool:
     return incident.state == "acknowledged" and expires_at is not None and expires_at <= now
 
 
-def _active_at(incident: Incident, found: Signals) -> datetime:
+def _active_at(incident: Incident, current: Signals) -> datetime:
     """Since when it holds: of a pending one that may change."""
-    own = [one.active_at for one in signals.own_of(found) if one.holds]
+    own = [signal.active_at for signal in signals.own_of(current) if signal.holds]
     return min(own, default=incident.active_at) if incident.state == "pending" else incident.active_at
 
 

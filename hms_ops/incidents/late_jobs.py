@@ -1,4 +1,4 @@
-"""Which jobs were late in an incident, by looking at the ledger: the open ones and those just ended."""
+"""Record which jobs were late in an incident: the open ones, and those that have just ended."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def note(connection: Connection, now: datetime, *, whole: bool) -> int:
         ),
         {"stages": list(STAGES)},
     ).all()
-    return sum(_note(connection, one.id, one.queue, now, whole) for one in open_ones)
+    return sum(_note(connection, incident.id, incident.queue, now, whole) for incident in open_ones)
 
 
 def of(connection: Connection, incident: Incident, limit: int | None = 100) -> list[LateJob]:

@@ -79,20 +79,20 @@ def observe(
     for incident in ended.values():
         with apart.doing(f"following {incident.name}"), connection.begin_nested():
             look.rest(incident, holds=incident.key in groups)
-    seen = {}
-    for key, one in current.items():
-        with apart.doing(f"judging {one.name}"):
-            seen[key] = look.see(one, groups, current)
-    store.keep_up(connection, [one for key, one in seen.items() if one is not current[key]])
-    queues_first = sorted(seen, key=lambda key: (key[0] != stages.DEADLINES, seen[key].id))
+    after: dict[Key, Incident] = {}
+    for key, incident in current.items():
+        with apart.doing(f"judging {incident.name}"):
+            after[key] = look.see(incident, groups, current)
+    store.keep_up(connection, [incident for key, incident in after.items() if incident is not current[key]])
+    queues_first = sorted(after, key=lambda key: (key[0] != stages.DEADLINES, after[key].id))
     moved: list[Incident] = []
     for key in queues_first:
         with apart.doing(f"moving {current[key].name}"), connection.begin_nested():
-            whole = look.explained(seen[key], moved)
+            whole = look.explained(after[key], moved)
             if whole is None:
-                moved.append(look.move(seen[key], current[key], ended.get(key)))
+                moved.append(look.move(after[key], current[key], ended.get(key)))
             else:
-                look.merge(seen[key], whole)
+                look.merge(after[key], whole)
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ class _Look:
         since = self.now - timedelta(seconds=self.limits.largest("reopen_seconds"))
         known = store.hold_recent(self.connection, since)
         return (
-            {one.key: one for one in known if one.state != "resolved"},
-            {one.key: one for one in known if one.state == "resolved"},
+            {incident.key: incident for incident in known if incident.state != "resolved"},
+            {incident.key: incident for incident in known if incident.state == "resolved"},
         )
 
     def begin(self, findings: Sequence[Finding], ended: Incident | None) -> bool:
@@ -119,29 +119,29 @@ class _Look:
         rules = {finding.rule for finding in findings}
         if ended is not None and decisions.word_stands(ended, rules, self.now, self.limits):
             return False
-        found = signals.follow({}, findings, (), self.now, self.limits)
-        since = min(one.active_at for one in found.values())
+        current = signals.follow({}, findings, (), self.now, self.limits)
+        since = min(signal.active_at for signal in current.values())
         away = self.looked_before is None or self.now - self.looked_before > AWAY
         late = away and self.now - since > LONG_HELD
-        return store.begin(self.connection, found, self.now, late)
+        return store.begin(self.connection, current, self.now, late)
 
     def see(self, incident: Incident, groups: _Groups, current: Mapping[Key, Incident]) -> Incident:
         """The incident with what this look says of it; itself where nothing is known of it."""
-        untold = [name for name, one in incident.signals.items() if self._is_untold(one.rule, incident)]
+        untold = [name for name, signal in incident.signals.items() if self._is_untold(signal.rule, incident)]
         findings = groups.get(incident.key, ())
         if not findings and len(untold) == len(incident.signals):
             return incident
         hosts = _hosts_of(incident.queue, groups) if incident.key[0] == stages.DEADLINES else []
         before = {**_since(hosts, current), **incident.signals}
-        found = signals.follow(before, [*findings, *hosts], untold, self.now, self.limits)
-        return decisions.seen(incident, found, self.now, self.limits)
+        followed = signals.follow(before, [*findings, *hosts], untold, self.now, self.limits)
+        return decisions.seen(incident, followed, self.now, self.limits)
 
     def explained(self, incident: Incident, moved: Sequence[Incident]) -> Incident | None:
         """The incident of a queue that trouble of a host is the cause of."""
         if incident.rule not in stages.CAUSES or incident.clear_since is not None:
             return None
         queues = incident.facts.get("queues", ())
-        return next((one for one in moved if decisions.is_explained(queues, one)), None)
+        return next((host for host in moved if decisions.is_explained(queues, host)), None)
 
     def merge(self, part: Incident, whole: Incident) -> None:
         """Trouble of a host explains the lateness of a queue: it is no incident of its own."""
@@ -177,7 +177,7 @@ class _Look:
         """An incident is resolved and may still be reopened."""
         if ended.flapping and decisions.is_steady(ended, self.now, self.limits):
             ended = self._change(ended, "steady", flapping=False)
-        untold = any(self._is_untold(one.rule, ended) for one in ended.signals.values() if one.holds)
+        untold = any(self._is_untold(signal.rule, ended) for signal in ended.signals.values() if signal.holds)
         if ended.clear_since is None and not holds and not untold:
             store.cleared(self.connection, [ended], self.now)
 
@@ -193,8 +193,8 @@ class _Look:
 
     def _reopen(self, ended: Incident, pending: Incident) -> Incident:
         rested = ended.resolved_at is not None and self.now - ended.resolved_at > references.REST
-        found = signals.joined(ended.signals, pending.signals)
-        back = decisions.seen(replace(ended, stage=pending.stage), found, self.now, self.limits)
+        joined = signals.joined(ended.signals, pending.signals)
+        back = decisions.seen(replace(ended, stage=pending.stage), joined, self.now, self.limits)
         return self._turn(
             back,
             "reopened",
@@ -244,8 +244,8 @@ class _Look:
             **values,
         )
         if silence is not None:
-            told = {"silence": silence.id, "reason": silence.reason}
-            store.note(self.connection, incident.id, self.now, "silenced", silence.set_by, told)
+            why = {"silence": silence.id, "reason": silence.reason}
+            store.note(self.connection, incident.id, self.now, "silenced", silence.set_by, why)
         return incident
 
     def _note_stage(self, incident: Incident, before: Incident) -> Incident:

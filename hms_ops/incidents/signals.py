@@ -1,4 +1,4 @@
-"""What each rule says within an incident: since when it holds, or no more; pure, with the time as argument.
+"""Signals: since when each rule of an incident holds, or has cleared; pure, with the time as argument.
 
 A signal is ripe when its rule has held for `for_seconds`; one that clears before was nothing. A ripe one that
 clears is remembered, and goes on if it comes back within `clear_seconds`. What was not looked at is not
@@ -39,7 +39,7 @@ class Signal:
 
     @property
     def name(self) -> str:
-        """What tells it from the others of its incident."""
+        """Name of the signal, unique within its incident."""
         return f"{self.rule}:{self.subject}" if self.subject else self.rule
 
     @property
@@ -56,13 +56,15 @@ def follow(
     signals: Signals, findings: Iterable[Finding], untold: Collection[str], now: datetime, limits: Thresholds
 ) -> Signals:
     """The signals after a look at `now` that has these findings; `untold` names what it could not judge."""
-    found = {name_of(finding): finding for finding in findings}
+    by_name = {name_of(finding): finding for finding in findings}
     kept = {
-        name: _gone(one, now) for name, one in signals.items() if name not in found and name not in untold
+        name: _gone(signal, now)
+        for name, signal in signals.items()
+        if name not in by_name and name not in untold
     }
-    held = {name: _held(signals.get(name), finding, now, limits) for name, finding in found.items()}
-    unknown = {name: one for name, one in signals.items() if name in untold and name not in found}
-    return {**{name: one for name, one in kept.items() if one is not None}, **unknown, **held}
+    held = {name: _held(signals.get(name), finding, now, limits) for name, finding in by_name.items()}
+    unknown = {name: signal for name, signal in signals.items() if name in untold and name not in by_name}
+    return {**{name: signal for name, signal in kept.items() if signal is not None}, **unknown, **held}
 
 
 def name_of(finding: Finding) -> str:
@@ -85,7 +87,7 @@ def begun(finding: Finding, now: datetime, limits: Thresholds, since: datetime |
 
 
 def said(finding: Finding) -> dict[str, Any]:
-    """What a finding says, as it is kept."""
+    """A finding in the form in which it is stored."""
     return {**finding.facts, "value": finding.value, "late_jobs": finding.late_jobs}
 
 
@@ -98,13 +100,13 @@ def since_when(finding: Finding) -> datetime | None:
 def shown(signals: Signals) -> Signal:
     """The signal that an incident shows: the worst that holds, or the worst there was if none does."""
     own = own_of(signals)
-    holding = [one for one in own if one.holds]
-    return min(holding or own, key=lambda one: (not one.ripe, rank(one.rule)))
+    holding = [signal for signal in own if signal.holds]
+    return min(holding or own, key=lambda signal: (not signal.ripe, rank(signal.rule)))
 
 
 def worst_of(signals: Signals) -> Signal:
     """The worst there was in an incident."""
-    return min(own_of(signals), key=lambda one: (not one.ripe, rank(one.rule)))
+    return min(own_of(signals), key=lambda signal: (not signal.ripe, rank(signal.rule)))
 
 
 def steady(signals: Signals, now: datetime, limits: Thresholds) -> str | None:
@@ -113,42 +115,42 @@ def steady(signals: Signals, now: datetime, limits: Thresholds) -> str | None:
     A signal that has just cleared counts on for its `clear_seconds`, so that the history tells of turns
     and not of every job.
     """
-    rules = [one.rule for one in own_of(signals) if one.ripe and not _is_over(one, now, limits)]
+    rules = [signal.rule for signal in own_of(signals) if signal.ripe and not _is_over(signal, now, limits)]
     return min(rules, key=rank, default=None)
 
 
 def clear_since(signals: Signals) -> datetime | None:
     """Since when nothing holds any more; None while something does."""
     own = own_of(signals)
-    if any(one.holds for one in own):
+    if any(signal.holds for signal in own):
         return None
-    return max((one.clear_since for one in own if one.clear_since), default=None)
+    return max((signal.clear_since for signal in own if signal.clear_since), default=None)
 
 
 def causes(signals: Signals) -> list[Signal]:
-    """What explains the lateness: trouble of workers and hosts that holds beside what is shown."""
+    """Signals that explain the lateness: trouble of workers and hosts that holds at the same time."""
     if not signals or shown(signals).rule not in LATENESS:
         return []
-    return [one for one in signals.values() if one.ripe and one.holds and one.rule in CAUSES]
+    return [signal for signal in signals.values() if signal.ripe and signal.holds and signal.rule in CAUSES]
 
 
 def own_of(signals: Signals) -> list[Signal]:
     """The signals that decide whether an incident is over: not those that only explain it."""
-    return [one for one in signals.values() if one.rule in STAGES] or list(signals.values())
+    return [signal for signal in signals.values() if signal.rule in STAGES] or list(signals.values())
 
 
 def joined(before: Signals, after: Signals) -> Signals:
     """The signals of an incident that is reopened: as they are now, as bad as they ever were."""
     worst = {
-        name: replace(one, worst=max(one.worst, before[name].worst)) if name in before else one
-        for name, one in after.items()
+        name: replace(signal, worst=max(signal.worst, before[name].worst)) if name in before else signal
+        for name, signal in after.items()
     }
     return {**before, **worst}
 
 
 def packed(signals: Signals) -> dict[str, Any]:
     """The signals as JSON."""
-    return {name: _packed(one) for name, one in signals.items()}
+    return {name: _packed(signal) for name, signal in signals.items()}
 
 
 def unpacked(document: Mapping[str, Any], queue: str | None) -> Signals:
@@ -156,10 +158,10 @@ def unpacked(document: Mapping[str, Any], queue: str | None) -> Signals:
     return {name: _unpacked(values, queue) for name, values in document.items()}
 
 
-def _gone(one: Signal, now: datetime) -> Signal | None:
-    if not one.ripe:
+def _gone(signal: Signal, now: datetime) -> Signal | None:
+    if not signal.ripe:
         return None
-    return one if one.clear_since else replace(one, clear_since=now)
+    return signal if signal.clear_since else replace(signal, clear_since=now)
 
 
 def _held(before: Signal | None, finding: Finding, now: datetime, limits: Thresholds) -> Signal:
@@ -177,22 +179,24 @@ def _held(before: Signal | None, finding: Finding, now: datetime, limits: Thresh
     return _ripened(held, now, limits)
 
 
-def _ripened(one: Signal, now: datetime, limits: Thresholds) -> Signal:
-    seconds = limits.value(one.rule, "for_seconds", one.queue)
-    return replace(one, ripe=one.ripe or now - one.active_at >= timedelta(seconds=seconds))
+def _ripened(signal: Signal, now: datetime, limits: Thresholds) -> Signal:
+    seconds = limits.value(signal.rule, "for_seconds", signal.queue)
+    return replace(signal, ripe=signal.ripe or now - signal.active_at >= timedelta(seconds=seconds))
 
 
-def _is_over(one: Signal, now: datetime, limits: Thresholds) -> bool:
-    if one.clear_since is None:
+def _is_over(signal: Signal, now: datetime, limits: Thresholds) -> bool:
+    if signal.clear_since is None:
         return False
-    return now - one.clear_since >= timedelta(seconds=limits.value(one.rule, "clear_seconds", one.queue))
+    return now - signal.clear_since >= timedelta(
+        seconds=limits.value(signal.rule, "clear_seconds", signal.queue)
+    )
 
 
 _MOMENTS = ("active_at", "seen_at", "clear_since")
 
 
-def _packed(one: Signal) -> dict[str, Any]:
-    values = asdict(one)
+def _packed(signal: Signal) -> dict[str, Any]:
+    values = asdict(signal)
     del values["queue"]
     return {**values, **{name: values[name] and values[name].isoformat() for name in _MOMENTS}}
 

@@ -65,15 +65,15 @@ def end(connection: Connection, silence_id: int, ended_by: str) -> Silence:
         {"id": silence_id, "who": ended_by},
     )
     query = select(*_ROWS.c).where(_ROWS.c.id == silence_id)
-    found = connection.execute(query).mappings().one_or_none()
-    if found is None:
+    ended = connection.execute(query).mappings().one_or_none()
+    if ended is None:
         raise UnknownSilence(silence_id)
-    return Silence(**found)
+    return Silence(**ended)
 
 
 def active(connection: Connection, now: datetime) -> list[Silence]:
     """The silences that hold at `now`, oldest first."""
-    return [one for one in find(connection, now) if one.starts_at <= now]
+    return [silence for silence in find(connection, now) if silence.starts_at <= now]
 
 
 def find(connection: Connection, now: datetime) -> list[Silence]:
@@ -83,9 +83,9 @@ def find(connection: Connection, now: datetime) -> list[Silence]:
     return [Silence(**row) for row in rows]
 
 
-def covering(found: Sequence[Silence], rule: str, queue: str | None) -> Silence | None:
+def covering(silences: Sequence[Silence], rule: str, queue: str | None) -> Silence | None:
     """The first of some silences that covers incidents of `rule` in `queue`."""
-    return next((one for one in found if one.covers(rule, queue)), None)
+    return next((silence for silence in silences if silence.covers(rule, queue)), None)
 
 
 _ROWS = table("silences", *(column(field.name) for field in fields(Silence)), schema="ops")

@@ -67,12 +67,12 @@ class Incident:
 
     @property
     def key(self) -> Key:
-        """What makes two findings the same incident."""
+        """Key by which findings belong to the same incident."""
         return key_of(self.rule, self.queue, self.subject)
 
     @property
     def name(self) -> str:
-        """How it is shown: `#K7`, or its number before it has opened."""
+        """Name for people: `#K7`, or its number before it has opened."""
         return f"#{self.reference}" if self.reference else f"incident {self.id}"
 
 
@@ -93,20 +93,20 @@ def read(row: RowMapping) -> Incident:
     return Incident(**{**values, "signals": signals.unpacked(values["signals"], values["queue"])})
 
 
-def begin(connection: Connection, found: Signals, now: datetime, late: bool) -> bool:
+def begin(connection: Connection, current: Signals, now: datetime, late: bool) -> bool:
     """Insert a pending incident; False where another evaluator was first.
 
     `late` says that the watch was away when it began.
     """
-    first = signals.shown(found)
+    first = signals.shown(current)
     row = {
         "rule": first.rule,
         "queue": first.queue,
         "subject": first.subject,
         "facts": first.facts,
         "worst": first.worst,
-        "signals": signals.packed(found),
-        "active_at": min(one.active_at for one in signals.own_of(found)),
+        "signals": signals.packed(current),
+        "active_at": min(signal.active_at for signal in signals.own_of(current)),
         "now": now,
         "late": late,
     }
@@ -181,11 +181,11 @@ def merge(connection: Connection, incident: Incident, into: Incident, now: datet
     connection.execute(query.values(merged_into=into.id, told_seq=incident.page_seq, flapping=False))
 
 
-def keep_up(connection: Connection, seen: Sequence[Incident]) -> None:
+def keep_up(connection: Connection, incidents: Sequence[Incident]) -> None:
     """Keep what the rules say within some incidents up to date."""
     rows = [
-        {**{name: getattr(one, name) for name in _SEEN}, "signals": signals.packed(one.signals)}
-        for one in seen
+        {**{name: getattr(incident, name) for name in _SEEN}, "signals": signals.packed(incident.signals)}
+        for incident in incidents
     ]
     if rows:
         connection.execute(_KEEP_UP, rows)
@@ -194,7 +194,9 @@ def keep_up(connection: Connection, seen: Sequence[Incident]) -> None:
 def cleared(connection: Connection, incidents: Collection[Incident], now: datetime) -> None:
     """Mark since when the rules of some incidents do not hold any more."""
     if incidents:
-        query = update(ROWS).where(ROWS.c.id.in_([one.id for one in incidents])).values(clear_since=now)
+        query = (
+            update(ROWS).where(ROWS.c.id.in_([incident.id for incident in incidents])).values(clear_since=now)
+        )
         connection.execute(query)
 
 
@@ -233,7 +235,7 @@ def hold_untold(connection: Connection) -> list[Incident]:
 
 
 def turns(connection: Connection, incident: Incident, since: datetime) -> int:
-    """How often an incident opened or was resolved after `since`."""
+    """Count how often an incident was opened or resolved after `since`."""
     query = (
         "select count(*) from ops.incident_events where incident_id = :id and at > :since"
         " and kind in ('opened', 'reopened', 'resolved')"

@@ -127,17 +127,17 @@ def set_threshold(
 
 def overview(connection: Connection) -> list[Threshold]:
     """Every parameter of every rule, each followed by the queues that have a value of their own."""
-    found: dict[tuple[str, str], list[Threshold]] = {}
+    by_rule: dict[tuple[str, str], list[Threshold]] = {}
     for row in connection.execute(text(_IN_FORCE)).mappings():
         default = _parameters().get(row["rule"], {}).get(row["parameter"])
         if default is not None:
-            one = Threshold(**row, default=default)
-            found.setdefault((one.rule, one.parameter), []).append(one)
+            threshold = Threshold(**row, default=default)
+            by_rule.setdefault((threshold.rule, threshold.parameter), []).append(threshold)
     return [
-        one
+        threshold
         for rule, parameters in _parameters().items()
         for parameter, default in parameters.items()
-        for one in _with_floor(rule, parameter, default, found.get((rule, parameter), []))
+        for threshold in _with_floor(rule, parameter, default, by_rule.get((rule, parameter), []))
     ]
 
 

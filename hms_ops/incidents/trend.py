@@ -38,11 +38,11 @@ def of(connection: Connection, incident: Incident, now: datetime) -> list[TrendP
     return [*_sampled(connection, queue, since, before, coarse_step), *fine]
 
 
-def drawn(found: Sequence[Moment], step: float) -> Iterator[TrendPoint]:
+def drawn(moments: Sequence[Moment], step: float) -> Iterator[TrendPoint]:
     """The moments as points: after an empty queue nothing was open, else a time without any is a gap."""
     before: Moment | None = None
     apart = timedelta(seconds=step)
-    for moment in found:
+    for moment in moments:
         idle = before is not None and not before.open and moment.at - before.at > 2 * apart
         if idle:
             yield TrendPoint(moment.at - apart, 0, 0, 0)
@@ -62,14 +62,14 @@ def _pace(before: Moment | None, moment: Moment, step: float | None) -> float | 
 def _sampled(
     connection: Connection, queue: str, since: datetime, until: datetime, step: int
 ) -> list[TrendPoint]:
-    found: dict[datetime, dict[str, float]] = {}
+    samples: dict[datetime, dict[str, float]] = {}
     lengths = history.history(connection, "queue.length", queue, since, until, step, _PLACES, together=True)
     for point in lengths:
-        found.setdefault(point.at, {})["open"] = point.most
+        samples.setdefault(point.at, {})["open"] = point.most
     for name, field, times in (
         ("sla.breached", "late", 1),
         ("queue.throughput.minute", "done_per_minute", 60),
     ):
         for point in history.history(connection, name, queue, since, until, step, ("",)):
-            found.setdefault(point.at, {})[field] = times * point.most
-    return [TrendPoint(at, **values) for at, values in sorted(found.items())]
+            samples.setdefault(point.at, {})[field] = times * point.most
+    return [TrendPoint(at, **values) for at, values in sorted(samples.items())]

@@ -82,36 +82,36 @@ def test_page(now: datetime, zone: tzinfo) -> str:
 
 
 def sentence(incident: Incident, zone: tzinfo) -> str:
-    """What is wrong, for a screen: where and what, without its reference; of what is over, how bad it was."""
+    """Sentence about an incident for a screen, without its reference; of a past one, how bad it was."""
     was = _WAS.get(incident.rule) if incident.state == "resolved" else None
     return f"{_place(incident)}: {was(incident) if was else phrase(incident, zone)}."
 
 
 def title(rule: str) -> str:
-    """What a rule is about, in a few words."""
-    return next((one.title for one in RULES if one.name == rule), rule)
+    """Title of a rule."""
+    return next((rule_class.title for rule_class in RULES if rule_class.name == rule), rule)
 
 
 def phrase(incident: Incident, zone: tzinfo) -> str:
-    """What the rule said last, as a part of a sentence, with the trouble that explains it."""
+    """Last finding of the rule as part of a sentence, with the trouble that explains it."""
     at = clock(zone)
     if incident.clear_since is not None and incident.state != "resolved":
         nothing = "no job is late or will be" if incident.rule in LATENESS else "clear"
         return f"{nothing} since {at(incident.clear_since)}"
     words = _phrase(incident.rule, incident.facts, at)
-    trouble = [one for one in signals.causes(incident.signals) if not _is_said(one, incident.facts)]
+    trouble = [signal for signal in signals.causes(incident.signals) if not _is_said(signal, incident.facts)]
     return "; ".join([words, *(_trouble(signal, at) for signal in trouble)])
 
 
 def why(incident: Incident, zone: tzinfo) -> str | None:
-    """Why jobs are late or will be, who has set that and when, and what would help; None if nothing does."""
+    """Sentence about the cause of late jobs and its remedies; None if there is none."""
     live = incident.state != "resolved" and incident.clear_since is None
     cause = read(incident.facts.get("cause")) if live else None
     return None if cause is None else f"{advice.sentence(cause, clock(zone))}."
 
 
 def clock(zone: tzinfo) -> Clock:
-    """How a moment is told: `10:42 CDT`."""
+    """Format a moment as `10:42 CDT`."""
 
     def tell(moment: str | datetime) -> str:
         when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
@@ -261,8 +261,8 @@ def _fitted(opening: str, middle: str, closing: str) -> str:
     return opening + encodable(middle, room) + closing
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+def _count(number: int, singular: str, many: str) -> str:
+    return f"{number} {singular if number == 1 else many}"
 
 
 def _cause(facts: Facts) -> str:

@@ -1,4 +1,4 @@
-"""The census: what has to be counted job by job, and therefore not at every look."""
+"""Counts that need every job of a queue, and are therefore not taken at every look."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What ended in one queue on the office's day, and when a job was last done (within two days)."""
+    """Jobs of one queue that ended on the office's day, and when one was last done (within two days)."""
 
     promises: Counts = field(default_factory=Counts)
     last_finished: datetime | None = None
@@ -119,19 +119,19 @@ class Census:
     def _count(self, now: datetime, before: Count | None) -> Count:
         with self._engine.begin() as connection:
             with self._open.spending():
-                found = standings(connection, now)
+                by_queue = standings(connection, now)
             if before is not None and not self._day.due:
-                return replace(before, at=now, standings=found)
+                return replace(before, at=now, standings=by_queue)
             with self._day.spending():
-                return Count(now, found, _days(connection, now, self._office), _agents(connection))
+                return Count(now, by_queue, _days(connection, now, self._office), _agents(connection))
 
 
 def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
     """The open jobs of each queue that has any."""
-    found: dict[str, Standing] = {}
+    by_queue: dict[str, Standing] = {}
     rows = connection.exec_driver_sql(statement("measure_open"), {"now": now, "gamma": GAMMA, "least": LEAST})
     for row in rows:
-        standing = found.setdefault(row.queue, Standing())
+        standing = by_queue.setdefault(row.queue, Standing())
         if row.counted == _BY_QUEUE:
             standing.waiting, standing.delayed = row.waiting, row.delayed
             standing.queued, standing.running, standing.late = row.queued, row.running, row.late
@@ -140,7 +140,7 @@ def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
             standing.deadlines.append((row.sla, row.jobs))
         elif row.place is not None:
             standing.ages.gain(row.place, row.jobs, row.ages)
-    return found
+    return by_queue
 
 
 #: What a row of measure_open.sql is grouped by, as PostgreSQL's grouping() says it.

@@ -127,11 +127,11 @@ class Measure:
         self._lately.append((time.monotonic(), heard.events, lag))
 
     def _sweep(self, connection: Connection, now: float) -> None:
-        found = self._event_log.sweep(connection, now)
-        for step in found.steps:
+        events = self._event_log.sweep(connection, now)
+        for step in events.steps:
             self._count(step)
-        for queue in found.heard | found.swept:
-            most_were_heard = found.heard[queue] >= found.swept[queue]
+        for queue in events.heard | events.swept:
+            most_were_heard = events.heard[queue] >= events.swept[queue]
             self._tally(queue).source = EVENTS if most_were_heard else LEDGER
         self._began = now if self._began is None else self._began
 
@@ -143,10 +143,10 @@ class Measure:
             self._done[step.queue] = self._done.get(step.queue, 0) + 1
 
     def _tally(self, queue: str) -> Tally:
-        found = self._tallies.get(queue)
-        if found is None:
-            found = self._tallies[queue] = Tally(LEDGER if self._last is None else EVENTS)
-        return found
+        tally = self._tallies.get(queue)
+        if tally is None:
+            tally = self._tallies[queue] = Tally(LEDGER if self._last is None else EVENTS)
+        return tally
 
     def _queue(
         self, row: Mapping[str, Any], workers: Sequence[Worker], now: datetime, count: Count

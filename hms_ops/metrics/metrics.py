@@ -44,26 +44,26 @@ class Meaning:
     kept: bool = False
 
 
-#: Every metric there is. Windows are the last five minutes.
+#: Every metric there is.
 CATALOGUE: Mapping[str, Meaning] = {
     "queue.length": Meaning(
         "jobs",
-        "Open jobs: in the backlog, delayed, in the window in front of the workers, or running",
+        "Open jobs: ready (`backlog`), delayed, queued (`window`) or running",
         ("queue", "state"),
         kept=True,
     ),
-    "queue.oldestAge": Meaning(
-        "seconds", "How long the oldest job in the backlog has been waiting", kept=True
-    ),
+    "queue.oldestAge": Meaning("seconds", "How long the oldest ready job has been ready", kept=True),
     "queue.waitTime": Meaning(
         "seconds",
-        "Mean of the waits of jobs begun in the window and of the ages of those still waiting",
+        "Mean of the waits of the jobs begun in the last five minutes and of those still ready or queued",
         kept=True,
     ),
     "queue.waitTime.p50": Meaning("seconds", "Half of those waits and ages are no longer"),
     "queue.waitTime.p95": Meaning("seconds", "95 percent of those waits and ages are no longer", kept=True),
     "queue.waitTime.p99": Meaning("seconds", "99 percent of those waits and ages are no longer"),
-    "queue.throughput": Meaning("jobs per second", "Jobs done with the queue, over the window", kept=True),
+    "queue.throughput": Meaning(
+        "jobs per second", "Jobs done with the queue, in the last five minutes", kept=True
+    ),
     "queue.throughput.now": Meaning(
         "jobs per second", "Jobs done with the queue as of now: weighted by e^(-age / 20 s)"
     ),
@@ -72,12 +72,17 @@ CATALOGUE: Mapping[str, Meaning] = {
     ),
     "queue.done": Meaning("jobs", "Jobs done with the queue since the watch began to look"),
     "step.time": Meaning(
-        "seconds", "Mean time of a step from claim to report, over the window", ("queue", "step"), kept=True
+        "seconds",
+        "Mean time of a step from claim to report, in the last five minutes",
+        ("queue", "step"),
+        kept=True,
     ),
     "step.time.p50": Meaning("seconds", "Half of those times are no longer", ("queue", "step")),
     "step.time.p95": Meaning("seconds", "95 percent of those times are no longer", ("queue", "step")),
     "worker.successRate": Meaning(
-        "share", "Finished steps among the finished, failed and lost ones, over the window", kept=True
+        "share",
+        "Finished steps among the finished, failed and lost ones, in the last five minutes",
+        kept=True,
     ),
     "worker.online": Meaning("workers", "Live workers of the queue", kept=True),
     "floor.workers": Meaning("workers", "Live workers of all queues, each counted once", (), kept=True),
@@ -122,16 +127,16 @@ CATALOGUE: Mapping[str, Meaning] = {
 def of(snapshot: Snapshot, apart: Apart | None = None) -> list[Metric]:
     """The picture as metrics, without those of a queue that raises."""
     apart = apart or Apart()
-    found: list[Metric] = []
+    metrics: list[Metric] = []
     for queue in snapshot.queues:
         with apart.doing(f"measuring queue {queue.name}"):
-            found += list(_of_queue(queue, snapshot))
-    found.append(
+            metrics += list(_of_queue(queue, snapshot))
+    metrics.append(
         Metric("floor.workers", snapshot.workers, None, None, snapshot.now, PRESENCE),
     )
     for host in snapshot.hosts:
-        found.append(Metric("cpu.percent", host.cpu_percent, None, host.name, snapshot.now, PRESENCE))
-        found.append(Metric("memory.bytes", host.rss_bytes, None, host.name, snapshot.now, PRESENCE))
+        metrics.append(Metric("cpu.percent", host.cpu_percent, None, host.name, snapshot.now, PRESENCE))
+        metrics.append(Metric("memory.bytes", host.rss_bytes, None, host.name, snapshot.now, PRESENCE))
     if snapshot.hearing is not None:
         heard = {
             "ops.events": snapshot.hearing.events,
@@ -139,8 +144,8 @@ def of(snapshot: Snapshot, apart: Apart | None = None) -> list[Metric]:
             "ops.dropped": snapshot.hearing.dropped,
             "ops.malformed": snapshot.hearing.malformed,
         }
-        found += [Metric(name, value, None, None, snapshot.now, EVENTS) for name, value in heard.items()]
-    return found
+        metrics += [Metric(name, value, None, None, snapshot.now, EVENTS) for name, value in heard.items()]
+    return metrics
 
 
 def publish(connection: Connection, snapshot: Snapshot, apart: Apart | None = None) -> None:
@@ -226,7 +231,7 @@ def _of_queue(queue: QueueSnapshot, snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def _counted(queue: QueueSnapshot, now: datetime) -> Mapping[str, float | None]:
-    """What comes from counting the open jobs, and what has ended today."""
+    """Metrics from the counts of open jobs and of those that ended today."""
     oldest, ahead = queue.oldest_waiting, queue.forecast
     done_at = None if ahead is None else ahead.done_at
     first_late = None if ahead is None else ahead.first_late
@@ -256,7 +261,7 @@ def _today(queue: QueueSnapshot) -> Counts | None:
 
 
 def _windowed(queue: QueueSnapshot) -> Mapping[str, float | None]:
-    """What slides over the last five minutes."""
+    """Metrics over the last five minutes."""
     waits = queue.waits
     steps = (queue.finished or 0) + (queue.failed or 0)
     return {

@@ -99,7 +99,7 @@ def spans(document: Document, since: datetime, until: datetime) -> list[tuple[da
 
 
 def next_cover(document: Document, now: datetime) -> tuple[datetime, tuple[str, ...]] | None:
-    """When somebody is on call again, and who; None if nobody is within the week."""
+    """Next time that somebody is on call, and who; None if nobody is within a week."""
     for begin, end in spans(document, now, now + AHEAD):
         if begin > now:
             break

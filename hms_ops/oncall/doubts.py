@@ -1,4 +1,4 @@
-"""Would a text reach a person now? Doubts about the on-call document, in words."""
+"""Doubts about the on-call document: reasons why a text may not reach anybody now."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def require_anybody(connection: Connection, settings: Settings) -> None:
     """Raise ConfigError if texts would leave this machine, and the document in force names nobody real."""
     if settings.sender_name == "log" or settings.start_without_oncall:
         return
-    found = oncall.in_force(connection)
-    if not has_anybody_real(found.document if found else None):
-        missing = "names fictitious numbers only" if found else "is not set"
+    document = oncall.in_force(connection)
+    if not has_anybody_real(document.document if document else None):
+        missing = "names fictitious numbers only" if document else "is not set"
         fault = (
             f"the {settings.sender_name} sender does not start: the on-call document {missing}, so nobody"
             " would hear of late jobs. Set one while the API runs (`hms floor run`): hms oncall set FILE;"
@@ -36,7 +36,7 @@ def require_anybody(connection: Connection, settings: Settings) -> None:
 
 
 def doubt(document: Document | None, now: datetime, *, sender_is_local: bool) -> str | None:
-    """Why a text of `now` would reach nobody; None if it may reach somebody."""
+    """Reason why a text sent `now` would reach nobody; None if it may reach somebody."""
     if document is None:
         return f"{NOBODY_REAL}: no on-call document is set"
     recipients = [each for step in oncall.on_call(document, now) for each in step.recipients]

@@ -50,10 +50,10 @@ def page(
     called, over = _called(connection), store.hold_untold(connection)
     if not called and not over:
         return
-    found = oncall.in_force(connection)
-    document = found.document if found else oncall.DEFAULT
-    steps = oncall.on_call(document, now) if found or sender_is_local else []
-    look = _Look(connection, now, office, steps, [one.id for one in (*called, *over)])
+    in_force = oncall.in_force(connection)
+    document = in_force.document if in_force else oncall.DEFAULT
+    steps = oncall.on_call(document, now) if in_force or sender_is_local else []
+    look = _Look(connection, now, office, steps, [row.id for row in (*called, *over)])
     for incident in called:
         with apart.doing(f"calling about {incident.name}"), connection.begin_nested():
             look.climb(incident)
@@ -136,7 +136,7 @@ class _Look:
         return reached
 
     def _token(self, incident: Incident, number: int, recipient: Recipient) -> str:
-        """What names the text of this call and step to a person, under the phone of this person by now."""
+        """Token of the text for this call, step and person, at the person's present number."""
         for change in itertools.count():
             step = f"{number}.{change}" if change else str(number)
             token = f"page:{incident.id}:{incident.page_seq}:{step}:{recipient.name}"

@@ -116,8 +116,8 @@ def in_force(connection: Connection) -> OnCall | None:
     row = connection.execute(
         text("select id, document, set_by, reason, set_at from ops.oncall order by id desc limit 1")
     )
-    found = row.mappings().one_or_none()
-    return OnCall(**found) if found else None
+    version = row.mappings().one_or_none()
+    return OnCall(**version) if version else None
 
 
 def on_call(document: Document, now: datetime) -> list[Step]:
@@ -169,7 +169,7 @@ def _recipients(document: Document, notify: Sequence[str], now: datetime) -> tup
 
 
 def _contradictions(document: Document) -> Iterator[tuple[str, str]]:
-    """What a document of the right shape may still have wrong."""
+    """Contradictions in a document that meets the schema."""
     for path in payload_schema.not_finite(document):
         yield path, "not a finite number"
     try:

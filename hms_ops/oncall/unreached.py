@@ -1,4 +1,4 @@
-"""Open incidents whose present call has reached nobody: no text of it is on its way or was taken."""
+"""Open incidents that have reached nobody: no text is on its way, and none was accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate of a sender: shut for a while when there are too many texts, or when nobody knows us there."""
+"""Circuit breaker of a sender: open for a while after too many texts or rejected credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pages go to a phone now, and which of them as one text."""
+"""Decide which pages go to a phone now, and which of them are merged into one text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Plan = tuple[list[Parcel], dict[int, datetime]]
 
 
 def plan(waiting: Sequence[WaitingPage], sends: Mapping[str, Sequence[Sent]], now: datetime) -> Plan:
-    """What goes now, and until when the others are held back.
+    """Plan which pages go now, and until when the others are held back.
 
     All that waits for a phone goes as one text when the phone's throttle lets one through. By itself goes
     what was handed over before, since its wording is fixed, and what is about no incident, as a test. The

@@ -1,4 +1,4 @@
-"""What follows from an attempt: one classifier, for answers and for attempts whose maker is gone."""
+"""Classify what follows from an attempt: from its answer, or from the loss of its process."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Taken(Protocol):
 
 
 def after(outcome: Outcome, taken: Taken, *, repeatable: bool) -> Answer:
-    """What becomes of a text after this outcome; with a `repeatable` sender what was lost is tried again."""
+    """Next state of a text after this outcome; a `repeatable` sender tries lost requests again."""
     state, word, delay = "failed", "failed", 0.0
     match outcome.result:
         case Result.TAKEN:
@@ -131,7 +131,7 @@ def kept(outcome: Outcome) -> Outcome:
 
 
 def _kept(words: str | None) -> str | None:
-    """What a provider says, without what the ledger cannot keep."""
+    """Response of a provider without characters that the ledger cannot store."""
     return None if words is None else ledger.plain(words)[:MOST_WORDS]
 
 

@@ -102,7 +102,7 @@ class Delivery:
                     self._ask(lane, asked)
 
     def _take_back(self) -> None:
-        """What a taker left behind: unknown if it had begun, free again if not."""
+        """Release the texts of a lost taker: unknown if its attempt had begun, pending if not."""
         answers = []
         for taken in delivery.ended_leases(self.connection):
             result = Result.NOT_SENT if taken.open_at is None else Result.UNKNOWN
@@ -204,10 +204,12 @@ class Delivery:
     def _heard(self, asked: Asked, sightings: Sequence[Sighting] | None) -> None:
         """Take over what the provider says of a text, or do what follows where it says nothing."""
         text = asked.text
-        claimed = delivery.claimed(self.connection, text, [one.sid for one in sightings or ()])
-        found = reconcile.seen(sightings or (), claimed, asked.started_at, text.sid)
-        if found is not None:
-            attempts.reported(self.connection, text.id, text.attempt, found.status, found.sid, found.code)
+        claimed = delivery.claimed(self.connection, text, [sighting.sid for sighting in sightings or ()])
+        outcome = reconcile.seen(sightings or (), claimed, asked.started_at, text.sid)
+        if outcome is not None:
+            attempts.reported(
+                self.connection, text.id, text.attempt, outcome.status, outcome.sid, outcome.code
+            )
             if asked.state == "unknown":
                 return
         looks = asked.polls + (sightings is not None)

@@ -1,4 +1,4 @@
-"""What follows from asking the provider about a text: is it there, should it be sent again, or given up?"""
+"""Reconcile a text with the provider: does it exist there, should it be sent again or given up?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TEXT_HORIZON_SECONDS = 5 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do with a text that nobody answers for: its next `state`, seen to after `delay` seconds."""
+    """Next `state` of a text without an answer, to be applied after `delay` seconds."""
 
     state: str
     delay: float = 0.0
@@ -52,7 +52,7 @@ def seen(
 
 
 def next_step(asked: Asked, looks: int) -> Step:
-    """What to do with a text that is not found, or whose end is not known, after so many `looks`."""
+    """Decide about a text that is missing at the provider, or not final there, after so many `looks`."""
     if asked.state == "unknown":
         return _lost(asked, looks)
     horizon = PAGE_HORIZON_SECONDS if asked.text.page else TEXT_HORIZON_SECONDS

@@ -58,13 +58,13 @@ def reply(connection: Connection, phone: str, body: str, now: datetime) -> str:
 
 
 def help_for(references: Sequence[str]) -> str:
-    """What can be replied, by the reference of an incident of this person's own."""
+    """Help text, with the reference of one of this person's incidents as the example."""
     if not references:
         return "HMS: none of your incidents is open. START turns texts on, STOP ends all texts."
-    one = references[0]
+    reference = references[0]
     return (
-        f"HMS: ACK {one} takes on incident {one}, CLOSE {one} ends it, ACK ALL takes on all of yours."
-        " STOP ends all texts."
+        f"HMS: ACK {reference} takes on incident {reference}, CLOSE {reference} ends it,"
+        " ACK ALL takes on all of yours. STOP ends all texts."
     )
 
 
@@ -105,8 +105,8 @@ def _acknowledge(connection: Connection, phone: str, known: Known, now: datetime
 
 
 def _who(connection: Connection, phone: str) -> str:
-    found = oncall.in_force(connection)
-    document = found.document if found else oncall.DEFAULT
+    in_force = oncall.in_force(connection)
+    document = in_force.document if in_force else oncall.DEFAULT
     names = [name for name, number in document["recipients"].items() if number == phone]
     return names[0] if names else f"phone ending in {phone[-2:]}"
 

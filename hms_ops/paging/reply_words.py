@@ -29,7 +29,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to answer if it is not clear what is meant."""
+    """Question to send back if a reply is ambiguous."""
 
     answer: str
 
@@ -129,7 +129,7 @@ _WORDS = {"as", "us", "is", "so", "do", "to", "go", "no", "hi", "has", "its", "w
 
 
 def read(text: str, references: Sequence[str]) -> Act | Question | Nothing:
-    """What a text asks for, of a person with these open references."""
+    """Interpret a reply of a person with these open references."""
     text = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
     if _REACTION.match(text):
         return Question(f"HMS: a reaction takes nothing on. {_how(references)}")
@@ -244,7 +244,7 @@ def _unknown(word: str, known: dict[str, str]) -> str:
 
 
 def _how(references: Sequence[str]) -> str:
-    """What to reply, with a reference of this person's own."""
+    """Instructions for a reply, with one of this person's references."""
     if not references:
         return "None of your incidents is open."
     if len(references) == 1:

@@ -1,4 +1,4 @@
-"""Requests under way, each in a thread of its own: a slow provider holds up nothing but its answer."""
+"""Requests in flight, each in its own thread: a slow provider delays nothing but its own answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Flights:
-    """What is in the air, by lane; anyone who starts flights also lands them, in its own thread."""
+    """Requests in flight, by lane; collected by the thread that starts them."""
 
     def __init__(self) -> None:
         self._airborne: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""How many pages one phone gets: no more than a person can bear. What exceeds it waits and is not dropped."""
+"""Throttle the pages to one phone. What exceeds the limit is delayed, not dropped."""
 
 from __future__ import annotations
 

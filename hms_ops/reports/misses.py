@@ -1,4 +1,4 @@
-"""Why promises were missed: how each of the worst misses spent its time, told from its event log."""
+"""Find why deadlines were missed: how the worst misses spent their time, by their event logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hms_ops.statements import statement
 
 
 class Cause(StrEnum):
-    """What a job's time went into."""
+    """Category of a job's time."""
 
     WAITED = "waited"  # in the backlog or the window, for its turn
     RAN_LONG = "ran long"  # in steps that were completed, or still run
@@ -116,7 +116,7 @@ def spent(event_log: Sequence[Event], since: datetime, until: datetime) -> Mappi
 
 
 def _hold(event: Event, hold: Cause, hold_until: datetime, end: datetime) -> tuple[Cause, datetime]:
-    """What keeps a waiting job from its turn, and until when."""
+    """The hold on a job that has not started, and its end."""
     detail = event.detail or {}
     match event.fact:
         case Fact.RETRYING:

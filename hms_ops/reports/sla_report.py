@@ -38,7 +38,7 @@ class Tally(Counts):
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
-    """How the promises from `since` until before `until` were kept; `days` has every day of the span."""
+    """SLA report from `since` until before `until`; `days` has every day of the span."""
 
     since: datetime
     until: datetime
@@ -55,7 +55,7 @@ def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def report(connection: Connection, since: datetime, until: datetime, zone: tzinfo) -> Attainment:
-    """How the promises of a span were kept; its days are those of `zone`."""
+    """Read the SLA report of a span; its days are those of `zone`."""
     return _report(connection, since, until, zone, None)
 
 
@@ -67,7 +67,7 @@ def by_day(connection: Connection, queue: str | None, days: int, zone: tzinfo) -
 
 
 def lateness(connection: Connection, queue: str | None, since: datetime, until: datetime) -> Sequence[Bucket]:
-    """How late the misses of a span are, in a queue (None: in all), by buckets."""
+    """Read the lateness of the misses of a span in buckets, for a queue or (None) for all."""
     rows = connection.exec_driver_sql(
         statement("attainment_lateness"),
         {"queue": queue, "since": since, "until": until, "bounds": list(BOUNDS)},

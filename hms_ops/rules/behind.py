@@ -1,4 +1,4 @@
-"""The watch itself: looks that come too late, and workers that it no longer hears."""
+"""Rule: the watch itself looks too late, or does not hear its workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A machine whose processors are busy for long."""
+"""Rule: the processors of a machine have been busy for long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No dispatcher is at work, so jobs stay in the backlog."""
+"""Rule: no dispatcher runs, so ready jobs are not started."""
 
 from __future__ import annotations
 

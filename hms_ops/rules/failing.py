@@ -1,4 +1,4 @@
-"""Steps that fail more often than they should."""
+"""Rule: steps fail more often than they should."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULTS: Mapping[str, float] = {"for_seconds": 30, "percent": 80, "steps": 20}
 
 def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     """Queues with a low rate of success; the value is the percentage that failed."""
-    found = []
+    findings = []
     for queue in snapshot.queues:
         if queue.finished is None or queue.failed is None:
             continue
@@ -26,8 +26,8 @@ def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
         succeeded = 100 * queue.finished / steps
         if succeeded < limits("percent", queue.name):
             facts = {"succeeded_percent": succeeded, "failed": queue.failed, "steps": steps}
-            found.append(Finding(NAME, queue.name, 100 - succeeded, facts=facts))
-    return found
+            findings.append(Finding(NAME, queue.name, 100 - succeeded, facts=facts))
+    return findings
 
 
 def unknown(snapshot: Snapshot) -> list[Key]:

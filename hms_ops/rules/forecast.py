@@ -1,4 +1,4 @@
-"""Promises that will be broken, by the forecast: the call that comes in time to do something."""
+"""Rule: jobs will miss their deadline, by the forecast."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
 
     A forecast that is not trusted calls nobody.
     """
-    found = (_judge(queue, limits) for queue in snapshot.queues)
-    return [finding for finding in found if finding is not None]
+    judged = (_judge(queue, limits) for queue in snapshot.queues)
+    return [finding for finding in judged if finding is not None]
 
 
 def unknown(snapshot: Snapshot) -> list[Key]:

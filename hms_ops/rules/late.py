@@ -1,4 +1,4 @@
-"""Jobs past their deadline, in whatever state they are."""
+"""Rule: open jobs are past their deadline."""
 
 from __future__ import annotations
 

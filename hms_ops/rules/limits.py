@@ -1,4 +1,4 @@
-"""How a rule asks for its thresholds."""
+"""Thresholds as rules read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work that nobody is there to do."""
+"""Rule: there is work and no worker for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that do not leave the outbox."""
+"""Rule: texts do not leave the outbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis takes no writes, so nothing can be handed out."""
+"""Rule: Redis takes no writes, so no job can be dispatched."""
 
 from __future__ import annotations
 

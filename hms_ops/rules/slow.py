@@ -1,4 +1,4 @@
-"""Waits above the SLA: on average, jobs wait longer than they may take."""
+"""Rule: on average, jobs wait longer than their SLA."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
 
     The mean is of five minutes: once all who waited have had their turn, it says how it was.
     """
-    found = (_judge(queue, snapshot.now, limits) for queue in snapshot.queues)
-    return [finding for finding in found if finding is not None]
+    judged = (_judge(queue, snapshot.now, limits) for queue in snapshot.queues)
+    return [finding for finding in judged if finding is not None]
 
 
 def unknown(snapshot: Snapshot) -> list[Key]:

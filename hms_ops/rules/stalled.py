@@ -1,4 +1,4 @@
-"""A queue at a standstill: work waits, workers live, and nothing gets finished."""
+"""Rule: a queue has work and workers, and finishes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
     The clock starts with the last step finished, with the oldest work that waits, or with the end of a pause
     or of a time without workers, whichever is latest, so work that may just have begun is given its time.
     """
-    found = []
+    findings = []
     for queue in snapshot.queues:
         since = max(_since(queue), default=None)
         if since is None or not queue.able:
@@ -35,8 +35,8 @@ def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
                 "running": queue.running,
                 "workers": queue.workers,
             }
-            found.append(Finding(NAME, queue.name, stood.total_seconds(), facts=facts))
-    return found
+            findings.append(Finding(NAME, queue.name, stood.total_seconds(), facts=facts))
+    return findings
 
 
 def _since(queue: QueueSnapshot) -> list[datetime]:

@@ -1,4 +1,4 @@
-"""The rate of now: how often something happens, the more weighted the less time has passed since."""
+"""Current rate of an event: an exponentially weighted count, so that recent events weigh more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tally of one queue: waits, times of steps and their ends, over a sliding five minutes."""
+"""Statistics of one queue: waits, step times and outcomes over a sliding five minutes."""
 
 from __future__ import annotations
 

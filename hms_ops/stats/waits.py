@@ -1,4 +1,4 @@
-"""How long steps waited and took, read from the event logs of jobs: everything on the ledger's one clock."""
+"""Waits and durations of steps, read from the event logs of jobs, all by the ledger's clock."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _accepted(installation: str, job: Ended, line: Line) -> Iterator[Span]:
 
 
 def _stretches(installation: str, job: Ended, event_log: Sequence[Line]) -> Iterator[Span]:
-    """What the job did between the lines: each wait until a step runs, and each run of a step."""
+    """Spans between the events: each wait until a step runs, and each run of a step."""
     current: Span | None = None
     key: tuple[str, int, int] | None = None
     for line in event_log:

@@ -283,7 +283,7 @@ def test_a_job_is_explained(hms: Hms, engine: sa.Engine, raw: RawConnection, sho
     with engine.begin() as connection:
         commands.pause(connection, "shop", who="boss", reason="harvest")
     page = hms("job", "explain", str(job)).stdout
-    assert f"job-{job} has been waiting in shop" in page
+    assert f"job-{job} has been ready in shop" in page
     assert "shop is paused by boss since" in page
     assert ": harvest." in page
     assert "number 2 of 2 in the backlog: 1 is ahead of it" in page

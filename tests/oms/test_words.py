@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -26,6 +27,9 @@ AVOIDED = {
     "comes and goes": "flaps",
     "nobody was told": "nobody knows",
 }
+#: What names a moment of the telling and not a thing: locals have nouns.
+NO_NOUNS = {"found", "wanted", "told", "came"}
+PACKAGES = ("hms_oms", "hms_act", "hms_ops", "hms_floor", "workers")
 FILES = ("*.py", "*.md", "*.sql", "*.toml", "*.yml", "*.js", "setup.cfg", "Makefile")
 
 
@@ -45,3 +49,22 @@ def test_a_word_is_not_used(word: str) -> None:
         if pattern.search(line)
     ]
     assert uses == [], f"instead of {word!r}: {AVOIDED[word]}"
+
+
+def test_locals_are_nouns() -> None:
+    """No function calls a thing `found`, `wanted`, `told` or `came`, nor its parameters."""
+    uses = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in [_bound(node)]
+        if name in NO_NOUNS
+    ]
+    assert uses == []
+
+
+def _bound(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return node.id
+    return node.arg if isinstance(node, ast.arg) else None

@@ -214,6 +214,11 @@ def _first(jobs: Sequence[Job]) -> list[datetime]:
     return [min(job.due for job in jobs)] if jobs else []
 
 
+def _sum(said: str) -> str:
+    """`1,196 ready, 8 queued` as one number."""
+    return str(sum(int(number.replace(",", "")) for number in re.findall(_NUMBER, said)))
+
+
 #: How a number is compared, by the name that the patterns give it.
 CHECKS: Mapping[str, Check] = {
     "queues": lambda said, span: span.counted(said, "select count(*) from oms.queues where :queue <> ''"),
@@ -222,7 +227,7 @@ CHECKS: Mapping[str, Check] = {
     # Those that have just been let start, and the second saved up, are a job or two.
     "will_be": lambda said, span: span.number(said, lambda at: len(at.will_be_late), 2),
     "open": lambda said, span: span.number(said, lambda at: len(at.open)),
-    "waiting": lambda said, span: span.number(said, lambda at: at.waiting),
+    "not_begun": lambda said, span: span.number(_sum(said), lambda at: at.waiting),
     "running": lambda said, span: span.number(said, lambda at: len(at.open) - at.waiting),
     "late_since": lambda said, span: span.time(said, lambda at: _first(at.late)),
     "late_from": lambda said, span: span.time(said, lambda at: _first(at.will_be_late)),
@@ -265,7 +270,8 @@ PATTERNS = [
         r"add (?:<n>) workers? \((?P<missing><n>) slots?\)",
         r"the tightest deadline is (?P<tightest><t>)<z>",
         r"no job is late or will be since (?P<clear><t>)<z>",
-        r"(?P<waiting><n>) waiting, (?P<running><n>) running",
+        r"(?P<not_begun><n> (?:ready|delayed|queued)(?:, <n> (?:delayed|queued))*)",
+        r"(?P<running><n>) running",
         r"(?P<missed><n>) jobs? (?:was|were) late(?:, the worst by (?P<worst>\d+ (?:s|min|h)))?",
         r"All (?P<queues><n>) queues hold",
         r"over at (?P<clear><t>)<z>",

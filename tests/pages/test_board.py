@@ -53,7 +53,7 @@ def test_a_card_has_what_the_watch_has_measured(engine: sa.Engine, shop: Recipe,
     with engine.connect() as connection:
         found = overview.read(connection)
     [card] = [card for card in found.cards if card.name == shop.steps[0].queue]
-    assert (card.open, card.waiting, card.running, card.late, card.at_risk) == (50, 45, 5, 1, 7)
+    assert (card.open, card.running, card.late, card.at_risk) == (50, 5, 1, 7)
     assert (card.wait_mean, card.slots_needed, card.light) == (61.5, 24, "broken")
     assert card.done_at == now + timedelta(seconds=300)
     assert card.late_from == now + timedelta(seconds=60)

@@ -46,7 +46,10 @@ LATE = Card(
         (
             board(BUSY, Card("b"), Card("c")),
             "holds",
-            "All 3 queues hold. farm-grant: 1,204 waiting, 8 running, the last one done by 11:42, due 12:00.",
+            (
+                "All 3 queues hold. farm-grant: 1,200 ready, 4 delayed, 8 running,"
+                " the last one done by 11:42, due 12:00."
+            ),
         ),
         (
             board(RISK, Card("b")),
@@ -62,7 +65,7 @@ LATE = Card(
             "broken",
             "1 job of farm-grant is late, 20 more will be, the last one done by 11:00.",
         ),
-        (board(Card("a")), "holds", "The queue holds. Nothing is waiting."),
+        (board(Card("a")), "holds", "The queue holds. No job is open."),
         (board(), "idle", "There is no queue yet."),
         (board(BUSY, silent=40), "unknown", "Cannot tell: the watch has been silent for 40 s."),
         (
@@ -78,7 +81,7 @@ LATE = Card(
         (
             board(Card("a", paused_at=NOW), Card("b")),
             "paused",
-            "All 2 queues hold; a is paused. Nothing is waiting.",
+            "All 2 queues hold; a is paused. No job is open.",
         ),
     ],
 )
@@ -146,5 +149,5 @@ def test_a_paused_queue_says_who_has_paused_it_and_why() -> None:
 def test_incidents_that_are_not_over_are_not_forgotten() -> None:
     """What is measured may be well again before an incident is."""
     assert verdict(board(Card("a")), UTC, incidents=2).words == (
-        "The queue holds; 2 incidents are not over. Nothing is waiting."
+        "The queue holds; 2 incidents are not over. No job is open."
     )

@@ -21,10 +21,10 @@ def validate(run: StepRun) -> Done | Mapping[str, Any]:
             "select outcome from oms.jobs where type = %s and key = %s",
             (GRANT, str(int(run.payload["appId"]))),
         )
-        found = cursor.fetchone()
-    if found is None:
+        application = cursor.fetchone()
+    if application is None:
         return Done({"accepted": False, "reasons": ["unknown"]}, outcome="dismissed", skip_to="notify")
-    if found[0] != "rejected":
+    if application[0] != "rejected":
         return Done({"accepted": False, "reasons": ["open"]}, outcome="dismissed", skip_to="notify")
     return {"accepted": True}
 

@@ -1,4 +1,4 @@
-"""The gate: badges are checked once, remembered, and held against the register of those taken back."""
+"""Authenticator: checks a badge once, caches the result, and rejects badges that were revoked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard that every route stands behind: badge, rate, role and form, before anything is done."""
+"""Guard of every route: checks badge, rate, role and parameters before the route runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hms_oms.access.audit import Act
 
 
 class Threshold(Protocol):
-    """What the guard needs of the API that it stands at."""
+    """The parts of the API's state that the guard uses."""
 
     authenticator: Authenticator
     rates: Rates
@@ -35,7 +35,7 @@ class Threshold(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, for what, and from where."""
+    """The authenticated caller of a request, with the route and the client's address."""
 
     badge: Badge
     action: str
@@ -64,7 +64,7 @@ class Caller:
         reason: str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> Act:
-        """What is done now, as a line of the audit trail."""
+        """An entry of the audit trail for this request."""
         roles = sorted(self.badge.roles)
         return Act(self.actor, roles, self.action, subject, status, self.source, reason, detail)
 
@@ -117,7 +117,7 @@ class Guarded(APIRoute):
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks, as a dependency of routes that want a badge."""
+    """Dependency that gives routes their caller."""
     caller: Caller = request.state.caller
     return caller
 
@@ -143,8 +143,8 @@ async def _admitted(app_state: Threshold, request: Request, source: str | None) 
 def _check_form(request: Request, known: set[str], *, takes_json: bool) -> None:
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
-        told = f"is no parameter of this address; known are {', '.join(sorted(known)) or 'none'}"
-        raise unprocessable(*((name, told) for name in dict.fromkeys(unknown)))
+        reason = f"is no parameter of this address; known are {', '.join(sorted(known)) or 'none'}"
+        raise unprocessable(*((name, reason) for name in dict.fromkeys(unknown)))
     has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
     if takes_json and has_body and request.headers.get("content-length") != "0":
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""Who may do what at the API: the one table, from which the guard, the documents and the tests are made."""
+"""The table of roles and routes, from which guard, documents and tests are generated."""
 
 from __future__ import annotations
 

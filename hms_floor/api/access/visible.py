@@ -1,4 +1,4 @@
-"""Records as the API shows them: payloads, results and errors only to those who may see them."""
+"""Mask payloads, results and errors for callers who may not see them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def job(source: records.Job, caller: Caller) -> Job:
 
 
 def explained(case: Case) -> Explained:
-    """Why a job is where it is, the facts and the sentences."""
+    """Explanation of a job's state: facts and sentences."""
     standing, job = case.standing, case.standing.job
     paused = None
     if standing.paused_at is not None:
@@ -74,7 +74,7 @@ def explained(case: Case) -> Explained:
 
 
 def undo(connection: Connection, number: int | None) -> Undo | None:
-    """How a change that was just made can be undone."""
+    """The undo offer for a change that was just made."""
     if number is None:
         return None
     change = changes.get(connection, number)

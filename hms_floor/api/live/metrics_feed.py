@@ -46,14 +46,14 @@ class _Seen:
 
 
 class Look:
-    """What was there at one moment; `number` is that moment by the ledger's clock, in microseconds.
+    """The metrics of one moment; `number` is that moment by the ledger's clock, in microseconds.
 
     So it means the same to every process of the API.
     """
 
-    def __init__(self, number: int, at: datetime, seen: Sequence[_Seen], before: int | None) -> None:
+    def __init__(self, number: int, at: datetime, newest: Sequence[_Seen], before: int | None) -> None:
         self.number = number
-        self._at, self._seen, self._before = at, seen, before
+        self._at, self._seen, self._before = at, newest, before
         self._frames: dict[tuple[str | None, int | None], bytes] = {}
 
     def frame(self, queue: str | None, since: int | None) -> bytes:
@@ -135,19 +135,19 @@ class Feed:
                 failing = True
             await asyncio.sleep(max(0.05, LOOK_SECONDS - (time.monotonic() - began)))
 
-    def _add(self, at: datetime, found: Sequence[Metric]) -> None:
+    def _add(self, at: datetime, metrics: Sequence[Metric]) -> None:
         before = self._latest.number if self._latest else None
         number = int(at.timestamp() * 1_000_000)
         if before is not None:
             # A ledger whose clock was put back.
             number = max(number, before + 1)
         known, self._seen = self._seen, {}
-        for metric in found:
+        for metric in metrics:
             key = metric.name, metric.queue, metric.subject
-            seen = known.get(key)
-            if seen is None or seen.metric != metric:
-                seen = _Seen(number, metric, json.dumps(document(metric)))
-            self._seen[key] = seen
+            known_before = known.get(key)
+            if known_before is None or known_before.metric != metric:
+                known_before = _Seen(number, metric, json.dumps(document(metric)))
+            self._seen[key] = known_before
         self._latest = Look(number, at, list(self._seen.values()), before)
         news, self._news = self._news, asyncio.Event()
         news.set()

@@ -1,4 +1,4 @@
-"""Agents who wait for a job: a line for each queue, one listener for all, no thread or connection each."""
+"""Long polling for agents: one queue of waiters per queue, one listener for all, no thread each."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class _Place:
     answer: asyncio.Future[Reservation | None] = field(default_factory=asyncio.Future)
     leaving: bool = False
 
-    def give(self, found: Reservation | None) -> None:
+    def give(self, reservation: Reservation | None) -> None:
         if not self.answer.done():
-            self.answer.set_result(found)
+            self.answer.set_result(reservation)
 
 
 class ReservationWaiters:
@@ -108,16 +108,16 @@ class ReservationWaiters:
         """Serve the first in line; False where there is nothing to give."""
         place = places.popleft()
         try:
-            found = await run_in_threadpool(self._take, place)
+            reservation = await run_in_threadpool(self._take, place)
         except Exception as error:  # noqa: BLE001 -- handed to the one who asked
             if not place.answer.done():
                 place.answer.set_exception(error)
             return True
-        if found is not None or place.leaving:
-            place.give(found)
+        if reservation is not None or place.leaving:
+            place.give(reservation)
         else:
             places.appendleft(place)
-        return found is not None
+        return reservation is not None
 
     def _take(self, place: _Place) -> Reservation | None:
         with self._engine.begin() as connection:

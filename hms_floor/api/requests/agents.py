@@ -1,4 +1,4 @@
-"""What agents ask: to have a job, to keep it, and how it ended."""
+"""Request models of agents: reserve a job, extend the lease, report the end of the step."""
 
 from __future__ import annotations
 

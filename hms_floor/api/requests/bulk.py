@@ -1,4 +1,4 @@
-"""Changes to many jobs, as they are asked: which jobs, and what."""
+"""Request models of changes to many jobs: which jobs, and which change."""
 
 from __future__ import annotations
 

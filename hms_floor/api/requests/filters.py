@@ -1,4 +1,4 @@
-"""Which jobs are meant, as it is asked at the API."""
+"""Job filters from query parameters."""
 
 from __future__ import annotations
 
@@ -53,13 +53,15 @@ def of(
     )
 
 
-def require_narrow(connection: Connection, wanted: Filter) -> None:
+def require_narrow(connection: Connection, job_filter: Filter) -> None:
     """Raise Problem where too many jobs would have to be looked through for what their payloads hold."""
-    if wanted.payload and read.exceeds(
-        connection, dataclasses.replace(wanted, payload=()), MOST_LOOKED_THROUGH
+    if job_filter.payload and read.exceeds(
+        connection, dataclasses.replace(job_filter, payload=()), MOST_LOOKED_THROUGH
     ):
-        told = f"is looked for in {MOST_LOOKED_THROUGH:,} jobs at most: name a batch, a queue or a time, too"
-        raise unprocessable(("payload", told))
+        reason = (
+            f"is looked for in {MOST_LOOKED_THROUGH:,} jobs at most: name a batch, a queue or a time, too"
+        )
+        raise unprocessable(("payload", reason))
 
 
 def pair(written: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What is asked at the API, as documents: camelCase, no field that is unknown, no value bent into shape."""
+"""Request models: camelCase, unknown fields rejected, no type coercion."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def moment(written: object) -> datetime:
     text = re.sub(r"(\.\d{6})\d+", r"\1", written.upper().replace("Z", "+00:00"))
     text = re.sub(r"^(.{17})60", r"\g<1>59", text)
     try:
-        found = datetime.fromisoformat(text if year else f"0001{text[4:]}")
+        parsed = datetime.fromisoformat(text if year else f"0001{text[4:]}")
     except ValueError:
         raise ValueError("is no day and hour that exist") from None
     if year < EARLIEST.year:
         return EARLIEST
-    return LATEST if year >= LATEST.year else found.astimezone(UTC)
+    return LATEST if year >= LATEST.year else parsed.astimezone(UTC)
 
 
 def day_or_moment(written: object) -> date | datetime:
     """Read a day as 2026-11-23, or an RFC 3339 time. Raises ValueError."""
     if isinstance(written, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", written):
         try:
-            found = date.fromisoformat(written)
+            day = date.fromisoformat(written)
         except ValueError:
             raise ValueError("is no day that exists") from None
-        return min(max(found, EARLIEST.date()), LATEST.date())
+        return min(max(day, EARLIEST.date()), LATEST.date())
     return moment(written)
 
 
@@ -126,7 +126,7 @@ Cursor = Annotated[
 
 
 class _JobConvertor(StringConvertor):
-    """What a job's id looks like in an address: anything else there is another address."""
+    """Job ids in paths; any other text is a different path."""
 
     regex = "(?:job-)?[1-9][0-9]{0,17}"
 

@@ -1,4 +1,4 @@
-"""Whose clock an answer tells times by: the office's, or the one that is asked for."""
+"""The time zone of a response: the office's, or the one that the caller names."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What may be asked at the API, one module for each noun."""
+"""Routes of the API, one module per noun."""

@@ -1,1 +1,1 @@
-"""Connections, bodies and errors: all that does not depend on who asks or for what."""
+"""Connections, bodies and errors: everything that is independent of caller and route."""

@@ -1,4 +1,4 @@
-"""A connection of the API: clients that send a head too slowly, or too large, are turned away."""
+"""HTTP connections that reject clients whose request head is too slow or too large."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class GuardedConnection(HttpToolsProtocol):
         return self.config.proxy_headers and host in _proxies(str(self.config.forwarded_allow_ips))
 
     def _surplus(self) -> int:
-        """How many connections there are too many, in all or from this address."""
+        """Number of connections above the limit, in total or from this address."""
         each = _open[self._source] - MOST_EACH if self._source is not None else 0
         return max(len(self.connections) - MOST_CONNECTIONS, each)
 

@@ -1,4 +1,4 @@
-"""JSON as the API reads it: no deeper, no longer and no stranger than the ledger can keep."""
+"""Read JSON bodies strictly: bounded depth and size, and only values that the ledger can store."""
 
 from __future__ import annotations
 

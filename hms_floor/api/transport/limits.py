@@ -1,4 +1,4 @@
-"""What the API bears: how large, how slow, how often. Counted while it comes, refused as early as known."""
+"""Limits on the size, duration and rate of requests, enforced while a request is being received."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class _Reply:
 
 
 class Rates:
-    """How often each badge may ask: a bucket of tokens for each, filled at a steady rate.
+    """Rate limit of requests per badge, as a token bucket.
 
     A bucket holds the tokens of two seconds, so that a short burst passes.
     """

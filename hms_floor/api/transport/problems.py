@@ -1,4 +1,4 @@
-"""What the API says when it cannot do what was asked: RFC 9457, naming the field, never a stack trace."""
+"""Problem documents (RFC 9457): every error names its field, and no stack trace leaves the process."""
 
 from __future__ import annotations
 
@@ -119,9 +119,9 @@ def of(error: Exception) -> Problem:
         return Problem(error.status_code, _detail(error), headers=error.headers)
     if isinstance(error, ClientDisconnect):
         return Problem(GONE, "the caller has gone")
-    found = _of_ours(error) if isinstance(error, HmsError) else _of_database(error)
-    if found is not None:
-        return found
+    problem = _of_ours(error) if isinstance(error, HmsError) else _of_database(error)
+    if problem is not None:
+        return problem
     log.error("a request failed: %s", _told(error))
     return Problem(500, "something went wrong here; the log of the server has the reason")
 
@@ -138,9 +138,9 @@ def _of_fields(error: RequestValidationError) -> Problem:
 
 
 def _of_ours(error: HmsError) -> Problem | None:
-    told = str(error)
+    detail = str(error)
     if isinstance(error, _UNKNOWN):
-        return Problem(404, told)
+        return Problem(404, detail)
     if isinstance(error, DocumentRejected):
         return unprocessable(*((f"document.{field}", reason) for field, reason in error.faults))
     if isinstance(error, KeyTooLong):
@@ -151,19 +151,19 @@ def _of_ours(error: HmsError) -> Problem | None:
         ]
         return unprocessable(*fields)
     if isinstance(error, KeyReused):
-        return Problem(409, told, faults=list(_of_differences(error)))
+        return Problem(409, detail, faults=list(_of_differences(error)))
     if isinstance(error, UnknownJobType):
-        return unprocessable(("jobType", told))
+        return unprocessable(("jobType", detail))
     if isinstance(error, UnreadableFile):
         return unprocessable(*(("file", fault) for fault in error.faults))
     if isinstance(error, MostRefused):
-        return Problem(409, told, faults=[("file", error.example)])
+        return Problem(409, detail, faults=[("file", error.example)])
     if isinstance(error, NotYours):
-        return Problem(403, told)
+        return Problem(403, detail)
     if isinstance(error, LeaseLost | tokens.NoKey | BadSilence | NotUndoable):
-        return Problem(409, told)
+        return Problem(409, detail)
     if isinstance(error, UnknownSchema | TooManyUploads):
-        return busy(told, 30)
+        return busy(detail, 30)
     return None
 
 

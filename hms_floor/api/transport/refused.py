@@ -1,4 +1,4 @@
-"""What this process has refused and has open, for `/metrics`: by status and kind, never by who asked."""
+"""Counters of refused requests and open connections of this process, for `/metrics`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one badge and one address may have open at the same time, so that nobody takes all there is.
+"""Shares: how many streams, pages, uploads and waits one badge and one address may have open at once.
 
 An answer of 429 means that the caller has its share, 503 that there is no more for anybody.
 """
@@ -15,7 +15,7 @@ from hms_floor.api.transport.problems import Problem, busy
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How many of a kind one process has open: for one badge, from one address, and in all."""
+    """Limits of one kind of connection in this process: per badge, per address, and in total."""
 
     what: str
     badge: int
@@ -35,7 +35,7 @@ BOUNDS = {
 
 
 class Shares:
-    """What is open now, by kind, and whose it is."""
+    """Open connections by kind and owner."""
 
     def __init__(self) -> None:
         self.open: Counter[str] = Counter(dict.fromkeys(BOUNDS, 0))

@@ -1,4 +1,4 @@
-"""A file on its way in, as a stream for code that runs in a thread: a chunk is fetched when it is wanted."""
+"""Read an upload as a stream from a thread, one chunk at a time."""
 
 from __future__ import annotations
 

@@ -36,17 +36,17 @@ def audit(
     Example:  hms audit --subject farm-grant --since 1d
     """
     now = api_client.clock()
-    found = list(
+    entries = list(
         api_client.oms().audit(
             actor=actor, action=action, subject=subject, since=_before(now, since), limit=limit
         )
     )
     if as_json:
-        show.print_json([document(entry) for entry in found])
+        show.print_json([document(entry) for entry in entries])
         return
-    if not found:
-        wanted = any((actor, subject, action, since))
-        show.lines("Nothing was changed that fits." if wanted else "Nothing was changed yet.")
+    if not entries:
+        filtered = any((actor, subject, action, since))
+        show.lines("Nothing was changed that fits." if filtered else "Nothing was changed yet.")
         return
     rows = [
         (
@@ -58,7 +58,7 @@ def audit(
             entry.source or "",
             entry.reason or "",
         )
-        for entry in found
+        for entry in entries
     ]
     headers = ["at", "who", "what", "on", "detail", "from", "why"]
     show.lines(tables.table(headers, rows, wide=["why", "detail"], spare=["from", "detail", "why"]))

@@ -89,12 +89,12 @@ def revoke(number: str, reason: str | None, as_json: bool) -> None:
     Example:  hms badge revoke 4be1c0 --reason "the phone is lost"
     """
     with writing() as connection:
-        found = register.revoke(connection, number, who=who(), reason=reason)
+        revoked = register.revoke(connection, number, who=who(), reason=reason)
         audit.write(connection, [Act(who(), [], "hms badge revoke", number, 200, _HERE, reason)])
     if as_json:
-        show.print_json({"jti": found.jti, "actor": found.actor, "revokedBy": found.revoked_by})
+        show.print_json({"jti": revoked.jti, "actor": revoked.actor, "revokedBy": revoked.revoked_by})
     else:
-        show.lines(f"The badge {number} of {found.actor} is taken back.")
+        show.lines(f"The badge {number} of {revoked.actor} is taken back.")
 
 
 @badge.command("show")
@@ -109,13 +109,13 @@ def show_badge(source: str | None, as_json: bool) -> None:
     configured = settings.load()
     token = _token(source, configured)
     try:
-        found = tokens.checker(configured).check(token)
+        caller = tokens.checker(configured).check(token)
     except BadgeRefused as error:
         raise Failure(f"the badge does not hold: {error}") from None
     if as_json:
-        show.print_json(_document(found))
+        show.print_json(_document(caller))
         return
-    show.lines(tables.facts((name, _words(value)) for name, value in _document(found).items()))
+    show.lines(tables.facts((name, _words(value)) for name, value in _document(caller).items()))
 
 
 def _token(source: str | None, configured: settings.Settings) -> str:
@@ -131,13 +131,13 @@ def _token(source: str | None, configured: settings.Settings) -> str:
         raise Failure(f"there is no badge in {path}: `hms up` or `hms floor run` makes one") from None
 
 
-def _document(found: Badge) -> dict[str, Any]:
-    expires_at = datetime.fromtimestamp(int(found.expires_at), UTC)
+def _document(badge: Badge) -> dict[str, Any]:
+    expires_at = datetime.fromtimestamp(int(badge.expires_at), UTC)
     return {
-        "actor": found.actor,
-        "roles": sorted(found.roles),
-        "queues": list(found.queues),
-        "jti": found.jti,
+        "actor": badge.actor,
+        "roles": sorted(badge.roles),
+        "queues": list(badge.queues),
+        "jti": badge.jti,
         "expiresAt": expires_at.isoformat().replace("+00:00", "Z"),
     }
 

@@ -76,12 +76,12 @@ def run(
     """
     name = "standard input" if file.name == "<stdin>" else Path(file.name).name
     if dry_run:
-        found = cycle_run.preview(api_client.act(), job_type, file, name=name, sla_minutes=sla_minutes)
+        preview = cycle_run.preview(api_client.act(), job_type, file, name=name, sla_minutes=sla_minutes)
         if as_json:
-            show.print_json(document(found))
+            show.print_json(document(preview))
         else:
-            show.lines(*cycle_preview.sheet(found))
-        ctx.exit(exit_codes.of_parts(found.refused + found.differing, found.rows))
+            show.lines(*cycle_preview.sheet(preview))
+        ctx.exit(exit_codes.of_parts(preview.refused + preview.differing, preview.rows))
     report = cycle_run.run(
         api_client.act(),
         api_client.oms(),
@@ -119,11 +119,11 @@ def list_cycles(limit: int, as_json: bool) -> None:
     \b
     Example:  hms cycle list
     """
-    found = list(api_client.oms().cycles(limit=limit or None))
+    cycles = list(api_client.oms().cycles(limit=limit or None))
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in cycles])
         return
-    if not found:
+    if not cycles:
         show.lines("No cycle has been run yet: hms cycle run FILE --type TYPE runs one.")
         return
     now = api_client.clock()
@@ -139,7 +139,7 @@ def list_cycles(limit: int, as_json: bool) -> None:
             show.count(each.refused),
             each.requested_by,
         )
-        for each in found
+        for each in cycles
     ]
     numbers = ["cycle", "accepted", "duplicates", "refused"]
     show.lines(tables.table(headers, rows, right=numbers, wide=["file"], spare=["by", "type"]))
@@ -179,11 +179,11 @@ def write_sample(path: Path, rows: int, seed: int, write: Sample) -> None:
         write(stream, rows, seed, datetime.now(UTC).date())
 
 
-def _refused_file(file: IO[bytes], wanted: Path | None, home: Path) -> Callable[[Cycle], cycle_run.Places]:
-    if wanted is not None:
-        if not wanted.absolute().parent.is_dir():
-            raise click.BadParameter(f"there is no folder {wanted.parent}", param_hint="--refused")
-        return lambda _: (wanted, wanted)
+def _refused_file(file: IO[bytes], path: Path | None, home: Path) -> Callable[[Cycle], cycle_run.Places]:
+    if path is not None:
+        if not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"there is no folder {path.parent}", param_hint="--refused")
+        return lambda _: (path, path)
     if file.name == "<stdin>":
         return lambda cycle: (cycle_run.in_home(home, cycle), cycle_run.in_home(home, cycle))
     return cycle_run.beside(Path(file.name), home)

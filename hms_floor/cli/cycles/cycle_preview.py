@@ -15,54 +15,56 @@ from hms_oms.documents.cycles import CyclePreview
 DIFFERING_SHOWN = 20
 
 
-def sheet(found: CyclePreview) -> list[RenderableType]:
+def sheet(preview: CyclePreview) -> list[RenderableType]:
     """Counts, deadline and forecast of the new jobs, and why rows would be refused."""
-    heading = Text.assemble((show.plain(found.name).plain, "bold"), f"  {found.type}  (nothing was started)")
-    parts: list[RenderableType] = [heading, tables.facts(_facts(found))]
-    if found.refusals:
+    heading = Text.assemble(
+        (show.plain(preview.name).plain, "bold"), f"  {preview.type}  (nothing was started)"
+    )
+    parts: list[RenderableType] = [heading, tables.facts(_facts(preview))]
+    if preview.refusals:
         rows = [
             (show.count(each.count), each.field, each.reason, _lines(each.lines, each.count))
-            for each in found.refusals
+            for each in preview.refusals
         ]
         headers = ["rows", "field", "refused because", "on lines"]
         parts += ["", tables.table(headers, rows, right=["rows"], wide=headers[2:])]
-    if found.differing_rows:
-        shown = list(found.differing_rows[:DIFFERING_SHOWN])
+    if preview.differing_rows:
+        shown = list(preview.differing_rows[:DIFFERING_SHOWN])
         parts += ["", repeated_table(shown)]
-        if len(shown) < found.differing:
-            parts.append(f"These are {len(shown):,} of {found.differing:,} rows that differ.")
+        if len(shown) < preview.differing:
+            parts.append(f"These are {len(shown):,} of {preview.differing:,} rows that differ.")
     return parts
 
 
-def _facts(found: CyclePreview) -> list[tuple[str, str | Text]]:
+def _facts(preview: CyclePreview) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text]] = [
-        ("rows", f"{found.rows:,}"),
-        ("new", f"{found.new:,}"),
-        ("known already", _known(found)),
-        ("refused", show.count(found.refused, show.STYLES["late"])),
+        ("rows", f"{preview.rows:,}"),
+        ("new", f"{preview.new:,}"),
+        ("known already", _known(preview)),
+        ("refused", show.count(preview.refused, show.STYLES["late"])),
     ]
-    if found.new:
+    if preview.new:
         facts += [
-            ("due", f"{show.moment(found.due, found.now)}, SLA {show.minutes(found.sla_minutes)}"),
-            *_forecast(found, found.now),
+            ("due", f"{show.moment(preview.due, preview.now)}, SLA {show.minutes(preview.sla_minutes)}"),
+            *_forecast(preview, preview.now),
         ]
     return facts
 
 
-def _known(found: CyclePreview) -> str:
-    differing = f", {found.differing:,} of them differ" if found.differing else ""
-    replaceable = f"; --supersede replaces {found.replaceable:,} jobs" if found.replaceable else ""
-    return f"{found.duplicates:,}{differing}{replaceable}"
+def _known(preview: CyclePreview) -> str:
+    differing = f", {preview.differing:,} of them differ" if preview.differing else ""
+    replaceable = f"; --supersede replaces {preview.replaceable:,} jobs" if preview.replaceable else ""
+    return f"{preview.duplicates:,}{differing}{replaceable}"
 
 
-def _forecast(found: CyclePreview, now: datetime) -> list[tuple[str, str | Text]]:
-    ahead = found.forecast
+def _forecast(preview: CyclePreview, now: datetime) -> list[tuple[str, str | Text]]:
+    ahead = preview.forecast
     if ahead is None:
         return [("done by about", "cannot be told yet: no job of this queue was done lately")]
     if ahead.done_at is None:
         return [("done by about", Text("never: nobody works on this queue", style=show.STYLES["late"]))]
     facts: list[tuple[str, str | Text]] = [("done by about", show.moment(ahead.done_at, now))]
-    late = f"{show.share(found.new - ahead.late, found.new)}  ({ahead.late:,} would be late)"
+    late = f"{show.share(preview.new - ahead.late, preview.new)}  ({ahead.late:,} would be late)"
     facts.append(("on time", Text(late, style=show.STYLES["late"] if ahead.late else "")))
     if ahead.others_late:
         facts.append(

@@ -37,9 +37,9 @@ STILL = timedelta(seconds=10)
 
 
 class View(Protocol):
-    """What the watched cycle is shown on."""
+    """Display of a watched cycle."""
 
-    def show(self, seen: CycleProgress) -> None:
+    def show(self, progress: CycleProgress) -> None:
         """Show how it stands."""
 
     def note(self, sentence: str) -> None:
@@ -66,27 +66,27 @@ def follow(oms: OmsClient, cycle: int, shown_on: View, *, patience: timedelta | 
 
     Returns what came of it.
     """
-    told = None
+    shown = None
     while True:
         began = time.monotonic()
         report = oms.cycle(cycle)
-        seen = report.progress
-        shown_on.show(seen)
-        if not seen.open:
+        progress = report.progress
+        shown_on.show(progress)
+        if not progress.open:
             return report
-        still = seen.now - (seen.moved_at or seen.now)
-        if still > STILL and told != seen.moved_at:
-            told = seen.moved_at
-            why = _why_still(oms, seen)
+        still = progress.now - (progress.moved_at or progress.now)
+        if still > STILL and shown != progress.moved_at:
+            shown = progress.moved_at
+            why = _why_still(oms, progress)
             if why:
                 shown_on.say(f"Nothing has moved for {show.about(still)}: {why}.")
-        if patience is not None and still > patience and not seen.delayed:
+        if patience is not None and still > patience and not progress.delayed:
             return report
         time.sleep(max(LOOK_SECONDS, (time.monotonic() - began) / LOOK_SHARE))
 
 
-def _why_still(oms: OmsClient, seen: CycleProgress) -> str | None:
-    """What keeps open jobs from moving; None where steps run and simply take long."""
+def _why_still(oms: OmsClient, progress: CycleProgress) -> str | None:
+    """Reason why open jobs do not move; None if their steps run and just take long."""
     standing = [queue for queue in oms.queues() if queue.open]
     for queue in standing:
         if queue.paused_at:
@@ -95,15 +95,15 @@ def _why_still(oms: OmsClient, seen: CycleProgress) -> str | None:
             return f"queue {queue.name} has {format.slots(queue.slots, queue.slots_lost)}"
         if not queue.workers:
             return f"no live worker serves queue {queue.name}; `hms up` starts some"
-    if seen.running:
+    if progress.running:
         return None
-    if seen.delayed:
-        return f"{seen.delayed:,} jobs may not start yet (delayed, or tried again later)"
+    if progress.delayed:
+        return f"{progress.delayed:,} jobs may not start yet (delayed, or tried again later)"
     return "is a dispatcher running? `hms check` tells, `hms act run` starts one"
 
 
 class Pace:
-    """How fast jobs end, and so how long the open ones will take."""
+    """Rate at which jobs end, and the time that the open ones need at that rate."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
@@ -121,27 +121,32 @@ class Pace:
         return (after - before) / (last - first) if last > first else 0.0
 
     def left(self, open_jobs: int) -> timedelta | None:
-        """How long the open jobs take at this pace; None where there is no pace."""
+        """Time that the open jobs need at this rate; None if there is no rate yet."""
         return timedelta(seconds=open_jobs / self.per_second) if self.per_second else None
 
 
-def counts(seen: CycleProgress, pace: Pace) -> Text:
-    """How a cycle stands, on one line."""
-    good = [("ready", seen.waiting), ("queued", seen.queued), ("running", seen.running), ("done", seen.done)]
-    bad = [("failed", seen.failed), ("late", seen.late)]
-    if seen.delayed:
-        bad.append(("delayed", seen.delayed))
-    if seen.cancelled:
-        bad.append(("cancelled", seen.cancelled))
+def counts(progress: CycleProgress, pace: Pace) -> Text:
+    """Counts of a cycle by status, on one line."""
+    good = [
+        ("ready", progress.waiting),
+        ("queued", progress.queued),
+        ("running", progress.running),
+        ("done", progress.done),
+    ]
+    bad = [("failed", progress.failed), ("late", progress.late)]
+    if progress.delayed:
+        bad.append(("delayed", progress.delayed))
+    if progress.cancelled:
+        bad.append(("cancelled", progress.cancelled))
     # As wide as the whole, so that the line does not jump about; what is bad is rare, and may.
-    width = len(f"{seen.open + seen.ended:,}")
+    width = len(f"{progress.open + progress.ended:,}")
     parts = [(word, number, width) for word, number in good] + [(word, number, 0) for word, number in bad]
     line = Text("  ", overflow="ellipsis", no_wrap=True).join(
         Text.assemble((f"{word} ", "dim"), show.count(number, show.STYLES.get(word, ""), room))
         for word, number, room in parts
     )
-    if seen.open:
-        left = pace.left(seen.open)
+    if progress.open:
+        left = pace.left(progress.open)
         line.append(f"  {pace.per_second:,.0f}/s", style="dim")
         line.append(f"  {show.about(left)} left" if left is not None else "", style="dim")
     return line
@@ -150,7 +155,7 @@ def counts(seen: CycleProgress, pace: Pace) -> Text:
 class Silent:
     """Shows nothing but what must not be missed."""
 
-    def show(self, seen: CycleProgress) -> None:
+    def show(self, progress: CycleProgress) -> None:
         """Show nothing."""
 
     def note(self, sentence: str) -> None:
@@ -176,14 +181,14 @@ class Lines(Talking):
         self._pace = Pace()
         self._next = 0.0
 
-    def show(self, seen: CycleProgress) -> None:
+    def show(self, progress: CycleProgress) -> None:
         """Write a line, if the last one is old or this is the end."""
         now = time.monotonic()
-        self._pace.note(now, seen.ended)
-        if now >= self._next or not seen.open:
+        self._pace.note(now, progress.ended)
+        if now >= self._next or not progress.open:
             self._next = now + LINE_SECONDS
-            whole = seen.open + seen.ended
-            self.say(f"{seen.ended:,} of {whole:,} ended: {counts(seen, self._pace).plain}")
+            whole = progress.open + progress.ended
+            self.say(f"{progress.ended:,} of {whole:,} ended: {counts(progress, self._pace).plain}")
 
 
 class Bar(Talking):
@@ -193,17 +198,17 @@ class Bar(Talking):
         self._live = live
         self._pace = Pace()
 
-    def show(self, seen: CycleProgress) -> None:
+    def show(self, progress: CycleProgress) -> None:
         """Draw it."""
-        self._pace.note(time.monotonic(), seen.ended)
-        whole = seen.open + seen.ended
-        share = show.share(seen.ended, whole) if whole else "no new job"
-        told = Text.assemble((f"{seen.ended:,} of {whole:,}", "bold"), "  ", (share, "dim"))
+        self._pace.note(time.monotonic(), progress.ended)
+        whole = progress.open + progress.ended
+        share = show.share(progress.ended, whole) if whole else "no new job"
+        line = Text.assemble((f"{progress.ended:,} of {whole:,}", "bold"), "  ", (share, "dim"))
         # No bar for lack of width: a number is never broken, and what is cut ends with a sign of it.
-        told.no_wrap, told.overflow = True, "ellipsis"
-        width = min(40, self._live.console.width - told.cell_len - 2)
-        first: RenderableType = told
+        line.no_wrap, line.overflow = True, "ellipsis"
+        width = min(40, self._live.console.width - line.cell_len - 2)
+        first: RenderableType = line
         if width >= LEAST_BAR:
             first = Table.grid(padding=(0, 2, 0, 0))
-            first.add_row(ProgressBar(total=max(whole, 1), completed=seen.ended, width=width), told)
-        self._live.update(Group(first, counts(seen, self._pace)), refresh=True)
+            first.add_row(ProgressBar(total=max(whole, 1), completed=progress.ended, width=width), line)
+        self._live.update(Group(first, counts(progress, self._pace)), refresh=True)

@@ -101,7 +101,7 @@ def code(report: CycleReport) -> int:
 def preview(
     act: ActClient, job_type: str, stream: IO[bytes], *, name: str, sla_minutes: float | None
 ) -> CyclePreview:
-    """What running a file would do. Raises Failure if it is no list of such requests."""
+    """Preview the run of a file. Raises Failure if it is no list of such requests."""
     with _readable(name), _at_hand(stream) as file:
         return act.preview_cycle(file, job_type, sla_minutes=sla_minutes, name=name)
 
@@ -135,9 +135,9 @@ def _asking(name: str) -> Iterator[None]:
     except Conflict as error:
         if not any(field == _FILE for field, _ in error.faults):
             raise
-        told = listed(f"{name}: {error}", [reason for _, reason in error.faults])
+        message = listed(f"{name}: {error}", [reason for _, reason in error.faults])
         raise AsksFirst(
-            f"{told}\nMend the file, or start the other rows with --accept-refusals; --dry-run shows both."
+            f"{message}\nMend the file, or start the other rows with --accept-refusals; --dry-run shows both."
         ) from None
 
 

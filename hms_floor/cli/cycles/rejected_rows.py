@@ -8,10 +8,10 @@ from typing import IO
 from hms_oms.client import OmsClient
 
 
-def write(oms: OmsClient, cycle: int, wanted: Path, instead: Path) -> Path:
-    """Write the refused rows of a cycle to `wanted`, or to `instead` if it must be; return where."""
+def write(oms: OmsClient, cycle: int, path: Path, instead: Path) -> Path:
+    """Write the refused rows of a cycle to `path`, or to `instead` if it must be; return where."""
     try:
-        file, place = _create(wanted), wanted
+        file, place = _create(path), path
     except OSError:
         instead.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file, place = _create(instead), instead

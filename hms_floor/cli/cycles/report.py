@@ -14,55 +14,55 @@ from hms_oms.jobs.on_time import Counts, counts_of
 from hms_oms.runtime import format
 
 
-def report(found: CycleReport, now: datetime) -> list[RenderableType]:
-    """What came of a cycle: outcomes, reasons, and whether it was in time."""
-    parts: list[RenderableType] = [_heading(found), tables.facts(_facts(found, now))]
-    ended = _ends(found)
+def report(cycle: CycleReport, now: datetime) -> list[RenderableType]:
+    """Report of a cycle: outcomes, reasons, and deadlines met."""
+    parts: list[RenderableType] = [_heading(cycle), tables.facts(_facts(cycle, now))]
+    ended = _ends(cycle)
     if ended:
-        whole = found.progress.open + found.progress.ended + found.lost
+        whole = cycle.progress.open + cycle.progress.ended + cycle.lost
         outcomes = [
             (show.status(word), show.count(number), show.share(number, whole)) for word, number in ended
         ]
         parts += ["", tables.table(["outcome", "jobs", "share"], outcomes, right=["jobs", "share"])]
-    if found.reasons:
-        rejected = found.outcomes.get("rejected", found.progress.done)
+    if cycle.reasons:
+        rejected = cycle.outcomes.get("rejected", cycle.progress.done)
         reasons = [
             (show.plain(reason), show.count(number), show.share(number, rejected))
-            for reason, number in found.reasons.items()
+            for reason, number in cycle.reasons.items()
         ]
         headers = ["reason", "jobs", "of the rejected"]
         parts += ["", tables.table(headers, reasons, right=headers[1:])]
-    if found.total_seconds:
+    if cycle.total_seconds:
         spans = [
-            ("wait", *_spans(found.wait_seconds), "accepted until its first step began"),
-            ("total", *_spans(found.total_seconds), "accepted until it ended"),
+            ("wait", *_spans(cycle.wait_seconds), "accepted until its first step began"),
+            ("total", *_spans(cycle.total_seconds), "accepted until it ended"),
         ]
         parts += ["", tables.table(["time of a job", "p50", "p95", ""], spans, right=["p50", "p95"])]
-    return [*parts, *_remarks(found)]
+    return [*parts, *_remarks(cycle)]
 
 
-def _heading(found: CycleReport) -> Text:
-    return Text.assemble((f"Cycle {found.id}", "bold"), "  ", show.plain(found.name), "  ", found.type)
+def _heading(report: CycleReport) -> Text:
+    return Text.assemble((f"Cycle {report.id}", "bold"), "  ", show.plain(report.name), "  ", report.type)
 
 
-def _facts(found: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
-    progress = found.progress
-    rows = found.accepted + found.duplicates + found.refused
-    plural = "duplicate" if found.duplicates == 1 else "duplicates"
-    intake = f"{found.accepted:,} accepted, {found.duplicates:,} {plural}, {found.refused:,} refused"
-    took = show.span(found.elapsed)
-    pace = f" ({found.jobs_per_second:,.0f} jobs/s)" if progress.ended else ""
+def _facts(report: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
+    progress = report.progress
+    rows = report.accepted + report.duplicates + report.refused
+    plural = "duplicate" if report.duplicates == 1 else "duplicates"
+    intake = f"{report.accepted:,} accepted, {report.duplicates:,} {plural}, {report.refused:,} refused"
+    took = show.span(report.elapsed)
+    pace = f" ({report.jobs_per_second:,.0f} jobs/s)" if progress.ended else ""
     facts: list[tuple[str, str | Text]] = [
-        ("begun", f"{show.moment(found.created_at, now)} by {found.requested_by}"),
+        ("begun", f"{show.moment(report.created_at, now)} by {report.requested_by}"),
         ("rows", f"{rows:,}: {intake}"),
         ("took", f"{took}{' so far' if progress.open else ''}{pace}"),
     ]
-    if found.sla_minutes_range:
-        facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(found.sla_minutes_range)))))
-    promises = counts_of(found.report)
+    if report.sla_minutes_range:
+        facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(report.sla_minutes_range)))))
+    promises = counts_of(report.report)
     if promises.due:
         facts.append(("on time", _on_time(promises)))
-    facts.append(("texts", _texts(found.texts_by_state)))
+    facts.append(("texts", _texts(report.texts_by_state)))
     return facts
 
 
@@ -81,15 +81,15 @@ def _on_time(promises: Counts) -> Text:
 
 
 def _texts(texts: TextCounts) -> Text:
-    told = f" ({text_counts.words(texts)})" if texts.written > texts.handed_over else ""
-    return Text(f"{texts.written:,}{told}", show.STYLES["failed"] if texts.failed else "")
+    note = f" ({text_counts.words(texts)})" if texts.written > texts.handed_over else ""
+    return Text(f"{texts.written:,}{note}", show.STYLES["failed"] if texts.failed else "")
 
 
-def _ends(found: CycleReport) -> list[tuple[str, int]]:
-    progress = found.progress
-    others = progress.done - sum(found.outcomes.values())
-    ends = [*found.outcomes.items(), ("done", others), ("failed", progress.failed)]
-    ends += [("cancelled", progress.cancelled), ("open", progress.open), ("lost", found.lost)]
+def _ends(report: CycleReport) -> list[tuple[str, int]]:
+    progress = report.progress
+    others = progress.done - sum(report.outcomes.values())
+    ends = [*report.outcomes.items(), ("done", others), ("failed", progress.failed)]
+    ends += [("cancelled", progress.cancelled), ("open", progress.open), ("lost", report.lost)]
     return [(word, number) for word, number in ends if number]
 
 
@@ -99,23 +99,23 @@ def _spans(pair: tuple[float, float] | None) -> tuple[str, str]:
     return show.span(timedelta(seconds=pair[0])), show.span(timedelta(seconds=pair[1]))
 
 
-def _remarks(found: CycleReport) -> list[Text]:
-    """What a reader must not overlook, and what to do about it."""
+def _remarks(report: CycleReport) -> list[Text]:
+    """Warnings about a cycle, with what to do."""
     remarks = []
-    if found.closed_at is None:
+    if report.closed_at is None:
         remarks.append(
             "The file has not been read to its end. If nobody is reading it any more, run it again:"
             " what was accepted already is known by its key."
         )
-    if found.refused:
-        remarks.append(f"The refused rows: hms cycle refused {found.id}")
-    if found.differing:
-        rows = "1 row differs" if found.differing == 1 else f"{found.differing:,} rows differ"
-        remarks.append(f"{rows} from the job with the same key: hms cycle duplicates {found.id} --differing")
-    if found.progress.failed:
-        remarks.append(f"The failed ones: hms job list --batch {found.id} --status failed")
-    if found.progress.open:
-        remarks.append(f"The open ones: hms job list --batch {found.id} --status open")
-    if found.lost:
+    if report.refused:
+        remarks.append(f"The refused rows: hms cycle refused {report.id}")
+    if report.differing:
+        rows = "1 row differs" if report.differing == 1 else f"{report.differing:,} rows differ"
+        remarks.append(f"{rows} from the job with the same key: hms cycle duplicates {report.id} --differing")
+    if report.progress.failed:
+        remarks.append(f"The failed ones: hms job list --batch {report.id} --status failed")
+    if report.progress.open:
+        remarks.append(f"The open ones: hms job list --batch {report.id} --status open")
+    if report.lost:
         remarks.append("Jobs that were accepted are gone from the ledger: somebody has deleted rows.")
     return [Text(f"\n{remark}", style="yellow") for remark in remarks]

@@ -34,10 +34,10 @@ class Reference(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read what an incident is called."""
-        found = _REFERENCE.fullmatch(str(value).strip())
-        if found is None:
+        match = _REFERENCE.fullmatch(str(value).strip())
+        if match is None:
             self.fail(f"{value!r} names no incident (write K7, or its number)", param, ctx)
-        return found[1]
+        return match[1]
 
 
 @click.group()
@@ -63,12 +63,14 @@ def list_incidents(
     \b
     Example:  hms incident list
     """
-    wanted = states or (_STATES if everything else ("pending", "open", "acknowledged"))
-    found = list(api_client.ops().incidents(*wanted, queue=queue, limit=limit, zone=str(zones.reader())))
+    statuses = states or (_STATES if everything else ("pending", "open", "acknowledged"))
+    incidents = list(
+        api_client.ops().incidents(*statuses, queue=queue, limit=limit, zone=str(zones.reader()))
+    )
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in incidents])
         return
-    if not found:
+    if not incidents:
         place = f" in {queue}" if queue else ""
         if states:
             show.lines(f"No incident{place} is {' or '.join(states)}.")
@@ -77,8 +79,8 @@ def list_incidents(
         return
     now = api_client.clock()
     headers = ["incident", "state", "what", "since", "over", "acknowledged"]
-    rows = [_row(each, now) for each in found]
-    if not any(each.resolved_at for each in found):
+    rows = [_row(each, now) for each in incidents]
+    if not any(each.resolved_at for each in incidents):
         headers.remove("over")
         rows = [[*row[:4], row[5]] for row in rows]
     show.lines(tables.table(headers, rows, wide=["what"], spare=["acknowledged"]))
@@ -93,11 +95,11 @@ def show_incident(reference: str, as_json: bool) -> None:
     \b
     Example:  hms incident show K7
     """
-    found = api_client.ops().incident(reference, zone=str(zones.reader()))
+    whole = api_client.ops().incident(reference, zone=str(zones.reader()))
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(whole))
         return
-    _show(found, api_client.clock())
+    _show(whole, api_client.clock())
 
 
 @incident.command("jobs")
@@ -116,15 +118,15 @@ def jobs(reference: str, sort: str, as_json: bool) -> None:
     \b
     Example:  hms incident jobs K7 --sort late
     """
-    found = list(api_client.ops().late_jobs(reference, order=sort))
+    late = list(api_client.ops().late_jobs(reference, order=sort))
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in late])
         return
-    if not found:
+    if not late:
         show.lines("No job was late in it.")
         return
     now = api_client.clock()
-    named = any(each.name not in (None, MASK) for each in found)
+    named = any(each.name not in (None, MASK) for each in late)
     rows = [
         (
             each.job,
@@ -134,7 +136,7 @@ def jobs(reference: str, sort: str, as_json: bool) -> None:
             show.about(timedelta(seconds=each.late_seconds)),
             each.status,
         )
-        for each in found
+        for each in late
     ]
     headers = ["job", "key", *(["name"] if named else []), "deadline", "late by", "status"]
     show.lines(tables.table(headers, rows, wide=["key", "name"], spare=["name"]))
@@ -150,11 +152,11 @@ def comment(reference: str, text: str, as_json: bool) -> None:
     \b
     Example:  hms incident comment K7 "the county file came twice"
     """
-    found = api_client.ops().comment(reference, text)
+    changed = api_client.ops().comment(reference, text)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(changed))
     else:
-        show.lines(f"{_name(found)} has your comment in its history.")
+        show.lines(f"{_name(changed)} has your comment in its history.")
 
 
 @incident.command("ack")
@@ -167,15 +169,15 @@ def ack(reference: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms incident ack K7 --reason "two more workers are coming"
     """
-    found = api_client.ops().acknowledge(reference, reason=reason)
+    changed = api_client.ops().acknowledge(reference, reason=reason)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(changed))
         return
     until = ""
-    if found.ack_expires_at:
-        when = show.local(found.ack_expires_at, api_client.clock())
+    if changed.ack_expires_at:
+        when = show.local(changed.ack_expires_at, api_client.clock())
         until = f" Unless it is over by {when}, people are texted again."
-    show.lines(f"{_name(found)} is {found.state}.{until}")
+    show.lines(f"{_name(changed)} is {changed.state}.{until}")
 
 
 @incident.command("resolve")
@@ -188,11 +190,11 @@ def resolve(reference: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms incident resolve K7
     """
-    found = api_client.ops().resolve(reference, reason=reason)
+    changed = api_client.ops().resolve(reference, reason=reason)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(changed))
     else:
-        show.lines(f"{_name(found)} is {found.state}. Those who were texted about it are told.")
+        show.lines(f"{_name(changed)} is {changed.state}. Those who were texted about it are told.")
 
 
 def _row(each: Incident, now: datetime) -> list[str | Text]:
@@ -206,17 +208,18 @@ def _row(each: Incident, now: datetime) -> list[str | Text]:
     ]
 
 
-def _show(found: IncidentWithTimeline, now: datetime) -> None:
+def _show(incident: IncidentWithTimeline, now: datetime) -> None:
     show.lines(
-        show.heading(_name(found)),
-        tables.facts((name, value) for name, value in _facts(found, now) if str(value)),
+        show.heading(_name(incident)),
+        tables.facts((name, value) for name, value in _facts(incident, now) if str(value)),
     )
     happened = [
-        (show.local(line.at, now), line.kind, line.who or "", _detail(line.detail)) for line in found.timeline
+        (show.local(line.at, now), line.kind, line.who or "", _detail(line.detail))
+        for line in incident.timeline
     ]
     if happened:
         show.lines("", tables.table(["at", "what happened", "who", "detail"], happened, wide=["detail"]))
-    if found.actions:
+    if incident.actions:
         acts = [
             (
                 show.local(each.at, now),
@@ -225,12 +228,12 @@ def _show(found: IncidentWithTimeline, now: datetime) -> None:
                 each.reason or "",
                 audit_words.detail(each.detail, lambda when: show.local(when, now)),
             )
-            for each in found.actions
+            for each in incident.actions
         ]
         show.lines(
             "", tables.table(["at", "what people did", "who", "reason", "detail"], acts, wide=["detail"])
         )
-    if found.texts:
+    if incident.texts:
         texts = [
             (
                 show.local(text.created_at, now),
@@ -238,48 +241,51 @@ def _show(found: IncidentWithTimeline, now: datetime) -> None:
                 Text(text.fate, style=_FATES.get(text.fate, "")),
                 text.body,
             )
-            for text in reversed(found.texts)
+            for text in reversed(incident.texts)
         ]
         show.lines("", tables.table(["at", "texted to", "fate", "text"], texts, wide=["text"]))
-    if found.jobs:
-        more = found.late_jobs - min(len(found.jobs), _NAMED)
-        named = " ".join(found.jobs[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-        all_of_them = f" (all: hms incident jobs {found.reference or found.id})" if more > 0 else ""
+    if incident.jobs:
+        more = incident.late_jobs - min(len(incident.jobs), _NAMED)
+        named = " ".join(incident.jobs[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+        all_of_them = f" (all: hms incident jobs {incident.reference or incident.id})" if more > 0 else ""
         show.lines(f"\nLate jobs: {named}{all_of_them}")
 
 
-def _facts(found: IncidentWithTimeline, now: datetime) -> Iterator[tuple[str, str | Text]]:
-    yield "state", Text(found.state, style=_STYLES[found.state])
-    yield "what", found.sentence
-    yield "stage", (found.stage or "") if found.state != "resolved" else ""
-    yield "why", found.advice or ""
-    yield "rule", f"{found.rule}: {found.title}"
-    yield "holds since" if found.state != "resolved" else "held since", show.moment(found.active_at, now)
-    yield "opened", show.moment(found.opened_at, now)
-    yield "acknowledged", _by(found.acknowledged_by, found.acknowledged_at, now)
-    if found.state == "acknowledged" and found.ack_expires_at:
-        yield "texts again", f"{show.moment(found.ack_expires_at, now)}, unless it is over"
-    yield "over", _by(found.resolved_by, found.resolved_at, now)
-    yield "late jobs", f"{found.late_jobs:,}" if found.late_jobs else ""
-    if found.reopened:
-        yield "reopened", "once" if found.reopened == 1 else f"{found.reopened} times"
-    yield "flapping", "yes: no more texts until it is steady" if found.flapping else ""
-    yield "silenced", "yes: it calls when the silence ends" if found.silenced else ""
+def _facts(incident: IncidentWithTimeline, now: datetime) -> Iterator[tuple[str, str | Text]]:
+    yield "state", Text(incident.state, style=_STYLES[incident.state])
+    yield "what", incident.sentence
+    yield "stage", (incident.stage or "") if incident.state != "resolved" else ""
+    yield "why", incident.advice or ""
+    yield "rule", f"{incident.rule}: {incident.title}"
+    yield (
+        "holds since" if incident.state != "resolved" else "held since",
+        show.moment(incident.active_at, now),
+    )
+    yield "opened", show.moment(incident.opened_at, now)
+    yield "acknowledged", _by(incident.acknowledged_by, incident.acknowledged_at, now)
+    if incident.state == "acknowledged" and incident.ack_expires_at:
+        yield "texts again", f"{show.moment(incident.ack_expires_at, now)}, unless it is over"
+    yield "over", _by(incident.resolved_by, incident.resolved_at, now)
+    yield "late jobs", f"{incident.late_jobs:,}" if incident.late_jobs else ""
+    if incident.reopened:
+        yield "reopened", "once" if incident.reopened == 1 else f"{incident.reopened} times"
+    yield "flapping", "yes: no more texts until it is steady" if incident.flapping else ""
+    yield "silenced", "yes: it calls when the silence ends" if incident.silenced else ""
 
 
 def _detail(detail: Mapping[str, Any] | None) -> str:
-    """What a line of the history says beside its kind; the number of the call only from the second on."""
-    told = []
+    """Details of a timeline entry; the number of the call only from the second call on."""
+    details = []
     for name, value in (detail or {}).items():
         if name in ("reason", "text"):
-            told.append(str(value))
+            details.append(str(value))
         elif value is not None and (name, value) != ("call", 1):
-            told.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
-    return ", ".join(told)
+            details.append(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}")
+    return ", ".join(details)
 
 
-def _name(found: Incident) -> str:
-    return f"#{found.reference}" if found.reference else str(found.id)
+def _name(incident: Incident) -> str:
+    return f"#{incident.reference}" if incident.reference else str(incident.id)
 
 
 def _by(who: str | None, when: datetime | None, now: datetime) -> str:

@@ -32,16 +32,16 @@ def list_oncall(as_json: bool) -> None:
     \b
     Example:  hms oncall list
     """
-    found = api_client.ops().oncall()
+    in_force = api_client.ops().oncall()
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(in_force))
         return
-    show.lines(tables.table(["when", "who", "phone"], _rungs(found)), "")
-    show.lines(*_coverage(found))
-    if found.set_at is not None:
-        why = f": {found.reason}" if found.reason else "."
-        show.lines(f"Set by {found.set_by} {show.relative(found.set_at, api_client.clock())}{why}")
-        show.lines(f"Shifts follow the clock of {found.zone}.")
+    show.lines(tables.table(["when", "who", "phone"], _rungs(in_force)), "")
+    show.lines(*_coverage(in_force))
+    if in_force.set_at is not None:
+        why = f": {in_force.reason}" if in_force.reason else "."
+        show.lines(f"Set by {in_force.set_by} {show.relative(in_force.set_at, api_client.clock())}{why}")
+        show.lines(f"Shifts follow the clock of {in_force.zone}.")
     elif _texts_leave():
         warning = "Nobody is texted: nobody has said yet who is on call. Do it with: hms oncall set FILE"
         show.lines(Text(warning, style="bold red"))
@@ -62,23 +62,23 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
     Example:  hms oncall set on-call.toml --reason "Ada is on leave"
     """
     try:
-        found = api_client.ops().set_oncall(_read(file), reason=reason)
+        in_force = api_client.ops().set_oncall(_read(file), reason=reason)
     except Invalid as error:
         faults = [f"{field.removeprefix('document.')}: {why}" for field, why in error.faults] or [str(error)]
         raise WrongCall(listed(f"{_named(file)} cannot be put in force", faults)) from None
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(in_force))
         return
     show.lines(
-        "In force from now on. Now on call:", tables.table(["when", "who", "phone"], _rungs(found)), ""
+        "In force from now on. Now on call:", tables.table(["when", "who", "phone"], _rungs(in_force)), ""
     )
-    show.lines(*_coverage(found))
+    show.lines(*_coverage(in_force))
 
 
-def _rungs(found: OnCall) -> Iterator[tuple[str, str | Text, str]]:
+def _rungs(document: OnCall) -> Iterator[tuple[str, str | Text, str]]:
     """Each step, and who is on it now."""
-    phones = dict(found.document.get("recipients", {}))
-    for rung in found.now:
+    phones = dict(document.document.get("recipients", {}))
+    for rung in document.now:
         when = f"after {rung.after_minutes:g} min" if rung.after_minutes else "at once"
         for name in rung.recipients:
             yield when, name, phones.get(name, "")
@@ -86,22 +86,22 @@ def _rungs(found: OnCall) -> Iterator[tuple[str, str | Text, str]]:
             yield when, Text("nobody: no shift covers this hour", style="yellow"), ""
 
 
-def _coverage(found: OnCall) -> Iterator[Text]:
+def _coverage(document: OnCall) -> Iterator[Text]:
     """The hours of the week in which nobody stands on some step, and why nobody may be reached now."""
-    nobody = [gap for gap in found.gaps if gap.nobody]
+    nobody = [gap for gap in document.gaps if gap.nobody]
     if nobody:
         yield Text(
             "Nobody is on call, and nothing reaches anybody, in these hours of each week:", style="bold red"
         )
         yield from (Text(f"  {_hours(gap)}") for gap in nobody)
-    alone = [gap for gap in found.gaps if not gap.nobody]
+    alone = [gap for gap in document.gaps if not gap.nobody]
     if alone:
         yield Text("A step has nobody in these hours; the next one is texted at once:", style="yellow")
         yield from (Text(f"  {_hours(gap)}: step {', '.join(map(str, gap.steps))}") for gap in alone)
-    if not found.gaps:
+    if not document.gaps:
         yield Text("Every hour of the week is covered.", style="green")
-    if found.doubt is not None:
-        yield Text(f"{found.doubt[0].upper()}{found.doubt[1:]}.", style="bold yellow")
+    if document.doubt is not None:
+        yield Text(f"{document.doubt[0].upper()}{document.doubt[1:]}.", style="bold yellow")
 
 
 def _hours(gap: Gap) -> str:
@@ -119,14 +119,14 @@ def _read(file: IO[bytes]) -> dict[str, Any]:
     """The document in a file. Raises WrongCall."""
     try:
         text = text_decoding.decode(file.read())
-        found = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        parsed = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
         # TOML has times and numbers that JSON does not have.
-        told: dict[str, Any] = json.loads(json.dumps(found, default=_plain, allow_nan=False))
+        plain: dict[str, Any] = json.loads(json.dumps(parsed, default=_plain, allow_nan=False))
     except text_decoding.Undecodable as error:
         raise WrongCall(f"{_named(file)} cannot be read: {error}") from None
     except (ValueError, RecursionError) as error:
         raise WrongCall(f"{_named(file)} is neither TOML nor JSON: {error}") from None
-    return told
+    return plain
 
 
 def _named(file: IO[bytes]) -> str:

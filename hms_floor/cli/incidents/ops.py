@@ -28,10 +28,10 @@ class Phone(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Read a phone as people write it."""
-        found = re.sub(r"[\s().-]", "", str(value))
-        if not _PHONE.fullmatch(found):
+        phone = re.sub(r"[\s().-]", "", str(value))
+        if not _PHONE.fullmatch(phone):
             self.fail(f"{value!r} is not a phone with its country (write +12025550143)", param, ctx)
-        return found
+        return phone
 
 
 class Value(click.ParamType[Any]):
@@ -65,19 +65,19 @@ def status(ctx: click.Context, as_json: bool) -> None:
     \b
     Example:  hms ops status
     """
-    found = api_client.ops().status()
+    health = api_client.ops().status()
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(health))
     else:
-        rows = [(_DUTIES.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in found.beats]
+        rows = [(_DUTIES.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in health.beats]
         show.lines(tables.table(["duty", "state", "last heard", "it says"], rows, wide=["it says"]))
-        for part in found.parts:
+        for part in health.parts:
             if part.light != OK and part.name not in _DUTIES.values():
                 style = "bold red" if part.light == BAD else "bold yellow"
                 show.lines(Text(f"{part.words[0].upper()}{part.words[1:]}.", style=style))
-        if any(beat.stale for beat in found.beats):
+        if any(beat.stale for beat in health.beats):
             show.lines("\nWhile one is silent nobody is called: start it with `hms ops run` (`hms up` does).")
-    ctx.exit(0 if found.ok else ERROR)
+    ctx.exit(0 if health.ok else ERROR)
 
 
 @click.command("test-page")
@@ -107,21 +107,23 @@ def rules(queue: str | None, as_json: bool) -> None:
     """
     if queue is not None:
         api_client.oms().sla(queue)
-    found = [each for each in api_client.ops().thresholds() if queue is None or each.queue in (None, queue)]
+    thresholds = [
+        each for each in api_client.ops().thresholds() if queue is None or each.queue in (None, queue)
+    ]
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in thresholds])
         return
-    named = list(dict.fromkeys(each.rule for each in found))
-    common = [name for name in _parameters(found, named[0]) if _everywhere(found, named, name)]
-    in_force = {(each.rule, each.parameter): each.value for each in found if each.queue in (None, queue)}
+    named = list(dict.fromkeys(each.rule for each in thresholds))
+    common = [name for name in _parameters(thresholds, named[0]) if _everywhere(thresholds, named, name)]
+    in_force = {(each.rule, each.parameter): each.value for each in thresholds if each.queue in (None, queue)}
     rows = []
     for rule in named:
-        own = [name for name in _parameters(found, rule) if name not in common]
+        own = [name for name in _parameters(thresholds, rule) if name not in common]
         compares = ", ".join(f"{name} {in_force[rule, name]:g}" for name in own)
         rows.append((rule, compares, *(f"{in_force[rule, name]:g}" for name in common)))
     spare = [*reversed(common)]
     show.lines(tables.table(["rule", "compares with", *common], rows, right=common, spare=spare))
-    changed = [each for each in found if each.set_by]
+    changed = [each for each in thresholds if each.set_by]
     if changed:
         headers = ["changed", "queue", "value", "default", "set by", "reason"]
         table = tables.table(
@@ -149,13 +151,14 @@ def rule(
     \b
     Example:  hms ops rule stalled minutes 10 --queue farm-grant
     """
-    found = api_client.ops().set_threshold(name, parameter, value, queue=queue, reason=reason)
+    threshold = api_client.ops().set_threshold(name, parameter, value, queue=queue, reason=reason)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(threshold))
         return
-    where = f"in {found.queue}" if found.queue else "in every queue without a value of its own"
-    default = "" if found.value == found.default else f" (default {found.default:g})"
-    show.lines(f"{found.rule}: {found.parameter} is {found.value:g}{default} {where}, from the next look on.")
+    where = f"in {threshold.queue}" if threshold.queue else "in every queue without a value of its own"
+    default = "" if threshold.value == threshold.default else f" (default {threshold.default:g})"
+    setting = f"{threshold.rule}: {threshold.parameter} is {threshold.value:g}{default}"
+    show.lines(f"{setting} {where}, from the next look on.")
 
 
 _DUTIES = {"ops": "watch", "pager": "pager"}
@@ -168,9 +171,9 @@ def _life(beat: Pulse) -> tuple[Text, str]:
 
 
 def _said(beat: Pulse) -> Text:
-    """What a duty says of itself, in words."""
-    told = Text(", ").join(_sentences(beat))
-    return told if told.plain or beat.age_seconds is None else Text("nothing has failed")
+    """Status of a daemon, in words."""
+    sentences = Text(", ").join(_sentences(beat))
+    return sentences if sentences.plain or beat.age_seconds is None else Text("nothing has failed")
 
 
 def _sentences(beat: Pulse) -> Iterator[Text]:
@@ -185,12 +188,12 @@ def _sentences(beat: Pulse) -> Iterator[Text]:
         yield Text(f"texts go out by {detail['sender']}")
 
 
-def _parameters(found: list[Threshold], rule: str) -> list[str]:
-    return list(dict.fromkeys(each.parameter for each in found if each.rule == rule))
+def _parameters(thresholds: list[Threshold], rule: str) -> list[str]:
+    return list(dict.fromkeys(each.parameter for each in thresholds if each.rule == rule))
 
 
-def _everywhere(found: list[Threshold], named: list[str], parameter: str) -> bool:
-    return all(parameter in _parameters(found, rule) for rule in named)
+def _everywhere(thresholds: list[Threshold], named: list[str], parameter: str) -> bool:
+    return all(parameter in _parameters(thresholds, rule) for rule in named)
 
 
 def _change(each: Threshold) -> tuple[str, ...]:

@@ -40,15 +40,15 @@ def silence(
         ends = (begins or now) + length
     except OverflowError:
         raise click.BadParameter("nothing lasts that long", param_hint="--for") from None
-    found = api_client.ops().silence(ends, reason=reason, rule=rule, queue=queue, since=begins)
+    created = api_client.ops().silence(ends, reason=reason, rule=rule, queue=queue, since=begins)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(created))
         return
-    what = f"{found.rule or 'every rule'} in {found.queue or 'every queue'}"
-    start = f" from {show.moment(found.starts_at, now)}" if begins else ""
+    what = f"{created.rule or 'every rule'} in {created.queue or 'every queue'}"
+    start = f" from {show.moment(created.starts_at, now)}" if begins else ""
     show.lines(
-        f"Silence {found.id}: {what}{start} until {show.moment(found.ends_at, now)}.",
-        f"End it before its time with: hms incident unsilence {found.id}",
+        f"Silence {created.id}: {what}{start} until {show.moment(created.ends_at, now)}.",
+        f"End it before its time with: hms incident unsilence {created.id}",
     )
 
 
@@ -60,11 +60,11 @@ def list_silences(as_json: bool) -> None:
     \b
     Example:  hms incident silences
     """
-    found = api_client.ops().silences()
+    silences = api_client.ops().silences()
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in silences])
         return
-    if not found:
+    if not silences:
         show.lines("Nothing is silenced: every new incident calls the person who is on call.")
         return
     now = api_client.clock()
@@ -78,7 +78,7 @@ def list_silences(as_json: bool) -> None:
             each.set_by,
             each.reason,
         )
-        for each in found
+        for each in silences
     ]
     headers = ["silence", "rule", "queue", "from", "until", "set by", "reason"]
     show.lines(tables.table(headers, rows, right=["silence"], wide=["reason"], spare=["set by", "from"]))
@@ -94,8 +94,8 @@ def unsilence(silence: int, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms incident unsilence 3
     """
-    found = api_client.ops().end_silence(silence, reason=reason)
+    ended = api_client.ops().end_silence(silence, reason=reason)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(ended))
     else:
-        show.lines(f"Silence {found.id} has ended.")
+        show.lines(f"Silence {ended.id} has ended.")

@@ -132,7 +132,7 @@ def _settle(configured: Settings, url: str, backup_at: datetime | None) -> Resto
 
 
 def _gaps(configured: Settings, url: str) -> tuple[Gaps, str | None]:
-    """What is not where the ledger has it, and why nothing is known of Redis, if so."""
+    """Differences between ledger and Redis, and the reason if Redis cannot be read."""
     connection = connections.connect(url, "hms db restore-check")
     try:
         if configured.broker_url is None:
@@ -176,11 +176,11 @@ def _database(configured: Settings, *, new: bool = False) -> Iterator[str]:
 
 
 def _restored(done: Restore) -> str:
-    found = done.found
+    counts = done.under_way
     since = f" as of {_when(done.backup_at)}" if done.backup_at else ""
     return (
-        f"The ledger is back{since}. Under way were {found.running} steps and {found.queued} tickets, which"
-        f" run again, and {found.texts + found.pages} texts, which may have gone.\n"
+        f"The ledger is back{since}. Under way were {counts.running} steps and {counts.queued} tickets, which"
+        f" run again, and {counts.texts + counts.pages} texts, which may have gone.\n"
         "What was done after that moment is not in it: start the files of later cycles again.\n"
         "Next: start everything as always (`hms up`, or your services), then `hms db restore-check`."
     )
@@ -197,7 +197,7 @@ def _print(last: Restore | None, now: UnderWay, gaps: Gaps, fault: str | None) -
         show.lines(f"{fault[0].upper()}{fault[1:]}.")
     headers = ("", "in the backup", "now", "what becomes of it")
     rows = [
-        (name, f"{getattr(last.found, field):,}" if last and field else "", f"{count:,}", fate)
+        (name, f"{getattr(last.under_way, field):,}" if last and field else "", f"{count:,}", fate)
         for name, field, count, fate in _rows(now, gaps)
     ]
     show.lines(tables.table(headers, rows, right=headers[1:3], wide=headers[3:]))
@@ -229,7 +229,7 @@ def _document(last: Restore | None, now: UnderWay, gaps: Gaps, fault: str | None
         and {
             "restoredAt": stamp(last.restored_at),
             "backupAt": last.backup_at and stamp(last.backup_at),
-            "found": asdict(last.found),
+            "found": asdict(last.under_way),
         },
         "now": asdict(now),
         "redis": {"fault": fault, "lostTickets": gaps.lost, "strayTickets": gaps.strays},

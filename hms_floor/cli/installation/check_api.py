@@ -57,7 +57,7 @@ def _answers(wire: Wire, *, alone: bool) -> Iterator[Finding]:
 
 
 def _parts(url: str) -> list[dict[str, Any]]:
-    """How the API sees each part: the document of /healthz, whatever its status. Raises Unavailable."""
+    """Parts from the document of /healthz, whatever its status. Raises Unavailable."""
     try:
         answer = httpx.get(
             f"{url}/healthz",
@@ -65,11 +65,11 @@ def _parts(url: str) -> list[dict[str, Any]]:
             trust_env=not endpoint.is_here(url),
             verify=url[:5] != "http:",
         )
-        found: list[dict[str, Any]] = answer.json()["parts"]
+        parts: list[dict[str, Any]] = answer.json()["parts"]
     except httpx.TimeoutException:
         raise Unavailable(f"{url} does not answer: asked for {ANSWER_SECONDS:g} s") from None
     except httpx.HTTPError as error:
         raise Unavailable(f"{url} cannot be reached: {error or type(error).__name__}") from None
     except (ValueError, LookupError, TypeError):
         raise Unavailable(f"what answers at {url} is not the API of this version") from None
-    return found
+    return parts

@@ -47,7 +47,7 @@ def sessions_of(url: str, direct_url: str | None) -> Sequence[Finding]:
 
 
 def fault(error: psycopg2.Error) -> str:
-    """What is wrong with the way to the database, in words that name it."""
+    """The fault of the connection to the database, in words."""
     words = errors.reason(error)
     if error.pgcode in ("26000", "42P05"):
         return (

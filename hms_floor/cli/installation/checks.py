@@ -67,12 +67,12 @@ def _ask(questions: Mapping[str, Question]) -> list[Finding]:
     for thread in threads.values():
         thread.start()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for name, thread in threads.items():
         thread.join(max(0.0, deadline - time.monotonic()))
         silent = Finding(name.split()[0], BAD, f"{name} does not answer: asked for {PATIENCE_SECONDS:g} s")
-        found += answers.get(name, [silent])
-    return found
+        findings += answers.get(name, [silent])
+    return findings
 
 
 def _recipes(configured: Settings) -> tuple[Recipes, list[Finding]]:

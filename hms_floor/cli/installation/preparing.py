@@ -13,7 +13,7 @@ from hms_oms.recipes.recipes import Recipe
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was done to the database; `changed` counts what the packages of the recipes have renewed."""
+    """Result of preparing the database; `changed` counts what the packages of the recipes have updated."""
 
     before: str | None
     revision: str

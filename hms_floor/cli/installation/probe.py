@@ -36,7 +36,7 @@ def _probe(ctx: click.Context, what: str, programs: Sequence[str], *, as_json: b
     lives = [life for each in signs.values() for life in each]
     well = all(signs.values()) and all(life.alive for life in lives)
     if as_json:
-        found = [
+        documents = [
             {
                 "program": each.program,
                 "pid": each.pid,
@@ -46,7 +46,7 @@ def _probe(ctx: click.Context, what: str, programs: Sequence[str], *, as_json: b
             }
             for each in lives
         ]
-        click.echo(json.dumps({"ok": well, "processes": found}))
+        click.echo(json.dumps({"ok": well, "processes": documents}))
     else:
         for each in lives:
             how = "lives" if each.alive else "hangs" if each.exists else "is gone"

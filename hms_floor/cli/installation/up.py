@@ -80,7 +80,7 @@ def _sample_cycle(configured: Settings, known: recipes.Recipes, rows: int, once:
     cycle.write_sample(path, rows, seed, write)
     try:
         with path.open("rb") as stream:
-            found = cycle_run.run(
+            ran = cycle_run.run(
                 act,
                 oms,
                 job_type,
@@ -96,11 +96,11 @@ def _sample_cycle(configured: Settings, known: recipes.Recipes, rows: int, once:
         return None
     if once:
         # Everything stops next: let the last texts be handed over first.
-        found = cycle_run.with_texts_sent(oms, found, TEXT_PATIENCE)
-    show.lines("", *report.report(found, found.progress.now))
+        ran = cycle_run.with_texts_sent(oms, ran, TEXT_PATIENCE)
+    show.lines("", *report.report(ran, ran.progress.now))
     if once:
-        show.print_json(dict(found.report), indent=None)
-        return 0 if cycle_run.all_ended(found) else ERROR
+        show.print_json(dict(ran.report), indent=None)
+        return 0 if cycle_run.all_ended(ran) else ERROR
     _print_hints(configured, known, after_cycle=True)
     return None
 
@@ -150,7 +150,7 @@ def _sample_hints(hms: str, job_types: Iterable[str]) -> Iterator[tuple[str, str
 
 
 def _called() -> str:
-    """How the reader may call `hms`."""
+    """The command by which the reader can call `hms`."""
     if shutil.which("hms"):
         return "hms"
     beside = Path(sys.executable).with_name("hms")

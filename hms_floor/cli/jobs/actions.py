@@ -39,7 +39,7 @@ def _steering(function: Function) -> Function:
 @click.command("cancel")
 @click.option("--now", is_flag=True, help="End steps that are running, too.")
 @_steering
-def cancel(words: tuple[str, ...], wanted: Filter, now: bool, consent: Consent, as_json: bool) -> None:
+def cancel(words: tuple[str, ...], selected: Filter, now: bool, consent: Consent, as_json: bool) -> None:
     """Cancel jobs that have not ended.
 
     A job that runs ends when its step does, or at once with --now. ID may be - for ids on standard input.
@@ -48,21 +48,21 @@ def cancel(words: tuple[str, ...], wanted: Filter, now: bool, consent: Consent, 
     Example:  hms job cancel --queue farm-grant --older-than 2d --reason "the county has withdrawn"
     """
     verb = Verb("cancel", "Cancel", "cancelled", {"now": now})
-    came = steer(verb, words, wanted, consent)
-    tell(verb, came, as_json=as_json, more={"running": came.running})
-    if came.running and not as_json:
-        alone = "It runs" if came.meant == 1 else "1 of them runs"
-        number = alone if len(came.running) == 1 else f"{len(came.running):,} of them run"
+    outcome = steer(verb, words, selected, consent)
+    tell(verb, outcome, as_json=as_json, more={"running": outcome.running})
+    if outcome.running and not as_json:
+        alone = "It runs" if outcome.meant == 1 else "1 of them runs"
+        number = alone if len(outcome.running) == 1 else f"{len(outcome.running):,} of them run"
         if now:
             show.lines(f"{number}: the workers end it within some seconds, and what it reports is refused.")
         else:
             show.lines(f"{number} until the step is over; --now ends the step, too.")
-    end(came)
+    end(outcome)
 
 
 @click.command("retry")
 @_steering
-def retry(words: tuple[str, ...], wanted: Filter, consent: Consent, as_json: bool) -> None:
+def retry(words: tuple[str, ...], selected: Filter, consent: Consent, as_json: bool) -> None:
     """Have failed jobs tried again, from the step that failed.
 
     What the steps before it have given is kept. ID may be - for ids on standard input.
@@ -70,12 +70,12 @@ def retry(words: tuple[str, ...], wanted: Filter, consent: Consent, as_json: boo
     \b
     Example:  hms job retry --queue farm-grant --status failed --reason "the roster is mended"
     """
-    _do(Verb("retry", "Retry", "tried again", {}), words, wanted, consent, as_json)
+    _do(Verb("retry", "Retry", "tried again", {}), words, selected, consent, as_json)
 
 
 @click.command("reinstate")
 @_steering
-def reinstate(words: tuple[str, ...], wanted: Filter, consent: Consent, as_json: bool) -> None:
+def reinstate(words: tuple[str, ...], selected: Filter, consent: Consent, as_json: bool) -> None:
     """Have cancelled jobs done after all, from the step at which they stood.
 
     What the steps before it have given is kept, and so is the deadline: a job that is past it is late. A job
@@ -85,16 +85,16 @@ def reinstate(words: tuple[str, ...], wanted: Filter, consent: Consent, as_json:
     Example:  hms job reinstate --batch 3 --status cancelled --reason "cancelled by mistake"
     """
     verb = Verb("reinstate", "Reinstate", "reinstated", {})
-    came = steer(verb, words, wanted, consent)
-    tell(verb, came, as_json=as_json)
-    if came.warning is not None:
-        click.echo(f"{came.warning[0].upper()}{came.warning[1:]}.", err=True)
-    end(came)
+    outcome = steer(verb, words, selected, consent)
+    tell(verb, outcome, as_json=as_json)
+    if outcome.warning is not None:
+        click.echo(f"{outcome.warning[0].upper()}{outcome.warning[1:]}.", err=True)
+    end(outcome)
 
 
 @click.command("promote")
 @_steering
-def promote(words: tuple[str, ...], wanted: Filter, consent: Consent, as_json: bool) -> None:
+def promote(words: tuple[str, ...], selected: Filter, consent: Consent, as_json: bool) -> None:
     """Put jobs in front of everything that waits in their queue.
 
     The first ID becomes the very next job, by a filter the oldest. ID may be - for ids on standard input.
@@ -102,13 +102,13 @@ def promote(words: tuple[str, ...], wanted: Filter, consent: Consent, as_json: b
     \b
     Example:  hms job promote job-219 job-7 --reason "the governor asks"
     """
-    _do(Verb("promote", "Promote", "promoted", {}), words, wanted, consent, as_json)
+    _do(Verb("promote", "Promote", "promoted", {}), words, selected, consent, as_json)
 
 
 @click.command("move")
 @click.option("--to", "to_queue", required=True, metavar="QUEUE", help="The queue that they go to.")
 @_steering
-def move(words: tuple[str, ...], wanted: Filter, to_queue: str, consent: Consent, as_json: bool) -> None:
+def move(words: tuple[str, ...], selected: Filter, to_queue: str, consent: Consent, as_json: bool) -> None:
     """Move jobs that have not begun their step to another queue.
 
     Their deadline stays, and later steps go where the recipe says. ID may be - for ids on standard input.
@@ -117,7 +117,7 @@ def move(words: tuple[str, ...], wanted: Filter, to_queue: str, consent: Consent
     Example:  hms job move job-219 --to farm-appeal
     """
     verb = Verb("move", "Move", f"moved to {to_queue}", {"queue": to_queue})
-    _do(verb, words, wanted, consent, as_json)
+    _do(verb, words, selected, consent, as_json)
 
 
 @click.command("priority")
@@ -130,7 +130,7 @@ def move(words: tuple[str, ...], wanted: Filter, to_queue: str, consent: Consent
     help=f"From -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}; 0 is what jobs have of themselves.",
 )
 @_steering
-def priority(words: tuple[str, ...], wanted: Filter, number: int, consent: Consent, as_json: bool) -> None:
+def priority(words: tuple[str, ...], selected: Filter, number: int, consent: Consent, as_json: bool) -> None:
     """Set the priority of jobs: the higher goes first, whatever the deadlines.
 
     ID may be - for ids on standard input.
@@ -139,13 +139,13 @@ def priority(words: tuple[str, ...], wanted: Filter, number: int, consent: Conse
     Example:  hms job priority --batch 3 --to 10
     """
     verb = Verb("priority", "Change the priority of", f"set to priority {number}", {"priority": number})
-    _do(verb, words, wanted, consent, as_json)
+    _do(verb, words, selected, consent, as_json)
 
 
 @click.command("delay")
 @click.option("--at", "at", required=True, metavar="TIME", help="14:30, 2026-11-23 08:00, +10m or now.")
 @_steering
-def delay(words: tuple[str, ...], wanted: Filter, at: str, consent: Consent, as_json: bool) -> None:
+def delay(words: tuple[str, ...], selected: Filter, at: str, consent: Consent, as_json: bool) -> None:
     """Start jobs no earlier than a TIME; now takes a delay away.
 
     Their deadline stays. ID may be - for ids on standard input.
@@ -157,13 +157,13 @@ def delay(words: tuple[str, ...], wanted: Filter, at: str, consent: Consent, as_
     until = None if at.strip().lower() == "now" else future(at, now, "--at")
     done = "free to start now" if until is None else f"delayed until {show.moment(until, now)}"
     verb = Verb("delay", "Delay" if until else "Let start", done, {"until": until})
-    _do(verb, words, wanted, consent, as_json)
+    _do(verb, words, selected, consent, as_json)
 
 
-def _do(verb: Verb, words: tuple[str, ...], wanted: Filter, consent: Consent, as_json: bool) -> None:
-    came = steer(verb, words, wanted, consent)
-    tell(verb, came, as_json=as_json)
-    end(came)
+def _do(verb: Verb, words: tuple[str, ...], selected: Filter, consent: Consent, as_json: bool) -> None:
+    outcome = steer(verb, words, selected, consent)
+    tell(verb, outcome, as_json=as_json)
+    end(outcome)
 
 
 ALL = (cancel, reinstate, retry, promote, move, priority, delay)

@@ -26,7 +26,7 @@ Part = Filter | Sequence[str]
 
 @dataclass(frozen=True)
 class Verb:
-    """What is to be done, the words for it, and what the API needs to know besides."""
+    """A change to jobs: its action, its wording, and the API's further arguments."""
 
     action: Action
     word: str
@@ -35,8 +35,8 @@ class Verb:
 
 
 @dataclass
-class Came:
-    """What came of it: how many jobs were meant, which were changed, and in which status the others are."""
+class Result:
+    """Result of a change: jobs matched, jobs changed, and the statuses of the others."""
 
     meant: int = 0
     changed: int = 0
@@ -59,52 +59,52 @@ class Came:
         self.undo += [part.undo] if part.undo else []
 
 
-def steer(verb: Verb, words: Sequence[str], wanted: Filter, consent: Consent) -> Came:
+def steer(verb: Verb, words: Sequence[str], selected: Filter, consent: Consent) -> Result:
     """Do it to the jobs that are named or meant. Raises NotFound before anything is done."""
-    named = selection.ids(words, wanted)
-    parts = [_as_of_now(wanted)] if named is None else _parts(verb, named)
+    named = selection.ids(words, selected)
+    parts = [_as_of_now(selected)] if named is None else _parts(verb, named)
     counts: list[int | None] = [consent.count] * len(parts)
     # Anyone who names jobs one by one has said how many; anyone who lets a program name them has not.
     by_hand = named is not None and selection.STDIN not in words
     if not by_hand or len(named or ()) > CONFIRM_ABOVE:
-        seen, ables = _count(verb, parts, consent.reason)
-        seen.named = named is not None
+        counted, ables = _count(verb, parts, consent.reason)
+        counted.named = named is not None
         if not sum(ables):
-            return seen
+            return counted
         stdin_used = named is not None and not by_hand
         if sum(ables) > CONFIRM_ABOVE:
             consent = confirming.above(verb.word, sum(ables), consent, stdin_used=stdin_used)
             counts = [consent.count] if len(parts) == 1 else [*ables]
         elif not by_hand:
-            _count_first(verb, sum(ables), seen.meant, yes=consent.yes, stdin_used=stdin_used)
-    came = _each(verb, parts, counts, consent.reason)
-    came.named = named is not None
-    return came
+            _count_first(verb, sum(ables), counted.meant, yes=consent.yes, stdin_used=stdin_used)
+    outcome = _each(verb, parts, counts, consent.reason)
+    outcome.named = named is not None
+    return outcome
 
 
-def end(came: Came) -> None:
+def end(outcome: Result) -> None:
     """End with the exit code of what was left, if jobs were named and not all of them changed."""
-    code = exit_codes.of_parts(came.meant - came.changed, came.meant)
-    if came.named and code:
+    code = exit_codes.of_parts(outcome.meant - outcome.changed, outcome.meant)
+    if outcome.named and code:
         raise click.exceptions.Exit(code)
 
 
-def tell(verb: Verb, came: Came, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
+def tell(verb: Verb, outcome: Result, *, as_json: bool, more: dict[str, Any] | None = None) -> None:
     """Tell what came of it."""
     if as_json:
-        document: dict[str, Any] = {"matched": came.meant, "changed": came.changed}
-        document |= {"jobs": came.jobs, "unchanged": dict(came.left)}
-        document["undo"] = [each.id for each in came.undo]
+        document: dict[str, Any] = {"matched": outcome.meant, "changed": outcome.changed}
+        document |= {"jobs": outcome.jobs, "unchanged": dict(outcome.left)}
+        document["undo"] = [each.id for each in outcome.undo]
         show.print_json(document | (more or {}))
-    elif not came.meant:
+    elif not outcome.meant:
         show.lines("No job is like that.")
-    elif came.meant == 1 and came.jobs:
-        show.lines(f"{came.jobs[0]} {verb.done}.")
+    elif outcome.meant == 1 and outcome.jobs:
+        show.lines(f"{outcome.jobs[0]} {verb.done}.")
     else:
-        parts = [f"{came.changed:,} of {came.meant:,} {verb.done}", *_left(verb, came.left)]
+        parts = [f"{outcome.changed:,} of {outcome.meant:,} {verb.done}", *_left(verb, outcome.left)]
         show.lines("; ".join(parts) + ".")
     if not as_json:
-        undoing.hint(*came.undo)
+        undoing.hint(*outcome.undo)
 
 
 def _parts(verb: Verb, named: list[str]) -> list[list[str]]:
@@ -113,32 +113,32 @@ def _parts(verb: Verb, named: list[str]) -> list[list[str]]:
     return parts[::-1] if verb.action == "promote" else parts
 
 
-def _as_of_now(wanted: Filter) -> Filter:
+def _as_of_now(selected: Filter) -> Filter:
     """The filter without jobs that come in while somebody makes up their mind."""
-    return wanted if wanted.created_to else replace(wanted, created_to=api_client.clock())
+    return selected if selected.created_to else replace(selected, created_to=api_client.clock())
 
 
-def _count(verb: Verb, parts: Sequence[Part], reason: str | None) -> tuple[Came, list[int]]:
-    """What would come of it, and how many jobs of each part would be changed."""
-    seen = Came()
+def _count(verb: Verb, parts: Sequence[Part], reason: str | None) -> tuple[Result, list[int]]:
+    """Dry run of a change, with the number of jobs that each part would change."""
+    counted = Result()
     ables = []
     for part in parts:
         done = api_client.act().bulk(verb.action, part, dry_run=True, reason=reason, **verb.options)
-        seen.add(done)
+        counted.add(done)
         ables.append(done.able)
-    return seen, ables
+    return counted, ables
 
 
-def _each(verb: Verb, parts: Sequence[Part], counts: Sequence[int | None], reason: str | None) -> Came:
-    came = Came()
+def _each(verb: Verb, parts: Sequence[Part], counts: Sequence[int | None], reason: str | None) -> Result:
+    outcome = Result()
     try:
         for part, count in zip(parts, counts, strict=True):
-            came.add(api_client.act().bulk(verb.action, part, reason=reason, count=count, **verb.options))
+            outcome.add(api_client.act().bulk(verb.action, part, reason=reason, count=count, **verb.options))
     except KeyboardInterrupt:
         raise Stopped(
-            f"Stopped: {came.changed:,} {verb.done} before that; what the API has begun, it finishes."
+            f"Stopped: {outcome.changed:,} {verb.done} before that; what the API has begun, it finishes."
         ) from None
-    return came
+    return outcome
 
 
 def _count_first(verb: Verb, count: int, meant: int, *, yes: bool, stdin_used: bool) -> None:
@@ -152,14 +152,14 @@ def _count_first(verb: Verb, count: int, meant: int, *, yes: bool, stdin_used: b
 
 
 def _left(verb: Verb, left: Counter[str]) -> list[str]:
-    """Why the others were left alone, one part of a sentence for each reason."""
+    """Reasons why the other jobs were not changed, as parts of a sentence."""
     if verb.action == "retry":
         return [f"{left.total():,} had not failed"] if left else []
     if verb.action == "reinstate":
         replaced = left[Status.CANCELLED]
         others = left.total() - replaced
-        told = [f"{replaced:,} stayed cancelled"] if replaced else []
-        return told + ([f"{others:,} {'was' if others == 1 else 'were'} not cancelled"] if others else [])
+        notes = [f"{replaced:,} stayed cancelled"] if replaced else []
+        return notes + ([f"{others:,} {'was' if others == 1 else 'were'} not cancelled"] if others else [])
     ended = sum(number for status, number in left.items() if status in TERMINAL)
     others = left.total() - ended
     running = f"{others:,} {'was' if others == 1 else 'were'} running already"

@@ -35,7 +35,7 @@ def _heading(job: JobWithTimeline) -> Text:
 def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
     place = f"{job.step} ({job.steps.index(job.step) + 1} of {len(job.steps)}: {' -> '.join(job.steps)})"
     tries = f"{job.attempt}" + (f", {job.failures} failed in this step" if job.failures else "")
-    found: list[tuple[str, str | Text | None]] = [
+    rows: list[tuple[str, str | Text | None]] = [
         ("deadline", show.deadline(job.sla_expires, job.finished_at, job.status, now)),
         ("SLA", show.minutes(job.sla_minutes)),
         ("queue", job.queue),
@@ -53,7 +53,7 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("finished", show.moment(job.finished_at, now)),
         ("took", show.span(job.finished_at - job.created_at) if job.finished_at else None),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in rows if value]
 
 
 def _timeline(job: JobWithTimeline, now: datetime) -> RenderableType:

@@ -106,11 +106,11 @@ def get(number: int, as_json: bool) -> None:
     \b
     Example:  hms job get job-219
     """
-    found = api_client.oms().job(job_name(number))
+    shown = api_client.oms().job(job_name(number))
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(shown))
     else:
-        show.lines(*detail.sheet(found, api_client.clock()))
+        show.lines(*detail.sheet(shown, api_client.clock()))
 
 
 @job.command("explain")
@@ -122,11 +122,11 @@ def explain(number: int, as_json: bool) -> None:
     \b
     Example:  hms job explain job-219
     """
-    found = api_client.oms().explain(job_name(number), zone=str(zones.reader()))
+    explained = api_client.oms().explain(job_name(number), zone=str(zones.reader()))
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(explained))
     else:
-        first, *others = found.because
+        first, *others = explained.because
         show.lines(show.heading(first), *others)
 
 
@@ -136,7 +136,7 @@ def explain(number: int, as_json: bool) -> None:
 @click.option("ids_only", "--ids", is_flag=True, help="Print nothing but the ids, one a line.")
 @show.json_option
 def list_jobs(
-    wanted: Filter,
+    selected: Filter,
     limit: int,
     ids_only: bool,
     as_json: bool,
@@ -146,22 +146,22 @@ def list_jobs(
     \b
     Example:  hms job list --status failed --older-than 10m
     """
-    found = list(api_client.oms().jobs(wanted, limit=limit or None))
-    total = api_client.oms().count(wanted) if len(found) == limit else len(found)
+    jobs = list(api_client.oms().jobs(selected, limit=limit or None))
+    total = api_client.oms().count(selected) if len(jobs) == limit else len(jobs)
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in jobs])
     elif ids_only:
-        for each in found:
+        for each in jobs:
             click.echo(each.id)
-    elif found:
-        _print_table(found, api_client.clock())
+    elif jobs:
+        _print_table(jobs, api_client.clock())
     else:
         show.lines("No job is like that.")
-    if len(found) < total:
-        click.echo(f"These are {len(found):,} of {total:,} jobs: --limit 0 shows all.", err=True)
+    if len(jobs) < total:
+        click.echo(f"These are {len(jobs):,} of {total:,} jobs: --limit 0 shows all.", err=True)
 
 
-def _print_table(found: list[Job], now: datetime) -> None:
+def _print_table(jobs: list[Job], now: datetime) -> None:
     headers = ["id", "type", "queue", "status", "step", "attempt", "deadline", "accepted", "outcome"]
     rows = [
         (
@@ -175,7 +175,7 @@ def _print_table(found: list[Job], now: datetime) -> None:
             show.relative(each.created_at, now),
             each.outcome or (str(each.error.get("type", "")) if each.error else ""),
         )
-        for each in found
+        for each in jobs
     ]
     spare = ["type", "queue", "attempt", "step", "accepted"]
     show.lines(tables.table(headers, rows, right=["attempt"], wide=["outcome"], spare=spare))

@@ -76,8 +76,8 @@ def _from_words(job_type: JobType, words: Sequence[str], faults: Faults) -> dict
 def _kinds(job_type: JobType, field: str) -> set[str]:
     """The JSON types that the schema gives a field; empty where it gives none."""
     schema = job_type.payload.get("properties", {}).get(field)
-    found = schema.get("type", ()) if isinstance(schema, Mapping) else ()
-    return {found} if isinstance(found, str) else set(found)
+    kinds = schema.get("type", ()) if isinstance(schema, Mapping) else ()
+    return {kinds} if isinstance(kinds, str) else set(kinds)
 
 
 def _parsed(written: str) -> Any:
@@ -112,10 +112,10 @@ def _unknown(job_type: JobType, payload: Mapping[str, Any]) -> Faults:
     return faults
 
 
-def _against_schema(job_type: JobType, payload: Mapping[str, Any], told: set[str]) -> Faults:
-    """What the schema finds beyond what was told already; of the whole only where all else is well."""
+def _against_schema(job_type: JobType, payload: Mapping[str, Any], reported: set[str]) -> Faults:
+    """Schema faults not reported yet; those of the whole payload only if no field has one."""
     return [
         (field, reason)
         for field, reason in schema.faults(job_type.payload, payload)
-        if field.partition(".")[0] not in told and (field != "payload" or not told)
+        if field.partition(".")[0] not in reported and (field != "payload" or not reported)
     ]

@@ -12,10 +12,10 @@ from hms_oms.documents.jobs import Undo
 
 def hint(*changes: Undo | None) -> None:
     """Say how what was just done can be undone, as the next command."""
-    found = [change for change in changes if change is not None]
-    if found:
-        refs = " ".join(str(change.id) for change in found)
-        seconds = min(change.seconds for change in found)
+    numbers = [change for change in changes if change is not None]
+    if numbers:
+        refs = " ".join(str(change.id) for change in numbers)
+        seconds = min(change.seconds for change in numbers)
         click.echo(f"Undo within {seconds:.0f} s: hms undo {refs}", err=True)
 
 

@@ -36,21 +36,21 @@ def list_queues(as_json: bool) -> None:
     \b
     Example:  hms queue list
     """
-    found = api_client.oms().queues()
+    queues = api_client.oms().queues()
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in queues])
         return
-    if not found:
+    if not queues:
         show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
         return
     now = api_client.clock()
     numbers = [*WORDS.values(), "done/min now", "mean of 5 min"]
     numbers += ["late", "oldest", "SLA", "next due"]
     numbers += ["workers", "slots"]
-    rows = [_row(each, now) for each in found]
+    rows = [_row(each, now) for each in queues]
     spare = ["slots", "delayed", "queued", "mean of 5 min", "next due", "oldest", "done/min now"]
     table = tables.table(["queue", "status", *numbers], rows, right=numbers, spare=spare)
-    show.lines(table, *_remarks(found, now))
+    show.lines(table, *_remarks(queues, now))
 
 
 @queue.command("peek")
@@ -63,11 +63,11 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
     \b
     Example:  hms queue peek farm-grant --limit 5
     """
-    found = api_client.oms().peek(queue_name, limit)
+    jobs = api_client.oms().peek(queue_name, limit)
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in jobs])
         return
-    if not found:
+    if not jobs:
         show.lines(f"Nothing waits in {queue_name}.")
         return
     now = api_client.clock()
@@ -78,7 +78,7 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
             show.status(each.status),
             show.deadline(each.sla_expires, None, each.status, now),
         )
-        for each in found
+        for each in jobs
     ]
     show.lines(tables.table(["position", "id", "status", "slaExpires"], rows, right=["position"]))
 
@@ -183,10 +183,10 @@ def _row(each: Queue, now: datetime) -> list[str | Text]:
     ]
 
 
-def _remarks(found: list[Queue], now: datetime) -> list[Text]:
-    """What a reader of the table must not overlook, one sentence a queue."""
+def _remarks(queues: list[Queue], now: datetime) -> list[Text]:
+    """Warnings about queues, one sentence each."""
     remarks = []
-    for each in found:
+    for each in queues:
         if each.cause:
             remarks.append(f"{each.name}: {show.cause(each.cause)}")
         elif each.slots_lost:

@@ -137,7 +137,7 @@ class Screen:
             yield "paused", Text(paused, style="bold yellow")
         states = {"backlog": "ready", "delayed": "delayed", "window": "queued"}
         lengths = (f"{_number(values, 'queue.length', state)} {name}" for state, name in states.items())
-        yield "waiting", ", ".join(lengths)
+        yield "not started", ", ".join(lengths)
         yield "running", _number(values, "queue.length", "running")
         waits = {"mean": "queue.waitTime", "p95": "queue.waitTime.p95", "oldest": "queue.oldestAge"}
         known = {what: name for what, name in waits.items() if _value(values, name) is not None}
@@ -186,8 +186,8 @@ def _at(values: Values) -> datetime | None:
 
 
 def _length(values: Values) -> float | None:
-    found = [metric.value for (name, _), metric in values.items() if name == "queue.length"]
-    known = [value for value in found if value is not None]
+    lengths = [metric.value for (name, _), metric in values.items() if name == "queue.length"]
+    known = [value for value in lengths if value is not None]
     return sum(known) if known else None
 
 

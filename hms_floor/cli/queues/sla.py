@@ -38,19 +38,19 @@ def set_minutes(queue: str, minutes: float, reason: str | None, dry_run: bool, a
     \b
     Example:  hms sla set farm-grant 45 --reason "county fair next week"
     """
-    found = api_client.act().set_sla(queue, minutes, reason=reason, dry_run=dry_run)
-    before = show.minutes(found.before)
+    answer = api_client.act().set_sla(queue, minutes, reason=reason, dry_run=dry_run)
+    before = show.minutes(answer.before)
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(answer))
     elif dry_run:
-        ahead = sla_preview_words.told(document(found.forecast) if found.forecast else None)
+        ahead = sla_preview_words.told(document(answer.forecast) if answer.forecast else None)
         show.lines(f"{queue}: {before} -> {show.minutes(minutes)}, not set. {ahead}")
     else:
         show.lines(
             f"{queue}: {before} -> {show.minutes(minutes)} for every job from now on."
             " Jobs accepted before keep their deadline."
         )
-        undo.hint(found.undo)
+        undo.hint(answer.undo)
 
 
 @sla.command("list")
@@ -76,11 +76,11 @@ def show_history(queue: str, as_json: bool) -> None:
     _print(api_client.oms().sla(queue), as_json)
 
 
-def _print(found: Sequence[Sla], as_json: bool) -> None:
+def _print(slas: Sequence[Sla], as_json: bool) -> None:
     if as_json:
-        show.print_json([document(entry) for entry in found])
+        show.print_json([document(entry) for entry in slas])
         return
-    if not found:
+    if not slas:
         show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
         return
     now = api_client.clock()
@@ -92,7 +92,7 @@ def _print(found: Sequence[Sla], as_json: bool) -> None:
             entry.set_by,
             entry.reason or "",
         )
-        for entry in found
+        for entry in slas
     ]
     headers = ["queue", "SLA", "in force since", "set by", "reason"]
     show.lines(tables.table(headers, rows, right=["SLA"], wide=["reason"]))

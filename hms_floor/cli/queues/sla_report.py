@@ -38,18 +38,18 @@ def report(week: bool, since: datetime | None, until: datetime | None, as_json: 
     if week and until:
         raise click.UsageError("--week is a whole week: name one of its days with --from, and no --to.")
     try:
-        found = api_client.ops().sla_report(since and since.date(), until and until.date(), week=week)
+        summary = api_client.ops().sla_report(since and since.date(), until and until.date(), week=week)
     except Conflict as error:
         raise WrongCall(str(error)) from None
     if as_json:
-        show.print_json(document(found))
+        show.print_json(document(summary))
         return
-    _show(found, api_client.clock())
+    _show(summary, api_client.clock())
 
 
 @dataclass(frozen=True, slots=True)
 class _Risk:
-    """How many open jobs of a queue are late, and how many will be; None where that cannot be told."""
+    """Open jobs of a queue that are late, and that will be; None if unknown."""
 
     queue: str
     late: int | None
@@ -72,15 +72,15 @@ def at_risk(ctx: click.Context, as_json: bool) -> None:
     """
     now = api_client.clock()
     newest = [metric for metric in api_client.ops().metrics() if not metric.stale(now)]
-    found = [_risk(name, newest) for name in sorted({metric.queue for metric in newest if metric.queue})]
-    shaken = [risk for risk in found if risk.shaken]
+    risks = [_risk(name, newest) for name in sorted({metric.queue for metric in newest if metric.queue})]
+    shaken = [risk for risk in risks if risk.shaken]
     if as_json:
-        show.print_json([{"queue": risk.queue, "late": risk.late, "atRisk": risk.will_be} for risk in found])
-    elif not found:
+        show.print_json([{"queue": risk.queue, "late": risk.late, "atRisk": risk.will_be} for risk in risks])
+    elif not risks:
         show.lines("Cannot tell: nobody measures. `hms ops status` shows whether the watch is alive.")
     else:
-        _show_risks(found, shaken)
-    ctx.exit(AT_RISK if shaken else 0 if found else ERROR)
+        _show_risks(risks, shaken)
+    ctx.exit(AT_RISK if shaken else 0 if risks else ERROR)
 
 
 def _risk(queue: str, newest: Iterable[Metric]) -> _Risk:
@@ -93,13 +93,13 @@ def _risk(queue: str, newest: Iterable[Metric]) -> _Risk:
     return _Risk(queue, None if late is None else int(late), None if will_be is None else int(will_be))
 
 
-def _show_risks(found: list[_Risk], shaken: list[_Risk]) -> None:
+def _show_risks(risks: list[_Risk], shaken: list[_Risk]) -> None:
     if shaken:
         rows = [
             (risk.queue, _count(risk.late, "bold red"), _count(risk.will_be, "yellow")) for risk in shaken
         ]
         show.lines(tables.table(["queue", "late", "will be late"], rows, right=["late", "will be late"]))
-    unknown = [risk.queue for risk in found if not risk.shaken and None in (risk.late, risk.will_be)]
+    unknown = [risk.queue for risk in risks if not risk.shaken and None in (risk.late, risk.will_be)]
     if unknown:
         show.lines(f"Too little has been seen of {', '.join(unknown)} to tell what will be late there.")
     elif not shaken:
@@ -110,25 +110,27 @@ def _count(number: int | None, style: str) -> Text:
     return Text("no data", style="dim") if number is None else show.count(number, style)
 
 
-def _show(found: SlaReport, now: datetime) -> None:
-    zone = ZoneInfo(found.zone)
-    since, until = (f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}" for moment in (found.since, found.until))
-    show.lines(show.heading(f"Promises from {since} until {until} ({found.zone})"), "")
-    if not found.queues:
+def _show(summary: SlaReport, now: datetime) -> None:
+    zone = ZoneInfo(summary.zone)
+    since, until = (
+        f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}" for moment in (summary.since, summary.until)
+    )
+    show.lines(show.heading(f"Promises from {since} until {until} ({summary.zone})"), "")
+    if not summary.queues:
         show.lines("No job was due in this time.")
         return
     headers = ["queue", "on time", "of ended", "of due", "late", "failed", "open late", "late by p50", "p95"]
-    rows = [_row(name, tally) for name, tally in found.queues.items()]
+    rows = [_row(name, tally) for name, tally in summary.queues.items()]
     if len(rows) > 1:
-        rows.append(_row("all queues", found.whole))
+        rows.append(_row("all queues", summary.whole))
     show.lines(tables.table(headers, rows, right=headers[1:], spare=["p95", "late by p50"]))
     days = [
-        (f"{day:%a %Y-%m-%d}", *_row("", tally)[1:7]) for day, tally in found.days.items() if _judged(tally)
+        (f"{day:%a %Y-%m-%d}", *_row("", tally)[1:7]) for day, tally in summary.days.items() if _judged(tally)
     ]
     if len(days) > 1:
         show.lines("", tables.table(["day", *headers[1:7]], days, right=headers[1:7]))
-    if found.worst:
-        worst = [_miss(miss, now) for miss in found.worst[:_WORST]]
+    if summary.worst:
+        worst = [_miss(miss, now) for miss in summary.worst[:_WORST]]
         columns = ["worst misses", "queue", "status", "deadline", "late by", "cause"]
         show.lines("", tables.table(columns, worst, right=["late by"], spare=["queue", "status"]))
 

@@ -53,17 +53,17 @@ def list_workers(as_json: bool) -> None:
     \b
     Example:  hms worker list
     """
-    found = api_client.oms().workers()
+    workers = api_client.oms().workers()
     if as_json:
-        show.print_json([document(each) for each in found])
+        show.print_json([document(each) for each in workers])
         return
-    if not found:
+    if not workers:
         show.lines("No worker is live: start some with `hms up`, or one with `hms worker run`")
         return
     headers = ["name", "host", "pid", "pool", "slots", "held", "queues", "CPU", "memory", "beat"]
     numbers = ["pid", "slots", "held", "CPU", "memory", "beat"]
     spare = ["host", "pid", "pool", "beat", "CPU"]
-    rows = [_row(each) for each in found]
+    rows = [_row(each) for each in workers]
     show.lines(tables.table(headers, rows, right=numbers, wide=["queues"], spare=spare))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def act() -> ActClient:
-    """What starts and steers. Raises ConfigError where no API is known, NoBadge where there is no badge."""
+    """The client for ACT. Raises ConfigError if no API is known, NoBadge if there is no badge."""
     from hms_act.client import ActClient
 
     return ActClient()
@@ -22,7 +22,7 @@ def act() -> ActClient:
 
 @functools.cache
 def oms() -> OmsClient:
-    """What reads. Raises ConfigError where no API is known, NoBadge where there is no badge."""
+    """The client for OMS. Raises ConfigError if no API is known, NoBadge if there is no badge."""
     from hms_oms.client import OmsClient
 
     return OmsClient()
@@ -30,12 +30,12 @@ def oms() -> OmsClient:
 
 @functools.cache
 def ops() -> OpsClient:
-    """What watches and calls. Raises ConfigError where no API is known, NoBadge where there is no badge."""
+    """The client for OPS. Raises ConfigError if no API is known, NoBadge if there is no badge."""
     from hms_ops.client import OpsClient
 
     return OpsClient()
 
 
 def clock() -> datetime:
-    """What time the ledger has: deadlines are judged by its clock."""
+    """Current time by the ledger's clock, by which deadlines are judged."""
     return oms().me().now

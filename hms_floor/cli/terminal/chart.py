@@ -23,7 +23,7 @@ class Chart:
         self._second = 0
 
     def add(self, at: datetime, value: float) -> None:
-        """What the number is `at` a moment; moments follow one another."""
+        """Add the value `at` a moment; moments come in order."""
         second = int(at.timestamp())
         gap = second - self._second if self._bars else 0
         if self._bars and gap <= 0:

@@ -12,7 +12,7 @@ from hms_floor.cli.terminal.errors import ERROR, WrongCall
 
 @dataclass(frozen=True)
 class Consent:
-    """What was said on the command line about going on: without asking, why, and for how many jobs."""
+    """Consent given on the command line: --yes, the reason, and the expected number of jobs."""
 
     yes: bool
     reason: str | None

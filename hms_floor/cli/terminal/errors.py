@@ -30,7 +30,7 @@ class Failure(click.ClickException):
 
 
 class WrongCall(Failure):
-    """What was asked for cannot be asked for in this way."""
+    """The command was called in a way that it does not support."""
 
     exit_code = USAGE
 
@@ -42,7 +42,7 @@ class NotAllowed(Failure):
 
 
 class NotFound(Failure):
-    """What was asked for is not there."""
+    """The named thing does not exist."""
 
     exit_code = NOT_FOUND
 
@@ -54,7 +54,7 @@ class AsksFirst(Failure):
 
 
 class Stopped(Failure):
-    """What Ctrl-C has ended, and what it has not."""
+    """Ctrl-C has stopped the command; the message says what goes on."""
 
     exit_code = INTERRUPTED
 
@@ -107,23 +107,25 @@ def listed(heading: str, faults: tuple[str, ...] | list[str]) -> str:
 
 
 def _of_door(error: errors.ApiError) -> Failure:
-    told = str(error)
+    message = str(error)
     if isinstance(error, errors.Refused):
-        return NotAllowed(f"{told}; HMS_BADGE holds the badge to show, `hms badge issue` makes one")
+        return NotAllowed(f"{message}; HMS_BADGE holds the badge to show, `hms badge issue` makes one")
     if isinstance(error, errors.NoBadge):
         # Where none was found, the message says how to come by one.
-        return NotAllowed(f"{told}; {_OTHER_BADGE}" if error.status else told)
+        return NotAllowed(f"{message}; {_OTHER_BADGE}" if error.status else message)
     if isinstance(error, errors.NotFound):
-        hint = next((hint for start, hint in _WHERE.items() if told.startswith(start)), None)
-        return NotFound(f"{told}; {hint}" if hint else told)
+        hint = next((hint for start, hint in _WHERE.items() if message.startswith(start)), None)
+        return NotFound(f"{message}; {hint}" if hint else message)
     if isinstance(error, errors.Invalid):
-        faults = [f"{field}: {reason}" for field, reason in error.faults] or [told]
+        faults = [f"{field}: {reason}" for field, reason in error.faults] or [message]
         return WrongCall(listed("the API does not take this", faults))
     if isinstance(error, errors.Conflict) and error.faults:
-        return Failure(listed(told, [told, *(f"{field} {reason}" for field, reason in error.faults)][1:]))
+        return Failure(
+            listed(message, [message, *(f"{field} {reason}" for field, reason in error.faults)][1:])
+        )
     if isinstance(error, errors.Unavailable):
-        return Failure("\n".join([told, *_ways_out(error)]))
-    return Failure(told)
+        return Failure("\n".join([message, *_ways_out(error)]))
+    return Failure(message)
 
 
 _OTHER_BADGE = "put another one into HMS_BADGE, `hms badge issue` makes it"
@@ -213,11 +215,11 @@ _REASON = re.compile(
 
 
 def reason(error: Exception) -> str:
-    """Why PostgreSQL could not be reached, in its words where they cannot hold a part of a password.
+    """Reason why PostgreSQL could not be reached, in its own words if they cannot contain a password.
 
     A URL that is written wrongly makes the driver quote pieces of it, so only known sentences pass.
     """
-    found = _REASON.search(str(error))
-    if found:
-        return found[0].strip().rstrip(".")
+    match = _REASON.search(str(error))
+    if match:
+        return match[0].strip().rstrip(".")
     return f"{type(error).__name__}; is its URL right, and every special character in it percent-encoded?"

@@ -19,5 +19,5 @@ _OF_REFUSAL = {
 
 
 def of(kind: str, setting: str) -> str:
-    """What to do about a server whose URL is in `setting`; nothing where nobody knows."""
+    """Advice for a server whose URL is in `setting`; '' if there is none."""
     return _OF_REFUSAL.get(kind, "").format(setting=setting)

@@ -42,7 +42,7 @@ _FILTERS = [
 
 
 def filtering(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a verb the options of a filter; it is called with `wanted`."""
+    """Give a verb the options of a filter; it is called with `selected`."""
 
     @functools.wraps(function)
     def call(
@@ -55,20 +55,20 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
         **others: Any,
     ) -> None:
         before = None if older_than is None else api_client.clock() - older_than
-        wanted = Filter(queue=queue, status=statuses, type=job_type, batch=batch, created_to=before)
-        function(*arguments, wanted=wanted, **others)
+        selected = Filter(queue=queue, status=statuses, type=job_type, batch=batch, created_to=before)
+        function(*arguments, selected=selected, **others)
 
     return functools.reduce(lambda made, option: option(made), reversed(_FILTERS), call)
 
 
-def ids(words: Sequence[str], wanted: Filter) -> list[str] | None:
+def ids(words: Sequence[str], selected: Filter) -> list[str] | None:
     """The jobs that are named, in the order given; None where a filter says which. Raises UsageError."""
-    if words and wanted != Filter():
+    if words and selected != Filter():
         raise click.UsageError("Name jobs or give a filter, not both.")
     if words:
         given = words if STDIN not in words else _from_stdin(words)
         return list(dict.fromkeys(map(_name, given)))
-    if wanted == Filter():
+    if selected == Filter():
         raise click.UsageError(
             "Say which jobs: by ID, by - for ids on standard input, or by a filter such as --queue."
         )
@@ -83,7 +83,7 @@ def ask(question: str, *, stdin_used: bool) -> bool:
 
 
 def answer(question: str, *, stdin_used: bool, otherwise: str) -> str:
-    """What a person at a terminal answers. Raises WrongCall, saying `otherwise`, if there is no terminal."""
+    """Ask the person at the terminal. Raises WrongCall, saying `otherwise`, if there is no terminal."""
     with ExitStack() as opened:
         answers = sys.stdin
         if stdin_used:

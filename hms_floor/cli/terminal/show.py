@@ -50,9 +50,9 @@ def out() -> Console:
 
 def width() -> int:
     """The columns of standard output; a terminal that has hardly any breaks the lines itself."""
-    told = os.environ.get("COLUMNS", "")
-    if told.isascii() and told.isdigit():
-        return max(int(told), LEAST) if int(told) else UNBOUNDED
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit():
+        return max(int(columns), LEAST) if int(columns) else UNBOUNDED
     if not sys.stdout.isatty():
         return UNBOUNDED
     try:
@@ -74,9 +74,9 @@ def print_json(document: Any, *, indent: int | None = 2) -> None:
     click.echo(json.dumps(document, ensure_ascii=not unicode(), allow_nan=False, indent=indent))
 
 
-def cause(told: Cause) -> str:
-    """Why jobs of a queue are late or will be, and what would help, by the clock of the reader."""
-    known = causes.read(document(told))
+def cause(reason: Cause) -> str:
+    """Cause of a queue's late jobs and its remedies, with times in the reader's zone."""
+    known = causes.read(document(reason))
     assert known is not None
     return advice.sentence(known, lambda when: format.hour_and_zone(when, zones.reader()))
 
@@ -113,8 +113,8 @@ def plain(value: str | Text) -> Text:
     """A text as it is: no markup, and nothing in it that would steer the terminal."""
     if isinstance(value, Text):
         return value
-    seen = _UNSEEN.sub("\ufffd", value)
-    return Text(seen if unicode() else seen.encode("ascii", "backslashreplace").decode())
+    visible = _UNSEEN.sub("\ufffd", value)
+    return Text(visible if unicode() else visible.encode("ascii", "backslashreplace").decode())
 
 
 def status(word: str) -> Text:

@@ -132,7 +132,7 @@ def _width(cell: Text) -> int:
 
 
 def _least(cells: Iterable[Text]) -> int:
-    """How narrow a column of texts may be: no word with a digit in it is broken, and few others are."""
+    """Least width of a column: no word with a digit is broken, and few others are."""
     words = [piece for cell in cells for word in cell.plain.split() for piece in _pieces(word)]
     whole = max((cell_len(word) for word in words if re.search(r"\d", word)), default=0)
     others = max((cell_len(word) for word in words), default=0)
@@ -169,8 +169,8 @@ def _lists(headers: Sequence[str], cells: Sequence[Row]) -> Group:
 
 
 def _fact(name: str, value: Text) -> Text:
-    told = _uncut(f"{name}: " if name else "", style="dim")
-    return Text.assemble(told, value, no_wrap=True, overflow="ignore")
+    label = _uncut(f"{name}: " if name else "", style="dim")
+    return Text.assemble(label, value, no_wrap=True, overflow="ignore")
 
 
 def _wrapped(note: str) -> list[str]:

@@ -59,12 +59,12 @@ class LeftRows:
             nonlocal cursor
             path = f"/cycles/{self._cycle['batch']}/{what}"
             try:
-                found = await self._visitor.ask.get(path, limit=SHOWN, cursor=cursor, **query)
+                page = await self._visitor.ask.get(path, limit=SHOWN, cursor=cursor, **query)
             except Refused as refused:
                 tell(refused)
                 return
-            rows.extend(found["rows"])
-            cursor = found["next"]
+            rows.extend(page["rows"])
+            cursor = page["next"]
             place.clear()
             with place:
                 table(rows, whole)
@@ -84,7 +84,7 @@ class LeftRows:
         ui.download.content(content, f"cycle-{number}-refused.{kind}", media_type)
 
 
-def refusals(found: Sequence[Document], number: int, *, would_be: bool = False) -> None:
+def refusals(counted: Sequence[Document], number: int, *, would_be: bool = False) -> None:
     """Why rows were refused, each reason with the number of rows and the first lines."""
     if not number:
         return
@@ -93,7 +93,7 @@ def refusals(found: Sequence[Document], number: int, *, would_be: bool = False) 
         ui.label(f"{format.count(number, 'row')} {verb} refused")
     html.table(
         ("Rows", "Field", "Why", "On lines"),
-        [(f"{each['count']:,}", each["field"], each["reason"], _lines(each)) for each in found],
+        [(f"{each['count']:,}", each["field"], each["reason"], _lines(each)) for each in counted],
         numbers=("Rows",),
         wide=("Why",),
         caption="Reasons",
@@ -132,9 +132,9 @@ def _job(job: str | None) -> html.Cell:
     return Link(job, f"/floor/jobs/{job}") if job else "an earlier row"
 
 
-def _differences(found: Document) -> str:
+def _differences(row: Document) -> str:
     parts = []
-    for field, pair in found.items():
+    for field, pair in row.items():
         there = "" if pair["known"] is None else f"{pair['known']} there, "
         parts.append(f"{field}: {there}{pair['sent']} here")
     return "; ".join(parts)

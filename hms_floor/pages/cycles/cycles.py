@@ -52,10 +52,10 @@ async def cycles(request: Request) -> None:
             )
 
     async def refresh() -> None:
-        found = (await visitor.ask.get("/cycles", limit=50))["cycles"]
-        none.set_visibility(not found)
-        table.set_visibility(bool(found))
-        table.show([_listed(cycle) for cycle in found])
+        listed = (await visitor.ask.get("/cycles", limit=50))["cycles"]
+        none.set_visibility(not listed)
+        table.set_visibility(bool(listed))
+        table.show([_listed(cycle) for cycle in listed])
 
     await keep(refresh, LIST_SECONDS)
 
@@ -64,15 +64,15 @@ async def cycles(request: Request) -> None:
 async def cycle(request: Request, number: str) -> None:
     """The page of one cycle: its progress while it runs, its report afterwards."""
     with frame(request, f"Cycle {number}") as visitor:
-        found = await visitor.ask.get(f"/cycles/{number}")
+        answer = await visitor.ask.get(f"/cycles/{number}")
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
                 with ui.element("h1"):
-                    ui.label(f"Cycle {found['batch']}: {found['name']}")
-                link("Its jobs", f"/floor/jobs?batch={found['batch']}")
-            begun = words.moment(found["createdAt"])
-            told = f"{found['type']}, begun {begun} by {found['requestedBy']}"
-            ui.label(told).classes("faint")
+                    ui.label(f"Cycle {answer['batch']}: {answer['name']}")
+                link("Its jobs", f"/floor/jobs?batch={answer['batch']}")
+            begun = words.moment(answer["createdAt"])
+            subtitle = f"{answer['type']}, begun {begun} by {answer['requestedBy']}"
+            ui.label(subtitle).classes("faint")
             ended_words = ui.label("").classes("big")
             bar = ui.linear_progress(0, show_value=False, size="0.9rem").props(
                 'aria-label="Share of the jobs that have ended"'

@@ -52,7 +52,7 @@ class NewCycle:
         await self._forget()
         self._said.set_text(f"Looking at {name} ...")
         try:
-            found = await self._visitor.ask.upload(
+            preview = await self._visitor.ask.upload(
                 "/cycles/preview",
                 event.file.iterate(chunk_size=1 << 16),
                 kind,
@@ -65,10 +65,10 @@ class NewCycle:
             self._said.set_text("")
             tell(refused)
             return
-        self._upload = found["upload"]
+        self._upload = preview["upload"]
         self._said.set_text("")
         with self._body:
-            self._show(found)
+            self._show(preview)
 
     async def _start_over(self) -> None:
         if self._upload is not None:
@@ -84,39 +84,39 @@ class NewCycle:
             with suppress(Refused):
                 await self._visitor.ask.post(f"/cycles/uploads/{upload}/discard")
 
-    def _show(self, found: Mapping[str, Any]) -> None:
+    def _show(self, preview: Mapping[str, Any]) -> None:
         with ui.element("h2"):
-            ui.label(f"What {found['name']} would do")
+            ui.label(f"What {preview['name']} would do")
         with ui.element("dl").classes("facts").props('aria-label="Preview"'):
-            for title, told in facts(found).items():
+            for title, value in facts(preview).items():
                 with ui.element("dt"):
                     ui.label(title)
                 with ui.element("dd"):
-                    ui.label(told)
-        replaceable = found["replaceable"]
+                    ui.label(value)
+        replaceable = preview["replaceable"]
         supersede = ui.checkbox(f"Replace {format.count(replaceable, 'job')} that differ and have not begun")
         supersede.set_visibility(replaceable > 0)
-        most = most_refused(found)
+        most = most_refused(preview)
         agreed = ui.checkbox(f"{most} Start the others all the same.")
         agreed.set_visibility(bool(most))
         with ui.element("div").classes("row"):
-            start = ui.button(_title(found["new"]), icon="play_arrow")
+            start = ui.button(_title(preview["new"]), icon="play_arrow")
             start.on_click(lambda: self._start(supersede=supersede.value))
-            start.set_enabled(found["new"] > 0 and not most)
+            start.set_enabled(preview["new"] > 0 and not most)
             ui.button("Discard", on_click=self._forget).props("flat")
-            if not found["new"]:
+            if not preview["new"]:
                 ui.label("There is nothing new: every row is known or refused.").classes("faint")
 
         def choose() -> None:
-            jobs = found["new"] + (replaceable if supersede.value else 0)
+            jobs = preview["new"] + (replaceable if supersede.value else 0)
             start.set_text(_title(jobs))
             start.set_enabled(jobs > 0 and (agreed.value or not most))
 
         agreed.on_value_change(choose)
         supersede.on_value_change(choose)
-        cycle_rows.refusals(found["refusals"], found["refused"], would_be=True)
-        cycle_rows.refused_table(found["refusedRows"][: cycle_rows.SHOWN], found["refused"])
-        cycle_rows.differing_table(found["differingRows"][: cycle_rows.SHOWN], found["differing"])
+        cycle_rows.refusals(preview["refusals"], preview["refused"], would_be=True)
+        cycle_rows.refused_table(preview["refusedRows"][: cycle_rows.SHOWN], preview["refused"])
+        cycle_rows.differing_table(preview["differingRows"][: cycle_rows.SHOWN], preview["differing"])
 
     async def _start(self, *, supersede: bool) -> None:
         upload, self._upload = self._upload, None
@@ -137,43 +137,45 @@ class NewCycle:
         go(f"/floor/cycles/{begun['batch']}")
 
 
-def most_refused(found: Mapping[str, Any]) -> str:
+def most_refused(preview: Mapping[str, Any]) -> str:
     """A warning that one reason would refuse more than half of the rows; '' if none does."""
-    first = found["refusals"][0] if found["refusals"] and found["refused"] < found["rows"] else None
-    if first is None or 2 * first["count"] <= found["rows"]:
+    first = preview["refusals"][0] if preview["refusals"] and preview["refused"] < preview["rows"] else None
+    if first is None or 2 * first["count"] <= preview["rows"]:
         return ""
-    return f"{first['count']:,} of {found['rows']:,} rows would be refused for one reason: is the file right?"
+    return (
+        f"{first['count']:,} of {preview['rows']:,} rows would be refused for one reason: is the file right?"
+    )
 
 
-def facts(found: Mapping[str, Any]) -> dict[str, str]:
+def facts(preview: Mapping[str, Any]) -> dict[str, str]:
     """What is told of a preview: counts, and of new jobs the deadline and the forecast."""
-    differing = f", {found['differing']:,} of them with other content" if found["differing"] else ""
-    told = {
-        "Rows": f"{found['rows']:,}",
-        "New": f"{found['new']:,}",
-        "Known already": f"{found['duplicates']:,}{differing}",
-        "Refused": f"{found['refused']:,}",
+    differing = f", {preview['differing']:,} of them with other content" if preview["differing"] else ""
+    rows = {
+        "Rows": f"{preview['rows']:,}",
+        "New": f"{preview['new']:,}",
+        "Known already": f"{preview['duplicates']:,}{differing}",
+        "Refused": f"{preview['refused']:,}",
     }
-    if found["new"]:
-        due = format.clock(datetime.fromisoformat(found["due"]))
-        told["Due"] = f"{due}, with the SLA of {format.promise(found['slaMinutes'])}"
-        told |= _forecast(found)
-    return told
+    if preview["new"]:
+        due = format.clock(datetime.fromisoformat(preview["due"]))
+        rows["Due"] = f"{due}, with the SLA of {format.promise(preview['slaMinutes'])}"
+        rows |= _forecast(preview)
+    return rows
 
 
-def _forecast(found: Mapping[str, Any]) -> dict[str, str]:
-    ahead = found["forecast"]
+def _forecast(preview: Mapping[str, Any]) -> dict[str, str]:
+    ahead = preview["forecast"]
     if ahead is None:
         return {"Done by about": "cannot be told yet: no job of this queue was done lately"}
     if ahead["doneAt"] is None:
         return {"Done by about": "never: nobody works on this queue"}
-    told = {
+    rows = {
         "Done by about": format.clock(datetime.fromisoformat(ahead["doneAt"])),
         "On time": f"{format.percent(ahead['onTimeShare'])}, {ahead['late']:,} would be late",
     }
     if ahead["othersLate"]:
-        told["Open jobs"] = f"{ahead['othersLate']:,} more would be late because of these"
-    return told
+        rows["Open jobs"] = f"{ahead['othersLate']:,} more would be late because of these"
+    return rows
 
 
 def _title(new: int) -> str:

@@ -76,8 +76,8 @@ class Why:
                 enough = number if typed is None else whole_number(typed.value)
                 body = {**({field[0]: enough} if field else {}), "reason": reason.value or None}
                 answer = await self._visitor.ask.post(f"/queues/{queue}/{verb}", body)
-                told = f"The limits of {queue} are set." if field else f"{queue} is resumed."
-                undo.offer(self._visitor, told, answer["undo"])
+                message = f"The limits of {queue} are set." if field else f"{queue} is resumed."
+                undo.offer(self._visitor, message, answer["undo"])
 
             dialog.does("Set" if field else "Resume", act)
 
@@ -123,14 +123,14 @@ class LateJobs:
     async def show(self, incident: int) -> None:
         """Show the page of the table that the reader has turned to."""
         self._incident = incident
-        found = await self._visitor.ask.get(
+        page = await self._visitor.ask.get(
             f"/incidents/{incident}/jobs", order=self._order.value, limit=ROWS, cursor=self._skip or None
         )
-        self._table.show([_late(job, named=self._named) for job in found["jobs"]])
-        last = self._skip + len(found["jobs"])
-        put(self._place, f"{self._skip + 1:,} to {last:,} of {found['total']:,}" if last else "No late job.")
+        self._table.show([_late(job, named=self._named) for job in page["jobs"]])
+        last = self._skip + len(page["jobs"])
+        put(self._place, f"{self._skip + 1:,} to {last:,} of {page['total']:,}" if last else "No late job.")
         self._before.set_enabled(self._skip > 0)
-        self._after.set_enabled(found["next"] is not None)
+        self._after.set_enabled(page["next"] is not None)
 
     async def _sort(self) -> None:
         self._skip = 0

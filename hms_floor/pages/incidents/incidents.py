@@ -58,10 +58,10 @@ async def incidents(request: Request) -> None:
     async def refresh() -> None:
         states = ["pending", "open", "acknowledged", "resolved"]
         answer = await visitor.ask.get("/incidents", state=states, limit=50, zone=visitor.zone.key)
-        found = answer["incidents"]
-        none.set_visibility(not found)
-        table.set_visibility(bool(found))
-        table.show([_listed(incident) for incident in found])
+        listed = answer["incidents"]
+        none.set_visibility(not listed)
+        table.set_visibility(bool(listed))
+        table.show([_listed(incident) for incident in listed])
 
     await keep(refresh, LOOK_SECONDS)
 

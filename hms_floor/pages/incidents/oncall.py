@@ -27,7 +27,7 @@ from hms_oms.runtime import text_decoding
 async def oncall(request: Request) -> None:
     """The page of the escalation policy."""
     with frame(request, "On call") as visitor:
-        found = await visitor.ask.get("/oncall")
+        document = await visitor.ask.get("/oncall")
         of_page().add(Source(STILL_SECONDS, still=True))
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
@@ -35,24 +35,26 @@ async def oncall(request: Request) -> None:
                     ui.label("On call now")
                 if visitor.may(Role.MANAGER):
                     _test_button(visitor)
-            if found["now"]:
+            if document["now"]:
                 html.table(
                     ("After", "Who is texted"),
-                    steps(found["now"]),
+                    steps(document["now"]),
                     caption="The escalation policy as it stands now",
                 )
             else:
                 nothing("Nobody is called. Set a document: `hms oncall set FILE`.")
-            _coverage(found)
-            if found["setAt"]:
-                why = f": {found['reason']}" if found["reason"] else ""
-                ui.label(f"Set by {found['setBy']}, {format.minute(found['setAt'])}{why}").classes("faint")
+            _coverage(document)
+            if document["setAt"]:
+                why = f": {document['reason']}" if document["reason"] else ""
+                ui.label(f"Set by {document['setBy']}, {format.minute(document['setAt'])}{why}").classes(
+                    "faint"
+                )
             else:
                 ui.label("This holds until somebody sets a document.").classes("faint")
         with ui.element("section").classes("card"):
             with ui.element("h2"):
                 ui.label("The document")
-            _document(found["document"])
+            _document(document["document"])
             if visitor.may(Role.MANAGER):
                 _upload(visitor)
 
@@ -68,22 +70,22 @@ def steps(now: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-def _coverage(found: dict[str, Any]) -> None:
+def _coverage(document: dict[str, Any]) -> None:
     """Why nobody may be reached now, and the hours of the week in which nobody stands on some step."""
-    if found["doubt"]:
-        doubt = found["doubt"]
+    if document["doubt"]:
+        doubt = document["doubt"]
         ui.label(f"{doubt[0].upper()}{doubt[1:]}.").classes("doubt").props('role="status"')
-    if found["gaps"]:
+    if document["gaps"]:
         rows = [
             (
                 f"{gap['begins']} - {gap['ends']}" if gap["hours"] < 168 else "the whole week",
                 f"{gap['hours']:g} h",
                 "nobody at all" if gap["nobody"] else f"step {', '.join(map(str, gap['steps']))} is skipped",
             )
-            for gap in found["gaps"]
+            for gap in document["gaps"]
         ]
         html.table(("Hours that no shift covers", "Each week", "Who is missing"), rows, caption="Gaps")
-    elif found["setAt"]:
+    elif document["setAt"]:
         ui.label("Every hour of the week is covered.").classes("faint")
 
 

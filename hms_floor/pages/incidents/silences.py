@@ -37,10 +37,10 @@ async def section(visitor: Visitor) -> None:
         )
 
     async def refresh() -> None:
-        found = (await visitor.ask.get("/silences"))["silences"]
-        none.set_visibility(not found)
-        table.set_visibility(bool(found))
-        table.show([_listed(silence) for silence in found])
+        listed = (await visitor.ask.get("/silences"))["silences"]
+        none.set_visibility(not listed)
+        table.set_visibility(bool(listed))
+        table.show([_listed(silence) for silence in listed])
 
     await keep(refresh, LOOK_SECONDS)
 
@@ -79,7 +79,7 @@ def _ask(visitor: Visitor, then: Callable[[], Awaitable[None]]) -> None:
 
 async def thresholds(visitor: Visitor) -> None:
     """Show what the rules compare with."""
-    found = (await visitor.ask.get("/thresholds"))["thresholds"]
+    listed = (await visitor.ask.get("/thresholds"))["thresholds"]
     html.table(
         ("Rule", "Parameter", "Queue", "Value", "Default", "Set by"),
         [
@@ -91,7 +91,7 @@ async def thresholds(visitor: Visitor) -> None:
                 f"{each['default']:g}",
                 each["setBy"] or "",
             )
-            for each in found
+            for each in listed
         ],
         numbers=("Value", "Default"),
         caption="Thresholds in force",

@@ -32,8 +32,8 @@ LOOK_SECONDS = 2.0
 async def job(request: Request, name: str) -> None:
     """The page of one job."""
     with frame(request, name) as visitor:
-        found = await visitor.ask.get(f"/jobs/{name}")
-        shown = _Job(found, visitor)
+        answer = await visitor.ask.get(f"/jobs/{name}")
+        shown = _Job(answer, visitor)
 
     async def refresh() -> None:
         document = await visitor.ask.get(f"/jobs/{name}")

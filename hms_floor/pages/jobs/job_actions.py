@@ -94,8 +94,8 @@ def deed_button(
     deed = DEEDS[name]
 
     async def ask() -> None:
-        wanted = which() if callable(which) else which
-        await _ask(name, visitor, wanted, what, then)
+        selected = which() if callable(which) else which
+        await _ask(name, visitor, selected, what, then)
 
     button = ui.button(deed.title, icon=deed.icon, on_click=ask).props("outline dense")
     return button.props("color=negative") if deed.danger else button
@@ -140,10 +140,10 @@ async def _ask(
             raise
         if then is not None:
             await follow(then)
-        told = f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed."
+        message = f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed."
         if answer["warning"]:
-            told += f" {answer['warning'][0].upper()}{answer['warning'][1:]}."
-        undo.offer(visitor, told, answer["undo"], then)
+            message += f" {answer['warning'][0].upper()}{answer['warning'][1:]}."
+        undo.offer(visitor, message, answer["undo"], then)
 
     with Dialog(f"{deed.title} {what}", deed.effect) as dialog:
         field = dialog.text(deed.wants[1]) if deed.wants else None

@@ -54,14 +54,14 @@ def _drawn(row: Row, start: datetime, seconds: float, mark: str, job: int) -> st
         f' title="{bar.kind} {_took(bar.seconds)}"></b>'
         for bar in row.bars
     )
-    told = ", ".join(f"{bar.kind} {_took(bar.seconds)}" for bar in row.bars)
+    label = ", ".join(f"{bar.kind} {_took(bar.seconds)}" for bar in row.bars)
     again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
     worker = f" on {escape(row.worker)}" if row.worker else ""
     flower = flower_link.path(Ticket(job, row.attempt, row.step)) if row.worker else None
     link = f' <a href="{flower}" target="_blank" rel="noopener">Flower</a>' if flower else ""
     return (
         f'<span class="step">{escape(row.step)}{again}</span><span class="bars">{mark}{bars}</span>'
-        f'<span class="told">{told}{worker}{link}</span>'
+        f'<span class="told">{label}{worker}{link}</span>'
     )
 
 

@@ -39,16 +39,16 @@ _HEADERS = ("Job", "Status", "Deadline", "Type", "Queue", "Step", "Accepted", "O
 @page("/jobs", "GET /jobs")
 async def jobs(request: Request) -> None:
     """The page of all jobs."""
-    wanted = dict(request.query_params)
+    query = dict(request.query_params)
     with frame(request, "Jobs") as visitor:
         with ui.element("section").classes("card"):
             with ui.element("h1"):
                 ui.label("Jobs")
-            _filters(wanted)
+            _filters(query)
         with ui.element("section").classes("card") as section:
-            results = _Results(wanted, visitor)
+            results = _Results(query, visitor)
         try:
-            _require_known(wanted)
+            _require_known(query)
             with section:
                 await keep(results.look_again, LOOK_SECONDS)
         except Refused as refused:
@@ -56,30 +56,30 @@ async def jobs(request: Request) -> None:
             refusal.show(refused, back=refusal.back_from(request), heading="h2")
 
 
-def _require_known(wanted: Mapping[str, str]) -> None:
+def _require_known(query: Mapping[str, str]) -> None:
     """Raise Refused for a filter that no job could fit."""
-    status, batch = wanted.get("status"), wanted.get("batch")
+    status, batch = query.get("status"), query.get("batch")
     if status and status not in STATUSES:
         raise Refused(422, f"There is no status {status!r}. It is one of {', '.join(STATUSES)}.")
     if batch and not (batch.isdecimal() and len(batch) < 19):
         raise Refused(422, f"There is no cycle {batch!r}: cycles are numbered.")
-    if wanted.get("payload") and "=" not in wanted["payload"]:
+    if query.get("payload") and "=" not in query["payload"]:
         raise Refused(422, "A field of the payload is looked for with its value, as in countyFips=19153.")
 
 
-def _filters(wanted: Mapping[str, str]) -> None:
+def _filters(query: Mapping[str, str]) -> None:
     fields: dict[str, Any] = {}
 
     def search() -> None:
-        found = {name: str(field.value).strip() for name, field in fields.items() if field.value}
-        job = re.fullmatch(r"(?:job-)?([0-9]+)", found.get("search", ""))
+        chosen = {name: str(field.value).strip() for name, field in fields.items() if field.value}
+        job = re.fullmatch(r"(?:job-)?([0-9]+)", chosen.get("search", ""))
         if job:
             go(f"/floor/jobs/job-{job[1]}")
             return
-        found.pop("search", None)
-        go(f"/floor/jobs?{urlencode(found)}")
+        chosen.pop("search", None)
+        go(f"/floor/jobs?{urlencode(chosen)}")
 
-    status = wanted.get("status")
+    status = query.get("status")
     with ui.element("div").classes("row"):
         fields["search"] = ui.input("Job number (/)").classes("search")
         fields["status"] = ui.select(
@@ -95,7 +95,7 @@ def _filters(wanted: Mapping[str, str]) -> None:
             ("batch", "Cycle"),
             ("payload", "Field=value"),
         ):
-            fields[name] = ui.input(label, value=wanted.get(name, "")).classes("field")
+            fields[name] = ui.input(label, value=query.get(name, "")).classes("field")
         for field in fields.values():
             field.props("outlined dense").on("keydown.enter", search)
         ui.button("Search", icon="search", on_click=search).props("outline")
@@ -104,8 +104,8 @@ def _filters(wanted: Mapping[str, str]) -> None:
 class _Results:
     """The jobs that fit, newest first; looked at again and again, but left alone while somebody chooses."""
 
-    def __init__(self, wanted: Mapping[str, str], visitor: Visitor) -> None:
-        self._wanted, self._visitor = wanted, visitor
+    def __init__(self, query: Mapping[str, str], visitor: Visitor) -> None:
+        self._wanted, self._visitor = query, visitor
         self._number = 0
         with ui.element("div").classes("spread"):
             self._total = ui.label("").classes("number")
@@ -113,12 +113,12 @@ class _Results:
                 ui.label("All of them:").classes("faint")
                 for name in ("retry", "reinstate", "cancel"):
                     if visitor.may(*DEEDS[name].roles):
-                        deed_button(name, visitor, {"filter": _filter(wanted)}, "matching jobs", self.refresh)
+                        deed_button(name, visitor, {"filter": _filter(query)}, "matching jobs", self.refresh)
         self._none = ui.label("No matching jobs.").classes("nothing")
         self._table = JobTable(_HEADERS, visitor, tuple(DEEDS), self.refresh, caption="Jobs, newest first")
         with ui.element("div").classes("row"):
-            if wanted.get("cursor"):
-                first = {name: value for name, value in wanted.items() if name != "cursor"}
+            if query.get("cursor"):
+                first = {name: value for name, value in query.items() if name != "cursor"}
                 link("Newest", f"/floor/jobs?{urlencode(first)}")
             self._older = link("Older", "")
 
@@ -143,17 +143,17 @@ class _Results:
         self._older.lead(f"/floor/jobs?{following}")
 
 
-def _filter(wanted: Mapping[str, str]) -> dict[str, Any]:
+def _filter(query: Mapping[str, str]) -> dict[str, Any]:
     """The filter of the address, as a bulk request has it."""
-    found: dict[str, Any] = {name: wanted[name] for name in ("queue", "type") if wanted.get(name)}
-    if wanted.get("batch", "").isdigit():
-        found["batch"] = int(wanted["batch"])
-    if wanted.get("status"):
-        found["status"] = [wanted["status"]]
-    if "=" in wanted.get("payload", ""):
-        name, _, value = wanted["payload"].partition("=")
-        found["payload"] = {name: value}
-    return found
+    chosen: dict[str, Any] = {name: query[name] for name in ("queue", "type") if query.get(name)}
+    if query.get("batch", "").isdigit():
+        chosen["batch"] = int(query["batch"])
+    if query.get("status"):
+        chosen["status"] = [query["status"]]
+    if "=" in query.get("payload", ""):
+        name, _, value = query["payload"].partition("=")
+        chosen["payload"] = {name: value}
+    return chosen
 
 
 def _row(job: Mapping[str, Any]) -> list[Cell]:

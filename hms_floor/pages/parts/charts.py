@@ -144,11 +144,11 @@ def bars(
     }
 
 
-def show(options: dict[str, Any], told: str, *, tall: bool = False) -> ui.echart:
-    """A chart on the page; `told` says what it shows to those who do not see it."""
+def show(options: dict[str, Any], label: str, *, tall: bool = False) -> ui.echart:
+    """A chart on the page; `label` says what it shows to those who do not see it."""
     chart = ui.echart(options).classes("chart tall" if tall else "chart")
     chart.props["role"] = "img"
-    chart.props["aria-label"] = told
+    chart.props["aria-label"] = label
     return chart
 
 

@@ -14,16 +14,16 @@ from hms_oms.runtime.format import count as count
 from hms_oms.runtime.format import percent as percent
 
 
-def put(label: TextElement, told: str) -> None:
+def put(label: TextElement, text: str) -> None:
     """Set a label's text where it is another one: what has not changed is not sent."""
-    if label.text != told:
-        label.set_text(told)
+    if label.text != text:
+        label.set_text(text)
 
 
 def zone() -> ZoneInfo:
     """The time zone of this page: the office's, or the one that its reader has chosen."""
-    found: ZoneInfo = ui.context.client.request.scope["state"]["visitor"].zone
-    return found
+    reader: ZoneInfo = ui.context.client.request.scope["state"]["visitor"].zone
+    return reader
 
 
 def moment(when: datetime | str | None) -> str | None:

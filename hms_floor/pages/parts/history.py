@@ -74,30 +74,30 @@ def points(
 
     The most open jobs of a step are those of any moment, so that a burst between two samples is seen.
     """
-    found: dict[float, dict[str, Any]] = {}
+    points_by_time: dict[float, dict[str, Any]] = {}
     past = history.history(connection, "queue.length", queue, since, until, step_seconds, _STATES)
     for sample in past:
         if sample.subject in ("backlog", "running"):
-            found.setdefault(sample.at.timestamp(), {})[sample.subject] = sample.value
+            points_by_time.setdefault(sample.at.timestamp(), {})[sample.subject] = sample.value
     sums = history.history(
         connection, "queue.length", queue, since, until, step_seconds, _STATES, together=True
     )
     for sample in sums:
-        values = found.setdefault(sample.at.timestamp(), {})
+        values = points_by_time.setdefault(sample.at.timestamp(), {})
         values |= {"open": sample.value, "open_least": sample.least, "open_most": sample.most}
     for moment in moments.history(connection, queue, since, until, step_seconds):
-        values = found.get(moment.at.timestamp() // step_seconds * step_seconds, {})
+        values = points_by_time.get(moment.at.timestamp() // step_seconds * step_seconds, {})
         if "open_most" in values:
             values["open_most"] = max(values["open_most"], moment.open)
     for name, field in _FIELDS.items():
         for sample in history.history(connection, name, queue, since, until, step_seconds, ("",)):
-            values = found.setdefault(sample.at.timestamp(), {})
+            values = points_by_time.setdefault(sample.at.timestamp(), {})
             values[field] = sample.value
             if field == "wait":
                 values["wait_most"] = sample.most
             if field == "rate":
                 values |= {"rate_least": sample.least, "rate_most": sample.most}
-    return [Point(at, **values) for at, values in sorted(found.items())]
+    return [Point(at, **values) for at, values in sorted(points_by_time.items())]
 
 
 def line(

@@ -100,13 +100,13 @@ def table(
 
 
 def _rows(rows: Sequence[Sequence[Cell]], key: int, root: str) -> list[dict[str, Any]]:
-    seen: Counter[str] = Counter()
+    keys: Counter[str] = Counter()
     shown = []
     for row in rows:
         known_by = row[key]
         name = known_by if isinstance(known_by, str) else known_by.words
-        seen[name] += 1
-        unique = name if seen[name] == 1 else f"{name} {seen[name]}"
+        keys[name] += 1
+        unique = name if keys[name] == 1 else f"{name} {keys[name]}"
         shown.append({"key": unique, "cells": [_cell(cell, root) for cell in row]})
     return shown
 

@@ -69,22 +69,22 @@ class Facts:
             has_value = value not in (None, "")
             if name not in self._pairs:
                 self._add(name, value)
-            pair, told = self._pairs[name]
+            pair, shown = self._pairs[name]
             pair.set_visibility(has_value)
-            if isinstance(value, Link) and isinstance(told, Anchor):
-                put(told, value.words)
-                told.lead(value.target)
+            if isinstance(value, Link) and isinstance(shown, Anchor):
+                put(shown, value.words)
+                shown.lead(value.target)
             elif has_value:
-                put(told, str(value))
-            told.classes(add="late") if name == late else told.classes(remove="late")
+                put(shown, str(value))
+            shown.classes(add="late") if name == late else shown.classes(remove="late")
 
     def _add(self, name: str, value: object) -> None:
         with self._list, ui.element("div") as pair:
             with ui.element("dt"):
                 ui.label(name)
             with ui.element("dd"):
-                told = link("", value.target) if isinstance(value, Link) else ui.label("")
-        self._pairs[name] = (pair, told)
+                shown = link("", value.target) if isinstance(value, Link) else ui.label("")
+        self._pairs[name] = (pair, shown)
 
 
 class Light:

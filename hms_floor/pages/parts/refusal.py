@@ -45,8 +45,8 @@ def not_for(visitor: Visitor, roles: Roles) -> Refused:
     """Why a page stays closed to this visitor."""
     theirs = " and ".join(sorted(visitor.badge.roles)) or "none"
     if visitor.badge.roles == {Role.AGENT}:
-        told = "Your badge is that of an agent: it reserves jobs over the API, and no page is open to it."
-        return Refused(403, f"{told} Sign out, and in again with another badge.")
+        reason = "Your badge is that of an agent: it reserves jobs over the API, and no page is open to it."
+        return Refused(403, f"{reason} Sign out, and in again with another badge.")
     needed = sorted(roles)
     which = needed[0] if len(needed) == 1 else f"{', '.join(needed[:-1])} or {needed[-1]}"
     return Refused(
@@ -56,8 +56,8 @@ def not_for(visitor: Visitor, roles: Roles) -> Refused:
 
 def sentence(refused: Refused) -> str:
     """What was refused, as a sentence that begins and ends as one."""
-    told = str(refused).strip() or "No reason was given"
-    return f"{told[0].upper()}{told[1:]}" + ("" if told.endswith((".", "?", "!")) else ".")
+    reason = str(refused).strip() or "No reason was given"
+    return f"{reason[0].upper()}{reason[1:]}" + ("" if reason.endswith((".", "?", "!")) else ".")
 
 
 def back_from(request: Request) -> tuple[str, str]:

@@ -27,15 +27,15 @@ def lines(path: str) -> None:
     shown: list[tuple[str, ui.label]] = []
 
     def look() -> None:
-        wanted = _wanted(path)
-        if [light for light, _ in shown] == [part.light for part in wanted]:
-            for (_, label), part in zip(shown, wanted, strict=True):
+        limits = _wanted(path)
+        if [light for light, _ in shown] == [part.light for part in limits]:
+            for (_, label), part in zip(shown, limits, strict=True):
                 label.set_text(_sentence(part))
             return
         place.clear()
         with place:
             shown[:] = [
-                (part.light, ui.label(_sentence(part)).classes(f"silence {part.light}")) for part in wanted
+                (part.light, ui.label(_sentence(part)).classes(f"silence {part.light}")) for part in limits
             ]
 
     look()

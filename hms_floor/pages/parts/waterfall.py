@@ -37,17 +37,17 @@ class Row:
 
 def rows(timeline: Sequence[Mapping[str, Any]]) -> list[Row]:
     """The rows of a timeline as `GET /jobs/{id}` tells it, in the order of their beginning."""
-    found: list[Row] = []
+    drawn: list[Row] = []
     for line in timeline:
         kind = KINDS.get(line["status"])
         if kind is None:
             continue
-        if not found or (found[-1].step, found[-1].attempt) != (line["step"], line["attempt"]):
-            found.append(Row(line["step"], line["attempt"]))
+        if not drawn or (drawn[-1].step, drawn[-1].attempt) != (line["step"], line["attempt"]):
+            drawn.append(Row(line["step"], line["attempt"]))
         worker = line["who"] if line["fact"] in ("claimed", "reserved") else None
         bar = Bar(kind, _moment(line["at"]), line["seconds"], worker)
-        found[-1].bars.append(bar)
-    return found
+        drawn[-1].bars.append(bar)
+    return drawn
 
 
 def span(timeline: Sequence[Mapping[str, Any]]) -> tuple[datetime, float]:

@@ -49,7 +49,7 @@ async def queue(request: Request, name: str) -> None:
                         ui.label(name)
                     light = Light()
                 buttons = Buttons(name, visitor) if visitor.may(Role.MANAGER) else None
-            told = ui.label("Reading the ledger ...").props('aria-live="polite"')
+            status = ui.label("Reading the ledger ...").props('aria-live="polite"')
             figures = ui.label("").classes("faint number")
             drawings = QueueCharts(name)
         with ui.element("section").classes("card"):
@@ -79,7 +79,7 @@ async def queue(request: Request, name: str) -> None:
         if view is None or card is None:
             return
         source.at = view.taken
-        put(told, headline.queue_verdict(card, words.zone()))
+        put(status, headline.queue_verdict(card, words.zone()))
         put(figures, _figures(card))
         light.show(card.light, overview.WORDS[card.light])
         if buttons is not None:
@@ -90,14 +90,14 @@ async def queue(request: Request, name: str) -> None:
 
     async def refresh_order() -> None:
         table.require_movable()
-        found = (await visitor.ask.get(f"/queues/{name}/peek", limit=SHOWN))["jobs"]
+        front = (await visitor.ask.get(f"/queues/{name}/peek", limit=SHOWN))["jobs"]
         view = feed.look()
         card = _card(view, name)
-        table.show([_row(job, card, view.board.now if view else None) for job in found])
-        empty.set_visibility(not found)
+        table.show([_row(job, card, view.board.now if view else None) for job in front])
+        empty.set_visibility(not front)
         put(unknown, (card and finishes.unknown(card)) or "")
-        unknown.set_visibility(bool(found and card and finishes.unknown(card)))
-        rest = (card.backlog or 0) - len(found) if card and len(found) == SHOWN else 0
+        unknown.set_visibility(bool(front and card and finishes.unknown(card)))
+        rest = (card.backlog or 0) - len(front) if card and len(front) == SHOWN else 0
         put(more, f"and {rest:,} more behind them" if rest > 0 else "")
 
     refresh()

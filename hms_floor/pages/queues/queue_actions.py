@@ -110,16 +110,16 @@ class Buttons:
             async def act() -> None:
                 body = {"minutes": minutes.value or 0, "reason": reason.value or None}
                 answer = await self._visitor.ask.put(path, body)
-                told = f"{self._name} has {format.promise(answer['minutes'])} from now on."
-                undo.offer(self._visitor, told, answer["undo"])
+                message = f"{self._name} has {format.promise(answer['minutes'])} from now on."
+                undo.offer(self._visitor, message, answer["undo"])
 
             dialog.offers("Preview", preview)
             dialog.does("Set", act)
 
-    async def _post(self, verb: str, body: Mapping[str, Any], reason: str | None, told: str) -> None:
+    async def _post(self, verb: str, body: Mapping[str, Any], reason: str | None, message: str) -> None:
         given = {**body, "reason": reason} if reason else dict(body)
         answer = await self._visitor.ask.post(f"/queues/{self._name}/{verb}", given)
-        undo.offer(self._visitor, told, answer["undo"])
+        undo.offer(self._visitor, message, answer["undo"])
 
 
 def _preview(answer: Mapping[str, Any]) -> str:

@@ -46,8 +46,8 @@ class QueueCard:
 
     def show(self, card: Card) -> None:
         """Show how the queue stands; only what has changed is sent."""
-        for title, told in _FIGURES.items():
-            put(self._numbers[title], told(card))
+        for title, figure in _FIGURES.items():
+            put(self._numbers[title], figure(card))
         put(self.words, headline.queue_verdict(card, format.zone()))
         put(self.light, overview.WORDS[card.light])
         if card.light != self._was:

@@ -98,24 +98,24 @@ def _tallied(title: str, where: str, tallies: Mapping[str, Mapping[str, Any]]) -
     missed = [tally["missed"] for tally in tallies.values()]
     colours = (charts.GREEN, charts.RED)
     drawn = charts.bars(list(tallies), {"on time": kept, "missed": missed}, colours, stacked=True)
-    told = "; ".join(f"{name}: {_share(tally)}" for name, tally in tallies.items() if _counted(tally))
-    _drawing(title, where, drawn, told or "no job has ended")
+    label = "; ".join(f"{name}: {_share(tally)}" for name, tally in tallies.items() if _counted(tally))
+    _drawing(title, where, drawn, label or "no job has ended")
 
 
 def _lateness(spread: Mapping[str, Any], where: str) -> None:
     buckets = {_below(bucket["below"]): bucket["jobs"] for bucket in spread["buckets"]}
     drawn = charts.bars(list(buckets), {"jobs": list(buckets.values())}, (charts.ORANGE,), stacked=False)
-    told = "; ".join(f"{name}: {jobs:,}" for name, jobs in buckets.items())
-    _drawing("How late the late ones were", where, drawn, told)
+    label = "; ".join(f"{name}: {jobs:,}" for name, jobs in buckets.items())
+    _drawing("How late the late ones were", where, drawn, label)
 
 
-def _drawing(title: str, where: str, drawn: dict[str, Any], told: str) -> None:
+def _drawing(title: str, where: str, drawn: dict[str, Any], label: str) -> None:
     with ui.element("section").classes("card"):
         with ui.element("div").classes("spread"):
             with ui.element("h2"):
                 ui.label(title)
             ui.label(where).classes("faint")
-        charts.show(drawn, f"{title}, {where}. {told}", tall=True)
+        charts.show(drawn, f"{title}, {where}. {label}", tall=True)
 
 
 def _below(seconds: float | None) -> str:

@@ -14,7 +14,7 @@ from hms_oms.runtime.settings import Settings
 
 
 class Result(Enum):
-    """What is known about a text after it was handed over."""
+    """Result of handing over one text."""
 
     #: The provider has it: the outcome's `status` is accepted, sent or delivered.
     TAKEN = "taken"
@@ -64,7 +64,7 @@ class LookUpFailed(HmsError):
 
 
 class Sender(Protocol):
-    """What hands texts over.
+    """A sender of texts.
 
     A `local` one does not leave this machine: its calls do not block and have no rate. With a `repeatable`
     one handing over the same text again is harmless: it knows the text by its token. `at_once` is how many
@@ -73,7 +73,7 @@ class Sender(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in the attempts."""
+        """Name of the sender in attempts."""
 
     @property
     def local(self) -> bool:
@@ -93,7 +93,7 @@ class Sender(Protocol):
 
     @property
     def remark(self) -> str | None:
-        """What people should look at although texts go; None if nothing is odd."""
+        """Warning for people although texts go; None if there is none."""
 
     def send(self, texts: Sequence[Dispatch]) -> list[Outcome]:
         """Hand over up to `at_once` texts; one outcome for each, whatever happens.

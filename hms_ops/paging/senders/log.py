@@ -38,7 +38,7 @@ class Log:
 
     @property
     def remark(self) -> str | None:
-        """What is odd about the log."""
+        """Warning about the log file; None if there is none."""
         if not self.foreign:
             return None
         lines = "1 line is" if self.foreign == 1 else f"{self.foreign:,} lines are"

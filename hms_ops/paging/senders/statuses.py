@@ -1,4 +1,4 @@
-"""Twilio's words for how far a text is, in ours."""
+"""Translate Twilio's message statuses into the states of a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts by Twilio's Messages API, which has no idempotency key: what is not known for sure is said so."""
+"""Send texts by the Twilio Messages API. It has no idempotency key: unknown outcomes are reported so."""
 
 from __future__ import annotations
 
@@ -97,8 +97,10 @@ class Twilio:
         try:
             if text.sid is not None:
                 return _sightings([messages(text.sid).fetch()])
-            found = messages.list(to=text.recipient, from_=self._number, limit=LIST_SIZE, page_size=LIST_SIZE)
-            return _sightings(message for message in found if _says(message.body, text.body))
+            listed = messages.list(
+                to=text.recipient, from_=self._number, limit=LIST_SIZE, page_size=LIST_SIZE
+            )
+            return _sightings(message for message in listed if _says(message.body, text.body))
         except (TwilioException, NotSent, AnswerLost, ValueError, KeyError, TypeError) as error:
             raise LookUpFailed(f"HTTP {http.status}" if http.status else type(error).__name__) from None
 
@@ -202,9 +204,9 @@ def _sightings(messages: Any) -> list[Sighting]:
     ]
 
 
-def _says(found: object, body: str) -> bool:
+def _says(answer: object, body: str) -> bool:
     # A trial account puts words of its own in front.
-    return str(found) == body or str(found).endswith(f" - {body}")
+    return str(answer) == body or str(answer).endswith(f" - {body}")
 
 
 def _unreadable(status: int | None) -> Outcome:

@@ -1,4 +1,4 @@
-"""Files of requests: accepted while they come in, or looked at first and started afterwards."""
+"""Upload files of requests: accept them directly, or preview them and start them afterwards."""
 
 from __future__ import annotations
 
@@ -287,6 +287,6 @@ def _look(
 
 
 def _arrival(connection: Connection, recipe: Recipe, jobs: int, due: datetime) -> Arrival | None:
-    """How so many new jobs would fare."""
+    """Forecast for this many new jobs."""
     arrival = forecasts.more(connection, recipe.queue, jobs=jobs, deadline=due) if jobs else None
     return None if arrival is None else Arrival.of(arrival, on_time_share=round(1 - arrival.late / jobs, 4))

@@ -1,4 +1,4 @@
-"""Rows of a cycle's file that made no job: which were refused and why, and which were known already."""
+"""Rows of a cycle's file that made no job: refused ones with their reason, and those with a known key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cycles: how they stand, and what came of them."""
+"""Cycles: list, progress and report."""
 
 from __future__ import annotations
 

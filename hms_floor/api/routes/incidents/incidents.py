@@ -1,4 +1,4 @@
-"""Incidents, and what people say about them; silences, thresholds, and who is on call."""
+"""Incidents with their comments, silences, thresholds and the on-call document."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def find(
 def get(app_state: TheAppState, who: Who, zone: Zone, incident: Named) -> IncidentWithTimeline:
     """Everything about one incident."""
     with app_state.reading() as connection:
-        found = actions.get(connection, incident)
-        texts = outbox.texts_of(connection, incident=found.id, limit=TEXTS)
+        current = actions.get(connection, incident)
+        texts = outbox.texts_of(connection, incident=current.id, limit=TEXTS)
         return IncidentWithTimeline.of(
-            _shown(zone, found),
-            timeline=tuple(actions.history(connection, found.id)),
-            actions=_actions(connection, found),
-            trend=tuple(trend.of(connection, found, health.clock(connection))),
-            jobs=tuple(job_name(late.job_id) for late in late_jobs.of(connection, found)),
+            _shown(zone, current),
+            timeline=tuple(actions.history(connection, current.id)),
+            actions=_actions(connection, current),
+            trend=tuple(trend.of(connection, current, health.clock(connection))),
+            jobs=tuple(job_name(late.job_id) for late in late_jobs.of(connection, current)),
             texts=tuple(visible.text(text, who) for text in texts),
         )
 
@@ -88,8 +88,8 @@ def jobs(
         raise Problem(403, "names are in payloads: to sort by them needs a badge that may see payloads")
     skip = cursor or 0
     with app_state.reading() as connection:
-        found, now = actions.get(connection, incident), health.clock(connection)
-        rows = late_jobs.page(connection, found, now, order=order, limit=limit, skip=skip)
+        current, now = actions.get(connection, incident), health.clock(connection)
+        rows = late_jobs.page(connection, current, now, order=order, limit=limit, skip=skip)
     shown = tuple(
         LateJob.of(
             row,
@@ -98,44 +98,42 @@ def jobs(
         )
         for row in rows
     )
-    more = skip + limit < found.late_jobs
-    return LateJobs(shown, found.late_jobs, str(skip + limit) if more else None)
+    more = skip + limit < current.late_jobs
+    return LateJobs(shown, current.late_jobs, str(skip + limit) if more else None)
 
 
 @router.post("/incidents/{id}/comments", status_code=201)
-def comment(app_state: TheAppState, who: Who, incident: Named, wanted: requests.Comment) -> Incident:
+def comment(app_state: TheAppState, who: Who, incident: Named, body: requests.Comment) -> Incident:
     """Say something about an incident, for its history."""
     with app_state.writing() as connection:
-        found = actions.comment(connection, incident, who.actor, wanted.text, health.clock(connection))
-        audit.write(connection, [who.act(found.name, status=201)])
-        return _shown(app_state.settings.zone, found)
+        changed = actions.comment(connection, incident, who.actor, body.text, health.clock(connection))
+        audit.write(connection, [who.act(changed.name, status=201)])
+        return _shown(app_state.settings.zone, changed)
 
 
 @router.post("/incidents/{id}/ack")
-def acknowledge(
-    app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None
-) -> Incident:
+def acknowledge(app_state: TheAppState, who: Who, incident: Named, body: Reasoned | None = None) -> Incident:
     """Say that somebody is at it: nobody else is called for a while."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
     with app_state.writing() as connection:
         limits, now = thresholds.limits(connection), health.clock(connection)
-        found = actions.acknowledge(connection, incident, who.actor, now, limits, reason)
-        if found.state != "acknowledged":
-            raise Problem(409, f"{found.name} is {found.state}: there is nothing to take on")
-        audit.write(connection, [who.act(found.name, reason=reason)])
-        return _shown(app_state.settings.zone, found)
+        changed = actions.acknowledge(connection, incident, who.actor, now, limits, reason)
+        if changed.state != "acknowledged":
+            raise Problem(409, f"{changed.name} is {changed.state}: there is nothing to take on")
+        audit.write(connection, [who.act(changed.name, reason=reason)])
+        return _shown(app_state.settings.zone, changed)
 
 
 @router.post("/incidents/{id}/resolve")
-def resolve(app_state: TheAppState, who: Who, incident: Named, wanted: Reasoned | None = None) -> Incident:
+def resolve(app_state: TheAppState, who: Who, incident: Named, body: Reasoned | None = None) -> Incident:
     """Say that it is over."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
     with app_state.writing() as connection:
-        found = actions.resolve(connection, incident, who.actor, reason, health.clock(connection))
-        if found.state != "resolved":
-            raise Problem(409, f"{found.name} is {found.state}: nobody knows of it yet")
-        audit.write(connection, [who.act(found.name, reason=reason)])
-        return _shown(app_state.settings.zone, found)
+        changed = actions.resolve(connection, incident, who.actor, reason, health.clock(connection))
+        if changed.state != "resolved":
+            raise Problem(409, f"{changed.name} is {changed.state}: nobody knows of it yet")
+        audit.write(connection, [who.act(changed.name, reason=reason)])
+        return _shown(app_state.settings.zone, changed)
 
 
 @router.get("/silences")
@@ -146,33 +144,33 @@ def find_silences(app_state: TheAppState) -> Silences:
 
 
 @router.post("/silences", status_code=201)
-def silence(app_state: TheAppState, who: Who, wanted: requests.Silence) -> Silence:
+def silence(app_state: TheAppState, who: Who, body: requests.Silence) -> Silence:
     """Have new incidents call nobody for a while; what is measured and recorded stays the same."""
     with app_state.writing() as connection:
-        found = silences.silence(
+        created = silences.silence(
             connection,
-            wanted.rule,
-            wanted.queue,
-            wanted.starts_at or health.clock(connection),
-            wanted.ends_at,
-            wanted.reason,
+            body.rule,
+            body.queue,
+            body.starts_at or health.clock(connection),
+            body.ends_at,
+            body.reason,
             who.actor,
         )
-        detail = {"rule": found.rule, "queue": found.queue, "endsAt": found.ends_at.isoformat()}
-        act = who.act(f"silence-{found.id}", status=201, reason=wanted.reason, detail=detail)
+        detail = {"rule": created.rule, "queue": created.queue, "endsAt": created.ends_at.isoformat()}
+        act = who.act(f"silence-{created.id}", status=201, reason=body.reason, detail=detail)
         audit.write(connection, [act])
-    return found
+    return created
 
 
 @router.post("/silences/{id}/end")
 def end_silence(
-    app_state: TheAppState, who: Who, number: SilencePath, wanted: Reasoned | None = None
+    app_state: TheAppState, who: Who, number: SilencePath, body: Reasoned | None = None
 ) -> Silence:
     """End a silence before its time, or call off one to come."""
     with app_state.writing() as connection:
-        found = silences.end(connection, number, who.actor)
-        audit.write(connection, [who.act(f"silence-{found.id}", reason=wanted.reason if wanted else None)])
-    return found
+        ended = silences.end(connection, number, who.actor)
+        audit.write(connection, [who.act(f"silence-{ended.id}", reason=body.reason if body else None)])
+    return ended
 
 
 @router.get("/thresholds")
@@ -184,52 +182,52 @@ def find_thresholds(app_state: TheAppState) -> Thresholds:
 
 @router.put("/thresholds/{rule}/{parameter}")
 def set_threshold(
-    app_state: TheAppState, who: Who, rule: WordPath, parameter: WordPath, wanted: requests.SetThreshold
+    app_state: TheAppState, who: Who, rule: WordPath, parameter: WordPath, body: requests.SetThreshold
 ) -> Threshold:
     """Set a parameter of a rule, for one queue or for all; null goes back to the default."""
     with app_state.writing() as connection:
-        found = thresholds.set_threshold(
-            connection, rule, parameter, wanted.value, wanted.queue, who.actor, wanted.reason
+        threshold = thresholds.set_threshold(
+            connection, rule, parameter, body.value, body.queue, who.actor, body.reason
         )
-        detail = {"value": wanted.value, "queue": wanted.queue}
-        audit.write(connection, [who.act(f"{rule}.{parameter}", reason=wanted.reason, detail=detail)])
-    return found
+        detail = {"value": body.value, "queue": body.queue}
+        audit.write(connection, [who.act(f"{rule}.{parameter}", reason=body.reason, detail=detail)])
+    return threshold
 
 
 @router.get("/oncall")
 def on_call(app_state: TheAppState, who: Who) -> OnCall:
     """The on-call document in force, and who is on call now."""
     with app_state.reading() as connection:
-        found = oncall.in_force(connection)
-        return _on_call(connection, found, phones=who.sees_phones)
+        document = oncall.in_force(connection)
+        return _on_call(connection, document, phones=who.sees_phones)
 
 
 @router.put("/oncall")
-def set_on_call(app_state: TheAppState, who: Who, wanted: requests.SetOnCall) -> OnCall:
+def set_on_call(app_state: TheAppState, who: Who, body: requests.SetOnCall) -> OnCall:
     """Put another on-call document in force."""
     with app_state.writing() as connection:
-        found = oncall.set_document(
-            connection, wanted.document, who.actor, wanted.reason, str(app_state.settings.zone)
+        document = oncall.set_document(
+            connection, body.document, who.actor, body.reason, str(app_state.settings.zone)
         )
-        audit.write(connection, [who.act(f"oncall-{found.id}", reason=wanted.reason)])
-        return _on_call(connection, found, phones=True)
+        audit.write(connection, [who.act(f"oncall-{document.id}", reason=body.reason)])
+        return _on_call(connection, document, phones=True)
 
 
-def _on_call(connection: Connection, found: oncall.OnCall | None, *, phones: bool) -> OnCall:
-    document = dict(found.document if found else oncall.DEFAULT)
+def _on_call(connection: Connection, in_force: oncall.OnCall | None, *, phones: bool) -> OnCall:
+    document = dict(in_force.document if in_force else oncall.DEFAULT)
     now = health.clock(connection)
     policy = oncall.on_call(document, now)
     coming = coverage.spans(document, now, now + timedelta(days=7))
     local = heartbeats.sender_is_local(connection)
-    doubt = doubts.doubt(document if found else None, now, sender_is_local=local)
+    doubt = doubts.doubt(document if in_force else None, now, sender_is_local=local)
     if not phones:
         recipients = document["recipients"].items()
         document["recipients"] = {name: visible.phone(number) for name, number in recipients}
     return OnCall(
         document=document,
-        set_by=found.set_by if found else None,
-        set_at=found.set_at if found else None,
-        reason=found.reason if found else None,
+        set_by=in_force.set_by if in_force else None,
+        set_at=in_force.set_at if in_force else None,
+        reason=in_force.reason if in_force else None,
         zone=str(oncall.zone(document)),
         now=tuple(
             Rung(step.after.total_seconds() / 60, tuple(recipient.name for recipient in step.recipients))
@@ -252,7 +250,7 @@ def _shown(zone: tzinfo, incident: store.Incident) -> Incident:
 
 
 def _actions(connection: Connection, incident: store.Incident) -> tuple[Action, ...]:
-    """What people did to the queue of an incident, from an hour before it on, newest first."""
+    """Audited actions on the queue of an incident, from one hour before it on, newest first."""
     if incident.queue is None:
         return ()
     since, until = incident.active_at - BEFORE, incident.resolved_at

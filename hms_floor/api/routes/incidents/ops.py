@@ -1,4 +1,4 @@
-"""What is measured, as Prometheus reads it, and whether the watch is at work."""
+"""Metrics for Prometheus, and the state of the watch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts: have one sent, and see what became of those that were."""
+"""Texts: send one, and list those that were sent."""
 
 from __future__ import annotations
 
@@ -33,26 +33,24 @@ KIND = "message"
 
 
 @router.post("/texts", status_code=202)
-def send(app_state: TheAppState, who: Who, wanted: requests.SendText) -> Queued:
+def send(app_state: TheAppState, who: Who, body: requests.SendText) -> Queued:
     """Have a text sent; the same `key` is one text. It takes its turn among the texts to applicants."""
-    token = f"{KIND}:{wanted.key or secrets.token_hex(8)}"
+    token = f"{KIND}:{body.key or secrets.token_hex(8)}"
     with app_state.writing() as connection:
         # One after the other, so that two at the same time cannot both be the last one.
-        for name in sorted({wanted.to, token}):
+        for name in sorted({body.to, token}):
             connection.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
         created = not connection.scalar(text(_KNOWN), {"token": token})
         if created:
-            _require_room(connection, wanted.to)
-            outbox.put(
-                raw(connection), token=token, job=None, kind=KIND, recipient=wanted.to, body=wanted.text
-            )
-        detail = {"to": visible.phone(wanted.to), "created": created}
-        audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
-    return Queued(token, wanted.to, created)
+            _require_room(connection, body.to)
+            outbox.put(raw(connection), token=token, job=None, kind=KIND, recipient=body.to, body=body.text)
+        detail = {"to": visible.phone(body.to), "created": created}
+        audit.write(connection, [who.act(token, status=202, reason=body.reason, detail=detail)])
+    return Queued(token, body.to, created)
 
 
 @router.post("/test-pages", status_code=202)
-def send_test_page(app_state: TheAppState, who: Who, wanted: requests.TestPage) -> Queued:
+def send_test_page(app_state: TheAppState, who: Who, body: requests.TestPage) -> Queued:
     """Send a page that only shows that pages arrive. Like any other it counts for what a phone gets."""
     token = f"test:{secrets.token_hex(8)}"
     with app_state.writing() as connection:
@@ -63,13 +61,13 @@ def send_test_page(app_state: TheAppState, who: Who, wanted: requests.TestPage) 
             incident=None,
             kind="test",
             reference=None,
-            recipient=wanted.to,
+            recipient=body.to,
             body=wording.test_page(now, app_state.settings.zone),
             expires_at=now + TEST_EXPIRES,
         )
-        detail = {"to": visible.phone(wanted.to)}
-        audit.write(connection, [who.act(token, status=202, reason=wanted.reason, detail=detail)])
-    return Queued(token, wanted.to, created=True)
+        detail = {"to": visible.phone(body.to)}
+        audit.write(connection, [who.act(token, status=202, reason=body.reason, detail=detail)])
+    return Queued(token, body.to, created=True)
 
 
 @router.get("/texts")

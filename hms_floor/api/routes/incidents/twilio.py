@@ -1,4 +1,4 @@
-"""What the provider of texts calls back: no badge, but a signature for our own public address."""
+"""Callbacks of Twilio, authenticated by signature instead of a badge."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ async def reply(request: Request, app_state: TheAppState) -> Response:
     def answer() -> str:
         with app_state.writing() as connection:
             words = replies.reply(connection, phone, said, health.clock(connection))
-            told = {"answer": words} if words else None
-            act = Act(visible.phone(phone), [], "POST /twilio/reply", None, 200, source, None, told)
+            detail = {"answer": words} if words else None
+            act = Act(visible.phone(phone), [], "POST /twilio/reply", None, 200, source, None, detail)
             audit.write(connection, [act])
         return words
 

@@ -1,4 +1,4 @@
-"""The audit trail: who has changed what, or tried to."""
+"""The audit trail: changes, and attempts that were refused."""
 
 from __future__ import annotations
 

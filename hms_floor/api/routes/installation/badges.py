@@ -1,4 +1,4 @@
-"""Badges: issue them, list them, take them back; and what one's own says."""
+"""Badges: issue, list and revoke them; and read the caller's own."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ router = APIRouter(route_class=Guarded, tags=["badges"])
 
 
 @router.post("/badges", status_code=201)
-def issue(app_state: TheAppState, who: Who, wanted: requests.IssueBadge) -> IssuedBadge:
+def issue(app_state: TheAppState, who: Who, body: requests.IssueBadge) -> IssuedBadge:
     """Issue a badge. Its token is told this once, and kept nowhere."""
     issued = tokens.issue(
         app_state.settings,
-        actor=wanted.actor,
-        roles=[Role(word) for word in wanted.roles],
-        queues=list(dict.fromkeys(wanted.queues)),
-        hours=wanted.hours,
+        actor=body.actor,
+        roles=[Role(word) for word in body.roles],
+        queues=list(dict.fromkeys(body.queues)),
+        hours=body.hours,
     )
     badge, roles = issued.badge, sorted(issued.badge.roles)
     expires_at = datetime.fromtimestamp(int(badge.expires_at), UTC)
@@ -45,7 +45,7 @@ def issue(app_state: TheAppState, who: Who, wanted: requests.IssueBadge) -> Issu
             expires_at=expires_at,
         )
         detail = {"actor": badge.actor, "roles": roles, "queues": list(badge.queues)}
-        audit.write(connection, [who.act(badge.jti, status=201, reason=wanted.reason, detail=detail)])
+        audit.write(connection, [who.act(badge.jti, status=201, reason=body.reason, detail=detail)])
     return IssuedBadge(issued.token, badge.jti, badge.actor, tuple(roles), tuple(badge.queues), expires_at)
 
 
@@ -62,10 +62,10 @@ def revoke(
     app_state: TheAppState,
     who: Who,
     jti: Annotated[Word, Path(description="The number of the badge.")],
-    wanted: Reasoned | None = None,
+    body: Reasoned | None = None,
 ) -> Badge:
     """Take a badge back, also one of an identity provider: it is refused within two seconds."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
     with app_state.writing() as connection:
         badge = register.revoke(connection, jti, who=who.actor, reason=reason)
         audit.write(connection, [who.act(jti, reason=reason)])

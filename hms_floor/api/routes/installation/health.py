@@ -1,4 +1,4 @@
-"""Signs of life, for those who watch over processes: no badge is asked for, and no name is told."""
+"""Health and readiness for probes: no badge needed, no names given."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def ready(app_state: TheAppState) -> Ready:
 
 
 async def _parts(app_state: AppState) -> list[health.Part]:
-    """How each part stands; right after the start the first answers are awaited, on no thread."""
+    """State of each part; right after the start the first results are awaited without blocking a thread."""
     while not app_state.observer.looked:
         await asyncio.sleep(0.02)
     return app_state.observer.parts()
@@ -66,7 +66,7 @@ def _revision(app_state: AppState) -> str | None:
 
 
 def _without_names(part: health.Part) -> str:
-    """What anybody may read: who is on call is nobody's business outside."""
+    """The public part of the state: the names of people on call are left out."""
     if part.name != "on call" or part.light == health.OK:
         return part.words
     return part.words.partition(":")[0]

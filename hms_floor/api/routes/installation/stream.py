@@ -80,17 +80,17 @@ class EventStream(Response):
         """Send frame by frame while the badge holds."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await _send(send, b": welcome\n\n")
-        told: int | None = None
+        last: int | None = None
         spoken = time.monotonic()
         while True:
-            look = await self._app_state.feed.after(told)
+            look = await self._app_state.feed.after(last)
             text = b""
             if look is not None:
                 # The ledger answers, so that it can be asked about the badge.
                 if not await self._app_state.authenticator.holds(self._who.badge):
                     return
                 text = look.frame(self._queue, self._since)
-                told = self._since = look.number
+                last = self._since = look.number
             if not text and time.monotonic() - spoken >= HEARTBEAT_SECONDS:
                 text = b": heartbeat\n\n"
             if text:

@@ -1,4 +1,4 @@
-"""One change to many jobs: named one by one, or meant by a filter, with a count before anything is done."""
+"""Change many jobs at once, by id or by filter, with a count beforehand."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FACTS = {
 
 
 @dataclass
-class _Came:
+class _Result:
     matched: int = 0
     able: int = 0
     changed: list[int] = field(default_factory=list)
@@ -56,84 +56,84 @@ class _Came:
 
 
 @router.post("/jobs/bulk")
-def bulk(app_state: TheAppState, who: Who, wanted: asked_bulk.AnyBulk) -> BulkDone:
+def bulk(app_state: TheAppState, who: Who, body: asked_bulk.AnyBulk) -> BulkDone:
     """Change many jobs, ten thousand in a transaction; with `dryRun` only count them.
 
     The same roles are needed as for one job. More than a hundred are changed only with a reason, and with
     `count` as the dry run has told it.
     """
-    who.require(f"POST /jobs/{{id}}/{wanted.action}")
-    came = _Came()
-    pages = _named(app_state, wanted, came) if wanted.ids else _meant(app_state, who, wanted, came)
+    who.require(f"POST /jobs/{{id}}/{body.action}")
+    outcome = _Result()
+    pages = _named(app_state, body, outcome) if body.ids else _meant(app_state, who, body, outcome)
     undo = None
-    if not wanted.dry_run:
-        _require_confirmed(wanted, came.able)
+    if not body.dry_run:
+        _require_confirmed(body, outcome.able)
         for page in pages:
-            _turn(app_state, who, wanted, page, came)
-        undo = _offer(app_state, came)
+            _turn(app_state, who, body, page, outcome)
+        undo = _offer(app_state, outcome)
     return BulkDone(
-        dry_run=wanted.dry_run,
-        matched=came.matched,
-        able=came.able if wanted.dry_run else len(came.changed),
-        changed=len(came.changed),
-        jobs=tuple(map(job_name, came.changed[: requests.MOST_IDS])),
-        unchanged=dict(came.left),
-        running=tuple(map(str, came.running)),
-        warning=came.warning,
+        dry_run=body.dry_run,
+        matched=outcome.matched,
+        able=outcome.able if body.dry_run else len(outcome.changed),
+        changed=len(outcome.changed),
+        jobs=tuple(map(job_name, outcome.changed[: requests.MOST_IDS])),
+        unchanged=dict(outcome.left),
+        running=tuple(map(str, outcome.running)),
+        warning=outcome.warning,
         undo=undo,
     )
 
 
-def _require_confirmed(wanted: asked_bulk.AnyBulk, able: int) -> None:
+def _require_confirmed(body: asked_bulk.AnyBulk, able: int) -> None:
     """Raise Problem unless somebody has said that they mean so many jobs, and why.
 
     A few may have ended since they were counted; more than were counted are never changed.
     """
     if able > CONFIRM_ABOVE:
         faults = []
-        if not (wanted.reason or "").strip():
+        if not (body.reason or "").strip():
             faults.append(("reason", f"{able:,} jobs would change: say why"))
-        if wanted.count is None:
+        if body.count is None:
             faults.append(("count", f"{able:,} jobs would change: confirm it with count {able}"))
         if faults:
             raise unprocessable(*faults)
-    if wanted.count is not None and not able <= wanted.count <= able + max(SLACK, able // 10):
+    if body.count is not None and not able <= body.count <= able + max(SLACK, able // 10):
         raise Problem(
-            409, f"{able:,} jobs would change now, not {wanted.count:,}: nothing was changed; confirm {able}"
+            409, f"{able:,} jobs would change now, not {body.count:,}: nothing was changed; confirm {able}"
         )
 
 
-def _offer(app_state: AppState, came: _Came) -> Undo | None:
-    """How to undo what was changed; the seconds count from here, when all of it is done."""
-    if came.change is None or not came.changed:
+def _offer(app_state: AppState, outcome: _Result) -> Undo | None:
+    """The undo offer; its time starts now, after the last change."""
+    if outcome.change is None or not outcome.changed:
         return None
     with app_state.writing() as connection:
-        changes.prolong(connection, came.change)
-        return visible.undo(connection, came.change)
+        changes.prolong(connection, outcome.change)
+        return visible.undo(connection, outcome.change)
 
 
-def _named(app_state: AppState, wanted: asked_bulk.AnyBulk, came: _Came) -> list[list[int]]:
-    ids = list(dict.fromkeys(map(visible.number, wanted.ids)))
+def _named(app_state: AppState, body: asked_bulk.AnyBulk, outcome: _Result) -> list[list[int]]:
+    ids = list(dict.fromkeys(map(visible.number, body.ids)))
     with app_state.reading() as connection:
         known = commands.statuses(connection, ids)
-        replaced = commands.key_holders(connection, ids) if wanted.action == "reinstate" else {}
-        if wanted.action == "move":
-            commands.require_queue(connection, wanted.queue)
+        replaced = commands.key_holders(connection, ids) if body.action == "reinstate" else {}
+        if body.action == "move":
+            commands.require_queue(connection, body.queue)
     unknown = [job_name(job) for job in ids if job not in known]
     if unknown:
         names = ", ".join(unknown[:5])
         more = f" and {len(unknown) - 5:,} more" if len(unknown) > 5 else ""
         raise Problem(404, f"there is no {names}{more}; nothing was changed")
-    came.matched = len(ids)
-    _foresee(wanted, Counter(known.values()), came, replaced)
+    outcome.matched = len(ids)
+    _foresee(body, Counter(known.values()), outcome, replaced)
     # The first one that is named becomes the very next one, so it is promoted last.
-    return [ids[::-1] if wanted.action == "promote" else ids]
+    return [ids[::-1] if body.action == "promote" else ids]
 
 
 def _meant(
-    app_state: AppState, who: Caller, wanted: asked_bulk.AnyBulk, came: _Came
+    app_state: AppState, who: Caller, body: asked_bulk.AnyBulk, outcome: _Result
 ) -> Iterator[Sequence[int]]:
-    given = wanted.filter
+    given = body.filter
     meant = filters.of(
         who,
         queue=given.queue or None,
@@ -145,16 +145,16 @@ def _meant(
         created_to=given.created_to if "created_to" in given.model_fields_set else None,
     )
     with app_state.reading() as connection:
-        for queue in filter(None, (meant.queue, wanted.queue if wanted.action == "move" else None)):
+        for queue in filter(None, (meant.queue, body.queue if body.action == "move" else None)):
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, meant)
         census = commands.census(connection, meant)
-        replaced = _replaced(connection, meant) if wanted.action == "reinstate" else {}
-    came.matched = sum(census.values())
-    _foresee(wanted, Counter(census), came, replaced)
-    able = allowed_before(_FACTS[wanted.action])
-    if not wanted.dry_run:
-        came.left.update({status: number for status, number in census.items() if status not in able})
+        replaced = _replaced(connection, meant) if body.action == "reinstate" else {}
+    outcome.matched = sum(census.values())
+    _foresee(body, Counter(census), outcome, replaced)
+    able = allowed_before(_FACTS[body.action])
+    if not body.dry_run:
+        outcome.left.update({status: number for status, number in census.items() if status not in able})
     statuses = tuple(status.value for status in able if status in census)
     return _pages(app_state, dataclasses.replace(meant, status=statuses)) if statuses else iter(())
 
@@ -173,18 +173,18 @@ def _replaced(connection: Connection, meant: Filter) -> dict[int, int]:
 
 
 def _foresee(
-    wanted: asked_bulk.AnyBulk, census: Counter[str], came: _Came, replaced: Mapping[int, int]
+    body: asked_bulk.AnyBulk, census: Counter[str], outcome: _Result, replaced: Mapping[int, int]
 ) -> None:
-    able = allowed_before(_FACTS[wanted.action])
-    came.able = sum(number for status, number in census.items() if status in able) - len(replaced)
-    came.warning = _told(replaced)
-    if wanted.dry_run:
-        came.left.update({status: number for status, number in census.items() if status not in able})
-        came.left.update({Status.CANCELLED.value: len(replaced)} if replaced else {})
+    able = allowed_before(_FACTS[body.action])
+    outcome.able = sum(number for status, number in census.items() if status in able) - len(replaced)
+    outcome.warning = _told(replaced)
+    if body.dry_run:
+        outcome.left.update({status: number for status, number in census.items() if status not in able})
+        outcome.left.update({Status.CANCELLED.value: len(replaced)} if replaced else {})
 
 
 def _told(replaced: Mapping[int, int]) -> str | None:
-    """Which cancelled jobs cannot be reinstated, and who has their keys."""
+    """Cancelled jobs that cannot be reinstated, with the jobs that have their keys."""
     if not replaced:
         return None
     pairs = [f"{job_name(holder)} has the key of {job_name(job)}" for job, holder in replaced.items()]
@@ -205,27 +205,27 @@ def _pages(app_state: AppState, meant: Filter) -> Iterator[Sequence[int]]:
 
 
 def _turn(
-    app_state: AppState, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int], came: _Came
+    app_state: AppState, who: Caller, body: asked_bulk.AnyBulk, page: Sequence[int], outcome: _Result
 ) -> None:
     with app_state.writing(BULK_SECONDS) as connection:
-        if came.change is None and wanted.action != "retry":
-            came.change = changes.begin(connection, wanted.action, who=who.actor)
-        changed, running = _change(connection, who, wanted, page, came.change)
+        if outcome.change is None and body.action != "retry":
+            outcome.change = changes.begin(connection, body.action, who=who.actor)
+        changed, running = _change(connection, who, body, page, outcome.change)
         others = commands.statuses(connection, list(set(page) - set(changed)))
-        audit.write(connection, [_act(who, wanted, changed)])
-    came.changed += changed
-    came.running += running
-    came.left.update(others.values())
+        audit.write(connection, [_act(who, body, changed)])
+    outcome.changed += changed
+    outcome.running += running
+    outcome.left.update(others.values())
 
 
 def _change(
-    connection: Connection, who: Caller, wanted: asked_bulk.AnyBulk, page: Sequence[int], change: int | None
+    connection: Connection, who: Caller, body: asked_bulk.AnyBulk, page: Sequence[int], change: int | None
 ) -> tuple[Sequence[int], list[Ticket]]:
-    actor, reason = who.actor, wanted.reason
-    match wanted:
+    actor, reason = who.actor, body.reason
+    match body:
         case asked_bulk.BulkCancel():
             done = commands.cancel_jobs(
-                connection, page, who=actor, reason=reason, now=wanted.now, change=change
+                connection, page, who=actor, reason=reason, now=body.now, change=change
             )
             return done.jobs, done.running
         case asked_bulk.BulkRetry():
@@ -240,23 +240,23 @@ def _change(
                 for done in commands.promote(connection, job, who=actor, reason=reason, change=change)
             ]
         case asked_bulk.BulkMove():
-            changed = commands.move(connection, page, wanted.queue, who=actor, reason=reason, change=change)
+            changed = commands.move(connection, page, body.queue, who=actor, reason=reason, change=change)
         case asked_bulk.BulkPrioritize():
             changed = commands.prioritize(
-                connection, page, wanted.priority, who=actor, reason=reason, change=change
+                connection, page, body.priority, who=actor, reason=reason, change=change
             )
         case asked_bulk.BulkDelay():
             changed = commands.delay(
-                connection, page, wanted.not_before, who=actor, reason=reason, change=change
+                connection, page, body.not_before, who=actor, reason=reason, change=change
             )
     return changed, []
 
 
-def _act(who: Caller, wanted: asked_bulk.AnyBulk, changed: Sequence[int]) -> audit.Act:
-    detail: dict[str, Any] = {"action": wanted.action, "jobs": len(changed)}
-    if not wanted.ids:
+def _act(who: Caller, body: asked_bulk.AnyBulk, changed: Sequence[int]) -> audit.Act:
+    detail: dict[str, Any] = {"action": body.action, "jobs": len(changed)}
+    if not body.ids:
         # What a payload must hold is somebody's data: the fields say enough.
-        shown = wanted.filter.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        shown = body.filter.model_dump(mode="json", by_alias=True, exclude_unset=True)
         detail["filter"] = shown | ({"payload": sorted(shown["payload"])} if "payload" in shown else {})
     detail["ids"] = [job_name(job) for job in changed]
-    return who.act("bulk", reason=wanted.reason, detail=detail)
+    return who.act("bulk", reason=body.reason, detail=detail)

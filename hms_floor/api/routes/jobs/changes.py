@@ -1,4 +1,4 @@
-"""Changes that can be undone for a while, and undoing them."""
+"""Recent changes, and undoing them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def find(app_state: TheAppState, who: Who) -> Changes:
 
 
 @router.post("/changes/{id}/undo")
-def take_back(app_state: TheAppState, who: Who, number: ChangePath, wanted: Reasoned | None = None) -> Undone:
+def take_back(app_state: TheAppState, who: Who, number: ChangePath, body: Reasoned | None = None) -> Undone:
     """Undo a change of your own, a manager anybody's: once, within its time.
 
     What has been changed again since, or has started, stays as it is and is counted.
@@ -49,7 +49,7 @@ def take_back(app_state: TheAppState, who: Who, number: ChangePath, wanted: Reas
             "left": dict(done.left),
         }
         subject = change.queue or (names[0] if len(names) == 1 else None)
-        act = who.act(subject, reason=wanted.reason if wanted else None, detail=detail | {"ids": names})
+        act = who.act(subject, reason=body.reason if body else None, detail=detail | {"ids": names})
         audit.write(connection, [act])
     return Undone(
         id=change.id,

@@ -1,4 +1,4 @@
-"""Jobs: start them, read them, and steer them one by one."""
+"""Jobs: start, find, explain and change them one by one."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ router = APIRouter(route_class=Guarded, tags=["jobs"])
     response_model=Started,
     responses={200: {"model": Started, "description": "A job has this key already."}},
 )
-async def start(app_state: TheAppState, who: Who, wanted: requests.Start) -> Response:
+async def start(app_state: TheAppState, who: Who, asked: requests.Start) -> Response:
     """Start a job. Asking again with the same key gives the same job; with other content it is a conflict."""
     request = accept.request(
-        recipes.find(app_state.recipes, wanted.job_type),
-        wanted.payload,
-        key=wanted.key,
-        sla_minutes=wanted.sla_minutes,
-        priority=wanted.priority,
-        ready_at=wanted.not_before,
+        recipes.find(app_state.recipes, asked.job_type),
+        asked.payload,
+        key=asked.key,
+        sla_minutes=asked.sla_minutes,
+        priority=asked.priority,
+        ready_at=asked.not_before,
         caller=who,
-        supersede=wanted.supersede,
+        supersede=asked.supersede,
     )
     started = await app_state.starts.start(request)
     row = started.row
@@ -79,7 +79,7 @@ def find(
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
 ) -> Jobs:
     """List jobs, newest first."""
-    wanted = filters.of(
+    job_filter = filters.of(
         who,
         queue=queue,
         status=status,
@@ -92,9 +92,9 @@ def find(
     with app_state.reading() as connection:
         if queue is not None:
             commands.require_queue(connection, queue)
-        filters.require_narrow(connection, wanted)
-        page = read.find(connection, wanted, limit=limit, after=cursor)
-        total = read.count(connection, wanted) if count else None
+        filters.require_narrow(connection, job_filter)
+        page = read.find(connection, job_filter, limit=limit, after=cursor)
+        total = read.count(connection, job_filter) if count else None
     return Jobs(tuple(visible.job(job, who) for job in page), next_page(page, limit), total)
 
 
@@ -103,60 +103,60 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
     """Everything about one job."""
     number = visible.number(job)
     with app_state.reading() as connection:
-        found = read.get(connection, number)
+        record = read.get(connection, number)
         event_log, now = read.event_log(connection, number), health.clock(connection)
         holder = commands.key_holders(connection, [number]).get(number)
-    stays = explanation.took(event_log, found.finished_at or now)
+    stays = explanation.took(event_log, record.finished_at or now)
     timeline = tuple(
-        TimedEvent.of(event, step=found.steps[event.step], seconds=stay.total_seconds())
+        TimedEvent.of(event, step=record.steps[event.step], seconds=stay.total_seconds())
         for event, stay in zip(event_log, stays, strict=True)
     )
     replaced_by = None if holder is None else job_name(holder)
-    return JobWithTimeline.of(visible.job(found, who), replaced_by=replaced_by, timeline=timeline)
+    return JobWithTimeline.of(visible.job(record, who), replaced_by=replaced_by, timeline=timeline)
 
 
 @router.get("/jobs/{id:job}/explain")
 def explain(app_state: TheAppState, who: Who, zone: Zone, job: JobPath) -> Explained:
     """Why a job is where it is, and what would get it further."""
     with app_state.reading() as connection:
-        found = explanation.read(connection, visible.number(job), zone)
+        explained = explanation.read(connection, visible.number(job), zone)
     if not who.sees_payloads:
-        error = visible.hidden(found.standing.job.error)
-        alone = dataclasses.replace(found.standing.job, error=error)
-        found = dataclasses.replace(found, standing=dataclasses.replace(found.standing, job=alone))
-    return visible.explained(found)
+        error = visible.hidden(explained.standing.job.error)
+        alone = dataclasses.replace(explained.standing.job, error=error)
+        explained = dataclasses.replace(
+            explained, standing=dataclasses.replace(explained.standing, job=alone)
+        )
+    return visible.explained(explained)
 
 
 @router.post("/jobs/{id:job}/cancel")
-def cancel(
-    app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Cancel | None = None
-) -> SteeredJob:
+def cancel(app_state: TheAppState, who: Who, job: JobPath, body: requests.Cancel | None = None) -> SteeredJob:
     """Cancel a job: one that runs ends with its step, or at once with `now`."""
-    wanted = wanted or requests.Cancel()
+    body = body or requests.Cancel()
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
         return commands.cancel_jobs(
-            connection, [number], who=who.actor, reason=wanted.reason, now=wanted.now, change=kept
+            connection, [number], who=who.actor, reason=body.reason, now=body.now, change=kept
         ).jobs
 
-    return _change(app_state, who, job, wanted, "cancel", change, {"now": wanted.now})
+    return _change(app_state, who, job, body, "cancel", change, {"now": body.now})
 
 
 @router.post("/jobs/{id:job}/retry")
-def retry(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> SteeredJob:
+def retry(app_state: TheAppState, who: Who, job: JobPath, body: Reasoned | None = None) -> SteeredJob:
     """Have a failed job tried again, from the step that failed."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
 
     def change(connection: Connection, number: int, _: int) -> Sequence[int]:
         return commands.retry(connection, [number], who=who.actor, reason=reason)
 
-    return _change(app_state, who, job, wanted, None, change)
+    return _change(app_state, who, job, body, None, change)
 
 
 @router.post("/jobs/{id:job}/reinstate")
-def reinstate(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> SteeredJob:
+def reinstate(app_state: TheAppState, who: Who, job: JobPath, body: Reasoned | None = None) -> SteeredJob:
     """Have a cancelled job done after all, from the step at which it stood. Its deadline stays."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
         done = commands.reinstate(connection, [number], who=who.actor, reason=reason, change=kept)
@@ -166,74 +166,72 @@ def reinstate(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned |
             raise Problem(409, f"{name} stays cancelled: {job_name(holder)} has its key now")
         return done
 
-    return _change(app_state, who, job, wanted, "reinstate", change)
+    return _change(app_state, who, job, body, "reinstate", change)
 
 
 @router.post("/jobs/{id:job}/promote")
-def promote(app_state: TheAppState, who: Who, job: JobPath, wanted: Reasoned | None = None) -> SteeredJob:
+def promote(app_state: TheAppState, who: Who, job: JobPath, body: Reasoned | None = None) -> SteeredJob:
     """Make a job the very next one of its queue."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
         return commands.promote(connection, number, who=who.actor, reason=reason, change=kept)
 
-    return _change(app_state, who, job, wanted, "promote", change)
+    return _change(app_state, who, job, body, "promote", change)
 
 
 @router.post("/jobs/{id:job}/move")
-def move(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Move) -> SteeredJob:
+def move(app_state: TheAppState, who: Who, job: JobPath, body: requests.Move) -> SteeredJob:
     """Move a job that has not begun its step to another queue."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
-        return commands.move(
-            connection, [number], wanted.queue, who=who.actor, reason=wanted.reason, change=kept
-        )
+        return commands.move(connection, [number], body.queue, who=who.actor, reason=body.reason, change=kept)
 
-    return _change(app_state, who, job, wanted, "move", change, {"queue": wanted.queue})
+    return _change(app_state, who, job, body, "move", change, {"queue": body.queue})
 
 
 @router.post("/jobs/{id:job}/priority")
-def prioritize(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Prioritize) -> SteeredJob:
+def prioritize(app_state: TheAppState, who: Who, job: JobPath, body: requests.Prioritize) -> SteeredJob:
     """Set the priority of a job: the higher goes first, whatever the deadlines."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
         return commands.prioritize(
-            connection, [number], wanted.priority, who=who.actor, reason=wanted.reason, change=kept
+            connection, [number], body.priority, who=who.actor, reason=body.reason, change=kept
         )
 
-    return _change(app_state, who, job, wanted, "priority", change, {"priority": wanted.priority})
+    return _change(app_state, who, job, body, "priority", change, {"priority": body.priority})
 
 
 @router.post("/jobs/{id:job}/delay")
-def delay(app_state: TheAppState, who: Who, job: JobPath, wanted: requests.Delay) -> SteeredJob:
+def delay(app_state: TheAppState, who: Who, job: JobPath, body: requests.Delay) -> SteeredJob:
     """Start a job no earlier than a time; null takes a delay away. Its deadline stays."""
 
     def change(connection: Connection, number: int, kept: int) -> Sequence[int]:
         return commands.delay(
-            connection, [number], wanted.not_before, who=who.actor, reason=wanted.reason, change=kept
+            connection, [number], body.not_before, who=who.actor, reason=body.reason, change=kept
         )
 
-    at = stamp(wanted.not_before) if wanted.not_before else None
-    return _change(app_state, who, job, wanted, "delay", change, {"notBefore": at})
+    at = stamp(body.not_before) if body.not_before else None
+    return _change(app_state, who, job, body, "delay", change, {"notBefore": at})
 
 
 def _change(
     app_state: AppState,
     who: Caller,
     job: str,
-    wanted: Reasoned | None,
+    body: Reasoned | None,
     action: str | None,
     change: Callable[[Connection, int, int], Sequence[int]],
     detail: dict[str, Any] | None = None,
 ) -> SteeredJob:
     """Change one job; with an `action`, so that it can be undone."""
     number = visible.number(job)
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
     with app_state.writing() as connection:
-        found = read.get(connection, number)
+        record = read.get(connection, number)
         kept = changes.begin(connection, action, who=who.actor) if action else None
         if not change(connection, number, kept or 0):
-            raise Problem(409, f"{found.name} is {found.status}: this cannot be done to it now")
-        audit.write(connection, [who.act(found.name, reason=reason, detail=detail)])
+            raise Problem(409, f"{record.name} is {record.status}: this cannot be done to it now")
+        audit.write(connection, [who.act(record.name, reason=reason, detail=detail)])
         undo = visible.undo(connection, kept)
         return SteeredJob.of(visible.job(read.get(connection, number), who), undo=undo)

@@ -1,4 +1,4 @@
-"""Recipes: what may be started, and what each job type's payload must hold."""
+"""Job types: which can be started, and the schema of their payloads."""
 
 from __future__ import annotations
 

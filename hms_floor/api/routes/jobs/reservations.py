@@ -1,4 +1,4 @@
-"""Steps by agents: reserve the most urgent job, keep it, report on it."""
+"""Reservations of agents: reserve the most urgent job, extend the lease, report."""
 
 from __future__ import annotations
 
@@ -41,65 +41,65 @@ ReservationPath = Annotated[
     responses={204: {"description": "No job has come."}},
 )
 async def reserve(
-    request: Request, app_state: TheAppState, who: Who, queue: QueuePath, wanted: agents.Reserve | None = None
+    request: Request, app_state: TheAppState, who: Who, queue: QueuePath, body: agents.Reserve | None = None
 ) -> Any:
     """Reserve the most urgent job of a queue whose step is an agent's; wait for one where there is none."""
-    wanted = wanted or agents.Reserve()
+    body = body or agents.Reserve()
     who.require_queue(queue)
-    lease = wanted.lease
+    lease = body.lease
 
     def take(connection: Connection) -> Reservation | None:
-        found = reservations.reserve_now(raw(connection), queue, agent=who.actor, lease=lease)
-        if found is not None:
-            audit.write(connection, [who.act(job_name(found.ticket.job), detail={"queue": queue})])
-        return found
+        reservation = reservations.reserve_now(raw(connection), queue, agent=who.actor, lease=lease)
+        if reservation is not None:
+            audit.write(connection, [who.act(job_name(reservation.ticket.job), detail={"queue": queue})])
+        return reservation
 
-    found = await run_in_threadpool(_first, app_state, queue, take)
-    if found is None and wanted.wait:
+    reservation = await run_in_threadpool(_first, app_state, queue, take)
+    if reservation is None and body.wait:
         with app_state.shares.hold("wait", who.badge.jti, who.source):
             gone = asyncio.ensure_future(_gone(request))
             try:
-                found = await app_state.line.wait(queue, wanted.wait, take, gone)
+                reservation = await app_state.line.wait(queue, body.wait, take, gone)
             finally:
                 left = gone.done()
                 gone.cancel()
-        if found is not None and left:
-            await run_in_threadpool(_give_back, app_state, who, found)
-    return Response(status_code=204) if found is None else _shown(found)
+        if reservation is not None and left:
+            await run_in_threadpool(_give_back, app_state, who, reservation)
+    return Response(status_code=204) if reservation is None else _shown(reservation)
 
 
 @router.post("/reservations/{id}/extend")
 def extend(
-    app_state: TheAppState, who: Who, reservation: ReservationPath, wanted: agents.Extend | None = None
+    app_state: TheAppState, who: Who, reservation: ReservationPath, body: agents.Extend | None = None
 ) -> Extended:
     """Keep a reservation for a while from now."""
     with app_state.writing() as connection:
-        found = _held(connection, who, reservation)
-        until = reservations.extend(raw(connection), found, (wanted or agents.Extend()).lease)
+        held = _held(connection, who, reservation)
+        until = reservations.extend(raw(connection), held, (body or agents.Extend()).lease)
         audit.write(connection, [who.act(reservation)])
     return Extended(reservation, until)
 
 
 @router.post("/reservations/{id}/report")
 def report(
-    app_state: TheAppState, who: Who, reservation: ReservationPath, wanted: agents.AnyReport
+    app_state: TheAppState, who: Who, reservation: ReservationPath, body: agents.AnyReport
 ) -> Reported:
     """Report how the step ended."""
     with app_state.writing() as connection:
-        found = _held(connection, who, reservation)
-        if isinstance(wanted, agents.StepDone):
-            status = _report_done(connection, found, wanted)
+        held = _held(connection, who, reservation)
+        if isinstance(body, agents.StepDone):
+            status = _report_done(connection, held, body)
         else:
-            after = wanted.retry_after if isinstance(wanted, agents.StepAgain) else None
-            status = reservations.report_failure(raw(connection), found, wanted.reason, retry_after=after)
-        audit.write(connection, [who.act(reservation, detail={"reported": wanted.status})])
-    return Reported(reservation, job_name(found.ticket.job), status)
+            after = body.retry_after if isinstance(body, agents.StepAgain) else None
+            status = reservations.report_failure(raw(connection), held, body.reason, retry_after=after)
+        audit.write(connection, [who.act(reservation, detail={"reported": body.status})])
+    return Reported(reservation, job_name(held.ticket.job), status)
 
 
-def _report_done(connection: Connection, found: Reservation, wanted: agents.StepDone) -> str:
-    done = Done(wanted.result, wanted.outcome, wanted.skip_to)
+def _report_done(connection: Connection, reservation: Reservation, body: agents.StepDone) -> str:
+    done = Done(body.result, body.outcome, body.skip_to)
     try:
-        return reservations.report_done(raw(connection), found, done)
+        return reservations.report_done(raw(connection), reservation, done)
     except ValueError as error:
         field = "skipTo" if "skip" in str(error) else "result"
         raise unprocessable((field, str(error))) from None
@@ -108,25 +108,25 @@ def _report_done(connection: Connection, found: Reservation, wanted: agents.Step
 def _first(app_state: AppState, queue: str, take: Any) -> Reservation | None:
     with app_state.writing() as connection:
         commands.require_queue(connection, queue)
-        found: Reservation | None = take(connection)
-        return found
+        reservation: Reservation | None = take(connection)
+        return reservation
 
 
 def _held(connection: Connection, who: Caller, reservation: str) -> Reservation:
-    found = reservations.held(raw(connection), visible.ticket(reservation))
-    who.require_queue(found.queue)
-    if found.agent != who.actor:
+    held = reservations.held(raw(connection), visible.ticket(reservation))
+    who.require_queue(held.queue)
+    if held.agent != who.actor:
         raise Problem(403, "somebody else has made this reservation")
-    return found
+    return held
 
 
-def _give_back(app_state: AppState, who: Caller, found: Reservation) -> None:
+def _give_back(app_state: AppState, who: Caller, reservation: Reservation) -> None:
     """The agent has gone while its job came: the next one should not have to wait for the lease to end."""
     with app_state.writing() as connection:
         reservations.report_failure(
-            raw(connection), found, "the agent has gone before it had the job", retry_after=0
+            raw(connection), reservation, "the agent has gone before it had the job", retry_after=0
         )
-        audit.write(connection, [who.act(str(found.ticket), status=499, detail={"reported": "gone"})])
+        audit.write(connection, [who.act(str(reservation.ticket), status=499, detail={"reported": "gone"})])
 
 
 async def _gone(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""Queues: how they stand, what comes next, what holds them back, and how many minutes they have."""
+"""Queues: counts, backlog, pauses, limits and SLAs."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def peek(app_state: TheAppState, queue: QueuePath, limit: Limit = 20) -> Peek:
 
 
 @router.post("/queues/{queue}/pause")
-def pause(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> Paused:
+def pause(app_state: TheAppState, who: Who, queue: QueuePath, body: Reasoned | None = None) -> Paused:
     """Start nothing new in a queue; what runs is finished."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
     with app_state.writing() as connection:
         with queue_changes.keep(connection, "pause", queue, who=who.actor) as kept:
             recalled = commands.pause(connection, queue, who=who.actor, reason=reason)
@@ -74,9 +74,9 @@ def pause(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned |
 
 
 @router.post("/queues/{queue}/resume")
-def resume(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned | None = None) -> Resumed:
+def resume(app_state: TheAppState, who: Who, queue: QueuePath, body: Reasoned | None = None) -> Resumed:
     """Go on with a paused queue."""
-    reason = wanted.reason if wanted else None
+    reason = body.reason if body else None
     with app_state.writing() as connection:
         with queue_changes.keep(connection, "resume", queue, who=who.actor) as kept:
             resumed = commands.resume(connection, queue)
@@ -86,42 +86,40 @@ def resume(app_state: TheAppState, who: Who, queue: QueuePath, wanted: Reasoned 
 
 
 @router.post("/queues/{queue}/limit")
-def limit(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.Limits) -> QueueLimits:
+def limit(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.Limits) -> QueueLimits:
     """Limit the window of a queue, and its starts a minute; tell what holds if neither is given."""
-    given = wanted.model_fields_set
+    given = body.model_fields_set
     with app_state.writing() as connection:
-        found = commands.limits(connection, queue)
-        window = wanted.window if "window" in given else found.window
-        starts = wanted.starts_per_minute if "starts_per_minute" in given else found.starts_per_minute
+        current = commands.limits(connection, queue)
+        window = body.window if "window" in given else current.window
+        starts = body.starts_per_minute if "starts_per_minute" in given else current.starts_per_minute
         limits = {"window": window, "startsPerMinute": starts}
         with queue_changes.keep(connection, "limit", queue, who=who.actor) as kept:
-            if commands.Limits(window, starts) != found:
+            if commands.Limits(window, starts) != current:
                 commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
         if given - {"reason"}:  # who only asks what holds has changed nothing
-            audit.write(connection, [who.act(queue, reason=wanted.reason, detail=limits)])
+            audit.write(connection, [who.act(queue, reason=body.reason, detail=limits)])
         undo = visible.undo(connection, kept.change)
     return QueueLimits(queue, window, starts, undo)
 
 
 @router.put("/queues/{queue}/sla")
-def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, wanted: requests.SetSla) -> SlaChange:
+def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.SetSla) -> SlaChange:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
     ahead: Forecast | None = None
     undo: Undo | None = None
     with app_state.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
-        if wanted.dry_run:
-            ahead = _ahead(sla_preview.sla(connection, queue, minutes=before, instead=wanted.minutes))
-            found = Sla(queue, wanted.minutes, health.clock(connection), who.actor, wanted.reason)
+        if body.dry_run:
+            ahead = _ahead(sla_preview.sla(connection, queue, minutes=before, instead=body.minutes))
+            sla = Sla(queue, body.minutes, health.clock(connection), who.actor, body.reason)
         else:
             with queue_changes.keep(connection, "sla", queue, who=who.actor) as kept:
-                found = slas.set_sla(
-                    connection, queue, wanted.minutes, set_by=who.actor, reason=wanted.reason
-                )
-            detail = {"before": before, "minutes": wanted.minutes}
-            audit.write(connection, [who.act(queue, reason=wanted.reason, detail=detail)])
+                sla = slas.set_sla(connection, queue, body.minutes, set_by=who.actor, reason=body.reason)
+            detail = {"before": before, "minutes": body.minutes}
+            audit.write(connection, [who.act(queue, reason=body.reason, detail=detail)])
             undo = visible.undo(connection, kept.change)
-    return SlaChange.of(found, before=before, dry_run=wanted.dry_run, forecast=ahead, undo=undo)
+    return SlaChange.of(sla, before=before, dry_run=body.dry_run, forecast=ahead, undo=undo)
 
 
 @router.get("/queues/{queue}/sla")

@@ -1,4 +1,4 @@
-"""How promises were kept, and how the metrics went: what reports and charts are made of."""
+"""SLA reports and the history of metrics."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def report(
             start, end = sla_report.week(_moment(since, zone) if since else now, zone)
         else:
             start, end = _span(since, until, now, zone)
-        found = sla_report.report(connection, start, end, zone)
+        measured = sla_report.report(connection, start, end, zone)
         worst = misses.worst(connection, start, end)
     return SlaReport(
         since=start,
         until=end,
         zone=str(zone),
-        whole=Tally.of(found.whole),
-        queues=_tallies(found.queues),
-        days=_tallies(found.days),
+        whole=Tally.of(measured.whole),
+        queues=_tallies(measured.queues),
+        days=_tallies(measured.days),
         worst=tuple(map(_miss, worst)),
     )
 
@@ -156,8 +156,8 @@ def _require(connection: Connection, queue: str | None) -> None:
         commands.require_queue(connection, queue)
 
 
-def _tallies(found: Mapping[Key, sla_report.Tally]) -> Mapping[Key, Tally]:
-    return {key: Tally.of(tally) for key, tally in found.items()}
+def _tallies(tallies: Mapping[Key, sla_report.Tally]) -> Mapping[Key, Tally]:
+    return {key: Tally.of(tally) for key, tally in tallies.items()}
 
 
 def _miss(miss: misses.Miss) -> Miss:

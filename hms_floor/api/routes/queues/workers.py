@@ -1,4 +1,4 @@
-"""Workers: who works, and on what."""
+"""Live workers and what they run."""
 
 from __future__ import annotations
 
