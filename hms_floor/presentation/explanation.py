@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from sqlalchemy import Connection
 
+from hms_oms.broker import broker_state
 from hms_oms.database import health
 from hms_oms.jobs import commands, explain
 from hms_oms.jobs.explain import Standing
@@ -16,6 +17,7 @@ from hms_oms.jobs.records import Event
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Step
+from hms_ops import heartbeats
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Case:
     zone: tzinfo
     #: The newer job that has the key of this one, which is cancelled.
     replaced_by: str | None = None
+    #: What Redis does instead of taking what is handed out.
+    refused: str | None = None
 
     @property
     def by_agent(self) -> bool:
@@ -54,6 +58,7 @@ def read(connection: Connection, job: int, zone: tzinfo) -> Case:
         any(leader.duty == "act" for leader in health.leaders(connection)),
         zone,
         next(map(job_name, commands.key_holders(connection, [job]).values()), None),
+        heartbeats.stop_of(broker_state.read(connection)).get("refused"),
     )
 
 

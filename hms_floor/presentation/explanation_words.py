@@ -141,6 +141,8 @@ def _hands(case: Case) -> Iterator[str]:
         yield f"The workers of {queue} have {slots}; a worker with steps that hang ends, to be replaced."
     if not case.dispatcher:
         yield "No dispatcher is running: `hms up` or `hms act run` starts one."
+    if case.refused is not None:
+        yield f"Nothing is handed out: Redis {case.refused}."
 
 
 def _paused(case: Case) -> Iterator[str]:

@@ -49,7 +49,10 @@ class Remedy(Document):
 
 @dataclass(frozen=True, slots=True)
 class Cause(Document):
-    """Why jobs of a queue are late or will be, who has set that, and what would help, in order."""
+    """Why jobs of a queue are late or will be, who has set that, and what would help, in order.
+
+    `refused` is what Redis does instead of taking what is handed out.
+    """
 
     kind: str
     set_by: str | None
@@ -59,6 +62,7 @@ class Cause(Document):
     deadline: Moment | None
     hosts: tuple[str, ...]
     lost: int
+    refused: str | None
     remedies: tuple[Remedy, ...]
     sentence: str
 

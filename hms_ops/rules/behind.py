@@ -52,5 +52,8 @@ def _events(snapshot: Snapshot, seconds: float) -> Iterator[Finding]:
 
 
 def _heard_of(snapshot: Snapshot) -> bool:
-    """Whether some live worker has work that it should be heard of."""
+    """Whether some live worker has work that it should be heard of; by Redis, if that answers."""
+    redis = snapshot.broker
+    if redis is not None and redis.refusal is not None:
+        return False
     return any(queue.workers and queue.queued + queue.running for queue in snapshot.queues)

@@ -20,8 +20,10 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_floor.presentation import overview
 from hms_oms.api.filter import CONFIRM_ABOVE
+from hms_oms.broker import broker_state
 from hms_oms.database import tables
 from hms_oms.database.connections import RawConnection
+from hms_oms.database.refusals import SILENT
 from hms_oms.jobs import commands, ledger, read, workers
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import dispatch_windows
@@ -280,10 +282,12 @@ def test_a_queue_is_paused_limited_and_resumed(
 def test_a_job_is_explained(hms: Hms, engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """The sentences say where it stands, who paused the queue and why, and what would help."""
     ahead, job = orders(engine, shop, 2)
+    broker_state.report(raw, SILENT)
     with engine.begin() as connection:
         commands.pause(connection, "shop", who="boss", reason="harvest")
     page = hms("job", "explain", str(job)).stdout
     assert f"job-{job} has been ready in shop" in page
+    assert "Nothing is handed out: Redis does not answer." in page
     assert "shop is paused by boss since" in page
     assert ": harvest." in page
     assert "number 2 of 2 in the backlog: 1 is ahead of it" in page

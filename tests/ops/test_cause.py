@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hms_floor.presentation import sla_preview_words
+from hms_oms.api import codec
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.database.refusals import SILENT
+from hms_oms.documents import queues
 from hms_ops.forecast import advice
 from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.cause import Cause, Remedy, Standing, busy_hosts, decide, document, read
@@ -98,6 +100,8 @@ def test_a_limit_is_no_cause_while_nothing_is_handed_out() -> None:
     )
     assert advice.brief(cause).startswith("Redis does not answer: bring it back")
     assert read(document(cause)) == cause
+    answered = queues.Cause.of(cause, remedies=tuple(map(queues.Remedy.of, cause.remedies)), sentence="")
+    assert read(codec.document(answered)) == cause
     silent = decide(replace(LIMITED, **stop_of(replace(refusal, age=40.0))))
     assert silent is not None
     assert advice.why(silent, clock) == "nothing is handed out, the dispatcher is silent"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hms_oms.broker.broker_state import BrokerState
+from hms_oms.database.refusals import SILENT
 from hms_ops.findings import Finding
 from hms_ops.forecast.cause import document
 from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot, Waits
@@ -342,4 +343,6 @@ def test_a_watch_that_hears_nothing_of_workers_with_work_is_behind() -> None:
     assert judge("behind", replace(silent, events_at=ago(60))) == []
     assert judge("behind", replace(silent, queues=[replace(WELL, workers=0)])) == []
     assert judge("behind", replace(silent, queues=[replace(WELL, queued=0, running=0)])) == []
+    # What is heard comes by Redis, whose silence is an incident already.
+    assert judge("behind", replace(silent, broker=BrokerState(1.0, NOW, SILENT.kind, SILENT.words))) == []
     assert len(judge("behind", replace(silent, looked_before=ago(61)))) == 2
