@@ -246,6 +246,8 @@ def test_many_jobs_are_changed_after_a_dry_run(api_server: ApiServer, order: Pla
     done = api_server.ask("POST", "/jobs/bulk", wanted).json()
     assert (done["matched"], done["changed"], done["unchanged"]) == (5, 4, {"cancelled": 1})
     assert sorted(done["jobs"]) == made[1:]
+    (line,) = api_server.get("/audit?subject=shop")["entries"]
+    assert (line["detail"]["action"], line["detail"]["jobs"], line["reason"]) == ("cancel", 4, "withdrawn")
     again = api_server.ask("POST", "/jobs/bulk", {"action": "retry", "ids": made}).json()
     assert (again["changed"], again["unchanged"]) == (0, {"cancelled": 5})
 

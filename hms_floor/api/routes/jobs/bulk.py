@@ -259,4 +259,6 @@ def _act(who: Caller, body: asked_bulk.AnyBulk, changed: Sequence[int]) -> audit
         shown = body.filter.model_dump(mode="json", by_alias=True, exclude_unset=True)
         detail["filter"] = shown | ({"payload": sorted(shown["payload"])} if "payload" in shown else {})
     detail["ids"] = [job_name(job) for job in changed]
-    return who.act("bulk", reason=body.reason, detail=detail)
+    # So that it stands among what was done to the queue.
+    queue = None if body.ids else body.filter.queue
+    return who.act(queue or "bulk", reason=body.reason, detail=detail)
