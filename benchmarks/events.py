@@ -39,7 +39,7 @@ RATE_BAR = 36_000.0
 GROWTH_BAR = 16.0
 #: What is aimed at, in events a second: a little above the bar.
 PACE = 40_000.0
-#: Events of a job, and of a bundle (the most that a worker's telegraph keeps).
+#: Events of a job, and of a bundle (the most that a worker's event buffer keeps).
 PER_JOB, BUNDLE = 9, 500
 #: Jobs that are written and published at a time.
 CHUNK = 500

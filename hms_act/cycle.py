@@ -35,15 +35,15 @@ def accept_file(
     supersede: bool = False,
     accept_refusals: bool = False,
 ) -> Iterator[Cycle | Refusal]:
-    """Accept every row of a file under one new batch, telling how it goes.
+    """Accept every row of a file as one new cycle, and report the progress.
 
-    Yields the batch as it stands once it is open, after each page that is committed, and when the file
+    Yields the cycle as it stands once it is open, after each page that is committed, and when the file
     is at its end; and, before the page that it belongs to, each row that is refused at the API. The SLA
     in force at the start holds for the whole file. A run that is cut off leaves whole pages: running the
     same file again accepts the rest, because what has a key is accepted once.
 
-    Raises UnreadableFile, before a batch is made, where the file is no list of such requests; and
-    MostRefused, unless `accept_refusals`, where one reason refuses most rows.
+    Raises UnreadableFile, before a cycle is made, if the file is no list of such requests; and
+    MostRefused, unless `accept_refusals`, if one reason refuses most rows.
     """
     rows = csv_rows.read(stream, recipe)
     if not accept_refusals:
@@ -73,13 +73,13 @@ def accept_rows(
 
     With `supersede` a row replaces the job that has its key and other content, if that has not begun.
     """
-    # What is wrong with the file as a whole comes up before there is a batch.
+    # Faults of the whole file are raised before a cycle is made.
     rows = itertools.chain(list(itertools.islice(rows, 1)), rows)
     with engine.begin() as connection:
         registry.register(connection, recipe)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
-        batch = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
-    yield batch
+        cycle = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
+    yield cycle
     while page := list(itertools.islice(rows, PAGE)):
         refusals = [row for row in page if isinstance(row, Refusal)]
         good = [row for row in page if isinstance(row, Row)]
@@ -88,29 +88,29 @@ def accept_rows(
         with engine.begin() as connection:
             if supersede:
                 keys = [accept.key_of(recipe, payload) for payload in payloads]
-                accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=batch.id)
+                accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=cycle.id)
             accepted = accept.accept_many(
                 connection,
                 recipe,
                 payloads,
                 requested_by=requested_by,
                 sla_minutes=minutes,
-                batch_id=batch.id,
+                batch_id=cycle.id,
             )
             repeated = _repeated(connection, recipe, good, accepted)
-            cycle_rows.add(connection, batch.id, [*map(refused, refusals), *repeated])
-            batch = cycles.add(
+            cycle_rows.add(connection, cycle.id, [*map(refused, refusals), *repeated])
+            cycle = cycles.add(
                 connection,
-                batch.id,
+                cycle.id,
                 accepted=len(accepted.jobs),
                 duplicates=accepted.duplicates,
                 differing=sum(row.result == "differs" for row in repeated),
                 refused=len(refusals),
             )
-        yield batch
+        yield cycle
     with engine.begin() as connection:
-        batch = cycles.close(connection, batch.id)
-    yield batch
+        cycle = cycles.close(connection, cycle.id)
+    yield cycle
 
 
 def refused(row: Refusal) -> CycleRow:

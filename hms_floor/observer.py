@@ -1,7 +1,7 @@
 """Looks at the servers and the ledger every two seconds, and knows how the installation stands.
 
 Each server has a thread of its own, which may hang with it: a question that is not answered in time means
-that the server is silent since its last answer. Nobody who asks for the picture ever waits for a server.
+that the server is silent since its last answer. Nobody who asks for the snapshot ever waits for a server.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Observer:
             # Each statement by itself: anyone who changes tables never has to wait for a look at all of them.
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 self._ledger = health.read(connection)
-        except Exception as error:  # noqa: BLE001 -- the picture says that its facts grow old
+        except Exception as error:  # noqa: BLE001 -- the snapshot says that its facts grow old
             return Refusal("failed", f"cannot be read ({type(error).__name__})")
         self._ledger_at = asked
         return None

@@ -118,13 +118,13 @@ def _deliver(
         return delivery
 
     daemon.serve("pager", database_url, [outbox.CHANNEL], take_up, stop, home)
-    if delivery is None or not delivery.flights.any:
+    if delivery is None or not delivery.in_flight.any:
         return
     try:
         with closing(connections.connect(database_url, "hms pager last")) as connection:
             # Another process may lead by now: the fence of each text sees to it that each records its own.
             delivery.connection = connection
-            delivery.flights.land(LAST_SECONDS)
+            delivery.in_flight.land(LAST_SECONDS)
     except psycopg2.Error as error:
         log.warning("pager: the last answers are not recorded: %s", type(error).__name__)
 

@@ -16,7 +16,7 @@ SEND_SECONDS = 0.1
 MOST = 500
 
 
-class Telegraph(bootsteps.StartStopStep):
+class EventBatching(bootsteps.StartStopStep):
     """The consumer's boot step that slows the event dispatcher down."""
 
     requires = ("celery.worker.consumer.events:Events",)

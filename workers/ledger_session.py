@@ -1,7 +1,7 @@
 """Ledger session of a worker process: claims and reports of its threads, over shared connections.
 
 Claims and reports that come at the same time go out as one statement each (group commit). When the
-database is away the desk waits for it: what was finished meanwhile is recorded as soon as it is back, if
+database is away the session waits for it: what was finished meanwhile is recorded as soon as it is back, if
 the ledger still says that it is ours.
 """
 
@@ -256,7 +256,7 @@ _sessions: dict[int, LedgerSession] = {}
 
 
 def ledger_session(database_url: str, worker: str, *, parent_pid: int) -> LedgerSession:
-    """The desk of this process; a forked child opens its own connections, and runs its steps one by one."""
+    """The session of this process; a forked child opens its own connections and runs its steps one by one."""
     pid = os.getpid()
     known = _sessions.get(pid)
     return (

@@ -45,7 +45,7 @@ def make_app(configured: settings.Settings) -> Celery:
     modules.load(known, configured.recipes)
     for name, function in step.registered.items():
         made.register_task(_task(name, function))
-    made.steps["consumer"].update((presence.Presence, event_batching.Telegraph))
+    made.steps["consumer"].update((presence.Presence, event_batching.EventBatching))
     return made
 
 

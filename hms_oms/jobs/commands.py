@@ -209,7 +209,7 @@ def require_queue(connection: Connection, queue: str) -> None:
         raise UnknownQueue(queue, known)
 
 
-def census(connection: Connection, selected: Filter) -> Mapping[str, int]:
+def count_by_status(connection: Connection, selected: Filter) -> Mapping[str, int]:
     """Count the jobs that match a filter, by status."""
     status = tables.jobs.c.status
     rows = connection.execute(select(status, func.count()).where(*selected.clauses()).group_by(status))

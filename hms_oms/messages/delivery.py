@@ -17,7 +17,15 @@ from sqlalchemy import Connection
 
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
-from hms_oms.messages.records import Answer, Asked, Dispatch, EndedLease, Parcel, WaitingPage, WaitingText
+from hms_oms.messages.records import (
+    Answer,
+    Asked,
+    Dispatch,
+    EndedLease,
+    OutgoingText,
+    WaitingPage,
+    WaitingText,
+)
 
 #: How long a taken text belongs to its taker, in seconds.
 LEASE_SECONDS = 60.0
@@ -72,16 +80,16 @@ def refuse(connection: RawConnection, refused: Sequence[tuple[int, int, str]]) -
         statements.run_raw(connection, "refuse", {"messages": messages, "fences": fences, "faults": faults})
 
 
-def begin(connection: RawConnection, parcels: Sequence[Parcel], sender: str) -> list[Dispatch]:
+def begin(connection: RawConnection, outgoing: Sequence[OutgoingText], sender: str) -> list[Dispatch]:
     """Take texts under a lease and write down an attempt for each, before anything is sent.
 
-    A parcel of which anything has changed since it was looked at is left out.
+    A text of which anything has changed since it was looked at is left out.
     """
     began = time.monotonic()
     dispatches = [
-        (message, fence, parcel.id, parcel.carried)
-        for parcel in parcels
-        for message, fence in ((parcel.id, parcel.fence), *parcel.members)
+        (message, fence, text.id, text.carried)
+        for text in outgoing
+        for message, fence in ((text.id, text.fence), *text.members)
     ]
     if not dispatches:
         return []

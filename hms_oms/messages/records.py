@@ -86,7 +86,7 @@ class EndedLease:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class OutgoingText:
     """What goes out as one text: a carrier, those merged into it, and the wording that they share."""
 
     id: int

@@ -31,7 +31,7 @@ class Silence(Document):
 
 
 @dataclass(frozen=True, slots=True)
-class Rung(Document):
+class EscalationStep(Document):
     """A step of the escalation policy: who is called how many minutes after the call began."""
 
     after_minutes: float
@@ -74,7 +74,7 @@ class OnCall(Document):
     set_at: Moment | None
     reason: str | None
     zone: str
-    now: tuple[Rung, ...]
+    now: tuple[EscalationStep, ...]
     gaps: tuple[Gap, ...]
     uncovered: tuple[Span, ...]
     doubt: str | None

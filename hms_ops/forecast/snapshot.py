@@ -1,6 +1,6 @@
 """What the watch sees in one look: plain numbers about queues, hosts, the outbox and itself.
 
-Rules judge a picture and nothing else, so a morning can be replayed from a list of pictures.
+Rules judge a snapshot and nothing else, so a morning can be replayed from a list of snapshots.
 None is "no data"; it is never the same as zero.
 """
 

@@ -88,13 +88,13 @@ class Count:
     agents: frozenset[str]
 
 
-class Census:
+class JobCounter:
     """Counts on a connection of its own, in a thread, so that no look has to wait for a long count."""
 
     def __init__(self, engine: Engine, office: tzinfo) -> None:
         self._engine = engine
         self._office = office
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="census")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="job-counter")
         self._counting: Future[Count] | None = None
         self._latest: Count | None = None
         self._open, self._day = Thrift(OPEN_SHARE), Thrift(DAY_SHARE)

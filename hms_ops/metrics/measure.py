@@ -30,7 +30,7 @@ from hms_ops.forecast.forecast import Histogram, forecast, later, start_of
 from hms_ops.forecast.scaling import Load
 from hms_ops.forecast.snapshot import Forecast, Hearing, HostSnapshot, QueueSnapshot, Snapshot
 from hms_ops.forecast.throughput import Pace, work
-from hms_ops.metrics.counts import Census, Count, Day, Standing
+from hms_ops.metrics.counts import Count, Day, JobCounter, Standing
 from hms_ops.statements import statement
 from hms_ops.stats.queue_stats import EVENTS, LEDGER, Tally
 from hms_ops.stats.waits import Begun, Ended
@@ -45,7 +45,7 @@ _SET = (
     "window_set_by",
     "window_set_at",
 )
-#: Late jobs are counted at every look up to this many; beyond, the census counts them.
+#: Late jobs are counted at every look up to this many; beyond, the job counter counts them.
 MOST_LATE = 5000
 #: Events are late by a bundle and a look: the sweep leaves what was just written to them, in seconds.
 HEARING_SECONDS = 2.0
@@ -59,7 +59,7 @@ class Measure:
     def __init__(self, engine: Engine, receiver: Receiver | None, *, office: tzinfo = UTC) -> None:
         self._receiver = receiver
         self._event_log = EventLog(0.0 if receiver is None else HEARING_SECONDS)
-        self._census = Census(engine, office)
+        self._counter = JobCounter(engine, office)
         self._counted_at: datetime | None = None
         self._tallies: dict[str, Tally] = {}
         self._paces: dict[str, Pace] = {}
@@ -88,7 +88,7 @@ class Measure:
         if heavy or self._counted_at is None or self._event_log.behind:
             self._sweep(connection, now.timestamp())
         workers = presence.live(connection)
-        count = self._census.latest(now, again=heavy)
+        count = self._counter.latest(now, again=heavy)
         for tally in self._tallies.values():
             tally.slide(now.timestamp())
         rows = connection.exec_driver_sql(

@@ -1,4 +1,4 @@
-"""Metrics: a picture as named numbers, the newest of each kept in the ledger; the writer of ops.metrics.
+"""Metrics: a snapshot as named numbers, the newest of each kept in the ledger; the writer of ops.metrics.
 
 Each value says where it comes from (events, ledger or presence) and of when it is. A value that is None is
 "no data", which is never zero. What is not renewed grows old where it stands: readers are given it with its
@@ -125,7 +125,7 @@ CATALOGUE: Mapping[str, Meaning] = {
 
 
 def of(snapshot: Snapshot, apart: Apart | None = None) -> list[Metric]:
-    """The picture as metrics, without those of a queue that raises."""
+    """The snapshot as metrics, without those of a queue that raises."""
     apart = apart or Apart()
     metrics: list[Metric] = []
     for queue in snapshot.queues:
@@ -149,7 +149,7 @@ def of(snapshot: Snapshot, apart: Apart | None = None) -> list[Metric]:
 
 
 def publish(connection: Connection, snapshot: Snapshot, apart: Apart | None = None) -> None:
-    """Keep the newest values, those of a queue at most once a second; an older picture changes nothing.
+    """Keep the newest values, those of a queue at most once a second; an older snapshot changes nothing.
 
     What is kept of a queue is of one look. If the ledger does not take all together, they are written one by
     one.

@@ -56,7 +56,7 @@ def page(
     look = _Look(connection, now, office, steps, [row.id for row in (*called, *over)])
     for incident in called:
         with apart.doing(f"calling about {incident.name}"), connection.begin_nested():
-            look.climb(incident)
+            look.escalate(incident)
     for incident in over:
         with apart.doing(f"telling the end of {incident.name}"), connection.begin_nested():
             look.tell_end(incident)
@@ -84,7 +84,7 @@ class _Look:
         self.noted: set[_Noted] = {(row.incident_id, row.kind, row.who, row.call) for row in rows}
         self.unwilling = set(connection.scalars(text("select phone from oms.opt_outs")))
 
-    def climb(self, incident: Incident) -> None:
+    def escalate(self, incident: Incident) -> None:
         """Text everybody who is due about an open incident."""
         reached = True
         for number, step in enumerate(self.steps):

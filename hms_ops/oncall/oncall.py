@@ -66,7 +66,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rung of the escalation policy: `after` the call began, these people are texted."""
+    """One step of the escalation policy: `after` the call began, these people are texted."""
 
     after: timedelta
     recipients: tuple[Recipient, ...]

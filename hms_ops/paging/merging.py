@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from hms_oms.messages.records import Parcel, WaitingPage
+from hms_oms.messages.records import OutgoingText, WaitingPage
 from hms_ops.incidents import wording
 from hms_ops.paging.throttle import QUIET_KINDS, Sent, free_at
 
-Plan = tuple[list[Parcel], dict[int, datetime]]
+Plan = tuple[list[OutgoingText], dict[int, datetime]]
 
 
 def plan(waiting: Sequence[WaitingPage], sends: Mapping[str, Sequence[Sent]], now: datetime) -> Plan:
@@ -20,7 +20,7 @@ def plan(waiting: Sequence[WaitingPage], sends: Mapping[str, Sequence[Sent]], no
     what was handed over before, since its wording is fixed, and what is about no incident, as a test. The
     oldest has its turn first.
     """
-    parcels: list[Parcel] = []
+    outgoing: list[OutgoingText] = []
     held: dict[int, datetime] = {}
     for phone, pages in _by_phone(waiting).items():
         gone = list(sends.get(phone, ()))
@@ -30,9 +30,9 @@ def plan(waiting: Sequence[WaitingPage], sends: Mapping[str, Sequence[Sent]], no
             if free > now:
                 held |= {page.id: free for page in group}
                 continue
-            parcels.append(_parcel(carrier, group))
+            outgoing.append(_outgoing(carrier, group))
             gone.append(Sent(now, carrier.kind))
-    return parcels, held
+    return outgoing, held
 
 
 def _by_phone(waiting: Sequence[WaitingPage]) -> Mapping[str, list[WaitingPage]]:
@@ -56,12 +56,12 @@ def _carrier(group: Sequence[WaitingPage]) -> WaitingPage:
     return next((page for page in group if page.kind not in QUIET_KINDS), group[0])
 
 
-def _parcel(carrier: WaitingPage, group: Sequence[WaitingPage]) -> Parcel:
+def _outgoing(carrier: WaitingPage, group: Sequence[WaitingPage]) -> OutgoingText:
     members = [(page.id, page.fence) for page in group if page is not carrier]
     # Of each incident, only the news.
     newest = {page.reference: page for page in group}
     if len(newest) == 1:
-        return Parcel(carrier.id, carrier.fence, members)
+        return OutgoingText(carrier.id, carrier.fence, members)
     over = {page.reference for page in newest.values() if page.kind in QUIET_KINDS}
     words = wording.merged([(page.reference, page.queue) for page in newest.values()], over)
-    return Parcel(carrier.id, carrier.fence, members, words)
+    return OutgoingText(carrier.id, carrier.fence, members, words)

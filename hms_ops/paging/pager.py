@@ -22,11 +22,11 @@ from typing import Any, TypeVar
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database.connections import RawConnection
 from hms_oms.messages import delivery, inbound
-from hms_oms.messages.records import Asked, Dispatch, Parcel, WaitingPage, WaitingText
+from hms_oms.messages.records import Asked, Dispatch, OutgoingText, WaitingPage, WaitingText
 from hms_ops.paging import merging, reconcile
 from hms_ops.paging import outcomes as attempts
 from hms_ops.paging.circuit_breaker import CircuitBreaker
-from hms_ops.paging.requests import Flights
+from hms_ops.paging.requests import InFlight
 from hms_ops.paging.senders import LookUpFailed, Outcome, Result, Sender, Sighting
 from hms_ops.paging.throttle import LONGEST, Rate, Sent
 
@@ -62,7 +62,7 @@ class Delivery:
         self.connection = connection
         self.sender = sender
         self.breaker = CircuitBreaker(sender.name)
-        self.flights = Flights()
+        self.in_flight = InFlight()
         self._rate = Rate(sender.per_second)
         self.beat = beat
         self._apart = Apart()
@@ -71,7 +71,7 @@ class Delivery:
     def turn(self) -> float:
         """Do what is due; return after how many seconds to look again."""
         with self._apart.doing("recording what came back"):
-            self.flights.land()
+            self.in_flight.land()
         now = time.monotonic()
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
@@ -86,7 +86,7 @@ class Delivery:
         self._say(now)
         if more:
             return 0.0
-        return AIRBORNE_SECONDS if self.flights.any else IDLE_SECONDS
+        return AIRBORNE_SECONDS if self.in_flight.any else IDLE_SECONDS
 
     def _sweep(self) -> None:
         with self._apart.doing("looking for texts that are too late"):
@@ -96,7 +96,7 @@ class Delivery:
         with self._apart.doing("taking texts back"):
             self._take_back()
         for lane, page, most in (("asked pages", True, ASKED_PAGES), ("asked texts", False, ASKED_TEXTS)):
-            room = self.flights.room(lane, most)
+            room = self.in_flight.room(lane, most)
             with self._apart.doing(f"asking for {lane.removeprefix('asked ')}"):
                 for asked in delivery.to_ask(self.connection, page=page, count=room) if room else ():
                     self._ask(lane, asked)
@@ -115,7 +115,7 @@ class Delivery:
             delivery.answered(self.connection, answers)
 
     def _send_pages(self) -> None:
-        room = self.flights.room("pages", PAGES)
+        room = self.in_flight.room("pages", PAGES)
         waiting = delivery.waiting_pages(self.connection, room) if room else []
         pages = self._sendable(waiting)
         if not pages:
@@ -125,13 +125,13 @@ class Delivery:
         phones = {page.recipient for page in pages}
         for row in delivery.sends(self.connection, sorted(phones), LONGEST.total_seconds()):
             sends[row["recipient"]].append(Sent(row["at"], row["kind"]))
-        parcels, held = merging.plan(pages, sends, now)
+        outgoing, held = merging.plan(pages, sends, now)
         delivery.hold(self.connection, held)
-        self._hand_over("pages", parcels)
+        self._hand_over("pages", outgoing)
 
     def _send_texts(self, now: float) -> bool:
         """Hand over the next texts to applicants; whether there may be more to do at once."""
-        lanes = 1 if self.sender.local else self.flights.room("texts", TEXTS)
+        lanes = 1 if self.sender.local else self.in_flight.room("texts", TEXTS)
         room = lanes * self.sender.at_once
         count = self._rate.allowed(now, room)
         waiting = delivery.waiting_texts(self.connection, count) if count else []
@@ -139,7 +139,7 @@ class Delivery:
             return False
         texts = self._sendable(waiting)
         self._rate.spend(len(texts))
-        self._hand_over("texts", [Parcel(text.id, text.fence) for text in texts])
+        self._hand_over("texts", [OutgoingText(text.id, text.fence) for text in texts])
         return self.sender.local and len(waiting) == count
 
     def _sendable(self, waiting: Sequence[W]) -> list[W]:
@@ -154,8 +154,8 @@ class Delivery:
         gone = {message for message, _, _ in refused}
         return [text for text in waiting if text.id not in gone]
 
-    def _hand_over(self, lane: str, parcels: Sequence[Parcel]) -> None:
-        taken = delivery.begin(self.connection, parcels, self.sender.name)
+    def _hand_over(self, lane: str, outgoing: Sequence[OutgoingText]) -> None:
+        taken = delivery.begin(self.connection, outgoing, self.sender.name)
         texts = [_worded(text) for text in taken]
         size = self.sender.at_once
         for start in range(0, len(texts), size):
@@ -163,7 +163,7 @@ class Delivery:
             if self.sender.local:
                 self._sent(batch, _send(self.sender, batch))
             else:
-                self.flights.start(lane, partial(_send, self.sender, batch), partial(self._sent, batch))
+                self.in_flight.start(lane, partial(_send, self.sender, batch), partial(self._sent, batch))
 
     def _sent(self, batch: Sequence[Dispatch], outcomes: Sequence[Outcome]) -> None:
         """Record how a hand-over went."""
@@ -197,7 +197,7 @@ class Delivery:
         if self.sender.local:
             self._heard(asked, _look_up(self.sender, asked.text, worded.text))
         else:
-            self.flights.start(
+            self.in_flight.start(
                 lane, partial(_look_up, self.sender, asked.text, worded.text), partial(self._heard, asked)
             )
 

@@ -16,7 +16,7 @@ from hms_oms.database import connections
 T = TypeVar("T")
 
 
-class Flights:
+class InFlight:
     """Requests in flight, by lane; collected by the thread that starts them."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """What the watch looks for: one module per rule, each with its name, title, thresholds and `judge`.
 
-A rule judges one picture and nothing else. How long it must hold before somebody is called
+A rule judges one snapshot and nothing else. How long it must hold before somebody is called
 (`for_seconds`), and when it is over, is the business of the incidents.
 """
 
@@ -32,10 +32,10 @@ __all__ = ["RULES", "Limits", "Rule"]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: `judge` says where it holds in a picture, by the thresholds in force.
+    """A rule: `judge` says where it holds in a snapshot, by the thresholds in force.
 
     `defaults` are the rule's own thresholds, and those common to all rules that it knows better. `unknown`
-    names what it cannot judge in a picture for want of data: there it neither holds nor is clear.
+    names what it cannot judge in a snapshot for want of data: there it neither holds nor is clear.
     """
 
     name: str

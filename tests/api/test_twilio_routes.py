@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hms_floor.auth.tokens import Role
 from hms_oms.database import health
 from hms_oms.messages import delivery, outbox
-from hms_oms.messages.records import Parcel
+from hms_oms.messages.records import OutgoingText
 from hms_ops.findings import Finding
 from hms_ops.incidents import actions, signals, store, thresholds
 from hms_ops.oncall import oncall
@@ -97,7 +97,7 @@ def paged(api_server: ApiServer, engine: sa.Engine, raw: psycopg2.extensions.con
             body="HMS #K7",
         )
         number = connection.scalar(sa.text("select id from oms.messages"))
-    delivery.begin(raw, [Parcel(number, 0)], "twilio")
+    delivery.begin(raw, [OutgoingText(number, 0)], "twilio")
     return "K7"
 
 

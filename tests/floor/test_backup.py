@@ -22,7 +22,7 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.messages import delivery, outbox
-from hms_oms.messages.records import Parcel
+from hms_oms.messages.records import OutgoingText
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import RECIPES, admin, drop, sibling
 
@@ -76,7 +76,7 @@ def under_way(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> list[int]:
             sa.text("insert into oms.batches (type, name, requested_by) values ('t', 'f', 'a')")
         )
     [goes] = [text for text in delivery.waiting_texts(raw, 10) if _text(engine, "goes")["id"] == text.id]
-    delivery.begin(raw, [Parcel(goes.id, goes.fence)], "twilio")
+    delivery.begin(raw, [OutgoingText(goes.id, goes.fence)], "twilio")
     return numbers
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hms_oms.database import health, statements
 from hms_oms.messages import delivery as handover
 from hms_oms.messages import outbox
-from hms_oms.messages.records import Answer, Dispatch, Parcel
+from hms_oms.messages.records import Answer, Dispatch, OutgoingText
 from hms_ops.paging import callbacks
 from hms_ops.paging.pager import Delivery
 from hms_ops.paging.senders.twilio import Twilio
@@ -42,7 +42,7 @@ def taken(engine: sa.Engine, raw: RawConnection) -> Dispatch:
             recipient=PHONE,
             body="HMS #K7",
         )
-    (text,) = handover.begin(raw, [Parcel(1, 0)], "twilio")
+    (text,) = handover.begin(raw, [OutgoingText(1, 0)], "twilio")
     return text
 
 
@@ -109,7 +109,7 @@ def test_a_late_word_of_a_failed_attempt_does_not_stop_the_next(
     call(engine, "undelivered", ErrorCode="30003")
     call(engine, "sent")
     assert state(engine) == "pending"
-    (again,) = handover.begin(raw, [Parcel(1, taken.fence)], "twilio")
+    (again,) = handover.begin(raw, [OutgoingText(1, taken.fence)], "twilio")
     assert again.attempt == 2
     call(engine, "failed", ErrorCode="30006")
     assert state(engine) == "sending"

@@ -18,7 +18,7 @@ from hms_oms.database import connections as ledger_connections
 from hms_oms.database import health
 from hms_oms.messages import delivery as handover
 from hms_oms.messages import outbox
-from hms_oms.messages.records import Answer, Dispatch, Parcel
+from hms_oms.messages.records import Answer, Dispatch, OutgoingText
 from hms_ops.paging import pager, reconcile
 from hms_ops.paging.pager import Delivery
 from hms_ops.paging.senders import Outcome, Result, Sighting
@@ -144,7 +144,7 @@ def drive(delivery: Delivery, look: Callable[[], Any], what: str) -> Any:
 
 def settled(delivery: Delivery) -> bool:
     """Whether nothing is under way."""
-    return not delivery.flights.any
+    return not delivery.in_flight.any
 
 
 def reach(delivery: Delivery, engine: sa.Engine, message: int, state: str) -> Any:
@@ -157,7 +157,7 @@ def quiet(delivery: Delivery, turns: int = 3) -> None:
     """A few turns in which everything lands that is due."""
     for _ in range(turns):
         delivery.turn()
-        wait_until(lambda: (delivery.flights.land(), settled(delivery))[1], "all requests to land")
+        wait_until(lambda: (delivery.in_flight.land(), settled(delivery))[1], "all requests to land")
 
 
 def bodies(provider: Provider, to: str = PHONE) -> list[str]:
@@ -471,7 +471,7 @@ def test_a_lease_without_an_attempt_is_free_again_and_one_with_an_attempt_is_unk
     begun, unbegun = page(engine), page(engine, to=OTHER)
     with engine.connect() as connection:
         fences = dict(connection.execute(sa.text("select id, fence from oms.messages")).all())
-    taken = handover.begin(raw, [Parcel(one, fences[one]) for one in (begun, unbegun)], "twilio")
+    taken = handover.begin(raw, [OutgoingText(one, fences[one]) for one in (begun, unbegun)], "twilio")
     assert [text.id for text in taken] == [begun, unbegun]
     with engine.begin() as connection:
         connection.execute(
@@ -519,7 +519,7 @@ def test_a_leader_that_wakes_up_after_its_lease_changes_nothing(
     forward(timedelta(seconds=61))
     taken_over = reach(delivery, engine, message, "unknown")
     asleep.awake.set()
-    wait_until(lambda: (sleeper.flights.land(), settled(sleeper))[1], "the sleeper to land")
+    wait_until(lambda: (sleeper.in_flight.land(), settled(sleeper))[1], "the sleeper to land")
     sleeper.connection.close()
     late = row(engine, message)
     assert (late.state, late.fence, late.fault) == ("unknown", taken_over.fence, taken_over.fault)
@@ -531,7 +531,7 @@ def test_a_text_is_not_written_on_a_lease_that_has_run_out(
 ) -> None:
     """Just before the socket is written the clock is asked: too late, and the provider hears nothing."""
     message = page(engine)
-    (taken,) = handover.begin(raw, [Parcel(message, 0)], "twilio")
+    (taken,) = handover.begin(raw, [OutgoingText(message, 0)], "twilio")
     late = Dispatch(
         **{name: getattr(taken, name) for name in Dispatch.__slots__ if name != "write_by"},
         write_by=time.monotonic() - 0.001,
@@ -547,9 +547,11 @@ def test_two_senders_race_for_a_page_and_one_gets_it(
     """While one transaction has the row, the other waits for the lock, and then finds another fence."""
     message = page(engine)
     first = ledger_connections.connect(database, "first", autocommit=False)
-    taken = handover.begin(first, [Parcel(message, 0)], "twilio")
+    taken = handover.begin(first, [OutgoingText(message, 0)], "twilio")
     lost: list[Any] = []
-    second = threading.Thread(target=lambda: lost.append(handover.begin(raw, [Parcel(message, 0)], "twilio")))
+    second = threading.Thread(
+        target=lambda: lost.append(handover.begin(raw, [OutgoingText(message, 0)], "twilio"))
+    )
     second.start()
     pid = raw.get_backend_pid()
 
@@ -650,7 +652,9 @@ def test_pages_are_locked_in_one_order(
     ids = [page(engine, f"HMS #K{number} late.", reference=f"K{number}") for number in (7, 8)]
     contender = ledger_connections.connect(database, "contender")
     if answered:
-        taken = handover.begin(contender, [Parcel(ids[1], 0, [(ids[0], 0)], "HMS: 2 incidents")], "twilio")
+        taken = handover.begin(
+            contender, [OutgoingText(ids[1], 0, [(ids[0], 0)], "HMS: 2 incidents")], "twilio"
+        )
         lost = [Answer(text.id, text.fence, "pending", "not sent") for text in taken]
     later = datetime.now(UTC) + timedelta(hours=1)
 
@@ -708,7 +712,7 @@ def test_the_local_log_takes_a_morning_and_its_torn_end(
     delivery = Delivery(raw, log)
     applicants(engine, 450)
     first = handover.waiting_texts(raw, 10)
-    taken = handover.begin(raw, [Parcel(text.id, text.fence) for text in first], "log")
+    taken = handover.begin(raw, [OutgoingText(text.id, text.fence) for text in first], "log")
     log.send(taken)
     drive(delivery, lambda: states(engine).count("delivered") == 440, "all but those of the killed one")
     forward(timedelta(seconds=61))

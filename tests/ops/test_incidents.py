@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
 from hms_oms.messages import delivery
-from hms_oms.messages.records import Parcel
+from hms_oms.messages.records import OutgoingText
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import UnknownQueue
 from hms_ops.findings import Finding
@@ -366,7 +366,7 @@ def test_the_end_is_told_to_those_who_may_have_read_the_page(engine: sa.Engine, 
     with engine.begin() as connection:
         first, _ = observe(connection, "shop", "desk")
     [page] = [page for page in delivery.waiting_pages(raw, 10) if page.incident == first.id]
-    [text] = delivery.begin(raw, [Parcel(page.id, page.fence)], "log")
+    [text] = delivery.begin(raw, [OutgoingText(page.id, page.fence)], "log")
     with engine.begin() as connection:
         for name in ("K5", "V8"):
             actions.resolve(connection, name, "ada", None, clock(connection))

@@ -44,7 +44,7 @@ QUEUE = QueueSnapshot(
     ended_today=50,
     on_time_today=45,
 )
-PICTURE = Snapshot(
+SNAPSHOT = Snapshot(
     now=NOW,
     queues=[QUEUE],
     hosts=[HostSnapshot("h1", 55.0, 1024, 2)],
@@ -81,9 +81,9 @@ def history(engine: sa.Engine, name: str, step: int = 60) -> Sequence[samples.Po
 
 
 def test_a_picture_speaks_in_the_names_of_the_catalogue() -> None:
-    """Every metric of a full picture is in the catalogue, and every entry there is made."""
-    assert {metric.name for metric in metrics.of(PICTURE)} == set(CATALOGUE)
-    for metric in metrics.of(PICTURE):
+    """Every metric of a full snapshot is in the catalogue, and every entry there is made."""
+    assert {metric.name for metric in metrics.of(SNAPSHOT)} == set(CATALOGUE)
+    for metric in metrics.of(SNAPSHOT):
         labels = CATALOGUE[metric.name].labels
         assert ("queue" in labels) == (metric.queue is not None)
         assert (len(labels) > ("queue" in labels)) == (metric.subject is not None)
@@ -91,7 +91,7 @@ def test_a_picture_speaks_in_the_names_of_the_catalogue() -> None:
 
 def test_values_say_what_the_picture_says() -> None:
     """Names, values, sources and moments, one by one."""
-    found = {(metric.name, metric.subject): metric for metric in metrics.of(PICTURE)}
+    found = {(metric.name, metric.subject): metric for metric in metrics.of(SNAPSHOT)}
     values = {
         ("queue.length", "backlog"): 7,
         ("queue.length", "window"): 2,
@@ -121,7 +121,7 @@ def test_values_say_what_the_picture_says() -> None:
 
 
 def test_no_data_is_not_zero(engine: sa.Engine) -> None:
-    """What is not known is None, in the picture, in the table and when it is read."""
+    """What is not known is None, in the snapshot, in the table and when it is read."""
     publish(engine, Snapshot(now=NOW, queues=[QueueSnapshot("shop", None)]))
     found = newest(engine)
     for name in ("queue.oldestAge", "queue.waitTime", "queue.throughput", "worker.successRate"):
@@ -132,9 +132,9 @@ def test_no_data_is_not_zero(engine: sa.Engine) -> None:
 
 def test_the_newest_values_are_read_back(engine: sa.Engine) -> None:
     """All values, or those of one queue, with their moments; old ones say that they are stale."""
-    publish(engine, PICTURE)
+    publish(engine, SNAPSHOT)
     everything, shop = newest(engine), newest(engine, "shop")
-    assert set(everything.values()) == set(metrics.of(PICTURE))
+    assert set(everything.values()) == set(metrics.of(SNAPSHOT))
     assert {metric.queue for metric in shop.values()} == {"shop"}
     breached = shop["sla.breached", None]
     assert not breached.stale(NOW + 15 * SECOND)
@@ -150,9 +150,9 @@ def test_a_value_is_written_no_more_often_than_needed(
     engine: sa.Engine, after: float, late: int, at: float
 ) -> None:
     """A change is written once a second at most, the same value every five; the past changes nothing."""
-    publish(engine, PICTURE)
+    publish(engine, SNAPSHOT)
     queue = replace(QUEUE, late=late)
-    publish(engine, replace(PICTURE, now=NOW + after * SECOND, queues=[queue]))
+    publish(engine, replace(SNAPSHOT, now=NOW + after * SECOND, queues=[queue]))
     breached = newest(engine)["sla.breached", None]
     assert breached.at == NOW + at * SECOND
     assert breached.value == (late if at else 1)
@@ -163,7 +163,7 @@ def test_the_values_of_a_queue_are_of_one_look(engine: sa.Engine) -> None:
     looks = [(0.0, 1, 9), (1.1, 2, 9), (1.6, 5, 6), (2.2, 6, 5), (2.7, 11, 0), (3.3, 11, 0)]
     for after, late, at_risk in looks:
         queue = replace(QUEUE, late=late, at_risk=at_risk)
-        publish(engine, replace(PICTURE, now=NOW + after * SECOND, queues=[queue]))
+        publish(engine, replace(SNAPSHOT, now=NOW + after * SECOND, queues=[queue]))
         found = newest(engine)
         pair = (found["sla.breached", None].value, found["sla.atRisk", None].value)
         assert pair in [(late, at_risk) for _, late, at_risk in looks], after
@@ -173,11 +173,11 @@ def test_the_values_of_a_queue_are_of_one_look(engine: sa.Engine) -> None:
 def test_a_minute_is_kept_once(engine: sa.Engine) -> None:
     """The first call of a minute writes it, further ones do not; stale and missing values leave a gap."""
     assert not keep(engine, NOW)
-    publish(engine, PICTURE)
+    publish(engine, SNAPSHOT)
     assert [keep(engine, NOW), keep(engine, NOW + 20 * SECOND)] == [True, False]
     assert not keep(engine, NOW + 60 * SECOND)
     queue = replace(QUEUE, oldest_waiting=None, late=3)
-    publish(engine, replace(PICTURE, now=NOW + 60 * SECOND, counted_at=None, queues=[queue]))
+    publish(engine, replace(SNAPSHOT, now=NOW + 60 * SECOND, counted_at=None, queues=[queue]))
     assert keep(engine, NOW + 60 * SECOND)
     minute = NOW.replace(second=0)
     assert [(point.at, point.value) for point in history(engine, "sla.breached")] == [
@@ -215,7 +215,7 @@ def test_old_samples_are_removed_bite_by_bite(engine: sa.Engine, monkeypatch: py
     left = []
     for minute in range(4):
         now = NOW + timedelta(minutes=minute)
-        publish(engine, replace(PICTURE, now=now))
+        publish(engine, replace(SNAPSHOT, now=now))
         assert keep(engine, now, days=1)
         with engine.connect() as connection:
             left.append(connection.scalar(sa.text("select count(*) from ops.samples where name = 'x'")))

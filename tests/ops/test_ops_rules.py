@@ -1,4 +1,4 @@
-"""The rules: what each says of a picture, at and around its thresholds. No data is no finding."""
+"""The rules: what each says of a snapshot, at and around its thresholds. No data is no finding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ago(seconds: float) -> datetime:
 
 
 def judge(name: str, seen: QueueSnapshot | Snapshot, **limits: float) -> list[Finding]:
-    """What a rule finds in one queue or picture, by its defaults but for `limits`."""
+    """What a rule finds in one queue or snapshot, by its defaults but for `limits`."""
     rule = BY_NAME[name]
     snapshot = seen if isinstance(seen, Snapshot) else Snapshot(NOW, [seen])
     return list(rule.judge(snapshot, lambda limit, _: {**rule.defaults, **limits}[limit]))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hms_oms.database import health
 from hms_oms.messages import delivery, outbox
-from hms_oms.messages.records import Answer, Parcel
+from hms_oms.messages.records import Answer, OutgoingText
 from hms_ops.incidents import actions
 from hms_ops.oncall import oncall
 from hms_ops.paging import replies
@@ -54,7 +54,7 @@ class People:
                     body=f"HMS #{reference}",
                 )
         waiting = delivery.waiting_pages(self.raw, 100)
-        taken = delivery.begin(self.raw, [Parcel(one.id, one.fence) for one in waiting], "log")
+        taken = delivery.begin(self.raw, [OutgoingText(one.id, one.fence) for one in waiting], "log")
         delivery.answered(self.raw, [Answer(one.id, one.fence, "delivered", "delivered") for one in taken])
         return int(number)
 

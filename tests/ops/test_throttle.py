@@ -79,24 +79,24 @@ def test_no_phone_ever_gets_more_than_the_limits(asked: list[int]) -> None:
 
 def test_what_waits_for_a_phone_goes_as_one_text() -> None:
     """The first page that something is wrong carries the others; the text counts all of them."""
-    (parcel,), held = merging.plan([page(1, "resolved"), page(2), page(3)], {}, NOW)
-    assert (parcel.id, parcel.members, held) == (2, [(1, 0), (3, 0)], {})
-    assert parcel.carried is not None
-    assert parcel.carried.startswith("HMS: 3 incidents")
+    (text,), held = merging.plan([page(1, "resolved"), page(2), page(3)], {}, NOW)
+    assert (text.id, text.members, held) == (2, [(1, 0), (3, 0)], {})
+    assert text.carried is not None
+    assert text.carried.startswith("HMS: 3 incidents")
 
 
 def test_of_one_incident_only_the_news_is_told() -> None:
     """Two texts about the same incident are its newest one, in its own words."""
     older, newer = page(1), page(2, reference="K1")
-    (parcel,), _ = merging.plan([older, newer], {}, NOW)
-    assert (parcel.id, parcel.members, parcel.carried) == (2, [(1, 0)], None)
+    (text,), _ = merging.plan([older, newer], {}, NOW)
+    assert (text.id, text.members, text.carried) == (2, [(1, 0)], None)
 
 
 def test_resends_and_tests_go_by_themselves() -> None:
     """What went out in its own words, and what is about no incident, is not merged; the oldest is first."""
     waiting = [page(1, handed_over=True), page(2), page(3), page(4, "test", reference=None)]
-    parcels, held = merging.plan(waiting, {}, NOW)
-    assert [parcel.id for parcel in parcels] == [1]
+    outgoing, held = merging.plan(waiting, {}, NOW)
+    assert [text.id for text in outgoing] == [1]
     assert set(held) == {2, 3, 4}
     assert min(held.values()) == NOW + timedelta(minutes=1)
 
@@ -104,8 +104,8 @@ def test_resends_and_tests_go_by_themselves() -> None:
 def test_a_throttled_phone_holds_all_and_another_goes() -> None:
     """Each phone has its own limits."""
     waiting = [page(1), page(2)]
-    parcels, held = merging.plan(waiting, {"+12025550142": sent(10), "+12025550143": []}, NOW)
-    assert (parcels, held) == ([], {1: NOW + timedelta(seconds=50), 2: NOW + timedelta(seconds=50)})
+    outgoing, held = merging.plan(waiting, {"+12025550142": sent(10), "+12025550143": []}, NOW)
+    assert (outgoing, held) == ([], {1: NOW + timedelta(seconds=50), 2: NOW + timedelta(seconds=50)})
 
 
 def test_texts_to_applicants_have_a_rate() -> None:

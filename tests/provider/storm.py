@@ -147,7 +147,7 @@ class Storm:
                 self._provider.open()
             pager = Delivery(self._connection, self._sender())
             pager.turn()
-            while pager.flights.any:
+            while pager.in_flight.any:
                 time.sleep(TICK_SECONDS)
                 pager.turn()
 

@@ -78,11 +78,11 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
 def _rungs(document: OnCall) -> Iterator[tuple[str, str | Text, str]]:
     """Each step, and who is on it now."""
     phones = dict(document.document.get("recipients", {}))
-    for rung in document.now:
-        when = f"after {rung.after_minutes:g} min" if rung.after_minutes else "at once"
-        for name in rung.recipients:
+    for step in document.now:
+        when = f"after {step.after_minutes:g} min" if step.after_minutes else "at once"
+        for name in step.recipients:
             yield when, name, phones.get(name, "")
-        if not rung.recipients:
+        if not step.recipients:
             yield when, Text("nobody: no shift covers this hour", style="yellow"), ""
 
 

@@ -22,7 +22,7 @@ from hms_oms.jobs import commands
 from hms_oms.jobs.tickets import job_name
 from hms_oms.messages import outbox
 from hms_ops import heartbeats
-from hms_ops.documents.calling import OnCall, Rung, Silence, Span, Threshold
+from hms_ops.documents.calling import EscalationStep, OnCall, Silence, Span, Threshold
 from hms_ops.documents.incidents import Action, Incident, IncidentWithTimeline, LateJob
 from hms_ops.incidents import actions, late_jobs, silences, stages, store, thresholds, trend, wording
 from hms_ops.incidents.actions import STATES
@@ -230,7 +230,9 @@ def _on_call(connection: Connection, in_force: oncall.OnCall | None, *, phones: 
         reason=in_force.reason if in_force else None,
         zone=str(oncall.zone(document)),
         now=tuple(
-            Rung(step.after.total_seconds() / 60, tuple(recipient.name for recipient in step.recipients))
+            EscalationStep(
+                step.after.total_seconds() / 60, tuple(recipient.name for recipient in step.recipients)
+            )
             for step in policy
         ),
         gaps=tuple(gap.document() for gap in coverage.gaps(document)),

@@ -148,14 +148,14 @@ def _meant(
         for queue in filter(None, (meant.queue, body.queue if body.action == "move" else None)):
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, meant)
-        census = commands.census(connection, meant)
+        by_status = commands.count_by_status(connection, meant)
         replaced = _replaced(connection, meant) if body.action == "reinstate" else {}
-    outcome.matched = sum(census.values())
-    _foresee(body, Counter(census), outcome, replaced)
+    outcome.matched = sum(by_status.values())
+    _foresee(body, Counter(by_status), outcome, replaced)
     able = allowed_before(_FACTS[body.action])
     if not body.dry_run:
-        outcome.left.update({status: number for status, number in census.items() if status not in able})
-    statuses = tuple(status.value for status in able if status in census)
+        outcome.left.update({status: number for status, number in by_status.items() if status not in able})
+    statuses = tuple(status.value for status in able if status in by_status)
     return _pages(app_state, dataclasses.replace(meant, status=statuses)) if statuses else iter(())
 
 
@@ -173,13 +173,13 @@ def _replaced(connection: Connection, meant: Filter) -> dict[int, int]:
 
 
 def _foresee(
-    body: asked_bulk.AnyBulk, census: Counter[str], outcome: _Result, replaced: Mapping[int, int]
+    body: asked_bulk.AnyBulk, by_status: Counter[str], outcome: _Result, replaced: Mapping[int, int]
 ) -> None:
     able = allowed_before(_FACTS[body.action])
-    outcome.able = sum(number for status, number in census.items() if status in able) - len(replaced)
+    outcome.able = sum(number for status, number in by_status.items() if status in able) - len(replaced)
     outcome.warning = _told(replaced)
     if body.dry_run:
-        outcome.left.update({status: number for status, number in census.items() if status not in able})
+        outcome.left.update({status: number for status, number in by_status.items() if status not in able})
         outcome.left.update({Status.CANCELLED.value: len(replaced)} if replaced else {})
 
 
