@@ -104,6 +104,8 @@ class Wire:
                 tried += 1
                 continue
             except ApiError as error:
+                if isinstance(error, Unavailable) and method == "GET":
+                    error.maybe_done = False  # who only asks has done nothing
                 pause = _pause(error, tried, safe=safe)
                 if pause is None or tried == tries:
                     raise

@@ -50,6 +50,7 @@ def test_trying_again_ends() -> None:
         with pytest.raises(Unavailable, match="the database is away") as told:
             oms.workers()
         assert (len(line.heard), told.value.status) == (4, 503)
+        assert not told.value.maybe_done
 
 
 def test_a_change_whose_answer_is_lost_is_not_made_twice() -> None:
