@@ -17,6 +17,15 @@ Points = Sequence[tuple[float, float | None]]
 BLUE, ORANGE, GREEN, RED, GREY = "#3d8bd4", "#e08a1e", "#2f9e66", "#d9534a", "#8b97a3"
 #: Readable on both papers.
 _INK = "#76828e"
+#: One line of names, to be turned if it is narrow: a second line would cover the axis.
+_LEGEND = {
+    "type": "scroll",
+    "top": 0,
+    "left": 0,
+    "textStyle": {"color": _INK},
+    "pageTextStyle": {"color": _INK},
+    "pageIconColor": _INK,
+}
 #: What stands in a chart that has no point yet: an empty frame looks broken.
 _NOTHING = {
     "title": {
@@ -68,7 +77,7 @@ def lines(
     return {
         "animation": False,
         "grid": {"left": 8, "right": 22, "top": 10 if small else 34, "bottom": 4, "containLabel": True},
-        "legend": {"show": not small and len(series) > 1, "top": 0, "left": 0, "textStyle": {"color": _INK}},
+        "legend": {**_LEGEND, "show": not small and len(series) > 1},
         "tooltip": {"trigger": "axis", "confine": True, **_SPANS.get(unit, {})},
         "useUTC": True,
         **({} if small else nothing(series)),
@@ -116,7 +125,7 @@ def bars(
     return {
         "animation": False,
         "grid": {"left": 8, "right": 12, "top": 34 if several else 10, "bottom": 4, "containLabel": True},
-        "legend": {"show": several, "top": 0, "left": 0, "textStyle": {"color": _INK}},
+        "legend": {**_LEGEND, "show": several},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True},
         "xAxis": {
             "type": "category",
