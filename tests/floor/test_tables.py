@@ -94,7 +94,7 @@ def test_the_bar_of_a_cycle_breaks_no_number(columns: int) -> None:
         watching.Bar(live).show(seen)
     assert isinstance(console.file, io.StringIO)
     counts = {"1,234,567", "10", "16", "2,345,678", "12", "4,567", "3"}
-    whole = counts | {"2,345,693", "3,580,286", "65.5", "0/s"}
+    whole = counts | {"2,345,693", "3,580,286", "65.5", "0/min"}
     for word in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", " ", console.file.getvalue()).split():
         assert word in whole or word.endswith("\u2026") or not any(map(str.isdigit, word)), word
 

@@ -147,7 +147,7 @@ def counts(progress: CycleProgress, pace: Pace) -> Text:
     )
     if progress.open:
         left = pace.left(progress.open)
-        line.append(f"  {pace.per_second:,.0f}/s", style="dim")
+        line.append(f"  {60 * pace.per_second:,.0f}/min", style="dim")
         line.append(f"  {show.about(left)} left" if left is not None else "", style="dim")
     return line
 

@@ -51,7 +51,7 @@ def _facts(report: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
     plural = "duplicate" if report.duplicates == 1 else "duplicates"
     intake = f"{report.accepted:,} accepted, {report.duplicates:,} {plural}, {report.refused:,} refused"
     took = show.span(report.elapsed)
-    pace = f" ({report.jobs_per_second:,.0f} jobs/s)" if progress.ended else ""
+    pace = f" ({60 * report.jobs_per_second:,.0f} jobs/min)" if progress.ended else ""
     facts: list[tuple[str, str | Text]] = [
         ("begun", f"{show.moment(report.created_at, now)} by {report.requested_by}"),
         ("rows", f"{rows:,}: {intake}"),
