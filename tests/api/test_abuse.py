@@ -235,6 +235,7 @@ def test_heads_that_are_too_large_or_none_at_all(api_server: ApiServer) -> None:
     assert status(api_server.send(split + b"0\r\n\r\n")) == 400
 
 
+@pytest.mark.drill
 def test_agents_who_wait_leave_room_for_the_others(api_server: ApiServer) -> None:
     """A thousand may wait, of one badge a quarter; the next is told so, and others are served."""
     bound = BOUNDS["wait"]
@@ -259,7 +260,7 @@ def _waits(api_server: ApiServer, badge: str, status: int) -> None:
         answer = api_server.ask("POST", "/queues/returns-desk/reserve", {"wait": 0.001}, badge=badge)
         return answer.status_code == status and int(answer.headers["retry-after"]) > 0
 
-    wait_until(refused, f"another one to be told {status}")
+    wait_until(refused, f"another one to be told {status}", 60)
 
 
 def test_one_badge_cannot_take_all_streams(api_server: ApiServer) -> None:
