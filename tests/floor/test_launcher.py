@@ -58,10 +58,13 @@ sys.exit(launcher.run(settings.load(), prepare=lambda _: None, floor=floor, when
 
 WHOLE_FLOOR = """
 import sys
+from hms_floor.cli.installation.preparing import prepare
 from hms_floor.local import launcher
-from hms_oms.database import migrate
+from hms_oms.recipes import recipes
 from hms_oms.runtime import settings
-sys.exit(launcher.run(settings.load(), prepare=migrate.upgrade))
+configured = settings.load()
+known = recipes.load_folder(configured.recipes).values()
+sys.exit(launcher.run(configured, prepare=lambda url: prepare(url, known)))
 """
 
 
