@@ -193,7 +193,10 @@ def test_the_children_of_a_program_do_not_outlive_it(tmp_path: Path, keeper: Sup
     keeper.keep(Program("pool", start))
     wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), "the pool's child")
     child = int((tmp_path / "child").read_text())
-    os.kill(json.loads((tmp_path / "pids.json").read_text())["pool"]["pid"], signal.SIGKILL)
+    # The program runs a moment before it is on record.
+    record = tmp_path / processes.PIDS_FILE
+    wait_until(lambda: record.exists() and "pool" in json.loads(record.read_text()), "the pool's record")
+    os.kill(json.loads(record.read_text())["pool"]["pid"], signal.SIGKILL)
     wait_until(lambda: not alive(child), "the child's end")
 
 
