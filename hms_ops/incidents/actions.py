@@ -34,7 +34,7 @@ class UnknownIncident(HmsError):
     """No incident has this reference or number."""
 
     def __init__(self, reference: str) -> None:
-        self.wanted = reference
+        self.reference = reference
         super().__init__(f"there is no incident {reference}")
 
 

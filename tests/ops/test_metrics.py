@@ -89,9 +89,9 @@ def test_a_picture_speaks_in_the_names_of_the_catalogue() -> None:
         assert (len(labels) > ("queue" in labels)) == (metric.subject is not None)
 
 
-def test_values_say_what_the_picture_says() -> None:
+def test_values_say_what_the_snapshot_says() -> None:
     """Names, values, sources and moments, one by one."""
-    found = {(metric.name, metric.subject): metric for metric in metrics.of(SNAPSHOT)}
+    by_name = {(metric.name, metric.subject): metric for metric in metrics.of(SNAPSHOT)}
     values = {
         ("queue.length", "backlog"): 7,
         ("queue.length", "window"): 2,
@@ -112,12 +112,12 @@ def test_values_say_what_the_picture_says() -> None:
         ("forecast.slotsNeeded", None): 6,
         ("ops.eventLag", None): 0.4,
     }
-    assert {key: found[key].value for key in values} == values
-    assert found["queue.waitTime", None].source == "events"
-    assert found["queue.length", "backlog"].source == "ledger"
-    assert found["worker.online", None].source == "presence"
-    assert found["queue.length", "backlog"].at == NOW - 2 * SECOND
-    assert found["sla.breached", None].at == NOW
+    assert {key: by_name[key].value for key in values} == values
+    assert by_name["queue.waitTime", None].source == "events"
+    assert by_name["queue.length", "backlog"].source == "ledger"
+    assert by_name["worker.online", None].source == "presence"
+    assert by_name["queue.length", "backlog"].at == NOW - 2 * SECOND
+    assert by_name["sla.breached", None].at == NOW
 
 
 def test_no_data_is_not_zero(engine: sa.Engine) -> None:

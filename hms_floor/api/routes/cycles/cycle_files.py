@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import IO, Annotated
+from typing import IO, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
@@ -31,6 +31,7 @@ from hms_oms.recipes.recipes import Recipe
 from hms_ops import sla_preview as forecasts
 
 router = APIRouter(route_class=Guarded, tags=["cycles"])
+Answer = TypeVar("Answer")
 
 #: So many refused rows are told one by one.
 MOST_REFUSED = 10_000
@@ -79,21 +80,17 @@ async def accept(
 
     A file of which one reason refuses more than half of the rows starts nothing, unless it is said so.
     """
-    kind = _kind(request)
-    with _place(app_state, who):
-        stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
-        return await run_in_threadpool(
-            _accept,
-            app_state,
-            who,
-            stream,
-            kind,
-            job_type=job_type,
-            sla_minutes=sla_minutes,
-            name=name,
-            supersede=supersede,
-            accept_refusals=accept_refusals,
-        )
+    return await _read_body(
+        _accept,
+        request,
+        app_state,
+        who,
+        job_type=job_type,
+        sla_minutes=sla_minutes,
+        name=name,
+        supersede=supersede,
+        accept_refusals=accept_refusals,
+    )
 
 
 @router.post("/cycles/preview", openapi_extra=_FILE)
@@ -107,20 +104,16 @@ async def look(
     keep: Annotated[bool, Query(description="Keep the file for a while, so that it can be started.")] = False,
 ) -> CyclePreview:
     """Tell what starting a file would do. Nothing is changed; with `keep` the same bytes can be started."""
-    kind = _kind(request)
-    with _place(app_state, who):
-        stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
-        return await run_in_threadpool(
-            _look,
-            app_state,
-            who,
-            stream,
-            kind,
-            job_type=job_type,
-            sla_minutes=sla_minutes,
-            name=name,
-            keep=keep,
-        )
+    return await _read_body(
+        _look,
+        request,
+        app_state,
+        who,
+        job_type=job_type,
+        sla_minutes=sla_minutes,
+        name=name,
+        keep=keep,
+    )
 
 
 @router.post("/cycles/uploads/{upload}/start", status_code=201)
@@ -137,6 +130,16 @@ def discard(app_state: TheAppState, who: Who, upload: _UploadId) -> None:
     """Delete a file that was kept by a preview; like the preview, it changes nothing that is audited."""
     with app_state.writing() as connection:
         uploads.discard(connection, upload, who.actor)
+
+
+async def _read_body(
+    work: Callable[..., Answer], request: Request, app_state: AppState, who: Caller, **options: Any
+) -> Answer:
+    """Have `work` read the file that is the body of a request while it comes in."""
+    kind = _kind(request)
+    with _place(app_state, who):
+        stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
+        return await run_in_threadpool(work, app_state, who, stream, kind, **options)
 
 
 def _kind(request: Request) -> str:
