@@ -37,6 +37,8 @@ class RawConnection(psycopg2.extensions.connection):
     pooled = False
     #: What each statement's transaction begins with: the fence of a leader; at a pooler, settings.
     preamble = ""
+    #: The names of the statements that the server's session has prepared; None while the pooler may lend any.
+    prepared: set[str] | None = None
     #: How many statements have come to their end: a sign of life.
     statements = 0
 
@@ -55,6 +57,7 @@ def settle(connection: RawConnection, settings: Mapping[str, str]) -> None:
             (list(parameters), list(parameters.values()), connection.info.backend_pid),
         )
         connection.pooled = not cursor.rowcount
+    connection.prepared = None if connection.pooled else set()
     connection.autocommit = before
     if connection.pooled:
         connection.preamble = "".join(f"set local {name} = '{value}';\n" for name, value in settings.items())
@@ -68,11 +71,14 @@ def bound(connection: RawConnection, seconds: float) -> None:
         "lock_timeout": limit,
         "idle_in_transaction_session_timeout": idle,
     }
+    query = "select set_config(name, value, true) from unnest(%s, %s) as setting (name, value)"
+    if connection.pooled:
+        query += "; select name from pg_prepared_statements"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select set_config(name, value, true) from unnest(%s, %s) as setting (name, value)",
-            (list(settings), list(settings.values())),
-        )
+        cursor.execute(query, (list(settings), list(settings.values())))
+        if connection.pooled:
+            # The session is this transaction's until it ends.
+            connection.prepared = {name for (name,) in cursor.fetchall()}
 
 
 def listen(connection: RawConnection, *channels: str) -> bool:

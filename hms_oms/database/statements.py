@@ -7,13 +7,16 @@ A file names its parameters `%(name)s`, so that it reads alike in psycopg2, in S
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
-import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg2.extras
+from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extras import RealDictCursor
 
 from hms_oms.database.connections import RawConnection
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _PARAMETER = re.compile(r"%\((\w+)\)s")
-_prepared: weakref.WeakKeyDictionary[RawConnection, set[str]] = weakref.WeakKeyDictionary()
 
 
 @functools.cache
@@ -43,34 +45,80 @@ def run_raw(
 ) -> list[dict[str, Any]]:
     """Run a statement on a raw connection and return its rows.
 
-    It is planned once per connection, which saves about half of its time; at a pooler each time, because what
-    was prepared in one session is unknown in the next.
+    The server plans it once per session, which saves about half of its time.
     """
-    with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
-        known = _prepared.setdefault(connection, set())
-        if not connection.pooled and name not in known:
-            cursor.execute(_prepare(name, package))
-            known.add(name)
-        # One message, and one transaction if none is open: the answer is that of the last statement.
-        asked = text(name, package) if connection.pooled else _execute(name, package)
-        cursor.execute(connection.preamble + asked, parameters)
+    statement = _Prepared.of(name, package)
+    is_first = connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+    if connection.pooled and is_first:
+        # The pooler lends a session, and it may be another one each time.
+        connection.prepared = None
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        if connection.prepared is not None:
+            _run_prepared(connection, connection.prepared, cursor, statement, parameters)
+        elif is_first and connection.autocommit:
+            _run_in_some_session(connection, cursor, statement, parameters)
+        else:
+            # A name that this session does not know would end the transaction.
+            cursor.execute(connection.preamble + statement.text, parameters)
         connection.statements += 1
         return [dict(row) for row in cursor.fetchall()]
 
 
-@functools.cache
-def _names(name: str, package: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_PARAMETER.findall(text(name, package))))
+def _run_prepared(
+    connection: RawConnection,
+    prepared: set[str],
+    cursor: RealDictCursor,
+    statement: _Prepared,
+    parameters: Mapping[str, Any],
+) -> None:
+    """Run a statement in a session of which it is known what has been prepared there."""
+    if statement.name not in prepared:
+        cursor.execute(statement.prepare, parameters)
+        prepared.add(statement.name)
+    # One message, and one transaction if none is open: the answer is that of the last statement.
+    cursor.execute(connection.preamble + statement.execute, parameters)
 
 
-@functools.cache
-def _prepare(name: str, package: str) -> str:
-    places = {parameter: f"${place}" for place, parameter in enumerate(_names(name, package), start=1)}
-    body = _PARAMETER.sub(lambda match: places[match[1]], text(name, package)).replace("%%", "%")
-    return f"prepare hms_{name} as\n{body}"
+def _run_in_some_session(
+    connection: RawConnection, cursor: RealDictCursor, statement: _Prepared, parameters: Mapping[str, Any]
+) -> None:
+    """Run a statement as if it were prepared in the session that the pooler lends; prepare it if it is not.
+
+    A session keeps what was prepared there for all to whom it is lent, so each soon knows each statement.
+    """
+    try:
+        cursor.execute(connection.preamble + statement.execute, parameters)
+    except InvalidSqlStatementName:
+        try:
+            cursor.execute(statement.prepare + connection.preamble + statement.execute, parameters)
+        except DuplicatePreparedStatement:
+            # This time another session was lent.
+            cursor.execute(connection.preamble + statement.text, parameters)
 
 
-@functools.cache
-def _execute(name: str, package: str) -> str:
-    arguments = ", ".join(f"%({parameter})s" for parameter in _names(name, package))
-    return f"execute hms_{name} ({arguments})" if arguments else f"execute hms_{name}"
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A statement as it is prepared, run when prepared, and run as it is.
+
+    Its name tells its text: at a pooler programs of two releases may meet in one session.
+    """
+
+    name: str
+    prepare: str
+    execute: str
+    text: str
+
+    @classmethod
+    @functools.cache
+    def of(cls, name: str, package: str) -> _Prepared:
+        body = text(name, package)
+        asked = tuple(dict.fromkeys(_PARAMETER.findall(body)))
+        places = {parameter: f"${place}" for place, parameter in enumerate(asked, start=1)}
+        full_name = f"hms_{name}_{hashlib.sha256(body.encode()).hexdigest()[:8]}"
+        arguments = ", ".join(f"%({parameter})s" for parameter in asked)
+        return cls(
+            full_name,
+            f"prepare {full_name} as\n{_PARAMETER.sub(lambda match: places[match[1]], body)};\n",
+            f"execute {full_name} ({arguments})" if arguments else f"execute {full_name}",
+            body,
+        )

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import date
 from pathlib import Path
 
@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from hms_act import cycle
 from hms_floor.cli.installation import check_sessions, db
-from hms_oms.database import claiming, connections
+from hms_oms.database import claiming, connections, sessions
 from hms_oms.documents.cycles import Cycle
+from hms_oms.jobs import ledger
 from hms_oms.recipes import recipes
 from tests.conftest import Crew, wait_until
 from tests.support import pooler
@@ -110,6 +111,31 @@ def test_a_pooler_that_loses_prepared_statements_is_named() -> None:
 
     words = check_sessions.fault(Lost('prepared statement "hms_claim" does not exist'))
     assert words.startswith("prepared statements do not survive this pooler")
+
+
+def test_statements_stay_prepared_in_the_sessions_that_a_pooler_lends(direct: str) -> None:
+    """Each is planned once in a session of the server, whichever client of the pooler is lent it."""
+    db.prepare(direct, KNOWN.values())
+    prepared = "select count(*) from pg_prepared_statements where name like 'hms_claim_%'"
+    with pooler.pgbouncer(direct, "transaction") as url, ExitStack() as clients:
+        one, other = (clients.enter_context(closing(connections.connect(url, "test"))) for _ in range(2))
+        step = clients.enter_context(closing(connections.connect(url, "test", autocommit=False)))
+        for connection in (one, one, other):
+            ledger.claim(connection, [], "test")
+        with one.cursor() as cursor:
+            cursor.execute(prepared)
+            assert cursor.fetchone() == (1,)
+        sessions.bound(step, 5)
+        # This one's transaction keeps the session, so that the others are lent a second one.
+        assert step.prepared is not None
+        ledger.claim(step, [], "test")
+        ledger.claim(one, [], "test")
+        ledger.claim(other, [], "test")
+        step.commit()
+        # Of the next transaction's session nothing is known before it has been asked.
+        ledger.claim(step, [], "test")
+        assert step.prepared is None
+        step.rollback()
 
 
 def test_the_server_notices_silent_clients(direct: str) -> None:
