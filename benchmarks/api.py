@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from sqlalchemy import text
 
-from benchmarks.crews import poll_until, running
+from benchmarks.processes import poll_until, running
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_floor.auth import tokens as badges
@@ -170,18 +170,18 @@ def _watch(opened: ApiServer, seconds: float) -> tuple[float, float]:
 
 def _watchers(asked: dict[str, Any]) -> int:
     """Watch on many lines; how many frames came after all of them had begun."""
-    crew = selectors.DefaultSelector()
+    children = selectors.DefaultSelector()
     for _ in range(WATCHERS):
         line = socket.create_connection(("127.0.0.1", asked["port"]))
         head = f"GET /stream HTTP/1.1\r\nhost: API\r\nauthorization: Bearer {asked['badge']}\r\n\r\n"
         line.sendall(head.encode())
         while b"event: metrics" not in line.recv(1 << 20):
             pass
-        crew.register(line, selectors.EVENT_READ)
+        children.register(line, selectors.EVENT_READ)
     print("all watch", flush=True)
     frames, ends = 0, time.perf_counter() + asked["seconds"]
     while (left := ends - time.perf_counter()) > 0:
-        for ready, _ in crew.select(left):
+        for ready, _ in children.select(left):
             frames += ready.fileobj.recv(1 << 20).count(b"event: metrics")  # type: ignore[union-attr]
     return frames
 
@@ -190,13 +190,13 @@ def _clients(asked: dict[str, Any]) -> list[float]:
     """Start jobs on one connection for each badge; how long each answer took, in seconds."""
     waits: list[float] = []
     ends = time.perf_counter() + asked["seconds"]
-    crew = [
+    children = [
         threading.Thread(target=_client, args=(asked["port"], badge, f"{place}-{os.getpid()}", ends, waits))
         for place, badge in enumerate(asked["badges"])
     ]
-    for each in crew:
+    for each in children:
         each.start()
-    for each in crew:
+    for each in children:
         each.join()
     return waits
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.crews import ROOT
+from benchmarks.processes import ROOT
 from benchmarks.results import Result
 from benchmarks.rounds import say
 

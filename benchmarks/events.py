@@ -19,14 +19,14 @@ import psutil
 from kombu import Connection, Exchange
 from sqlalchemy import Engine, text
 
-from benchmarks.crews import ROOT, poll_until, surroundings
+from benchmarks.processes import ROOT, poll_until, surroundings
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import connections, migrate
 from hms_oms.recipes import recipes, registry
-from hms_ops.events.event_buffer import Heard
+from hms_ops.events.event_buffer import BufferedEvents
 from hms_ops.events.receiver import Receiver
 from hms_ops.metrics import metrics
 from hms_ops.metrics.measure import Measure
@@ -38,7 +38,7 @@ RATE_BAR = 36_000.0
 #: Mebibytes that the process may have grown by between the first tenth of the events and the last.
 GROWTH_BAR = 16.0
 #: What is aimed at, in events a second: a little above the bar.
-PACE = 40_000.0
+EVENTS_PER_SECOND = 40_000.0
 #: Events of a job, and of a bundle (the most that a worker's event buffer keeps).
 PER_JOB, BUNDLE = 9, 500
 #: Jobs that are written and published at a time.
@@ -147,7 +147,7 @@ def _ledger(database_url: str, jobs: int) -> Engine:
 
 
 def _publish(engine: Engine, broker_url: str, jobs: int) -> None:
-    """Write the lines of a chunk of jobs, then publish its events; no faster than the pace."""
+    """Write the lines of a chunk of jobs, then publish its events; no faster than EVENTS_PER_SECOND."""
     began = time.perf_counter()
     with Connection(broker_url) as connected:
         producer = connected.Producer(exchange=Exchange("celeryev", type="fanout"), serializer="json")
@@ -158,7 +158,7 @@ def _publish(engine: Engine, broker_url: str, jobs: int) -> None:
             events = [event for job in range(first, last + 1) for event in _events(job)]
             for start in range(0, len(events), BUNDLE):
                 producer.publish(events[start : start + BUNDLE], routing_key="task.multi")
-            time.sleep(max(0.0, began + last * PER_JOB / PACE - time.perf_counter()))
+            time.sleep(max(0.0, began + last * PER_JOB / EVENTS_PER_SECOND - time.perf_counter()))
 
 
 def _events(job: int) -> Iterator[dict[str, Any]]:
@@ -200,11 +200,11 @@ class _Counting(Receiver):
 
     events = 0
 
-    def drain(self) -> Heard:
+    def drain(self) -> BufferedEvents:
         """What was heard since this was last asked."""
-        heard = super().drain()
-        self.events += heard.events
-        return heard
+        events = super().drain()
+        self.events += events.events
+        return events
 
 
 def watch(database_url: str, broker_url: str) -> None:

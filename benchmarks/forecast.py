@@ -1,8 +1,8 @@
 """The forecast, on mornings replayed from their seeds: what was announced in time, and what never came.
 
-Each look of a replay goes through the product's own code: the pace, the demand sum, the rule. Its incident
-opens when the rule has held for `for_seconds`, and ends when it has been clear for `clear_seconds`; found
-again soon after it is the same one. Nobody does anything about it.
+Each look of a replay goes through the product's own code: the throughput, the demand sum, the rule. Its
+incident opens when the rule has held for `for_seconds`, and ends when it has been clear for `clear_seconds`;
+found again soon after it is the same one. Nobody does anything about it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_ops.forecast.forecast import forecast
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
-from hms_ops.forecast.throughput import Pace
+from hms_ops.forecast.throughput import Throughput
 from hms_ops.rules import forecast as rule
 
 #: What a call in time is, in seconds.
@@ -55,7 +55,7 @@ class Breach:
     """Jobs of one morning that really became late, the first at `first`.
 
     `announced` five minutes ahead or not. It was `knowable` if the jobs that were there five minutes ahead,
-    done by the crew of then and each taking the time of an average one, would have become late.
+    done by the workers of then and each taking the time of an average one, would have become late.
     """
 
     seed: int
@@ -136,11 +136,11 @@ def replay(seed: int) -> Record:
 
 def watch(looks: Iterator[Look]) -> list[Alarm]:
     """The incidents of the forecast rule over a morning."""
-    pace = Pace()
+    throughput = Throughput()
     alarms: list[Alarm] = []
     held_since = clear_since = inf
     for look in looks:
-        first_late = _first_late(look, pace)
+        first_late = _first_late(look, throughput)
         standing = bool(alarms) and alarms[-1].resolved == inf
         if first_late is None:
             held_since, clear_since = inf, min(clear_since, look.now)
@@ -157,12 +157,12 @@ def watch(looks: Iterator[Look]) -> list[Alarm]:
     return alarms
 
 
-def _first_late(look: Look, pace: Pace) -> float | None:
+def _first_late(look: Look, throughput: Throughput) -> float | None:
     """What the product makes of one look: from when it says that jobs will be late, if it does."""
     now = _moment(look.now)
     jobs = sum(count for _, _, count in look.deadlines)
-    pace.look(now, look.finished, min(look.slots, jobs))
-    capacity = pace.capacity(look.slots)
+    throughput.look(now, look.finished, min(look.slots, jobs))
+    capacity = throughput.capacity(look.slots)
     if capacity is None:
         return None
     seen = forecast(list(_counted(look)), capacity, now)

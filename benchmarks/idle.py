@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.crews import ROOT, poll_until, running, surroundings
+from benchmarks.processes import ROOT, poll_until, running, surroundings
 from benchmarks.results import Result
 from benchmarks.rounds import say
 

@@ -8,7 +8,7 @@ from statistics import median, quantiles
 
 from sqlalchemy import text
 
-from benchmarks.crews import THREADS
+from benchmarks.processes import THREADS
 from benchmarks.product import Product
 from benchmarks.results import Result
 from benchmarks.rounds import say

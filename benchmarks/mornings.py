@@ -45,7 +45,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Crew:
+class WorkerGroup:
     """`workers` of `slots` each; one may die at `dies` and be back at `back`."""
 
     workers: int
@@ -71,10 +71,10 @@ class Look:
 
 @dataclass
 class Morning:
-    """What happens on one morning, known beforehand: the crew, and all jobs in the order of their coming."""
+    """What happens on one morning, known beforehand: the workers, and all jobs as they come."""
 
     seed: int
-    crew: Crew
+    group: WorkerGroup
     jobs: list[Job]
 
     def as_known(self, at: float) -> Morning:
@@ -89,35 +89,35 @@ class Morning:
             for job in self.jobs
             if job.comes <= at
         ]
-        crew = self.crew
-        dies, back = (moment if moment <= at else inf for moment in (crew.dies, crew.back))
-        return replace(self, crew=replace(crew, dies=dies, back=back), jobs=jobs)
+        group = self.group
+        dies, back = (moment if moment <= at else inf for moment in (group.dies, group.back))
+        return replace(self, group=replace(group, dies=dies, back=back), jobs=jobs)
 
 
 def morning(seed: int) -> Morning:
-    """The morning of a seed: from half idle to far too much, mostly around what the crew can just do."""
+    """The morning of a seed: from half idle to far too much, mostly around what the workers can just do."""
     dice = random.Random(seed)
-    crew = _crew(dice)
+    group = _group(dice)
     mean = dice.choice((2.0, 5.0, 10.0, 20.0, 40.0))
     # Few enough jobs for a quick replay.
-    mean = max(mean, crew.live(0) / 0.8)
+    mean = max(mean, group.live(0) / 0.8)
     work = dice.choice(_services(dice, mean))
     load = dice.uniform(0.5, 1.5)
-    jobs_in_all = int(load * ARRIVALS_SECONDS * crew.live(0) / mean)
+    jobs_in_all = int(load * ARRIVALS_SECONDS * group.live(0) / mean)
     slas = dice.sample((600, 900, 1200, 1800, 2700, 3600, 5400), dice.randint(1, 3))
     jobs = [
         Job(comes, comes + dice.choice(slas), work(), urgent=dice.random() < 0.02)
         for comes in sorted(_arrivals(dice, jobs_in_all))
     ]
-    return Morning(seed, crew, jobs)
+    return Morning(seed, group, jobs)
 
 
-def _crew(dice: random.Random) -> Crew:
+def _group(dice: random.Random) -> WorkerGroup:
     workers, slots = dice.randint(2, 6), dice.choice((1, 2, 4, 8))
     if dice.random() < 0.6:
-        return Crew(workers, slots)
+        return WorkerGroup(workers, slots)
     dies = dice.uniform(0.1, 0.9) * ARRIVALS_SECONDS
-    return Crew(workers, slots, dies, dice.choice((inf, dies + 30, dies + dice.uniform(300, 2400))))
+    return WorkerGroup(workers, slots, dies, dice.choice((inf, dies + 30, dies + dice.uniform(300, 2400))))
 
 
 def _services(dice: random.Random, mean: float) -> list[Callable[[], float]]:
@@ -151,7 +151,7 @@ class Replay:
     """Works a morning off: `looks` yields what OPS sees meanwhile; afterwards each job knows its end."""
 
     def __init__(self, morning: Morning) -> None:
-        self.crew = morning.crew
+        self.group = morning.group
         self._backlog: list[tuple[bool, float, int, Job]] = []
         self._window: deque[Job] = deque()
         self._open: Counter[tuple[bool, float]] = Counter()
@@ -162,8 +162,8 @@ class Replay:
         self._agenda: list[tuple[float, int, Callable[[float], None]]] = []
         for job in morning.jobs:
             self._at(job.comes, partial(self._come, job))
-        self._at(self.crew.dies, self._die)
-        self._at(self.crew.back, self._start)
+        self._at(self.group.dies, self._die)
+        self._at(self.group.back, self._start)
 
     def looks(self) -> Iterator[Look]:
         """Look every `LOOK_SECONDS` until nothing is left to do."""
@@ -172,7 +172,7 @@ class Replay:
             finished = self._finished
             self.until(now)
             deadlines = [(*place, jobs) for place, jobs in sorted(self._open.items())]
-            yield Look(now, self._finished - finished, self.crew.live(now), deadlines)
+            yield Look(now, self._finished - finished, self.group.live(now), deadlines)
             now += LOOK_SECONDS
 
     def until(self, now: float) -> None:
@@ -195,7 +195,7 @@ class Replay:
         heapq.heappush(self._backlog, (not job.urgent, job.deadline, next(self._numbers), job))
 
     def _start(self, now: float) -> None:
-        slots = self.crew.live(now)
+        slots = self.group.live(now)
         room = 2 * slots + max(0, slots - len(self._running))
         while self._backlog and len(self._window) < room:
             self._window.append(heapq.heappop(self._backlog)[-1])
@@ -214,8 +214,8 @@ class Replay:
                 del self._open[_bucket(job)]
 
     def _die(self, now: float) -> None:
-        """One worker of the crew takes its share of what runs with it."""
-        lost = list(self._running)[:: self.crew.workers][: self.crew.slots]
+        """One worker of the group takes its share of what runs with it."""
+        lost = list(self._running)[:: self.group.workers][: self.group.slots]
         for run in lost:
             job = self._running.pop(run)
             self._at(now + GONE_SECONDS, partial(self._wait, job))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks import crews, page_queries
+from benchmarks import page_queries, processes
 from benchmarks.page_queries import PAYLOAD, QUEUE
 from benchmarks.results import Result
 from benchmarks.rounds import say
@@ -49,8 +49,8 @@ def _floor(folder: Path, number: int) -> Iterator[tuple[str, Path, str]]:
     home = folder / "pages"
     environment = {"HMS_HOME": str(home), "HMS_FLOOR_RATE": "100000"}
     hms = [sys.executable, "-m", "hms_floor"]
-    with crews.running(folder, {"pages": [*hms, "up"]}, environment):
-        crews.poll_until(lambda: _is_well([*hms, "check"], environment), "the floor is not up")
+    with processes.running(folder, {"pages": [*hms, "up"]}, environment):
+        processes.poll_until(lambda: _is_well([*hms, "check"], environment), "the floor is not up")
         found = json.loads((home / "servers.json").read_text())
         engine = connections.engine(found["database_url"])
         with engine.begin() as connection:
@@ -62,7 +62,7 @@ def _floor(folder: Path, number: int) -> Iterator[tuple[str, Path, str]]:
 
 def _is_well(check: list[str], environment: dict[str, str]) -> bool:
     done = subprocess.run(
-        check, cwd=crews.ROOT, env=crews.surroundings(environment), capture_output=True, check=False
+        check, cwd=processes.ROOT, env=processes.surroundings(environment), capture_output=True, check=False
     )
     return done.returncode == 0
 
@@ -167,7 +167,7 @@ def _spectators(url: str, home: Path, badge: str, seconds: float) -> Result:
     api_server = psutil.Process(json.loads((home / "pids.json").read_text())["floor"]["pid"])
     with _working(home):
         alone = _share(api_server, seconds / 3)
-        with subprocess.Popen(command, cwd=crews.ROOT, stdout=subprocess.PIPE, text=True) as watching:
+        with subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True) as watching:
             try:
                 assert watching.stdout is not None
                 for _ in range(8):  # they say each second how much they have heard
@@ -177,7 +177,7 @@ def _spectators(url: str, home: Path, badge: str, seconds: float) -> Result:
                     after = int(watching.stdout.readline())
             finally:
                 watching.terminate()
-    heard = (after - before) / seconds / SPECTATORS / 1024
+    received = (after - before) / seconds / SPECTATORS / 1024
     return Result(
         "spectators",
         f"{SPECTATORS} open floors with a running cycle, share of one core of the API's process",
@@ -185,7 +185,7 @@ def _spectators(url: str, home: Path, badge: str, seconds: float) -> Result:
         "%",
         SPECTATORS_BAR,
         at_most=True,
-        note=f"{alone:.1f} % without them; each hears {heard:.1f} KiB a second",
+        note=f"{alone:.1f} % without them; each hears {received:.1f} KiB a second",
     )
 
 

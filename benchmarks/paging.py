@@ -10,7 +10,7 @@ from statistics import median, quantiles
 
 from sqlalchemy import Engine, text
 
-from benchmarks.crews import poll_until, running
+from benchmarks.processes import poll_until, running
 from benchmarks.product import RECIPES, WHO
 from benchmarks.results import Result
 from benchmarks.rounds import say

@@ -17,7 +17,7 @@ import psutil
 import psycopg2
 from sqlalchemy import text
 
-from benchmarks.crews import ROOT, THREADS, poll_until, running
+from benchmarks.processes import ROOT, THREADS, poll_until, running
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_act import cycle
@@ -82,19 +82,19 @@ class _Side:
 
     def speed(self, url: str, file: bytes) -> float:
         """Applications a second, from the first byte of the file to the last application's end."""
-        with self._ready(url) as (own, environment), self._crew(environment, own):
+        with self._ready(url) as (own, environment), self._children(environment, own):
             return self._cycle(own, file)
 
     def connections(self, url: str, file: bytes) -> dict[str, dict[str, int]]:
         """How many connections each kind of process has at rest, and at most during a cycle."""
-        with self._ready(url) as (own, environment), self._crew(environment, own, whole=True) as crew:
+        with self._ready(url) as (own, environment), self._children(environment, own, whole=True) as children:
             time.sleep(SETTLE_SECONDS)
-            rest = self._counted(crew, own)
+            rest = self._counted(children, own)
             peak = Counter(rest)
             cycle_of_it = threading.Thread(target=self._cycle, args=(own, file))
             cycle_of_it.start()
             while cycle_of_it.is_alive():
-                peak |= self._counted(crew, own)
+                peak |= self._counted(children, own)
                 cycle_of_it.join(_LOOK_SECONDS)
         return {name: {"rest": rest[name], "peak": peak[name]} for name in sorted(peak)}
 
@@ -124,7 +124,7 @@ class _Side:
             database.engine(own).dispose()
 
     @contextmanager
-    def _crew(
+    def _children(
         self, environment: Mapping[str, str], own: str, *, whole: bool = False
     ) -> Iterator[dict[str, Child]]:
         """The dispatcher and the workers; with `whole` also the watch and the API."""
@@ -134,9 +134,9 @@ class _Side:
             commands |= {"ops": [*hms, "ops", "run"], "floor": [*hms, "floor", "run"]}
         for number in range(THREADS.processes):
             commands[f"worker-{number}"] = THREADS.command("workers", number)
-        with running(self._folder, commands, environment) as crew:
+        with running(self._folder, commands, environment) as children:
             poll_until(lambda: _present(own) == THREADS.processes, "workers are not in the ledger")
-            yield dict(zip(commands, crew, strict=True))
+            yield dict(zip(commands, children, strict=True))
 
     def _cycle(self, own: str, file: bytes) -> float:
         began = time.perf_counter()
@@ -149,13 +149,13 @@ class _Side:
             number = int(connection.scalar(text("select count(*) from oms.jobs")) or 0)
         return number / (poll_until(lambda: _is_over(own), "jobs are open", _CYCLE_SECONDS) - began)
 
-    def _counted(self, crew: Mapping[str, Child], own: str) -> Counter[str]:
+    def _counted(self, children: Mapping[str, Child], own: str) -> Counter[str]:
         """Connections to the database and the pooler by process, and those of the server itself."""
         ports = {
             int(url.rpartition("@")[2].partition("/")[0].partition(":")[2]) for url in (own, self._server)
         }
         found: Counter[str] = Counter()
-        for name, process in crew.items():
+        for name, process in children.items():
             lines = psutil.Process(process.pid).net_connections("tcp")
             found[name] = sum(bool(line.raddr) and line.raddr.port in ports for line in lines)
         with closing(psycopg2.connect(self._server)) as connection, connection.cursor() as cursor:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from benchmarks.crews import READY_SECONDS, ROOT, Setup, await_workers, poll_until, running
+from benchmarks.processes import READY_SECONDS, ROOT, Setup, await_workers, poll_until, running
 from hms_act import accept, dispatcher
 from hms_oms.database import connections, migrate
 from hms_oms.jobs import workers
@@ -50,8 +50,8 @@ class Product:
         commands = {"act": [sys.executable, "-m", "hms_floor", "act", "run"]}
         for number in range(setup.processes):
             commands[f"product-{number}"] = setup.command("workers", number)
-        with running(self._home, commands, self._environment) as crew:
-            await_workers(self.app, crew, setup.processes)
+        with running(self._home, commands, self._environment) as children:
+            await_workers(self.app, children, setup.processes)
             poll_until(lambda: self._present() == setup.processes, "workers are not in the ledger")
             yield
 

@@ -1,10 +1,10 @@
 """Scaling on the slots needed, against scaling on the length of the queue: who is on time, at which price.
 
-The mornings of `benchmarks.mornings`, with a crew that an autoscaler changes as KEDA and Kubernetes do: asked
-every few seconds, new workers work a minute later, and fewer are kept only if all of five minutes agree. The
-slots needed are the product's own: its pace, its `hms_ops.forecast.scaling`. Queue length is tried as KEDA
-has it by default, five jobs a worker, and with the length that suits it best on other mornings: the cheapest
-that is on time as often. Nobody who sets a length for a queue knows that one.
+The mornings of `benchmarks.mornings`, with workers that an autoscaler adds and removes as KEDA and Kubernetes
+do: asked every few seconds, new workers work a minute later, and fewer are kept only if all of five minutes
+agree. The slots needed are the product's own: its throughput, its `hms_ops.forecast.scaling`. Queue length is
+tried as KEDA has it by default, five jobs a worker, and with the length that suits it best on other mornings:
+the cheapest that is on time as often. Nobody who sets a length for a queue knows that one.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from functools import partial
 from math import ceil
 
 from benchmarks import mornings
-from benchmarks.mornings import LOOK_SECONDS, Crew, Look, Replay
+from benchmarks.mornings import LOOK_SECONDS, Look, Replay, WorkerGroup
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_ops.forecast import scaling
 from hms_ops.forecast.scaling import Load
-from hms_ops.forecast.throughput import Pace
+from hms_ops.forecast.throughput import Throughput
 
 #: How often the scaler asks, how long a worker takes to come up, how long fewer must be enough; in seconds.
 ASK_SECONDS, READY_SECONDS, CALM_SECONDS = 15.0, 60.0, 300.0
-#: No more workers than so many times the crew that the morning was made for.
+#: No more workers than so many times the workers that the morning was made for.
 MOST = 4
 #: Jobs a worker by KEDA's default, and those a slot that are tried for the best.
 DEFAULT_LENGTH = 5
@@ -61,17 +61,17 @@ class Outcome:
 
 
 class Slots:
-    """The product's policy: the pace as the watch measures it, and the slots that the deadlines ask for."""
+    """The product's policy: the throughput as the watch measures it, the slots that the deadlines ask for."""
 
     def __init__(self) -> None:
-        self._pace = Pace()
+        self._throughput = Throughput()
 
     def __call__(self, look: Look, slots: int) -> int:
         """The slots that are needed."""
         now = MIDNIGHT + timedelta(seconds=look.now)
         jobs = sum(count for *_, count in look.deadlines)
-        self._pace.look(now, look.finished, min(slots, jobs))
-        capacity = self._pace.capacity(slots)
+        self._throughput.look(now, look.finished, min(slots, jobs))
+        capacity = self._throughput.capacity(slots)
         histogram = [(MIDNIGHT + timedelta(seconds=due), count) for _, due, count in look.deadlines]
         per_slot = None if capacity is None else capacity.per_slot
         return scaling.slots(Load(histogram, min(slots, jobs), slots, per_slot), now)
@@ -83,11 +83,11 @@ def by_length(jobs: float, look: Look, _: int) -> int:
 
 
 class _Scaled(Replay):
-    """A morning whose crew changes."""
+    """A morning whose workers change."""
 
-    def have(self, crew: Crew, now: float) -> None:
-        """Change the crew; who leaves ends what it has begun."""
-        self.crew = crew
+    def have(self, group: WorkerGroup, now: float) -> None:
+        """Change the workers; who leaves ends what it has begun."""
+        self.group = group
         self._start(now)
 
     @property
@@ -99,10 +99,10 @@ class _Scaled(Replay):
 def run(seed: int, make: Callable[[int], Policy]) -> Outcome:
     """One morning under one policy, beginning without a worker."""
     morning = mornings.morning(seed)
-    slots, most = morning.crew.slots, MOST * morning.crew.workers
+    slots, most = morning.group.slots, MOST * morning.group.workers
     policy = make(slots)
     replay = _Scaled(morning)
-    replay.have(Crew(0, slots), 0.0)
+    replay.have(WorkerGroup(0, slots), 0.0)
     coming: list[tuple[float, int]] = []
     wishes: list[tuple[float, int]] = []
     hours, asked_at = 0.0, -ASK_SECONDS
@@ -110,9 +110,9 @@ def run(seed: int, make: Callable[[int], Policy]) -> Outcome:
         now = look.now
         due = [workers for at, workers in coming if at <= now]
         coming = [each for each in coming if each[0] > now]
-        present = replay.crew.workers + sum(due)
+        present = replay.group.workers + sum(due)
         if due:
-            replay.have(Crew(present, slots), now)
+            replay.have(WorkerGroup(present, slots), now)
         wish = min(most, ceil(policy(look, present * slots) / slots))
         if now - asked_at >= ASK_SECONDS:
             asked_at = now
@@ -125,8 +125,8 @@ def run(seed: int, make: Callable[[int], Policy]) -> Outcome:
                 # Those that are not there yet are called off first.
                 keep = max(0, calm - present)
                 coming = [(max(at for at, _ in coming), keep)] if keep else []
-                replay.have(Crew(min(present, calm), slots), now)
-        paid = max(replay.crew.workers, ceil(replay.busy / slots)) + sum(workers for _, workers in coming)
+                replay.have(WorkerGroup(min(present, calm), slots), now)
+        paid = max(replay.group.workers, ceil(replay.busy / slots)) + sum(workers for _, workers in coming)
         hours += paid * LOOK_SECONDS / 3600
     ended = morning.jobs
     return Outcome(len(ended), sum(not job.late for job in ended), hours)
@@ -156,7 +156,7 @@ def length_a_worker(jobs: int, slots: int) -> Policy:
 def floor(seeds: Sequence[int]) -> float:
     """The hours of workers that the work itself takes, were no slot ever idle."""
     found = [mornings.morning(seed) for seed in seeds]
-    return sum(sum(job.work for job in each.jobs) / each.crew.slots for each in found) / 3600
+    return sum(sum(job.work for job in each.jobs) / each.group.slots for each in found) / 3600
 
 
 def measure(count: int) -> list[Result]:

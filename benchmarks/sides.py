@@ -17,7 +17,7 @@ from celery import Celery
 from sqlalchemy import Engine, text
 
 from benchmarks import bare
-from benchmarks.crews import ROOT, Setup, await_workers, frozen, poll_until, running, surroundings
+from benchmarks.processes import ROOT, Setup, await_workers, frozen, poll_until, running, surroundings
 from benchmarks.product import Product
 from hms_oms.database import connections
 

@@ -13,7 +13,7 @@ import socketio
 _CLIENT = re.compile(r"client_id.{1,4}?([0-9a-f-]{36})")
 
 
-async def _watch(url: str, badge: str, heard: list[int]) -> None:
+async def _watch(url: str, badge: str, received: list[int]) -> None:
     headers = {"Cookie": f"hms_badge={badge}", "Origin": url}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
@@ -27,7 +27,7 @@ async def _watch(url: str, badge: str, heard: list[int]) -> None:
 
     @line.on("*")  # type: ignore[untyped-decorator]
     async def _(*said: object) -> None:
-        heard[0] += len(str(said))
+        received[0] += len(str(said))
 
     await line.connect(
         f"{url}/?{urlencode(query | {'tab_id': found[1]})}",
@@ -39,11 +39,11 @@ async def _watch(url: str, badge: str, heard: list[int]) -> None:
 
 
 async def _main(url: str, badge: str, count: int) -> None:
-    heard = [0]
-    watching = [asyncio.create_task(_watch(url, badge, heard)) for _ in range(count)]
+    received = [0]
+    watching = [asyncio.create_task(_watch(url, badge, received)) for _ in range(count)]
     while not any(each.done() for each in watching):
         await asyncio.sleep(1)
-        print(heard[0], flush=True)
+        print(received[0], flush=True)
     await asyncio.gather(*watching)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
-from benchmarks.crews import PREFORK, SOLO, THREADS, Setup
+from benchmarks.processes import PREFORK, SOLO, THREADS, Setup
 from benchmarks.results import Result
 from benchmarks.rounds import interleaved, ratio, rounded
 from benchmarks.sides import BareSide, DurableSide, ProductSide

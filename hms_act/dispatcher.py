@@ -70,7 +70,7 @@ class Dispatcher:
         self._trouble: str | None = None
         self._apart = Apart()
         self._recipes: dict[int, Recipe] = {}
-        self._pace: dict[str, Pace] = {}
+        self._rates: dict[str, StartRate] = {}
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -91,15 +91,15 @@ class Dispatcher:
 
     def _fill(self, window: Window) -> None:
         """Fill one window from the front of its queue."""
-        pace = self._pace.setdefault(window.queue, Pace())
-        room = window.room(pace.per_second(time.monotonic()))
+        rate = self._rates.setdefault(window.queue, StartRate())
+        room = window.room(rate.per_second(time.monotonic()))
         if not window.backlog or not room:
             return
         taken = ledger.take(self.connection, window.queue, room)
         if window.starts_allowed is not None:
             charge(self.connection, window.queue, len(taken))
         self.publish(window.queue, taken)
-        pace.add(time.monotonic(), len(taken))
+        rate.add(time.monotonic(), len(taken))
 
     def _report(self) -> None:
         """Tell the ledger that the dispatcher is at work, and whether Redis takes what it publishes."""
@@ -149,7 +149,7 @@ class Dispatcher:
             ledger.fail(self.connection, ticket, reason, retry_after=None, worker="dispatcher")
 
 
-class Pace:
+class StartRate:
     """How many jobs a second were started lately, over a sliding second."""
 
     def __init__(self) -> None:

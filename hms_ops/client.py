@@ -17,7 +17,7 @@ from hms_oms.api.http import Client, jitter, path
 from hms_oms.documents.messages import Text
 from hms_ops.documents.calling import OnCall, Silence, Status, Threshold
 from hms_ops.documents.incidents import Incident, IncidentWithTimeline, LateJob
-from hms_ops.documents.reports import History, Metric, SlaReport, Tally
+from hms_ops.documents.reports import History, Metric, SlaCounts, SlaReport
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
 SILENCE_SECONDS = 45.0
@@ -59,17 +59,17 @@ class OpsClient(Client):
         closing it.
         """
         address = "/stream" if queue is None else path("stream", queue)
-        last_id, heard, failures = "", False, 0
+        last_id, received, failures = "", False, 0
         while True:
             try:
                 with self._wire.listening(address, silence=SILENCE_SECONDS, last_id=last_id) as chunks:
-                    heard = True
+                    received = True
                     for frame in frames.read(chunks, last_id):
                         last_id, failures = frame.id, 0
                         if frame.event == "metrics":
                             yield [record(Metric, each) for each in json.loads(frame.data)["metrics"]]
             except (Unavailable, TooMany):
-                if not heard:
+                if not received:
                     raise
             failures += 1
             time.sleep(jitter(failures))
@@ -187,10 +187,10 @@ class OpsClient(Client):
 
     def sla_days(
         self, queue: str | None = None, days: int = 14, *, zone: str | None = None
-    ) -> Mapping[date, Tally]:
+    ) -> Mapping[date, SlaCounts]:
         """SLA report by day for a queue, or for all; today is the last."""
         answer = self._wire.get("/sla/days", queue=queue, days=days, zone=zone)["days"]
-        return {date.fromisoformat(day): record(Tally, each) for day, each in answer.items()}
+        return {date.fromisoformat(day): record(SlaCounts, each) for day, each in answer.items()}
 
     def history(
         self,

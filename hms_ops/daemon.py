@@ -1,6 +1,6 @@
 """`hms ops run`: one process that hears the workers, watches, and hands over texts.
 
-It stands by for two duties, each with a connection and a lease of its own: the watch ("ops") in the main
+It stands by as two daemons, each with a connection and a lease of its own: the watch ("ops") in the main
 thread, the delivery of texts ("pager") in a second one. Of any number of processes one leads each.
 """
 
@@ -41,7 +41,7 @@ LAST_SECONDS = 5.0
 
 
 def run(settings: Settings) -> None:
-    """Watch and deliver until SIGTERM. Raises what ended one of the duties, after ending the other.
+    """Watch and deliver until SIGTERM. Raises what ended one of the daemons, after ending the other.
 
     Raises ConfigError if there are no servers to talk to, the sender lacks a setting or has nobody to text.
     """
@@ -130,7 +130,7 @@ def _deliver(
 
 
 class _Beside(threading.Thread):
-    """A duty in a thread of its own: when it ends, so does the process."""
+    """A daemon in a thread of its own: when it ends, so does the process."""
 
     def __init__(self, stop: Stop, work: Callable[[], None]) -> None:
         super().__init__(name="pager")

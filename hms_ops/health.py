@@ -172,25 +172,25 @@ def _dispatcher(reported: BrokerState | None) -> Part:
     return Part("dispatcher", OK, f"the dispatcher was heard {about(reported.age)} ago")
 
 
-def _program(name: str, heard: Pulse) -> Part:
+def _program(name: str, pulse: Pulse) -> Part:
     does = "nobody is called" if name == "watch" else "no text goes out"
-    if heard.age_seconds is None:
+    if pulse.age_seconds is None:
         return Part(name, BAD, f"no {name} has ever been heard: {does}")
-    if heard.stale:
-        return Part(name, BAD, f"the {name} has been silent for {about(heard.age_seconds)}: {does}", heard.at)
-    faults = list(_faults(heard))
+    if pulse.stale:
+        return Part(name, BAD, f"the {name} has been silent for {about(pulse.age_seconds)}: {does}", pulse.at)
+    faults = list(_faults(pulse))
     if faults:
-        return Part(name, BAD if heard.detail.get("fault") else WARN, f"the {name}: {'; '.join(faults)}")
-    return Part(name, OK, f"the {name} was heard {about(heard.age_seconds)} ago")
+        return Part(name, BAD if pulse.detail.get("fault") else WARN, f"the {name}: {'; '.join(faults)}")
+    return Part(name, OK, f"the {name} was heard {about(pulse.age_seconds)} ago")
 
 
-def _faults(heard: Pulse) -> Iterator[str]:
-    failed = heard.detail.get("failed_rules")
+def _faults(pulse: Pulse) -> Iterator[str]:
+    failed = pulse.detail.get("failed_rules")
     if failed:
         yield f"cannot judge {', '.join(failed)}"
     for each in ("fault", "remark", "failing"):
-        if heard.detail.get(each):
-            yield str(heard.detail[each])
+        if pulse.detail.get(each):
+            yield str(pulse.detail[each])
 
 
 def _workers(ledger: Ledger) -> Part:

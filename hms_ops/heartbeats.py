@@ -13,7 +13,7 @@ from hms_ops.documents.calling import Pulse
 
 #: The programs that must beat: the watch, and the delivery of texts.
 NAMES = ("ops", "pager")
-#: From which age on, in seconds, a beat is stale: several turns of a duty that is well.
+#: From which age on, in seconds, a beat is stale: several turns of a daemon that is well.
 STALE_SECONDS = 10.0
 
 

@@ -38,11 +38,11 @@ class Preview:
 
 
 def load(connection: Connection, queue: str, now: datetime) -> Load | None:
-    """The open jobs of a queue, counted now, and its capacity: the pace of a slot is as the watch has it.
+    """The open jobs of a queue, counted now, and its capacity: the rate of a slot is as the watch has it.
 
-    None if the watch has not measured a pace lately.
+    None if the watch has not measured it lately.
     """
-    pace = next(
+    throughput = next(
         (
             metric.value
             for metric in metrics.newest(connection, queue)
@@ -50,7 +50,7 @@ def load(connection: Connection, queue: str, now: datetime) -> Load | None:
         ),
         None,
     )
-    if pace is None:
+    if throughput is None:
         return None
     slots = sum(worker.live_slots(queue) for worker in workers.live(connection))
     row = connection.execute(
@@ -59,7 +59,7 @@ def load(connection: Connection, queue: str, now: datetime) -> Load | None:
     ).one()
     standing = counts.standings(connection, now).get(queue, Standing())
     allowed = most(row.starts_per_minute, row.window_size)
-    capacity = Capacity(slots, pace).limited(allowed, standing.running + standing.queued)
+    capacity = Capacity(slots, throughput).limited(allowed, standing.running + standing.queued)
     return Load(standing.histogram, capacity, row.paused_at is not None)
 
 

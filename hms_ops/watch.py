@@ -96,7 +96,7 @@ class Watch:
                     with self._apart.doing("keeping moments"), connection.begin_nested():
                         self._were_open = moments.keep(connection, snapshot, self._were_open)
         except DBAPIError as error:
-            # The duty knows the driver's own words for a server that is gone.
+            # The daemon knows the driver's own words for a server that is gone.
             if error.orig is not None and connections.is_gone(error.orig):
                 raise error.orig from error
             raise

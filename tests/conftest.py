@@ -176,7 +176,7 @@ def forward(engine: sa.Engine) -> Callable[[timedelta], None]:
     return move
 
 
-class Crew:
+class Programs:
     """Starts dispatchers and workers as processes of their own, and ends those that are left."""
 
     def __init__(self, database: str, broker: str, home: Path) -> None:
@@ -239,17 +239,17 @@ class Crew:
 
 
 @pytest.fixture
-def crew(
+def programs(
     database: str, broker: str, engine: sa.Engine, shop: recipes.Recipe, tmp_path: Path
-) -> Iterator[Crew]:
+) -> Iterator[Programs]:
     """Processes on this test's own database and Redis, with the tables that the shop's steps write to."""
     with engine.begin() as connection:
         connection.exec_driver_sql(TABLES)
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)
-    hands = Crew(database, broker, tmp_path)
-    yield hands
-    hands.end()
+    programs = Programs(database, broker, tmp_path)
+    yield programs
+    programs.end()
 
 
 def sibling(servers: embedded.Servers, name: str) -> str:

@@ -69,7 +69,7 @@ def patiently(line: Line, work: Callable[[RawConnection], _Answer]) -> _Answer:
 class _Refused(Enum):
     """Why a good ticket was not claimed."""
 
-    UNHEARD = 1
+    SILENT = 1
     SUSPECT = 2
 
 
@@ -212,14 +212,14 @@ class LedgerSession:
         self, connection: RawConnection, leases: Mapping[Ticket, float], alone: Collection[Ticket]
     ) -> dict[Ticket, Claimed | _Refused]:
         claims = ledger.claim(
-            connection, list(leases.items()), self.worker, alone=alone, heard_within=workers.GONE_SECONDS
+            connection, list(leases.items()), self.worker, alone=alone, heartbeat_within=workers.GONE_SECONDS
         )
         answers: dict[Ticket, Claimed | _Refused] = dict(claims)
         left = [ticket for ticket in leases if ticket not in claims]
         if left:
             good = ledger.claimable(connection, left, self.worker, workers.GONE_SECONDS)
-            for ticket, heard in good.items():
-                answers[ticket] = _Refused.SUSPECT if heard else _Refused.UNHEARD
+            for ticket, lives in good.items():
+                answers[ticket] = _Refused.SUSPECT if lives else _Refused.SILENT
         return answers
 
     def _complete(self, asked: Sequence[Completion]) -> Sequence[Progress | None]:
@@ -238,7 +238,7 @@ class LedgerSession:
         return made
 
     def _advance(self, connection: RawConnection, asked: Sequence[Completion]) -> dict[Ticket, Progress]:
-        return ledger.advance(connection, asked, self.worker, heard_within=workers.GONE_SECONDS)
+        return ledger.advance(connection, asked, self.worker, heartbeat_within=workers.GONE_SECONDS)
 
 
 def _begun(connection: RawConnection, limit: float) -> RawConnection:

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 #: How often the worker looks after its steps, and tells what it holds, in seconds.
 LOOK_SECONDS = 0.5
 #: A worker whose heartbeats have not arrived for this long, while the database answers, stops; in seconds.
-UNHEARD_SECONDS = 15.0
+UNRECORDED_SECONDS = 15.0
 #: The exit code of a worker that ends so that a new one takes its place (sysexits: temporary failure).
 REPLACE = 75
 #: A worker that is to be replaced gives its other steps this long to end, in seconds.
@@ -95,7 +95,7 @@ class _Heartbeat:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self.heard_at = time.monotonic()
+        self.recorded_at = time.monotonic()
 
     def tell(self, what: dict[str, Any]) -> None:
         """Say what is to be told of this worker."""
@@ -125,7 +125,7 @@ class _Heartbeat:
             answer = json.loads(line)
             if answer.get("away") is not False:
                 # It arrived, or nobody's heartbeats arrive.
-                self.heard_at = time.monotonic()
+                self.recorded_at = time.monotonic()
             given_up.update(map(Ticket.parse, answer.get("given_up", ())))
         return frozenset(given_up)
 
@@ -193,7 +193,7 @@ class _Presence(threading.Thread):
             except psycopg2.Error as error:
                 self._line.drop()
                 log.warning("reports wait: %s", type(error).__name__)
-        if now - self._heartbeat.heard_at > UNHEARD_SECONDS:
+        if now - self._heartbeat.recorded_at > UNRECORDED_SECONDS:
             self._replace("its heartbeats do not arrive", [])
         elif deaf or self._draining_since is not None:
             self._drain(now, deaf)

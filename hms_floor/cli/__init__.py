@@ -25,7 +25,7 @@ COMMANDS = {
     "worker": ("hms_floor.cli.queues.worker:worker", "See who works, and on what."),
     "sla": (
         "hms_floor.cli.queues.sla:sla",
-        "Set what queues promise; see how it was kept and what will break.",
+        "Set the SLA of queues; see how deadlines were met and which will be missed.",
     ),
     "incident": (
         "hms_floor.cli.incidents.incident:incident",

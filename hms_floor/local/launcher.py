@@ -162,12 +162,12 @@ def whole_floor(
         ),
         *(
             Program(
-                duty,
-                program(duty, "hms_floor", duty, "run"),
+                daemon,
+                program(daemon, "hms_floor", daemon, "run"),
                 rank=1,
-                ready=partial(_is_led, database_url, duty),
+                ready=partial(_is_led, database_url, daemon),
             )
-            for duty in ("act", "ops")
+            for daemon in ("act", "ops")
         ),
         Program(
             "floor",
@@ -214,9 +214,9 @@ def _beats(database_url: str, pid: int) -> bool:
     )
 
 
-def _is_led(database_url: str, duty: str, _: int) -> bool:
+def _is_led(database_url: str, daemon: str, _: int) -> bool:
     return _ledger_says(
-        database_url, lambda ledger: any(leader.duty == duty for leader in health.leaders(ledger))
+        database_url, lambda ledger: any(leader.daemon == daemon for leader in health.leaders(ledger))
     )
 
 

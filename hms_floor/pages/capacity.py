@@ -40,7 +40,7 @@ def due(connection: Connection, queue: str, jobs: int) -> Sequence[tuple[datetim
 
 
 def lines(demand: Sequence[tuple[datetime, int]], card: Card, now: datetime) -> tuple[Points, Points]:
-    """The demand from now on, and what the workers get done at the pace of the forecast, in milliseconds."""
+    """The demand from now on, and the capacity of the forecast, with times in milliseconds."""
     if not demand:
         return (), ()
     start = 1000 * now.timestamp()

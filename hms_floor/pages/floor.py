@@ -49,7 +49,7 @@ async def floor(request: Request) -> None:
         shelf = ui.element("div").classes("grid")
         with ui.element("div").classes("grid"):
             wrong = _Wrong(visitor)
-            crew = _Crew()
+            workers = _Workers()
             with _card("Last texts"):
                 texts = Section()
         if visitor.may(Role.OPERATOR, Role.MANAGER):
@@ -78,7 +78,7 @@ async def floor(request: Request) -> None:
                 cards[card.name].draw()
         drawn = view.board.now if due else drawn
         wrong.show(view.incidents)
-        crew.show(view.board)
+        workers.show(view.board)
         texts.show(_texts_key(view), lambda: _texts(view))
 
     refresh()
@@ -178,7 +178,7 @@ class _Incident:
             done(f"#{self._reference} is acknowledged: no more texts about it for now.")
 
 
-class _Crew:
+class _Workers:
     """The workers with their load."""
 
     def __init__(self) -> None:
@@ -192,9 +192,9 @@ class _Crew:
         """Show who works."""
         loads = {f"{host}, all cores": percent / 100 for host, percent in overview.hosts}
         busy = {name: f"{100 * load:.0f} % busy" for name, load in loads.items()}
-        for hand in overview.hands[:WORKERS_SHOWN]:
-            loads[hand.name] = hand.busy / hand.slots if hand.slots else 0.0
-            busy[hand.name] = f"{hand.busy} of {format.slots(hand.slots, hand.lost)}"
+        for worker in overview.workers[:WORKERS_SHOWN]:
+            loads[worker.name] = worker.busy / worker.slots if worker.slots else 0.0
+            busy[worker.name] = f"{worker.busy} of {format.slots(worker.slots, worker.lost)}"
         self._none.set_visibility(not loads)
         self._rows.show({name: name for name in loads}, self._build)
         for name, load in loads.items():
@@ -202,7 +202,7 @@ class _Crew:
             if bar.value != round(min(1.0, load), 2):
                 bar.set_value(round(min(1.0, load), 2))
             put(label, busy[name])
-        more = len(overview.hands) - WORKERS_SHOWN
+        more = len(overview.workers) - WORKERS_SHOWN
         self._more.set_visibility(more > 0)
         put(self._more, f"{more:,} more")
 

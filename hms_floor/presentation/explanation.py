@@ -55,7 +55,7 @@ def read(connection: Connection, job: int, zone: tzinfo) -> Case:
         standing,
         _step(connection, standing),
         commands.lease_until(connection, job),
-        any(leader.duty == "act" for leader in health.leaders(connection)),
+        any(leader.daemon == "act" for leader in health.leaders(connection)),
         zone,
         next(map(job_name, commands.key_holders(connection, [job]).values()), None),
         heartbeats.stop_of(broker_state.read(connection)).get("refused"),

@@ -46,7 +46,7 @@ def _waiting(case: Case) -> Iterator[str]:
     if case.by_agent:
         yield "The step is an agent's: it waits until one reserves it."
         return
-    yield from _hands(case)
+    yield from _workers(case)
     if standing.starts_per_minute is not None:
         yield f"The queue may start {standing.starts_per_minute:,} jobs a minute, and no more."
     live = standing.slots - standing.slots_lost
@@ -70,7 +70,7 @@ def _queued(case: Case) -> Iterator[str]:
         f" stands in front of the workers of {job.queue}{beside}."
     )
     yield from _paused(case)
-    yield from _hands(case)
+    yield from _workers(case)
 
 
 def _running(case: Case) -> Iterator[str]:
@@ -127,10 +127,10 @@ def _not_yet(case: Case) -> Iterator[str]:
         yield f"It may not start before {until}: so it was asked for when it was accepted."
     if due:
         yield "That time has come: it joins the backlog as soon as the dispatcher looks."
-    yield from _hands(case)
+    yield from _workers(case)
 
 
-def _hands(case: Case) -> Iterator[str]:
+def _workers(case: Case) -> Iterator[str]:
     queue = case.standing.job.queue
     if case.by_agent:
         return

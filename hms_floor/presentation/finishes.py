@@ -19,8 +19,8 @@ class Finish:
 def finish(position: int, card: Card, now: datetime) -> Finish | None:
     """When the job at `position` (the first is 1) will be done; None if that cannot be told: see `unknown`.
 
-    The queue is drained as is forecast. While its pace is not known a limit of starts still says when the
-    job can start at best.
+    The queue is drained as is forecast. While its throughput is not known a limit of starts still says when
+    the job can start at best.
     """
     if not card.open or unknown(card) is not None:
         return None

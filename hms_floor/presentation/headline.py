@@ -1,4 +1,4 @@
-"""The verdict: do we hold our promises, and if not, what breaks and what would help? One sentence."""
+"""The headline: are we meeting our deadlines, and if not, what is late and what would help? One sentence."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class Card:
 
     @property
     def light(self) -> str:
-        """One of LIGHTS: broken promises first, then those that will break."""
+        """One of LIGHTS: missed deadlines first, then those at risk."""
         if not self.fresh:
             return "unknown"
         if self.late:
@@ -138,7 +138,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class WorkerLoad:
     """A live worker: its name, its machine, how many of its slots are busy, and how many are lost."""
 
     name: str
@@ -158,7 +158,7 @@ class Board:
     now: datetime
     cards: Sequence[Card]
     silent: float | None
-    hands: Sequence[Hand]
+    workers: Sequence[WorkerLoad]
     hosts: Sequence[tuple[str, float]]
     unsent: int
 
@@ -174,22 +174,22 @@ def read(connection: Connection) -> Board:
     by_queue: dict[str | None, list[Metric]] = {}
     for metric in metrics.newest(connection):
         by_queue.setdefault(metric.queue, []).append(metric)
-    crew = presence.live(connection)
-    promised = {sla.queue: sla.minutes for sla in slas.in_force(connection)}
+    live = presence.live(connection)
+    slas_by_queue = {sla.queue: sla.minutes for sla in slas.in_force(connection)}
     stop = heartbeats.stop_of(broker_state.read(connection))
     rows = connection.execute(text(_QUEUES))
     cards = []
     for row in rows.mappings():
-        hands = [worker for worker in crew if row["name"] in worker.queues]
+        workers = [worker for worker in live if row["name"] in worker.queues]
         cards.append(
             Card(
                 **row,
                 **_measured(by_queue.get(row["name"], []), now),
-                sla_minutes=promised.get(row["name"]),
-                workers=len(hands),
-                slots=sum(worker.live_slots(row["name"]) for worker in hands),
-                slots_lost=sum(worker.lost_slots(row["name"]) for worker in crew),
-                busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in hands),
+                sla_minutes=slas_by_queue.get(row["name"]),
+                workers=len(workers),
+                slots=sum(worker.live_slots(row["name"]) for worker in workers),
+                slots_lost=sum(worker.lost_slots(row["name"]) for worker in live),
+                busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in workers),
                 **stop,
             )
         )
@@ -199,10 +199,10 @@ def read(connection: Connection) -> Board:
         cards,
         watch.age_seconds,
         [
-            Hand(each.name, each.host, min(len(each.tickets), each.slots), each.slots, each.slots_lost)
-            for each in crew
+            WorkerLoad(each.name, each.host, min(len(each.tickets), each.slots), each.slots, each.slots_lost)
+            for each in live
         ],
-        sorted({worker.host: worker.cpu_percent for worker in crew}.items()),
+        sorted({worker.host: worker.cpu_percent for worker in live}.items()),
         health.unsent_texts(connection)[0],
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 def told(ahead: Mapping[str, Any] | None) -> str:
     """A forecast under two SLAs, as the API answers it, in a sentence."""
     if ahead is None:
-        return "No forecast: no job of this queue was done lately, so its pace is not known."
+        return "No forecast: no job of this queue was done lately, so its throughput is not known."
     jobs = ahead["open"]
     if not jobs:
         return "No job is open, so none would be late."

@@ -36,7 +36,7 @@ class Report:
     progress: CycleProgress
     outcomes: Mapping[str, int]
     reasons: Mapping[str, int]
-    promises: Counts
+    deadlines: Counts
     texts: TextCounts
     sla_minutes: tuple[float, float] | None
     wait: tuple[timedelta, timedelta] | None
@@ -121,7 +121,7 @@ def report(connection: Connection, batch: int | None) -> Report:
         progress=progress(connection, cycle.id),
         outcomes=_counts(connection, _OUTCOMES, cycle.id),
         reasons=_counts(connection, _REASONS, cycle.id),
-        promises=Counts(sums.on_time, sums.late, sums.failed, sums.open_late),
+        deadlines=Counts(sums.on_time, sums.late, sums.failed, sums.open_late),
         texts=outbox.to_applicants(connection, batch=cycle.id),
         sla_minutes=None if sums.least_sla is None else (sums.least_sla, sums.most_sla),
         wait=_percentiles(sums.waits),

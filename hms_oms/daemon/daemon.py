@@ -35,7 +35,7 @@ POLL_SECONDS = 0.25
 BACKOFF_SECONDS = (0.2, 5.0)
 
 
-class Duty(Protocol):
+class Daemon(Protocol):
     """What a leader does over and over.
 
     `least_seconds` is the time between two turns that even a stream of notifications does not shorten.
@@ -85,11 +85,11 @@ def serve(
     name: str,
     database_url: str,
     channels: Sequence[str],
-    make: Callable[[Lease], Duty],
+    make: Callable[[Lease], Daemon],
     stop: Stop,
     home: Path,
 ) -> None:
-    """Stand by for the duty `name`, lead when nobody does, and start over when the database was away.
+    """Stand by as the daemon `name`, lead when nobody does, and start over when the database was away.
 
     Raises UnknownSchema for a database at a revision that this code does not know or that is too old.
     `make` gets the lease with the leader's own connection, which listens on `channels`. The process's sign of
@@ -106,7 +106,7 @@ def _serve(
     name: str,
     database_url: str,
     channels: Sequence[str],
-    make: Callable[[Lease], Duty],
+    make: Callable[[Lease], Daemon],
     stop: Stop,
     sign: Sign,
 ) -> None:
@@ -169,11 +169,11 @@ def _lead(
     lease: Lease,
     database_url: str,
     channels: Sequence[str],
-    make: Callable[[Lease], Duty],
+    make: Callable[[Lease], Daemon],
     stop: Stop,
     sign: Sign,
 ) -> None:
-    name, connection = lease.duty, lease.connection
+    name, connection = lease.daemon, lease.connection
     renewal = Renewal(lease, lambda: database.connect(database_url, f"hms {name} lease"))
     renewal.start()
     try:
@@ -188,15 +188,15 @@ def _lead(
                 name,
                 POLL_SECONDS,
             )
-        duty = make(lease)
+        daemon = make(lease)
         while not stop.asked and not renewal.over:
             sign.renew("leading")
-            seconds = min(_turn(name, duty), longest)
+            seconds = min(_turn(name, daemon), longest)
             renewal.turns += 1
-            stop.sleep(min(seconds, duty.least_seconds))
+            stop.sleep(min(seconds, daemon.least_seconds))
             connection.poll()
             if not connection.notifies:
-                stop.sleep(seconds - duty.least_seconds, connection)
+                stop.sleep(seconds - daemon.least_seconds, connection)
                 connection.poll()
             connection.notifies.clear()
     except Exception as error:
@@ -209,13 +209,13 @@ def _lead(
         log.warning("%s: another process leads; standing by", name)
 
 
-def _turn(name: str, duty: Duty) -> float:
+def _turn(name: str, daemon: Daemon) -> float:
     try:
-        return duty.turn()
+        return daemon.turn()
     except Exception as error:
         if database.is_gone(error) or leader_election.is_over(error):
             raise
-        # One bad turn must not end the duty; what it left undone, the next one finds in the ledger.
+        # One bad turn must not end the daemon; what it left undone, the next one finds in the ledger.
         log.exception("%s: a turn failed", name)
         time.sleep(BACKOFF_SECONDS[0])
         return BACKOFF_SECONDS[0]

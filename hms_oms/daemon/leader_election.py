@@ -1,4 +1,4 @@
-"""One leader per duty: a lease in the ledger that its holder renews, and a fence around all that it writes.
+"""One leader per daemon: a lease in the ledger that its holder renews, and a fence around all that it writes.
 
 The lease decides how soon another process leads, the fence that never two of them write: should a clock be
 set, a process be stopped and woken, or a network be cut, a leader whose term is over can commit nothing more.
@@ -39,7 +39,7 @@ HOLDER = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The lease of a duty as it was seen; two that are equal show that nobody has renewed it in between."""
+    """The lease of a daemon as it was seen; two that are equal show that nobody has renewed it in between."""
 
     term: int = 0
     renewals: int = 0
@@ -47,18 +47,18 @@ class Seen:
 
 
 class Lease:
-    """A term of leading `duty`: what is written through it is written by the leader, or not at all.
+    """A term of leading `daemon`: what is written through it is written by the leader, or not at all.
 
     `connection` is the leader's own; each of its statements runs behind the fence.
     """
 
-    def __init__(self, duty: str, term: int, connection: RawConnection) -> None:
-        self.duty = duty
+    def __init__(self, daemon: str, term: int, connection: RawConnection) -> None:
+        self.daemon = daemon
         self.term = term
         self.connection = connection
         self._open: list[RawConnection] = []
         self._statements = 0
-        connection.preamble += f"select oms.fence({_literal(duty)}, {term});\n"
+        connection.preamble += f"select oms.fence({_literal(daemon)}, {term});\n"
 
     @contextmanager
     def begin(self, engine: Engine) -> Iterator[Connection]:
@@ -70,9 +70,9 @@ class Lease:
             self._open.append(own)
             try:
                 connection.exec_driver_sql(
-                    "select oms.fence(%(duty)s, %(term)s),"
+                    "select oms.fence(%(daemon)s, %(term)s),"
                     " set_config('idle_in_transaction_session_timeout', %(idle)s, true)",
-                    {"duty": self.duty, "term": self.term, "idle": f"{IDLE_SECONDS * 1000:.0f}"},
+                    {"daemon": self.daemon, "term": self.term, "idle": f"{IDLE_SECONDS * 1000:.0f}"},
                 )
                 yield connection
             finally:
@@ -99,13 +99,13 @@ def is_over(error: BaseException) -> bool:
     return isinstance(cause, psycopg2.Error) and cause.pgcode == _OVER
 
 
-def look(connection: RawConnection, duty: str) -> Seen:
-    """How the lease of `duty` stands."""
-    rows = statements.run_raw(connection, "leader", {"duty": duty})
+def look(connection: RawConnection, daemon: str) -> Seen:
+    """How the lease of `daemon` stands."""
+    rows = statements.run_raw(connection, "leader", {"daemon": daemon})
     return Seen(**rows[0]) if rows else Seen()
 
 
-def take(connection: RawConnection, duty: str, leader: Seen) -> int | None:
+def take(connection: RawConnection, daemon: str, leader: Seen) -> int | None:
     """Take the lease as it was seen and return the term; None where another one was first.
 
     Waits for the transactions that the former leader has open, a moment each time.
@@ -113,14 +113,14 @@ def take(connection: RawConnection, duty: str, leader: Seen) -> int | None:
     before = connection.preamble
     connection.preamble += (
         "set local lock_timeout = '1s';"
-        f" select pg_advisory_xact_lock({_NAMESPACE}, hashtext({_literal(duty)}));\n"
+        f" select pg_advisory_xact_lock({_NAMESPACE}, hashtext({_literal(daemon)}));\n"
     )
     try:
         rows = statements.run_raw(
             connection,
             "lead",
             {
-                "duty": duty,
+                "daemon": daemon,
                 "term": leader.term,
                 "renewals": leader.renewals,
                 "holder": HOLDER,
@@ -137,22 +137,22 @@ def take(connection: RawConnection, duty: str, leader: Seen) -> int | None:
     return int(rows[0]["term"]) if rows else None
 
 
-def renew(connection: RawConnection, duty: str, term: int, seconds: float) -> bool:
+def renew(connection: RawConnection, daemon: str, term: int, seconds: float) -> bool:
     """Renew the lease for so many seconds from now; False where the term is over."""
-    parameters = {"duty": duty, "term": term, "seconds": seconds, "backend_pid": _session(connection)}
+    parameters = {"daemon": daemon, "term": term, "seconds": seconds, "backend_pid": _session(connection)}
     return bool(statements.run_raw(connection, "renew", parameters))
 
 
-def resign(connection: RawConnection, duty: str, term: int) -> None:
+def resign(connection: RawConnection, daemon: str, term: int) -> None:
     """Give the lease back: one who stands by leads at once."""
-    statements.run_raw(connection, "resign", {"duty": duty, "term": term})
+    statements.run_raw(connection, "resign", {"daemon": daemon, "term": term})
 
 
 def _session(connection: RawConnection) -> int | None:
     return None if connection.pooled else connection.info.backend_pid
 
 
-def _literal(duty: str) -> str:
-    if not duty.isidentifier():
-        raise ValueError(f"{duty!r} cannot be the name of a duty")
-    return f"'{duty}'"
+def _literal(daemon: str) -> str:
+    if not daemon.isidentifier():
+        raise ValueError(f"{daemon!r} cannot be the name of a daemon")
+    return f"'{daemon}'"

@@ -1,6 +1,6 @@
-"""Renews a lease beside the duty, for as long as the duty's turns go on.
+"""Renews a lease beside the daemon, for as long as the daemon's turns go on.
 
-A thread of its own, so that a turn may take long; and it looks at the duty's progress, so that a turn that
+A thread of its own, so that a turn may take long; and it looks at the daemon's progress, so that a turn that
 hangs loses the lease although this thread lives.
 """
 
@@ -35,14 +35,14 @@ class Renewal(threading.Thread):
     """Renews `lease` from `start` to `end`; `over` once another process leads."""
 
     def __init__(self, lease: Lease, connect: Callable[[], RawConnection]) -> None:
-        super().__init__(name=f"{lease.duty} lease", daemon=True)
+        super().__init__(name=f"{lease.daemon} lease", daemon=True)
         self.over = False
         self.turns = 0
         self._lease = lease
         self._connect = connect
         self._connection: RawConnection | None = None
         self._ended = threading.Event()
-        self._duty_thread = threading.get_ident()
+        self._daemon_thread = threading.get_ident()
         self._still = 0.0
         self._looked = time.monotonic()
         self._progress = (0, 0)
@@ -64,11 +64,11 @@ class Renewal(threading.Thread):
         try:
             connection = self._connect()
             try:
-                leader_election.resign(connection, self._lease.duty, self._lease.term)
+                leader_election.resign(connection, self._lease.daemon, self._lease.term)
             finally:
                 connection.close()
         except psycopg2.Error as error:
-            log.warning("%s: the lease runs out by itself (%s)", self._lease.duty, type(error).__name__)
+            log.warning("%s: the lease runs out by itself (%s)", self._lease.daemon, type(error).__name__)
 
     def _renew(self) -> float:
         seconds = min(LEASE_SECONDS, STUCK_SECONDS - self._stillness())
@@ -78,23 +78,23 @@ class Renewal(threading.Thread):
             if self._connection is None:
                 self._connection = self._connect()
             self.over = not leader_election.renew(
-                self._connection, self._lease.duty, self._lease.term, seconds
+                self._connection, self._lease.daemon, self._lease.term, seconds
             )
         except psycopg2.Error as error:
             if self._connection is not None:
                 self._connection.close()
             self._connection = None
             if not connections.is_gone(error):
-                log.exception("%s: the lease was not renewed", self._lease.duty)
+                log.exception("%s: the lease was not renewed", self._lease.daemon)
             return AGAIN_SECONDS
         if self.over:
             self._ended.set()
         return RENEW_SECONDS
 
     def _stillness(self) -> float:
-        """For how many seconds the duty has made no progress while this thread was there to see it."""
+        """For how many seconds the daemon has made no progress while this thread was there to see it."""
         progress, now = (self.turns, self._lease.statements()), time.monotonic()
-        # The process may have been stopped as a whole: that is no stillness of the duty.
+        # The process may have been stopped as a whole: that is no stillness of the daemon.
         seconds, self._looked = min(now - self._looked, 2 * RENEW_SECONDS), now
         if progress != self._progress or self._lease.is_asking():
             self._progress = progress
@@ -107,6 +107,6 @@ class Renewal(threading.Thread):
         return self._still
 
     def _tell(self) -> None:
-        frame = sys._current_frames().get(self._duty_thread)
+        frame = sys._current_frames().get(self._daemon_thread)
         where = "".join(traceback.format_stack(frame)) if frame is not None else ""
-        log.error("%s: a turn hangs; the lease is left to another process\n%s", self._lease.duty, where)
+        log.error("%s: a turn hangs; the lease is left to another process\n%s", self._lease.daemon, where)

@@ -13,9 +13,9 @@ from hms_oms.database import statements
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """A process that leads its duty now, in its `term`; it was last heard of at `renewed_at`."""
+    """A process that leads as `daemon` now, in its `term`; it was last heard of at `renewed_at`."""
 
-    duty: str
+    daemon: str
     term: int
     host: str
     pid: int
@@ -39,7 +39,7 @@ def leaders(connection: Connection) -> Sequence[Leader]:
     """Who leads now: the leases that have not run out."""
     rows = connection.execute(
         text(
-            "select duty, term, host, pid, since, renewed_at from oms.leaders"
+            "select duty as daemon, term, host, pid, since, renewed_at from oms.leaders"
             " where expires_at > clock_timestamp() order by duty"
         )
     )

@@ -65,7 +65,7 @@ class Arrival(Document):
 
 @dataclass(frozen=True, slots=True)
 class CyclePreview(Document):
-    """What starting a file would do; `forecast` is None as long as the pace of the queue is not known.
+    """What starting a file would do; `forecast` is None as long as the throughput of the queue is not known.
 
     `upload` is what the kept file is started by, until `expires_at`; the rows are the first of their kind.
     """

@@ -92,13 +92,13 @@ def claim(
     worker: str,
     *,
     alone: Collection[Ticket] | None = None,
-    heard_within: float | None = None,
+    heartbeat_within: float | None = None,
 ) -> dict[Ticket, Claimed]:
     """Claim steps for `worker`, each with a lease in seconds; a ticket without an answer is void.
 
     Steps that are suspected of having ended a worker are claimed only if they are among `alone` (None: no
-    step shares its process with another). With `heard_within` nothing is claimed for a worker whose heartbeat
-    is older than so many seconds. What is left out for these two reasons, `claimable` names.
+    step shares its process with another). With `heartbeat_within` nothing is claimed for a worker whose
+    heartbeat is older than so many seconds. What is left out for these two reasons, `claimable` names.
     """
     rows = statements.run_raw(
         connection,
@@ -110,7 +110,7 @@ def claim(
             "leases": [lease for _, lease in tickets],
             "alone": [alone is None or ticket in alone for ticket, _ in tickets],
             "worker": worker,
-            "heard_within": heard_within,
+            "heartbeat_within": heartbeat_within,
         },
     )
     claims = [
@@ -132,7 +132,7 @@ def claim(
 
 
 def claimable(
-    connection: RawConnection, tickets: Sequence[Ticket], worker: str, heard_within: float
+    connection: RawConnection, tickets: Sequence[Ticket], worker: str, heartbeat_within: float
 ) -> dict[Ticket, bool]:
     """Those of `tickets` that are good although they were not claimed, and whether the worker is heard."""
     rows = statements.run_raw(
@@ -143,10 +143,10 @@ def claimable(
             "attempts": [ticket.attempt for ticket in tickets],
             "steps": [ticket.step for ticket in tickets],
             "worker": worker,
-            "heard_within": heard_within,
+            "heartbeat_within": heartbeat_within,
         },
     )
-    return {Ticket(row["job"], row["attempt"], row["step"]): row["heard"] for row in rows}
+    return {Ticket(row["job"], row["attempt"], row["step"]): row["lives"] for row in rows}
 
 
 def completion(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Completion:
@@ -188,12 +188,12 @@ def advance(
     completions: Sequence[Completion],
     worker: str,
     *,
-    heard_within: float | None = None,
+    heartbeat_within: float | None = None,
 ) -> dict[Ticket, Progress]:
     """Record steps as done with their texts, and claim for `worker` the steps after those that have a lease.
 
     The answer is where each job stands now, `running` if its next step is claimed, and none where too late.
-    With `heard_within` nothing is claimed for a worker whose heartbeat is older than so many seconds.
+    With `heartbeat_within` nothing is claimed for a worker whose heartbeat is older than so many seconds.
     """
     texts = [(report, text) for report in completions for text in report.texts]
     rows = statements.run_raw(
@@ -216,7 +216,7 @@ def advance(
             "recipients": [text.recipient for _, text in texts],
             "bodies": [text.body for _, text in texts],
             "worker": worker,
-            "heard_within": heard_within,
+            "heartbeat_within": heartbeat_within,
         },
     )
     return {

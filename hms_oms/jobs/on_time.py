@@ -36,7 +36,7 @@ class Counts:
 
     @property
     def missed(self) -> int:
-        """Jobs whose promise was not kept."""
+        """Jobs whose deadline was missed."""
         return self.due - self.on_time
 
     @property
@@ -67,5 +67,5 @@ def kept(status: str, ended: datetime | None, deadline: datetime, moment: dateti
 
 
 def missed(status: str, ended: datetime | None, deadline: datetime, moment: datetime) -> bool:
-    """Whether a job's promise was not kept, or is not being kept."""
+    """Whether a job's deadline was missed, or is past while the job is open."""
     return kept(status, ended, deadline, moment) not in (ON_TIME, None)

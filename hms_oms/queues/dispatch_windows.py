@@ -22,7 +22,7 @@ class Window:
     starts_allowed: int | None = None
 
     def room(self, starts_per_second: float) -> int:
-        """How many more jobs the window takes, for work that was started lately at this pace.
+        """How many more jobs the window takes, for work that was started lately at this throughput.
 
         Twice the workers' slots, and what they start in a tenth of a second: short steps would
         otherwise empty the window before the dispatcher looks again. Without a live worker there is no

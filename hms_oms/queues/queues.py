@@ -22,7 +22,7 @@ with live as (
     cross join unnest(queues || left_queues) as queue
     where beat_at > oms.now() - :gone * interval '1 second'
 ),
-hands as (
+worker_slots as (
     select
         queue,
         count(*) filter (where serves) as workers,
@@ -42,7 +42,7 @@ standing as (
     where status in ('waiting', 'queued', 'running')
     group by queue
 ),
-promised as (
+sla as (
     select distinct on (queue) queue, minutes
     from oms.slas
     where effective_at <= oms.now()
@@ -57,16 +57,16 @@ select
     coalesce(standing.late, 0) as late,
     standing.oldest_waiting,
     standing.next_sla,
-    promised.minutes as sla_minutes,
+    sla.minutes as sla_minutes,
     queue.paused_at,
     queue.paused_by,
     queue.pause_reason,
-    coalesce(hands.workers, 0) as workers,
-    coalesce(hands.slots, 0) as slots,
-    coalesce(hands.slots_lost, 0) as slots_lost
+    coalesce(worker_slots.workers, 0) as workers,
+    coalesce(worker_slots.slots, 0) as slots,
+    coalesce(worker_slots.slots_lost, 0) as slots_lost
 from oms.queues as queue
-left join hands on hands.queue = queue.name
+left join worker_slots on worker_slots.queue = queue.name
 left join standing on standing.queue = queue.name
-left join promised on promised.queue = queue.name
+left join sla on sla.queue = queue.name
 order by queue.name
 """  # noqa: S608 -- a constant of our own

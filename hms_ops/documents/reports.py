@@ -33,7 +33,7 @@ class Metric(Document):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally(Document):
+class SlaCounts(Document):
     """Counted jobs; the on-time shares go from 0 to 1, None of no job.
 
     `lateness` is the 50th and the 95th percentile in seconds, None where no job was late.
@@ -72,9 +72,9 @@ class SlaReport(Document):
     since: Moment
     until: Moment
     zone: str
-    whole: Tally
-    queues: Mapping[str, Tally]
-    days: Mapping[date, Tally]
+    whole: SlaCounts
+    queues: Mapping[str, SlaCounts]
+    days: Mapping[date, SlaCounts]
     worst: tuple[Miss, ...]
 
 
@@ -83,7 +83,7 @@ class Days(Document):
     """Day by day, oldest first; today is the last."""
 
     zone: str
-    days: Mapping[date, Tally]
+    days: Mapping[date, SlaCounts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _NO_NEWS = frozenset({"task-received", "task-sent"})
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class BufferedEvents:
     """The tickets and counts of events since the last call.
 
     `malformed` events or messages made no sense; of `dropped` ones the ticket was not kept, because too many
@@ -53,7 +53,7 @@ class EventBuffer:
                 raise ValueError("too long")
             said = json.loads(body)
         except (ValueError, RecursionError):
-            self.misheard()
+            self.count_malformed()
             return
         events = said if isinstance(said, list) else [said]
         with self._lock:
@@ -63,18 +63,20 @@ class EventBuffer:
             if good:
                 self._last = time.monotonic()
 
-    def misheard(self) -> None:
+    def count_malformed(self) -> None:
         """Count a message that could not be read at all."""
         with self._lock:
             self._malformed += 1
 
-    def drain(self) -> Heard:
+    def drain(self) -> BufferedEvents:
         """Take the events since the last call."""
         with self._lock:
-            heard = Heard(frozenset(self._tickets), self._events, self._malformed, self._dropped, self._last)
+            drained = BufferedEvents(
+                frozenset(self._tickets), self._events, self._malformed, self._dropped, self._last
+            )
             self._tickets = set()
             self._events = self._malformed = self._dropped = 0
-        return heard
+        return drained
 
     def _note(self, event: Any) -> bool:
         """Keep the ticket that an event is about, if any; False where it is no event."""

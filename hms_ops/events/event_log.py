@@ -39,7 +39,7 @@ SETTLE_SECONDS = 30.0
 MARK_SECONDS = 0.25
 MOST_MARKS = 200
 #: In place of a queue: not heard, but found by the sweep beside what it was looking for.
-_NOT_HEARD = ""
+_UNANNOUNCED = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Found:
     """New events of the event log, with the number per queue that came by a worker's event or by a sweep."""
 
     steps: list[Begun | Ended] = field(default_factory=list)
-    heard: Counter[str] = field(default_factory=Counter)
+    announced: Counter[str] = field(default_factory=Counter)
     swept: Counter[str] = field(default_factory=Counter)
 
 
@@ -107,7 +107,7 @@ class EventLog:
             self.caught_up = self.caught_up or not self._marks
             return sweep_result
         rows = connection.exec_driver_sql(
-            statement("measure_unheard"),
+            statement("measure_unannounced"),
             {
                 "after": self._swept,
                 "until": until,
@@ -116,19 +116,19 @@ class EventLog:
                 "limit": MOST_READ,
             },
         ).all()
-        unheard = [row for row in rows if row.id not in self._ahead]
-        self.behind = len(rows) == MOST_READ or len(unheard) > MOST_SWEPT
-        if len(unheard) > MOST_SWEPT:
-            until = unheard[MOST_SWEPT - 1].id
+        unannounced = [row for row in rows if row.id not in self._ahead]
+        self.behind = len(rows) == MOST_READ or len(unannounced) > MOST_SWEPT
+        if len(unannounced) > MOST_SWEPT:
+            until = unannounced[MOST_SWEPT - 1].id
         elif self.behind:
             until = rows[-1].id
-        sweep_result.heard.update(queue for line, queue in self._ahead.items() if queue and line <= until)
-        jobs = list({row.job_id for row in unheard if row.id <= until})
+        sweep_result.announced.update(queue for line, queue in self._ahead.items() if queue and line <= until)
+        jobs = list({row.job_id for row in unannounced if row.id <= until})
         for _, step in list(self._look_up(connection, jobs, now)):
             sweep_result.steps.append(step)
             sweep_result.swept[step.queue] += 1
             if step.line > until:
-                self._ahead[step.line] = _NOT_HEARD
+                self._ahead[step.line] = _UNANNOUNCED
         self._swept = until
         self.caught_up = self.caught_up or not self.behind
         self._ahead = {line: queue for line, queue in self._ahead.items() if line > until}

@@ -17,7 +17,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from hms_oms.runtime import sentinel
-from hms_ops.events.event_buffer import EventBuffer, Heard
+from hms_ops.events.event_buffer import BufferedEvents, EventBuffer
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Receiver:
 
     def __init__(self, broker_url: str) -> None:
         self._url = broker_url
-        self._ear = EventBuffer()
+        self._buffer = EventBuffer()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -67,9 +67,9 @@ class Receiver:
         if self._thread is not None:
             self._thread.join(LAST_SECONDS)
 
-    def drain(self) -> Heard:
+    def drain(self) -> BufferedEvents:
         """Take the events since the last call."""
-        return self._ear.drain()
+        return self._buffer.drain()
 
     def _run(self) -> None:
         pause = BACKOFF_SECONDS[0]
@@ -81,7 +81,7 @@ class Receiver:
                 continue
             except Exception as error:  # noqa: BLE001 -- kombu lets out what a strange message makes it raise
                 if not isinstance(error, GONE):
-                    self._ear.misheard()
+                    self._buffer.count_malformed()
                 if time.monotonic() - began > BACKOFF_SECONDS[1]:
                     pause = BACKOFF_SECONDS[0]
                 # No word of the error itself: it may hold the broker's address.
@@ -106,7 +106,7 @@ class Receiver:
             channel = connection.channel()
             with Consumer(channel, [queue], on_message=self._hear, no_ack=True, accept=["json"]):
                 log.info("listening to events")
-                self._heard_at = time.monotonic()
+                self._last_message_at = time.monotonic()
                 while True:
                     try:
                         connection.drain_events(timeout=LOOK_SECONDS)
@@ -114,13 +114,13 @@ class Receiver:
                         self._go_on()
 
     def _hear(self, message: Any) -> None:
-        self._heard_at = time.monotonic()
+        self._last_message_at = time.monotonic()
         if message.content_type == "application/json":
-            self._ear.hear(message.body)
+            self._buffer.hear(message.body)
         else:
-            self._ear.misheard()
+            self._buffer.count_malformed()
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._over.is_set() or time.monotonic() - self._heard_at > SILENCE_SECONDS:
+        if self._over.is_set() or time.monotonic() - self._last_message_at > SILENCE_SECONDS:
             raise _Over

@@ -52,7 +52,7 @@ class Capacity:
         return replace(self, slots=max(0, self.slots + more))
 
     def done_within(self, seconds: float) -> float:
-        """How many jobs are done within so many seconds: `min(slots * pace * t, ahead + limit * t)`."""
+        """How many jobs are done within so many seconds: `min(slots * throughput * t, ahead + limit * t)`."""
         if seconds <= 0:
             return 0.0
         allowed = inf if self.most is None else self._ahead + self.most * seconds

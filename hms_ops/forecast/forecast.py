@@ -6,7 +6,7 @@ Two classic sums over the deadlines of the open jobs, taken in the order in whic
   `now + k / rate`. The job is late if that passes its deadline. With a limit of starts the rate is the lesser
   of two (see `hms_ops.forecast.capacity`);
 - the *processor demand* of earliest-deadline-first scheduling (Liu and Layland 1973; Baruah, Rosier and
-  Howell 1990): every promise can be held exactly if, for each deadline d, the work due by d fits into the
+  Howell 1990): every deadline can be met exactly if, for each deadline d, the work due by d fits into the
   time until d. Solved for the slots: `slots = max over d of (work due by d) / ((d - now) * rate per slot)`;
   solved for the limit: `starts = max over d of (jobs due by d, not started) / (d - now - time of one job)`.
 
@@ -30,7 +30,7 @@ from hms_ops.forecast.snapshot import Forecast
 Histogram = Sequence[tuple[datetime, int]]
 
 #: A paused queue is taken to go on this many seconds from now, so that a pause is announced this long before
-#: it breaks a promise, and not while it is harmless.
+#: it breaks a deadline, and not while it is harmless.
 PAUSE_SECONDS = 600.0
 
 #: Nobody reads what would help, decides and does it in fewer seconds than this: no remedy is for a deadline
@@ -177,7 +177,7 @@ def arrival(
 
 
 def quote(histogram: Histogram, capacity: Capacity, now: datetime) -> datetime | None:
-    """The earliest deadline that a new job can be promised without making another one late.
+    """The earliest deadline that a new job can be given without making another one late.
 
     The new job is served after all with the same or an earlier deadline and delays all others by one place;
     itself it holds a slot for as long as one takes for one job. None if nothing is ever done.

@@ -1,6 +1,6 @@
 """How many slots a queue should have, for an autoscaler; there is a value when idle and when cold, too.
 
-The forecast's sum (`hms_ops.forecast`) says how many slots hold every promise that can still be held. An
+The forecast's sum (`hms_ops.forecast`) says how many slots meet every deadline that can still be met. An
 autoscaler needs more than that: a number without any worker and before any job is done, slots for jobs that
 are late already, none that could not be used, and time for new workers to come up. All functions are pure.
 """
@@ -47,7 +47,7 @@ def slots(load: Load, now: datetime) -> int:
     if useful == 0:
         return 0
     if not load.per_slot:
-        # What is there stays until its pace is known, and one slot is needed to learn it.
+        # What is there stays until its throughput is known, and one slot is needed to learn it.
         return min(useful, max(1, load.slots))
     needed = math.ceil(_demand(load, load.per_slot, now) - 1e-6)
     if load.most is not None and not load.held:

@@ -38,7 +38,7 @@ class Forecast:
     `late` jobs of the open ones will miss a deadline that is still ahead if nothing changes, the first of
     them at `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate`
     is jobs per second, `slot_rate` what one slot gets done while it has a job. `slots_needed` live slots, and
-    `limit_needed` starts a minute, would hold every promise that can still be held (None: it cannot be told).
+    `limit_needed` starts a minute, would meet every deadline that can still be met (None: it cannot be told).
     `trusted` says whether the rates rest on enough finished jobs to wake somebody.
     """
 

@@ -16,11 +16,11 @@ from hms_ops.forecast.capacity import Capacity
 
 #: What counts as lately: so many seconds in which the queue had work, nights left out ...
 WINDOW_SECONDS = 300
-#: ... and as much more as it takes to see so many jobs finished. With fewer, the pace is not to be trusted;
-#: with just as many it is known to about a third.
+#: ... and as much more as it takes to see so many jobs finished. With fewer, the throughput is not to be
+#: trusted; with just as many it is known to about a third.
 ENOUGH = 10
-#: With so many finished the pace is known to a twentieth, and what is longer ago than so many seconds with
-#: work counts no more: a fast queue follows a change of pace within a minute or two.
+#: With so many finished the throughput is known to a twentieth, and what is longer ago than so many seconds
+#: with work counts no more: a fast queue follows a change of throughput within a minute or two.
 MANY, SHORT_SECONDS = 400, 60
 #: However few they are, nothing counts that is longer ago than this, in seconds with work.
 LONGEST_SECONDS = 4 * 3600
@@ -33,11 +33,11 @@ def work(running: int, queued: int, waiting: int, *, held: bool) -> int:
     return running + queued + (0 if held else waiting)
 
 
-class Pace:
-    """The pace of one queue, fed by every look at it.
+class Throughput:
+    """The throughput of one queue, fed by every look at it.
 
     `service` is for how many seconds a job held a slot in the past, where that is known. It is trusted until
-    the queue has shown its pace of today.
+    the queue has shown its throughput of today.
     """
 
     def __init__(self, service: float | None = None) -> None:
@@ -66,7 +66,7 @@ class Pace:
         self._before = now, busy
 
     def capacity(self, slots: int) -> Capacity | None:
-        """What `slots` live slots get done at this pace; None while it cannot be told."""
+        """What `slots` live slots get done at this throughput; None while it cannot be told."""
         if self._finished == 0 or self._seconds <= 0:
             return None
         return Capacity(slots, self._finished / self._seconds, trusted=self._finished >= ENOUGH)

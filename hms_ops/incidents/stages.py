@@ -18,7 +18,7 @@ STAGES: Mapping[str, str] = {
     "no-worker": "no worker",
     "stalled": "stands still",
 }
-#: The stage that breaks a promise.
+#: The stage in which deadlines are missed.
 BROKEN = "late"
 #: Stages in which trouble elsewhere is no incident of its own, but named as what explains it.
 LATENESS = ("late", "forecast", "slow")

@@ -48,11 +48,13 @@ def drawn(moments: Sequence[Moment], step: float) -> Iterator[TrendPoint]:
             yield TrendPoint(moment.at - apart, 0, 0, 0)
         elif before is None or moment.at - before.at > 2 * apart:
             yield TrendPoint(moment.at - apart)
-        yield TrendPoint(moment.at, moment.open, moment.late, _pace(before, moment, step if idle else None))
+        yield TrendPoint(
+            moment.at, moment.open, moment.late, _throughput(before, moment, step if idle else None)
+        )
         before = moment
 
 
-def _pace(before: Moment | None, moment: Moment, step: float | None) -> float | None:
+def _throughput(before: Moment | None, moment: Moment, step: float | None) -> float | None:
     """Jobs done a minute since the moment before, or in the last `step` seconds of idle ones."""
     if before is None or before.done is None or moment.done is None or moment.done < before.done:
         return None

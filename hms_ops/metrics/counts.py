@@ -53,7 +53,7 @@ class Standing:
 class Day:
     """Jobs of one queue that ended on the office's day, and when one was last done (within two days)."""
 
-    promises: Counts = field(default_factory=Counts)
+    deadlines: Counts = field(default_factory=Counts)
     last_finished: datetime | None = None
 
 

@@ -20,7 +20,7 @@ from hms_oms.broker.broker_state import BrokerState
 from hms_oms.jobs import workers as presence
 from hms_oms.jobs.workers import Worker
 from hms_ops import heartbeats
-from hms_ops.events.event_buffer import Heard
+from hms_ops.events.event_buffer import BufferedEvents
 from hms_ops.events.event_log import EventLog
 from hms_ops.events.receiver import Receiver
 from hms_ops.forecast import scaling
@@ -29,10 +29,10 @@ from hms_ops.forecast.cause import busy_hosts
 from hms_ops.forecast.forecast import Histogram, forecast, later, start_of
 from hms_ops.forecast.scaling import Load
 from hms_ops.forecast.snapshot import Forecast, Hearing, HostSnapshot, QueueSnapshot, Snapshot
-from hms_ops.forecast.throughput import Pace, work
+from hms_ops.forecast.throughput import Throughput, work
 from hms_ops.metrics.counts import Count, Day, JobCounter, Standing
 from hms_ops.statements import statement
-from hms_ops.stats.queue_stats import EVENTS, LEDGER, Tally
+from hms_ops.stats.queue_stats import EVENTS, LEDGER, QueueStats
 from hms_ops.stats.waits import Begun, Ended
 
 #: What is set for a queue, as the ledger has it.
@@ -61,8 +61,8 @@ class Measure:
         self._event_log = EventLog(0.0 if receiver is None else HEARING_SECONDS)
         self._counter = JobCounter(engine, office)
         self._counted_at: datetime | None = None
-        self._tallies: dict[str, Tally] = {}
-        self._paces: dict[str, Pace] = {}
+        self._stats: dict[str, QueueStats] = {}
+        self._throughputs: dict[str, Throughput] = {}
         self._ahead: dict[str, Forecast | None] = {}
         self._slots: dict[str, int] = {}
         # What the forecasts rest on: so that each look knows which of the jobs are late by now.
@@ -83,14 +83,14 @@ class Measure:
     def look(self, connection: Connection, heavy: bool) -> Snapshot:
         """One look, in the caller's transaction; the first one is a heavy one in any case."""
         now: datetime = connection.scalar(text("select oms.now()")).astimezone(UTC)
-        heard = Heard() if self._receiver is None else self._receiver.drain()
-        self._follow(connection, heard, now.timestamp())
+        buffered = BufferedEvents() if self._receiver is None else self._receiver.drain()
+        self._follow(connection, buffered, now.timestamp())
         if heavy or self._counted_at is None or self._event_log.behind:
             self._sweep(connection, now.timestamp())
         workers = presence.live(connection)
         count = self._counter.latest(now, again=heavy)
-        for tally in self._tallies.values():
-            tally.slide(now.timestamp())
+        for stats in self._stats.values():
+            stats.slide(now.timestamp())
         rows = connection.exec_driver_sql(
             statement("measure_queues"), {"now": now, "most": MOST_LATE}
         ).mappings()
@@ -115,52 +115,52 @@ class Measure:
             broker=self._broker,
         )
 
-    def _follow(self, connection: Connection, heard: Heard, now: float) -> None:
-        steps = self._event_log.follow(connection, heard.tickets, now)
+    def _follow(self, connection: Connection, buffered: BufferedEvents, now: float) -> None:
+        steps = self._event_log.follow(connection, buffered.tickets, now)
         for step in steps:
             self._count(step)
-            self._tally(step.queue).source = EVENTS
-        self._dropped += heard.dropped
-        self._malformed += heard.malformed
-        self._last = heard.last if heard.last is not None else self._last
+            self._stats_of(step.queue).source = EVENTS
+        self._dropped += buffered.dropped
+        self._malformed += buffered.malformed
+        self._last = buffered.last if buffered.last is not None else self._last
         lag = max((max(0.0, now - step.at) for step in steps), default=None)
-        self._lately.append((time.monotonic(), heard.events, lag))
+        self._lately.append((time.monotonic(), buffered.events, lag))
 
     def _sweep(self, connection: Connection, now: float) -> None:
         events = self._event_log.sweep(connection, now)
         for step in events.steps:
             self._count(step)
-        for queue in events.heard | events.swept:
-            most_were_heard = events.heard[queue] >= events.swept[queue]
-            self._tally(queue).source = EVENTS if most_were_heard else LEDGER
+        for queue in events.announced | events.swept:
+            mostly_announced = events.announced[queue] >= events.swept[queue]
+            self._stats_of(queue).source = EVENTS if mostly_announced else LEDGER
         self._began = now if self._began is None else self._began
 
     def _count(self, step: Begun | Ended) -> None:
-        self._tally(step.queue).count(step)
+        self._stats_of(step.queue).count(step)
         # What was done before the first look says nothing of how many slots were at it.
         if isinstance(step, Ended) and step.left and self._began is not None and step.at > self._began:
             self._left[step.queue] = self._left.get(step.queue, 0) + 1
             self._done[step.queue] = self._done.get(step.queue, 0) + 1
 
-    def _tally(self, queue: str) -> Tally:
-        tally = self._tallies.get(queue)
-        if tally is None:
-            tally = self._tallies[queue] = Tally(LEDGER if self._last is None else EVENTS)
-        return tally
+    def _stats_of(self, queue: str) -> QueueStats:
+        stats = self._stats.get(queue)
+        if stats is None:
+            stats = self._stats[queue] = QueueStats(LEDGER if self._last is None else EVENTS)
+        return stats
 
     def _queue(
         self, row: Mapping[str, Any], workers: Sequence[Worker], now: datetime, count: Count
     ) -> QueueSnapshot:
         name: str = row["name"]
-        crew = [worker for worker in workers if name in worker.queues]
-        slots = sum(worker.live_slots(name) for worker in crew)
+        serving = [worker for worker in workers if name in worker.queues]
+        slots = sum(worker.live_slots(name) for worker in serving)
         standing = count.standings.get(name, Standing())
         day = count.days.get(name, Day())
-        tally = self._tally(name)
-        tally.finished_at(day.last_finished)
+        stats = self._stats_of(name)
+        stats.finished_at(day.last_finished)
         if count.at != self._counted_at:
-            hands = 1 if name in count.agents else slots  # how many agents there are, nobody knows
-            self._look_ahead(row, standing, hands, now)
+            servers = 1 if name in count.agents else slots  # how many agents there are, nobody knows
+            self._look_ahead(row, standing, servers, now)
         ahead = self._ahead.get(name)
         if ahead is not None:
             ahead = later(ahead, *self._lines[name], now)
@@ -179,26 +179,26 @@ class Measure:
             oldest_queued=standing.oldest_queued,
             next_sla=row["next_sla"],
             paused_at=row["paused_at"],
-            workers=len(crew),
+            workers=len(serving),
             slots=slots,
             slots_lost=sum(worker.lost_slots(name) for worker in workers),
             agent_only=name in count.agents,
-            waits=tally.waits(standing.ages) if known else None,
-            finished=tally.finished if known else None,
-            failed=tally.failed if known else None,
-            last_finished=tally.last_finished,
+            waits=stats.waits(standing.ages) if known else None,
+            finished=stats.finished if known else None,
+            failed=stats.failed if known else None,
+            last_finished=stats.last_finished,
             rate=None if ahead is None else ahead.rate,
             forecast=ahead,
-            left=tally.left if known else None,
-            left_last_minute=tally.last_minute(now.timestamp()) if known else None,
-            rate_now=tally.rate_now(now.timestamp()) if known else None,
+            left=stats.left if known else None,
+            left_last_minute=stats.last_minute(now.timestamp()) if known else None,
+            rate_now=stats.rate_now(now.timestamp()) if known else None,
             done=self._done.get(name, 0),
-            steps=tally.steps(),
+            steps=stats.steps(),
             # How many agents there are is nobody's to decide.
-            slots_to_have=None if name in count.agents and not crew else self._slots.get(name),
-            ended_today=day.promises.ended,
-            on_time_today=day.promises.on_time,
-            busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in crew),
+            slots_to_have=None if name in count.agents and not serving else self._slots.get(name),
+            ended_today=day.deadlines.ended,
+            on_time_today=day.deadlines.on_time,
+            busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in serving),
             **{name: row[name] for name in _SET},
             **heartbeats.stop_of(self._broker),
         )
@@ -218,9 +218,9 @@ class Measure:
         stopped = any(heartbeats.stop_of(self._broker).values())
         held = paused or stopped or row["starts_used"] or row["window_size"] == 0
         able = work(standing.running, standing.queued, standing.waiting, held=held)
-        pace = self._paces.setdefault(name, Pace())
-        pace.look(now, self._left.pop(name, 0), min(slots, able))
-        capacity = pace.capacity(slots)
+        throughput = self._throughputs.setdefault(name, Throughput())
+        throughput.look(now, self._left.pop(name, 0), min(slots, able))
+        capacity = throughput.capacity(slots)
         allowed = most(row["starts_per_minute"], row["window_size"])
         begun = standing.running + standing.queued
         load = Load(
@@ -264,12 +264,12 @@ def _hosts(workers: Sequence[Worker]) -> list[HostSnapshot]:
     return [
         HostSnapshot(
             host,
-            max(crew, key=lambda worker: worker.beat_at).cpu_percent,
-            sum(worker.rss_bytes for worker in crew),
-            len(crew),
-            sorted({queue for worker in crew for queue in worker.queues}),
+            max(serving, key=lambda worker: worker.beat_at).cpu_percent,
+            sum(worker.rss_bytes for worker in serving),
+            len(serving),
+            sorted({queue for worker in serving for queue in worker.queues}),
         )
-        for host, crew in sorted(hosts.items())
+        for host, serving in sorted(hosts.items())
     ]
 
 

@@ -101,16 +101,16 @@ CATALOGUE: Mapping[str, Meaning] = {
     "sla.missedToday": Meaning(
         "jobs", "Jobs that ended late or failed on the office's day, or are open past the deadline"
     ),
-    "forecast.doneIn": Meaning("seconds", "Time until the last open job is done, at the present pace"),
+    "forecast.doneIn": Meaning("seconds", "Time until the last open job is done, at the present throughput"),
     "forecast.lateIn": Meaning("seconds", "Time until the first deadline that will be missed"),
     "forecast.dueIn": Meaning("seconds", "Time until the deadline that asks for the most"),
     "forecast.rate": Meaning(
         "jobs per second", "What the live workers get done while the queue has work, within its limits"
     ),
     "forecast.slotRate": Meaning("jobs per second", "What one slot gets done while it has work"),
-    "forecast.slotsNeeded": Meaning("slots", "Live slots that would hold every promise that can be held"),
+    "forecast.slotsNeeded": Meaning("slots", "Live slots that would meet every deadline that can be met"),
     "forecast.limitNeeded": Meaning(
-        "starts a minute", "The limit of starts that would hold every promise that can be held"
+        "starts a minute", "The limit of starts that would meet every deadline that can be met"
     ),
     "queue.slotsToHave": Meaning(
         "slots",
@@ -138,13 +138,13 @@ def of(snapshot: Snapshot, apart: Apart | None = None) -> list[Metric]:
         metrics.append(Metric("cpu.percent", host.cpu_percent, None, host.name, snapshot.now, PRESENCE))
         metrics.append(Metric("memory.bytes", host.rss_bytes, None, host.name, snapshot.now, PRESENCE))
     if snapshot.hearing is not None:
-        heard = {
+        readings = {
             "ops.events": snapshot.hearing.events,
             "ops.eventLag": snapshot.hearing.lag,
             "ops.dropped": snapshot.hearing.dropped,
             "ops.malformed": snapshot.hearing.malformed,
         }
-        metrics += [Metric(name, value, None, None, snapshot.now, EVENTS) for name, value in heard.items()]
+        metrics += [Metric(name, value, None, None, snapshot.now, EVENTS) for name, value in readings.items()]
     return metrics
 
 

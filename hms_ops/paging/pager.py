@@ -195,13 +195,13 @@ class Delivery:
     def _ask(self, lane: str, asked: Asked) -> None:
         worded = replace(asked, text=_worded(asked.text))
         if self.sender.local:
-            self._heard(asked, _look_up(self.sender, asked.text, worded.text))
+            self._looked_up(asked, _look_up(self.sender, asked.text, worded.text))
         else:
             self.in_flight.start(
-                lane, partial(_look_up, self.sender, asked.text, worded.text), partial(self._heard, asked)
+                lane, partial(_look_up, self.sender, asked.text, worded.text), partial(self._looked_up, asked)
             )
 
-    def _heard(self, asked: Asked, sightings: Sequence[Sighting] | None) -> None:
+    def _looked_up(self, asked: Asked, sightings: Sequence[Sighting] | None) -> None:
         """Take over what the provider says of a text, or do what follows where it says nothing."""
         text = asked.text
         claimed = delivery.claimed(self.connection, text, [sighting.sid for sighting in sightings or ()])

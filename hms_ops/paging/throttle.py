@@ -34,7 +34,7 @@ def free_at(sends: Sequence[Sent], now: datetime, *, urgent: bool) -> datetime:
 
     Resends and tests count like any other page. One thing is weighed: an `urgent` page, which says that
     something is wrong, does not wait out the minute after a text that only said that something is over. It
-    could be the first page of an incident, and a minute is half of what some queues promise in all. The
+    could be the first page of an incident, and a minute is half of some queues' SLA. The
     longer limits count both, so that nobody gets more in a quarter of an hour for it.
     """
     free = now

@@ -1,1 +1,1 @@
-"""Reports: SLA attainment, and why deadlines were missed."""
+"""Reports: how deadlines were met, and why deadlines were missed."""

@@ -71,7 +71,7 @@ def worst(
     """
     rows = (
         connection.exec_driver_sql(
-            statement("attainment_misses"), {"since": since, "until": until, "queue": queue, "worst": limit}
+            statement("sla_misses"), {"since": since, "until": until, "queue": queue, "worst": limit}
         )
         .mappings()
         .all()

@@ -1,4 +1,4 @@
-"""How promises were kept: on-time shares and lateness, by queue, by day and in all; read from the ledger.
+"""How deadlines were met: on-time shares and lateness, by queue, by day and in all; read from the ledger.
 
 A job counts in the queue in which it ended (the queue of its last step, whose people had it last) and at the
 moment when it ended. An open job past its deadline counts in the queue where it stands, and now: it can end
@@ -26,7 +26,7 @@ BOUNDS = (60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally(Counts):
+class SlaCounts(Counts):
     """Counted jobs, and how late they were.
 
     `lateness` of those that ended or stand past their deadline, at the 50th and the 95th percentile, in
@@ -37,14 +37,14 @@ class Tally(Counts):
 
 
 @dataclass(frozen=True, slots=True)
-class Attainment:
+class SlaReport:
     """SLA report from `since` until before `until`; `days` has every day of the span."""
 
     since: datetime
     until: datetime
-    whole: Tally
-    queues: Mapping[str, Tally]
-    days: Mapping[date, Tally]
+    whole: SlaCounts
+    queues: Mapping[str, SlaCounts]
+    days: Mapping[date, SlaCounts]
 
 
 def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -54,12 +54,12 @@ def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
 
 
-def report(connection: Connection, since: datetime, until: datetime, zone: tzinfo) -> Attainment:
+def report(connection: Connection, since: datetime, until: datetime, zone: tzinfo) -> SlaReport:
     """Read the SLA report of a span; its days are those of `zone`."""
     return _report(connection, since, until, zone, None)
 
 
-def by_day(connection: Connection, queue: str | None, days: int, zone: tzinfo) -> Mapping[date, Tally]:
+def by_day(connection: Connection, queue: str | None, days: int, zone: tzinfo) -> Mapping[date, SlaCounts]:
     """The last `days` days of a queue (None: of all), today among them, oldest first."""
     today = health.clock(connection).astimezone(zone).date()
     since, until = (midnight(today + timedelta(days=ahead), zone) for ahead in (1 - days, 1))
@@ -69,7 +69,7 @@ def by_day(connection: Connection, queue: str | None, days: int, zone: tzinfo) -
 def lateness(connection: Connection, queue: str | None, since: datetime, until: datetime) -> Sequence[Bucket]:
     """Read the lateness of the misses of a span in buckets, for a queue or (None) for all."""
     rows = connection.exec_driver_sql(
-        statement("attainment_lateness"),
+        statement("sla_report_lateness"),
         {"queue": queue, "since": since, "until": until, "bounds": list(BOUNDS)},
     )
     jobs = {row.bucket: row.jobs for row in rows}
@@ -78,12 +78,12 @@ def lateness(connection: Connection, queue: str | None, since: datetime, until: 
 
 def _report(
     connection: Connection, since: datetime, until: datetime, zone: tzinfo, queue: str | None
-) -> Attainment:
+) -> SlaReport:
     first = since.astimezone(zone).date()
     every = (first + timedelta(days=ahead) for ahead in itertools.count())
     days = list(itertools.takewhile(lambda day: midnight(day, zone) < until, every))
     rows = connection.exec_driver_sql(
-        statement("attainment"),
+        statement("sla_report"),
         {
             "queue": queue,
             "since": since,
@@ -91,8 +91,8 @@ def _report(
             "midnights": [midnight(day, zone) for day in days],
         },
     )
-    tallies: dict[tuple[str | None, int | None], Tally] = {
-        (row.queue, row.day): Tally(
+    counts: dict[tuple[str | None, int | None], SlaCounts] = {
+        (row.queue, row.day): SlaCounts(
             row.on_time,
             row.late,
             row.failed,
@@ -101,10 +101,10 @@ def _report(
         )
         for row in rows
     }
-    return Attainment(
+    return SlaReport(
         since,
         until,
-        whole=tallies.get((None, None), Tally()),
-        queues={name: tally for (name, _), tally in tallies.items() if name is not None},
-        days={day: tallies.get((None, place), Tally()) for place, day in enumerate(days, start=1)},
+        whole=counts.get((None, None), SlaCounts()),
+        queues={name: counts for (name, _), counts in counts.items() if name is not None},
+        days={day: counts.get((None, place), SlaCounts()) for place, day in enumerate(days, start=1)},
     )

@@ -50,7 +50,7 @@ def _rule(module: ModuleType) -> Rule:
     return Rule(module.NAME, module.TITLE, module.DEFAULTS, module.judge, **more)
 
 
-#: All rules; those that say that a promise is broken come first.
+#: All rules; those that say that a deadline is missed come first.
 RULES: Sequence[Rule] = tuple(
     _rule(module)
     for module in (

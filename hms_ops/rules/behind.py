@@ -25,7 +25,7 @@ def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
 
 def unknown(snapshot: Snapshot) -> list[Key]:
     """The hearing, while nothing was heard since the start."""
-    return [(NAME, None, EVENTS)] if snapshot.events_at is None and _heard_of(snapshot) else []
+    return [(NAME, None, EVENTS)] if snapshot.events_at is None and _has_news(snapshot) else []
 
 
 def _looks(snapshot: Snapshot, seconds: float) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def _looks(snapshot: Snapshot, seconds: float) -> Iterator[Finding]:
 
 
 def _events(snapshot: Snapshot, seconds: float) -> Iterator[Finding]:
-    if snapshot.events_at is None or not _heard_of(snapshot):
+    if snapshot.events_at is None or not _has_news(snapshot):
         return
     silent = (snapshot.now - snapshot.events_at).total_seconds()
     if silent > seconds:
@@ -51,7 +51,7 @@ def _events(snapshot: Snapshot, seconds: float) -> Iterator[Finding]:
         )
 
 
-def _heard_of(snapshot: Snapshot) -> bool:
+def _has_news(snapshot: Snapshot) -> bool:
     """Whether some live worker has work that it should be heard of; by Redis, if that answers."""
     redis = snapshot.broker
     if redis is not None and redis.refusal is not None:

@@ -25,7 +25,7 @@ def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:
 
 
 def unknown(snapshot: Snapshot) -> list[Key]:
-    """Queues with work whose pace is not known: after a new start, until enough jobs are finished."""
+    """Queues with work whose throughput is not known: after a new start, until enough jobs are finished."""
     return [
         (NAME, queue.name, None)
         for queue in snapshot.queues

@@ -14,7 +14,7 @@ TITLE = "Jobs are late"
 DEFAULTS: Mapping[str, float] = {}
 
 
-def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:  # noqa: ARG001 a broken promise has no threshold
+def judge(snapshot: Snapshot, limits: Limits) -> list[Finding]:  # noqa: ARG001 a missed deadline has no threshold
     """Queues with late jobs, paused ones too; the value is by how many seconds the worst one is late."""
     return [
         Finding(

@@ -10,7 +10,7 @@ from hms_ops.rules.limits import Limits
 
 NAME = "no-worker"
 TITLE = "No worker for a queue with work"
-#: A crew that is started again is back within a few seconds.
+#: Workers that are started again are back within a few seconds.
 DEFAULTS: Mapping[str, float] = {"for_seconds": 15}
 
 

@@ -1,4 +1,4 @@
--- How the promises of the office's day were kept by what has ended on it, by queue.
+-- How the deadlines of the office's day were met by what has ended on it, by queue.
 select
     queue,
     count(*) filter (where today and kept = 'on time')::int as on_time,

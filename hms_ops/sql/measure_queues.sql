@@ -1,6 +1,6 @@
 -- What must be known at once of each queue, by the index of open deadlines: the earliest one, and how many
 -- have passed (counted up to a limit).
-with promised as (
+with sla as (
     select distinct on (queue) queue, minutes
     from oms.slas
     where effective_at <= %(now)s::timestamptz
@@ -20,11 +20,11 @@ select
     queue.starts_per_minute is not null and queue.starts_from
         > %(now)s::timestamptz - greatest(60.0 / queue.starts_per_minute, 1.0) * interval '1 second'
         as starts_used,
-    promised.minutes as sla_minutes,
+    sla.minutes as sla_minutes,
     first.sla as next_sla,
     passed.late
 from oms.queues as queue
-left join promised on promised.queue = queue.name
+left join sla on sla.queue = queue.name
 left join lateral (
     select job.sla
     from oms.jobs as job

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import exp
 
-#: The time constant, in seconds: a change of pace is shown to 63 % after it, and to 95 % after three times as
-#: long. Of four a second the rate is known to 8 %.
+#: The time constant, in seconds: a change of throughput is shown to 63 % after it, and to 95 % after three
+#: times as long. Of four a second the rate is known to 8 %.
 DECAY_SECONDS = 20.0
 
 

@@ -13,7 +13,7 @@ from hms_ops.stats.waits import Begun, Ended
 EVENTS, LEDGER = "events", "ledger"
 
 
-class Tally:
+class QueueStats:
     """Counts the steps of one queue; bounded by the number of its steps."""
 
     def __init__(self, source: str) -> None:

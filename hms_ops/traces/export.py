@@ -55,7 +55,7 @@ Begin = Callable[[], AbstractContextManager[Connection]]
 
 
 class Traces:
-    """The duty of sending them."""
+    """Daemon that sends them."""
 
     #: What has ended meanwhile goes together.
     least_seconds = 0.5

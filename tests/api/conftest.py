@@ -19,7 +19,7 @@ from hms_floor.local import embedded
 from hms_oms.database import connections as database_connections
 from hms_oms.recipes import recipes, registry
 from hms_oms.runtime.settings import Settings
-from tests.conftest import RECIPES, Crew, admin, drop, sibling, wait_until
+from tests.conftest import RECIPES, Programs, admin, drop, sibling, wait_until
 from tests.support.programs import Program
 
 ALL = tuple(Role)
@@ -81,17 +81,17 @@ def receive_all(line: socket.socket) -> bytes:
 
 def start(url: str, broker: str, home: Path, **environment: str) -> ApiServer:
     """Start an API on a database, and wait until it answers."""
-    crew = Crew(url, broker, home)
+    programs = Programs(url, broker, home)
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     environment = {"HMS_FLOOR_PORT": str(port), "HMS_TIMEZONE": "America/Chicago", **environment}
-    process = crew.start("floor", "-m", "hms_floor", "floor", "run", **environment)
+    process = programs.start("floor", "-m", "hms_floor", "floor", "run", **environment)
     address = f"http://127.0.0.1:{port}"
     client = httpx.Client(base_url=address, timeout=60.0)
     settings = Settings(home=home, database_url=url, broker_url=broker, recipes=RECIPES)
 
     def answers() -> bool:
-        assert process.poll() is None, crew.said("floor")
+        assert process.poll() is None, programs.said("floor")
         try:
             return client.get("/readyz").status_code == 200
         except httpx.TransportError:

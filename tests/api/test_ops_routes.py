@@ -308,7 +308,7 @@ def test_prometheus_can_scrape(api_server: ApiServer, engine: sa.Engine) -> None
     assert api_server.ask("GET", "/metrics", None, Role.AGENT).status_code == 403
 
 
-def test_how_promises_were_kept(api_server: ApiServer, engine: sa.Engine, shop: Recipe, order: Any) -> None:
+def test_how_deadlines_were_met(api_server: ApiServer, engine: sa.Engine, shop: Recipe, order: Any) -> None:
     """A report, its days and its lateness have the zone that is asked for, and count the same jobs."""
     order(1), order(2)
     with engine.begin() as connection:

@@ -27,7 +27,7 @@ SLACK = 0.5
 #: No execution is longer, in seconds: not even one whose worker is stopped meanwhile.
 LONGEST_SECONDS = 60.0
 #: After an absence of PostgreSQL nobody is judged before everybody could be heard again, in seconds.
-HEARD_SECONDS = GONE_SECONDS
+NEWS_SECONDS = GONE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _judge(stretch: Stretch, history: History) -> TakenBack:
         return TakenBack(stretch, None, 0.0, False)
     hit = max(fault.at, stretch.entry.at)
     overlapped = any(
-        other.at <= stretch.until and other.until + HEARD_SECONDS >= hit
+        other.at <= stretch.until and other.until + NEWS_SECONDS >= hit
         for other in history.faults
         if other.kind == "postgresRestarted" and other is not fault
     )

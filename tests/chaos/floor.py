@@ -82,7 +82,7 @@ class Floor:
         self.record.mkdir()
         self.servers = {server.program.name: server for server in servers.processes}
         self.redis = waiting_tickets.client(servers.broker_url)
-        self.hands: dict[str, Hand] = {}
+        self.programs: dict[str, Hand] = {}
         #: When each ticket was last seen to stand in Redis.
         self.sighted: dict[str, float] = {}
         #: What ended though nobody had struck it: role, exit code and last words.
@@ -93,11 +93,11 @@ class Floor:
     def staff(self) -> None:
         """Start every dispatcher and worker."""
         for role in (*DISPATCHERS, *WORKERS):
-            self.hands[role] = self._start(role)
+            self.programs[role] = self._start(role)
 
     def tend(self) -> None:
         """Start again what has been gone for a moment."""
-        for role, hand in self.hands.items():
+        for role, hand in self.programs.items():
             code = hand.process.poll()
             if code is None:
                 continue
@@ -107,13 +107,13 @@ class Floor:
                     words = processes.last_words(self.home, hand.log.stem)
                     self.deaths.append(f"{role} (pid {hand.process.pid}) ended with {code}: {words}")
             elif time.monotonic() - hand.gone_since > RESTART_SECONDS:
-                self.hands[role] = self._start(role)
+                self.programs[role] = self._start(role)
 
     def grown_workers(self) -> list[Hand]:
         """The workers that run, and have for long enough."""
         return [
             hand
-            for role, hand in self.hands.items()
+            for role, hand in self.programs.items()
             if role in WORKERS
             and hand.lives
             and not hand.stopped
@@ -129,12 +129,12 @@ class Floor:
         found = [
             (since, role)
             for role in DISPATCHERS
-            if self.hands[role].lives and (since := _leading_since(self.hands[role].log)) is not None
+            if self.programs[role].lives and (since := _leading_since(self.programs[role].log)) is not None
         ]
         if not found:
             return None
         since, role = max(found)
-        return self.hands[role], since
+        return self.programs[role], since
 
     def sight(self) -> bool:
         """Note which tickets stand in Redis; whether there are any."""
@@ -159,12 +159,12 @@ class Floor:
 
     def orphans(self) -> list[psutil.Process]:
         """Processes of this storm whose parent is gone."""
-        ours = {hand.process.pid for hand in self.hands.values()}
+        ours = {hand.process.pid for hand in self.programs.values()}
         return [process for process in self._all() if process.pid not in ours and _adopted(process, ours)]
 
     def dismiss(self) -> None:
         """End everybody, and leave the servers as they are."""
-        for hand in self.hands.values():
+        for hand in self.programs.values():
             with suppress(ProcessLookupError, psutil.NoSuchProcess):
                 hand.known.kill()
             hand.process.wait()

@@ -120,7 +120,7 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
         idle += [
             f"{role} did nothing after the storm"
             for role in floor.WORKERS
-            if ground.hands[role].process.pid not in worked
+            if ground.programs[role].process.pid not in worked
         ]
         return Aftermath(past, time.monotonic() - began, ground.deaths, sorted(set(idle)), orphans)
 
@@ -181,7 +181,7 @@ def _wait_for_workers(ground: Floor, engine: sa.Engine) -> list[str]:
         missing = [
             role
             for role in floor.WORKERS
-            if not any(worker.startswith(ground.hands[role].name) for worker in live)
+            if not any(worker.startswith(ground.programs[role].name) for worker in live)
         ]
         if not missing or time.monotonic() > deadline:
             return [f"{role} did not come back" for role in missing]

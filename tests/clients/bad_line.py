@@ -22,7 +22,7 @@ class BadLine(socketserver.ThreadingTCPServer):
     def __init__(self, script: list[Act]) -> None:
         super().__init__(("127.0.0.1", 0), Line)
         self.script = script
-        self.heard: list[tuple[str, str, dict[str, str]]] = []
+        self.received: list[tuple[str, str, dict[str, str]]] = []
 
     @property
     def url(self) -> str:
@@ -39,7 +39,7 @@ class Line(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Play the next act."""
         self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.server.heard.append((self.command, self.path, dict(self.headers)))
+        self.server.received.append((self.command, self.path, dict(self.headers)))
         self.server.script.pop(0)(self)
 
     do_POST = do_PUT = do_GET  # noqa: N815 -- the names that the library calls

@@ -334,7 +334,7 @@ def test_incidents_and_those_who_are_called(ops: OpsClient, oms: OmsClient, engi
         ops.set_oncall({"timezone": "Nowhere"})
 
 
-def test_promises_and_texts(ops: OpsClient, act: ActClient, engine: sa.Engine) -> None:
+def test_slas_and_texts(ops: OpsClient, act: ActClient, engine: sa.Engine) -> None:
     """The report counts what was kept, nobody beats without a watch, and texts wait in the outbox."""
     act.start_job("shop:order:v1", {"number": 1})
     report = ops.sla_report(week=True)

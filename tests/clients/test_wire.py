@@ -38,7 +38,7 @@ def test_what_only_reads_is_tried_again() -> None:
     script = [breaks_off, says(503, {"detail": "busy"}), says(429, {}, Retry_After="0"), says(200, NONE)]
     with playing(*script) as line, OmsClient(line.url, BADGE) as oms:
         assert oms.workers() == []
-        assert [method for method, _, _ in line.heard] == ["GET"] * 4
+        assert [method for method, _, _ in line.received] == ["GET"] * 4
 
 
 def test_trying_again_ends() -> None:
@@ -49,7 +49,7 @@ def test_trying_again_ends() -> None:
     ):
         with pytest.raises(Unavailable, match="the database is away") as told:
             oms.workers()
-        assert (len(line.heard), told.value.status) == (4, 503)
+        assert (len(line.received), told.value.status) == (4, 503)
         assert not told.value.maybe_done
 
 
@@ -59,12 +59,12 @@ def test_a_change_whose_answer_is_lost_is_not_made_twice() -> None:
         act = ActClient(line.url, BADGE)
         with pytest.raises(Unavailable) as told:
             act.start_job("t", {})
-        assert (told.value.maybe_done, len(line.heard)) == (True, 1)
+        assert (told.value.maybe_done, len(line.received)) == (True, 1)
         with pytest.raises(Unavailable) as told:
             act.pause("q")
-        assert (told.value.maybe_done, len(line.heard)) == (True, 2)
+        assert (told.value.maybe_done, len(line.received)) == (True, 2)
         assert act.start_job("t", {}, key="k").id == "job-1"
-        assert len(line.heard) == 4
+        assert len(line.received) == 4
         act.close()
 
 
@@ -82,7 +82,7 @@ def test_a_change_that_was_turned_away_is_made_later() -> None:
         assert time.monotonic() - began >= 1
         with pytest.raises(TooMany, match="slow") as told:
             act.pause("q")
-        assert (told.value.retry_after, len(line.heard)) == (90, 3)
+        assert (told.value.retry_after, len(line.received)) == (90, 3)
 
 
 def test_an_api_that_is_not_there_is_told() -> None:
@@ -109,7 +109,7 @@ def test_each_failure_has_its_name(status: int, kind: type[ApiError]) -> None:
             oms.job("job-1")
         assert told.value.status == status
         assert "hunter2" not in str(told.value) + repr(oms) + repr(vars(oms))
-        assert len(line.heard) == 1
+        assert len(line.received) == 1
     if isinstance(told.value, Invalid):
         assert told.value.faults == (("a.b", "is odd"),)
 
@@ -130,7 +130,7 @@ def test_the_badge_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with playing(says(200, NONE)) as line, OmsClient(line.url, BADGE) as oms:
         oms.workers()
-        assert line.heard[0][2]["Authorization"] == f"Bearer {BADGE}"
+        assert line.received[0][2]["Authorization"] == f"Bearer {BADGE}"
     assert "hunter2" not in caplog.text
 
 
@@ -138,7 +138,7 @@ def test_a_name_cannot_lead_astray() -> None:
     """Whatever a queue is called, it stays one part of the address."""
     with playing(says(200, {"jobs": []})) as line, OmsClient(line.url, BADGE) as oms:
         oms.peek("../jobs?x=#/é")
-        assert line.heard[0][1] == "/queues/..%2Fjobs%3Fx%3D%23%2F%C3%A9/peek?limit=20"
+        assert line.received[0][1] == "/queues/..%2Fjobs%3Fx%3D%23%2F%C3%A9/peek?limit=20"
 
 
 def frame(number: int, value: float, queue: str = "shop") -> bytes:
@@ -159,12 +159,12 @@ def test_a_stream_goes_on_where_it_was_cut() -> None:
     ]
     with playing(*script) as line, OpsClient(line.url, BADGE) as ops:
         stream = ops.stream("shop")
-        heard = [next(stream).value for _ in range(3)]
+        received = [next(stream).value for _ in range(3)]
         with pytest.raises(Refused):
             next(stream)
-        assert heard == [1, 2, 3]
-        assert [path for _, path, _ in line.heard] == ["/stream/shop"] * 5
-        assert [told.get("Last-Event-ID") for _, _, told in line.heard] == [None, "1", "1", "1", "3"]
+        assert received == [1, 2, 3]
+        assert [path for _, path, _ in line.received] == ["/stream/shop"] * 5
+        assert [told.get("Last-Event-ID") for _, _, told in line.received] == [None, "1", "1", "1", "3"]
 
 
 def test_a_stream_that_never_was_is_told() -> None:
@@ -175,7 +175,7 @@ def test_a_stream_that_never_was_is_told() -> None:
 
 def test_callbacks_hear_their_metric_and_queue() -> None:
     """Each is called for what it asked for, until one of them has had enough."""
-    heard: list[tuple[str, float | None]] = []
+    received: list[tuple[str, float | None]] = []
 
     def enough(metric: object) -> None:
         raise StopIteration
@@ -184,13 +184,13 @@ def test_callbacks_hear_their_metric_and_queue() -> None:
         playing(streams(frame(1, 1), frame(2, 5, "annex"), frame(3, 7))) as line,
         OpsClient(line.url, BADGE) as ops,
     ):
-        ops.on_metric("queue.waiting", lambda metric: heard.append(("all", metric.value)))
-        ops.on_metric("queue.waiting", lambda metric: heard.append(("annex", metric.value)), queue="annex")
+        ops.on_metric("queue.waiting", lambda metric: received.append(("all", metric.value)))
+        ops.on_metric("queue.waiting", lambda metric: received.append(("annex", metric.value)), queue="annex")
         ops.on_metric("queue.late", enough)
         ops.on_metric("queue.waiting", lambda metric: enough(metric) if metric.value == 7 else None)
         with pytest.raises(StopIteration):
             ops.listen()
-    assert heard == [("all", 1), ("all", 5), ("annex", 5), ("all", 7)]
+    assert received == [("all", 1), ("all", 5), ("annex", 5), ("all", 7)]
 
 
 def test_frames_are_read_as_they_are_written() -> None:

@@ -15,14 +15,14 @@ import sqlalchemy as sa
 from hms_oms.jobs import read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, Crew, wait_until
+from tests.conftest import RECIPES, Programs, wait_until
 from tests.crash.test_crashes import effects, executions, facts, held_lock, running, status
 from tests.support.programs import Program
 from tests.workers.test_running import ended, order
 
 
 @pytest.fixture
-def brief(crew: Crew) -> Recipe:
+def brief(programs: Programs) -> Recipe:
     """The recipe whose step has two seconds, and one attempt."""
     return recipes.load_folder(RECIPES)["shop:brief:v1"]
 
@@ -30,8 +30,8 @@ def brief(crew: Crew) -> Recipe:
 class Kept:
     """A worker that is started again whenever it ends, as `hms up` does it."""
 
-    def __init__(self, crew: Crew, **options: object) -> None:
-        self._start: Callable[[], Program] = lambda: crew.worker("kept", **options)  # type: ignore[arg-type]
+    def __init__(self, programs: Programs, **options: object) -> None:
+        self._start: Callable[[], Program] = lambda: programs.worker("kept", **options)  # type: ignore[arg-type]
         self.process = self._start()
         self.codes: list[int] = []
 
@@ -45,12 +45,14 @@ class Kept:
             return all(read.get(connection, number).finished_at for number in numbers)
 
 
-def test_a_step_that_ends_its_process_fails_no_other(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_step_that_ends_its_process_fails_no_other(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """Of ten jobs in one process the one that ends it fails, and the nine beside it are done."""
     culprit = order(engine, shop, 1, pick={"exit": True})
     innocent = [order(engine, shop, number) for number in range(2, 11)]
-    crew.dispatcher()
-    worker = Kept(crew, pool="threads", slots=8)
+    programs.dispatcher()
+    worker = Kept(programs, pool="threads", slots=8)
     wait_until(lambda: worker.all_ended(engine, [culprit, *innocent]), "all to end", 180)
     assert [status(engine, job) for job in innocent] == ["done"] * 9
     with engine.connect() as connection:
@@ -66,11 +68,13 @@ def test_a_step_that_ends_its_process_fails_no_other(crew: Crew, engine: sa.Engi
         pytest.param("solo", marks=pytest.mark.drill),
     ],
 )
-def test_a_step_past_its_limit_fails_as_that(crew: Crew, engine: sa.Engine, brief: Recipe, pool: str) -> None:
+def test_a_step_past_its_limit_fails_as_that(
+    programs: Programs, engine: sa.Engine, brief: Recipe, pool: str
+) -> None:
     """With one attempt it has one run and one failure, called by its name; no worker was lost."""
     job = order(engine, brief, 1, pick={"spin": 60})
-    crew.dispatcher()
-    worker = crew.worker(pool=pool)
+    programs.dispatcher()
+    worker = programs.worker(pool=pool)
     failed = ended(engine, job)
     assert failed.status == "failed"
     assert failed.error is not None
@@ -83,12 +87,12 @@ def test_a_step_past_its_limit_fails_as_that(crew: Crew, engine: sa.Engine, brie
 
 @pytest.mark.drill
 def test_a_step_that_heeds_nothing_ends_with_its_process(
-    crew: Crew, engine: sa.Engine, brief: Recipe
+    programs: Programs, engine: sa.Engine, brief: Recipe
 ) -> None:
     """A thread that cannot be ended costs its worker, which is replaced; no run is beside another."""
     hung = order(engine, brief, 1, pick={"sleep": 120})
-    crew.dispatcher()
-    worker = Kept(crew, pool="threads", slots=2)
+    programs.dispatcher()
+    worker = Kept(programs, pool="threads", slots=2)
     wait_until(lambda: running(engine, hung), "the step to begin")
     others = [order(engine, brief, number) for number in range(2, 6)]
     with engine.connect() as connection:
@@ -102,21 +106,25 @@ def test_a_step_that_heeds_nothing_ends_with_its_process(
 
 
 @pytest.mark.drill
-def test_a_step_that_holds_the_interpreter_is_not_lost(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_step_that_holds_the_interpreter_is_not_lost(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """For seven seconds no other thread of the worker runs, and its step is still not taken from it."""
     job = order(engine, shop, 1, pick={"hold_interpreter": 7})
-    crew.dispatcher()
-    crew.worker(pool="threads")
+    programs.dispatcher()
+    programs.worker(pool="threads")
     assert ended(engine, job).status == "done"
     assert "lost" not in facts(engine, job)
     assert executions(engine)[(job, "pick")] == 1
 
 
 @pytest.mark.drill
-def test_a_worker_that_is_not_heard_claims_nothing(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_worker_whose_heartbeats_fail_claims_nothing(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """With its heartbeats stopped a worker leaves the jobs to others and ends; none of them fails."""
-    crew.dispatcher()
-    mute = crew.worker("mute", "threads", 2)
+    programs.dispatcher()
+    mute = programs.worker("mute", "threads", 2)
     assert ended(engine, order(engine, shop, 1)).status == "done"
     [heartbeat] = [
         child for child in psutil.Process(mute.pid).children() if "workers.heartbeat" in child.cmdline()
@@ -124,7 +132,7 @@ def test_a_worker_that_is_not_heard_claims_nothing(crew: Crew, engine: sa.Engine
     heartbeat.suspend()
     numbers = [order(engine, shop, number) for number in range(2, 12)]
     assert mute.wait(40) == 75
-    crew.worker("well", "threads", 2)
+    programs.worker("well", "threads", 2)
     for job in numbers:
         assert ended(engine, job).status == "done"
     with engine.connect() as connection:
@@ -133,10 +141,12 @@ def test_a_worker_that_is_not_heard_claims_nothing(crew: Crew, engine: sa.Engine
 
 
 @pytest.mark.drill
-def test_a_killed_heartbeat_process_is_started_again(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_killed_heartbeat_process_is_started_again(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """Nothing is lost, and nothing runs twice."""
-    crew.dispatcher()
-    worker = crew.worker("w", "threads", 2)
+    programs.dispatcher()
+    worker = programs.worker("w", "threads", 2)
     assert ended(engine, order(engine, shop, 1)).status == "done"
     for child in psutil.Process(worker.pid).children():
         child.kill()
@@ -147,14 +157,14 @@ def test_a_killed_heartbeat_process_is_started_again(crew: Crew, engine: sa.Engi
 
 @pytest.mark.drill
 def test_workers_that_look_alike_are_told_apart(
-    crew: Crew, engine: sa.Engine, shop: Recipe, tmp_path: Path
+    programs: Programs, engine: sa.Engine, shop: Recipe, tmp_path: Path
 ) -> None:
     """Two workers with one name, host and process number, as in containers, keep each their own steps."""
     alike = "import os; os.getpid = lambda: 7\nfrom workers.main import app\napp.worker_main({words!r})"
     words = ["worker", "-P", "threads", "-c", "2", "-n", "w@here", "--without-gossip", "--without-mingle"]
-    crew.dispatcher()
+    programs.dispatcher()
     for name in ("one", "two"):
-        crew.start(name, "-c", alike.format(words=words))
+        programs.start(name, "-c", alike.format(words=words))
     with engine.connect() as connection:
         wait_until(
             lambda: (
@@ -163,7 +173,7 @@ def test_workers_that_look_alike_are_told_apart(
             ),
             "two workers",
         )
-    with held_lock(crew, 91):
+    with held_lock(programs, 91):
         numbers = [order(engine, shop, number, pick={"hold": 91}) for number in range(1, 5)]
         wait_until(lambda: all(running(engine, job) for job in numbers), "all to run")
         wait_until(lambda: _beats(engine) >= 3, "three more heartbeats of each")
@@ -183,17 +193,17 @@ def _beats(engine: sa.Engine) -> float:
 
 
 def test_a_jump_of_the_clock_runs_no_step_twice(
-    crew: Crew, engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
+    programs: Programs, engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """With the database's clock an hour ahead the lease keeps what is left of it."""
-    crew.dispatcher()
-    crew.worker("w", "threads", 2)
-    with held_lock(crew, 92):
+    programs.dispatcher()
+    programs.worker("w", "threads", 2)
+    with held_lock(programs, 92):
         job = order(engine, shop, 1, pick={"hold": 92})
         wait_until(lambda: running(engine, job), "the step to begin")
-        wait_until(lambda: "act: leading" in crew.said("act"), "the dispatcher to lead")
+        wait_until(lambda: "act: leading" in programs.said("act"), "the dispatcher to lead")
         forward(timedelta(hours=1))
-        wait_until(lambda: "clock has jumped by 3600 s" in crew.said("act"), "the jump to be seen")
+        wait_until(lambda: "clock has jumped by 3600 s" in programs.said("act"), "the jump to be seen")
         other = order(engine, shop, 2)
         assert ended(engine, other).status == "done"
     assert ended(engine, job).status == "done"
@@ -201,10 +211,12 @@ def test_a_jump_of_the_clock_runs_no_step_twice(
 
 
 @pytest.mark.drill
-def test_errors_while_reporting_are_nobody_s_failure(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_errors_while_reporting_are_nobody_s_failure(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """Statements are cancelled and sessions ended while steps report: all is done, with one effect each."""
-    crew.dispatcher()
-    crew.worker("w", "threads", 4)
+    programs.dispatcher()
+    programs.worker("w", "threads", 4)
     numbers = [order(engine, shop, number, pack={"effect": True}) for number in range(1, 41)]
     verbs = ("pg_cancel_backend", "pg_terminate_backend")
     seen = rounds = 0
@@ -232,19 +244,19 @@ def test_errors_while_reporting_are_nobody_s_failure(crew: Crew, engine: sa.Engi
 
 
 def test_what_a_leaving_worker_had_not_begun_goes_back_at_once(
-    crew: Crew, engine: sa.Engine, shop: Recipe
+    programs: Programs, engine: sa.Engine, shop: Recipe
 ) -> None:
     """SIGTERM: the step that runs is finished, the message behind it goes back to the ledger."""
-    crew.dispatcher()
-    leaving = crew.worker("leaving", "threads", 1)
-    with held_lock(crew, 93):
+    programs.dispatcher()
+    leaving = programs.worker("leaving", "threads", 1)
+    with held_lock(programs, 93):
         first = order(engine, shop, 1, pick={"hold": 93})
         wait_until(lambda: running(engine, first), "the first step to begin")
         second = order(engine, shop, 2)
         wait_until(lambda: status(engine, second) == "queued", "the second to be in the window")
         os.kill(leaving.pid, signal.SIGTERM)
     assert leaving.wait(30) == 0
-    crew.worker("next", "threads", 1)
+    programs.worker("next", "threads", 1)
     for job in (first, second):
         assert ended(engine, job).status == "done"
     assert set(executions(engine).values()) == {1}

@@ -15,7 +15,7 @@ from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.jobs import read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, Crew, wait_until
+from tests.conftest import RECIPES, Programs, wait_until
 from tests.workers.test_running import ended, order
 
 
@@ -50,11 +50,13 @@ def running(engine: sa.Engine, job: int) -> bool:
     return status(engine, job) == "running" and any(key[0] == job for key in executions(engine))
 
 
-def test_dispatcher_dies_between_commit_and_publish(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_dispatcher_dies_between_commit_and_publish(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """Jobs marked queued whose messages were never published are found missing and dispatched again."""
     job = order(engine, shop, 1)
-    crew.worker()
-    dying = crew.start(
+    programs.worker()
+    dying = programs.start(
         "dying",
         "-c",
         "import os, signal; from hms_oms.runtime import settings; from hms_act import dispatcher as d\n"
@@ -64,34 +66,34 @@ def test_dispatcher_dies_between_commit_and_publish(crew: Crew, engine: sa.Engin
     dying.wait(timeout=30)
     assert status(engine, job) == "queued"
 
-    crew.dispatcher()
+    programs.dispatcher()
     assert ended(engine, job).status == "done"
     assert "lost" in facts(engine, job)
     assert set(executions(engine).values()) == {1}
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_worker_dies_in_a_step(crew: Crew, engine: sa.Engine, shop: Recipe, pool: str) -> None:
+def test_worker_dies_in_a_step(programs: Programs, engine: sa.Engine, shop: Recipe, pool: str) -> None:
     """SIGKILL after the claim and after the effect: another worker runs the step, whose effect is one."""
     victim = "parent" if pool == "prefork" else "self"
     job = order(engine, shop, 1, pack={"die": victim, "effect": True})
-    crew.dispatcher()
-    first = crew.worker("first", pool)
+    programs.dispatcher()
+    first = programs.worker("first", pool)
     first.wait(timeout=40)
     assert status(engine, job) == "running"
 
-    crew.worker("second", pool)
+    programs.worker("second", pool)
     done = ended(engine, job)
     assert (done.status, set(done.results)) == ("done", {"pick", "pack", "send"})
     assert effects(engine) == {(job, "pack"): 1}
     assert executions(engine) == {(job, "pick"): 1, (job, "pack"): 2, (job, "send"): 1}
 
 
-def test_a_pool_child_dies_in_a_step(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_pool_child_dies_in_a_step(programs: Programs, engine: sa.Engine, shop: Recipe) -> None:
     """The parent notices at once, long before any lease or beat runs out, and the step runs again."""
     job = order(engine, shop, 1, pack={"die": "self", "effect": True})
-    crew.dispatcher()
-    crew.worker()
+    programs.dispatcher()
+    programs.worker()
     done = ended(engine, job)
     assert done.status == "done"
     assert effects(engine) == {(job, "pack"): 1}
@@ -104,54 +106,56 @@ def test_a_pool_child_dies_in_a_step(crew: Crew, engine: sa.Engine, shop: Recipe
 
 
 @pytest.mark.drill
-def test_worker_dies_between_completion_and_the_next_message(crew: Crew, engine: sa.Engine) -> None:
+def test_worker_dies_between_completion_and_the_next_message(programs: Programs, engine: sa.Engine) -> None:
     """A completed step whose successor was never published is not run again; its successor is."""
     job = order(engine, recipes.load_folder(RECIPES)["shop:relay:v1"], 1)
-    crew.dispatcher()
-    dying = crew.worker("dying", "solo", queues="relay", SHOP_DIES="before the next publish")
+    programs.dispatcher()
+    dying = programs.worker("dying", "solo", queues="relay", SHOP_DIES="before the next publish")
     dying.wait(timeout=40)
     assert status(engine, job) == "queued"
 
-    crew.worker("second")
+    programs.worker("second")
     assert ended(engine, job).status == "done"
     assert set(executions(engine).values()) == {1}
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_worker_dies_between_a_step_and_the_next_that_it_has_claimed(
-    crew: Crew, engine: sa.Engine, shop: Recipe, pool: str
+    programs: Programs, engine: sa.Engine, shop: Recipe, pool: str
 ) -> None:
     """A step that was claimed with the completion of the one before it, and not begun, is nobody's fault."""
     job = order(engine, shop, 1, pick={"effect": True})
-    crew.dispatcher()
-    dying = crew.worker("dying", pool, SHOP_DIES="before the next step")
+    programs.dispatcher()
+    dying = programs.worker("dying", pool, SHOP_DIES="before the next step")
     dying.wait(timeout=40)
     with engine.connect() as connection:
         left = read.get(connection, job)
     assert (left.status, left.step_name, left.attempt) == ("running", "pack", 1)
 
-    crew.worker("second", pool)
+    programs.worker("second", pool)
     done = ended(engine, job)
     assert (done.status, set(done.results)) == ("done", {"pick", "pack", "send"})
     assert set(executions(engine).values()) == {1}
     assert effects(engine) == {(job, "pick"): 1}
 
 
-def test_a_step_that_kills_its_workers_is_poisoned(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_step_that_kills_its_workers_is_poisoned(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """The third worker process lost in the same step is the last: the job fails and says why."""
     job = order(engine, shop, 1, pick={"die": "self", "always": True})
-    crew.dispatcher()
-    crew.worker()
+    programs.dispatcher()
+    programs.worker()
     failed = ended(engine, job)
     assert failed.status == "failed"
     assert failed.error == {"type": "WorkerLost", "message": "3 workers were lost in step pick"}
 
 
-def test_redis_loses_everything(crew: Crew, engine: sa.Engine, shop: Recipe, broker: str) -> None:
+def test_redis_loses_everything(programs: Programs, engine: sa.Engine, shop: Recipe, broker: str) -> None:
     """FLUSHALL while the window is full: every message is found missing, and every job ends once."""
-    crew.dispatcher()
-    crew.worker("w", "prefork", 1)
-    with held_lock(crew, 77):
+    programs.dispatcher()
+    programs.worker("w", "prefork", 1)
+    with held_lock(programs, 77):
         first = order(engine, shop, 1, pick={"hold": 77})
         wait_until(lambda: running(engine, first), "the first step to begin")
         others = [order(engine, shop, number) for number in range(2, 12)]
@@ -163,24 +167,24 @@ def test_redis_loses_everything(crew: Crew, engine: sa.Engine, shop: Recipe, bro
 
 
 @pytest.mark.drill
-def test_a_late_worker_changes_nothing(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_late_worker_changes_nothing(programs: Programs, engine: sa.Engine, shop: Recipe) -> None:
     """A worker stopped past its beats loses its step; when it wakes, its report is refused."""
-    crew.dispatcher()
-    stopped = crew.worker("stopped", "threads", 1)
+    programs.dispatcher()
+    stopped = programs.worker("stopped", "threads", 1)
     job = None
-    with held_lock(crew, 78):
+    with held_lock(programs, 78):
         job = order(engine, shop, 1, pick={"hold": 78, "effect": True})
         wait_until(lambda: running(engine, job), "the step to begin")
         os.kill(stopped.pid, signal.SIGSTOP)
-    crew.worker("second", "threads", 1)
+    programs.worker("second", "threads", 1)
     done = ended(engine, job)
     os.kill(stopped.pid, signal.SIGCONT)
     # Its report is refused, or never made: its session has been ended, or the step itself.
     ends = ("was reported too late", "lost its transaction", "the job is now None")
     wait_until(
         lambda: (
-            any(f"job-{job}.1.pick {end}" in crew.said("stopped") for end in ends)
-            or f"job-{job}.1.pick failed" in crew.said("stopped")
+            any(f"job-{job}.1.pick {end}" in programs.said("stopped") for end in ends)
+            or f"job-{job}.1.pick failed" in programs.said("stopped")
         ),
         "the end of the late run",
     )
@@ -189,11 +193,11 @@ def test_a_late_worker_changes_nothing(crew: Crew, engine: sa.Engine, shop: Reci
     assert effects(engine) == {(job, "pick"): 1}
 
 
-def test_the_database_forgets_its_connections(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_the_database_forgets_its_connections(programs: Programs, engine: sa.Engine, shop: Recipe) -> None:
     """Every connection is cut while a step runs: worker and dispatcher go on, and the step is recorded."""
-    crew.dispatcher()
-    crew.worker("w", "threads", 2)
-    with held_lock(crew, 79):
+    programs.dispatcher()
+    programs.worker("w", "threads", 2)
+    with held_lock(programs, 79):
         job = order(engine, shop, 1, pick={"hold": 79})
         wait_until(lambda: running(engine, job), "the step to begin")
         with engine.begin() as connection:
@@ -212,8 +216,10 @@ def test_the_database_forgets_its_connections(crew: Crew, engine: sa.Engine, sho
 class held_lock:  # noqa: N801 -- reads as a word: with held_lock(...)
     """Steps that were told to `hold` this lock wait until the block is left."""
 
-    def __init__(self, crew: Crew, lock: int) -> None:
-        self._connection = psycopg2.connect(crew.environment["HMS_DATABASE_URL"], application_name="holder")
+    def __init__(self, programs: Programs, lock: int) -> None:
+        self._connection = psycopg2.connect(
+            programs.environment["HMS_DATABASE_URL"], application_name="holder"
+        )
         self._lock = lock
 
     def __enter__(self) -> None:

@@ -20,7 +20,7 @@ from hms_oms.database import connections
 from hms_oms.jobs import workers
 from hms_oms.recipes import hooks
 from tests.api.conftest import ApiServer, start
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
 from tests.support import pooler
 
@@ -62,13 +62,13 @@ def by(ledger: str, role: str) -> str:
 
 def test_a_day_passes_with_the_least_rights(ledger: str, broker: str, tmp_path: Path) -> None:
     """Each process has a role of its own: a cycle ends, texts go out, and people change things by the API."""
-    crew = Crew(by(ledger, "worker"), broker, tmp_path)
-    crew.environment["HMS_RECIPES"] = str(FOLDER)
+    programs = Programs(by(ledger, "worker"), broker, tmp_path)
+    programs.environment["HMS_RECIPES"] = str(FOLDER)
     opened: ApiServer | None = None
     try:
-        crew.start("act", "-m", "hms_floor", "act", "run", HMS_DATABASE_URL=by(ledger, "dispatcher"))
-        crew.start("ops", "-m", "hms_floor", "ops", "run", HMS_DATABASE_URL=by(ledger, "watch"))
-        crew.worker("w", "threads", 8)
+        programs.start("act", "-m", "hms_floor", "act", "run", HMS_DATABASE_URL=by(ledger, "dispatcher"))
+        programs.start("ops", "-m", "hms_floor", "ops", "run", HMS_DATABASE_URL=by(ledger, "watch"))
+        programs.worker("w", "threads", 8)
         (tmp_path / "api").mkdir()
         opened = start(by(ledger, "api"), broker, tmp_path / "api", HMS_RECIPES=str(FOLDER))
         batch = accept(by(ledger, "api"), APPLICATIONS)
@@ -77,16 +77,16 @@ def test_a_day_passes_with_the_least_rights(ledger: str, broker: str, tmp_path: 
         assert {status for status, _ in outcomes} == {"done"}
         wait_until(lambda: not unsent(ledger), "the texts to be handed over", 60)
         wait_until(lambda: measured(by(ledger, "reader")), "the watch to have measured")
-        crew.processes[-1].terminate()
-        crew.processes[-1].wait(30)
+        programs.processes[-1].terminate()
+        programs.processes[-1].wait(30)
         for name in ("act", "ops", "w"):
-            assert "permission denied" not in crew.said(name), crew.said(name)
+            assert "permission denied" not in programs.said(name), programs.said(name)
         assert "permission denied" not in (tmp_path / "api/floor.log").read_text()
     finally:
         if opened is not None:
             opened.process.kill()
             opened.process.wait()
-        crew.end()
+        programs.end()
         for role in grants.ROLES:
             connections.engine(by(ledger, role)).dispose()
 

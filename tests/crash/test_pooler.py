@@ -22,7 +22,7 @@ from hms_oms.database import claiming, connections, sessions
 from hms_oms.documents.cycles import Cycle
 from hms_oms.jobs import ledger
 from hms_oms.recipes import recipes
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.support import pooler
 from workers.farm_grant import sample
 
@@ -64,17 +64,17 @@ def test_a_cycle_through_a_pooler(
     """Every application ends as it does without one, and each accepted one has its inspector, once."""
     with pooler.pgbouncer(direct, mode) as url:
         db.prepare(url, KNOWN.values())
-        crew = Crew(url, broker, tmp_path)
-        crew.environment["HMS_RECIPES"] = str(FOLDER)
+        programs = Programs(url, broker, tmp_path)
+        programs.environment["HMS_RECIPES"] = str(FOLDER)
         try:
-            crew.dispatcher()
+            programs.dispatcher()
             for name in ("first", "second"):
-                crew.worker(name, "threads", 8)
+                programs.worker(name, "threads", 8)
             batch = accept(url, applications)
             outcomes = wait_until(lambda: ended(url, batch), "the cycle to end", 60)
-            assert "HMS_DATABASE_DIRECT_URL" in crew.said("act")
+            assert "HMS_DATABASE_DIRECT_URL" in programs.said("act")
         finally:
-            crew.end()
+            programs.end()
             connections.engine(url).dispose()
     with connections.engine(direct).connect() as connection:
         rejected = connection.scalar(
@@ -181,8 +181,8 @@ def ended(url: str, batch: int) -> Counter[tuple[str, str]] | None:
 
 def check(url: str, broker: str, home: Path, direct: str | None = None) -> dict[str, dict[str, str]]:
     """What `hms check` finds, by name."""
-    crew = Crew(url, broker, home)
-    environment = crew.environment | ({"HMS_DATABASE_DIRECT_URL": direct} if direct else {})
+    programs = Programs(url, broker, home)
+    environment = programs.environment | ({"HMS_DATABASE_DIRECT_URL": direct} if direct else {})
     environment["HMS_RECIPES"] = str(FOLDER)
     done = subprocess.run(
         [sys.executable, "-m", "hms_floor", "check", "--json"],

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from hms_floor.cli.installation import db
 from hms_oms.database import connections
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
 from tests.support import redis_servers
 
@@ -30,32 +30,32 @@ def rights() -> str:
 
 
 @pytest.mark.drill
-def test_a_cycle_with_the_least_rights(crew: Crew, engine: sa.Engine, tmp_path: Path) -> None:
+def test_a_cycle_with_the_least_rights(programs: Programs, engine: sa.Engine, tmp_path: Path) -> None:
     """All programs sign in as this user; nothing is refused it, and the default user is closed."""
     lines = f"user default off\nuser hms on >secret {rights()}\nuser admin on >secret ~* &* +@all\n"
     with redis_servers.server(config=f'save ""\n{lines}') as (port, _):
-        crew.environment["HMS_BROKER_URL"] = f"redis://hms:secret@127.0.0.1:{port}/0"
-        crew.environment["HMS_RECIPES"] = str(FOLDER)
-        url = crew.environment["HMS_DATABASE_URL"]
+        programs.environment["HMS_BROKER_URL"] = f"redis://hms:secret@127.0.0.1:{port}/0"
+        programs.environment["HMS_RECIPES"] = str(FOLDER)
+        url = programs.environment["HMS_DATABASE_URL"]
         db.prepare(url, KNOWN.values())
-        crew.dispatcher()
-        crew.start("ops", "-m", "hms_floor", "ops", "run")
-        crew.worker("w", "threads", 8)
+        programs.dispatcher()
+        programs.start("ops", "-m", "hms_floor", "ops", "run")
+        programs.worker("w", "threads", 8)
         batch = accept(url, 40)
         outcomes = wait_until(lambda: ended(url, batch), "the cycle to end", 60)
         assert {status for status, _ in outcomes} == {"done"}
-        wait_until(lambda: heard(engine), "the watch to have heard of the steps")
+        wait_until(lambda: received(engine), "the watch to have heard of the steps")
         checked = subprocess.run(
             [sys.executable, "-m", "hms_floor", "check"],
-            env=crew.environment,
+            env=programs.environment,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
         assert "Redis" in checked.stdout
-        crew.processes[-1].terminate()
-        crew.processes[-1].wait(30)
+        programs.processes[-1].terminate()
+        programs.processes[-1].wait(30)
         with redis.Redis(port=port, username="admin", password="secret", decode_responses=True) as admin:
             refused = {(entry["reason"], entry["object"]) for entry in admin.acl_log()}
         # Before it signs in, who looks whether the server is up is nobody.
@@ -76,7 +76,7 @@ def test_no_more_may_be_done() -> None:
                 client.execute_command(*command.split())
 
 
-def heard(engine: sa.Engine) -> bool:
+def received(engine: sa.Engine) -> bool:
     """Whether the watch knows from events how long a step takes."""
     query = "select count(*) from ops.metrics where name = 'step.time' and source = 'events'"
     with engine.connect() as connection:

@@ -15,7 +15,7 @@ from hms_act import accept
 from hms_oms.database.connections import RawConnection
 from hms_oms.recipes import recipes, registry
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.support.proxy import Proxy
 from workers.farm_grant import roster
 
@@ -42,34 +42,34 @@ def grant(engine: sa.Engine, raw: RawConnection) -> Recipe:
     return recipe
 
 
-def test_a_leader_that_is_silent_or_hangs_is_replaced(crew: Crew, proxy: Proxy) -> None:
+def test_a_leader_that_is_silent_or_hangs_is_replaced(programs: Programs, proxy: Proxy) -> None:
     """Of two dispatchers the leader is cut off, and the one after it is stopped: each time the other leads.
 
     The first one meets the fence when it is connected again, and stands by until it leads once more.
     """
-    crew.start("first", *DISPATCHER, HMS_DATABASE_URL=proxy.url)
-    leads(crew, "first")
-    second = crew.dispatcher("second")
-    wait_until(lambda: sessions(crew, "hms act standby"), "the second one to stand by")
+    programs.start("first", *DISPATCHER, HMS_DATABASE_URL=proxy.url)
+    leads(programs, "first")
+    second = programs.dispatcher("second")
+    wait_until(lambda: sessions(programs, "hms act standby"), "the second one to stand by")
     proxy.cut()
-    silent = leads(crew, "second")
+    silent = leads(programs, "second")
     proxy.mend()
-    wait_until(lambda: "act: another process leads" in crew.said("first"), "the first one to notice")
+    wait_until(lambda: "act: another process leads" in programs.said("first"), "the first one to notice")
     os.kill(second.pid, signal.SIGSTOP)
-    hung = leads(crew, "first", times=2)
+    hung = leads(programs, "first", times=2)
     print(f"led again after {silent:.1f} s (silent), {hung:.1f} s (hung)")
     assert silent <= 10
     assert hung <= 10
 
 
 def test_a_worker_that_hangs_in_a_transaction_holds_nobody_up(
-    crew: Crew, engine: sa.Engine, grant: Recipe
+    programs: Programs, engine: sa.Engine, grant: Recipe
 ) -> None:
     """It holds the inspectors of a state: the applications there are done by others soon, and none fails."""
-    crew.environment["HMS_RECIPES"] = str(FOLDER)
-    crew.dispatcher()
-    wait_until(lambda: "act: leading" in crew.said("act"), "the dispatcher to lead")
-    first = crew.worker("first", "threads", 1)
+    programs.environment["HMS_RECIPES"] = str(FOLDER)
+    programs.dispatcher()
+    wait_until(lambda: "act: leading" in programs.said("act"), "the dispatcher to lead")
+    first = programs.worker("first", "threads", 1)
     with engine.connect() as holder:
         holder.exec_driver_sql("lock table farm.assignments in share mode")
         jobs = [apply(engine, grant, 1)]
@@ -77,7 +77,7 @@ def test_a_worker_that_hangs_in_a_transaction_holds_nobody_up(
         os.kill(first.pid, signal.SIGSTOP)
         began = time.monotonic()
         holder.rollback()
-    crew.worker("second", "threads", 4)
+    programs.worker("second", "threads", 4)
     jobs += [apply(engine, grant, number) for number in (2, 3, 4)]
     wait_until(lambda: done(engine, jobs), "the applications to be done in spite of one that hangs", 40)
     hung = time.monotonic() - began
@@ -88,16 +88,16 @@ def test_a_worker_that_hangs_in_a_transaction_holds_nobody_up(
 DISPATCHER = ("-m", "hms_floor", "act", "run")
 
 
-def leads(crew: Crew, name: str, times: int = 1) -> float:
+def leads(programs: Programs, name: str, times: int = 1) -> float:
     """Wait until a dispatcher leads, or does so again; after how many seconds it did."""
     began = time.monotonic()
-    wait_until(lambda: crew.said(name).count("act: leading") == times, f"{name} to lead")
+    wait_until(lambda: programs.said(name).count("act: leading") == times, f"{name} to lead")
     return time.monotonic() - began
 
 
-def sessions(crew: Crew, name: str) -> int:
+def sessions(programs: Programs, name: str) -> int:
     """How many sessions of this name there are."""
-    url = crew.environment["HMS_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://")
+    url = programs.environment["HMS_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://")
     made = sa.create_engine(url, poolclass=sa.NullPool)
     with made.connect() as connection:
         query = "select count(*) from pg_stat_activity where datname = current_database()"

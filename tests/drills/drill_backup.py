@@ -14,13 +14,15 @@ from hms_act import accept
 from hms_floor.local import embedded
 from hms_oms.database import connections
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, Crew, wait_until
+from tests.conftest import RECIPES, Programs, wait_until
 
 JOBS = 400
 LABEL = "(resend)"
 
 
-def test_a_cycle_ends_in_a_new_home(crew: Crew, engine: sa.Engine, shop: Recipe, tmp_path: Path) -> None:
+def test_a_cycle_ends_in_a_new_home(
+    programs: Programs, engine: sa.Engine, shop: Recipe, tmp_path: Path
+) -> None:
     """Nothing is lost, nothing is done twice in the ledger, and no text goes twice without a label."""
     with engine.begin() as connection:
         for number in range(JOBS):
@@ -31,21 +33,21 @@ def test_a_cycle_ends_in_a_new_home(crew: Crew, engine: sa.Engine, shop: Recipe,
                 "send": {"effect": True},
             }
             accept.start_job(connection, shop, payload, requested_by="drill")
-    home = crew.home
-    _start(crew)
+    home = programs.home
+    _start(programs)
     _done(engine, JOBS // 8)
     file = tmp_path / "mid.dump"
-    made = _hms(crew.environment, "db", "backup", str(file))
+    made = _hms(programs.environment, "db", "backup", str(file))
     assert made.returncode == 0, made.stderr
     at_backup = len(_texts(home))
     _done(engine, JOBS // 2)
     wait_until(lambda: len(_texts(home)) > at_backup + 20, "texts to go after the backup")
-    crew.end()
+    programs.end()
     before = _texts(home)
 
     new = tmp_path / "new"
     environment = {
-        **{name: value for name, value in crew.environment.items() if not name.endswith("_URL")},
+        **{name: value for name, value in programs.environment.items() if not name.endswith("_URL")},
         "HMS_HOME": str(new),
         "HMS_RECIPES": str(RECIPES),
     }
@@ -55,7 +57,7 @@ def test_a_cycle_ends_in_a_new_home(crew: Crew, engine: sa.Engine, shop: Recipe,
     with embedded.serving(new, fast=True) as servers:
         assert servers.database_url is not None
         assert servers.broker_url is not None
-        again = Crew(servers.database_url, servers.broker_url, new)
+        again = Programs(servers.database_url, servers.broker_url, new)
         try:
             print(_hms(again.environment, "db", "restore-check").stdout)
             checked = _hms(again.environment, "db", "restore-check", "--json")
@@ -96,10 +98,10 @@ def _compare(ledger: sa.Engine, before: dict[str, list[str]], after: dict[str, l
     print(f"backup: {len(twice)} of {JOBS} texts went twice, each labelled; {labelled} were labelled in all")
 
 
-def _start(crew: Crew) -> None:
-    crew.dispatcher()
-    crew.worker("w", "threads", 4)
-    crew.start("ops", "-m", "hms_floor", "ops", "run")
+def _start(programs: Programs) -> None:
+    programs.dispatcher()
+    programs.worker("w", "threads", 4)
+    programs.start("ops", "-m", "hms_floor", "ops", "run")
 
 
 def _done(engine: sa.Engine, jobs: int) -> None:

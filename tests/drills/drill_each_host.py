@@ -20,7 +20,7 @@ from tests.drills.network import Host
 #: How long a fault lasts, in seconds.
 FAULT_SECONDS = 10.0
 #: Between two requests, and of work in each step, in seconds.
-PACE_SECONDS = 0.15
+BETWEEN_SECONDS = 0.15
 STEP_SECONDS = 0.3
 #: How wrong the clocks of hosts are.
 SKEWED = {"control-b": "+3h", "worker-2": "-2h"}
@@ -55,7 +55,7 @@ class Load:
     floor: Floor
     recipe: Recipe
     accepted: list[int] = field(default_factory=list)
-    #: Everybody who was seen to hold a term of a duty: never more than one.
+    #: Everybody who was seen to hold a term of a daemon: never more than one.
     holders: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -72,7 +72,7 @@ class Load:
 
     def _send(self) -> None:
         step = {"effect": True, "sleep": STEP_SECONDS}
-        while not self._over.wait(PACE_SECONDS):
+        while not self._over.wait(BETWEEN_SECONDS):
             payload = {"number": len(self.accepted) + 1, "pick": step, "pack": step, "send": step}
             with self.floor.engine.begin() as connection:
                 job = accept.start_job(connection, self.recipe, payload, requested_by="test").job
@@ -80,8 +80,8 @@ class Load:
 
     def _look(self) -> None:
         while not self._over.wait(0.1):
-            for duty, term, holder in self.floor.ask("select duty, term, holder from oms.leaders"):
-                self.holders.setdefault((str(duty), int(str(term))), set()).add(str(holder))
+            for daemon, term, holder in self.floor.ask("select duty, term, holder from oms.leaders"):
+                self.holders.setdefault((str(daemon), int(str(term))), set()).add(str(holder))
 
 
 def test_each_host_in_turn(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_each_host_in_turn(tmp_path: Path) -> None:
     assert not twice
     assert len(effects) == 3 * len(load.accepted)
     assert {len(who) for who in load.holders.values()} == {1}
-    assert len([term for duty, term in load.holders if duty == "act"]) > 2
+    assert len([term for daemon, term in load.holders if daemon == "act"]) > 2
     assert worst < RECOVERY_SECONDS
 
 
@@ -132,7 +132,7 @@ def wrong_clock(this: Floor, name: str) -> dict[str, str]:
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME": SKEWED[name],
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "PYTHONPATH": f"{SLEEP}:{this.crew.environment.get('PYTHONPATH', '')}",
+        "PYTHONPATH": f"{SLEEP}:{this.programs.environment.get('PYTHONPATH', '')}",
     }
 
 

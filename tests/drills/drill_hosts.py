@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from hms_floor.cli.installation import db
 from hms_oms.database import connections as database
 from hms_oms.recipes import recipes
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.crash.test_silent import apply, assigning
 from tests.crash.test_silent import done as all_done
 from tests.drills.network import Host, hosts
@@ -37,15 +37,15 @@ class Floor:
     """The hosts, what runs on them, and the ledger as the test sees it."""
 
     hosts: dict[str, Host]
-    crew: Crew
+    programs: Programs
     #: By the server's own socket.
     url: str
     engine: sa.Engine
 
     def control(self, name: str, **environment: str) -> None:
         """Start a dispatcher and a watch on a host."""
-        self.hosts[name].start(self.crew, f"act-{name}", *ACT, **environment)
-        self.hosts[name].start(self.crew, f"ops-{name}", *OPS, **environment)
+        self.hosts[name].start(self.programs, f"act-{name}", *ACT, **environment)
+        self.hosts[name].start(self.programs, f"ops-{name}", *OPS, **environment)
 
     def worker(self, name: str, slots: int = 8, **environment: str) -> None:
         """Start a worker on a host."""
@@ -62,7 +62,7 @@ class Floor:
             "-n",
             f"w@{name}",
         )
-        self.hosts[name].start(self.crew, name, *words, **environment)
+        self.hosts[name].start(self.programs, name, *words, **environment)
 
     def ask(self, query: str, **values: object) -> list[sa.Row[tuple[object, ...]]]:
         """What the ledger says."""
@@ -105,14 +105,14 @@ def floor(folder: Path, known: Path) -> Iterator[Floor]:
         engine = database.engine(url)
         with engine.begin() as connection:
             connection.exec_driver_sql(TABLES)
-        crew = Crew(
+        programs = Programs(
             f"postgresql://hms@{servers.address}:5432/hms", f"redis://{servers.address}:6379/0", folder
         )
-        crew.environment["HMS_RECIPES"] = str(known)
+        programs.environment["HMS_RECIPES"] = str(known)
         try:
-            yield Floor(made, crew, url, engine)
+            yield Floor(made, programs, url, engine)
         finally:
-            crew.end()
+            programs.end()
             engine.dispose()
 
 

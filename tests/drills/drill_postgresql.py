@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from hms_act import accept as accepting
 from hms_floor.cli.installation import db
 from hms_oms.database import connections
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept
 from tests.crash.test_silent import COUNTIES
 from tests.drills.pair import pair
@@ -32,14 +32,14 @@ def test_a_failover_in_mid_cycle(broker: str, tmp_path: Path, replication: str) 
     """
     with pair(synchronous=replication == "synchronous") as servers:
         db.prepare(servers.url, KNOWN.values())
-        crew = Crew(servers.url, broker, tmp_path)
-        crew.environment["HMS_RECIPES"] = str(FOLDER)
+        programs = Programs(servers.url, broker, tmp_path)
+        programs.environment["HMS_RECIPES"] = str(FOLDER)
         try:
             for name in ("act-1", "act-2"):
-                crew.start(name, *DISPATCHER)
-            crew.start("ops", "-m", "hms_floor", "ops", "run")
+                programs.start(name, *DISPATCHER)
+            programs.start("ops", "-m", "hms_floor", "ops", "run")
             for name in ("w1", "w2"):
-                crew.worker(name, "threads", 8)
+                programs.worker(name, "threads", 8)
             accept(servers.url, APPLICATIONS)
             with Requests(servers.url) as requests:
                 wait_until(lambda: done(servers.url) > APPLICATIONS // 5, "a fifth to be done", 90)
@@ -53,7 +53,7 @@ def test_a_failover_in_mid_cycle(broker: str, tmp_path: Path, replication: str) 
                 wait_until(lambda: requests.again, "a request to be acknowledged again", 60)
             outcomes = wait_until(lambda: ended(servers.url), "the cycle to end", 240)
         finally:
-            crew.end()
+            programs.end()
             connections.engine(servers.url).dispose()
         engine = connections.engine(servers.second.replace("/postgres", "/hms"))
         with engine.connect() as connection:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from hms_floor.cli.installation import db
 from hms_oms.runtime import sentinel
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
 from tests.drills.drill_postgresql import done
 from tests.support import redis_servers
@@ -25,21 +25,21 @@ APPLICATIONS = 600
 MASTER = "hms"
 
 
-def test_a_failover_by_sentinel_in_mid_cycle(crew: Crew, engine: sa.Engine) -> None:
+def test_a_failover_by_sentinel_in_mid_cycle(programs: Programs, engine: sa.Engine) -> None:
     """The master is killed with messages in it: every application is done, once."""
     keeps_nothing = 'save ""\nappendonly no\n'
     with redis_servers.server(config=keeps_nothing) as (first, master):
         config = f"{keeps_nothing}replicaof 127.0.0.1 {first}\n"
         with redis_servers.server(config=config) as (second, _), _sentinel(first) as asked:
             wait_until(lambda: _follows(asked), "the sentinel to know the replica")
-            crew.environment["HMS_BROKER_URL"] = f"sentinel://127.0.0.1:{asked}/0?master_name={MASTER}"
-            start(crew)
-            url = crew.environment["HMS_DATABASE_URL"]
+            programs.environment["HMS_BROKER_URL"] = f"sentinel://127.0.0.1:{asked}/0?master_name={MASTER}"
+            start(programs)
+            url = programs.environment["HMS_DATABASE_URL"]
             batch = accept(url, APPLICATIONS)
             wait_until(lambda: done(url) > APPLICATIONS // 5, "a fifth to be done", 90)
             master.kill()
             killed = time.monotonic()
-            with closing(sentinel.client(crew.environment["HMS_BROKER_URL"])) as client:
+            with closing(sentinel.client(programs.environment["HMS_BROKER_URL"])) as client:
                 wait_until(lambda: _leads(client, second), "the replica to be master", 30)
             led, before = time.monotonic(), done(url)
             wait_until(lambda: done(url) > before + 50, "the work to go on", 60)
@@ -63,27 +63,27 @@ def valkey() -> str:
     return found
 
 
-def test_a_cycle_with_valkey(crew: Crew, engine: sa.Engine, valkey: str) -> None:
+def test_a_cycle_with_valkey(programs: Programs, engine: sa.Engine, valkey: str) -> None:
     """Valkey in the place of Redis: every application is done, once."""
     with redis_servers.server(program=valkey, config='save ""\n') as (port, _):
         with redis.Redis(port=port, decode_responses=True) as client:
             print(f"\nValkey {client.info('server')['valkey_version']}")
-        crew.environment["HMS_BROKER_URL"] = f"redis://127.0.0.1:{port}/0"
-        start(crew)
-        url = crew.environment["HMS_DATABASE_URL"]
+        programs.environment["HMS_BROKER_URL"] = f"redis://127.0.0.1:{port}/0"
+        start(programs)
+        url = programs.environment["HMS_DATABASE_URL"]
         batch = accept(url, APPLICATIONS)
         outcomes = wait_until(lambda: ended(url, batch), "the cycle to end", 120)
     all_once(engine, outcomes)
 
 
-def start(crew: Crew) -> None:
+def start(programs: Programs) -> None:
     """A whole floor of farm grants, but for the API."""
-    crew.environment["HMS_RECIPES"] = str(FOLDER)
-    db.prepare(crew.environment["HMS_DATABASE_URL"], KNOWN.values())
-    crew.dispatcher()
-    crew.start("ops", "-m", "hms_floor", "ops", "run")
+    programs.environment["HMS_RECIPES"] = str(FOLDER)
+    db.prepare(programs.environment["HMS_DATABASE_URL"], KNOWN.values())
+    programs.dispatcher()
+    programs.start("ops", "-m", "hms_floor", "ops", "run")
     for name in ("w1", "w2"):
-        crew.worker(name, "threads", 8)
+        programs.worker(name, "threads", 8)
 
 
 def all_once(engine: sa.Engine, outcomes: Counter[tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.conftest import Crew
+from tests.conftest import Programs
 
 _NET = "10.77.0"
 
@@ -39,19 +39,21 @@ class Host:
         who = [f"--setuid={account}", f"--setgid={account}"] if account is not None else []
         return ["nsenter", f"--net=/run/netns/{self._space}", *who, "--", *words]
 
-    def start(self, crew: Crew, name: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a program of ours on this host; `crew` ends it."""
-        (crew.home / self.name).mkdir(exist_ok=True)
-        with (crew.home / f"{name}.log").open("ab") as log:
+    def start(
+        self, programs: Programs, name: str, *words: str, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a program of ours on this host; `programs` ends it."""
+        (programs.home / self.name).mkdir(exist_ok=True)
+        with (programs.home / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 self.command(sys.executable, *words),
-                env={**crew.environment, "HMS_HOME": str(crew.home / self.name), **environment},
+                env={**programs.environment, "HMS_HOME": str(programs.home / self.name), **environment},
                 stdout=log,
                 stderr=log,
-                cwd=crew.home,
+                cwd=programs.home,
                 start_new_session=True,
             )
-        crew.processes.append(process)
+        programs.processes.append(process)
         return process
 
     def cut(self) -> None:

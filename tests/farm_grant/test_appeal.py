@@ -11,13 +11,13 @@ from hms_oms.database import connections as ledger_connections
 from hms_oms.jobs import reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.recipes import recipes, registry
-from tests.conftest import Crew
+from tests.conftest import Programs
 from tests.workers.test_running import ended
 
 RECIPES = Path(__file__).parents[2] / "workers" / "recipes"
 
 
-def test_an_appeal_is_reviewed_by_an_agent(crew: Crew, engine: sa.Engine, database: str) -> None:
+def test_an_appeal_is_reviewed_by_an_agent(programs: Programs, engine: sa.Engine, database: str) -> None:
     """A rejected application's appeal waits for an agent, and the applicant hears of the agent's verdict."""
     known = recipes.load_folder(RECIPES)
     with engine.begin() as connection:
@@ -34,9 +34,9 @@ def test_an_appeal_is_reviewed_by_an_agent(crew: Crew, engine: sa.Engine, databa
             "submittedOn": "2026-01-02",
         }
         rejected = accept.start_job(connection, known["farm:grant:v1"], grant, requested_by="test").job
-    crew.environment["HMS_RECIPES"] = str(RECIPES)
-    crew.dispatcher()
-    crew.worker("w", "threads")
+    programs.environment["HMS_RECIPES"] = str(RECIPES)
+    programs.dispatcher()
+    programs.worker("w", "threads")
     assert ended(engine, rejected.id).outcome == "rejected"
 
     appeal = {"phone": "+13125550123", "grounds": "I have a phone now"}

@@ -378,7 +378,7 @@ def test_late_jobs_are_counted_open_or_ended(
         ledger.complete(raw, [_completion(taken.job, step, False)], "w")
     with engine.connect() as connection:
         report = cycles.report(connection, batch.id)
-    assert (report.promises.on_time, report.progress.late, report.progress.open, report.lost) == (0, 2, 1, 0)
+    assert (report.deadlines.on_time, report.progress.late, report.progress.open, report.lost) == (0, 2, 1, 0)
     assert report.wait is not None
     assert report.wait[0] >= timedelta(minutes=11)
 

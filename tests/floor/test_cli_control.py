@@ -28,7 +28,7 @@ from hms_oms.jobs import commands, ledger, read, workers
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import dispatch_windows
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.oms.test_ledger import claim, facts, look, order
 from tests.support.api import standing
 from tests.support.command_line import Hms, command_line
@@ -327,32 +327,32 @@ def test_slots_that_are_lost_are_told_wherever_slots_are(
         "b/2", "b@h", "h", 2, "threads", 8, [], steps, [], **common, slots_lost=8, left_queues=["shop"]
     )
 
-    def heard(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def received(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Call `hms` while both workers are heard."""
         for each in (busy, left):
             workers.beat(raw, each)
         return hms(*words, **more)
 
     waiting = order(engine, shop).id
-    [queue] = [each for each in told(heard("queue", "list", "--json")) if each["name"] == "shop"]
+    [queue] = [each for each in told(received("queue", "list", "--json")) if each["name"] == "shop"]
     assert (queue["workers"], queue["slots"], queue["slotsLost"]) == (1, 16, 11)
-    assert "shop: 16 slots, 11 lost to hung steps" in heard("queue", "list").stdout
-    listed = told(heard("worker", "list", "--json"))
+    assert "shop: 16 slots, 11 lost to hung steps" in received("queue", "list").stdout
+    listed = told(received("worker", "list", "--json"))
     assert [(each["slots"], each["slotsLost"], each["leftQueues"]) for each in listed] == [
         (8, 3, []),
         (8, 8, ["shop"]),
     ]
-    table = heard("worker", "list", COLUMNS="200").stdout
+    table = received("worker", "list", COLUMNS="200").stdout
     assert "8, 3 lost" in table
     assert "none: steps hang, it is to be replaced" in table
-    explained = told(heard("job", "explain", str(waiting), "--json"))
+    explained = told(received("job", "explain", str(waiting), "--json"))
     assert (explained["slots"], explained["slotsLost"]) == (16, 11)
     assert any("have 16 slots, 11 lost to hung steps" in sentence for sentence in explained["because"])
-    found = json.loads(heard("check", "--json").stdout)["findings"]
+    found = json.loads(received("check", "--json").stdout)["findings"]
     checked = {each["name"]: each for each in found}
     assert checked["worker a@h"]["detail"].startswith("8 slots, 3 lost to hung steps (threads)")
     assert checked["worker b@h"]["light"] == "warn"
-    heard("--version")
+    received("--version")
     [window] = [each for each in dispatch_windows.windows(raw) if each.queue == "shop"]
     assert (window.slots, window.room(0.0)) == (5, 10)
     with engine.connect() as connection:
@@ -360,10 +360,12 @@ def test_slots_that_are_lost_are_told_wherever_slots_are(
     assert (card.slots, card.slots_told) == (5, "16 slots, 11 lost to hung steps")
 
 
-def test_cancel_now_ends_the_running_step(hms: Hms, crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_cancel_now_ends_the_running_step(
+    hms: Hms, programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """The worker hears it from the ledger, not over Redis, and ends that child and no other."""
-    crew.worker()
-    crew.dispatcher()
+    programs.worker()
+    programs.dispatcher()
     with engine.connect() as holder:
         holder.execute(sa.text("select pg_advisory_lock(7)"))
         first, second = _hold(engine, shop, 1), _hold(engine, shop, 2)
@@ -374,7 +376,7 @@ def test_cancel_now_ends_the_running_step(hms: Hms, crew: Crew, engine: sa.Engin
         assert done.returncode == 0, done.stderr
         assert "the workers end it within some seconds" in done.stdout
         assert look(engine, first).status == "cancelled"
-        wait_until(lambda: f"job-{first}.1.pick is ended" in crew.said("w"), "the worker to hear of it")
+        wait_until(lambda: f"job-{first}.1.pick is ended" in programs.said("w"), "the worker to hear of it")
         # A signal meets a process that waits in libpq only when libpq returns.
         holder.execute(sa.text("select pg_advisory_unlock(7)"))
         wait_until(lambda: not psutil.pid_exists(ended), "the step to be ended")

@@ -1,4 +1,4 @@
-"""The verbs about incidents, on call, the watch, promises and the audit trail, at a real API."""
+"""The verbs about incidents, on call, the watch, deadlines and the audit trail, at a real API."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def measure(engine: sa.Engine, age: float = 0.0, **seen: Any) -> None:
 
 
 def beat(engine: sa.Engine, name: str, **detail: Any) -> None:
-    """Be a duty that says that it is there."""
+    """Be a daemon that says that it is there."""
     with engine.begin() as connection:
         heartbeats.beat(connection, name, detail)
 
@@ -403,7 +403,7 @@ def test_the_report_tells_shares_and_the_worst_misses(hms: Hms, engine: sa.Engin
 def test_what_is_at_risk_has_exit_code_5(
     hms: Hms, engine: sa.Engine, seen: dict[str, Any] | None, code: int, says: str
 ) -> None:
-    """5 where a promise is broken or will be; what is old or was never measured is not taken for all well."""
+    """5 if a deadline is missed or will be; what is old or was never measured is not taken for all well."""
     if seen is not None:
         measure(engine, **seen)
     assert says in told(hms("sla", "at-risk"), code)
@@ -412,7 +412,7 @@ def test_what_is_at_risk_has_exit_code_5(
 
 
 def test_a_queue_is_watched_once(hms: Hms, engine: sa.Engine) -> None:
-    """Length, waits, pace and what will be late; old numbers are said to be old, and pauses are told."""
+    """Length, waits, throughput, what will be late; old numbers are said to be old, and pauses are told."""
     assert "Nothing was ever measured" in told(hms("queue", "watch", "shop", "--once"))
     assert read(hms("queue", "watch", "shop", "--once", "--json"))["at"] is None
     waits = Waits(mean=12.0, p50=10.0, p95=61.0, p99=70.0, begun=7, source="events")

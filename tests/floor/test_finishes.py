@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 HELD = Card("shop", backlog=300, window=4, running=6, late=310, workers=1, slots=8, starts_per_minute=60)
 
 
-def test_at_a_known_pace_all_are_done_when_the_last_one_is() -> None:
+def test_at_a_known_throughput_all_are_done_when_the_last_one_is() -> None:
     """A job is behind those that run and are queued; the last of the line is done with the last one open."""
     card = replace(HELD, done_at=NOW + 31 * MINUTE)
     assert finishes.finish(20, card, NOW) == Finish(NOW + 3 * MINUTE)
@@ -25,7 +25,7 @@ def test_at_a_known_pace_all_are_done_when_the_last_one_is() -> None:
     assert finishes.unknown(card) is None
 
 
-def test_without_a_pace_the_limit_says_when_at_best() -> None:
+def test_without_a_throughput_the_limit_says_when_at_best() -> None:
     """The 120th of sixty a minute cannot be done within two minutes."""
     assert finishes.finish(120, HELD, NOW) == Finish(NOW + 2 * MINUTE, at_best=True)
     assert finishes.unknown(HELD) is None

@@ -16,7 +16,7 @@ from flower import urls
 
 from hms_floor.local import flower
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.workers.test_running import ended, order
 
 
@@ -42,13 +42,15 @@ def port() -> int:
         return number
 
 
-def test_flower_shows_workers_and_tasks(crew: Crew, engine: sa.Engine, shop: Recipe, port: int) -> None:
+def test_flower_shows_workers_and_tasks(
+    programs: Programs, engine: sa.Engine, shop: Recipe, port: int
+) -> None:
     """Every step of a job is a task in Flower, found by its ticket; nothing of its payload is there."""
     command = ["-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
-    crew.start("flower", *command, FLOWER_BASIC_AUTH="hms:secret")
+    programs.start("flower", *command, FLOWER_BASIC_AUTH="hms:secret")
     wait_until(lambda: read(port, "/api/workers") is not None, "Flower to answer")
-    crew.dispatcher()
-    crew.worker("w", "threads")
+    programs.dispatcher()
+    programs.worker("w", "threads")
     wait_until(lambda: read(port, "/api/workers?refresh=true"), "Flower to see the worker")
 
     job = order(engine, shop, 1, name="Ermintrude Quux", phone="+12025550123")
@@ -66,10 +68,10 @@ def test_flower_shows_workers_and_tasks(crew: Crew, engine: sa.Engine, shop: Rec
     assert "2025550123" not in shown
 
 
-def test_flower_asks_for_its_password(crew: Crew, port: int) -> None:
+def test_flower_asks_for_its_password(programs: Programs, port: int) -> None:
     """Without the right password the API tells nothing."""
     command = ["-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
-    crew.start("flower", *command, FLOWER_BASIC_AUTH="hms:secret")
+    programs.start("flower", *command, FLOWER_BASIC_AUTH="hms:secret")
     wait_until(lambda: read(port, "/api/workers") is not None, "Flower to answer")
     for user in (None, "hms:wrong"):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -77,11 +79,11 @@ def test_flower_asks_for_its_password(crew: Crew, port: int) -> None:
         assert refused.value.code == 401
 
 
-def test_flower_shows_and_does_nothing_and_leads_to_the_floor(crew: Crew, port: int) -> None:
+def test_flower_shows_and_does_nothing_and_leads_to_the_floor(programs: Programs, port: int) -> None:
     """It is signed in by itself, refuses to steer, and its pages lead to the floor and to a task's job."""
     command = ["-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
-    crew.start("flower", *command, HMS_URL="http://floor.example")
-    password = crew.home / "flower.password"
+    programs.start("flower", *command, HMS_URL="http://floor.example")
+    password = programs.home / "flower.password"
     wait_until(password.exists, "the password")
     assert password.stat().st_mode & 0o077 == 0
     user = "hms:" + password.read_text()
@@ -94,18 +96,18 @@ def test_flower_shows_and_does_nothing_and_leads_to_the_floor(crew: Crew, port: 
     assert '<a class="nav-link" href="/floor-link">Operations floor</a>' in page
     assert _leads(port, "/floor-link", user) == "http://floor.example/floor"
     assert _leads(port, "/job-link/job-219.1.inspect", user) == "http://floor.example/floor/jobs/job-219"
-    lines = [json.loads(line) for line in crew.said("flower").splitlines()]
+    lines = [json.loads(line) for line in programs.said("flower").splitlines()]
     assert {line["program"] for line in lines} == {"flower"}
 
 
-def test_flower_does_not_start_open(crew: Crew, port: int) -> None:
+def test_flower_does_not_start_open(programs: Programs, port: int) -> None:
     """With a configuration file that names no sign-in it ends, and says what to do."""
-    config = crew.home / "open.py"
+    config = programs.home / "open.py"
     config.write_text("read_only = True\n")
     command = ["-m", "celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={port}"]
-    process = crew.start("flower", *command, f"--conf={config}")
+    process = programs.start("flower", *command, f"--conf={config}")
     assert process.wait(30) == 1
-    assert "Flower has no sign-in: leave out --conf" in crew.said("flower")
+    assert "Flower has no sign-in: leave out --conf" in programs.said("flower")
 
 
 def test_the_landmarks_in_flowers_pages_are_still_there() -> None:

@@ -22,7 +22,7 @@ from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import connections, migrate, probing
 from hms_oms.recipes import recipes, registry
-from tests.conftest import RECIPES, Crew, wait_until
+from tests.conftest import RECIPES, Programs, wait_until
 from tests.support.api import RunningApi, standing
 
 Frozen = Callable[[str], Any]
@@ -258,9 +258,9 @@ def test_the_dispatcher_keeps_jobs_and_reports_while_redis_refuses(
             return connection.exec_driver_sql(statement).scalar()
 
     store.config_set("maxmemory", 1)
-    crew = Crew(urls[0], urls[1], tmp_path)
+    programs = Programs(urls[0], urls[1], tmp_path)
     try:
-        crew.dispatcher()
+        programs.dispatcher()
         wait_until(lambda: ask("select kind from oms.broker_state") == "out-of-memory", "the report")
         job = order(api_server, 100).json()["jobId"].removeprefix("job-")
         told(api_server, "Redis", "cannot hand out: Redis is out of memory")
@@ -269,7 +269,7 @@ def test_the_dispatcher_keeps_jobs_and_reports_while_redis_refuses(
         wait_until(lambda: ask(f"select status from oms.jobs where id = {job}") == "queued", "the hand-out")
         assert ask("select kind from oms.broker_state") is None
     finally:
-        crew.end()
+        programs.end()
     told(api_server, "dispatcher", "the dispatcher has been silent for ", 20.0)
 
 

@@ -40,7 +40,7 @@ def advanced(raw: RawConnection, completion: Completion, **options: float) -> Pr
     return ledger.advance(raw, [completion], "w", **options).get(completion.ticket)
 
 
-def heard(raw: RawConnection, *tickets: Ticket) -> None:
+def received(raw: RawConnection, *tickets: Ticket) -> None:
     """Have worker `w` say that it is there and holds these tickets."""
     says = [str(ticket) for ticket in tickets]
     workers.beat(raw, Beat("w", "w@here", "here", 1, "threads", 2, ["shop"], ["shop.pick"], says, 0.0, 0))
@@ -114,17 +114,17 @@ def test_no_worker_goes_on_with_an_agents_step(
     assert (made.status, look(engine, job).worker) == ("waiting", None)
 
 
-def test_a_worker_that_is_not_heard_does_not_go_on(
+def test_a_worker_whose_heartbeats_fail_does_not_go_on(
     engine: sa.Engine, raw: RawConnection, shop: Recipe
 ) -> None:
     """It would be judged lost with what it claims: the next step goes to anyone who is heard."""
     job = begun(engine, raw, shop)
-    made = advanced(raw, report(shop, job, "pick"), heard_within=6.0)
+    made = advanced(raw, report(shop, job, "pick"), heartbeat_within=6.0)
     assert made is not None
     assert (made.status, look(engine, job).worker) == ("queued", None)
     assert claim(raw, job, "pack")
-    heard(raw, Ticket(job, 1, "pack"))
-    made = advanced(raw, report(shop, job, "pack"), heard_within=6.0)
+    received(raw, Ticket(job, 1, "pack"))
+    made = advanced(raw, report(shop, job, "pack"), heartbeat_within=6.0)
     assert made is not None
     assert made.status == "running"
 
@@ -172,7 +172,7 @@ def test_a_job_is_held_by_any_of_its_tickets(
     assert advanced(raw, report(shop, job, "pick"))
     with engine.begin() as connection:
         connection.execute(sa.text("update oms.jobs set since = since - interval '10 seconds'"))
-    heard(raw, *([Ticket(job, 1, said)] if said else []))
+    received(raw, *([Ticket(job, 1, said)] if said else []))
     asked = {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}
     assert len(statements.run_raw(raw, "orphans", asked)) == orphans
 

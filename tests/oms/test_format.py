@@ -55,7 +55,7 @@ def test_lengths_of_time_have_the_units_that_fit(seconds: float, rough: str, exa
     ],
 )
 def test_an_sla_is_told_exactly(minutes: float, words: str) -> None:
-    """In the units that people promise in: 48 h, not 2880 min."""
+    """In the units of people: 48 h, not 2880 min."""
     assert format.minutes(minutes) == words
 
 

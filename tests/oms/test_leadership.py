@@ -45,7 +45,7 @@ def test_the_first_leads_until_it_gives_back(
     first = lead(raw)
     assert not leader_election.look(other, "act").vacant
     with engine.connect() as connection:
-        assert [(one.duty, one.term) for one in health.leaders(connection)] == [("act", first.term)]
+        assert [(one.daemon, one.term) for one in health.leaders(connection)] == [("act", first.term)]
     leader_election.resign(raw, "act", first.term)
     with engine.connect() as connection:
         assert health.leaders(connection) == []
@@ -130,7 +130,7 @@ def test_a_clock_that_is_set_makes_no_two_leaders(
             ledger.wake(raw)
 
 
-def test_who_stops_hands_over_at_once(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_leader_is_followed_at_once(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A leader that stops wakes the one that stands by, however rarely that looks."""
     with serving(database, Idle) as (leads, stop):
         wait_until(leads, "the first one to lead")
@@ -173,7 +173,7 @@ def test_a_turn_that_hangs_loses_the_lease_and_a_long_one_keeps_it(
 
 
 class Idle:
-    """A duty that has a statement run at each turn."""
+    """A daemon that has a statement run at each turn."""
 
     least_seconds = 0.01
 
@@ -189,7 +189,7 @@ class Idle:
 
 
 class Hangs:
-    """A duty whose only turn does not end by itself."""
+    """A daemon whose only turn does not end by itself."""
 
     least_seconds = 0.01
 
@@ -204,12 +204,12 @@ class Hangs:
 
 @contextmanager
 def serving(
-    database: str, make: Callable[[Lease], daemon.Duty], name: str = "act"
+    database: str, make: Callable[[Lease], daemon.Daemon], name: str = "act"
 ) -> Iterator[tuple[Callable[[], bool], Stop]]:
-    """A process that serves a duty, here as a thread; yields whether it has led, and its stop."""
+    """A process that serves as a daemon, here as a thread; yields whether it has led, and its stop."""
     stop, led = Stop(), threading.Event()
 
-    def noted(lease: Lease) -> daemon.Duty:
+    def noted(lease: Lease) -> daemon.Daemon:
         led.set()
         return make(lease)
 

@@ -252,10 +252,10 @@ def do(engine: sa.Engine, action: str, by: str = "ann", **options: Any) -> int |
 def test_a_queue_stands_as_it_did_before(engine: sa.Engine) -> None:
     """Pause, limit and SLA go back; what changes nothing leaves nothing to undo."""
     pause, limit = do(engine, "pause", **WHO), do(engine, "limit", window=5, starts_per_minute=60, who="ann")
-    promise = do(engine, "sla", minutes=1.0, set_by="ann", reason=None)
+    sla = do(engine, "sla", minutes=1.0, set_by="ann", reason=None)
     assert do(engine, "limit", window=5, starts_per_minute=60, who="ann") is None
-    assert None not in (pause, limit, promise)
-    for change in (pause, limit, promise):
+    assert None not in (pause, limit, sla)
+    for change in (pause, limit, sla):
         assert take_back(engine, change or 0).message.endswith("of shop.")
     with engine.connect() as connection:
         [queue] = [each for each in queues.overview(connection) if each.name == "shop"]

@@ -25,7 +25,7 @@ from hms_ops.heartbeats import stop_of
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 #: Two workers of two slots, each of which gets a job a second done; a thousand jobs wait.
-CREWED = Standing(
+STAFFED = Standing(
     at_risk=333,
     waiting=1000,
     workers=2,
@@ -35,7 +35,7 @@ CREWED = Standing(
     limit_needed=110,
     deadline=NINE,
 )
-LIMITED = replace(CREWED, starts_per_minute=60, starts_set_by="ann", starts_set_at=NOW)
+LIMITED = replace(STAFFED, starts_per_minute=60, starts_set_by="ann", starts_set_at=NOW)
 
 
 def clock(when: datetime) -> str:
@@ -56,7 +56,7 @@ def test_idle_slots_and_a_limit_ask_for_a_higher_limit() -> None:
 
 def test_slots_that_are_lost_are_named_as_missing() -> None:
     """Beside those that are at work; and if all are lost, that is why nobody works."""
-    short = replace(CREWED, slots_needed=9, slots_lost=3)
+    short = replace(STAFFED, slots_needed=9, slots_lost=3)
     cause = decide(short)
     assert cause is not None
     assert advice.sentence(cause, clock).startswith(
@@ -114,7 +114,7 @@ def test_a_limit_is_no_cause_while_nothing_is_handed_out() -> None:
 
 def test_without_a_worker_workers_are_started() -> None:
     """As many slots as are needed, if that is known; agents need none."""
-    empty = replace(CREWED, workers=0, slots=0)
+    empty = replace(STAFFED, workers=0, slots=0)
     cause = decide(empty)
     assert cause is not None
     assert advice.sentence(cause, clock) == "no worker is there for it: start workers with 2 slots"
@@ -126,7 +126,7 @@ def test_without_a_worker_workers_are_started() -> None:
 
 def test_a_busy_machine_gets_no_more_workers() -> None:
     """If all machines of the queue's workers are busy, more workers belong on another one."""
-    cause = decide(replace(CREWED, slots_needed=6, busy_hosts=("barn", "shed")))
+    cause = decide(replace(STAFFED, slots_needed=6, busy_hosts=("barn", "shed")))
     assert cause is not None
     assert advice.why(cause, clock) == "barn and shed are busy"
     assert advice.what_helps(cause) == "add 1 worker (2 slots) on another machine"
@@ -137,15 +137,15 @@ def test_a_busy_machine_gets_no_more_workers() -> None:
 
 def test_a_small_window_is_raised_only_while_slots_idle() -> None:
     """A window of none starts nothing; one that is small does no harm while all slots are at work."""
-    none = decide(replace(CREWED, window_size=0, window_set_by="ann", window_set_at=NOW))
+    none = decide(replace(STAFFED, window_size=0, window_set_by="ann", window_set_at=NOW))
     assert none is not None
     assert advice.sentence(none, clock).startswith(
         "no more than 0 jobs may stand in front of the workers (set by ann at 08:00): raise the window to 8"
     )
-    small = decide(replace(CREWED, window_size=1, running=1, slots_needed=9))
+    small = decide(replace(STAFFED, window_size=1, running=1, slots_needed=9))
     assert small is not None
     assert small.remedies == (Remedy("raise-window", 8),)
-    busy = decide(replace(CREWED, window_size=1, running=4, slots_needed=9))
+    busy = decide(replace(STAFFED, window_size=1, running=4, slots_needed=9))
     assert busy is not None
     assert busy.kind == "slots"
 
@@ -160,7 +160,7 @@ def test_a_limit_that_only_delays_what_is_late_says_so() -> None:
     )
 
 
-def test_a_limit_binds_before_the_pace_is_known() -> None:
+def test_a_limit_binds_before_the_throughput_is_known() -> None:
     """Slots idle and jobs wait: that is the limit, though nobody can say how high it must be."""
     unknown = replace(
         LIMITED, late=1, at_risk=0, slot_rate=None, slots_needed=None, limit_needed=None, deadline=None
@@ -174,7 +174,7 @@ def test_a_limit_binds_before_the_pace_is_known() -> None:
 def test_nothing_late_has_no_cause_and_what_cannot_be_helped_has_none() -> None:
     """A limit that does no harm is no cause; late jobs that enough slots are at have no remedy."""
     assert decide(replace(LIMITED, at_risk=0)) is None
-    assert decide(replace(CREWED, late=5, at_risk=0, slots_needed=4)) is None
+    assert decide(replace(STAFFED, late=5, at_risk=0, slots_needed=4)) is None
 
 
 moments = st.one_of(st.none(), st.just(NOW))
@@ -263,7 +263,7 @@ jobs_due = st.lists(st.tuples(st.integers(-20, 120), st.integers(1, 60)), min_si
 def test_following_the_advice_holds_what_can_be_held(
     line: list[tuple[int, int]], slots: int, per_slot: float, limit: int
 ) -> None:
-    """Doing what is said, all of it, leaves only what no crew could hold, and then nothing more is said."""
+    """Doing all that is said leaves only what no number of workers could hold, and then nothing is said."""
     due = [(NOW + timedelta(minutes=minutes), jobs) for minutes, jobs in line]
     waiting = sum(jobs for _, jobs in line)
     for _ in range(2):

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from hms_oms.messages import outbox
 from hms_ops import daemon
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.provider import faults
 from tests.provider.driver import Provider
 from tests.provider.storm import LABEL
@@ -38,15 +38,15 @@ class Ops:
     """OPS as processes on a ledger of their own, texting through the provider."""
 
     def __init__(
-        self, crew: Crew, engine: sa.Engine, provider: Provider, forward: Callable[[timedelta], None]
+        self, programs: Programs, engine: sa.Engine, provider: Provider, forward: Callable[[timedelta], None]
     ) -> None:
-        self.crew, self.engine, self.provider = crew, engine, provider
+        self.programs, self.engine, self.provider = programs, engine, provider
         self._forward = forward
 
     def start(self, name: str, program: str | None = None) -> Program:
         """Start a process that leads or stands by."""
         command = ("-m", "hms_floor", "ops", "run") if program is None else ("-c", program)
-        return self.crew.start(name, *command, **self.provider.environment())
+        return self.programs.start(name, *command, **self.provider.environment())
 
     def pair(self, program: str | None = None) -> Program:
         """Start one that leads, and another one that stands by; returns the first.
@@ -62,7 +62,7 @@ class Ops:
 
     def leads(self, name: str) -> None:
         """Wait until this process hands over the texts."""
-        wait_until(lambda: "pager: leading" in self.crew.said(name), f"{name} to lead")
+        wait_until(lambda: "pager: leading" in self.programs.said(name), f"{name} to lead")
 
     def page(self, to: str = PHONE, body: str = BODY) -> None:
         """Have a page wait in the outbox."""
@@ -164,11 +164,11 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 @pytest.fixture
 def ops(
-    crew: Crew, engine: sa.Engine, process: Provider, forward: Callable[[timedelta], None]
+    programs: Programs, engine: sa.Engine, process: Provider, forward: Callable[[timedelta], None]
 ) -> Iterator[Ops]:
     """OPS, with a provider that has forgotten everything."""
     process.reset()
-    yield Ops(crew, engine, process, forward)
+    yield Ops(programs, engine, process, forward)
     process.release(hang_up=True)
 
 
@@ -309,7 +309,7 @@ def test_the_answer_outlives_the_connection(ops: Ops) -> None:
     ops.page()
     ops.held()
     ops.cut()
-    wait_until(lambda: "pager: the database is away" in ops.crew.said("first"), "the pager to notice")
+    wait_until(lambda: "pager: the database is away" in ops.programs.said("first"), "the pager to notice")
     ops.provider.release()
     wait_until(lambda: ops.state() == "accepted", "the answer to be recorded")
 
@@ -341,7 +341,7 @@ def test_paused_for_a_moment(ops: Ops) -> None:
     os.kill(first.pid, signal.SIGCONT)
     wait_until(lambda: ops.renewed() > before, "the first one to renew its lease")
     ops.delivered(BODY)
-    assert "pager: leading" not in ops.crew.said("second")
+    assert "pager: leading" not in ops.programs.said("second")
 
 
 def test_paused_past_its_lease(ops: Ops) -> None:
@@ -356,7 +356,9 @@ def test_paused_past_its_lease(ops: Ops) -> None:
     wait_until(ops._ended, "the page to be seen at the provider")
     ops.provider.release()
     os.kill(first.pid, signal.SIGCONT)
-    wait_until(lambda: "pager: another process leads" in ops.crew.said("first"), "the first one to notice")
+    wait_until(
+        lambda: "pager: another process leads" in ops.programs.said("first"), "the first one to notice"
+    )
     ops.delivered(BODY)
 
 
@@ -375,7 +377,9 @@ def test_paused_before_it_writes(ops: Ops) -> None:
     wait_until(ops._ended, "the page to be sent by the second one")
     wait_until(lambda: time.monotonic() > stopped + 1, "the time in which the first one may write to be over")
     os.kill(first.pid, signal.SIGCONT)
-    wait_until(lambda: "pager: another process leads" in ops.crew.said("first"), "the first one to notice")
+    wait_until(
+        lambda: "pager: another process leads" in ops.programs.said("first"), "the first one to notice"
+    )
     ops.delivered(BODY + LABEL)
 
 

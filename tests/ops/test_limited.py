@@ -19,7 +19,7 @@ from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.incidents import thresholds
 from hms_ops.metrics.measure import Measure
 from tests.api import conftest as apis
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 
 #: Orders, the minutes that they have, and the limit: they take 50 seconds at it, and have 40.
 ORDERS, MINUTES, LIMIT = 100, 2 / 3, 120
@@ -40,12 +40,12 @@ class Eyes:
 
 @pytest.mark.drill
 def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
-    crew: Crew, engine: sa.Engine, shop: Recipe, database: str, broker: str, tmp_path: Path
+    programs: Programs, engine: sa.Engine, shop: Recipe, database: str, broker: str, tmp_path: Path
 ) -> None:
     """Floor, API and finding say limit and number, not workers; raised to it, no order is late."""
     limit(engine, LIMIT)
-    crew.dispatcher()
-    crew.worker(pool="threads", slots=8)
+    programs.dispatcher()
+    programs.worker(pool="threads", slots=8)
     home = tmp_path / "api"
     home.mkdir()
     api_server = apis.start(database, broker, home)

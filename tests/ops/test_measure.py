@@ -25,7 +25,7 @@ from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.metrics import counts, measure
 from hms_ops.metrics.measure import Measure
 from hms_ops.reports import sla_report
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.support.worker_events import event, listening, tell
 
 MINUTE = timedelta(minutes=1)
@@ -82,15 +82,15 @@ def receiver(broker: str) -> Iterator[Receiver]:
 
 
 def test_waits_are_those_of_the_ledger_by_events_and_by_sweep(
-    crew: Crew, engine: sa.Engine, shop: Recipe, receiver: Receiver
+    programs: Programs, engine: sa.Engine, shop: Recipe, receiver: Receiver
 ) -> None:
     """Real workers: one who hears them and one who does not see the same, and each says what it lives on."""
     hearing, deaf = Measure(engine, receiver), Measure(engine, None)
     for each in (hearing, deaf):
         settled(engine, each)
     accept_orders(engine, shop, 20)
-    crew.dispatcher()
-    crew.worker(pool="threads", slots=4)
+    programs.dispatcher()
+    programs.worker(pool="threads", slots=4)
 
     def all_seen() -> bool:
         found = [seen(engine, each).finished for each in (hearing, deaf)]
@@ -328,12 +328,12 @@ def test_today_is_the_offices_day(engine: sa.Engine, shop: Recipe, now: str, fir
                 ),
                 {"end": end, "job": job},
             )
-        assert counts._days(connection, moment, chicago)["shop"].promises.on_time == 2
+        assert counts._days(connection, moment, chicago)["shop"].deadlines.on_time == 2
         by_day = sla_report.report(connection, begins - timedelta(days=1), ends, chicago).days
         assert [day.on_time for day in by_day.values()] == [1, 2]
 
 
-def test_the_pace_of_the_crew_makes_a_forecast(
+def test_the_throughput_of_the_workers_makes_a_forecast(
     engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """One live slot, two jobs a minute, ten open: the last is done in five minutes; two are too few to trust.

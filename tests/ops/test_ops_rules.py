@@ -258,7 +258,7 @@ def test_what_a_rule_cannot_tell(name: str, queue: dict[str, Any], known: bool) 
     assert unknown == ([] if known else [(name, "farm-grant", None)])
 
 
-def test_a_watch_that_has_heard_nothing_yet_cannot_tell_whether_it_is_deaf() -> None:
+def test_a_watch_without_events_yet_cannot_tell_whether_it_is_deaf() -> None:
     """After a new start the workers are not heard at once."""
     busy = QueueSnapshot("farm-grant", 10, running=1, workers=1)
     assert BY_NAME["behind"].unknown(Snapshot(NOW, [busy])) == [("behind", None, "events")]

@@ -15,9 +15,9 @@ from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.events import event_buffer
-from hms_ops.events.event_buffer import EventBuffer, Heard
+from hms_ops.events.event_buffer import BufferedEvents, EventBuffer
 from hms_ops.events.receiver import LAST_SECONDS, Receiver
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.support.worker_events import event, listening, tell
 from tests.workers.test_running import ended, order
 
@@ -32,16 +32,16 @@ def receiver(broker: str) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def hear(receiver: Receiver) -> Callable[[int], Heard]:
+def hear(receiver: Receiver) -> Callable[[int], BufferedEvents]:
     """Wait until so many events and malformed ones were heard; what was heard in all."""
 
-    def listen(count: int) -> Heard:
-        so_far = Heard()
+    def listen(count: int) -> BufferedEvents:
+        so_far = BufferedEvents()
 
-        def enough() -> Heard | None:
+        def enough() -> BufferedEvents | None:
             nonlocal so_far
             new = receiver.drain()
-            so_far = Heard(
+            so_far = BufferedEvents(
                 so_far.tickets | new.tickets,
                 so_far.events + new.events,
                 so_far.malformed + new.malformed,
@@ -55,28 +55,30 @@ def hear(receiver: Receiver) -> Callable[[int], Heard]:
     return listen
 
 
-def test_real_workers_are_heard(crew: Crew, engine: sa.Engine, shop: Recipe, receiver: Receiver) -> None:
+def test_events_of_real_workers_are_received(
+    programs: Programs, engine: sa.Engine, shop: Recipe, receiver: Receiver
+) -> None:
     """Each ticket that a worker runs is heard, and the worker's own beats are counted as events."""
     job = order(engine, shop, 1)
-    crew.dispatcher()
-    crew.worker(pool="threads")
+    programs.dispatcher()
+    programs.worker(pool="threads")
     ended(engine, job)
     tickets: set[str] = set()
     expected = {f"job-{job}.1.{step}" for step in ("pick", "pack", "send")}
     events = 0
 
-    def all_heard() -> bool:
+    def all_received() -> bool:
         nonlocal events
-        heard_now = receiver.drain()
-        tickets.update(heard_now.tickets)
-        events += heard_now.events
+        received_now = receiver.drain()
+        tickets.update(received_now.tickets)
+        events += received_now.events
         return tickets >= expected
 
-    wait_until(all_heard, "all tickets to be heard")
+    wait_until(all_received, "all tickets to be heard")
     assert events > 6
 
 
-def test_lists_and_single_events_are_heard(broker: str, hear: Callable[[int], Heard]) -> None:
+def test_lists_and_single_events_are_received(broker: str, hear: Callable[[int], BufferedEvents]) -> None:
     """Bundles count event by event; a worker's beat is heard, but tells of no ticket."""
     tell(
         broker,
@@ -90,7 +92,7 @@ def test_lists_and_single_events_are_heard(broker: str, hear: Callable[[int], He
     assert said.last is not None
 
 
-def test_skewed_clocks_and_zones_do_not_matter(broker: str, hear: Callable[[int], Heard]) -> None:
+def test_skewed_clocks_and_zones_do_not_matter(broker: str, hear: Callable[[int], BufferedEvents]) -> None:
     """Wrong timestamps and offsets, and none at all, are heard like any other: they are not used."""
     ticket = "job-1.1.pick"
     tell(
@@ -104,7 +106,7 @@ def test_skewed_clocks_and_zones_do_not_matter(broker: str, hear: Callable[[int]
     assert (said.tickets, said.events, said.malformed) == ({ticket}, 4, 0)
 
 
-def test_garbage_is_counted_and_dropped(broker: str, hear: Callable[[int], Heard]) -> None:
+def test_garbage_is_counted_and_dropped(broker: str, hear: Callable[[int], BufferedEvents]) -> None:
     """What is no event is counted, in every form it comes in, and the next one is heard all the same."""
     tell(broker, 7, "text", None, [1, {}], {"type": 5}, {"type": "task-started"})
     tell(broker, event("task-started", "x" * 1000), event("task-started", ["job-1.1.pick"]))
@@ -131,11 +133,11 @@ def test_garbage_that_is_no_message_is_survived(broker: str, receiver: Receiver,
     client = redis_tickets.client(broker)
     client.publish(CHANNEL, raw)
 
-    def heard_again() -> bool:
+    def received_again() -> bool:
         tell(broker, event("task-started", "job-5.1.pick"))
         return "job-5.1.pick" in receiver.drain().tickets
 
-    wait_until(heard_again, "the receiver to listen on")
+    wait_until(received_again, "the receiver to listen on")
     client.close()
 
 
@@ -148,11 +150,11 @@ def test_a_killed_connection_is_made_anew(broker: str, receiver: Receiver) -> No
         lambda: {each["id"] for each in client.client_list(_type="pubsub")} - before, "a new subscription"
     )
 
-    def heard_again() -> bool:
+    def received_again() -> bool:
         tell(broker, event("task-started", "job-6.1.pick"))
         return bool(receiver.drain().tickets)
 
-    wait_until(heard_again, "an event after the new subscription")
+    wait_until(received_again, "an event after the new subscription")
     client.close()
 
 
@@ -178,11 +180,11 @@ def test_a_restart_of_the_broker_is_survived(tmp_path: Path) -> None:
         for number in (1, 2):
             with embedded.serving(home, database=False):
 
-                def heard_now(ticket: str) -> bool:
+                def received_now(ticket: str) -> bool:
                     tell(url, event("task-started", ticket))
                     return ticket in made.drain().tickets
 
-                wait_until(lambda: heard_now(f"job-{number}.1.pick"), "an event")  # noqa: B023
+                wait_until(lambda: received_now(f"job-{number}.1.pick"), "an event")  # noqa: B023
     finally:
         made.stop()
 
@@ -195,7 +197,7 @@ def test_tickets_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ear.hear(json.dumps(event("task-started", f"job-{number + 1}.1.pick")))
     said = ear.drain()
     assert (len(said.tickets), said.dropped, said.events) == (10, 15, 35)
-    assert ear.drain() == Heard(last=said.last)
+    assert ear.drain() == BufferedEvents(last=said.last)
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b" " * (event_buffer.MOST_BYTES + 1), b"\xff\xfe", b""])

@@ -21,7 +21,7 @@ def rate(events: list[float], now: float) -> float:
     return recent.per_second(now)
 
 
-def test_a_change_of_pace_shows_within_a_minute() -> None:
+def test_a_change_of_throughput_shows_within_a_minute() -> None:
     """After a minute at 240 a minute it says 228 or more, and after a minute of 40 no more than 60."""
     slow = [1.5 * number for number in range(400)]
     fast = [600 + 0.25 * number for number in range(240)]

@@ -25,7 +25,7 @@ def due(*line: tuple[float, int]) -> Histogram:
 
 
 def test_there_is_a_value_without_workers_and_when_idle() -> None:
-    """Nothing open: none. Nothing known of the pace: one to learn it, and what is there stays."""
+    """Nothing open: none. Nothing known of the throughput: one to learn it, and what is there stays."""
     assert slots(Load([], 0, 0, None), NOW) == 0
     assert slots(Load([], 0, 8, 0.1), NOW) == 0
     assert slots(Load(due((30, 500)), 0, 0, None), NOW) == 1
@@ -84,7 +84,7 @@ def test_the_number_is_always_usable(load: Load) -> None:
 
 @given(lines.filter(bool), some.floats(0.01, 1), some.integers(0, 20))
 @example([(5e-324, 1), (62 / 42, 24)], 1.0, 0)
-def test_a_crew_of_that_size_holds_what_can_be_held(line: Minutes, per_slot: float, present: int) -> None:
+def test_so_many_slots_hold_what_can_be_held(line: Minutes, per_slot: float, present: int) -> None:
     """Deadlines that new workers can meet are met in the time that is aimed at."""
     number = slots(Load(due(*line), 0, present, per_slot), NOW)
     jobs = sum(count for _, count in line)

@@ -94,10 +94,10 @@ def twilio(provider: Provider, public_url: str | None = None) -> Twilio:
 
 def test_nothing_is_written_when_the_time_is_over() -> None:
     """The clock is asked after connecting and before the first byte."""
-    heard: list[bytes] = []
-    with server(lambda request, body: heard.append(body)) as url, pytest.raises(NotSent):
+    received: list[bytes] = []
+    with server(lambda request, body: received.append(body)) as url, pytest.raises(NotSent):
         Exchange().request("POST", url, content=b"x", write_by=time.monotonic() - 0.001)
-    assert heard == []
+    assert received == []
 
 
 def test_no_one_there_is_not_sent_and_silence_is_lost() -> None:

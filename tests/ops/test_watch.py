@@ -23,7 +23,7 @@ from hms_ops.incidents import actions, late_jobs, silences, thresholds
 from hms_ops.metrics.measure import Measure
 from hms_ops.oncall import oncall
 from hms_ops.watch import Watch, judge
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.ops.test_timelines import ON_CALL, START
 
 OPS = ("-m", "hms_floor", "ops", "run")
@@ -36,9 +36,9 @@ def order(engine: sa.Engine, shop: Recipe, count: int, minutes: float = 30) -> N
             accept.start_job(connection, shop, {"number": number}, requested_by="test", sla_minutes=minutes)
 
 
-def handset(crew: Crew) -> list[str]:
+def handset(programs: Programs) -> list[str]:
     """The texts in the handset log."""
-    log = crew.home / "handset.log"
+    log = programs.home / "handset.log"
     return [json.loads(line)["text"] for line in log.read_text().splitlines()] if log.exists() else []
 
 
@@ -101,7 +101,7 @@ def test_a_broken_rule_blinds_no_other(
 
 
 def test_the_process_pages_once_whoever_leads(
-    crew: Crew, engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
+    programs: Programs, engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:
     """Two processes stand by; the leader is killed after its page, and nobody is paged again."""
     with engine.begin() as connection:
@@ -110,16 +110,16 @@ def test_the_process_pages_once_whoever_leads(
         for rule in rules.RULES:
             if rule.name != "late":
                 silences.silence(connection, rule.name, None, now, now + timedelta(days=1), "test", "test")
-    first = crew.start("first", *OPS)
+    first = programs.start("first", *OPS)
     wait_until(lambda: not state(engine, "pager").stale, "the first process to lead both duties")
-    crew.start("second", *OPS)
+    programs.start("second", *OPS)
     order(engine, shop, 3)
     forward(timedelta(minutes=31))
-    wait_until(lambda: handset(crew), "the page")
+    wait_until(lambda: handset(programs), "the page")
     first.send_signal(signal.SIGKILL)
     first.wait()
-    wait_until(lambda: "pager: leading" in crew.said("second"), "the second one to deliver")
-    wait_until(lambda: "ops: leading" in crew.said("second"), "the second one to watch")
+    wait_until(lambda: "pager: leading" in programs.said("second"), "the second one to deliver")
+    wait_until(lambda: "ops: leading" in programs.said("second"), "the second one to watch")
     with engine.begin() as connection:
         # Nothing of the queue is left: with open jobs and nobody to do them it would not be over.
         connection.execute(sa.text("update oms.jobs set status = 'cancelled', finished_at = oms.now()"))
@@ -129,7 +129,7 @@ def test_the_process_pages_once_whoever_leads(
         # The first may have died before it wrote down what it sent, and nobody gets two texts within a
         # minute: time must pass.
         forward(timedelta(seconds=2))
-        found = handset(crew)
+        found = handset(programs)
         return found if len(found) > 1 else []
 
     texts = wait_until(two_texts, "the text of the end")
@@ -138,19 +138,19 @@ def test_the_process_pages_once_whoever_leads(
     assert " shop: over at " in end
 
 
-def test_sigterm_ends_the_process_in_good_order(crew: Crew, engine: sa.Engine) -> None:
+def test_sigterm_ends_the_process_in_good_order(programs: Programs, engine: sa.Engine) -> None:
     """Both duties end, and the exit code says that nothing was wrong."""
-    process = crew.start("ops", *OPS)
+    process = programs.start("ops", *OPS)
     wait_until(lambda: not state(engine, "ops").stale, "the watch to beat")
     process.terminate()
     assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize("name", ["Delivery", "Watch"])
-def test_a_duty_that_crashes_ends_the_process(
+def test_a_daemon_that_crashes_ends_the_process(
     name: str, database: str, broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other duty is ended in good order, and what went wrong is raised: nobody goes on half alive."""
+    """The other daemon is ended in good order, and what went wrong is raised: nobody goes on half alive."""
 
     def broken(*_: object, **__: object) -> Any:
         raise ZeroDivisionError(name)

@@ -60,10 +60,10 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         last_finished=NOW - 7 * MINUTE,
         forecast=Forecast(12, NOW + 5 * MINUTE, None, None, 1.0, 9, trusted=True),
     )
-    crewed = replace(queue, workers=2, slots=8)
+    staffed = replace(queue, workers=2, slots=8)
     snapshot = Snapshot(
         NOW,
-        [replace(queue, name="pens"), crewed],
+        [replace(queue, name="pens"), staffed],
         [HostSnapshot("barn", 97.4, 1, 4)],
         unsent=40,
         unsent_since=NOW - 3 * MINUTE,

@@ -84,7 +84,7 @@ class Moment:
 
     @property
     def done_at(self) -> datetime:
-        """When the last open job is done at the pace of the limit."""
+        """When the last open job is done at the throughput of the limit."""
         apart = timedelta(minutes=1) / self.limit if self.limit else timedelta()
         return self.at + len(self.open) * apart
 

@@ -80,7 +80,7 @@ def ledger(floor: Floor) -> Ledger:
 
 @pytest.fixture
 def morning(floor: Floor, ledger: Ledger) -> Iterator[datetime]:
-    """An empty queue whose pace is known, quick rules, and somebody on call; when the morning began."""
+    """An empty queue whose throughput is known, quick rules, and somebody on call; when the morning began."""
     floor.ask("POST", f"/queues/{QUEUE}/resume", {})
     floor.ask("POST", f"/queues/{QUEUE}/limit", {"startsPerMinute": None, "window": None})
     before = floor.ask("GET", "/oncall")["document"]

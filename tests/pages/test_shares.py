@@ -38,7 +38,7 @@ _JOBS = (
     ("queued", None, 2),
     ("running", None, 1),
 )
-PROMISES = Counts(on_time=29, late=3, failed=17, open_late=16)
+DEADLINES = Counts(on_time=29, late=3, failed=17, open_late=16)
 #: Texts of the cycle, by state.
 _TEXTS = {"pending": 2, "accepted": 3, "delivered": 4, "failed": 164, "undelivered": 5, "cancelled": 1}
 OF_ENDED, OF_DUE = "59.2 %", "44.6 %"
@@ -116,7 +116,7 @@ def test_every_surface_tells_the_same_share(
     engine: sa.Engine, cycle: int, api_server: RunningApi, browser: Browser
 ) -> None:
     """Metrics, reports, commands and pages: a failed job is a miss on all, a cancelled one nothing."""
-    assert (format.percent(PROMISES.share_of_ended), format.percent(PROMISES.share_of_due)) == (
+    assert (format.percent(DEADLINES.share_of_ended), format.percent(DEADLINES.share_of_due)) == (
         OF_ENDED,
         OF_DUE,
     )
@@ -124,7 +124,7 @@ def test_every_surface_tells_the_same_share(
         now = health.clock(connection)
         snapshot = Measure(engine, None, office=UTC).look(connection, True)
         report = sla_report.report(connection, now - timedelta(days=1), now + timedelta(days=1), UTC)
-        assert cycles.report(connection, cycle).promises == PROMISES
+        assert cycles.report(connection, cycle).deadlines == DEADLINES
     assert [getattr(report.whole, name) for name in ("on_time", "late", "failed", "open_late")] == [
         29,
         3,
@@ -132,20 +132,20 @@ def test_every_surface_tells_the_same_share(
         16,
     ]
     measured = {metric.name: metric.value for metric in metrics.of(snapshot) if metric.queue == "shop"}
-    assert measured["sla.onTimeToday"] == PROMISES.share_of_ended
-    assert measured["sla.onTimeDueToday"] == PROMISES.share_of_due
-    assert measured["sla.missedToday"] == PROMISES.missed
+    assert measured["sla.onTimeToday"] == DEADLINES.share_of_ended
+    assert measured["sla.onTimeDueToday"] == DEADLINES.share_of_due
+    assert measured["sla.missedToday"] == DEADLINES.missed
 
     told = json.loads(hms(api_server, "cycle", "report", str(cycle), "--json"))
     assert (told["onTimeShareOfEnded"], told["onTimeShareOfDue"]) == (
-        PROMISES.share_of_ended,
-        PROMISES.share_of_due,
+        DEADLINES.share_of_ended,
+        DEADLINES.share_of_due,
     )
     told = json.loads(hms(api_server, "sla", "report", "--week", "--json"))["whole"]
     assert (told["shareOfEnded"], told["shareOfDue"], told["missed"]) == (
-        PROMISES.share_of_ended,
-        PROMISES.share_of_due,
-        PROMISES.missed,
+        DEADLINES.share_of_ended,
+        DEADLINES.share_of_due,
+        DEADLINES.missed,
     )
     words = hms(api_server, "cycle", "report", str(cycle))
     assert f"{OF_DUE} of those due, {OF_ENDED} of those that ended" in words

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hms_floor.presentation.headline import Verdict, queue_verdict, verdict
-from hms_floor.presentation.overview import Board, Card, Hand
+from hms_floor.presentation.overview import Board, Card, WorkerLoad
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
-CREW = [Hand("w@vm", "vm", 3, 8, 0)]
+WORKERS = [WorkerLoad("w@vm", "vm", 3, 8, 0)]
 
 
 def board(*cards: Card, silent: float | None = 1.0) -> Board:
     """A board at half past ten."""
-    return Board(NOW, cards, silent, CREW, [("vm", 20.0)], 0)
+    return Board(NOW, cards, silent, WORKERS, [("vm", 20.0)], 0)
 
 
 def at(hour: int, minute: int) -> datetime:
@@ -93,12 +93,12 @@ def test_the_worst_is_told_first_and_what_would_help(seen: Board, light: str, wo
 def test_why_more_slots_would_not_help_is_told() -> None:
     """A paused queue, one without workers, one of agents, and one that may start so many a minute only."""
     late = Card("a", backlog=5, late=5)
-    crewed = replace(late, workers=1, slots=8, slot_rate=1.0, limit_needed=0, slots_needed=0)
+    staffed = replace(late, workers=1, slots=8, slot_rate=1.0, limit_needed=0, slots_needed=0)
     told = [
         queue_verdict(replace(late, paused_at=NOW), UTC),
         queue_verdict(late, UTC),
         queue_verdict(replace(late, agents=True), UTC),
-        queue_verdict(replace(crewed, starts_per_minute=60, starts_set_by="ann", starts_set_at=NOW), UTC),
+        queue_verdict(replace(staffed, starts_per_minute=60, starts_set_by="ann", starts_set_at=NOW), UTC),
     ]
     assert told == [
         "5 jobs of a are late; the queue was paused at 10:30: resume it, and then start workers.",
@@ -112,7 +112,7 @@ def test_why_more_slots_would_not_help_is_told() -> None:
 
 
 def test_nobody_can_tell_when_a_job_is_done_while_redis_is_silent() -> None:
-    """No time is promised, of late jobs or of those that hold."""
+    """No time is named, of late jobs or of those that hold."""
     stopped = replace(BUSY, workers=1, slots=8, refused="does not answer")
     words = verdict(board(stopped), UTC).words
     assert "11:42" not in words
@@ -123,7 +123,7 @@ def test_nobody_can_tell_when_a_job_is_done_while_redis_is_silent() -> None:
     )
 
 
-def test_an_idle_crew_under_a_limit_is_not_to_grow() -> None:
+def test_idle_workers_under_a_limit_are_not_to_grow() -> None:
     """The limit is named with who has set it, and the number that holds the deadlines."""
     card = replace(
         RISK,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hms_oms.broker import envelope
 from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 from tests.workers.test_running import ended, order
 
 TICKET = "job-1.1.pick"
@@ -158,11 +158,11 @@ def client(broker: str) -> Iterator[redis.Redis]:
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_junk_in_redis_stops_no_worker(
-    crew: Crew, engine: sa.Engine, shop: Recipe, client: redis.Redis, pool: str
+    programs: Programs, engine: sa.Engine, shop: Recipe, client: redis.Redis, pool: str
 ) -> None:
     """With junk on every list and channel, and a command to shut down, jobs are done and the worker lives."""
-    crew.dispatcher()
-    worker = crew.worker("w", pool)
+    programs.dispatcher()
+    worker = programs.worker("w", pool)
     assert ended(engine, order(engine, shop, 1)).status == "done"
     for item in JUNK.values():
         client.lpush("shop", item)
@@ -176,11 +176,11 @@ def test_junk_in_redis_stops_no_worker(
     for command in ("shutdown", "pool_shrink", "cancel_consumer", "rate_limit"):
         client.publish("/0.celery.pidbox", _command(command))
     wait_until(
-        lambda: crew.said("w").count("in queue shop was dropped") >= len(JUNK), "the junk to be dropped"
+        lambda: programs.said("w").count("in queue shop was dropped") >= len(JUNK), "the junk to be dropped"
     )
     assert ended(engine, order(engine, shop, 2)).status == "done"
     assert worker.poll() is None
-    refused = crew.said("w").count("its command is none that may be given over Redis")
+    refused = programs.said("w").count("its command is none that may be given over Redis")
     assert refused == 4
 
 

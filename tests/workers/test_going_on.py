@@ -16,7 +16,7 @@ from hms_oms.broker import waiting_tickets
 from hms_oms.jobs import commands, read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, Crew, wait_until
+from tests.conftest import RECIPES, Programs, wait_until
 from tests.crash.test_crashes import executions, held_lock, running, status
 from tests.workers.test_running import ended, order
 
@@ -30,9 +30,9 @@ class Listener:
     def __init__(self, broker: str) -> None:
         self._channel = waiting_tickets.client(broker).pubsub()
         self._channel.psubscribe("*celeryev*")
-        self._heard: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._received: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
-    def heard(self, ticket: str) -> list[dict[str, Any]]:
+    def received(self, ticket: str) -> list[dict[str, Any]]:
         """The events of one task, in order."""
         while message := self._channel.get_message():
             if message["type"] != "pmessage":
@@ -42,8 +42,8 @@ class Listener:
             events = json.loads(b64decode(said["body"]) if encoded else said["body"])
             for event in events if isinstance(events, list) else [events]:
                 if "uuid" in event:
-                    self._heard[event["uuid"]].append(event)
-        return self._heard[ticket]
+                    self._received[event["uuid"]].append(event)
+        return self._received[ticket]
 
 
 def relayed(engine: sa.Engine, **wishes: Any) -> int:
@@ -54,15 +54,15 @@ def relayed(engine: sa.Engine, **wishes: Any) -> int:
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
 def test_every_step_is_a_task_of_its_own(
-    crew: Crew, engine: sa.Engine, shop: Recipe, broker: str, pool: str
+    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str, pool: str
 ) -> None:
     """Steps follow each other without a message, each with its own events, log lines and time limit."""
     listener = Listener(broker)
     plain = order(engine, shop, 1, phone="+12025550123", pack={"effect": True})
     slow = relayed(engine, pick={"spin": 1.5}, pack={"spin": 60})
-    crew.dispatcher()
+    programs.dispatcher()
     # It would die if a step were published.
-    worker = crew.worker(pool=pool, SHOP_DIES="before the next publish")
+    worker = programs.worker(pool=pool, SHOP_DIES="before the next publish")
     done, failed = ended(engine, plain), ended(engine, slow)
     assert (done.status, done.results["send"]["before"]) == ("done", ["pack", "pick"])
     assert (failed.status, failed.step_name, (failed.error or {})["type"]) == (
@@ -74,14 +74,14 @@ def test_every_step_is_a_task_of_its_own(
     assert worker.poll() is None
 
     tickets = [f"job-{plain}.1.{step}" for step in ("pick", "pack", "send")]
-    wait_until(lambda: len(listener.heard(tickets[-1])) >= 3, "the last event")
+    wait_until(lambda: len(listener.received(tickets[-1])) >= 3, "the last event")
     for ticket, before in zip(tickets, [None, *tickets], strict=False):
-        events = listener.heard(ticket)
+        events = listener.received(ticket)
         assert [event["type"] for event in events] == ["task-received", "task-started", "task-succeeded"]
         received = events[0]
         assert (received["name"], received["args"]) == (f"shop.{ticket[-4:]}", f"('{ticket}',)")
         assert (received["root_id"], received["parent_id"]) == (tickets[0], before)
-    lines = [json.loads(line) for line in crew.said("w").splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in programs.said("w").splitlines() if line.startswith("{")]
     own = [line for line in lines if line["event"] == "works" and line["job"] == f"job-{plain}"]
     assert [(line["step"], line["queue"]) for line in own] == [
         ("pick", "shop"),
@@ -90,15 +90,17 @@ def test_every_step_is_a_task_of_its_own(
     ]
 
 
-def test_a_step_of_another_queue_goes_to_its_worker(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_a_step_of_another_queue_goes_to_its_worker(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
     """Two workers that serve a queue each run the steps of theirs; a moved job comes back to its own."""
     plain = relayed(engine)
     moved = relayed(engine)
     with engine.begin() as connection:
         commands.move(connection, [moved], "relay-far", **WHO)
-    crew.dispatcher()
-    near = crew.worker("near", "threads", queues="shop,relay")
-    far = crew.worker("far", "threads", queues="relay-far")
+    programs.dispatcher()
+    near = programs.worker("near", "threads", queues="shop,relay")
+    far = programs.worker("far", "threads", queues="relay-far")
     assert [ended(engine, job).status for job in (plain, moved)] == ["done", "done"]
     with engine.connect() as connection:
         rows = connection.execute(sa.text("select job, step, worker_pid from public.executions")).all()
@@ -108,11 +110,11 @@ def test_a_step_of_another_queue_goes_to_its_worker(crew: Crew, engine: sa.Engin
     assert [where[moved, step] for step in ("pick", "pack", "send")] == [far.pid, near.pid, far.pid]
 
 
-def test_people_reach_a_job_between_its_steps(crew: Crew, engine: sa.Engine, shop: Recipe) -> None:
+def test_people_reach_a_job_between_its_steps(programs: Programs, engine: sa.Engine, shop: Recipe) -> None:
     """A pause and a cancellation are heeded at the end of the step, although the worker would go on."""
-    crew.dispatcher()
-    crew.worker(pool="threads")
-    with held_lock(crew, 91):
+    programs.dispatcher()
+    programs.worker(pool="threads")
+    with held_lock(programs, 91):
         stopped, kept = order(engine, shop, 1, pick={"hold": 91}), relayed(engine, pick={"hold": 91})
         wait_until(lambda: running(engine, stopped) and running(engine, kept), "the first steps to begin")
         with engine.begin() as connection:
@@ -129,21 +131,21 @@ def test_people_reach_a_job_between_its_steps(crew: Crew, engine: sa.Engine, sho
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_that_is_told_to_end_ends_with_its_step(
-    crew: Crew, engine: sa.Engine, shop: Recipe, pool: str
+    programs: Programs, engine: sa.Engine, shop: Recipe, pool: str
 ) -> None:
     """SIGTERM in mid-chain: the step is finished, and the next one goes to another worker as a message."""
-    crew.dispatcher()
-    leaving = crew.worker("leaving", pool, HMS_LOG_LEVEL="DEBUG")
-    with held_lock(crew, 92):
+    programs.dispatcher()
+    leaving = programs.worker("leaving", pool, HMS_LOG_LEVEL="DEBUG")
+    with held_lock(programs, 92):
         job = order(engine, shop, 1, pick={"hold": 92})
         wait_until(lambda: running(engine, job), "the first step to begin")
         leaving.send_signal(signal.SIGTERM)
-        wait_until(lambda: "Worker: Closing" in crew.said("leaving"), "the signal to be heard")
+        wait_until(lambda: "Worker: Closing" in programs.said("leaving"), "the signal to be heard")
     assert leaving.wait(30) == 0
     with engine.connect() as connection:
         left = read.get(connection, job)
     assert left.step_name == "pack"
     assert left.status in ("queued", "waiting")
-    crew.worker("second", pool)
+    programs.worker("second", pool)
     assert ended(engine, job).status == "done"
     assert set(executions(engine).values()) == {1}

@@ -13,7 +13,7 @@ from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.jobs import read
 from hms_oms.jobs.records import Job
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import Crew, wait_until
+from tests.conftest import Programs, wait_until
 
 
 def order(engine: sa.Engine, shop: Recipe, number: int, **wishes: Any) -> int:
@@ -36,7 +36,7 @@ def ended(engine: sa.Engine, job: int) -> Job:
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
-def test_every_way_a_step_can_end(crew: Crew, engine: sa.Engine, shop: Recipe, pool: str) -> None:
+def test_every_way_a_step_can_end(programs: Programs, engine: sa.Engine, shop: Recipe, pool: str) -> None:
     """Under each pool: done, retried, failed for good, rejected and skipped jobs end as they should."""
     plain = order(engine, shop, 1, phone="+12025550123")
     stumbling = order(engine, shop, 2, pack={"fail": 2})
@@ -44,8 +44,8 @@ def test_every_way_a_step_can_end(crew: Crew, engine: sa.Engine, shop: Recipe, p
     rejected = order(engine, shop, 4, pick={"reject": "not for sale"})
     short = order(engine, shop, 5, pick={"skip_to": "send", "effect": True})
     later = order(engine, shop, 6, pick={"later": 1})
-    crew.dispatcher()
-    crew.worker(pool=pool)
+    programs.dispatcher()
+    programs.worker(pool=pool)
 
     done = ended(engine, plain)
     assert (done.status, set(done.results)) == ("done", {"pick", "pack", "send"})
@@ -66,8 +66,8 @@ def test_every_way_a_step_can_end(crew: Crew, engine: sa.Engine, shop: Recipe, p
     assert texts == [(plain, "+12025550123")]
     assert effects == [(short, "pick")]
     # What a step raised may quote the payload: it stays in the ledger.
-    assert "does not fit" not in crew.said("w")
-    lines = [json.loads(line) for line in crew.said("w").splitlines() if line.startswith("{")]
+    assert "does not fit" not in programs.said("w")
+    lines = [json.loads(line) for line in programs.said("w").splitlines() if line.startswith("{")]
     of_it = [line for line in lines if line.get("job") == f"job-{hopeless}" and line.get("queue") == "shop"]
     own = [(line["step"], line["attempt"], line["runs"]) for line in of_it if line["event"] == "works"]
     assert own == [("pick", 1, 1), ("pack", 1, 1), ("pack", 2, 2), ("pack", 3, 3)]
@@ -76,7 +76,7 @@ def test_every_way_a_step_can_end(crew: Crew, engine: sa.Engine, shop: Recipe, p
     assert all(line["worker"].startswith("w@here/") for line in of_it)
 
 
-def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, broker: str) -> None:
+def test_redis_holds_tickets_only(programs: Programs, engine: sa.Engine, shop: Recipe, broker: str) -> None:
     """While jobs stand in the window, no key of Redis holds a word of their payload."""
     from hms_act.broker_watch import BrokerWatch
     from hms_act.dispatcher import Dispatcher, make_app
@@ -88,7 +88,7 @@ def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, b
         commands.limit(connection, "shop", window=50, starts_per_minute=None, who="test")
     for number in range(20):
         order(engine, shop, number + 1, name="Ermintrude Quux", phone="+12025550123")
-    raw = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+    raw = connections.connect(str(programs.environment["HMS_DATABASE_URL"]), "test")
     client = redis_tickets.client(broker)
     Dispatcher(make_app(broker), engine, raw, Recovery(raw, client), BrokerWatch(broker)).turn()
     raw.close()
@@ -113,7 +113,7 @@ def test_redis_holds_tickets_only(crew: Crew, engine: sa.Engine, shop: Recipe, b
 
 
 def test_a_moved_job_runs_where_it_was_moved(
-    crew: Crew, engine: sa.Engine, shop: Recipe, broker: str
+    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
 ) -> None:
     """The message goes into the queue that the ledger says, not the one of the recipe."""
     from hms_act.broker_watch import BrokerWatch
@@ -126,7 +126,7 @@ def test_a_moved_job_runs_where_it_was_moved(
     with engine.begin() as connection:
         commands.move(connection, [job], "returns", who="boss", reason=None)
         commands.limit(connection, "returns", window=5, starts_per_minute=None, who="test")
-    raw = connections.connect(str(crew.environment["HMS_DATABASE_URL"]), "test")
+    raw = connections.connect(str(programs.environment["HMS_DATABASE_URL"]), "test")
     client = redis_tickets.client(broker)
     client.lpush("returns", b"not a message of ours")
     Dispatcher(make_app(broker), engine, raw, Recovery(raw, client), BrokerWatch(broker)).turn()

@@ -19,7 +19,7 @@ MOST_UPLOAD = 256 << 20
 JSON_SECONDS = 10.0
 UPLOAD_STALL_SECONDS = 10.0
 #: The slowest that a file may come after its first seconds, in bytes a second.
-LEAST_PACE = 4096
+LEAST_BYTES_PER_SECOND = 4096
 #: Anyone who is refused while still sending is listened to for so long, in seconds.
 LINGER_SECONDS = 1.0
 #: The longest address, its query included, in bytes.
@@ -91,7 +91,7 @@ class _Body:
         self._size += len(message.get("body", b""))
         self.check(self._size)
         passed = time.monotonic() - self._since
-        if not self._ended and passed > UPLOAD_STALL_SECONDS and self._size < LEAST_PACE * passed:
+        if not self._ended and passed > UPLOAD_STALL_SECONDS and self._size < LEAST_BYTES_PER_SECOND * passed:
             raise _slow()
         return message
 

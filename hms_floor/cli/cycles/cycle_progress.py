@@ -102,7 +102,7 @@ def _why_still(oms: OmsClient, progress: CycleProgress) -> str | None:
     return "is a dispatcher running? `hms check` tells, `hms act run` starts one"
 
 
-class Pace:
+class Throughput:
     """Rate at which jobs end, and the time that the open ones need at that rate."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Pace:
         return timedelta(seconds=open_jobs / self.per_second) if self.per_second else None
 
 
-def counts(progress: CycleProgress, pace: Pace) -> Text:
+def counts(progress: CycleProgress, throughput: Throughput) -> Text:
     """Counts of a cycle by status, on one line."""
     good = [
         ("ready", progress.waiting),
@@ -146,8 +146,8 @@ def counts(progress: CycleProgress, pace: Pace) -> Text:
         for word, number, room in parts
     )
     if progress.open:
-        left = pace.left(progress.open)
-        line.append(f"  {60 * pace.per_second:,.0f}/min", style="dim")
+        left = throughput.left(progress.open)
+        line.append(f"  {60 * throughput.per_second:,.0f}/min", style="dim")
         line.append(f"  {show.about(left)} left" if left is not None else "", style="dim")
     return line
 
@@ -178,17 +178,17 @@ class Lines(Talking):
     """A line now and then, for logs."""
 
     def __init__(self) -> None:
-        self._pace = Pace()
+        self._throughput = Throughput()
         self._next = 0.0
 
     def show(self, progress: CycleProgress) -> None:
         """Write a line, if the last one is old or this is the end."""
         now = time.monotonic()
-        self._pace.note(now, progress.ended)
+        self._throughput.note(now, progress.ended)
         if now >= self._next or not progress.open:
             self._next = now + LINE_SECONDS
             whole = progress.open + progress.ended
-            self.say(f"{progress.ended:,} of {whole:,} ended: {counts(progress, self._pace).plain}")
+            self.say(f"{progress.ended:,} of {whole:,} ended: {counts(progress, self._throughput).plain}")
 
 
 class Bar(Talking):
@@ -196,11 +196,11 @@ class Bar(Talking):
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._pace = Pace()
+        self._throughput = Throughput()
 
     def show(self, progress: CycleProgress) -> None:
         """Draw it."""
-        self._pace.note(time.monotonic(), progress.ended)
+        self._throughput.note(time.monotonic(), progress.ended)
         whole = progress.open + progress.ended
         share = show.share(progress.ended, whole) if whole else "no new job"
         line = Text.assemble((f"{progress.ended:,} of {whole:,}", "bold"), "  ", (share, "dim"))
@@ -211,4 +211,4 @@ class Bar(Talking):
         if width >= LEAST_BAR:
             first = Table.grid(padding=(0, 2, 0, 0))
             first.add_row(ProgressBar(total=max(whole, 1), completed=progress.ended, width=width), line)
-        self._live.update(Group(first, counts(progress, self._pace)), refresh=True)
+        self._live.update(Group(first, counts(progress, self._throughput)), refresh=True)

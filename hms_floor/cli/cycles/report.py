@@ -51,33 +51,37 @@ def _facts(report: CycleReport, now: datetime) -> list[tuple[str, str | Text]]:
     plural = "duplicate" if report.duplicates == 1 else "duplicates"
     intake = f"{report.accepted:,} accepted, {report.duplicates:,} {plural}, {report.refused:,} refused"
     took = show.span(report.elapsed)
-    pace = f" ({60 * report.jobs_per_second:,.0f} jobs/min)" if progress.ended else ""
+    throughput = f" ({60 * report.jobs_per_second:,.0f} jobs/min)" if progress.ended else ""
     facts: list[tuple[str, str | Text]] = [
         ("begun", f"{show.moment(report.created_at, now)} by {report.requested_by}"),
         ("rows", f"{rows:,}: {intake}"),
-        ("took", f"{took}{' so far' if progress.open else ''}{pace}"),
+        ("took", f"{took}{' so far' if progress.open else ''}{throughput}"),
     ]
     if report.sla_minutes_range:
         facts.append(("SLA", " to ".join(map(show.minutes, dict.fromkeys(report.sla_minutes_range)))))
-    promises = counts_of(report.report)
-    if promises.due:
-        facts.append(("on time", _on_time(promises)))
+    deadlines = counts_of(report.report)
+    if deadlines.due:
+        facts.append(("on time", _on_time(deadlines)))
     facts.append(("texts", _texts(report.texts_by_state)))
     return facts
 
 
-def _on_time(promises: Counts) -> Text:
-    shares = f"{format.percent(promises.share_of_due)} of those due"
-    if promises.open_late and promises.ended:
-        shares += f", {format.percent(promises.share_of_ended)} of those that ended"
-    counts = [(promises.late, " late"), (promises.failed, " failed"), (promises.open_late, " open and late")]
+def _on_time(deadlines: Counts) -> Text:
+    shares = f"{format.percent(deadlines.share_of_due)} of those due"
+    if deadlines.open_late and deadlines.ended:
+        shares += f", {format.percent(deadlines.share_of_ended)} of those that ended"
+    counts = [
+        (deadlines.late, " late"),
+        (deadlines.failed, " failed"),
+        (deadlines.open_late, " open and late"),
+    ]
     parts = [
         part
         for number, word in counts
         if number or word == " late"
         for part in (", ", show.count(number, show.STYLES["late"]), word)
     ]
-    return Text.assemble(f"{shares}  ({promises.on_time:,} on time", *parts, ")")
+    return Text.assemble(f"{shares}  ({deadlines.on_time:,} on time", *parts, ")")
 
 
 def _texts(texts: TextCounts) -> Text:

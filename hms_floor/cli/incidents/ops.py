@@ -69,10 +69,10 @@ def status(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         show.print_json(document(health))
     else:
-        rows = [(_DUTIES.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in health.beats]
-        show.lines(tables.table(["duty", "state", "last heard", "it says"], rows, wide=["it says"]))
+        rows = [(_DAEMONS.get(beat.name, beat.name), *_life(beat), _said(beat)) for beat in health.beats]
+        show.lines(tables.table(["daemon", "state", "last heard", "it says"], rows, wide=["it says"]))
         for part in health.parts:
-            if part.light != OK and part.name not in _DUTIES.values():
+            if part.light != OK and part.name not in _DAEMONS.values():
                 style = "bold red" if part.light == BAD else "bold yellow"
                 show.lines(Text(f"{part.words[0].upper()}{part.words[1:]}.", style=style))
         if any(beat.stale for beat in health.beats):
@@ -161,7 +161,7 @@ def rule(
     show.lines(f"{setting} {where}, from the next look on.")
 
 
-_DUTIES = {"ops": "watch", "pager": "pager"}
+_DAEMONS = {"ops": "watch", "pager": "pager"}
 
 
 def _life(beat: Pulse) -> tuple[Text, str]:

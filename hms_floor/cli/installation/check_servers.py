@@ -105,12 +105,12 @@ def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> I
             yield Finding(
                 name, part.light, part.words, "" if part.light == OK else _ADVICE.get(part.name, "")
             )
-    yield from _hands(connection, known)
+    yield from _workers(connection, known)
     yield from _texts(connection)
     yield from _incidents(facts.incidents)
 
 
-def _hands(connection: Connection, known: Recipes) -> Iterator[Finding]:
+def _workers(connection: Connection, known: Recipes) -> Iterator[Finding]:
     live = workers.live(connection)
     if not live:
         yield Finding("workers", BAD, "none is live", "`hms up`, or: celery -A workers worker")

@@ -127,7 +127,7 @@ def _print_hints(configured: Settings, known: recipes.Recipes, *, after_cycle: b
         *(again if after_cycle else ()),
         (f"{hms} queue list", "what waits and who works"),
         (f"{hms} queue watch {queue}", "the same, second by second"),
-        (f"{hms} sla report", "how promises were kept"),
+        (f"{hms} sla report", "how deadlines were met"),
         *_sample_hints(hms, samples),
         (f"{hms} sla set {queue} 30 --reason 'shorter days'", "hold the queue to half an hour"),
         (f"{hms} check", "is all well?"),

@@ -38,7 +38,7 @@ Values = Mapping[Key, Metric]
 @show.json_option
 @click.pass_context
 def watch(ctx: click.Context, queue: str, once: bool, as_json: bool) -> None:
-    """Watch QUEUE until Ctrl-C: length, waits, pace, and what will be late.
+    """Watch QUEUE until Ctrl-C: length, waits, throughput, and what will be late.
 
     Without a terminal, or with --json, each change is a line.
 
@@ -147,7 +147,10 @@ class Screen:
         )
         yield "SLA", show.minutes(queue.sla_minutes) if queue and queue.sla_minutes else ""
         done = _value(values, "forecast.doneIn")
-        yield "pace", _pace(values) + (f", all done in {show.about(timedelta(seconds=done))}" if done else "")
+        yield (
+            "throughput",
+            _throughput(values) + (f", all done in {show.about(timedelta(seconds=done))}" if done else ""),
+        )
         yield "late", _alarming(values, "sla.breached", "bold red")
         yield "will be late", _alarming(values, "sla.atRisk", "bold yellow")
         if queue is not None and queue.cause:
@@ -167,7 +170,7 @@ def _line(queue: str, values: Values) -> str:
         f"mean wait {_seconds(values, 'queue.waitTime')}",
         f"{_number(values, 'sla.breached')} late",
         f"{_number(values, 'sla.atRisk')} will be late",
-        _pace(values),
+        _throughput(values),
     ]
     return f"{format.moment(at, zones.reader())} {queue}: {', '.join(parts)}"
 
@@ -206,7 +209,7 @@ def _seconds(values: Values, name: str) -> str:
     return "no data" if value is None else show.span(timedelta(seconds=value))
 
 
-def _pace(values: Values) -> str:
+def _throughput(values: Values) -> str:
     now, mean = _value(values, "queue.throughput.now"), _value(values, "queue.throughput")
     if now is None:
         return "no data"

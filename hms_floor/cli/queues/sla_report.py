@@ -1,4 +1,4 @@
-"""`hms sla report` and `hms sla at-risk`: how promises were kept, and which will break."""
+"""`hms sla report` and `hms sla at-risk`: how deadlines were met, and which will be missed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hms_floor.cli.terminal.errors import AT_RISK, ERROR, WrongCall
 from hms_oms.api.codec import document
 from hms_oms.api.errors import Conflict
 from hms_oms.runtime import format
-from hms_ops.documents.reports import Metric, Miss, SlaReport, Tally
+from hms_ops.documents.reports import Metric, Miss, SlaCounts, SlaReport
 
 #: The worst misses that are shown; --json has more.
 _WORST = 10
@@ -28,7 +28,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--to", "until", type=_DAY, metavar="DAY", help="Before this day.")
 @show.json_option
 def report(week: bool, since: datetime | None, until: datetime | None, as_json: bool) -> None:
-    """Tell how promises were kept: by default over the last seven days.
+    """Tell how deadlines were met: by default over the last seven days.
 
     Failed jobs, and open ones past their deadline, count as missed; cancelled ones do not count.
 
@@ -57,7 +57,7 @@ class _Risk:
 
     @property
     def shaken(self) -> bool:
-        """Whether a promise is broken, or will be."""
+        """Whether a deadline is missed, or will be."""
         return bool(self.late or self.will_be)
 
 
@@ -115,17 +115,19 @@ def _show(summary: SlaReport, now: datetime) -> None:
     since, until = (
         f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}" for moment in (summary.since, summary.until)
     )
-    show.lines(show.heading(f"Promises from {since} until {until} ({summary.zone})"), "")
+    show.lines(show.heading(f"Deadlines from {since} until {until} ({summary.zone})"), "")
     if not summary.queues:
         show.lines("No job was due in this time.")
         return
     headers = ["queue", "on time", "of ended", "of due", "late", "failed", "open late", "late by p50", "p95"]
-    rows = [_row(name, tally) for name, tally in summary.queues.items()]
+    rows = [_row(name, counts) for name, counts in summary.queues.items()]
     if len(rows) > 1:
         rows.append(_row("all queues", summary.whole))
     show.lines(tables.table(headers, rows, right=headers[1:], spare=["p95", "late by p50"]))
     days = [
-        (f"{day:%a %Y-%m-%d}", *_row("", tally)[1:7]) for day, tally in summary.days.items() if _judged(tally)
+        (f"{day:%a %Y-%m-%d}", *_row("", counts)[1:7])
+        for day, counts in summary.days.items()
+        if _judged(counts)
     ]
     if len(days) > 1:
         show.lines("", tables.table(["day", *headers[1:7]], days, right=headers[1:7]))
@@ -135,16 +137,16 @@ def _show(summary: SlaReport, now: datetime) -> None:
         show.lines("", tables.table(columns, worst, right=["late by"], spare=["queue", "status"]))
 
 
-def _row(name: str, tally: Tally) -> list[str | Text]:
-    spans = tally.lateness or (None, None)
+def _row(name: str, counts: SlaCounts) -> list[str | Text]:
+    spans = counts.lateness or (None, None)
     return [
         name,
-        show.count(tally.on_time),
-        format.percent(tally.share_of_ended),
-        format.percent(tally.share_of_due),
-        show.count(tally.late, show.STYLES["late"]),
-        show.count(tally.failed, show.STYLES["failed"]),
-        show.count(tally.open_late, show.STYLES["late"]),
+        show.count(counts.on_time),
+        format.percent(counts.share_of_ended),
+        format.percent(counts.share_of_due),
+        show.count(counts.late, show.STYLES["late"]),
+        show.count(counts.failed, show.STYLES["failed"]),
+        show.count(counts.open_late, show.STYLES["late"]),
         *("" if seconds is None else _about(seconds) for seconds in spans),
     ]
 
@@ -166,5 +168,5 @@ def _about(seconds: float) -> str:
     return show.about(timedelta(seconds=seconds))
 
 
-def _judged(tally: Tally) -> int:
-    return tally.on_time + tally.missed
+def _judged(counts: SlaCounts) -> int:
+    return counts.on_time + counts.missed

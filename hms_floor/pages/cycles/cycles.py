@@ -170,13 +170,13 @@ def _alarm(label: ui.label, alarming: bool) -> None:
 
 def _on_time(report: Mapping[str, Any]) -> tuple[str, str]:
     """The on-time shares of a cycle, and what was missed."""
-    promises = counts_of(report)
-    if not promises.due:
+    deadlines = counts_of(report)
+    if not deadlines.due:
         return "None is due yet.", ""
-    shares = f"On time: {words.percent(promises.share_of_due)} of those due"
-    if promises.ended:
-        shares += f", {words.percent(promises.share_of_ended)} of those that ended"
-    counts = {"late": promises.late, "failed": promises.failed, "open and late": promises.open_late}
+    shares = f"On time: {words.percent(deadlines.share_of_due)} of those due"
+    if deadlines.ended:
+        shares += f", {words.percent(deadlines.share_of_ended)} of those that ended"
+    counts = {"late": deadlines.late, "failed": deadlines.failed, "open and late": deadlines.open_late}
     missed = [f"{number:,} {name}" for name, number in counts.items() if number]
     return shares, f"Missed: {', '.join(missed)}." if missed else ""
 

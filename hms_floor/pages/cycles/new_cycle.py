@@ -158,7 +158,7 @@ def facts(preview: Mapping[str, Any]) -> dict[str, str]:
     }
     if preview["new"]:
         due = format.clock(datetime.fromisoformat(preview["due"]))
-        rows["Due"] = f"{due}, with the SLA of {format.promise(preview['slaMinutes'])}"
+        rows["Due"] = f"{due}, with the SLA of {format.sla(preview['slaMinutes'])}"
         rows |= _forecast(preview)
     return rows
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.frame import frame
-from hms_floor.pages.jobs.job_actions import DEEDS, deed_button
+from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.jobs.job_waterfall import Waterfall
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts import html
@@ -81,10 +81,10 @@ class _Job:
                 self._was = ""
                 ui.label(document["type"]).classes("faint")
             with ui.element("div").classes("row"):
-                for name, deed in DEEDS.items():
-                    if self._visitor.may(*deed.roles):
+                for name, action in JOB_ACTIONS.items():
+                    if self._visitor.may(*action.roles):
                         which = {"ids": [document["id"]]}
-                        self._buttons[name] = deed_button(name, self._visitor, which, document["id"])
+                        self._buttons[name] = action_button(name, self._visitor, which, document["id"])
         self._because = ui.label("").classes("because").props('aria-live="polite"')
         self._facts = Facts("columns")
 
@@ -95,7 +95,7 @@ class _Job:
         self._status.classes(remove=self._was, add=status)
         self._was = status
         for name, button in self._buttons.items():
-            button.set_visibility(DEEDS[name].fits(status))
+            button.set_visibility(JOB_ACTIONS[name].fits(status))
         put(self._because, "\n".join(because))
         self._facts.show(_facts(document), late="Deadline" if _deadline(document)[1] else None)
         self._waterfall.show(document)

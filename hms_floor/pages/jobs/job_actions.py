@@ -21,7 +21,7 @@ _NOT_BEGUN = ("waiting", "queued")
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class JobAction:
     """A verb for jobs: what it is called, what it does, for whom, and in which statuses it can be done."""
 
     title: str
@@ -41,11 +41,11 @@ class Deed:
 _STARTERS = (Role.OPERATOR, Role.MANAGER)
 _MANAGERS = (Role.MANAGER,)
 
-DEEDS: Mapping[str, Deed] = {
-    "promote": Deed(
+JOB_ACTIONS: Mapping[str, JobAction] = {
+    "promote": JobAction(
         "Promote", "Next to run, before all others.", "vertical_align_top", _MANAGERS, _NOT_BEGUN
     ),
-    "priority": Deed(
+    "priority": JobAction(
         "Priority",
         "A higher number runs earlier; 0 is usual.",
         "low_priority",
@@ -53,7 +53,7 @@ DEEDS: Mapping[str, Deed] = {
         _NOT_BEGUN,
         ("priority", "Priority, -1000 to 1000", int),
     ),
-    "move": Deed(
+    "move": JobAction(
         "Move",
         "What is moved waits in the other queue and is run by its workers.",
         "drive_file_move",
@@ -61,15 +61,15 @@ DEEDS: Mapping[str, Deed] = {
         _NOT_BEGUN,
         ("queue", "To queue", str),
     ),
-    "retry": Deed("Retry", "Each goes on from the step that failed.", "replay", _STARTERS, ("failed",)),
-    "reinstate": Deed(
+    "retry": JobAction("Retry", "Each goes on from the step that failed.", "replay", _STARTERS, ("failed",)),
+    "reinstate": JobAction(
         "Reinstate",
         "Each goes on from the step at which it stood. Deadlines stay: a job that is past its own is late.",
         "restore",
         _STARTERS,
         ("cancelled",),
     ),
-    "cancel": Deed(
+    "cancel": JobAction(
         "Cancel",
         "A job that runs ends with its step. Cancelled jobs can be reinstated.",
         "cancel",
@@ -80,7 +80,7 @@ DEEDS: Mapping[str, Deed] = {
 }
 
 
-def deed_button(
+def action_button(
     name: str,
     visitor: Visitor,
     which: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
@@ -91,27 +91,27 @@ def deed_button(
 
     `what` heads the dialog, without a number: how many will change is counted, and said below it.
     """
-    deed = DEEDS[name]
+    action = JOB_ACTIONS[name]
 
     async def ask() -> None:
         selected = which() if callable(which) else which
         await _ask(name, visitor, selected, what, then)
 
-    button = ui.button(deed.title, icon=deed.icon, on_click=ask).props("outline dense")
-    return button.props("color=negative") if deed.danger else button
+    button = ui.button(action.title, icon=action.icon, on_click=ask).props("outline dense")
+    return button.props("color=negative") if action.danger else button
 
 
 async def _ask(
     name: str, visitor: Visitor, which: Mapping[str, Any], what: str, then: Callable[[], Any] | None
 ) -> None:
-    deed = DEEDS[name]
+    action = JOB_ACTIONS[name]
     which = await _as_of_now(visitor, which)
     able = 0
 
     def body(*, dry: bool) -> dict[str, Any]:
         asked: dict[str, Any] = {"action": name, **which, "dryRun": dry}
-        if deed.wants and field is not None:
-            asked[deed.wants[0]] = _read(deed.wants[2], field.value, deed.wants[1])
+        if action.wants and field is not None:
+            asked[action.wants[0]] = _read(action.wants[2], field.value, action.wants[1])
         if reason.value:
             asked["reason"] = reason.value
         if not dry and able > CONFIRM_ABOVE:
@@ -140,20 +140,20 @@ async def _ask(
             raise
         if then is not None:
             await follow(then)
-        message = f"{deed.title}: {answer['changed']:,} of {answer['matched']:,} changed."
+        message = f"{action.title}: {answer['changed']:,} of {answer['matched']:,} changed."
         if answer["warning"]:
             message += f" {answer['warning'][0].upper()}{answer['warning'][1:]}."
         undo.offer(visitor, message, answer["undo"], then)
 
-    with Dialog(f"{deed.title} {what}", deed.effect) as dialog:
-        field = dialog.text(deed.wants[1]) if deed.wants else None
+    with Dialog(f"{action.title} {what}", action.effect) as dialog:
+        field = dialog.text(action.wants[1]) if action.wants else None
         reason = dialog.text("Why? It is kept with the jobs.")
         typed = dialog.text("Type their number to confirm").props("inputmode=numeric")
         typed.set_visibility(False)
         if name == "cancel":
             dialog.does("Cancel jobs", act, danger=True, leave="Keep them")
         else:
-            dialog.does(deed.title, act, danger=deed.danger)
+            dialog.does(action.title, act, danger=action.danger)
     if field is None:
         await count()
     else:

@@ -8,30 +8,30 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.pages.api_client import Refused
-from hms_floor.pages.jobs.job_actions import DEEDS, deed_button
+from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.parts.html import Cell, Link, Table
 from hms_floor.pages.session import Visitor
 
 
 class JobTable:
-    """The table, with a column "Job"; `deeds` are offered for the chosen jobs as far as a badge goes."""
+    """The table, with a column "Job"; `actions` are offered for the chosen jobs as far as a badge goes."""
 
     def __init__(
         self,
         headers: Sequence[str],
         visitor: Visitor,
-        deeds: Sequence[str],
+        actions: Sequence[str],
         then: Callable[[], Any],
         *,
         caption: str,
         numbers: Sequence[str] = (),
     ) -> None:
-        offered = [name for name in deeds if visitor.may(*DEEDS[name].roles)]
+        offered = [name for name in actions if visitor.may(*JOB_ACTIONS[name].roles)]
         self._chosen: list[str] = []
         with ui.element("div").classes("row") as self.bar:
             self.told = ui.label("").classes("faint").props('aria-live="polite"')
             for name in offered:
-                deed_button(name, visitor, self._which, "the chosen jobs", self._after(then))
+                action_button(name, visitor, self._which, "the chosen jobs", self._after(then))
         self.bar.set_visibility(False)
         on_choose = self._on_choose if offered else None
         self._table = Table(headers, caption=caption, numbers=numbers, key="Job", on_choose=on_choose)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from hms_floor.pages.api_client import Refused
 from hms_floor.pages.frame import frame, go
-from hms_floor.pages.jobs.job_actions import DEEDS, deed_button
+from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.jobs.job_list import JobTable, job_link
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts import refusal
@@ -112,10 +112,14 @@ class _Results:
             with ui.element("div").classes("row") as self._all:
                 ui.label("All of them:").classes("faint")
                 for name in ("retry", "reinstate", "cancel"):
-                    if visitor.may(*DEEDS[name].roles):
-                        deed_button(name, visitor, {"filter": _filter(query)}, "matching jobs", self.refresh)
+                    if visitor.may(*JOB_ACTIONS[name].roles):
+                        action_button(
+                            name, visitor, {"filter": _filter(query)}, "matching jobs", self.refresh
+                        )
         self._none = ui.label("No matching jobs.").classes("nothing")
-        self._table = JobTable(_HEADERS, visitor, tuple(DEEDS), self.refresh, caption="Jobs, newest first")
+        self._table = JobTable(
+            _HEADERS, visitor, tuple(JOB_ACTIONS), self.refresh, caption="Jobs, newest first"
+        )
         with ui.element("div").classes("row"):
             if query.get("cursor"):
                 first = {name: value for name, value in query.items() if name != "cursor"}
@@ -133,7 +137,7 @@ class _Results:
         answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True)
         self._number = answer["total"]
         put(self._total, words.count(self._number, "job"))
-        self._all.set_visibility(self._number > 0 and self._visitor.may(*DEEDS["cancel"].roles))
+        self._all.set_visibility(self._number > 0 and self._visitor.may(*JOB_ACTIONS["cancel"].roles))
         if self._table.choosing:
             return
         self._none.set_visibility(not answer["jobs"])

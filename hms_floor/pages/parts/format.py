@@ -51,7 +51,7 @@ def a_minute(rate: float | None) -> str:
     return "-" if rate is None else f"{60 * rate:,.0f}"
 
 
-def promise(minutes: float | None) -> str:
+def sla(minutes: float | None) -> str:
     """An SLA, or a dash."""
     return "-" if minutes is None else format.minutes(minutes)
 

@@ -138,6 +138,6 @@ def _figures(card: Card) -> str:
         f"{card.running or 0:,} running",
         f"{words.count(card.workers, 'worker')} with {card.slots_told}",
         f"{words.a_minute(card.rate_now)} done a minute now, {words.a_minute(card.rate)} over 5 min",
-        f"SLA {words.promise(card.sla_minutes)}" if card.sla_minutes else "no SLA",
+        f"SLA {words.sla(card.sla_minutes)}" if card.sla_minutes else "no SLA",
     ]
     return ", ".join(parts)

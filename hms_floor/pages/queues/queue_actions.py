@@ -110,7 +110,7 @@ class Buttons:
             async def act() -> None:
                 body = {"minutes": minutes.value or 0, "reason": reason.value or None}
                 answer = await self._visitor.ask.put(path, body)
-                message = f"{self._name} has {format.promise(answer['minutes'])} from now on."
+                message = f"{self._name} has {format.sla(answer['minutes'])} from now on."
                 undo.offer(self._visitor, message, answer["undo"])
 
             dialog.offers("Preview", preview)
@@ -123,7 +123,7 @@ class Buttons:
 
 
 def _preview(answer: Mapping[str, Any]) -> str:
-    change = f"From {format.promise(answer['before'])} to {format.promise(answer['minutes'])}."
+    change = f"From {format.sla(answer['before'])} to {format.sla(answer['minutes'])}."
     return f"{change} {sla_preview_words.told(answer['forecast'])}"
 
 

@@ -93,7 +93,7 @@ def _waits_too_long(card: Card) -> bool:
     return card.wait_mean > 60 * card.sla_minutes
 
 
-def _crew(card: Card) -> str:
+def _workers(card: Card) -> str:
     return f"{card.workers:,} ({card.slots_told})"
 
 
@@ -104,10 +104,10 @@ _FIGURES: dict[str, Callable[[Card], str]] = {
     "done a minute, now / 5 min": lambda card: (
         f"{format.a_minute(card.rate_now)} / {format.a_minute(card.rate)}"
     ),
-    "SLA": lambda card: format.promise(card.sla_minutes),
+    "SLA": lambda card: format.sla(card.sla_minutes),
     "oldest": lambda card: format.seconds(card.oldest_age),
     "all done by": lambda card: "-" if card.stopped else format.clock(card.done_at),
     "last one due": lambda card: format.clock(card.last_due),
-    "workers": _crew,
+    "workers": _workers,
 }
 _BIG = ("open", "mean wait", "on time today, of due")

@@ -1,4 +1,4 @@
-"""SLA: how promises were kept, by queue and day; how late the late ones were, and why; what was promised."""
+"""SLA: how deadlines were met, by queue and day; how late the late ones were, and why; SLAs in force."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _RULE = "Due: ended, or open past the deadline. A failed job is a miss; cancelle
 
 @page("/sla", "GET /sla")
 async def sla(request: Request, week: str = "", queue: str = "") -> None:
-    """The page of the promises; `week` is any day of the week that is meant, `queue` one queue or all."""
+    """Page of SLAs; `week` is any day of the week that is meant, `queue` one queue or all."""
     with frame(request, "SLA") as visitor:
         of_queue = {"queue": queue} if queue else {}
         report = await visitor.ask.get("/sla/report", week="true", **({"from": week} if week else {}))
@@ -62,12 +62,12 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
                     ui.button("CSV", icon="download", on_click=lambda: _download(report)).props(
                         "outline dense"
                     )
-            rows = [_row(name, tally, week) for name, tally in report["queues"].items()]
+            rows = [_row(name, counts, week) for name, counts in report["queues"].items()]
             if not rows:
                 nothing("No job has ended in this week.")
             else:
                 rows.append(_row("all queues", report["whole"], week))
-                html.table(_HEADERS, rows, numbers=_HEADERS[1:], caption="Promises kept, by queue")
+                html.table(_HEADERS, rows, numbers=_HEADERS[1:], caption="Deadlines met, by queue")
             ui.label(f"{_RULE} Days are those of {report['zone']}.").classes("faint")
         with ui.element("div").classes("pair"):
             where = queue or "all queues"
@@ -76,29 +76,29 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
             _lateness(spread, where)
         if rows:
             _misses(report["worst"])
-        await _promised(visitor.ask)
+        await _slas_in_force(visitor.ask)
 
 
 def _by_day(kept: Mapping[str, Any], where: str) -> None:
     days = dict(list(kept["days"].items())[-DAYS_DRAWN:])
-    _tallied("On time, by day", where, {day[5:]: tally for day, tally in days.items()})
+    _on_time_chart("On time, by day", where, {day[5:]: counts for day, counts in days.items()})
 
 
 def _by_week(kept: Mapping[str, Any], where: str) -> None:
     weeks: dict[str, Counter[str]] = {}
-    for day, tally in kept["days"].items():
+    for day, counts in kept["days"].items():
         monday = date.fromisoformat(day) - timedelta(days=date.fromisoformat(day).weekday())
         sums = weeks.setdefault(f"{monday:%m-%d}", Counter())
-        sums.update({"onTime": tally["onTime"], "missed": tally["missed"]})
-    _tallied("On time, by week", where, weeks)
+        sums.update({"onTime": counts["onTime"], "missed": counts["missed"]})
+    _on_time_chart("On time, by week", where, weeks)
 
 
-def _tallied(title: str, where: str, tallies: Mapping[str, Mapping[str, Any]]) -> None:
-    kept = [tally["onTime"] for tally in tallies.values()]
-    missed = [tally["missed"] for tally in tallies.values()]
+def _on_time_chart(title: str, where: str, columns: Mapping[str, Mapping[str, Any]]) -> None:
+    kept = [counts["onTime"] for counts in columns.values()]
+    missed = [counts["missed"] for counts in columns.values()]
     colours = (charts.GREEN, charts.RED)
-    drawn = charts.bars(list(tallies), {"on time": kept, "missed": missed}, colours, stacked=True)
-    label = "; ".join(f"{name}: {_share(tally)}" for name, tally in tallies.items() if _counted(tally))
+    drawn = charts.bars(list(columns), {"on time": kept, "missed": missed}, colours, stacked=True)
+    label = "; ".join(f"{name}: {_share(counts)}" for name, counts in columns.items() if _counted(counts))
     _drawing(title, where, drawn, label or "no job has ended")
 
 
@@ -130,7 +130,7 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
         with ui.element("h2"):
             ui.label("Worst misses")
         if not worst:
-            nothing("None: every promise was kept.")
+            nothing("None: every deadline was met.")
             return
         rows = [
             (
@@ -152,17 +152,17 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
         html.table(headers, rows, wide=("Its time went into",), caption="The worst misses with their cause")
 
 
-async def _promised(ask: Any) -> None:
+async def _slas_in_force(ask: Any) -> None:
     with ui.element("section").classes("card"):
         with ui.element("h2"):
-            ui.label("What was promised")
+            ui.label("SLAs in force")
         rows = []
         for present in (await ask.get("/sla"))["slas"]:
             for entry in (await ask.get(f"/queues/{present['queue']}/sla"))["history"][:10]:
                 rows.append(
                     (
                         Link(entry["queue"], f"/floor/queues/{entry['queue']}"),
-                        words.promise(entry["minutes"]),
+                        words.sla(entry["minutes"]),
                         words.minute(entry["effectiveAt"]),
                         entry["setBy"],
                         entry["reason"] or "",
@@ -178,35 +178,35 @@ def _path(week: str, queue: str) -> str:
     return f"/floor/sla?{urlencode({name: value for name, value in given.items() if value})}"
 
 
-def _row(name: str, tally: Mapping[str, Any], week: str) -> tuple[html.Cell, ...]:
-    lateness = tally["lateness"] or (None, None)
+def _row(name: str, counts: Mapping[str, Any], week: str) -> tuple[html.Cell, ...]:
+    lateness = counts["lateness"] or (None, None)
     return (
         Link(name, _path(week, "" if name == "all queues" else name)),
-        f"{tally['ended']:,}",
-        f"{tally['onTime']:,}",
-        words.percent(tally["shareOfEnded"]),
-        words.percent(tally["shareOfDue"]),
-        f"{tally['late']:,}",
-        f"{tally['failed']:,}",
-        f"{tally['openLate']:,}",
+        f"{counts['ended']:,}",
+        f"{counts['onTime']:,}",
+        words.percent(counts["shareOfEnded"]),
+        words.percent(counts["shareOfDue"]),
+        f"{counts['late']:,}",
+        f"{counts['failed']:,}",
+        f"{counts['openLate']:,}",
         *("" if seconds is None else format.about(timedelta(seconds=seconds)) for seconds in lateness),
     )
 
 
-def _counted(tally: Mapping[str, Any]) -> int:
-    return int(tally["onTime"] + tally["missed"])
+def _counted(counts: Mapping[str, Any]) -> int:
+    return int(counts["onTime"] + counts["missed"])
 
 
-def _share(tally: Mapping[str, Any]) -> str:
-    return format.share(tally["onTime"], _counted(tally))
+def _share(counts: Mapping[str, Any]) -> str:
+    return format.share(counts["onTime"], _counted(counts))
 
 
 def _download(report: Mapping[str, Any]) -> None:
     columns = ("onTime", "late", "failed", "openLate", "ended", "missed", "shareOfEnded", "shareOfDue")
     header = ("queue", *columns, "latenessP50Seconds", "latenessP95Seconds")
     rows = [
-        (name, *(tally[column] for column in columns), *(tally["lateness"] or ("", "")))
-        for name, tally in {**report["queues"], "all": report["whole"]}.items()
+        (name, *(counts[column] for column in columns), *(counts["lateness"] or ("", "")))
+        for name, counts in {**report["queues"], "all": report["whole"]}.items()
     ]
     day = _day(datetime.fromisoformat(report["since"]), report["zone"])
     ui.download.content("".join(spreadsheets.csv_lines(header, rows)), f"sla-{day}.csv", "text/csv")

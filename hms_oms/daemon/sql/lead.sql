@@ -1,7 +1,7 @@
--- Take the lease of a duty as it was seen; nothing where anybody has taken or renewed it since.
+-- Take the lease of a daemon as it was seen; nothing where anybody has taken or renewed it since.
 insert into oms.leaders as lease (duty, holder, host, pid, backend_pid, expires_at)
 values (
-    %(duty)s::text, %(holder)s::text, %(host)s::text, %(pid)s::int, %(backend_pid)s::int,
+    %(daemon)s::text, %(holder)s::text, %(host)s::text, %(pid)s::int, %(backend_pid)s::int,
     clock_timestamp() + make_interval(secs => %(seconds)s::float8)
 )
 on conflict (duty) do update set

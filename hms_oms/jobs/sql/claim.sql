@@ -20,10 +20,10 @@ claimed as (
         -- A step that may have ended a worker runs with no other beside it.
         and (asked.alone or job.suspicions = 0)
         -- A worker that is not heard would be judged lost with what it claims.
-        and (%(heard_within)s::float8 is null or exists (
+        and (%(heartbeat_within)s::float8 is null or exists (
             select from oms.workers as worker
             where worker.id = %(worker)s::text
-                and worker.beat_at > oms.now() - make_interval(secs => %(heard_within)s::float8)
+                and worker.beat_at > oms.now() - make_interval(secs => %(heartbeat_within)s::float8)
         ))
         and not exists (
             select from oms.queues as queue where queue.name = job.queue and queue.paused_at is not null

@@ -16,10 +16,10 @@ asked as (
 judged as (
     select report.*, report.lease is not null and report.next_step is not null and not report.waits and (
         -- A worker that is not heard would be judged lost with what it claims.
-        %(heard_within)s::float8 is null or exists (
+        %(heartbeat_within)s::float8 is null or exists (
             select from oms.workers as worker
             where worker.id = %(worker)s::text
-                and worker.beat_at > oms.now() - make_interval(secs => %(heard_within)s::float8)
+                and worker.beat_at > oms.now() - make_interval(secs => %(heartbeat_within)s::float8)
         )
     ) as goes_on
     from (

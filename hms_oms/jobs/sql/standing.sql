@@ -14,7 +14,7 @@ select
             and other.status = 'waiting' and other.ready_at is null
     ) as backlog,
     (select count(*) from oms.jobs as other where other.queue = job.queue and other.status = 'queued') as queued,
-    crew.slots, crew.slots_lost,
+    worker_slots.slots, worker_slots.slots_lost,
     queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
 from oms.jobs as job
 join oms.queues as queue on queue.name = job.queue
@@ -23,5 +23,5 @@ cross join lateral (
     from oms.workers
     where job.queue = any(queues || left_queues)
         and beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
-) as crew
+) as worker_slots
 where job.id = %(job)s::bigint

@@ -20,7 +20,7 @@ from hms_oms.database import health
 from hms_oms.jobs import commands
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime import clock
-from hms_ops.documents.reports import Days, History, Lateness, Miss, SlaReport, Tally
+from hms_ops.documents.reports import Days, History, Lateness, Miss, SlaCounts, SlaReport
 from hms_ops.metrics import history as samples
 from hms_ops.metrics import metrics
 from hms_ops.reports import misses, sla_report
@@ -57,7 +57,7 @@ def report(
     until: Until = None,
     week: Annotated[bool, Query(description="The week of `from`, or this one.")] = False,
 ) -> SlaReport:
-    """How promises were kept: the last seven days, where nothing else is asked for."""
+    """How deadlines were met: the last seven days, where nothing else is asked for."""
     with app_state.reading() as connection:
         now = health.clock(connection)
         if week:
@@ -70,9 +70,9 @@ def report(
         since=start,
         until=end,
         zone=str(zone),
-        whole=Tally.of(measured.whole),
-        queues=_tallies(measured.queues),
-        days=_tallies(measured.days),
+        whole=SlaCounts.of(measured.whole),
+        queues=_documents(measured.queues),
+        days=_documents(measured.days),
         worst=tuple(map(_miss, worst)),
     )
 
@@ -84,11 +84,11 @@ def by_day(
     queue: Queue = None,
     days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 14,
 ) -> Days:
-    """How promises were kept day by day, today among them."""
+    """How deadlines were met day by day, today among them."""
     with app_state.reading() as connection:
         _require(connection, queue)
-        tallies = sla_report.by_day(connection, queue, days, zone)
-    return Days(str(zone), _tallies(tallies))
+        by_day = sla_report.by_day(connection, queue, days, zone)
+    return Days(str(zone), _documents(by_day))
 
 
 @router.get("/sla/lateness")
@@ -156,8 +156,8 @@ def _require(connection: Connection, queue: str | None) -> None:
         commands.require_queue(connection, queue)
 
 
-def _tallies(tallies: Mapping[Key, sla_report.Tally]) -> Mapping[Key, Tally]:
-    return {key: Tally.of(tally) for key, tally in tallies.items()}
+def _documents(rows: Mapping[Key, sla_report.SlaCounts]) -> Mapping[Key, SlaCounts]:
+    return {key: SlaCounts.of(counts) for key, counts in rows.items()}
 
 
 def _miss(miss: misses.Miss) -> Miss:

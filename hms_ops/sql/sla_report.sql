@@ -1,4 +1,4 @@
--- How the promises of a span were kept, by queue, by day and in all: a row for each, with the counts.
+-- How the deadlines of a span were met, by queue, by day and in all: a row for each, with the counts.
 -- A job counts where it ended. One that is open past its deadline counts now: earlier it cannot end.
 with counted as (
     select

@@ -24,7 +24,7 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.reports import misses, sla_report
 from hms_ops.reports.misses import Cause
-from hms_ops.reports.sla_report import Tally
+from hms_ops.reports.sla_report import SlaCounts
 
 CHICAGO = ZoneInfo("America/Chicago")
 #: A Monday, as Chicago has it, of the week in which its clocks go forward (Sunday, 8 March 2026).
@@ -59,7 +59,7 @@ def record(engine: sa.Engine, shop: Recipe) -> Callable[..., None]:
     return insert
 
 
-def report(engine: sa.Engine, since: datetime, until: datetime) -> sla_report.Attainment:
+def report(engine: sa.Engine, since: datetime, until: datetime) -> sla_report.SlaReport:
     """The report of a span, by Chicago's days."""
     with engine.connect() as connection:
         return sla_report.report(connection, since, until, CHICAGO)
@@ -85,14 +85,14 @@ def test_who_counts_and_where(engine: sa.Engine, record: Callable[..., None]) ->
     )
     found = report(engine, *sla_report.week(noon, CHICAGO))
     assert found.queues == {
-        "shop": Tally(on_time=2, late=1, lateness=(60.0, 60.0)),
-        "desk": Tally(late=1, failed=2, lateness=(240.0, pytest.approx(294.0))),
+        "shop": SlaCounts(on_time=2, late=1, lateness=(60.0, 60.0)),
+        "desk": SlaCounts(late=1, failed=2, lateness=(240.0, pytest.approx(294.0))),
     }
-    assert found.whole == Tally(on_time=2, late=2, failed=2, lateness=(180.0, pytest.approx(288.0)))
+    assert found.whole == SlaCounts(on_time=2, late=2, failed=2, lateness=(180.0, pytest.approx(288.0)))
     assert (found.whole.share_of_due, found.whole.ended, found.whole.missed) == (pytest.approx(1 / 3), 6, 4)
     assert list(found.days) == [date(2026, 3, 2) + timedelta(days=ahead) for ahead in range(7)]
     assert found.days[date(2026, 3, 2)] == found.whole
-    assert found.days[date(2026, 3, 3)] == Tally()
+    assert found.days[date(2026, 3, 3)] == SlaCounts()
     assert found.days[date(2026, 3, 3)].share_of_due is None
 
 
@@ -111,7 +111,7 @@ def test_an_open_job_past_its_deadline_is_a_miss_of_now(
     assert here.lateness is not None
     assert here.lateness[0] == pytest.approx(3 * 86400, abs=60)
     before = report(engine, moment - timedelta(days=4), moment - timedelta(hours=1)).whole
-    assert before == Tally()
+    assert before == SlaCounts()
 
 
 def test_spans_meet_without_overlap(engine: sa.Engine, record: Callable[..., None]) -> None:
@@ -129,7 +129,12 @@ def test_spans_meet_without_overlap(engine: sa.Engine, record: Callable[..., Non
 def test_nothing_ended_is_no_share(engine: sa.Engine) -> None:
     """An empty week has its days, no queues, and no share: no data is not zero."""
     found = report(engine, *sla_report.week(MONDAY, CHICAGO))
-    assert (found.whole, found.whole.share_of_due, found.queues, len(found.days)) == (Tally(), None, {}, 7)
+    assert (found.whole, found.whole.share_of_due, found.queues, len(found.days)) == (
+        SlaCounts(),
+        None,
+        {},
+        7,
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,7 @@ def test_the_week_is_the_offices(moment: datetime, monday: date) -> None:
     assert since <= moment < until
 
 
-def test_the_tallies_agree_with_a_model(engine: sa.Engine, record: Callable[..., None]) -> None:
+def test_the_counts_agree_with_a_model(engine: sa.Engine, record: Callable[..., None]) -> None:
     """Random jobs over a fortnight with a change of clocks: each cell is what counting by hand gives."""
     dice = random.Random(4)
     rows = [
@@ -167,15 +172,15 @@ def test_the_tallies_agree_with_a_model(engine: sa.Engine, record: Callable[...,
     assert found.queues == {
         queue: model([row for row in rows if row[0] == queue]) for queue in ("desk", "returns", "shop")
     }
-    for day, tally in found.days.items():
-        assert tally == model([row for row in rows if row[3].astimezone(CHICAGO).date() == day]), day
+    for day, counts in found.days.items():
+        assert counts == model([row for row in rows if row[3].astimezone(CHICAGO).date() == day]), day
 
 
-def model(rows: Sequence[tuple[str, str, datetime, datetime]]) -> Tally:
+def model(rows: Sequence[tuple[str, str, datetime, datetime]]) -> SlaCounts:
     """What a report should say of ended jobs."""
     counted = [(status, (end - sla).total_seconds()) for _, status, sla, end in rows if status != "cancelled"]
     late = sorted(by for _, by in counted if by > 0)
-    return Tally(
+    return SlaCounts(
         on_time=sum(status == "done" and by <= 0 for status, by in counted),
         late=sum(status == "done" and by > 0 for status, by in counted),
         failed=sum(status == "failed" for status, _ in counted),
@@ -191,7 +196,7 @@ def between(values: Sequence[float], share: float) -> float:
 
 
 def test_the_days_of_a_queue(engine: sa.Engine, record: Callable[..., None]) -> None:
-    """The series ends today, has a tally for each day, and knows one queue from another."""
+    """The series ends today, has counts for each day, and knows one queue from another."""
     moment = now(engine)
     today = moment.astimezone(CHICAGO).date()
     yesterday = moment - timedelta(days=1)
@@ -414,7 +419,7 @@ def test_what_failed_in_time_comes_last(engine: sa.Engine, record: Callable[...,
     assert all(later.late_seconds <= earlier.late_seconds for earlier, later in pairwise(found))
 
 
-@pytest.mark.parametrize("name", ["attainment", "attainment_lateness", "attainment_misses"])
+@pytest.mark.parametrize("name", ["sla_report", "sla_report_lateness", "sla_misses"])
 def test_plan(engine: sa.Engine, shop: Recipe, name: str) -> None:
     """Among jobs of other weeks and a long backlog only the rows of the span are read, by their indexes."""
     with engine.begin() as connection:

@@ -72,22 +72,22 @@ def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def frozen(crew: Sequence[Child]) -> Iterator[None]:
+def frozen(children: Sequence[Child]) -> Iterator[None]:
     """Hold processes still for as long as the block lasts: what is put before them waits."""
     try:
-        for process in crew:
+        for process in children:
             os.kill(process.pid, signal.SIGSTOP)
         yield
     finally:
-        for process in crew:
+        for process in children:
             os.kill(process.pid, signal.SIGCONT)
 
 
-def await_workers(app: Celery, crew: Sequence[Child], count: int) -> None:
-    """Wait until that many workers answer a ping. Raises ChildProcessError when one of the crew ends."""
+def await_workers(app: Celery, children: Sequence[Child], count: int) -> None:
+    """Wait until that many workers answer a ping. Raises ChildProcessError when one of them ends."""
 
     def all_answer() -> bool:
-        if any(process.poll() is not None for process in crew):
+        if any(process.poll() is not None for process in children):
             raise ChildProcessError("a process ended before it was ready")
         return len(app.control.ping(timeout=1.0, limit=count)) == count
 
@@ -104,11 +104,11 @@ def poll_until(holds: Callable[[], bool], what: str, seconds: float = READY_SECO
     return time.perf_counter()
 
 
-def _end(crew: Sequence[Child]) -> None:
-    for process in crew:
+def _end(children: Sequence[Child]) -> None:
+    for process in children:
         process.terminate()
     deadline = time.monotonic() + END_SECONDS
-    for process in crew:
+    for process in children:
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
