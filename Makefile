@@ -1,7 +1,7 @@
 # make run       set everything up and run a daily cycle of 3,000 farm-grant applications (Ctrl-C ends it)
 # make test      set everything up and pass the tests
 # make check     lint, format, types, import contracts; the wheel installed and a cycle run far from here
-# make bench     measure against bare Celery, side by side
+# make bench     measure against Celery and pgqueuer, side by side
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
 # make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
@@ -35,6 +35,10 @@ $(VENV)/.ready: setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.bench-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
 run: setup
 	@$(BIN)/hms up --sample $(SAMPLE) $(if $(ONCE),--once)
 
@@ -52,7 +56,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
+bench: $(VENV)/.bench-ready
 	$(BIN)/python -m benchmarks $(BENCH)
 
 chaos: setup

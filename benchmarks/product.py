@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.processes import READY_SECONDS, ROOT, Setup, await_workers, poll_until, running
 from hms_act import accept, dispatcher
+from hms_floor.local.processes import Child
 from hms_oms.database import connections, migrate
 from hms_oms.jobs import workers
 from hms_oms.recipes import recipes
@@ -45,7 +46,7 @@ class Product:
             connection.execute(text("truncate oms.jobs, oms.job_events, oms.workers cascade"))
 
     @contextmanager
-    def working(self, setup: Setup) -> Iterator[None]:
+    def working(self, setup: Setup) -> Iterator[list[Child]]:
         """Dispatcher and workers for as long as the block lasts."""
         commands = {"act": [sys.executable, "-m", "hms_floor", "act", "run"]}
         for number in range(setup.processes):
@@ -53,7 +54,7 @@ class Product:
         with running(self._home, commands, self._environment) as children:
             await_workers(self.app, children, setup.processes)
             poll_until(lambda: self._present() == setup.processes, "workers are not in the ledger")
-            yield
+            yield children
 
     def accept(self, jobs: int) -> None:
         """Accept that many requests durably, in one transaction."""

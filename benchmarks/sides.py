@@ -17,8 +17,20 @@ from celery import Celery
 from sqlalchemy import Engine, text
 
 from benchmarks import bare
-from benchmarks.processes import ROOT, Setup, await_workers, frozen, poll_until, running, surroundings
+from benchmarks.cpu import Cpu, Meter
+from benchmarks.processes import (
+    ROOT,
+    Setup,
+    await_workers,
+    frozen,
+    pids,
+    poll_until,
+    running,
+    server_pids,
+    surroundings,
+)
 from benchmarks.product import Product
+from hms_floor.local.embedded import Servers
 from hms_oms.database import connections
 
 #: Jobs done before the clock starts: connections are opened, statements prepared, modules loaded.
@@ -34,8 +46,12 @@ class BareSide:
 
     name = "bare"
 
-    def __init__(self, home: Path, broker_url: str, results_url: str | None = None) -> None:
-        self._home = home
+    def __init__(self, home: Path, servers: Servers, results_url: str | None = None) -> None:
+        assert servers.broker_url is not None
+        broker_url = servers.broker_url
+        self._home, self._servers = home, servers
+        #: What each run has cost.
+        self.cpu: list[Cpu] = []
         self._environment = bare.environment(broker_url, results_url)
         self.app: Celery = bare.make_app(broker_url, results_url)
 
@@ -57,8 +73,10 @@ class BareSide:
             self.await_done(WARM_UP)
             with frozen(workers):
                 self.publish(jobs)
+                meter = Meter({"workers": pids(workers), **server_pids(self._servers)})
                 started = time.perf_counter()
             seconds = self.await_done(WARM_UP + jobs) - started
+            self.cpu.append(meter.ms_per_job(jobs))
             self._check(setup, WARM_UP + jobs)
         return jobs / seconds
 
@@ -104,11 +122,12 @@ class DurableSide(BareSide):
 
     name = "durable"
 
-    def __init__(self, home: Path, broker_url: str, database_url: str) -> None:
-        scheme, _, rest = database_url.partition("://")
+    def __init__(self, home: Path, servers: Servers) -> None:
+        assert servers.database_url is not None
+        scheme, _, rest = servers.database_url.partition("://")
         assert scheme == "postgresql"
-        super().__init__(home, broker_url, f"db+postgresql+psycopg2://{rest}")
-        self._engine: Engine = connections.engine(database_url)
+        super().__init__(home, servers, f"db+postgresql+psycopg2://{rest}")
+        self._engine: Engine = connections.engine(servers.database_url)
         # Two workers that make the tables at the same time would fall over each other.
         self.app.backend.ResultSession().close()
 
@@ -134,17 +153,25 @@ class ProductSide:
 
     name = "product"
 
-    def __init__(self, home: Path, database_url: str, broker_url: str) -> None:
-        self.product = Product(home, database_url, broker_url)
+    def __init__(self, home: Path, servers: Servers) -> None:
+        assert servers.database_url is not None
+        assert servers.broker_url is not None
+        self._servers = servers
+        #: What each run has cost.
+        self.cpu: list[Cpu] = []
+        self.product = Product(home, servers.database_url, servers.broker_url)
 
     def run(self, setup: Setup, jobs: int) -> float:
         """Accept while the queue is paused, open it, and time the workers."""
         self.product.clear()
-        with self.product.working(setup):
+        with self.product.working(setup) as (dispatcher, *workers):
             self.product.accept(WARM_UP)
             self.product.await_done(RUN_SECONDS)
             with self.product.paused():
                 self.product.accept(jobs)
+                own = {"workers": pids(workers), "dispatcher": pids([dispatcher])}
+                meter = Meter({**own, **server_pids(self._servers)})
                 started = time.perf_counter()
             seconds = self.product.await_done(RUN_SECONDS) - started
+            self.cpu.append(meter.ms_per_job(jobs))
         return jobs / seconds

@@ -1,85 +1,127 @@
-"""Steps: a backlog of three-step jobs worked off by the product, by bare Celery and by durable Celery."""
+"""Steps: a backlog of three-step jobs worked off by the product, by Celery bare and durable, by pgqueuer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from typing import Protocol
 
+from benchmarks.cpu import Cpu
 from benchmarks.processes import PREFORK, SOLO, THREADS, Setup
 from benchmarks.results import Result
 from benchmarks.rounds import interleaved, ratio, rounded
-from benchmarks.sides import BareSide, DurableSide, ProductSide
 
 #: What the product has to reach against bare Celery in each set-up, and what it aims at.
 BARS = {THREADS: 1.1, PREFORK: 0.9, SOLO: 0.7}
 AIM = 1.5
 #: What it has to reach against Celery that stores its results in PostgreSQL.
 DURABLE_BAR = 3.0
-#: Three-step jobs per second of PostgreSQL-backed queues outside Celery, on two cores.
-MARK = (430, 640)
+#: What it has to reach against pgqueuer, and what it aims at.
+PGQUEUER_BAR, PGQUEUER_AIM = 1.0, 2.0
 
-Sides = Sequence[BareSide | DurableSide | ProductSide]
+
+class Side(Protocol):
+    """Who takes part in a race."""
+
+    name: str
+    #: What each run has cost.
+    cpu: list[Cpu]
+
+    def run(self, setup: Setup, jobs: int) -> float:
+        """Do that many jobs under a set-up; return jobs per second."""
 
 
 @dataclass(frozen=True)
 class Race:
-    """A set-up and what is measured in it."""
+    """A set-up, and the sides that the product is measured against in it."""
 
     setup: Setup
-    against_bare: bool
-    against_durable: bool
+    others: tuple[str, ...]
 
 
-def races(steps: bool, durable: bool, quick: bool) -> list[Race]:
+def races(only: Collection[str], quick: bool) -> list[Race]:
     """The races to run: durable Celery joins those of threads and, given time, of prefork."""
-    wanted = [
-        Race(setup, steps, durable and (setup is THREADS or (setup is PREFORK and not quick)))
-        for setup in (THREADS, PREFORK, SOLO)
-    ]
-    return [race for race in wanted if race.against_bare or race.against_durable]
+    chosen = []
+    for setup in (THREADS, PREFORK, SOLO):
+        others = ["bare"] if "steps" in only else []
+        if "durable" in only and (setup is THREADS or (setup is PREFORK and not quick)):
+            others.append("durable")
+        if "pgqueuer" in only and setup is THREADS:
+            others.append("pgqueuer")
+        if others:
+            chosen.append(Race(setup, tuple(others)))
+    return chosen
 
 
-def measure(races: Sequence[Race], sides: Sides, rounds: int, jobs: int) -> list[Result]:
+def measure(races: Sequence[Race], sides: Sequence[Side], rounds: int, jobs: int) -> list[Result]:
     """Run the races, and report the ratios and the best absolute figure of the product."""
     results: list[Result] = []
     best: dict[Setup, float] = {}
+    by_name = {side.name: side for side in sides}
     for race in races:
         setup = race.setup
-        chosen = {"product": True, "bare": race.against_bare, "durable": race.against_durable}
+        entered = {name: by_name[name] for name in ("product", *race.others)}
+        for side in entered.values():
+            side.cpu.clear()
         # Durable Celery is so slow that a third of the jobs takes it longer than the others.
-        load = {"product": jobs, "bare": jobs, "durable": jobs // 3}
-        entered = {
-            side.name: partial(side.run, setup, load[side.name]) for side in sides if chosen[side.name]
+        runs = {
+            name: partial(side.run, setup, jobs // 3 if name == "durable" else jobs)
+            for name, side in entered.items()
         }
-        figures = interleaved(f"steps, {setup.name}", entered, rounds)
+        figures = interleaved(f"steps, {setup.name}", runs, rounds)
+        cpu = {name: _medians(side.cpu) for name, side in entered.items()}
         best[setup] = median(figures["product"])
-        if race.against_bare:
-            results.append(_result("steps", "bare", setup, figures, BARS[setup], AIM))
-        if race.against_durable:
-            results.append(_result("durable", "durable", setup, figures, DURABLE_BAR, None))
+        results += [_result(other, setup, figures, cpu) for other in race.others]
     if best:
         results.append(_absolute(best))
     return results
 
 
+def _medians(runs: Sequence[Cpu]) -> dict[str, float]:
+    """What a job costs each group of processes, and all of them, in milliseconds of CPU time."""
+    by_group = {group: round(median(run[group] for run in runs), 3) for group in runs[0]}
+    return {**by_group, "all": round(median(sum(run.values()) for run in runs), 3)}
+
+
 def _result(
-    name: str, other: str, setup: Setup, figures: dict[str, list[float]], bar: float, aim: float | None
+    other: str, setup: Setup, figures: Mapping[str, list[float]], cpu: Mapping[str, Mapping[str, float]]
 ) -> Result:
+    goal = _goal(other, setup)
+    sides = ("product", other)
     return Result(
-        f"{name}-{setup.name}",
-        f"{_command(setup)}, against {other} Celery",
+        f"{goal.name}-{setup.name}",
+        f"{_command(setup)}, against {goal.against}",
         ratio(figures, "product", other),
         "times",
-        bar=bar,
-        aim=aim,
-        note=", ".join(f"{side} {median(figures[side]):,.0f} jobs/s" for side in ("product", other)),
+        bar=goal.bar,
+        aim=goal.aim,
+        note=", ".join(
+            f"{side} {median(figures[side]):,.0f} jobs/s at {cpu[side]['all']:.2g} ms" for side in sides
+        ),
         detail={
-            "jobsPerSecond": rounded(figures),
-            "stepsPerSecond": {side: round(3 * median(measured), 1) for side, measured in figures.items()},
+            "jobsPerSecond": {side: rounded(figures)[side] for side in sides},
+            "stepsPerSecond": {side: round(3 * median(figures[side]), 1) for side in sides},
+            "cpuMsPerJob": {side: cpu[side] for side in sides},
         },
     )
+
+
+@dataclass(frozen=True)
+class _Goal:
+    name: str
+    against: str
+    bar: float
+    aim: float | None
+
+
+def _goal(other: str, setup: Setup) -> _Goal:
+    if other == "bare":
+        return _Goal("steps", "bare Celery", BARS[setup], AIM)
+    if other == "durable":
+        return _Goal("durable", "durable Celery", DURABLE_BAR, None)
+    return _Goal("pgqueuer", "two processes of pgqueuer", PGQUEUER_BAR, PGQUEUER_AIM)
 
 
 def _absolute(best: dict[Setup, float]) -> Result:
@@ -89,7 +131,7 @@ def _absolute(best: dict[Setup, float]) -> Result:
         f"the product's best set-up: {_command(setup)}",
         best[setup],
         "jobs/s",
-        note=f"{3 * best[setup]:,.0f} steps/s; the mark is {MARK[0]} to {MARK[1]} jobs/s",
+        note=f"{3 * best[setup]:,.0f} steps/s",
     )
 
 
