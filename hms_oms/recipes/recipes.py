@@ -16,13 +16,9 @@ from typing import Any
 
 import jsonschema
 
-from hms_oms.recipes import payload_schema
-from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
+from hms_oms.recipes import payload_schema, recipe_schema
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, UnknownJobType
-
-#: How the text of a file's cell is read (see hms_act.files.csv_rows).
-COLUMN_KINDS = ("text", "positive-integer", "number", "date")
 
 
 @dataclass(frozen=True)
@@ -200,7 +196,7 @@ def _step(step: Mapping[str, Any], queue: str) -> Step:
 
 
 def _faults(document: Any) -> list[str]:
-    validator = jsonschema.Draft202012Validator(_RECIPE_SCHEMA)
+    validator = jsonschema.Draft202012Validator(recipe_schema.SCHEMA)
     faults = [
         f"{'.'.join(str(part) for part in error.absolute_path) or 'recipe'}: {error.message}"
         for error in sorted(
@@ -231,62 +227,3 @@ def _faults(document: Any) -> list[str]:
 
 def _repeated(where: str, names: Sequence[str]) -> list[str]:
     return [f"{where}: {name} stands there twice" for name in dict.fromkeys(names) if names.count(name) > 1]
-
-
-_NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"}
-_SECONDS = {"type": "number", "minimum": 0}
-_RECIPE_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["type", "queue", "sla_minutes", "payload", "steps"],
-    "properties": {
-        "type": {"type": "string", "pattern": "^[a-z][a-z0-9_-]*(:[a-z0-9_-]+)*:v[0-9]+$"},
-        "queue": _NAME,
-        "sla_minutes": {"type": "number", "minimum": LEAST_MINUTES, "maximum": MOST_MINUTES},
-        "key": {"type": "string"},
-        "summary": {"type": "string"},
-        "module": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$"},
-        "payload": {"type": "object"},
-        "columns": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["name"],
-                "properties": {
-                    "name": {"type": "string", "minLength": 1},
-                    "field": {"type": "string", "minLength": 1},
-                    "kind": {"enum": list(COLUMN_KINDS)},
-                },
-            },
-        },
-        "steps": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["name"],
-                "properties": {
-                    "name": _NAME,
-                    "run": {"type": "string", "pattern": "^[a-z][a-z0-9_.]*$"},
-                    "queue": _NAME,
-                    "by": {"enum": ["worker", "agent"]},
-                    "time_limit": {"type": "integer", "minimum": 1, "maximum": 86400},
-                    "retry": {
-                        "type": "object",
-                        "additionalProperties": False,
-                        "properties": {
-                            "attempts": {"type": "integer", "minimum": 1, "maximum": 100},
-                            "base_seconds": _SECONDS,
-                            "factor": {"type": "number", "minimum": 1},
-                            "max_seconds": _SECONDS,
-                            "jitter": {"type": "number", "minimum": 0, "maximum": 1},
-                            "errors": {"type": "array", "items": {"type": "string"}},
-                        },
-                    },
-                },
-            },
-        },
-    },
-}

@@ -36,7 +36,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         show.print_json({"ok": not bad, "look": look, "findings": [each.document() for each in findings]})
     else:
-        show.lines(tables.table(["", "what", "found"], map(_row, findings), wide=["found"]))
+        show.lines(tables.table(["", "what", "found"], map(row, findings), wide=["found"]))
         show.lines(_verdict(bad, look))
     if bad:
         ctx.exit(errors.ERROR)
@@ -51,7 +51,8 @@ def _verdict(bad: int, look: int) -> Text:
     )
 
 
-def _row(finding: Finding) -> tuple[Text, str, Text]:
+def row(finding: Finding) -> tuple[Text, str, Text]:
+    """A finding as a row of a table: how it stands, what it is about, what was found and is to be done."""
     fine, plain, style = _LOOKS[finding.light]
     detail = show.plain(finding.detail)
     if finding.advice:

@@ -1,0 +1,1 @@
+"""`hms recipe` and what it checks and writes."""

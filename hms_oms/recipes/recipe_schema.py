@@ -1,0 +1,158 @@
+"""The JSON Schema of a recipe's file: what may stand in it, and what each key means.
+
+Editors read it (`hms recipe schema`), the loader refuses by it, and the reference of keys is made from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
+
+#: How the text of a file's cell is read (see hms_act.files.csv_rows).
+COLUMN_KINDS = ("text", "positive-integer", "number", "date")
+
+_NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"}
+
+
+def _seconds(description: str, default: float) -> dict[str, Any]:
+    return {"type": "number", "minimum": 0, "default": default, "description": description}
+
+
+_RETRY: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "description": "How often and how late the step is tried again after it has failed.",
+    "properties": {
+        "attempts": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 100,
+            "default": 3,
+            "description": "How often the step is tried in all before the job has failed.",
+        },
+        "base_seconds": _seconds("How long the first retry waits, in seconds.", 2),
+        "factor": {
+            "type": "number",
+            "minimum": 1,
+            "default": 2,
+            "description": "How many times as long each further retry waits.",
+        },
+        "max_seconds": _seconds("The longest that any retry waits, in seconds.", 300),
+        "jitter": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "default": 0.1,
+            "description": "The share of the wait that is added at random, so that retries spread.",
+        },
+        "errors": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "The names of the exception types that are tried again; empty means all.",
+        },
+    },
+}
+
+_STEP: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name"],
+    "properties": {
+        "name": {
+            **_NAME,
+            "description": "What the step is called; later steps read its result by this name.",
+        },
+        "run": {
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9_.]*$",
+            "description": 'What its function is marked with, @step("..."); else the name of the step.',
+        },
+        "queue": {
+            **_NAME,
+            "description": "The queue in which the job waits for this step; else the recipe's.",
+        },
+        "by": {
+            "enum": ["worker", "agent"],
+            "default": "worker",
+            "description": "Who does it: a Celery worker, or any program that reserves it over HTTP.",
+        },
+        "time_limit": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 86400,
+            "default": 300,
+            "description": "How long a run may take, in seconds; then it is ended and counts as failed.",
+        },
+        "retry": _RETRY,
+    },
+}
+
+_COLUMN: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "description": "The heading of the column in the file."},
+        "field": {
+            "type": "string",
+            "minLength": 1,
+            "description": "The field of the payload that it fills; else the one of the same name.",
+        },
+        "kind": {
+            "enum": list(COLUMN_KINDS),
+            "default": "text",
+            "description": "How the text of a cell is read.",
+        },
+    },
+}
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Recipe",
+    "description": "A job type: its queue, its default SLA, the payload that it accepts and its steps.",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type", "queue", "sla_minutes", "payload", "steps"],
+    "properties": {
+        "$schema": {"type": "string", "description": "Where an editor finds this schema."},
+        "type": {
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9_-]*(:[a-z0-9_-]+)*:v[0-9]+$",
+            "description": "The name of the job type with its version, as in farm:grant:v1.",
+        },
+        "summary": {"type": "string", "description": "What such a job is, in one sentence."},
+        "module": {
+            "type": "string",
+            "pattern": "^[A-Za-z_][A-Za-z0-9_.]*$",
+            "description": "The Python module of its steps, beside the recipes or installed.",
+        },
+        "queue": {**_NAME, "description": "The queue in which its jobs wait; an SLA belongs to a queue."},
+        "sla_minutes": {
+            "type": "number",
+            "minimum": LEAST_MINUTES,
+            "maximum": MOST_MINUTES,
+            "description": "Minutes from accepted to done, until an SLA is set for the queue.",
+        },
+        "key": {
+            "type": "string",
+            "description": "The field of the payload by which two requests are the same job.",
+        },
+        "steps": {
+            "type": "array",
+            "minItems": 1,
+            "items": _STEP,
+            "description": "The steps, in the order in which they are done.",
+        },
+        "columns": {
+            "type": "array",
+            "items": _COLUMN,
+            "description": "The columns of a file of requests, for `hms cycle run`.",
+        },
+        "payload": {
+            "type": "object",
+            "description": "A JSON Schema (2020-12) of the payload; further formats: phone, us-county.",
+        },
+    },
+}
