@@ -22,7 +22,7 @@ COMMANDS = {
     "job": ("hms_floor.cli.jobs.job:job", "Start, read, list and steer jobs."),
     "undo": ("hms_floor.cli.jobs.undo:undo", "Undo what you have just changed, within thirty seconds."),
     "queue": ("hms_floor.cli.queues.queue:queue", "See how the queues stand; pause, resume and limit them."),
-    "recipe": ("hms_floor.cli.recipes.recipe:recipe", "See job types; check recipes of your own."),
+    "recipe": ("hms_floor.cli.recipes.recipe:recipe", "See job types; check and write recipes of your own."),
     "worker": ("hms_floor.cli.queues.worker:worker", "See who works, and on what."),
     "sla": (
         "hms_floor.cli.queues.sla:sla",

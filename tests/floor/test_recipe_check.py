@@ -115,8 +115,8 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         "city_permit: two migrations are numbered 0001; one would be left out",
         "city_permit.hooks names city:premit:v1, which no recipe describes",
         "step check: retry.errors names NoSuchError, and there is no such exception",
-        "no column fills street, which the payload requires: no row of a file could be accepted",
-        "50 of 50 rows of its sample are refused; line 2: payload 'street' is a required property",
+        "no column fills street, which the payload requires, so no row is accepted",
+        "50 of 50 rows of its sample are refused; line 2: permitId 'street' is a required property",
         "no recipe runs the step city_permit.other",
     ]
 
