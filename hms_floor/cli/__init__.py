@@ -26,7 +26,7 @@ COMMANDS = {
     "worker": ("hms_floor.cli.queues.worker:worker", "See who works, and on what."),
     "sla": (
         "hms_floor.cli.queues.sla:sla",
-        "Set the SLA of queues; see how deadlines were met and which will be missed.",
+        "Set SLAs; see which deadlines were met and which will be missed.",
     ),
     "incident": (
         "hms_floor.cli.incidents.incident:incident",

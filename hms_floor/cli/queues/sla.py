@@ -17,7 +17,7 @@ from hms_oms.documents.queues import Sla
 
 @click.group()
 def sla() -> None:
-    """Set the SLA of queues; see how deadlines were met and which will be missed."""
+    """Set SLAs; see which deadlines were met and which will be missed."""
 
 
 for _command in (sla_report.report, sla_report.at_risk):
