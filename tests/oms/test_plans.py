@@ -69,7 +69,7 @@ PLANS: list[tuple[str, dict[str, Any], str, int]] = [
             "leases": [60.0],
             "alone": [True],
             "worker": "w",
-            "heard_within": None,
+            "heartbeat_within": None,
         },
         "jobs_pkey",
         20,
