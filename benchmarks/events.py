@@ -24,7 +24,8 @@ from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets
-from hms_oms.database import connections, migrate
+from hms_oms.database import connections
+from hms_oms.database.schema import migrate
 from hms_oms.recipes import recipes, registry
 from hms_ops.events.event_buffer import BufferedEvents
 from hms_ops.events.receiver import Receiver

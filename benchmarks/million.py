@@ -11,8 +11,10 @@ from sqlalchemy import text
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_floor.local import embedded
-from hms_oms.database import connections, migrate
-from hms_oms.jobs import commands, ledger, read
+from hms_oms.database import connections
+from hms_oms.database.schema import migrate
+from hms_oms.jobs import commands, ledger
+from hms_oms.jobs.queries import read
 from hms_oms.recipes import recipes, registry
 
 PROMOTE_BAR, PEEK_BAR = 50.0, 10.0

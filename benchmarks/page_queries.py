@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from hms_floor.pages import capacity
-from hms_floor.pages.parts import history
+from hms_floor.pages.live import capacity
+from hms_floor.pages.parts.charts import history
 from hms_floor.presentation import explanation, overview
 from hms_oms.database import health
-from hms_oms.jobs import read, workers
+from hms_oms.jobs import workers
+from hms_oms.jobs.queries import read
 from hms_oms.messages import outbox
 from hms_ops.incidents import actions
 from hms_ops.reports import misses, sla_report

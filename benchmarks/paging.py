@@ -15,7 +15,8 @@ from benchmarks.product import RECIPES, WHO
 from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_floor.local import embedded
-from hms_oms.database import connections, health, migrate
+from hms_oms.database import connections, health
+from hms_oms.database.schema import migrate
 from hms_oms.recipes import recipes, registry
 from hms_ops.incidents import actions, silences, thresholds
 from hms_ops.oncall import oncall

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, text
 from benchmarks.processes import READY_SECONDS, ROOT, Setup, await_workers, poll_until, running
 from hms_act import accept, dispatcher
 from hms_floor.local.processes import Child
-from hms_oms.database import connections, migrate
+from hms_oms.database import connections
+from hms_oms.database.schema import migrate
 from hms_oms.jobs import workers
 from hms_oms.recipes import recipes
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hms_oms.database import health
-from hms_oms.jobs import commands, ledger, read
+from hms_oms.jobs import commands, ledger
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import sla
 from hms_oms.recipes import payload_equality, payload_schema, registry

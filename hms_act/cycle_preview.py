@@ -13,7 +13,7 @@ from hms_act.files.csv_rows import Refusal, Row
 from hms_oms.cycles import cycle_rows
 from hms_oms.cycles.cycle_rows import FIRST_LINES, CycleRow
 from hms_oms.documents.cycles import Refusals
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.recipes import payload_equality
 from hms_oms.recipes.recipes import Recipe
 

@@ -56,7 +56,7 @@ def run_floor(fd: int | None) -> None:
     from hms_floor.api import app, server
     from hms_floor.auth import local_token
     from hms_floor.pages import mount
-    from hms_oms.database import schema_revision
+    from hms_oms.database.schema import schema_revision
     from hms_oms.runtime import logs
 
     configured = settings.load()

@@ -21,7 +21,8 @@ from hms_oms.database import connections
 from hms_ops import heartbeats
 from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Snapshot
-from hms_ops.incidents import late_jobs, lifecycle, thresholds
+from hms_ops.incidents import lifecycle, thresholds
+from hms_ops.incidents.impact import late_jobs
 from hms_ops.incidents.thresholds import Thresholds
 from hms_ops.metrics import history, metrics, moments
 from hms_ops.oncall import escalation

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from hms_floor.local import embedded
 from hms_oms.database import connections as ledger_connections
-from hms_oms.database import migrate
+from hms_oms.database.schema import migrate
 from hms_oms.recipes import package_migrations, recipes, registry
 from hms_oms.runtime import settings
 from tests.support import pooler

@@ -12,12 +12,15 @@ from kombu import Exchange, Queue
 from sqlalchemy.exc import DBAPIError
 
 from hms_oms.broker import celery_settings
-from hms_oms.database import connections, schema_revision
+from hms_oms.database import connections
+from hms_oms.database.schema import schema_revision
 from hms_oms.recipes import package_migrations, recipes
 from hms_oms.runtime import logs, sentinel, settings
 from hms_oms.runtime.errors import UnknownSchema
-from workers import event_batching, flower_guard, log_context, modules, presence, step, trace_context
+from workers import flower_guard, modules, step
+from workers.presence import presence
 from workers.task import StepTask
+from workers.telemetry import event_batching, log_context, trace_context
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,10 @@ from celery.worker.request import Request
 
 from hms_oms.broker import publishing
 from hms_oms.jobs.tickets import Ticket
-from workers import continuing, presence
-from workers.continuing import Following
-from workers.ledger_session import give_back_slot
+from workers.claiming import continuing
+from workers.claiming.continuing import Following
+from workers.claiming.ledger_session import give_back_slot
+from workers.presence import presence
 
 # Where Celery itself tells of messages that were received.
 log = logging.getLogger("celery.worker.strategy")

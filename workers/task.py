@@ -25,9 +25,9 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import worker_id
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
-from workers import continuing
+from workers.claiming import continuing
+from workers.claiming.ledger_session import LedgerSession, ledger_session
 from workers.failing import delay, describe
-from workers.ledger_session import LedgerSession, ledger_session
 from workers.limits import TimeLimitExceeded, limited
 from workers.step import StepFunction, StepResult, StepRun
 

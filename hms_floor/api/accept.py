@@ -20,8 +20,8 @@ from hms_act import accept
 from hms_floor.api.access.guard import Caller
 from hms_floor.api.transport import problems
 from hms_oms.access import audit
-from hms_oms.database.tables import jobs
-from hms_oms.jobs.read import KEY_ORDER, having_key
+from hms_oms.database.schema.tables import jobs
+from hms_oms.jobs.queries.read import KEY_ORDER, having_key
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe

@@ -9,7 +9,7 @@ from hms_floor import ledger
 from hms_floor.cli.terminal import show
 from hms_floor.cli.terminal.errors import Failure
 from hms_oms import grants as least
-from hms_oms.database import schema_revision
+from hms_oms.database.schema import schema_revision
 from hms_oms.recipes import hooks, recipes
 from hms_oms.runtime import settings
 

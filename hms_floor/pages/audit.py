@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.frame import frame, go, nothing
 from hms_floor.pages.parts import format, html, refusal
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
+from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.presentation import audit_words
 
 PAGE = 100

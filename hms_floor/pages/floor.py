@@ -10,9 +10,9 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.auth.tokens import Role
-from hms_floor.pages import feed
-from hms_floor.pages.feed import View
 from hms_floor.pages.frame import frame, go, nothing
+from hms_floor.pages.live import feed
+from hms_floor.pages.live.feed import View
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts.dialogs import waits
 from hms_floor.pages.parts.format import put
@@ -22,7 +22,7 @@ from hms_floor.pages.parts.live_section import Light, Rows, Section
 from hms_floor.pages.parts.toasts import done
 from hms_floor.pages.queues.queue_card import QueueCard
 from hms_floor.pages.route import page
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.pages.workers import NO_WORKER
 from hms_floor.presentation import headline as verdict
 from hms_floor.presentation import overview, text_counts

@@ -14,12 +14,12 @@ from starlette.requests import Request
 
 from hms_floor import subpath
 from hms_floor.api.access.roles import TABLE
-from hms_floor.pages import session
 from hms_floor.pages.parts import silence
 from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.freshness import Freshness
 from hms_floor.pages.parts.html import link
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in import session
+from hms_floor.pages.sign_in.session import Visitor
 
 THEME_COOKIE = "hms_theme"
 #: How often an open page looks whether the badge still holds, in seconds.
@@ -194,4 +194,4 @@ def _help(visitor: Visitor) -> None:
 
 @cache
 def _sheet(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+    return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")

@@ -16,8 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hms_floor import subpath
 from hms_floor.api.transport import refused
 from hms_floor.api.transport.problems import Problem
-from hms_floor.pages import feed, flower_link, route, session, standalone
+from hms_floor.pages import flower_link, route
+from hms_floor.pages.live import feed
 from hms_floor.pages.parts import silence
+from hms_floor.pages.sign_in import session, standalone
 from hms_oms.runtime.settings import Settings
 
 PATH = "/floor"

@@ -14,9 +14,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from hms_floor import subpath
 from hms_floor.api.access.roles import TABLE, Roles
-from hms_floor.pages.api_client import PATIENCE_SECONDS, Refused
 from hms_floor.pages.frame import begin, body_of, frame, visitor_of
 from hms_floor.pages.parts import refusal
+from hms_floor.pages.sign_in.api_client import PATIENCE_SECONDS, Refused
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from hms_oms.broker import broker_state
 from hms_oms.database import health
-from hms_oms.jobs import commands, explain
-from hms_oms.jobs.explain import Standing
+from hms_oms.jobs import commands
+from hms_oms.jobs.queries import explain
+from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import registry

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from hms_floor.presentation.explanation import Case
-from hms_oms.jobs.explain import Standing
+from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
 from hms_oms.runtime import format
 

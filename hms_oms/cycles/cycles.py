@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Executable, func, insert, select, text, update
 
-from hms_oms.database.tables import batches
+from hms_oms.database.schema.tables import batches
 from hms_oms.documents.cycles import Cycle, CycleProgress, TextCounts
 from hms_oms.jobs.on_time import Counts
 from hms_oms.jobs.states import OPEN_COUNTS

@@ -22,8 +22,9 @@ from hms_oms.daemon.leader_election import Lease
 from hms_oms.daemon.liveness import Sign
 from hms_oms.daemon.renewal import Renewal
 from hms_oms.database import connections as database
-from hms_oms.database import schema_revision, sessions
+from hms_oms.database import sessions
 from hms_oms.database.connections import RawConnection
+from hms_oms.database.schema import schema_revision
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from hms_oms.database import statements, tables
-from hms_oms.jobs.read import Filter
+from hms_oms.database import statements
+from hms_oms.database.schema import tables
+from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.states import Fact
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.runtime.errors import UnknownQueue

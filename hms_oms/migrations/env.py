@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that hms_oms.database.migrate hands over."""
+"""Alembic's entry: runs the migrations on the connection that hms_oms.database.schema.migrate hands over."""
 
 from __future__ import annotations
 

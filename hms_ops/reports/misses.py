@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
-from hms_oms.database.tables import job_events
+from hms_oms.database.schema.tables import job_events
 from hms_oms.jobs.records import Event
 from hms_oms.jobs.states import Fact, Status
 from hms_ops.statements import statement

@@ -12,20 +12,9 @@ from types import ModuleType
 
 from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Snapshot
-from hms_ops.rules import (
-    behind,
-    busy_host,
-    dispatcher,
-    failing,
-    forecast,
-    late,
-    no_worker,
-    outbox,
-    redis,
-    slow,
-    stalled,
-)
+from hms_ops.rules import busy_host, failing, forecast, late, no_worker, slow, stalled
 from hms_ops.rules.limits import Limits
+from hms_ops.rules.services import behind, dispatcher, outbox, redis
 
 __all__ = ["RULES", "Limits", "Rule"]
 

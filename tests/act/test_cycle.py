@@ -16,7 +16,7 @@ from hms_act.files.csv_rows import Refusal, Row
 from hms_oms.cycles import cycle_rows, cycles
 from hms_oms.cycles.cycle_rows import CycleRow, gist
 from hms_oms.documents.cycles import Cycle
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 

@@ -14,8 +14,8 @@ from hms_oms.cycles import cycle_rows
 from hms_oms.database.connections import RawConnection
 from hms_oms.documents.cycles import Cycle
 from hms_oms.jobs import ledger
-from hms_oms.jobs import read as jobs
 from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.queries import read as jobs
 from hms_oms.jobs.records import Job
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe

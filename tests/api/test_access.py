@@ -31,7 +31,7 @@ from hms_floor.api.access.roles import OPEN, TABLE, markdown
 from hms_floor.api.app import ROUTERS
 from hms_floor.auth import sign_in_link, tokens
 from hms_floor.auth.tokens import Role
-from hms_oms.database import schema_revision
+from hms_oms.database.schema import schema_revision
 from hms_oms.runtime.settings import Settings
 from tests.api.conftest import ApiServer
 from tests.conftest import wait_until

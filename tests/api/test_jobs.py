@@ -21,7 +21,8 @@ from hms_floor.api.transport.problems import Problem
 from hms_floor.auth import tokens
 from hms_floor.auth.tokens import Badge, Role
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, read
+from hms_oms.jobs import ledger
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes
 from hms_oms.runtime.settings import Settings

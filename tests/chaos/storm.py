@@ -12,7 +12,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hms_oms.database import connections, migrate
+from hms_oms.database import connections
+from hms_oms.database.schema import migrate
 from hms_oms.jobs import workers
 from hms_oms.recipes import recipes, registry
 from tests.chaos import floor, history, plan

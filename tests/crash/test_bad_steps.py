@@ -12,7 +12,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import RECIPES, Programs, wait_until
@@ -127,7 +127,9 @@ def test_a_worker_whose_heartbeats_fail_claims_nothing(
     mute = programs.worker("mute", "threads", 2)
     assert ended(engine, order(engine, shop, 1)).status == "done"
     [heartbeat] = [
-        child for child in psutil.Process(mute.pid).children() if "workers.heartbeat" in child.cmdline()
+        child
+        for child in psutil.Process(mute.pid).children()
+        if "workers.presence.heartbeat" in child.cmdline()
     ]
     heartbeat.suspend()
     numbers = [order(engine, shop, number) for number in range(2, 12)]

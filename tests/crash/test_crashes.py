@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms.broker import waiting_tickets as redis_tickets
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import RECIPES, Programs, wait_until

@@ -17,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import cycle
-from hms_floor.cli.installation import check_sessions, db
+from hms_floor.cli.installation import db
+from hms_floor.cli.installation.checks import sessions as check_sessions
 from hms_oms.database import claiming, connections, sessions
 from hms_oms.documents.cycles import Cycle
 from hms_oms.jobs import ledger

@@ -22,7 +22,8 @@ from hms_oms.broker import broker_state
 from hms_oms.cycles import cycles
 from hms_oms.database import connections as ledger_connections
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, read, workers
+from hms_oms.jobs import ledger, workers
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes

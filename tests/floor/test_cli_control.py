@@ -21,10 +21,11 @@ from hms_act import accept
 from hms_floor.presentation import overview
 from hms_oms.api.filter import CONFIRM_ABOVE
 from hms_oms.broker import broker_state
-from hms_oms.database import tables
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import SILENT
-from hms_oms.jobs import commands, ledger, read, workers
+from hms_oms.database.schema import tables
+from hms_oms.jobs import commands, ledger, workers
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import dispatch_windows
 from hms_oms.recipes.recipes import Recipe

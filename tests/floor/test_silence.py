@@ -20,7 +20,8 @@ import redis
 from hms_act.broker_watch import BrokerWatch
 from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets
-from hms_oms.database import connections, migrate, probing
+from hms_oms.database import connections, probing
+from hms_oms.database.schema import migrate
 from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, Programs, wait_until
 from tests.support.api import RunningApi, standing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.database import schema_revision
+from hms_oms.database.schema import schema_revision
 from tests.conftest import Programs
 
 DAEMONS = {

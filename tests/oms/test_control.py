@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, explain, ledger, losses, read, reservations, workers
+from hms_oms.jobs import commands, ledger, losses, reservations, workers
 from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.queries import explain, read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import dispatch_windows

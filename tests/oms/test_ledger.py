@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, read
+from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Claimed, Completion, Job
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import sla

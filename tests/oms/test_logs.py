@@ -17,7 +17,7 @@ import structlog
 
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.runtime import logs
-from workers.log_context import NamesStep, parts
+from workers.telemetry.log_context import NamesStep, parts
 
 SAY = """
 import logging

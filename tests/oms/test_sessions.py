@@ -14,7 +14,8 @@ from hms_act import accept
 from hms_oms.database import connections as ledger_connections
 from hms_oms.database import sessions
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, losses, read, workers
+from hms_oms.jobs import ledger, losses, workers
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import Beat
 from hms_oms.recipes.recipes import Recipe

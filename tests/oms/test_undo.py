@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, ledger, read
+from hms_oms.jobs import commands, ledger
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import queues, sla

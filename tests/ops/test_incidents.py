@@ -17,8 +17,9 @@ from hms_oms.messages.records import OutgoingText
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import UnknownQueue
 from hms_ops.findings import Finding
-from hms_ops.incidents import actions, late_jobs, lifecycle, references, silences, thresholds
+from hms_ops.incidents import actions, lifecycle, references, silences, thresholds
 from hms_ops.incidents.actions import Incident
+from hms_ops.incidents.impact import late_jobs
 from hms_ops.oncall import escalation, oncall
 from hms_ops.rules import RULES
 from tests.conftest import wait_until

@@ -18,7 +18,8 @@ from hms_act.dispatcher import Dispatcher, make_app
 from hms_act.recovery import Recovery
 from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, read
+from hms_oms.jobs import commands
+from hms_oms.jobs.queries import read
 from hms_oms.messages import outbox
 from hms_oms.messages.records import Dispatch
 from hms_oms.recipes.recipes import Recipe

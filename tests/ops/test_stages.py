@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hms_oms
-from hms_oms.database import migrate
+from hms_oms.database.schema import migrate
 from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot
 from hms_ops.incidents import actions, lifecycle, stages, thresholds
 from hms_ops.incidents.actions import Incident

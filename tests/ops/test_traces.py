@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, losses, read
+from hms_oms.jobs import ledger, losses
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
@@ -24,7 +25,7 @@ from hms_oms.runtime import telemetry
 from hms_oms.runtime.trace_ids import span_id, trace_id
 from hms_ops.traces import export
 from hms_ops.traces.export import Traces
-from workers import trace_context
+from workers.telemetry import trace_context
 
 trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
-from hms_ops.incidents import trend
+from hms_ops.incidents.impact import trend
 from hms_ops.incidents.store import Incident
 from hms_ops.metrics import moments
 from hms_ops.metrics.moments import Moment

@@ -19,7 +19,8 @@ from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.settings import Settings
 from hms_ops import daemon, heartbeats, rules, watch
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
-from hms_ops.incidents import actions, late_jobs, silences, thresholds
+from hms_ops.incidents import actions, silences, thresholds
+from hms_ops.incidents.impact import late_jobs
 from hms_ops.metrics.measure import Measure
 from hms_ops.oncall import oncall
 from hms_ops.watch import Watch, judge

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from hms_floor.pages import capacity
 from hms_floor.pages.incidents import oncall
-from hms_floor.pages.parts import charts, history, recent
-from hms_floor.pages.parts.history import Point
+from hms_floor.pages.live import capacity
+from hms_floor.pages.parts.charts import charts, history, recent
+from hms_floor.pages.parts.charts.history import Point
 from hms_floor.presentation import overview, text_counts
 from hms_floor.presentation.overview import Card
 from hms_oms.messages import outbox

@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from hms_floor.local import embedded
 from hms_oms.broker import broker_state
-from hms_oms.database import connections, migrate
+from hms_oms.database import connections
+from hms_oms.database.schema import migrate
 from tests.support.api import RunningApi, standing
 
 #: How soon a silence is on the page, in milliseconds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from hms_floor.pages.parts import waterfall
+from hms_floor.pages.parts.charts import waterfall
 
 
 def line(second: float, fact: str, status: str, took: float, **more: Any) -> dict[str, Any]:

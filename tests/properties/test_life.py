@@ -23,8 +23,9 @@ from hypothesis.stateful import (
 )
 
 from hms_act import accept
-from hms_oms.jobs import commands, ledger, losses, read
+from hms_oms.jobs import commands, ledger, losses
 from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.states import TERMINAL, TRANSITIONS, Fact, Status
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe

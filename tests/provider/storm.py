@@ -20,8 +20,9 @@ from urllib.parse import parse_qsl, urlsplit
 import sqlalchemy as sa
 
 from hms_floor.local import embedded
-from hms_oms.database import connections, migrate
+from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
+from hms_oms.database.schema import migrate
 from hms_oms.messages import outbox
 from hms_ops.paging import callbacks
 from hms_ops.paging.pager import Delivery

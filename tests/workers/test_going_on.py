@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.broker import waiting_tickets
-from hms_oms.jobs import commands, read
+from hms_oms.jobs import commands
+from hms_oms.jobs.queries import read
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import RECIPES, Programs, wait_until

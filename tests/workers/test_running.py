@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.broker import waiting_tickets as redis_tickets
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Job
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Programs, wait_until

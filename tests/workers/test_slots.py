@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from workers.slots import Slots
+from workers.claiming.slots import Slots
 
 
 def test_suspects_that_come_together_each_run_alone() -> None:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from hms_floor.api.access.guard import Caller
 from hms_floor.api.transport.problems import Problem, unprocessable
-from hms_oms.jobs import read
-from hms_oms.jobs.read import Filter
+from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.states import OPEN
 
 #: There is no index of what payloads hold: by their fields so many jobs are looked through, and no more.

@@ -22,7 +22,8 @@ from hms_floor.cli.terminal import show, tables
 from hms_floor.cli.terminal.errors import Failure
 from hms_oms.api.codec import stamp
 from hms_oms.broker import waiting_tickets
-from hms_oms.database import connections, schema_revision
+from hms_oms.database import connections
+from hms_oms.database.schema import schema_revision
 from hms_oms.recipes import recipes
 from hms_oms.runtime import settings
 from hms_oms.runtime.settings import Settings

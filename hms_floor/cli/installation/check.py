@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from hms_floor.cli.installation import checks
-from hms_floor.cli.installation.finding import Finding
+from hms_floor.cli.installation.checks import all_checks
+from hms_floor.cli.installation.checks.finding import Finding
 from hms_floor.cli.terminal import errors, show, tables
 from hms_ops.health import BAD, OK, WARN
 
@@ -30,7 +30,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     \b
     Example:  hms check
     """
-    findings = checks.findings()
+    findings = all_checks.findings()
     bad = sum(finding.light == BAD for finding in findings)
     look = sum(finding.light == WARN for finding in findings)
     if as_json:

@@ -10,7 +10,7 @@ from hms_floor.cli.installation import backup
 from hms_floor.cli.installation.preparing import prepare as prepare
 from hms_floor.cli.terminal import show
 from hms_floor.cli.terminal.errors import ERROR
-from hms_oms.database import schema_revision
+from hms_oms.database.schema import schema_revision
 from hms_oms.recipes import package_migrations, recipes
 from hms_oms.runtime import settings
 

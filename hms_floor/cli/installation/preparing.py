@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hms_floor import ledger
-from hms_oms.database import connections, migrate, schema_revision
+from hms_oms.database import connections
+from hms_oms.database.schema import migrate, schema_revision
 from hms_oms.recipes import hooks, package_migrations, registry
 from hms_oms.recipes.recipes import Recipe
 

@@ -8,11 +8,11 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.auth.tokens import Role
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.parts import format, html
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.parts.toasts import tell
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation import spreadsheets
 
 #: Rows that are shown at a time.

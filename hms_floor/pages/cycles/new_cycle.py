@@ -9,12 +9,12 @@ from typing import Any
 
 from nicegui import events, ui
 
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.cycles import cycle_rows, upload_area
 from hms_floor.pages.frame import go
 from hms_floor.pages.parts import format
 from hms_floor.pages.parts.toasts import tell
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES
 
 _ENDS = ".csv,.ndjson,.jsonl"

@@ -11,11 +11,12 @@ from nicegui import ui
 from hms_floor.api.access.roles import SEERS
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.incidents.silences import clock
-from hms_floor.pages.parts import charts, html, undo
+from hms_floor.pages.parts import html, undo
+from hms_floor.pages.parts.charts import charts
 from hms_floor.pages.parts.dialogs import Dialog, whole_number
 from hms_floor.pages.parts.format import put, seconds, short
 from hms_floor.pages.parts.html import Link
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation import audit_words
 
 #: Late jobs on one page of the table.

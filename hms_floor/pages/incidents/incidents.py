@@ -21,7 +21,7 @@ from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.parts.live_section import Facts, Light
 from hms_floor.pages.route import page
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.session import Visitor
 
 #: How often they are looked at, in seconds.
 LOOK_SECONDS = 2.0

@@ -11,7 +11,6 @@ from nicegui import events, ui
 from starlette.requests import Request
 
 from hms_floor.auth.tokens import Role
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.cycles import upload_area
 from hms_floor.pages.frame import frame, nothing
 from hms_floor.pages.parts import format, html
@@ -19,7 +18,8 @@ from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.parts.toasts import done, tell
 from hms_floor.pages.route import page
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 from hms_oms.runtime import text_decoding
 
 

@@ -12,7 +12,7 @@ from hms_floor.auth.tokens import Role
 from hms_floor.pages.parts import format, html
 from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.freshness import keep
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.session import Visitor
 
 #: How often they are looked at, in seconds.
 LOOK_SECONDS = 2.0

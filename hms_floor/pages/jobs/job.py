@@ -21,7 +21,7 @@ from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.parts.live_section import Facts
 from hms_floor.pages.route import page
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.session import Visitor
 from hms_oms.runtime import format
 
 #: How often an open job is looked at again, in seconds.

@@ -9,11 +9,11 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.auth.tokens import Role
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.parts import undo
 from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.undo import follow
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 from hms_oms.api.filter import CONFIRM_ABOVE
 
 _OPEN = ("waiting", "queued", "running")

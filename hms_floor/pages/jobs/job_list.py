@@ -7,10 +7,10 @@ from typing import Any
 
 from nicegui import ui
 
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.parts.html import Cell, Link, Table
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 
 
 class JobTable:

@@ -10,10 +10,10 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.pages import flower_link
-from hms_floor.pages.parts import waterfall
+from hms_floor.pages.parts.charts import waterfall
+from hms_floor.pages.parts.charts.waterfall import Row
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.live_section import Rows
-from hms_floor.pages.parts.waterfall import Row
 from hms_oms.jobs.tickets import Ticket, job_number
 from hms_oms.runtime import format
 

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from nicegui import ui
 from starlette.requests import Request
 
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.frame import frame, go
 from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.jobs.job_list import JobTable, job_link
@@ -21,7 +20,8 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Cell, Mark, link
 from hms_floor.pages.route import page
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 from hms_oms.jobs.on_time import missed
 from hms_oms.runtime import format
 

@@ -16,8 +16,8 @@ from typing import Self, TypeVar
 
 from nicegui import ui
 
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.parts import toasts
+from hms_floor.pages.sign_in.api_client import Refused
 
 #: An answer that takes longer than this is waited for in words, in seconds.
 SOON_SECONDS = 1.0

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 from nicegui import Client, ui
 
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.parts.format import put
+from hms_floor.pages.sign_in.api_client import Refused
 from hms_oms.runtime import format
 from hms_ops import health
 from hms_ops.health import Part

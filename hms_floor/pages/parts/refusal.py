@@ -8,9 +8,9 @@ from starlette.requests import Request
 from hms_floor import subpath
 from hms_floor.api.access.roles import Roles
 from hms_floor.auth.tokens import Role
-from hms_floor.pages.api_client import Refused
 from hms_floor.pages.parts.html import link
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 
 _TITLES = {
     400: "The address is wrong",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from hms_floor.pages.api_client import Refused
+from hms_floor.pages.sign_in.api_client import Refused
 
 
 def tell(refused: Refused) -> None:

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from hms_floor.pages.parts import toasts
 from hms_floor.pages.parts.dialogs import page_level, waits
-from hms_floor.pages.session import Visitor
+from hms_floor.pages.sign_in.session import Visitor
 
 #: The button shows another number as often as this, in seconds.
 TICK_SECONDS = 1.0

@@ -10,10 +10,10 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.auth.tokens import Role
-from hms_floor.pages import feed
-from hms_floor.pages.feed import View
 from hms_floor.pages.frame import frame
 from hms_floor.pages.jobs.job_list import JobTable, job_link
+from hms_floor.pages.live import feed
+from hms_floor.pages.live.feed import View
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import Source, keep, of_page

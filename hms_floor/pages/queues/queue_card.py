@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from nicegui import ui
 
-from hms_floor.pages import feed
-from hms_floor.pages.parts import charts, format, history
+from hms_floor.pages.live import feed
+from hms_floor.pages.parts import format
+from hms_floor.pages.parts.charts import charts, history
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.html import link
 from hms_floor.presentation import headline, overview

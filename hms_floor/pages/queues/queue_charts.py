@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nicegui import run, ui
 
-from hms_floor.pages import capacity as demands
-from hms_floor.pages import feed
-from hms_floor.pages.parts import charts, history
-from hms_floor.pages.parts.history import Point
+from hms_floor.pages.live import capacity as demands
+from hms_floor.pages.live import feed
+from hms_floor.pages.parts.charts import charts, history
+from hms_floor.pages.parts.charts.history import Point
 from hms_floor.presentation.overview import Card
 
 #: How far back the charts can reach: name, seconds, and how far apart points with a gap between them are.

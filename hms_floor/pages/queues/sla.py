@@ -12,8 +12,9 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.pages.frame import frame, nothing
-from hms_floor.pages.parts import charts, html
 from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts import html
+from hms_floor.pages.parts.charts import charts
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page

@@ -24,8 +24,9 @@ from hms_oms.messages import outbox
 from hms_ops import heartbeats
 from hms_ops.documents.calling import EscalationStep, OnCall, Silence, Span, Threshold
 from hms_ops.documents.incidents import Action, Incident, IncidentWithTimeline, LateJob
-from hms_ops.incidents import actions, late_jobs, silences, stages, store, thresholds, trend, wording
+from hms_ops.incidents import actions, silences, stages, store, thresholds, wording
 from hms_ops.incidents.actions import STATES
+from hms_ops.incidents.impact import late_jobs, trend
 from hms_ops.oncall import coverage, doubts, oncall
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])

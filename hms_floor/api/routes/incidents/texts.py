@@ -18,7 +18,7 @@ from hms_floor.api.responses import Queued, Texts
 from hms_floor.api.transport.problems import Problem
 from hms_oms.access import audit
 from hms_oms.database import health
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.messages import outbox
 from hms_ops.incidents import actions, wording
 

@@ -11,7 +11,7 @@ from hms_floor.api.access.guard import Guarded
 from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.responses import Health, HealthPart, Ready
 from hms_floor.api.transport.problems import busy
-from hms_oms.database import schema_revision
+from hms_oms.database.schema import schema_revision
 from hms_ops import health
 
 router = APIRouter(route_class=Guarded, tags=["life"])

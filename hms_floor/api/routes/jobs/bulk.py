@@ -21,7 +21,7 @@ from hms_oms.access import audit
 from hms_oms.api.filter import CONFIRM_ABOVE
 from hms_oms.documents.jobs import BulkDone, Undo
 from hms_oms.jobs import commands
-from hms_oms.jobs.read import Filter
+from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.states import Fact, Status, allowed_before
 from hms_oms.jobs.tickets import Ticket, job_name
 from hms_oms.undo import changes

@@ -25,7 +25,8 @@ from hms_oms.access import audit
 from hms_oms.api.codec import document, stamp
 from hms_oms.database import health
 from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob, TimedEvent
-from hms_oms.jobs import commands, read
+from hms_oms.jobs import commands
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import recipes
 from hms_oms.undo import changes

@@ -31,7 +31,8 @@ from hms_oms.documents.queues import (
     Sla,
     SlaChange,
 )
-from hms_oms.jobs import commands, read
+from hms_oms.jobs import commands
+from hms_oms.jobs.queries import read
 from hms_oms.queues import queues
 from hms_oms.queues import sla as slas
 from hms_oms.runtime import format

@@ -27,8 +27,8 @@ from hms_floor.api.transport.problems import Problem
 from hms_floor.auth import local_token, sign_in_link, tokens
 from hms_floor.auth.tokens import Badge, Issued, Role
 from hms_floor.observer import Observer
-from hms_floor.pages import standalone
-from hms_floor.pages.api_client import Asking
+from hms_floor.pages.sign_in import standalone
+from hms_floor.pages.sign_in.api_client import Asking
 from hms_oms.access import audit
 from hms_oms.access import tokens as register
 from hms_oms.access.audit import Act

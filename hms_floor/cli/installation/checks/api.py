@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from hms_floor.cli.installation.finding import Finding
+from hms_floor.cli.installation.checks.finding import Finding
 from hms_oms.api import endpoint
 from hms_oms.api.errors import ApiError, Unavailable
 from hms_oms.api.http import Wire

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hms_floor import ledger
-from hms_floor.cli.installation.finding import Finding
+from hms_floor.cli.installation.checks.finding import Finding
 from hms_floor.cli.terminal import errors, remedies, show
-from hms_oms.database import connections, health, probing, refusals, schema_revision
+from hms_oms.database import connections, health, probing, refusals
+from hms_oms.database.schema import schema_revision
 from hms_oms.jobs import workers
 from hms_oms.recipes import package_migrations
 from hms_oms.recipes.recipes import Recipe, Recipes

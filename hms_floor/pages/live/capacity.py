@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from hms_floor.pages.parts.charts import Points
+from hms_floor.pages.parts.charts.charts import Points
 from hms_floor.presentation.overview import Card
 
 #: The jobs that are due first and are counted; what is due after them is left out.

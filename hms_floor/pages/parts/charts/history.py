@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hms_floor.pages.parts.charts import Points
+from hms_floor.pages.parts.charts.charts import Points
 from hms_floor.presentation.overview import Card
 from hms_ops.metrics import history, moments
 

@@ -7,7 +7,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from hms_oms.database import connections
-from hms_oms.database.schema_revision import MIGRATIONS, needed
+from hms_oms.database.schema.schema_revision import MIGRATIONS, needed
 
 #: Two processes that start at once must not migrate at once (an arbitrary, fixed number).
 _LOCK = 0x484D53

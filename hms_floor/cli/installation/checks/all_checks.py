@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from hms_floor.cli.installation import check_api, check_servers, check_sessions
-from hms_floor.cli.installation.finding import Finding
+from hms_floor.cli.installation.checks import api, servers, sessions
+from hms_floor.cli.installation.checks.finding import Finding
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipes
 from hms_oms.runtime import settings
@@ -40,16 +40,16 @@ def _questions(configured: Settings, known: Recipes) -> Mapping[str, Question]:
     questions: dict[str, Question] = {}
     if configured.broker_url is not None:
         broker_url = configured.broker_url
-        questions[f"Redis at {masked(broker_url)}"] = lambda: check_servers.redis(broker_url)
+        questions[f"Redis at {masked(broker_url)}"] = lambda: servers.redis(broker_url)
     if configured.database_url is not None:
         database_url = configured.database_url
         questions[f"PostgreSQL at {masked(database_url)}"] = lambda: [
-            *check_servers.postgresql(database_url, known, configured.zone),
-            *check_sessions.sessions_of(database_url, configured.database_direct_url),
+            *servers.postgresql(database_url, known, configured.zone),
+            *sessions.sessions_of(database_url, configured.database_direct_url),
         ]
     alone = configured.database_url is None
     place = configured.url or configured.floor_url
-    questions[f"API at {place}" if place else "API"] = lambda: check_api.api(place, alone=alone)
+    questions[f"API at {place}" if place else "API"] = lambda: api.api(place, alone=alone)
     return questions
 
 

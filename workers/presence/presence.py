@@ -1,7 +1,7 @@
 """The worker's heartbeat: it reports its state, enforces time limits, and stops when it loses the ledger.
 
-The heartbeats themselves come from a process of their own (`workers.heartbeat`). A thread here tells it what
-the worker holds, hears which steps the ledger has given up, and reports what has died or run too long.
+The heartbeats themselves come from a process of their own (`workers.presence.heartbeat`). A thread here tells
+it what the worker holds, hears which steps the ledger has given up, and reports what died or runs too long.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from hms_oms.database import connections
 from hms_oms.database.reconnecting import Line
 from hms_oms.jobs import losses, workers
 from hms_oms.jobs.tickets import Ticket
-from workers import continuing, failing, holding, limits
-from workers.queue_watch import QueueWatch
+from workers import failing, limits
+from workers.claiming import continuing, holding
+from workers.presence.queue_watch import QueueWatch
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class _Heartbeat:
         """Say what is to be told of this worker."""
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers.heartbeat"],
+                [sys.executable, "-m", "workers.presence.heartbeat"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

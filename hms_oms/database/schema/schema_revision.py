@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from hms_oms.database import connections
 from hms_oms.runtime.errors import UnknownSchema
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 @cache

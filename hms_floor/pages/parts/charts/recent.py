@@ -13,10 +13,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from hms_floor.pages.parts import history
-from hms_floor.pages.parts.history import Point
+from hms_floor.pages.parts.charts import history
+from hms_floor.pages.parts.charts.history import Point
 from hms_ops.documents.incidents import TrendPoint
-from hms_ops.incidents import trend
+from hms_ops.incidents.impact import trend
 from hms_ops.metrics import moments
 from hms_ops.metrics.moments import STEP_SECONDS, Moment
 

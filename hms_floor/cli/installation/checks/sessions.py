@@ -12,7 +12,7 @@ from contextlib import closing
 
 import psycopg2
 
-from hms_floor.cli.installation.finding import Finding
+from hms_floor.cli.installation.checks.finding import Finding
 from hms_floor.cli.terminal import errors
 from hms_oms.database import claiming, connections, sessions
 from hms_oms.database.connections import RawConnection

@@ -33,7 +33,7 @@ from hms_oms.jobs.workers import session_name
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
-from workers.slots import Slots
+from workers.claiming.slots import Slots
 
 log = logging.getLogger(__name__)
 

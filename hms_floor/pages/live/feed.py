@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection, Engine
 
-from hms_floor.pages import capacity
-from hms_floor.pages.parts import history, recent
-from hms_floor.pages.parts.history import Point
+from hms_floor.pages.live import capacity
+from hms_floor.pages.parts.charts import history, recent
+from hms_floor.pages.parts.charts.history import Point
 from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Board
 from hms_oms.documents.cycles import TextCounts

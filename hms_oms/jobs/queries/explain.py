@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from hms_oms.database import statements
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Event, Job
 from hms_oms.jobs.workers import GONE_SECONDS
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
 
-from hms_oms.database.tables import job_events, jobs
+from hms_oms.database.schema.tables import job_events, jobs
 from hms_oms.jobs.records import Event, Job
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime.errors import UnknownJob

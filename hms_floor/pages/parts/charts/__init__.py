@@ -1,0 +1,1 @@
+"""Charts and waterfalls: what is drawn, and the points of it."""

@@ -1,0 +1,1 @@
+"""Read jobs: lists, the event log of one, and where one stands."""

@@ -1,0 +1,1 @@
+"""What an incident did to jobs: which were late, and how the queue went."""
