@@ -1,4 +1,4 @@
-"""`hms recipe`: the job types that there are, and recipes of one's own before they are used."""
+"""`hms recipe`: the job types that there are, and your recipes before they are used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli.installation import check
-from hms_floor.cli.installation.finding import Finding
+from hms_floor.cli.installation.checks.finding import Finding
 from hms_floor.cli.terminal import api_client, errors, show, tables
 from hms_oms.api.codec import document
 from hms_ops.health import BAD, WARN

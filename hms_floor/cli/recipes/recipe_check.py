@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hms_act.files import csv_rows
 from hms_act.files.csv_rows import Refusal
-from hms_floor.cli.installation.finding import Finding
+from hms_floor.cli.installation.checks.finding import Finding
 from hms_oms.recipes import hooks, recipes
 from hms_oms.recipes.hooks import Hooks, Sample
 from hms_oms.recipes.recipes import Recipe, Recipes
