@@ -50,7 +50,7 @@ def test_no_folder_has_more_than_a_dozen_files(package: str) -> None:
     sizes = {
         str(folder.relative_to(ROOT)): sum(path.is_file() for path in folder.iterdir())
         for folder in folders
-        if folder.name not in ("versions", "sql", "__pycache__")
+        if folder.name not in ("versions", "__pycache__")
     }
     assert {folder: size for folder, size in sizes.items() if size > 12} == {}
 
