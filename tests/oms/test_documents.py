@@ -55,6 +55,16 @@ def test_no_folder_has_more_than_a_dozen_files(package: str) -> None:
     assert {folder: size for folder, size in sizes.items() if size > 12} == {}
 
 
+def test_no_module_is_longer_than_three_hundred_lines() -> None:
+    """A module can be read at once."""
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for package in ("hms_oms", "hms_ops", "hms_act", "hms_floor", "workers")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert {path: length for path, length in lengths.items() if length > 300} == {}
+
+
 def test_every_statement_has_a_name_of_its_own() -> None:
     """Statements are run by name: no two files of a package have the same."""
     for package in ("hms_oms", "hms_ops"):
