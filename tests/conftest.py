@@ -19,6 +19,7 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
+from hms.testing import make_clock_movable
 from hms_floor.local import embedded
 from hms_oms.database import connections as ledger_connections
 from hms_oms.database.schema import migrate
@@ -94,12 +95,7 @@ def template(servers: embedded.Servers) -> str:
     known = recipes.load_folder(settings.Settings().recipes)
     with ledger_connections.engine(url).begin() as connection:
         package_migrations.upgrade(connection, known.values())
-        connection.exec_driver_sql("create table public.clock (shift interval not null)")
-        connection.exec_driver_sql("insert into public.clock values ('0')")
-        connection.exec_driver_sql(
-            "create or replace function oms.now() returns timestamptz language sql stable"
-            " as 'select pg_catalog.now() + shift from public.clock'"
-        )
+        make_clock_movable(connection)
     ledger_connections.engine(url).dispose()
     # Autovacuum in it would keep it from being copied.
     admin(servers, "alter database hms_template with allow_connections false")

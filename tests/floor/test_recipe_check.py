@@ -95,7 +95,7 @@ def test_a_good_folder_is_told_as_usable(folder: Path) -> None:
 def test_all_faults_are_told_at_once(folder: Path) -> None:
     """Faults of queues, columns, packages and samples do not hide each other."""
     recipe = RECIPE.replace('required = ["permitId"]', 'required = ["permitId", "street"]')
-    recipe = recipe.replace("ConnectionError", "NoSuchError")
+    recipe = recipe.replace('errors = ["ConnectionError"]', 'errors = ["NoSuchError"], base_seconds = 900')
     agents = '[[steps]]\nname = "decide"\nby = "agent"\n\n[[columns]]'
     (folder / "city-permit.toml").write_text(recipe.replace("[[columns]]", agents))
     hooks = HOOKS.replace('outcomes={"city:permit:v1"', 'outcomes={"city:premit:v1"')
@@ -114,6 +114,7 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         "city_permit: 2_more.sql is not named like 0001_word.sql, and would be left out",
         "city_permit: two migrations are numbered 0001; one would be left out",
         "city_permit.hooks names city:premit:v1, which no recipe describes",
+        "step check: retry.base_seconds is more than max_seconds, which is then waited",
         "step check: retry.errors names NoSuchError, and there is no such exception",
         "no column fills street, which the payload requires, so no row is accepted",
         "50 of 50 rows of its sample are refused; line 2: permitId 'street' is a required property",

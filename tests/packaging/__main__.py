@@ -10,12 +10,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.packaging import dockerfile
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLICATIONS = 200
+OWN_JOBS = 20
 CLIENTS = "from hms_act import ActClient; from hms_oms import OmsClient; from hms_ops import OpsClient"
 
 
@@ -34,9 +36,10 @@ def main() -> None:
             "--quiet",
             "--constraint",
             ROOT / "constraints.txt",
-            f"{wheel}[local]",
+            f"{wheel}[testing]",
         )
         _cycle(python.parent, place / "empty")
+        _own_job_type(python.parent, place / "own")
     print("packaging: wheel, sdist and image steps are complete")
 
 
@@ -77,12 +80,25 @@ def _cycle(programs: Path, empty: Path) -> None:
     print(f"packaging: {APPLICATIONS} applications in an empty folder: {json.dumps(report)[:200]}")
 
 
-def _run(*words: object, cwd: Path = ROOT, code: int = 0) -> str:
+def _own_job_type(programs: Path, empty: Path) -> None:
+    """A job type that is written, checked, tested and run, with nothing but what is installed."""
+    empty.mkdir()
+    _run(programs / "hms", "recipe", "new", "city:permit:v1", cwd=empty)
+    own = {"HMS_RECIPES": str(empty / "recipes"), "HMS_HOME": str(empty / "home")}
+    _run(programs / "hms", "recipe", "check", cwd=empty, more=own)
+    _run(programs / "python", "-m", "pytest", "-q", "recipes", cwd=empty, more=own)
+    out = _run(programs / "hms", "up", "--sample", OWN_JOBS, "--once", cwd=empty, more=own)
+    report = json.loads(out.splitlines()[-1])
+    assert report["done"] == report["texts"] == OWN_JOBS, report
+    print(f"packaging: a job type of its own, written, tested and run: {OWN_JOBS} jobs done")
+
+
+def _run(*words: object, cwd: Path = ROOT, code: int = 0, more: Mapping[str, str] | None = None) -> str:
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("HMS_") and name not in ("VIRTUAL_ENV", "PYTHONPATH")
-    }
+    } | dict(more or {})
     command = [str(word) for word in words]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != code:

@@ -1,4 +1,4 @@
-"""`hms recipe`: the job types that there are, and your recipes before they are used."""
+"""`hms recipe`: job types, and recipes of your own before they are used."""
 
 from __future__ import annotations
 
@@ -131,6 +131,49 @@ def print_schema() -> None:
     from hms_oms.recipes import recipe_schema
 
     show.print_json(recipe_schema.SCHEMA)
+
+
+@recipe.command("new")
+@click.argument("job_type", metavar="TYPE")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("recipes"),
+    show_default=True,
+    help="Where the recipes are; it is made if it is not there.",
+)
+def new_recipe(job_type: str, folder: Path) -> None:
+    """Write a new job type that runs as it is: recipe, steps, table, sample and test.
+
+    TYPE is its name with its version, as in city:permit:v1. A version 2 is written beside version 1, whose
+    jobs go on as they were accepted.
+
+    \b
+    Example:  hms recipe new city:permit:v1
+    """
+    from hms_floor.cli.recipes import recipe_new
+
+    if not recipe_new.is_job_type(job_type):
+        raise click.BadParameter(f"{job_type!r} is no name of a job type; one is written like city:permit:v1")
+    try:
+        files = recipe_new.missing(folder, job_type)
+    except FileExistsError as error:
+        raise click.ClickException(f"{error} is there already: nothing was written") from None
+    for place, text in files.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(text, encoding="utf-8")
+    show.lines(*(f"wrote {folder / place}" for place in files), "", "Now:", *_next(folder, job_type))
+
+
+def _next(folder: Path, job_type: str) -> Sequence[str]:
+    return (
+        f"  export HMS_RECIPES={folder.absolute()}",
+        "  hms recipe check                # finds every fault before anything starts",
+        f"  pytest {folder}                  # runs its jobs, without workers",
+        "  hms up                          # in another terminal: everything, on this machine",
+        f"  hms cycle sample 20 --seed 1 --type {job_type} --output day.csv",
+        f"  hms cycle run day.csv --type {job_type}",
+    )
 
 
 def _verdict(findings: Sequence[Finding], bad: int) -> Text:

@@ -37,7 +37,7 @@ def findings(folder: Path) -> list[Finding]:
         return [Finding("steps", BAD, fault) for fault in error.faults]
     faults = [*_of_queues(known), *_of_packages(known)]
     for recipe in known.values():
-        faults += [*_of_errors(recipe), *_of_columns(recipe), *_of_sample(recipe)]
+        faults += [*_of_retries(recipe), *_of_columns(recipe), *_of_sample(recipe)]
     faults += _unused(known)
     return [*(Finding(recipe.type, OK, _summary(recipe)) for recipe in known.values()), *faults]
 
@@ -66,10 +66,13 @@ def _of_queues(known: Recipes) -> Iterator[Finding]:
             yield Finding("queues", WARN, f"queue {queue} holds steps of workers and of agents", advice)
 
 
-def _of_errors(recipe: Recipe) -> Iterator[Finding]:
-    """Exceptions to be tried again after that nothing that was imported knows."""
+def _of_retries(recipe: Recipe) -> Iterator[Finding]:
+    """Waits that are not what they seem, and exceptions that nothing which was imported knows."""
     known = {kind.__name__ for kind in _subclasses(BaseException)}
     for each in recipe.steps:
+        if each.retry.base_seconds > each.retry.max_seconds:
+            detail = f"step {each.name}: retry.base_seconds is more than max_seconds, which is then waited"
+            yield Finding(recipe.type, WARN, detail, "set max_seconds as well; it is 300 by default")
         for name in each.retry.errors:
             if name not in known:
                 detail = f"step {each.name}: retry.errors names {name}, and there is no such exception"

@@ -1,0 +1,223 @@
+"""Jobs in tests: run in the test's own process, on a PostgreSQL of their own whose clock can be moved.
+
+No worker, no Redis and no dispatcher is needed. Each step is claimed, run and completed by the statements of
+a worker, so what it writes, texts and returns is what it would be there. With
+`pytest_plugins = ["hms.pytest_plugin"]` in `conftest.py` each test may have its own `Jobs` as the fixture
+`hms_jobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from sqlalchemy import Connection, text
+
+from hms_act import accept
+from hms_floor.cli.installation import preparing
+from hms_floor.local import embedded
+from hms_oms.database import connections, health, sessions
+from hms_oms.database.connections import RawConnection
+from hms_oms.jobs import ledger, read, reservations
+from hms_oms.jobs.outcomes import Done, Reject
+from hms_oms.jobs.records import Claimed, Completion, Job, StepText
+from hms_oms.jobs.reservations import Reservation
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes import recipes
+from hms_oms.recipes.recipes import Recipe, Recipes
+from hms_oms.runtime import settings
+from workers import modules, step
+from workers.failing import delay, describe
+from workers.step import StepRun
+
+_TEMPLATE = "hms_jobs"
+_WORKER = "test"
+#: How long a claim holds, in seconds: longer than any test runs.
+_LEASE_SECONDS = 3600.0
+#: Jobs that are taken from a queue at a time.
+_PAGE = 100
+
+
+class Server:
+    """A PostgreSQL with a database that is prepared for a folder of recipes, copied for each test."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url = url
+        self._known = recipes.load_folder(folder)
+        modules.load(self._known, folder)
+        self._copies = 0
+        self._tell(f"create database {_TEMPLATE}")
+        template = self._sibling(_TEMPLATE)
+        preparing.prepare(template, self._known.values())
+        with connections.engine(template).begin() as connection:
+            make_clock_movable(connection)
+        connections.engine(template).dispose()
+        self._tell(f"alter database {_TEMPLATE} with allow_connections false")
+
+    @contextmanager
+    def jobs(self) -> Iterator[Jobs]:
+        """Jobs in a database of their own, for as long as the block lasts."""
+        self._copies += 1
+        name = f"{_TEMPLATE}_{self._copies}"
+        self._tell(f"create database {name} template {_TEMPLATE} strategy file_copy")
+        url = self._sibling(name)
+        jobs = Jobs(url, self._known)
+        try:
+            yield jobs
+        finally:
+            jobs.close()
+            connections.engine(url).dispose()
+            self._tell(f"drop database {name} with (force)")
+
+    def _sibling(self, name: str) -> str:
+        return self._url.replace("/hms?", f"/{name}?", 1)
+
+    def _tell(self, statement: str) -> None:
+        with closing(psycopg2.connect(self._url)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+
+
+@contextmanager
+def serving(home: Path, folder: Path) -> Iterator[Server]:
+    """A server in the folder `home` for the recipes of `folder`. Raises ConfigError with all their faults."""
+    with embedded.serving(home, broker=False, fast=True) as servers:
+        assert servers.database_url is not None
+        yield Server(servers.database_url, folder)
+
+
+class Jobs:
+    """The jobs of one test, the steps of agents, the texts that were handed over, and the clock."""
+
+    def __init__(self, url: str, known: Recipes) -> None:
+        self._known = known
+        self._engine = connections.engine(url)
+        self._claiming = connections.connect(url, "test claims")
+        self._effects = connections.connect(url, "test effects", autocommit=False)
+        self._zone = settings.load().zone
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._claiming.close()
+        self._effects.close()
+
+    def start(self, job_type: str, payload: Mapping[str, Any], **options: Any) -> Job:
+        """Accept a request, as `hms.enqueue` does with the same options; the job that it led to.
+
+        Raises RequestRejected with every fault of the payload.
+        """
+        options.setdefault("requested_by", "test")
+        with self._engine.begin() as connection:
+            return accept.start_job(connection, recipes.find(self._known, job_type), payload, **options).job
+
+    def run(self) -> int:
+        """Run the steps of workers until none is ready, failed ones again as they are due; how many ran.
+
+        What waits for an agent or for a later time stays: see `reserve` and `forward`.
+        """
+        ran = 0
+        while tickets := self._taken():
+            for ticket in tickets:
+                ran += self._run_job(ticket)
+        return ran
+
+    def job(self, job: Job | int) -> Job:
+        """The job as it is now. Raises UnknownJob."""
+        with self._engine.connect() as connection:
+            return read.get(connection, job if isinstance(job, int) else job.id)
+
+    def texts(self, job: Job | int) -> list[StepText]:
+        """The texts that the job has handed over, in order."""
+        query = "select token, recipient, body from oms.messages where job_id = :job order by id"
+        with self._engine.connect() as connection:
+            rows = connection.execute(text(query), {"job": job if isinstance(job, int) else job.id})
+            return [StepText(row.token, row.recipient, row.body) for row in rows]
+
+    def reserve(self, queue: str, agent: str = "agent") -> Reservation | None:
+        """Reserve the most urgent job in a queue of agents, as one of them; None if there is none."""
+        return reservations.reserve_now(self._claiming, queue, agent=agent)
+
+    def report(self, reservation: Reservation, result: Any = None, *, outcome: str | None = None) -> str:
+        """Report an agent's step as done; the status of the job now. Raises LeaseLost."""
+        return reservations.report_done(self._claiming, reservation, Done(result, outcome=outcome))
+
+    def now(self) -> datetime:
+        """The time by the ledger's clock."""
+        with self._engine.connect() as connection:
+            return health.clock(connection)
+
+    def forward(self, by: timedelta) -> datetime:
+        """Put the ledger's clock forward, and return the time that it shows then."""
+        with self._engine.begin() as connection:
+            connection.execute(text("update public.clock set shift = shift + :by"), {"by": by})
+        return self.now()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A transaction on the database, to look at your own tables or to fill them."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def _taken(self) -> Sequence[Ticket]:
+        ledger.wake(self._claiming)
+        queues = {step.queue for recipe in self._known.values() for step in recipe.steps}
+        taken = [job for queue in sorted(queues) for job in ledger.take(self._claiming, queue, _PAGE)]
+        return [Ticket(job.job, job.attempt, job.steps[job.step]) for job in taken]
+
+    def _run_job(self, ticket: Ticket | None) -> int:
+        """Run the steps of a job from a ticket on; how many ran."""
+        ran = 0
+        while ticket is not None:
+            claims = ledger.claim(self._claiming, [(ticket, _LEASE_SECONDS)], _WORKER)
+            if ticket not in claims:
+                return ran
+            ticket = self._run_step(claims[ticket])
+            ran += 1
+        return ran
+
+    def _run_step(self, claimed: Claimed) -> Ticket | None:
+        """Run a step and record what came of it; the ticket of the next one if it is for a worker at once."""
+        recipe = self._known[claimed.type]
+        run = StepRun(claimed, self._begun, self._zone)
+        try:
+            report = self._performed(run, claimed, recipe)
+        except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
+            self._effects.rollback()
+            retry_after = delay(recipe.steps[claimed.step].retry, error, claimed.failures, 0.0)
+            ledger.fail(
+                self._claiming, claimed.ticket, describe(error), retry_after=retry_after, worker=_WORKER
+            )
+            return None
+        made = ledger.advance(self._effects, [report], _WORKER)[claimed.ticket]
+        self._effects.commit()
+        if made.status != "queued" or report.next_step is None:
+            return None
+        return Ticket(claimed.job, claimed.attempt, recipe.steps[report.next_step].name)
+
+    def _performed(self, run: StepRun, claimed: Claimed, recipe: Recipe) -> Completion:
+        try:
+            returned = step.registered[recipe.steps[claimed.step].run](run)
+        except Reject as rejection:
+            self._effects.rollback()
+            return Completion(claimed.ticket, "null", outcome=ledger.plain(rejection.reason))
+        done = returned if isinstance(returned, Done) else Done(returned)
+        return replace(ledger.completion(claimed.ticket, recipe, done, by_agent=False), texts=run.texts)
+
+    def _begun(self) -> RawConnection:
+        sessions.bound(self._effects, _LEASE_SECONDS)
+        return self._effects
+
+
+def make_clock_movable(connection: Connection) -> None:
+    """Let the ledger's clock be moved by the row of `public.clock`."""
+    connection.exec_driver_sql("create table public.clock (shift interval not null)")
+    connection.exec_driver_sql("insert into public.clock values ('0')")
+    connection.exec_driver_sql(
+        "create or replace function oms.now() returns timestamptz language sql stable"
+        " as 'select pg_catalog.now() + shift from public.clock'"
+    )
