@@ -23,8 +23,9 @@ from hms_floor.cli.installation import preparing
 from hms_floor.local import embedded
 from hms_oms.database import connections, health, sessions
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, read, reservations
+from hms_oms.jobs import ledger, reservations
 from hms_oms.jobs.outcomes import Done, Reject
+from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Claimed, Completion, Job, StepText
 from hms_oms.jobs.reservations import Reservation
 from hms_oms.jobs.tickets import Ticket

@@ -15,7 +15,7 @@ from hms.testing import Jobs, Server
 from hms_floor.cli.recipes import recipe_new
 from hms_floor.local import embedded
 from hms_oms.database import connections
-from hms_oms.jobs import read
+from hms_oms.jobs.queries import read
 from hms_oms.runtime import settings
 from hms_oms.runtime.errors import RequestRejected, UnknownJob
 
