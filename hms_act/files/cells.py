@@ -20,6 +20,11 @@ from hms_oms.runtime.text_decoding import UNDECODABLE, shown
 Convert = Callable[[str], Any]
 Check = Callable[[Any], str | None]
 
+#: Cells of each column that are remembered as good, with their values, since many rows repeat them; none that
+#: has more characters than this.
+MOST_REMEMBERED, LONGEST_REMEMBERED = 4000, 40
+_UNKNOWN = object()
+
 
 class BadCell(Exception):
     """A cell cannot be read as its column demands."""
@@ -40,35 +45,31 @@ class Form:
         self._recipe = recipe
         validator = payload_schema.validator(recipe.payload)
         properties = recipe.payload.get("properties", {})
-        self._columns = [
-            (
-                column,
-                place,
-                _CONVERSIONS[column.kind],
-                _check(column, properties.get(column.field, True), validator),
-            )
+        self._columns: list[tuple[str, int, Convert, dict[str, Any]]] = [
+            (column.field, place, _reader(column, properties.get(column.field, True), validator), {})
             for column, place in zip(recipe.columns, positions, strict=True)
         ]
         self._column_of = {column.field: column.name for column in recipe.columns}
+        self._first = recipe.columns[0].name
         self._whole = None if _columns_say_all(recipe) else validator
 
     def payload(self, cells: Sequence[str]) -> dict[str, Any]:
         """The payload that the row asks for. Raises BadCell for the first fault in the recipe's order."""
         payload: dict[str, Any] = {}
-        for column, place, convert, check in self._columns:
-            text = cells[place].strip() if place < len(cells) else ""
-            try:
-                payload[column.field] = value = convert(_legible(text))
-            except ValueError as error:
-                raise BadCell(column.name, str(error)) from None
-            reason = check(value)
-            if reason:
-                raise BadCell(column.name, reason)
+        count = len(cells)
+        for field, place, read, good in self._columns:
+            text = cells[place] if place < count else ""
+            value = good.get(text, _UNKNOWN)
+            if value is _UNKNOWN:
+                value = read(text)
+                if len(good) < MOST_REMEMBERED and len(text) <= LONGEST_REMEMBERED:
+                    good[text] = value
+            payload[field] = value
         if self._whole is not None:
             self._check_whole(self._whole, payload)
         fault = accept.key_fault(accept.key_of(self._recipe, payload))
         if fault:
-            raise BadCell(self._column_of.get(str(self._recipe.key), self._columns[0][0].name), fault)
+            raise BadCell(self._column_of.get(str(self._recipe.key), self._first), fault)
         return payload
 
     def _check_whole(self, validator: Validator, payload: dict[str, Any]) -> None:
@@ -81,6 +82,23 @@ class Form:
         if faults:
             place, reason = min(faults)
             raise BadCell(self._column_of[fields[place]], reason)
+
+
+def _reader(column: Column, kind: Any, validator: Validator) -> Convert:
+    """What makes the value out of a cell of a column. It raises BadCell."""
+    convert, check = _CONVERSIONS[column.kind], _check(column, kind, validator)
+
+    def read(cell: str) -> Any:
+        try:
+            value = convert(_legible(cell.strip()))
+        except ValueError as error:
+            raise BadCell(column.name, str(error)) from None
+        reason = check(value)
+        if reason:
+            raise BadCell(column.name, reason)
+        return value
+
+    return read
 
 
 def _legible(text: str) -> str:
@@ -175,13 +193,17 @@ def _check(column: Column, kind: Any, validator: Validator) -> Check:
     judge = validator.evolve(schema=kind)
     tests = _quick_tests(column.kind, kind)
 
-    def check(value: Any) -> str | None:
-        if tests is not None and all(holds(value, bound) for holds, bound in tests):
-            return None
+    def judged(value: Any) -> str | None:
         error = next(judge.iter_errors(value), None)
         return _phrase(error) if error else None
 
-    return check
+    def check(value: Any) -> str | None:
+        for holds, bound in tests or ():
+            if not holds(value, bound):
+                return judged(value)
+        return None
+
+    return judged if tests is None else check
 
 
 def _quick_tests(kind: str, types: Any) -> list[tuple[Callable[[Any, Any], bool], Any]] | None:
