@@ -181,6 +181,6 @@ def _present(url: str) -> int:
 
 
 def _is_over(url: str) -> bool:
-    query = "select not exists (select from oms.jobs where status in ('waiting', 'queued', 'running'))"
+    query = "select not exists (select from oms.jobs where finished_at is null)"
     with database.engine(url).connect() as connection:
         return bool(connection.scalar(text(query)))

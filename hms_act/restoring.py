@@ -114,7 +114,7 @@ def _tickets(connection: RawConnection) -> list[Ticket]:
     with connection.cursor() as cursor:
         cursor.execute(
             "select id, attempt, steps[step + 1] from oms.jobs"
-            " where status = 'queued' or (status = 'running' and not agent)"
+            " where dispatched_at is not null and finished_at is null and (status = 'queued' or not agent)"
         )
         return [Ticket(*row) for row in cursor.fetchall()]
 

@@ -21,7 +21,7 @@ from hms_floor.api.access.guard import Caller
 from hms_floor.api.transport import problems
 from hms_oms.access import audit
 from hms_oms.database.schema.tables import jobs
-from hms_oms.jobs.queries.read import KEY_ORDER, having_key
+from hms_oms.jobs.queries.read import KEY, KEY_ORDER, having_key
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
@@ -31,7 +31,8 @@ from hms_oms.runtime.errors import KeyReused
 MOST_AT_ONCE = 100
 
 _COLUMNS = [
-    jobs.c[name] for name in ("id", "type", "queue", "status", "sla", "sla_minutes", "key", "replaces")
+    *(jobs.c[name] for name in ("id", "type", "queue", "status", "sla", "sla_minutes", "replaces")),
+    KEY,
 ]
 
 

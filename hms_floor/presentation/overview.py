@@ -214,7 +214,7 @@ select
     window_size, window_set_by, window_set_at,
     (
         select max(sla) from oms.jobs
-        where queue = queues.name and status in ('waiting', 'queued', 'running')
+        where queue = queues.name and finished_at is null
     ) as last_due
 from oms.queues
 order by name

@@ -8,6 +8,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     version_table_schema="public",
     version_table="hms_revision",
+    transaction_per_migration=True,
 )
 with context.begin_transaction():
     context.run_migrations()

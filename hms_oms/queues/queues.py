@@ -39,7 +39,7 @@ standing as (
         min(since) filter (where status = 'waiting' and ready_at is null) as oldest_waiting,
         min(sla) as next_sla
     from oms.jobs
-    where status in ('waiting', 'queued', 'running')
+    where finished_at is null
     group by queue
 ),
 sla as (

@@ -108,6 +108,6 @@ where name = :queue
 
 _ACCEPTED_SINCE = """
 select count(*) from oms.jobs
-where queue = :queue and status in ('waiting', 'queued', 'running')
+where queue = :queue and finished_at is null
     and created_at >= :at and sla_minutes = :minutes
 """

@@ -12,7 +12,7 @@ with open as (
             when status = 'waiting' and ready_at is null then since
         end as waiting_from
     from oms.jobs
-    where status in ('waiting', 'queued', 'running')
+    where finished_at is null
 ),
 placed as (
     select

@@ -28,7 +28,7 @@ left join sla on sla.queue = queue.name
 left join lateral (
     select job.sla
     from oms.jobs as job
-    where job.queue = queue.name and job.status in ('waiting', 'queued', 'running')
+    where job.queue = queue.name and job.finished_at is null
     order by job.sla
     limit 1
 ) as first on true
@@ -37,7 +37,7 @@ cross join lateral (
     from (
         select
         from oms.jobs as job
-        where job.queue = queue.name and job.status in ('waiting', 'queued', 'running')
+        where job.queue = queue.name and job.finished_at is null
             and job.sla < %(now)s::timestamptz and first.sla < %(now)s::timestamptz
         limit %(most)s::int
     ) as job

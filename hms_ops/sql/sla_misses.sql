@@ -14,7 +14,7 @@ with missed as (
     (
         select id, type, queue, status, sla, sla_minutes, created_at, null, oms.now()
         from oms.jobs
-        where status in ('waiting', 'queued', 'running') and sla < oms.now()
+        where finished_at is null and sla < oms.now()
             and oms.now() >= %(since)s and oms.now() < %(until)s
             and (%(queue)s::text is null or queue = %(queue)s::text)
         order by sla, id

@@ -7,7 +7,7 @@ with late as (
     union all
     select oms.now() - sla
     from oms.jobs
-    where status in ('waiting', 'queued', 'running') and sla < oms.now()
+    where finished_at is null and sla < oms.now()
         and oms.now() >= %(since)s and oms.now() < %(until)s
         and (%(queue)s::text is null or queue = %(queue)s::text)
 )

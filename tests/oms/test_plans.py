@@ -21,11 +21,12 @@ def long_backlog(engine: sa.Engine, shop: Recipe) -> sa.Engine:
         connection.execute(
             sa.text(
                 "insert into oms.jobs (type, recipe_id, steps, queue, status, sla, sla_minutes, payload,"
-                " requested_by, finished_at, key)"
+                " requested_by, dispatched_at, finished_at, key)"
                 " select 'shop:order:v1', 1, '{pick,pack,send}', 'shop',"
                 " case when n <= :waiting then 'waiting' when n <= :waiting + 50 then 'queued'"
                 " else 'done' end,"
                 " oms.now() + n * interval '1 second', 30, '{}', 'test',"
+                " case when n > :waiting then oms.now() end,"
                 " case when n > :waiting + 50 then oms.now() end, n::text"
                 " from generate_series(1, :waiting + 50 + :ended) as n"
             ),
@@ -57,8 +58,8 @@ PLANS: list[tuple[str, dict[str, Any], str, int]] = [
     ("take", {"queue": "shop", "count": 20}, "jobs_backlog", 100),
     ("front", {"job": 500}, "jobs_backlog", 10),
     ("wake", {}, "jobs_delayed", 10),
-    ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0}, "jobs_window", 200),
-    ("orphans", {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}, "jobs_running", 10),
+    ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0}, "jobs_in_flight", 200),
+    ("orphans", {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}, "jobs_in_flight", 100),
     ("windows", {"gone": 6.0}, "jobs_backlog", 200),
     (
         "claim",

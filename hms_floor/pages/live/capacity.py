@@ -23,7 +23,7 @@ from (
     select sla, row_number() over (order by sla) as place
     from (
         select sla from oms.jobs
-        where queue = :queue and status in ('waiting', 'queued', 'running')
+        where queue = :queue and finished_at is null
         order by sla limit :most
     ) as first
 ) as placed

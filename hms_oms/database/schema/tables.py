@@ -49,6 +49,7 @@ jobs = Table(
     Column("cancel_by", Text),
     Column("batch_id", BigInteger),
     Column("key", Text),
+    Column("freed_key", Text),
     Column("requested_by", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("since", _Time, nullable=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +11,15 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 
 from hms_oms.database.schema.tables import job_events, jobs
 from hms_oms.jobs.records import Event, Job
+from hms_oms.jobs.states import OPEN, TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime.errors import UnknownJob
 
-_COLUMNS = [jobs.c[field.name] for field in fields(Job)]
+#: The key that a job has, or had until it was cancelled.
+KEY = func.coalesce(jobs.c.key, jobs.c.freed_key).label("key")
+_COLUMNS = [KEY if field.name == "key" else jobs.c[field.name] for field in fields(Job)]
+#: Jobs in the backlog, as the index `jobs_backlog` has them.
+IN_BACKLOG = and_(jobs.c.dispatched_at.is_(None), jobs.c.finished_at.is_(None), jobs.c.ready_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Filter:
         if self.queue is not None:
             conditions.append(jobs.c.queue == self.queue)
         if self.status:
-            conditions.append(jobs.c.status.in_(self.status))
+            conditions += [jobs.c.status.in_(self.status), *_implied(frozenset(self.status))]
         if self.type is not None:
             conditions.append(jobs.c.type == self.type)
         if self.batch is not None:
@@ -59,10 +64,19 @@ class Filter:
         return conditions
 
 
+def _implied(statuses: frozenset[str]) -> Iterator[ColumnElement[bool]]:
+    """What is true of all jobs of these statuses: no index names the status itself."""
+    if statuses <= OPEN:
+        yield jobs.c.finished_at.is_(None)
+    if statuses <= TERMINAL:
+        yield jobs.c.finished_at.is_not(None)
+    if statuses == {Status.FAILED}:
+        yield jobs.c.error.is_not(None)
+
+
 def having_key(keys: Sequence[str]) -> ColumnElement[bool]:
-    """The condition that a job has one of these keys, in a form that the two indexes on keys serve."""
-    cancelled = jobs.c.status == "cancelled"
-    return or_(and_(jobs.c.key.in_(keys), ~cancelled), and_(jobs.c.key.in_(keys), cancelled))
+    """The condition that a job has one of these keys, or had it until it was cancelled."""
+    return or_(jobs.c.key.in_(keys), jobs.c.freed_key.in_(keys))
 
 
 #: Of the jobs with one key the one that has it now comes first.
@@ -90,9 +104,7 @@ def by_keys(
     connection: Connection, job_type: str, keys: Sequence[str], *, lock: bool = False
 ) -> dict[str, Job]:
     """The jobs that have keys now, by key; with `lock` nobody changes them before the caller commits."""
-    query = select(*_COLUMNS).where(
-        jobs.c.type == job_type, jobs.c.key.in_(keys), jobs.c.status != "cancelled"
-    )
+    query = select(*_COLUMNS).where(jobs.c.type == job_type, jobs.c.key.in_(keys))
     if lock:
         query = query.order_by(jobs.c.id).with_for_update()
     return {str(job.key): job for job in _jobs(connection, query)}
@@ -130,9 +142,9 @@ def peek(connection: Connection, queue: str, limit: int) -> list[Job]:
     """The jobs of a queue's backlog in the order in which they will be dispatched, the next one first."""
     query = (
         select(*_COLUMNS)
-        .where(jobs.c.queue == queue, jobs.c.status == "waiting", jobs.c.ready_at.is_(None))
+        .where(jobs.c.queue == queue, IN_BACKLOG)
         # Worker steps before agent steps: they are two backlogs, each in its own order.
-        .order_by(jobs.c.agent, jobs.c.priority.desc(), jobs.c.sla, jobs.c.id)
+        .order_by(jobs.c.agent, -jobs.c.priority, jobs.c.sla, jobs.c.id)
     )
     return _jobs(connection, query.limit(limit))
 

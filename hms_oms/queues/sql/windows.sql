@@ -22,15 +22,19 @@ select
             )
         ) * queue.starts_per_minute / 60.0)::int
     end as starts_allowed,
-    (select count(*) from oms.jobs where jobs.queue = queue.name and status = 'queued')::int as queued,
+    (
+        select count(*) from oms.jobs
+        where jobs.queue = queue.name and dispatched_at is not null and finished_at is null and status = 'queued'
+    )::int as queued,
     -- Asked in order: for EXISTS the planner would look for any waiting row from the start of the table, behind
     -- all the ended ones.
     coalesce(
         (
             select true
             from oms.jobs
-            where jobs.queue = queue.name and not agent and status = 'waiting' and ready_at is null
-            order by priority desc, sla, id
+            where jobs.queue = queue.name and not agent
+                and dispatched_at is null and finished_at is null and ready_at is null
+            order by -priority, sla, id
             limit 1
         ),
         false

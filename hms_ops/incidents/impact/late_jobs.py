@@ -95,7 +95,7 @@ def _note(connection: Connection, incident: int, queue: str, now: datetime, whol
 
 _ROWS = """
 select
-    job.id as job_id, job.key, job.status, listed.deadline,
+    job.id as job_id, coalesce(job.key, job.freed_key) as key, job.status, listed.deadline,
     case when jsonb_typeof(job.payload -> 'name') = 'string' then job.payload ->> 'name' end as name,
     cast(greatest(0, extract(epoch from coalesce(job.finished_at, :now) - listed.deadline)) as float8)
         as late_seconds

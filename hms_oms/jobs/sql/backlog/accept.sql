@@ -22,7 +22,7 @@ accepted as (
         payload, %(batch_id)s::bigint, key, %(requested_by)s::text
     from firsts
     order by place
-    on conflict (type, key) where key is not null and status <> 'cancelled' do nothing
+    on conflict (type, key) where key is not null do nothing
     returning id, key, status, step, attempt
 ),
 event_log as (

@@ -3,8 +3,8 @@ select coalesce((
     select ahead.priority
     from oms.jobs as ahead
     where ahead.queue = job.queue and ahead.agent = job.agent
-        and ahead.status = 'waiting' and ahead.ready_at is null
-    order by ahead.priority desc
+        and ahead.dispatched_at is null and ahead.finished_at is null and ahead.ready_at is null
+    order by -ahead.priority
     limit 1
 ), 0) as highest
 from oms.jobs as job

@@ -3,8 +3,7 @@
 with replaced as (
     select job.id, max(cancelled.id) as cancelled
     from oms.jobs as job
-    join oms.jobs as cancelled on cancelled.type = job.type and cancelled.key = job.key
-        and cancelled.key is not null and cancelled.status = 'cancelled'
+    join oms.jobs as cancelled on cancelled.type = job.type and cancelled.freed_key = job.key
     where job.id = any(%(jobs)s::bigint[])
     group by job.id
 )

@@ -5,15 +5,19 @@ select
         select count(*)
         from oms.jobs as ahead
         where ahead.queue = job.queue and ahead.agent = job.agent
-            and ahead.status = 'waiting' and ahead.ready_at is null
+            and ahead.dispatched_at is null and ahead.finished_at is null and ahead.ready_at is null
             and (-ahead.priority, ahead.sla, ahead.id) < (-job.priority, job.sla, job.id)
     ) end as position,
     (
         select count(*) from oms.jobs as other
         where other.queue = job.queue and other.agent = job.agent
-            and other.status = 'waiting' and other.ready_at is null
+            and other.dispatched_at is null and other.finished_at is null and other.ready_at is null
     ) as backlog,
-    (select count(*) from oms.jobs as other where other.queue = job.queue and other.status = 'queued') as queued,
+    (
+        select count(*) from oms.jobs as other
+        where other.queue = job.queue and other.dispatched_at is not null and other.finished_at is null
+            and other.status = 'queued'
+    ) as queued,
     worker_slots.slots, worker_slots.slots_lost,
     queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
 from oms.jobs as job

@@ -2,8 +2,9 @@
 with front as (
     select id
     from oms.jobs
-    where queue = %(queue)s::text and not agent and status = 'waiting' and ready_at is null
-    order by priority desc, sla, id
+    where queue = %(queue)s::text and not agent
+        and dispatched_at is null and finished_at is null and ready_at is null
+    order by -priority, sla, id
     limit %(count)s::int
     -- A row that somebody else holds is being changed: leave it to the next turn rather than wait.
     for update skip locked
@@ -19,4 +20,4 @@ event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt)
     select id, 'dispatched', status, step, attempt from taken
 )
-select id, attempt, step, steps, recipe_id from taken order by priority desc, sla, id
+select id, attempt, step, steps, recipe_id from taken order by -priority, sla, id

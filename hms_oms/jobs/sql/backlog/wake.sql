@@ -2,7 +2,7 @@
 with due as (
     select id
     from oms.jobs
-    where status = 'waiting' and ready_at is not null and ready_at <= oms.now()
+    where finished_at is null and ready_at <= oms.now()
     order by ready_at
     limit 5000
     for update skip locked
@@ -18,5 +18,5 @@ select
     (
         select extract(epoch from min(ready_at) - oms.now())::float8
         from oms.jobs
-        where status = 'waiting' and ready_at > oms.now()
+        where finished_at is null and ready_at > oms.now()
     ) as next_in

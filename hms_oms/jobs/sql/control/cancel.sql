@@ -1,4 +1,5 @@
--- Cancel jobs: what waits or stands in the window at once; what runs at its next step boundary, or now.
+-- Cancel jobs: what waits or stands in the window at once; what runs at its next step boundary, or now. The trigger
+-- jobs_settled has a cancelled job give its key back.
 with held as (
     select id, status
     from oms.jobs

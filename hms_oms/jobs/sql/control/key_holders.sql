@@ -4,13 +4,11 @@ from oms.jobs as job
 cross join lateral (
     select other.id, other.status
     from oms.jobs as other
-    where other.type = job.type and other.key = job.key and other.key is not null
-        and other.status <> 'cancelled' and other.id <> job.id
+    where other.type = job.type and other.key = job.freed_key and other.key is not null
     union all
     select newer.id, newer.status
     from oms.jobs as newer
-    where newer.type = job.type and newer.key = job.key and newer.key is not null
-        and newer.status = 'cancelled' and newer.id > job.id
+    where newer.type = job.type and newer.freed_key = job.freed_key and newer.id > job.id
     order by id desc
     limit 1
 ) as holder

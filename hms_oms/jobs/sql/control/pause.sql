@@ -9,13 +9,13 @@ held as (
     select job.id
     from oms.jobs as job
     join paused on paused.name = job.queue
-    where job.status = 'queued'
+    where job.dispatched_at is not null and job.finished_at is null and job.status = 'queued'
     order by job.id
     for update of job
 ),
 recalled as (
     update oms.jobs as job
-    set status = 'waiting', attempt = job.attempt + 1, since = oms.now()
+    set status = 'waiting', attempt = job.attempt + 1, since = oms.now(), dispatched_at = null
     from held
     where job.id = held.id and job.status = 'queued'
     returning job.id, job.status, job.step, job.attempt

@@ -8,13 +8,11 @@ with held as (
         and (job.status = 'cancelled' or (job.status = 'running' and job.cancel_by is not null))
         and not exists (
             select from oms.jobs as other
-            where other.type = job.type and other.key = job.key and other.key is not null
-                and other.status <> 'cancelled' and other.id <> job.id
+            where other.type = job.type and other.key = job.freed_key and other.key is not null
         )
         and not exists (
             select from oms.jobs as newer
-            where newer.type = job.type and newer.key = job.key and newer.key is not null
-                and newer.status = 'cancelled' and newer.id > job.id
+            where newer.type = job.type and newer.freed_key = job.freed_key and newer.id > job.id
         )
     order by job.id
     for update of job
@@ -29,6 +27,7 @@ changed as (
         worker = case held.status when 'running' then job.worker end,
         lease_until = case held.status when 'running' then job.lease_until end,
         since = case held.status when 'cancelled' then oms.now() else job.since end,
+        dispatched_at = case held.status when 'running' then job.dispatched_at end,
         finished_at = null
     from held
     where job.id = held.id

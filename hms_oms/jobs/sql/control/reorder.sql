@@ -12,6 +12,7 @@ changed as (
     set status = 'waiting',
         attempt = case when job.status = 'queued' then job.attempt + 1 else job.attempt end,
         since = case when job.status = 'queued' then oms.now() else job.since end,
+        dispatched_at = null,
         priority = coalesce(%(priority)s::int, job.priority),
         queue = coalesce(%(queue)s::text, job.queue),
         ready_at = case when %(fact)s::text = 'delayed' then %(ready_at)s::timestamptz else job.ready_at end

@@ -6,7 +6,7 @@ changed as (
     update oms.jobs as job
     set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, suspicions = 0,
         lost_with = '{}', ready_at = null,
-        since = oms.now(), finished_at = null
+        since = oms.now(), dispatched_at = null, finished_at = null
     from held
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt

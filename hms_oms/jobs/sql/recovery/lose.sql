@@ -31,7 +31,8 @@ judged as (
     cross join lateral (
         select not exists (
             select from oms.jobs as other
-            where other.status = 'running' and other.worker = held.worker and other.id <> held.id
+            where other.dispatched_at is not null and other.finished_at is null
+                and other.status = 'running' and other.worker = held.worker and other.id <> held.id
         ) as alone
     ) as neighbours
     where held.status = 'running' and not held.agent
@@ -58,6 +59,7 @@ taken_back as (
         worker = null,
         lease_until = null,
         since = oms.now(),
+        dispatched_at = null,
         finished_at = case
             when job.cancel_by is not null or (judged.charged and job.losses + 1 >= %(poison)s::int)
             then oms.now()

@@ -29,5 +29,6 @@ select
     ) as gone_with_worker,
     job.queue
 from oms.jobs as job
-where job.status = 'queued' and job.since < oms.now() - %(grace)s::float8 * interval '1 second'
+where job.dispatched_at is not null and job.finished_at is null and job.status = 'queued'
+    and job.since < oms.now() - %(grace)s::float8 * interval '1 second'
 limit 10000

@@ -55,6 +55,9 @@ completed as (
             when report.goes_on and job.cancel_by is null then moment.now + make_interval(secs => report.lease)
         end,
         since = moment.now,
+        dispatched_at = case
+            when report.next_step is null or job.cancel_by is not null or not report.waits then job.dispatched_at
+        end,
         finished_at = case
             when report.next_step is null or job.cancel_by is not null then moment.now
         end

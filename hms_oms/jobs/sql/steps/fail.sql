@@ -18,6 +18,9 @@ failed as (
         worker = null,
         lease_until = null,
         since = oms.now(),
+        dispatched_at = case
+            when asked.retry_after is null or job.cancel_by is not null then job.dispatched_at
+        end,
         finished_at = case when asked.retry_after is null or job.cancel_by is not null then oms.now() end
     from asked
     where job.id = asked.job

@@ -2,11 +2,12 @@
 with front as (
     select id
     from oms.jobs
-    where queue = %(queue)s::text and agent and status = 'waiting' and ready_at is null
+    where queue = %(queue)s::text and agent
+        and dispatched_at is null and finished_at is null and ready_at is null
         and not exists (
             select from oms.queues where name = %(queue)s::text and paused_at is not null
         )
-    order by priority desc, sla, id
+    order by -priority, sla, id
     limit 1
     for update skip locked
 ),
@@ -17,6 +18,7 @@ reserved as (
         -- Each reservation is an attempt of its own, so that a late report of an earlier one is refused.
         attempt = job.attempt + 1,
         since = oms.now(),
+        dispatched_at = oms.now(),
         started_at = coalesce(job.started_at, oms.now()),
         lease_until = oms.now() + %(lease)s::float8 * interval '1 second'
     from front
