@@ -202,6 +202,20 @@ class HostSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class HorizonHolder:
+    """What keeps PostgreSQL from removing dead rows, and since when.
+
+    `kind` is a transaction (`name` is its process), a prepared transaction, a replication slot or a standby.
+    """
+
+    kind: str
+    name: str
+    program: str | None
+    owner: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One look at the whole floor at `now`, by the ledger's clock.
 
@@ -222,3 +236,4 @@ class Snapshot:
     hearing: Hearing | None = None
     #: What the dispatcher has last reported of itself and of Redis.
     broker: BrokerState | None = None
+    horizon: HorizonHolder | None = None

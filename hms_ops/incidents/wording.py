@@ -13,7 +13,7 @@ from hms_oms.messages.gsm7 import ONE_SEGMENT, encodable, septets
 from hms_oms.runtime.format import about, hour_and_zone, minutes, percent, share
 from hms_ops.forecast import advice
 from hms_ops.forecast.cause import read
-from hms_ops.incidents import signals
+from hms_ops.incidents import horizon_words, signals
 from hms_ops.incidents.signals import Signal
 from hms_ops.incidents.stages import LATENESS
 from hms_ops.incidents.store import Incident
@@ -104,8 +104,10 @@ def phrase(incident: Incident, zone: tzinfo) -> str:
 
 
 def why(incident: Incident, zone: tzinfo) -> str | None:
-    """Sentence about the cause of late jobs and its remedies; None if there is none."""
+    """Sentence about the cause of late jobs or held rows and its remedies; None if there is none."""
     live = incident.state != "resolved" and incident.clear_since is None
+    if live and incident.rule == "held-horizon":
+        return horizon_words.what_helps(incident.facts)
     cause = read(incident.facts.get("cause")) if live else None
     return None if cause is None else f"{advice.sentence(cause, clock(zone))}."
 
@@ -192,6 +194,10 @@ def _outbox(facts: Facts, at: Clock) -> str:  # noqa: ARG001
     return f"{_count(facts['unsent'], 'text', 'texts')} not sent, oldest {about(facts['value'])}"
 
 
+def _held_horizon(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    return f"{horizon_words.holder(facts)} has kept dead rows from being removed for {about(facts['value'])}"
+
+
 def _behind(facts: Facts, at: Clock) -> str:
     if "events_at" in facts:
         return f"the watch has not heard the workers since {at(facts['events_at'])}"
@@ -209,6 +215,7 @@ _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
     "failing": _failing,
     "busy-host": _busy_host,
     "outbox": _outbox,
+    "held-horizon": _held_horizon,
     "behind": _behind,
 }
 
@@ -238,6 +245,9 @@ _WAS: Mapping[str, Callable[[Incident], str]] = {
     "failing": lambda over: f"up to {percent(over.worst / 100)} of the steps failed",
     "busy-host": lambda over: f"CPU was at up to {over.worst:.0f} %",
     "outbox": lambda over: f"texts were not sent for {about(over.worst)}",
+    "held-horizon": lambda over: (
+        f"{horizon_words.holder(over.facts)} kept dead rows from being removed for {about(over.worst)}"
+    ),
     "behind": _was_behind,
 }
 

@@ -28,9 +28,17 @@ from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.cause import busy_hosts
 from hms_ops.forecast.forecast import Histogram, forecast, later, start_of
 from hms_ops.forecast.scaling import Load
-from hms_ops.forecast.snapshot import Forecast, Hearing, HostSnapshot, QueueSnapshot, Snapshot
+from hms_ops.forecast.snapshot import (
+    Forecast,
+    Hearing,
+    HorizonHolder,
+    HostSnapshot,
+    QueueSnapshot,
+    Snapshot,
+)
 from hms_ops.forecast.throughput import Throughput, work
 from hms_ops.metrics.counts import Count, Day, JobCounter, Standing
+from hms_ops.metrics.horizon import HorizonWatch
 from hms_ops.statements import statement
 from hms_ops.stats.queue_stats import EVENTS, LEDGER, QueueStats
 from hms_ops.stats.waits import Begun, Ended
@@ -71,6 +79,8 @@ class Measure:
         self._done: dict[str, int] = {}
         self._unsent: tuple[int, datetime | None] | None = None
         self._broker: BrokerState | None = None
+        self._horizon_watch = HorizonWatch()
+        self._horizon: HorizonHolder | None = None
         # Queues in which nothing could be done, and since when it can again.
         self._unable: set[str] = set()
         self._able_since: dict[str, datetime] = {}
@@ -99,6 +109,7 @@ class Measure:
         if heavy or self._unsent is None:
             self._unsent = _outbox(connection, now)
             self._broker = broker_state.read(connection)
+            self._horizon = self._horizon_watch.look(connection, now)
         unsent, unsent_since = self._unsent
         looked_before, self._looked = self._looked, now
         return Snapshot(
@@ -113,6 +124,7 @@ class Measure:
             counted_at=count.at,
             hearing=self._hearing(),
             broker=self._broker,
+            horizon=self._horizon,
         )
 
     def _follow(self, connection: Connection, buffered: BufferedEvents, now: float) -> None:

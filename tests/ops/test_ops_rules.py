@@ -14,7 +14,7 @@ from hms_oms.broker.broker_state import BrokerState
 from hms_oms.database.refusals import SILENT
 from hms_ops.findings import Finding
 from hms_ops.forecast.cause import document
-from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot, Waits
+from hms_ops.forecast.snapshot import Forecast, HorizonHolder, HostSnapshot, QueueSnapshot, Snapshot, Waits
 from hms_ops.rules import RULES, Rule
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -95,7 +95,7 @@ def test_every_rule_has_a_name_a_title_and_thresholds_that_are_numbers() -> None
     """Names are told apart, titles are there, defaults are numbers from zero up."""
     assert list(BY_NAME) == [
         *("late", "slow", "forecast", "stalled", "redis", "dispatcher", "no-worker"),
-        *("failing", "busy-host", "outbox", "behind"),
+        *("failing", "busy-host", "outbox", "held-horizon", "behind"),
     ]
     assert all(rule.title for rule in RULES)
     assert all(value >= 0 for rule in RULES for value in rule.defaults.values())
@@ -321,6 +321,16 @@ def test_a_busy_host_is_the_subject() -> None:
     found = judge("busy-host", Snapshot(NOW, hosts=hosts))
     assert [finding.key for finding in found] == [("busy-host", None, "barn"), ("busy-host", None, "shed")]
     assert found[1].value == 100.0
+
+
+def test_a_transaction_that_is_open_for_long() -> None:
+    """A quarter of an hour is allowed; what holds dead rows is named."""
+    holder = HorizonHolder("transaction", "4711", "psql", "ann", ago(900))
+    assert judge("held-horizon", Snapshot(NOW)) == []
+    assert judge("held-horizon", Snapshot(NOW, horizon=holder)) == []
+    found = only(judge("held-horizon", Snapshot(NOW, horizon=replace(holder, since=ago(901)))))
+    assert (found.key, found.value) == (("held-horizon", None, None), 901.0)
+    assert (found.facts["program"], found.facts["name"]) == ("psql", "4711")
 
 
 def test_an_outbox_that_does_not_empty() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.messages.gsm7 import septets
-from hms_ops.forecast.snapshot import Forecast, HostSnapshot, QueueSnapshot, Snapshot, Waits
+from hms_ops.forecast.snapshot import Forecast, HorizonHolder, HostSnapshot, QueueSnapshot, Snapshot, Waits
 from hms_ops.incidents import wording
 from hms_ops.incidents.store import Incident
 from hms_ops.rules import RULES
@@ -69,6 +69,7 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         unsent_since=NOW - 3 * MINUTE,
         looked_before=NOW - 40 * MINUTE,
         broker=BrokerState(1.0, NOW - 3 * MINUTE, "out-of-memory", OOM),
+        horizon=HorizonHolder("transaction", "4711", "psql", "ann", NOW - 31 * MINUTE),
     )
     silent = replace(snapshot, broker=BrokerState(130.0))
     found = {}
@@ -120,6 +121,13 @@ FOUND = _found()
         ("failing", "HMS #K7 farm-grant: 40 of 60 steps failed in 5 min (66.7 %). Reply ACK K7."),
         ("busy-host", "HMS #K7 barn: CPU at 97 % with 4 workers. Reply ACK K7."),
         ("outbox", "HMS #K7 floor: 40 texts not sent, oldest 3 min. Reply ACK K7."),
+        (
+            "held-horizon",
+            (
+                "HMS #K7 floor: a transaction of psql (pid 4711, ann) has kept dead rows from being removed"
+                " for 31 min. Reply ACK K7."
+            ),
+        ),
         ("behind", "HMS #K7 floor: the watch did not look for 40 min, from 10:02 CDT. Reply ACK K7."),
     ],
 )
@@ -144,6 +152,11 @@ def test_each_rule_has_its_words(rule: str, says: str) -> None:
         ("failing", 66.7, "farm-grant: up to 66.7 % of the steps failed."),
         ("busy-host", 97.4, "barn: CPU was at up to 97 %."),
         ("outbox", 180.0, "floor: texts were not sent for 3 min."),
+        (
+            "held-horizon",
+            1860.0,
+            ("floor: a transaction of psql (pid 4711, ann) kept dead rows from being removed for 31 min."),
+        ),
         ("behind", 2400.0, "floor: the watch did not look for 40 min."),
     ],
 )
@@ -151,6 +164,50 @@ def test_what_is_over_is_told_at_its_worst(rule: str, worst: float, says: str) -
     """On a screen, not what the last look saw of it."""
     over = incident(rule, state="resolved", worst=worst, late_jobs=412)
     assert wording.sentence(over, CHICAGO) == says
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "program", "held_by", "helps"),
+    [
+        (
+            "transaction",
+            "4711",
+            "psql",
+            "a transaction of psql (pid 4711, ann)",
+            "end it in its program, or with: select pg_terminate_backend(4711).",
+        ),
+        (
+            "prepared transaction",
+            "o'neill",
+            None,
+            "the prepared transaction o'neill",
+            "end it: commit prepared 'o''neill', or rollback prepared 'o''neill'.",
+        ),
+        (
+            "replication slot",
+            "barn",
+            "inactive",
+            "the inactive replication slot barn",
+            "bring its standby back, or drop it: select pg_drop_replication_slot('barn').",
+        ),
+        (
+            "standby",
+            "barn",
+            "10.0.0.7",
+            "the standby barn",
+            "end the long query on the standby, or set hot_standby_feedback = off there.",
+        ),
+    ],
+)
+def test_what_holds_dead_rows_is_named_and_how_to_end_it(
+    kind: str, name: str, program: str | None, held_by: str, helps: str
+) -> None:
+    """Each kind has its own end; the command can be pasted."""
+    facts = {"kind": kind, "name": name, "program": program, "owner": "ann", "value": 1860.0}
+    held = replace(incident("held-horizon"), facts=facts)
+    assert wording.phrase(held, CHICAGO).startswith(f"{held_by} has kept dead rows")
+    assert (wording.why(held, CHICAGO) or "").endswith(f"becomes slower: {helps}")
+    assert wording.why(replace(held, state="resolved"), CHICAGO) is None
 
 
 def test_every_rule_is_tried() -> None:
