@@ -18,6 +18,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from hms_act.broker_watch import BrokerWatch
+from hms_act.fronts import Fronts
 from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
@@ -28,7 +29,7 @@ from hms_oms.database.refusals import Refusal
 from hms_oms.jobs import ledger
 from hms_oms.jobs.records import Taken
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.queues.dispatch_windows import Window, charge, windows
+from hms_oms.queues.dispatch_windows import Window, charge
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import sentinel
@@ -71,6 +72,7 @@ class Dispatcher:
         self._apart = Apart()
         self._recipes: dict[int, Recipe] = {}
         self._rates: dict[str, StartRate] = {}
+        self._fronts = Fronts()
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -78,14 +80,16 @@ class Dispatcher:
         if time.monotonic() - self._swept >= SWEEP_SECONDS:
             self._swept = time.monotonic()
             with self._apart.doing("recovery"):
-                self.recovery.sweep(messages=self._refusal is None)
+                self.recovery.sweep(
+                    messages=self._refusal is None, in_flight_from=self._fronts.in_flight_from
+                )
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         if self._refusal is not None:
             return seconds
-        for window in windows(self.connection):
+        for window in self._fronts.windows(self.connection):
             with self._apart.doing(f"queue {window.queue}"):
                 self._fill(window)
-                if window.backlog and (window.slots or window.size):
+                if window.front is not None and (window.slots or window.size):
                     seconds = BUSY_SECONDS
         return seconds
 
@@ -93,9 +97,10 @@ class Dispatcher:
         """Fill one window from the front of its queue."""
         rate = self._rates.setdefault(window.queue, StartRate())
         room = window.room(rate.per_second(time.monotonic()))
-        if not window.backlog or not room:
+        if window.front is None or not room:
             return
-        taken = ledger.take(self.connection, window.queue, room)
+        taken = ledger.take(self.connection, window.queue, room, self._fronts.place(window.queue))
+        self._fronts.passed(window.queue, taken)
         if window.starts_allowed is not None:
             charge(self.connection, window.queue, len(taken))
         self.publish(window.queue, taken)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import datetime
 
 import redis
 
@@ -55,10 +56,11 @@ class Recovery:
         self._missing: dict[Ticket, float] = {}
         self._clock: tuple[float, float] | None = None
 
-    def sweep(self, *, messages: bool = True) -> int:
+    def sweep(self, *, messages: bool = True, in_flight_from: datetime | None = None) -> int:
         """Find what is lost and take it back; return how many jobs that were.
 
-        Without `messages` nothing is asked of Redis, which is known not to answer, or not as it should.
+        Without `messages` nothing is asked of Redis, which is known not to answer, or not as it should. All
+        jobs in flight were taken since `in_flight_from`; None if that is not known.
         """
         now = time.monotonic()
         if now - self._forgot > FORGET_EVERY_SECONDS:
@@ -71,10 +73,10 @@ class Recovery:
             ended = workers.end_sessions(self.connection)
             if ended:
                 log.warning("recovery: %d transactions of lost workers ended", ended)
-        orphans = self._orphans(judge)
+        orphans = self._orphans(judge, in_flight_from)
         if not messages:
             self._missing.clear()
-        missing = self._without_message(now, judge) if messages else []
+        missing = self._without_message(now, judge, in_flight_from) if messages else []
         return (
             lose(self.connection, orphans["gone"], "the worker is gone", blame="worker")
             # The claim, or its answer, went astray: no step was running.
@@ -99,18 +101,20 @@ class Recovery:
                 self._missing.clear()
         self._clock = clock, now
 
-    def _orphans(self, judge_workers: bool) -> dict[str, list[Ticket]]:
-        rows = statements.run_raw(
-            self.connection, "orphans", {**_ABSENCE, "unheld": UNHELD_SECONDS, "judge_workers": judge_workers}
-        )
+    def _orphans(self, judge_workers: bool, in_flight_from: datetime | None) -> dict[str, list[Ticket]]:
+        asked = {"unheld": UNHELD_SECONDS, "judge_workers": judge_workers, "in_flight_from": in_flight_from}
+        rows = statements.run_raw(self.connection, "orphans", {**_ABSENCE, **asked})
         orphans: dict[str, list[Ticket]] = {"gone": [], "unheld": [], "expired": []}
         for row in rows:
             orphans[row["reason"]].append(Ticket(row["job"], row["attempt"], row["step"]))
         return orphans
 
-    def _without_message(self, now: float, judge_workers: bool) -> list[Ticket]:
+    def _without_message(
+        self, now: float, judge_workers: bool, in_flight_from: datetime | None
+    ) -> list[Ticket]:
         """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
-        rows = statements.run_raw(self.connection, "unclaimed", {**_ABSENCE, "grace": GRACE_SECONDS})
+        asked = {"grace": GRACE_SECONDS, "in_flight_from": in_flight_from}
+        rows = statements.run_raw(self.connection, "unclaimed", {**_ABSENCE, **asked})
         if not rows:
             self._missing.clear()
             return []

@@ -96,7 +96,11 @@ def under_way(connection: Connection) -> UnderWay:
 
 def gaps(connection: RawConnection, redis_client: redis.Redis | None) -> Gaps:
     """Compare the ledger with Redis; without a Redis everything is missing there. Raises redis.RedisError."""
-    parameters = {"gone": workers.GONE_SECONDS, "silent": workers.SILENT_SECONDS}
+    parameters = {
+        "gone": workers.GONE_SECONDS,
+        "silent": workers.SILENT_SECONDS,
+        "in_flight_from": None,
+    }
     rows = statements.run_raw(connection, "unclaimed", {**parameters, "grace": recovery.GRACE_SECONDS})
     in_redis = (
         waiting_tickets.tickets(redis_client, _queues(connection)) if redis_client is not None else set()

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.outcomes import Done
-from hms_oms.jobs.records import Accepted, Claimed, Completion, Progress, Taken
+from hms_oms.jobs.records import Accepted, Claimed, Completion, Place, Progress, Taken
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 
@@ -72,11 +72,24 @@ def accept(
     return Accepted([row["id"] for row in rows], len(payloads) - len(rows))
 
 
-def take(connection: RawConnection, queue: str, count: int) -> list[Taken]:
-    """Move up to `count` jobs from the front of a queue's backlog into the window."""
-    rows = statements.run_raw(connection, "take", {"queue": queue, "count": count})
+def take(connection: RawConnection, queue: str, count: int, front: Place | None = None) -> list[Taken]:
+    """Move up to `count` jobs from the front of a backlog, looked for from a place on, into the window."""
+    rank, sla, job = front or (None, None, None)
+    rows = statements.run_raw(
+        connection,
+        "take",
+        {"queue": queue, "count": count, "rank": rank, "sla": sla, "job": job},
+    )
     return [
-        Taken(row["id"], row["attempt"], row["step"], tuple(row["steps"]), row["recipe_id"]) for row in rows
+        Taken(
+            row["id"],
+            row["attempt"],
+            row["step"],
+            tuple(row["steps"]),
+            row["recipe_id"],
+            Place(-row["priority"], row["sla"], row["id"]),
+        )
+        for row in rows
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from hms_oms.documents.jobs import JobFields
 from hms_oms.jobs.tickets import Ticket, job_name
@@ -45,6 +45,14 @@ class Event:
     detail: Mapping[str, Any] | None
 
 
+class Place(NamedTuple):
+    """Place in a backlog: the lowest is taken first. The rank is the priority with the opposite sign."""
+
+    rank: int
+    sla: datetime
+    job: int
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A job that has just moved from the backlog into the window, and is to be published."""
@@ -54,6 +62,7 @@ class Taken:
     step: int
     steps: tuple[str, ...]
     recipe_id: int
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
+from hms_oms.jobs.records import Place
 from hms_oms.jobs.workers import GONE_SECONDS
 
 
@@ -17,9 +20,12 @@ class Window:
     slots: int
     size: int | None
     queued: int
-    backlog: bool
+    #: The first job of its backlog; None if that is empty.
+    front: Place | None
     #: How many jobs may start now by the queue's limit per minute; None where there is none.
     starts_allowed: int | None = None
+    #: All jobs in flight, of whichever queue, were taken since then.
+    in_flight_from: datetime | None = None
 
     def room(self, starts_per_second: float) -> int:
         """How many more jobs the window takes, for work that was started lately at this throughput.
@@ -38,17 +44,37 @@ class Window:
         return room if self.starts_allowed is None else max(0, min(room, self.starts_allowed))
 
 
-def windows(connection: RawConnection) -> list[Window]:
-    """The windows of all queues that are not paused."""
-    rows = statements.run_raw(connection, "windows", {"gone": GONE_SECONDS})
+def windows(
+    connection: RawConnection,
+    places: Mapping[str, Place] | None = None,
+    in_flight_from: datetime | None = None,
+) -> list[Window]:
+    """The windows of all queues that are not paused.
+
+    A backlog is looked at from its place in `places` on, and what is in flight since `in_flight_from`.
+    """
+    known = (places or {}).items()
+    rows = statements.run_raw(
+        connection,
+        "windows",
+        {
+            "gone": GONE_SECONDS,
+            "in_flight_from": in_flight_from,
+            "queues": [queue for queue, _ in known],
+            "ranks": [place.rank for _, place in known],
+            "slas": [place.sla for _, place in known],
+            "jobs": [place.job for _, place in known],
+        },
+    )
     return [
         Window(
             row["queue"],
             row["slots"],
             row["window_size"],
             row["queued"],
-            row["backlog"],
+            None if row["job"] is None else Place(row["rank"], row["sla"], row["job"]),
             row["starts_allowed"],
+            row["in_flight_from"],
         )
         for row in rows
     ]

@@ -37,7 +37,9 @@ from hms_ops.forecast.snapshot import (
     Snapshot,
 )
 from hms_ops.forecast.throughput import Throughput, work
+from hms_ops.metrics import deadlines
 from hms_ops.metrics.counts import Count, Day, JobCounter, Standing
+from hms_ops.metrics.deadlines import Deadlines
 from hms_ops.metrics.horizon import HorizonWatch
 from hms_ops.statements import statement
 from hms_ops.stats.queue_stats import EVENTS, LEDGER, QueueStats
@@ -53,8 +55,6 @@ _SET = (
     "window_set_by",
     "window_set_at",
 )
-#: Late jobs are counted at every look up to this many; beyond, the job counter counts them.
-MOST_LATE = 5000
 #: Events are late by a bundle and a look: the sweep leaves what was just written to them, in seconds.
 HEARING_SECONDS = 2.0
 #: The looks over which it is told how many events come, and how late.
@@ -69,6 +69,7 @@ class Measure:
         self._event_log = EventLog(0.0 if receiver is None else HEARING_SECONDS)
         self._counter = JobCounter(engine, office)
         self._counted_at: datetime | None = None
+        self._deadlines = Deadlines()
         self._stats: dict[str, QueueStats] = {}
         self._throughputs: dict[str, Throughput] = {}
         self._ahead: dict[str, Forecast | None] = {}
@@ -101,9 +102,7 @@ class Measure:
         count = self._counter.latest(now, again=heavy)
         for stats in self._stats.values():
             stats.slide(now.timestamp())
-        rows = connection.exec_driver_sql(
-            statement("measure_queues"), {"now": now, "most": MOST_LATE}
-        ).mappings()
+        rows = self._deadlines.look(connection, now)
         queues = [self._queue(dict(row), workers, now, count) for row in rows]
         self._counted_at = count.at
         if heavy or self._unsent is None:
@@ -184,7 +183,7 @@ class Measure:
             delayed=standing.delayed,
             queued=standing.queued,
             running=standing.running,
-            late=row["late"] if row["late"] < MOST_LATE else max(row["late"], standing.late),
+            late=row["late"] if row["late"] < deadlines.MOST_LATE else max(row["late"], standing.late),
             late_since=row["next_sla"] if row["late"] else None,
             at_risk=ahead.late if ahead is not None and ahead.trusted else None,
             oldest_waiting=standing.oldest_waiting,

@@ -1,5 +1,5 @@
 -- What must be known at once of each queue, by the index of open deadlines: the earliest one, and how many
--- have passed (counted up to a limit).
+-- have passed (counted up to a limit). A queue's deadlines are looked at from the one on that is given.
 with sla as (
     select distinct on (queue) queue, minutes
     from oms.slas
@@ -25,10 +25,13 @@ select
     passed.late
 from oms.queues as queue
 left join sla on sla.queue = queue.name
+left join unnest(%(queues)s::text[], %(deadlines)s::timestamptz[]) as known (queue, deadline)
+    on known.queue = queue.name
 left join lateral (
     select job.sla
     from oms.jobs as job
     where job.queue = queue.name and job.finished_at is null
+        and job.sla >= coalesce(known.deadline, '-infinity')
     order by job.sla
     limit 1
 ) as first on true
@@ -38,7 +41,7 @@ cross join lateral (
         select
         from oms.jobs as job
         where job.queue = queue.name and job.finished_at is null
-            and job.sla < %(now)s::timestamptz and first.sla < %(now)s::timestamptz
+            and job.sla < %(now)s::timestamptz and job.sla >= first.sla
         limit %(most)s::int
     ) as job
 ) as passed

@@ -173,7 +173,7 @@ def test_a_job_is_held_by_any_of_its_tickets(
     with engine.begin() as connection:
         connection.execute(sa.text("update oms.jobs set since = since - interval '10 seconds'"))
     received(raw, *([Ticket(job, 1, said)] if said else []))
-    asked = {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}
+    asked = {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True, "in_flight_from": None}
     assert len(statements.run_raw(raw, "orphans", asked)) == orphans
 
 

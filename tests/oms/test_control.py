@@ -202,7 +202,15 @@ def sweep(raw: RawConnection) -> None:
     from hms_oms.database import statements
 
     rows = statements.run_raw(
-        raw, "orphans", {"gone": workers.GONE_SECONDS, "silent": 3.5, "unheld": 4.0, "judge_workers": True}
+        raw,
+        "orphans",
+        {
+            "gone": workers.GONE_SECONDS,
+            "silent": 3.5,
+            "unheld": 4.0,
+            "judge_workers": True,
+            "in_flight_from": None,
+        },
     )
     losses.lose(
         raw, [Ticket(row["job"], row["attempt"], row["step"]) for row in rows], "the lease has run out"

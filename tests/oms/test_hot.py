@@ -86,6 +86,7 @@ def left(engine: sa.Engine, database: str, shop: Recipe) -> sa.Engine:
                 for job, status, key, taken in LEFT
             ],
         )
+        connection.exec_driver_sql("select setval(pg_get_serial_sequence('oms.jobs', 'id'), 100)")
     migrate.upgrade(database)
     return engine
 

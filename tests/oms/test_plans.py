@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_oms.database import statements
+from hms_oms.database import connections, statements
 from hms_oms.recipes.recipes import Recipe
 
 WAITING, ENDED = 20_000, 20_000
@@ -41,7 +41,7 @@ def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[
     """Every node of the statement's plan, run for real and rolled back."""
     with engine.connect() as connection:
         found = connection.exec_driver_sql(
-            "explain (analyze, format json) " + statements.text(name), parameters
+            "explain (analyze, buffers, format json) " + statements.text(name), parameters
         ).scalar_one()
         connection.rollback()
     document = found if isinstance(found, list) else json.loads(found)
@@ -55,12 +55,34 @@ def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[
 
 #: A statement, its parameters, the index it is to use, and the most rows of jobs that it may touch.
 PLANS: list[tuple[str, dict[str, Any], str, int]] = [
-    ("take", {"queue": "shop", "count": 20}, "jobs_backlog", 100),
+    (
+        "take",
+        {"queue": "shop", "count": 20, "rank": None, "sla": None, "job": None},
+        "jobs_backlog",
+        100,
+    ),
     ("front", {"job": 500}, "jobs_backlog", 10),
     ("wake", {}, "jobs_delayed", 10),
-    ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0}, "jobs_in_flight", 200),
-    ("orphans", {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True}, "jobs_in_flight", 100),
-    ("windows", {"gone": 6.0}, "jobs_backlog", 200),
+    ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0, "in_flight_from": None}, "jobs_in_flight", 200),
+    (
+        "orphans",
+        {"gone": 6.0, "silent": 3.5, "unheld": 4.0, "judge_workers": True, "in_flight_from": None},
+        "jobs_in_flight",
+        100,
+    ),
+    (
+        "windows",
+        {
+            "gone": 6.0,
+            "in_flight_from": None,
+            "queues": [],
+            "ranks": [],
+            "slas": [],
+            "jobs": [],
+        },
+        "jobs_backlog",
+        200,
+    ),
     (
         "claim",
         {
@@ -88,3 +110,30 @@ def test_hot_statements_use_their_indexes(long_backlog: sa.Engine) -> None:
             if node.get("Relation Name") == "jobs":
                 assert node["Node Type"] != "Seq Scan", shown
                 assert node["Actual Rows"] * node["Actual Loops"] <= most_rows, shown
+
+
+def test_a_place_keeps_takes_from_passing_dead_rows(long_backlog: sa.Engine, database: str) -> None:
+    """What an open transaction keeps in front of a backlog is read without a place, and not with one."""
+    reader = connections.connect(
+        database, "reader", {"default_transaction_isolation": "repeatable read"}, autocommit=False
+    )
+    with reader.cursor() as cursor:
+        cursor.execute("select 1 from oms.jobs limit 1")
+    with long_backlog.begin() as connection:
+        connection.exec_driver_sql(
+            "update oms.jobs set finished_at = oms.now(), status = 'done' where id <= 10000"
+        )
+        place = connection.exec_driver_sql("select sla from oms.jobs where id = 10000").scalar_one()
+    blocks = [
+        max(
+            node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+            for node in plan(long_backlog, "take", asked)
+        )
+        for asked in (
+            {"queue": "shop", "count": 1, "rank": None, "sla": None, "job": None},
+            {"queue": "shop", "count": 1, "rank": 0, "sla": place, "job": 10000},
+        )
+    ]
+    reader.close()
+    assert blocks[0] > 500
+    assert blocks[1] < 100

@@ -22,7 +22,7 @@ from hms_oms.recipes.recipes import Recipe
 from hms_ops.events import event_log
 from hms_ops.events.receiver import Receiver
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
-from hms_ops.metrics import counts, measure
+from hms_ops.metrics import counts, deadlines
 from hms_ops.metrics.measure import Measure
 from hms_ops.reports import sla_report
 from tests.conftest import Programs, wait_until
@@ -232,7 +232,7 @@ def test_late_jobs_show_at_every_look(
     forward(31 * MINUTE)
     light = seen(engine, measuring, heavy=False)
     assert (light.late, light.late_since) == (5, before.next_sla)
-    monkeypatch.setattr(measure, "MOST_LATE", 2)
+    monkeypatch.setattr(deadlines, "MOST_LATE", 2)
     assert seen(engine, measuring, heavy=False).late == 2
     assert seen(engine, measuring).late == 5
 

@@ -1,9 +1,14 @@
--- Take the front of a queue's backlog into the window: priority first, then the earliest deadline.
+-- Take the front of a queue's backlog into the window: priority first, then the earliest deadline. What is before
+-- the place that is given is not read.
 with front as (
     select id
     from oms.jobs
     where queue = %(queue)s::text and not agent
         and dispatched_at is null and finished_at is null and ready_at is null
+        and (-priority, sla, id) >= (
+            coalesce(%(rank)s::int, -2147483648), coalesce(%(sla)s::timestamptz, '-infinity'),
+            coalesce(%(job)s::bigint, 0)
+        )
     order by -priority, sla, id
     limit %(count)s::int
     -- A row that somebody else holds is being changed: leave it to the next turn rather than wait.
@@ -20,4 +25,4 @@ event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt)
     select id, 'dispatched', status, step, attempt from taken
 )
-select id, attempt, step, steps, recipe_id from taken order by -priority, sla, id
+select id, attempt, step, steps, recipe_id, priority, sla from taken order by -priority, sla, id

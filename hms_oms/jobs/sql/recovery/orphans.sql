@@ -32,7 +32,8 @@ cross join lateral (
         where starts_with(ticket, format('job-%%s.%%s.', job.id, job.attempt))
     ) as held
 ) as said
-where job.dispatched_at is not null and job.finished_at is null and job.status = 'running'
+where job.dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and job.finished_at is null
+    and job.status = 'running'
     and case
         when job.agent then job.lease_until < oms.now()
         -- A worker has left with its step still running, or its row is gone.

@@ -29,6 +29,7 @@ select
     ) as gone_with_worker,
     job.queue
 from oms.jobs as job
-where job.dispatched_at is not null and job.finished_at is null and job.status = 'queued'
+where job.dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and job.finished_at is null
+    and job.status = 'queued'
     and job.since < oms.now() - %(grace)s::float8 * interval '1 second'
 limit 10000
