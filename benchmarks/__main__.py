@@ -18,10 +18,12 @@ from rich.console import Console
 
 from benchmarks import (
     accepting,
+    aged,
     api,
     command_line,
     events,
     forecast,
+    held,
     idle,
     latency,
     million,
@@ -43,6 +45,8 @@ NAMES = (
     "pgqueuer",
     "latency",
     "million",
+    "held",
+    "aged",
     "cli",
     "idle",
     "events",
@@ -53,6 +57,8 @@ NAMES = (
     "api",
     "pooler",
 )
+#: These take minutes each, and are measured when they are asked for.
+LONG = ("held", "aged")
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = (
     "celery",
@@ -83,11 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
     """Run the measurements that are asked for, on private servers under `folder`."""
-    only = set(asked.only or NAMES)
+    only = set(asked.only or NAMES).difference(() if asked.only else LONG)
     quick = asked.quick
     rounds = asked.rounds or (1 if quick else 3)
     results: list[Result] = []
-    if only & {"accept", "steps", "durable", "pgqueuer", "latency"}:
+    if only & {"accept", "steps", "durable", "pgqueuer", "latency", "held"}:
         with embedded.serving(folder / "servers") as servers:
             product = ProductSide(folder, servers)
             bare = BareSide(folder, servers)
@@ -101,8 +107,16 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
                 results += steps.measure(races, sides, rounds, 300 if quick else 1000)
             if "latency" in only:
                 results += latency.measure(product.product, 30 if quick else 100)
+            if "held" in only:
+                assert servers.database_url is not None
+                done = held.JOBS_DONE // 10 if quick else held.JOBS_DONE
+                results += held.measure(
+                    product.product, servers.database_url, rounds, 1000 if quick else 3000, done
+                )
     if "million" in only:
         results += million.measure(folder, 100_000 if quick else 1_000_000, 30)
+    if "aged" in only:
+        results += aged.measure(folder, *((200_000, 20_000) if quick else (aged.FINISHED, aged.WAITING)))
     if "cli" in only:
         results += command_line.measure(3 if quick else 9)
     if "api" in only:
