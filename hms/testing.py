@@ -8,6 +8,7 @@ a worker, so what it writes, texts and returns is what it would be there. With
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -36,7 +37,6 @@ from workers import modules, step
 from workers.failing import delay, describe
 from workers.step import StepRun
 
-_TEMPLATE = "hms_jobs"
 _WORKER = "test"
 #: How long a claim holds, in seconds: longer than any test runs.
 _LEASE_SECONDS = 3600.0
@@ -52,20 +52,21 @@ class Server:
         self._known = recipes.load_folder(folder)
         modules.load(self._known, folder)
         self._copies = 0
-        self._tell(f"create database {_TEMPLATE}")
-        template = self._sibling(_TEMPLATE)
+        self._template = f"hms_jobs_{uuid.uuid4().hex[:12]}"
+        self._tell(f"create database {self._template}")
+        template = self._sibling(self._template)
         preparing.prepare(template, self._known.values())
         with connections.engine(template).begin() as connection:
             make_clock_movable(connection)
         connections.engine(template).dispose()
-        self._tell(f"alter database {_TEMPLATE} with allow_connections false")
+        self._tell(f"alter database {self._template} with allow_connections false")
 
     @contextmanager
     def jobs(self) -> Iterator[Jobs]:
         """Jobs in a database of their own, for as long as the block lasts."""
         self._copies += 1
-        name = f"{_TEMPLATE}_{self._copies}"
-        self._tell(f"create database {name} template {_TEMPLATE} strategy file_copy")
+        name = f"{self._template}_{self._copies}"
+        self._tell(f"create database {name} template {self._template} strategy file_copy")
         url = self._sibling(name)
         jobs = Jobs(url, self._known)
         try:

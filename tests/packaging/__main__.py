@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -81,13 +82,14 @@ def _cycle(programs: Path, empty: Path) -> None:
 
 
 def _own_job_type(programs: Path, empty: Path) -> None:
-    """A job type that is written, checked, tested and run, with nothing but what is installed."""
+    """The ten minutes of docs/job-types.md, with nothing but what is installed."""
     empty.mkdir()
-    _run(programs / "hms", "recipe", "new", "city:permit:v1", cwd=empty)
-    own = {"HMS_RECIPES": str(empty / "recipes"), "HMS_HOME": str(empty / "home")}
-    _run(programs / "hms", "recipe", "check", cwd=empty, more=own)
-    _run(programs / "python", "-m", "pytest", "-q", "recipes", cwd=empty, more=own)
-    out = _run(programs / "hms", "up", "--sample", OWN_JOBS, "--once", cwd=empty, more=own)
+    section = (ROOT / "docs" / "job-types.md").read_text(encoding="utf-8").partition("## Ten minutes")[2]
+    _, *commands = re.findall(r"^\$ (.*)", section.partition("## ")[0], re.MULTILINE)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    out = _run(
+        "bash", "-ec", "\n".join(commands), cwd=empty, more={"PATH": path, "HMS_HOME": str(empty / "home")}
+    )
     report = json.loads(out.splitlines()[-1])
     assert report["done"] == report["texts"] == OWN_JOBS, report
     print(f"packaging: a job type of its own, written, tested and run: {OWN_JOBS} jobs done")

@@ -1,0 +1,74 @@
+"""The guide to job types of your own: its blocks are written to the files that they name, and run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hms_floor.local import embedded
+from tests.conftest import sibling
+
+GUIDE = Path(__file__).parents[2] / "docs" / "job-types.md"
+_BLOCK = re.compile(r"```(?:toml|python|sql)\n(?:#|--) (\S+)\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of the guide."""
+    place = tmp_path_factory.mktemp("guide")
+    for name, text in _BLOCK.findall(GUIDE.read_text(encoding="utf-8")):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    (place / "recipes" / "seed_loan" / "__init__.py").touch()
+    return place
+
+
+def test_the_job_type_of_the_guide_has_no_fault(folder: Path) -> None:
+    """`hms recipe check` finds nothing to correct and nothing to look at."""
+    command = [sys.executable, "-m", "hms_floor", "recipe", "check", str(folder / "recipes")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.endswith("\nthese recipes can be used\n")
+
+
+def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -> None:
+    """Its job is scored, decided by the desk, answered, and late; the program of the guide starts another."""
+    (folder / "recipes" / "conftest.py").write_text(CONFTEST.format(url=sibling(servers, "hms")))
+    (folder / "recipes" / "seed_loan" / "test_shop.py").write_text(SHOP)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "recipes")]
+    environment = {"HMS_RECIPES": str(folder / "recipes"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=folder, env=environment
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+#: As in the guide, but on the server that is there.
+CONFTEST = """
+import pytest
+from pathlib import Path
+from hms.testing import Server
+
+pytest_plugins = ["hms.pytest_plugin"]
+
+@pytest.fixture(scope="session")
+def hms_server():
+    return Server({url!r}, Path(__file__).parent)
+"""
+SHOP = """
+import sys
+from pathlib import Path
+from sqlalchemy.orm import Session
+
+sys.path.append(str(Path(__file__).parents[2]))
+from shop import apply_for
+
+def test_the_shop_applies_in_its_own_transaction(hms_jobs):
+    with hms_jobs.connection() as connection, Session(connection) as session:
+        assert apply_for(session, 9, "+12025550123") == "job-1"
+    assert hms_jobs.run() == 1
+"""
