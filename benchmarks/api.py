@@ -194,10 +194,10 @@ def _clients(asked: dict[str, Any]) -> list[float]:
         threading.Thread(target=_client, args=(asked["port"], badge, f"{place}-{os.getpid()}", ends, waits))
         for place, badge in enumerate(asked["badges"])
     ]
-    for each in children:
-        each.start()
-    for each in children:
-        each.join()
+    for item in children:
+        item.start()
+    for item in children:
+        item.join()
     return waits
 
 
@@ -234,7 +234,7 @@ def _expect_created(line: socket.socket) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 201"):
         raise RuntimeError(answer.decode())
-    [length] = [int(each[16:]) for each in head.split(b"\r\n") if each.startswith(b"content-length: ")]
+    [length] = [int(item[16:]) for item in head.split(b"\r\n") if item.startswith(b"content-length: ")]
     while len(body) < length:
         body += line.recv(65536)
 
@@ -258,13 +258,13 @@ def _send_cycle(opened: ApiServer, folder: Path) -> tuple[float, float]:
     with path.open("rb") as file:
         line.request("POST", "/cycles?jobType=farm:grant:v1", file, headers, encode_chunked=True)
         answer = line.getresponse()
-        told = json.loads(answer.read())
+        document = json.loads(answer.read())
     took = time.perf_counter() - began
     done.set()
     watching.join()
     if answer.status != 201:
-        raise RuntimeError(str(told))
-    say(f"API: {told['accepted']:,} accepted, {told['refused']:,} refused in {took:.1f} s")
+        raise RuntimeError(str(document))
+    say(f"API: {document['accepted']:,} accepted, {document['refused']:,} refused in {took:.1f} s")
     return took, max(most) / 1e6
 
 
@@ -282,8 +282,8 @@ def _answers(opened: ApiServer) -> bool:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 
@@ -293,9 +293,9 @@ _METRICS = text(
     " select 'metric.' || name, 'farm-grant', 1, 'events', oms.now() from generate_series(1, 200) as name"
     " on conflict do nothing"
 )
-_CLIENTS = [sys.executable, "-m", "benchmarks.API"]
+_CLIENTS = [sys.executable, "-m", "benchmarks.api"]
 
 if __name__ == "__main__":
-    wanted = json.load(sys.stdin)
-    answer = _clients(wanted["start"]) if "start" in wanted else _watchers(wanted["watch"])
+    asked_for = json.load(sys.stdin)
+    answer = _clients(asked_for["start"]) if "start" in asked_for else _watchers(asked_for["watch"])
     json.dump(answer, sys.stdout)

@@ -90,25 +90,25 @@ def measure(folder: Path, events: int) -> list[Result]:
             began = time.perf_counter()
             _publish(engine, servers.broker_url, jobs)
             published = time.perf_counter() - began
-            seen = _until(looks, 3 * jobs)
-            passed = seen[-1]["at"] - began
+            observed = _until(looks, 3 * jobs)
+            passed = observed[-1]["at"] - began
         finally:
             watch.terminate()
             watch.wait()
             engine.dispose()
-    last = seen[-1]
-    tenth = next(look for look in seen if look["events"] >= jobs * PER_JOB / 10)
+    last = observed[-1]
+    tenth = next(look for look in observed if look["events"] >= jobs * PER_JOB / 10)
     growth = (last["rss"] - tenth["rss"]) / 2**20
     cpu = last["cpu"] - tenth["cpu"]
     say(f"events: {last['events']:,} in {passed:.1f} s, published in {published:.1f} s")
-    lag = max(look["lag"] for look in seen)
+    lag = max(look["lag"] for look in observed)
     note = f"{last['steps']:,} steps counted once; at most {lag:.1f} s behind; source {last['source']}"
     detail = {
         "published_per_second": round(jobs * PER_JOB / published),
         "heard": last["events"],
         "cpu_seconds": round(cpu, 2),
         "events_per_cpu_second": round((last["events"] - tenth["events"]) / cpu),
-        "longest_look_ms": round(1000 * max(look["took"] for look in seen), 1),
+        "longest_look_ms": round(1000 * max(look["took"] for look in observed), 1),
         "rss_mib": [round(look["rss"] / 2**20, 1) for look in (tenth, last)],
     }
     return [
@@ -186,14 +186,14 @@ def _looks(watch: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
 def _until(looks: Iterator[dict[str, Any]], steps: int) -> list[dict[str, Any]]:
     """All looks up to the one that has seen every step finished."""
     deadline = time.perf_counter() + PATIENCE
-    seen = []
+    observed = []
     for look in looks:
-        seen.append(look)
+        observed.append(look)
         if look["steps"] >= steps:
-            return seen
+            return observed
         if time.perf_counter() > deadline:
             raise TimeoutError(f"{look['steps']} of {steps} steps were seen")
-    return seen
+    return observed
 
 
 class _Counting(Receiver):
@@ -223,7 +223,7 @@ def watch(database_url: str, broker_url: str) -> None:
             metrics.publish(connection, snapshot)
         took = time.perf_counter() - began
         queue, hearing = snapshot.queues[0], snapshot.hearing
-        seen = {
+        observed = {
             "events": receiver.events,
             "steps": queue.finished or 0,
             "source": queue.waits.source if queue.waits else None,
@@ -232,7 +232,7 @@ def watch(database_url: str, broker_url: str) -> None:
             "rss": process.memory_info().rss,
             "cpu": sum(process.cpu_times()[:2]),
         }
-        print(json.dumps(seen), flush=True)
+        print(json.dumps(observed), flush=True)
         time.sleep(max(0.0, LOOK_SECONDS - took))
 
 

@@ -165,13 +165,13 @@ def _first_late(look: Look, throughput: Throughput) -> float | None:
     capacity = throughput.capacity(look.slots)
     if capacity is None:
         return None
-    seen = forecast(list(_counted(look)), capacity, now)
-    queue = QueueSnapshot("farm-grant", None, slots=look.slots, forecast=seen)
-    found = rule.judge(Snapshot(now, [queue]), lambda name, _: rule.DEFAULTS[name])
-    if not found:
+    outlook = forecast(list(_counted(look)), capacity, now)
+    queue = QueueSnapshot("farm-grant", None, slots=look.slots, forecast=outlook)
+    snapshot = rule.judge(Snapshot(now, [queue]), lambda name, _: rule.DEFAULTS[name])
+    if not snapshot:
         return None
-    assert seen.first_late is not None
-    return (seen.first_late - MIDNIGHT).total_seconds()
+    assert outlook.first_late is not None
+    return (outlook.first_late - MIDNIGHT).total_seconds()
 
 
 def _counted(look: Look) -> Iterator[tuple[datetime, int]]:

@@ -51,13 +51,13 @@ def _floor(folder: Path, number: int) -> Iterator[tuple[str, Path, str]]:
     hms = [sys.executable, "-m", "hms_floor"]
     with processes.running(folder, {"pages": [*hms, "up"]}, environment):
         processes.poll_until(lambda: _is_well([*hms, "check"], environment), "the floor is not up")
-        found = json.loads((home / "servers.json").read_text())
-        engine = connections.engine(found["database_url"])
+        text = json.loads((home / "servers.json").read_text())
+        engine = connections.engine(text["database_url"])
         with engine.begin() as connection:
             connection.exec_driver_sql(f"update oms.queues set paused_at = oms.now() where name = '{QUEUE}'")
         page_queries.fill(engine, number, STILL_OPEN)
         engine.dispose()
-        yield found["floor_url"], home, (home / "badge").read_text().strip()
+        yield text["floor_url"], home, (home / "badge").read_text().strip()
 
 
 def _is_well(check: list[str], environment: dict[str, str]) -> bool:
@@ -125,12 +125,12 @@ def _changes_seen(browser: Browser, url: str, badge: str, tries: int) -> tuple[l
     page.wait_for_function(_DRAWN)
     headers = {"Authorization": f"Bearer {badge}"}
 
-    def change(path: str, body: dict[str, Any], *seen: str) -> float:
+    def change(path: str, body: dict[str, Any], *observed: str) -> float:
         page.wait_for_timeout(137 * len(spent) % 1000)
         began = time.perf_counter()
         answer = context.request.post(url + path, data=body, headers=headers)
         assert answer.ok, answer.text()
-        page.wait_for_function(_SAYS, arg=list(seen), polling=20)
+        page.wait_for_function(_SAYS, arg=list(observed), polling=20)
         spent.append(time.perf_counter() - began)
         return spent[-1]
 

@@ -123,6 +123,6 @@ def _delay(engine: Engine, provider: Provider, number: int) -> float:
     # Somebody has acknowledged it: else the next phone would be called about it, too.
     with engine.begin() as connection:
         limits = thresholds.limits(connection)
-        for incident in (one for one in actions.find(connection, ["open"]) if one.rule == "late"):
+        for incident in (item for item in actions.find(connection, ["open"]) if item.rule == "late"):
             actions.acknowledge(connection, incident.id, WHO, health.clock(connection), limits)
     return (text_.at - deadline).total_seconds()

@@ -58,7 +58,7 @@ def measure(folder: Path, applications: int, rounds: int) -> list[Result]:
         counted = {
             name: side.connections(url, part) for name, url in (("direct", direct), ("pooled", pooled))
         }
-    best = {name: median(each) for name, each in speeds.items()}
+    best = {name: median(speed) for name, speed in speeds.items()}
     return [
         Result(
             "pooler",
@@ -106,7 +106,7 @@ class _Side:
         with closing(psycopg2.connect(self._server)) as connection:
             connection.autocommit = True
             connection.cursor().execute(f"create database {name}")
-        own, direct = (each.replace("/postgres", f"/{name}") for each in (url, self._server))
+        own, direct = (item.replace("/postgres", f"/{name}") for item in (url, self._server))
         db.prepare(direct, self._known.values())
         database.engine(direct).dispose()
         environment = {
@@ -154,18 +154,18 @@ class _Side:
         ports = {
             int(url.rpartition("@")[2].partition("/")[0].partition(":")[2]) for url in (own, self._server)
         }
-        found: Counter[str] = Counter()
+        result: Counter[str] = Counter()
         for name, process in children.items():
             lines = psutil.Process(process.pid).net_connections("tcp")
-            found[name] = sum(bool(line.raddr) and line.raddr.port in ports for line in lines)
+            result[name] = sum(bool(line.raddr) and line.raddr.port in ports for line in lines)
         with closing(psycopg2.connect(self._server)) as connection, connection.cursor() as cursor:
             cursor.execute(
                 "select count(*) from pg_stat_activity where backend_type = 'client backend'"
                 " and pid <> pg_backend_pid() and datname = %s",
                 (own.rpartition("/")[2],),
             )
-            found["PostgreSQL's own count"] = (cursor.fetchone() or (0,))[0]
-        return found
+            result["PostgreSQL's own count"] = (cursor.fetchone() or (0,))[0]
+        return result
 
 
 def _file(applications: int) -> bytes:

@@ -109,14 +109,14 @@ def run(seed: int, make: Callable[[int], Policy]) -> Outcome:
     for look in replay.looks():
         now = look.now
         due = [workers for at, workers in coming if at <= now]
-        coming = [each for each in coming if each[0] > now]
+        coming = [item for item in coming if item[0] > now]
         present = replay.group.workers + sum(due)
         if due:
             replay.have(WorkerGroup(present, slots), now)
         wish = min(most, ceil(policy(look, present * slots) / slots))
         if now - asked_at >= ASK_SECONDS:
             asked_at = now
-            wishes = [*(each for each in wishes if each[0] > now - CALM_SECONDS), (now, wish)]
+            wishes = [*(wishe for wishe in wishes if wishe[0] > now - CALM_SECONDS), (now, wish)]
             there = present + sum(workers for _, workers in coming)
             calm = max(workers for _, workers in wishes)
             if wish > there:
@@ -155,8 +155,8 @@ def length_a_worker(jobs: int, slots: int) -> Policy:
 
 def floor(seeds: Sequence[int]) -> float:
     """The hours of workers that the work itself takes, were no slot ever idle."""
-    found = [mornings.morning(seed) for seed in seeds]
-    return sum(sum(job.work for job in each.jobs) / each.group.slots for each in found) / 3600
+    rows = [mornings.morning(seed) for seed in seeds]
+    return sum(sum(job.work for job in item.jobs) / item.group.slots for item in rows) / 3600
 
 
 def measure(count: int) -> list[Result]:
@@ -164,7 +164,7 @@ def measure(count: int) -> list[Result]:
     say(f"scaling: {count} mornings on slots needed and on queue length")
     seeds = range(FIRST_SEED, FIRST_SEED + count)
     tried = {jobs: outcome(range(count // 2), partial(length_a_slot, jobs)) for jobs in LENGTHS}
-    good = [jobs for jobs, each in tried.items() if each.share >= ON_TIME]
+    good = [jobs for jobs, item in tried.items() if item.share >= ON_TIME]
     best = min(good, key=lambda jobs: tried[jobs].hours) if good else min(LENGTHS)
     ours = outcome(seeds, needed)
     default = outcome(seeds, partial(length_a_worker, DEFAULT_LENGTH))
@@ -176,7 +176,7 @@ def measure(count: int) -> list[Result]:
         "leastHours": round(least, 1),
         "default": {"onTime": round(default.share, 4), "hours": round(default.hours, 1)},
         "tuned": {"jobsForASlot": best, "onTime": round(tuned.share, 4), "hours": round(tuned.hours, 1)},
-        "tried": {jobs: [round(each.share, 4), round(each.hours, 1)] for jobs, each in tried.items()},
+        "tried": {jobs: [round(item.share, 4), round(item.hours, 1)] for jobs, item in tried.items()},
     }
     spent = f"{ours.hours:,.0f} worker-hours, the work itself {least:,.0f}"
     on_time = 100 * ours.share

@@ -20,9 +20,9 @@ async def _watch(url: str, badge: str, received: list[int]) -> None:
         session.get(f"{url}/floor/") as answer,
     ):
         page = await answer.text()
-    found = _CLIENT.search(page)
-    assert found is not None, "the page does not say how to speak to it"
-    query = {"client_id": found[1], "next_message_id": 0, "implicit_handshake": "true", "document_id": "d"}
+    result = _CLIENT.search(page)
+    assert result is not None, "the page does not say how to speak to it"
+    query = {"client_id": result[1], "next_message_id": 0, "implicit_handshake": "true", "document_id": "d"}
     line = socketio.AsyncClient(reconnection=False)
 
     @line.on("*")  # type: ignore[untyped-decorator]
@@ -30,7 +30,7 @@ async def _watch(url: str, badge: str, received: list[int]) -> None:
         received[0] += len(str(said))
 
     await line.connect(
-        f"{url}/?{urlencode(query | {'tab_id': found[1]})}",
+        f"{url}/?{urlencode(query | {'tab_id': result[1]})}",
         headers=headers,
         transports=["websocket"],
         socketio_path="/floor/_nicegui_ws/socket.io",
@@ -41,7 +41,7 @@ async def _watch(url: str, badge: str, received: list[int]) -> None:
 async def _main(url: str, badge: str, count: int) -> None:
     received = [0]
     watching = [asyncio.create_task(_watch(url, badge, received)) for _ in range(count)]
-    while not any(each.done() for each in watching):
+    while not any(item.done() for item in watching):
         await asyncio.sleep(1)
         print(received[0], flush=True)
     await asyncio.gather(*watching)

@@ -210,7 +210,7 @@ class ActClient(Client):
 
     def changes(self) -> list[Change]:
         """Changes that can still be undone, newest first: the caller's own, for a manager everybody's."""
-        return [record(Change, each) for each in self._wire.get("/changes")["changes"]]
+        return [record(Change, change) for change in self._wire.get("/changes")["changes"]]
 
     def undo(self, change: int, *, reason: str | None = None) -> Undone:
         """Undo a change as far as nobody has changed the same since.

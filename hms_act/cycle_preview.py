@@ -72,7 +72,7 @@ def of(engine: Engine, recipe: Recipe, rows: Iterator[Row | Refusal]) -> Preview
     preview.refused = sum(map(len, reasons.values()))
     preview.refusals = [
         Refusals(column, reason, len(lines), tuple(lines[:FIRST_LINES]))
-        for (column, reason), lines in sorted(reasons.items(), key=lambda each: -len(each[1]))
+        for (column, reason), lines in sorted(reasons.items(), key=lambda entry: -len(entry[1]))
     ]
     return preview
 

@@ -104,7 +104,8 @@ class Observer:
         """Whether every question has had its first answer, or the time for one."""
         now = time.monotonic()
         return all(
-            each.answered.is_set() or now - each.began > PATIENCE_SECONDS for each in self._questions.values()
+            question.answered.is_set() or now - question.began > PATIENCE_SECONDS
+            for question in self._questions.values()
         )
 
     def waited_for_postgresql(self) -> float:

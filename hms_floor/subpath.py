@@ -40,7 +40,7 @@ class Subpath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            headers = [each for each in scope["headers"] if each[0] != _TOLD]
+            headers = [header for header in scope["headers"] if header[0] != _TOLD]
             scope = {**scope, "root_path": self._root, "headers": headers}
             path = scope["path"]
             if path == self._root:

@@ -36,7 +36,7 @@ class OmsClient(Client):
     def peek(self, queue: str, limit: int = 20) -> list[Peeked]:
         """The next jobs of a queue's backlog, in the order in which they will be handed out."""
         answer = self._wire.get(path("queues", queue, "peek"), limit=limit)
-        return [record(Peeked, each) for each in answer["jobs"]]
+        return [record(Peeked, job) for job in answer["jobs"]]
 
     def jobs(self, selected: Filter | None = None, *, limit: int | None = None) -> Iterator[Job]:
         """The jobs that a filter means, newest first, fetched page by page as they are asked for."""
@@ -57,24 +57,24 @@ class OmsClient(Client):
 
     def queues(self) -> list[Queue]:
         """Every queue as it stands now, by name."""
-        return [record(Queue, each) for each in self._wire.get("/queues")["queues"]]
+        return [record(Queue, queue) for queue in self._wire.get("/queues")["queues"]]
 
     def slas(self) -> list[Sla]:
         """The SLA in force of every queue."""
-        return [record(Sla, each) for each in self._wire.get("/sla")["slas"]]
+        return [record(Sla, sla) for sla in self._wire.get("/sla")["slas"]]
 
     def sla(self, queue: str) -> list[Sla]:
         """Every SLA that a queue has had, the newest first. Raises NotFound."""
         answer = self._wire.get(path("queues", queue, "sla"))
-        return [record(Sla, each) for each in answer["history"]]
+        return [record(Sla, sla) for sla in answer["history"]]
 
     def job_types(self) -> list[JobType]:
         """What may be started, and what each payload must hold."""
-        return [record(JobType, each) for each in self._wire.get("/recipes")["recipes"]]
+        return [record(JobType, recipe) for recipe in self._wire.get("/recipes")["recipes"]]
 
     def workers(self) -> list[Worker]:
         """The live workers."""
-        return [record(Worker, each) for each in self._wire.get("/workers")["workers"]]
+        return [record(Worker, worker) for worker in self._wire.get("/workers")["workers"]]
 
     def cycles(self, *, limit: int | None = None) -> Iterator[Cycle]:
         """The cycles, newest first."""
@@ -171,7 +171,7 @@ class OmsClient(Client):
     ) -> Iterator[Record]:
         size = PAGE if limit is None else min(limit, PAGE)
         documents = self._wire.pages(address, name, limit=max(size, 1), **query)
-        return (record(kind, each) for each in itertools.islice(documents, limit))
+        return (record(kind, document) for document in itertools.islice(documents, limit))
 
 
 @dataclass(frozen=True, slots=True)

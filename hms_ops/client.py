@@ -67,7 +67,7 @@ class OpsClient(Client):
                     for frame in frames.read(chunks, last_id):
                         last_id, failures = frame.id, 0
                         if frame.event == "metrics":
-                            yield [record(Metric, each) for each in json.loads(frame.data)["metrics"]]
+                            yield [record(Metric, metric) for metric in json.loads(frame.data)["metrics"]]
             except (Unavailable, TooMany):
                 if not received:
                     raise
@@ -94,7 +94,7 @@ class OpsClient(Client):
         documents = self._wire.pages(
             "/incidents", "incidents", state=list(states), queue=queue, limit=size, zone=zone
         )
-        return (record(Incident, each) for each in itertools.islice(documents, limit))
+        return (record(Incident, document) for document in itertools.islice(documents, limit))
 
     def incident(self, ref: str | int, *, zone: str | None = None) -> IncidentWithTimeline:
         """One incident with its history and texts, by its number or its reference. Raises NotFound."""
@@ -115,11 +115,11 @@ class OpsClient(Client):
     def late_jobs(self, ref: str | int, *, order: str = "deadline") -> Iterator[LateJob]:
         """All jobs that were late in an incident, by `deadline`, `late`, `key`, `name` or `status`."""
         documents = self._wire.pages(path("incidents", ref, "jobs"), "jobs", order=order, limit=PAGE)
-        return (record(LateJob, each) for each in documents)
+        return (record(LateJob, document) for document in documents)
 
     def silences(self) -> list[Silence]:
         """The silences that are in force or to come."""
-        return [record(Silence, each) for each in self._wire.get("/silences")["silences"]]
+        return [record(Silence, silence) for silence in self._wire.get("/silences")["silences"]]
 
     def silence(
         self,
@@ -150,7 +150,7 @@ class OpsClient(Client):
 
     def thresholds(self) -> list[Threshold]:
         """The thresholds of all rules."""
-        return [record(Threshold, each) for each in self._wire.get("/thresholds")["thresholds"]]
+        return [record(Threshold, threshold) for threshold in self._wire.get("/thresholds")["thresholds"]]
 
     def set_threshold(
         self,
@@ -190,7 +190,7 @@ class OpsClient(Client):
     ) -> Mapping[date, SlaCounts]:
         """SLA report by day for a queue, or for all; today is the last."""
         answer = self._wire.get("/sla/days", queue=queue, days=days, zone=zone)["days"]
-        return {date.fromisoformat(day): record(SlaCounts, each) for day, each in answer.items()}
+        return {date.fromisoformat(day): record(SlaCounts, counts) for day, counts in answer.items()}
 
     def history(
         self,
@@ -211,7 +211,7 @@ class OpsClient(Client):
     ) -> list[Text]:
         """The last texts about an incident, to the applicant of a job, or all; the newest first."""
         answer = self._wire.get("/texts", incident=incident, job=job, limit=limit)
-        return [record(Text, each) for each in answer["texts"]]
+        return [record(Text, text) for text in answer["texts"]]
 
     def send_sms(self, phone: str, text: str, *, key: str | None = None) -> str:
         """Have a text sent, which waits in the outbox like every other; return its token.

@@ -85,7 +85,7 @@ class Part:
 
 def read(connection: Connection) -> Ledger:
     """Read the facts about the health of all parts."""
-    pulses = {each.name: each for each in heartbeats.status(connection)}
+    pulses = {pulse.name: pulse for pulse in heartbeats.status(connection)}
     now = signs.clock(connection)
     document = oncall.in_force(connection)
     local = heartbeats.sender_is_local(connection)
@@ -129,7 +129,7 @@ def of_calling(ledger: Ledger) -> list[Part]:
 def is_well(parts: Sequence[Part], incidents: Sequence[OpenIncident]) -> bool:
     """Whether no part has failed and no incident waits for somebody to acknowledge it."""
     failed = any(part.light == BAD for part in parts)
-    return not failed and not any(each.state == "open" for each in incidents)
+    return not failed and not any(incident.state == "open" for incident in incidents)
 
 
 def troubles(parts: Sequence[Part]) -> list[Part]:
@@ -188,9 +188,9 @@ def _faults(pulse: Pulse) -> Iterator[str]:
     failed = pulse.detail.get("failed_rules")
     if failed:
         yield f"cannot judge {', '.join(failed)}"
-    for each in ("fault", "remark", "failing"):
-        if pulse.detail.get(each):
-            yield str(pulse.detail[each])
+    for name in ("fault", "remark", "failing"):
+        if pulse.detail.get(name):
+            yield str(pulse.detail[name])
 
 
 def _workers(ledger: Ledger) -> Part:
@@ -204,14 +204,14 @@ def _workers(ledger: Ledger) -> Part:
 
 
 def _incidents(open_ones: Sequence[OpenIncident]) -> Part:
-    missed = [each.name for each in open_ones if each.unreached]
+    missed = [incident.name for incident in open_ones if incident.unreached]
     if missed:
         return Part("incidents", BAD, f"{_listed(missed)} reached nobody")
-    unattended = [each.name for each in open_ones if each.state == "open"]
+    unattended = [incident.name for incident in open_ones if incident.state == "open"]
     if unattended:
         return Part("incidents", WARN, f"{_listed(unattended)} {_are(unattended)} open and not acknowledged")
     if open_ones:
-        names = [each.name for each in open_ones]
+        names = [incident.name for incident in open_ones]
         return Part("incidents", WARN, f"{_listed(names)} {_are(names)} acknowledged and not over")
     return Part("incidents", OK, "no incident is open")
 

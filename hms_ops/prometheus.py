@@ -189,7 +189,7 @@ def _health(connection: Connection) -> Iterator[Family]:
     yield GaugeMetricFamily(
         "hms_incidents_unreached",
         "Open incidents whose present call has reached nobody",
-        sum(each.unreached for each in ledger.incidents),
+        sum(incident.unreached for incident in ledger.incidents),
     )
 
 

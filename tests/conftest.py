@@ -44,11 +44,11 @@ def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
     """Look again and again until the answer is true, and return it; fail naming `what` was awaited."""
     deadline = time.monotonic() + seconds
     while True:
-        found = look()
-        if found:
-            return found
+        result = look()
+        if result:
+            return result
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds:g} s needlessly for: {what} (last seen: {found!r})")
+            pytest.fail(f"waited {seconds:g} s needlessly for: {what} (last seen: {result!r})")
         time.sleep(0.02)
 
 

@@ -65,10 +65,10 @@ def _import(module: str, known: Recipes, folder: Path) -> Iterator[str]:
 
 
 def _missing(recipe: Recipe) -> Iterator[str]:
-    for each in recipe.steps:
-        if each.by == "worker" and each.run not in step.registered:
+    for declared in recipe.steps:
+        if declared.by == "worker" and declared.run not in step.registered:
             yield (
-                f"{recipe.type}: step {each.name}: no function is marked @step({each.run!r}); "
+                f"{recipe.type}: step {declared.name}: no function is marked @step({declared.run!r}); "
                 f"{recipe.module or 'no module'} has {_marked(recipe.module)}"
             )
 

@@ -56,7 +56,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
     if not isinstance(value, dict | list):
         return False
     held = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_is_deeper(each, levels - 1) for each in held)
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in held)
 
 
 def _refuse(word: str) -> Any:

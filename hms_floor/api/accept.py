@@ -109,8 +109,8 @@ class Starts:
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             if not await self._settle(batch):
                 # Find out whose request breaks the batch; the others should not suffer for it.
-                for each in batch:
-                    await self._settle([each])
+                for item in batch:
+                    await self._settle([item])
         self._turn = None
 
     async def _settle(self, batch: Sequence[tuple[Request, asyncio.Future[Started]]]) -> bool:

@@ -100,5 +100,7 @@ async def _outside(request: Request, error: Exception) -> Response:
         routes = [route for route in request.app.router.routes if isinstance(route, APIRoute)]
         path = subpath.inside(request.scope)
         fitting = [route.methods for route in routes if route.path_regex.match(path)]
-        problem.headers = {"Allow": ", ".join(sorted({method for each in fitting for method in each or ()}))}
+        problem.headers = {
+            "Allow": ", ".join(sorted({method for methods in fitting for method in methods or ()}))
+        }
     return problem.response()

@@ -187,7 +187,7 @@ class _ByProvider:
         if self._remote is not None:
             return self._fetched(self._remote, str(kid))
         keys = self._kept().keys
-        [named] = [each for each in keys if each.key_id == kid] if kid is not None else keys
+        [named] = [key for key in keys if key.key_id == kid] if kid is not None else keys
         return named
 
     def _fetched(self, remote: jwt.PyJWKClient, kid: str) -> jwt.PyJWK:

@@ -138,8 +138,8 @@ class _Wrong:
     def show(self, incidents: Sequence[Incident]) -> None:
         """Show what is wrong."""
         self._none.set_visibility(not incidents)
-        self._rows.show({each.id: each for each in incidents}, self._build)
-        self._shown = {each.id: self._shown[each.id] for each in incidents}
+        self._rows.show({incident.id: incident for incident in incidents}, self._build)
+        self._shown = {incident.id: self._shown[incident.id] for incident in incidents}
         for incident in incidents:
             self._shown[incident.id].show(incident)
 

@@ -33,7 +33,7 @@ WORDS: Mapping[str, str] = {
 
 
 #: What a cause rests on, and is called the same on a card.
-_TOLD = {each.name for each in fields(Standing)} - {"late", "at_risk", "waiting", "queued", "running"}
+_TOLD = {field.name for field in fields(Standing)} - {"late", "at_risk", "waiting", "queued", "running"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +193,20 @@ def read(connection: Connection) -> Board:
                 **stop,
             )
         )
-    watch = next(each for each in heartbeats.status(connection) if each.name == "ops")
+    watch = next(pulse for pulse in heartbeats.status(connection) if pulse.name == "ops")
     return Board(
         now,
         cards,
         watch.age_seconds,
         [
-            WorkerLoad(each.name, each.host, min(len(each.tickets), each.slots), each.slots, each.slots_lost)
-            for each in live
+            WorkerLoad(
+                incident.name,
+                incident.host,
+                min(len(incident.tickets), incident.slots),
+                incident.slots,
+                incident.slots_lost,
+            )
+            for incident in live
         ],
         sorted({worker.host: worker.cpu_percent for worker in live}.items()),
         health.unsent_texts(connection)[0],

@@ -111,5 +111,5 @@ def _faults(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if not isinstance(listed, list):
         return ()
     return tuple(
-        (str(each.get("field", "")), str(each.get("reason", ""))) for each in listed if isinstance(each, dict)
+        (str(item.get("field", "")), str(item.get("reason", ""))) for item in listed if isinstance(item, dict)
     )

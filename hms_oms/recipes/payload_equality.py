@@ -23,10 +23,10 @@ def differences(schema: Mapping[str, Any], known: Mapping[str, Any], sent: Mappi
 def meaning(schema: Any, value: Any) -> Any:
     """A value in the one form that all values of the same meaning have; it can be compared and hashed."""
     if isinstance(value, Mapping):
-        return frozenset((name, meaning(_of_field(schema, name), each)) for name, each in value.items())
+        return frozenset((name, meaning(_of_field(schema, name), item)) for name, item in value.items())
     if isinstance(value, list | tuple):
         items = schema.get("items") if isinstance(schema, Mapping) else None
-        return tuple(meaning(items, each) for each in value)
+        return tuple(meaning(items, item) for item in value)
     number = _number(schema, value)
     # True is 1 to Python, and nothing else to JSON.
     return (type(value).__name__, value) if number is None else ("number", number)

@@ -72,8 +72,8 @@ def number(text: str) -> str:
         raise
     if not written:
         raise Unreadable(f"a phone number has {FEWEST_DIGITS} digits at least")
-    cells = [each for each in written if _TEXTS.fullmatch(each.label)]
-    voices = [each for each in written if each.label.lower() != "fax"]
+    cells = [number for number in written if _TEXTS.fullmatch(number.label)]
+    voices = [number for number in written if number.label.lower() != "fax"]
     return [*cells, *voices, *written][0].number
 
 

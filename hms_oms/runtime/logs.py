@@ -47,8 +47,8 @@ def configure(settings: Settings, program: str, *filters: logging.Filter) -> Non
     handler = logging.StreamHandler()
     text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler.setFormatter(_WhenNeeded(program, text=text))
-    for each in filters:
-        handler.addFilter(each)
+    for log_filter in filters:
+        handler.addFilter(log_filter)
     if program == "floor":
         # Anyone who reaches its port could otherwise fill the disk.
         handler.addFilter(FewAlike())

@@ -43,7 +43,7 @@ def why(cause: Cause, at: Clock) -> str:
 
 def what_helps(cause: Cause) -> str:
     """Word the remedies, most effective first, as part of a sentence."""
-    first, *more = [remedy(each) for each in cause.remedies]
+    first, *more = [remedy(item) for item in cause.remedies]
     return first if not more else f"{first}, and then {_listed(more)}"
 
 

@@ -116,7 +116,7 @@ def decide(standing: Standing) -> Cause | None:
     return Cause(
         kind,
         tuple(remedy for _, remedy, _ in causes),
-        holds=all(each.get("holds", True) for _, _, each in causes),
+        holds=all(facts.get("holds", True) for _, _, facts in causes),
         deadline=standing.deadline,
         lost=standing.slots_lost,
         **{name: value for name, value in more.items() if name != "holds"},
@@ -144,7 +144,7 @@ def document(cause: Cause | None) -> dict[str, Any] | None:
         "lost": cause.lost,
         "refused": cause.refused,
         "remedies": [
-            {"verb": each.verb, "number": each.number, "slots": each.slots} for each in cause.remedies
+            {"verb": remedy.verb, "number": remedy.number, "slots": remedy.slots} for remedy in cause.remedies
         ],
     }
 
@@ -156,7 +156,7 @@ def read(document: Mapping[str, Any] | None) -> Cause | None:
     set_at, deadline = document["setAt"], document["deadline"]
     return Cause(
         document["kind"],
-        tuple(Remedy(each["verb"], each["number"], each["slots"]) for each in document["remedies"]),
+        tuple(Remedy(remedy["verb"], remedy["number"], remedy["slots"]) for remedy in document["remedies"]),
         document["setBy"],
         set_at and datetime.fromisoformat(set_at),
         document["limit"],

@@ -160,7 +160,7 @@ def publish(connection: Connection, snapshot: Snapshot, apart: Apart | None = No
         _write(connection, metrics, snapshot.now)
         written = True
     for metric in () if written else metrics:
-        where = "".join(f" of {each}" for each in (metric.subject, metric.queue) if each)
+        where = "".join(f" of {place}" for place in (metric.subject, metric.queue) if place)
         with apart.doing(f"writing {metric.name}{where}"), connection.begin_nested():
             _write(connection, [metric], snapshot.now, least=0.0)
 

@@ -104,7 +104,7 @@ def next_cover(document: Document, now: datetime) -> tuple[datetime, tuple[str, 
         if begin > now:
             break
         if end < now + AHEAD:
-            names = (each.name for step in on_call(document, end) for each in step.recipients)
+            names = (recipient.name for step in on_call(document, end) for recipient in step.recipients)
             return end, tuple(dict.fromkeys(names))
     return None
 

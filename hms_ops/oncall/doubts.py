@@ -39,12 +39,12 @@ def doubt(document: Document | None, now: datetime, *, sender_is_local: bool) ->
     """Reason why a text sent `now` would reach nobody; None if it may reach somebody."""
     if document is None:
         return f"{NOBODY_REAL}: no on-call document is set"
-    recipients = [each for step in oncall.on_call(document, now) for each in step.recipients]
+    recipients = [recipient for step in oncall.on_call(document, now) for recipient in step.recipients]
     if not recipients:
         covered = coverage.next_cover(document, now)
         return f"nobody is on call: no shift covers this hour{_from(document, covered)}"
-    if all(is_fictitious(each.phone) for each in recipients):
-        names = ", ".join(dict.fromkeys(each.name for each in recipients))
+    if all(is_fictitious(recipient.phone) for recipient in recipients):
+        names = ", ".join(dict.fromkeys(recipient.name for recipient in recipients))
         return f"{NOBODY_REAL}: the numbers of {names} are kept for fiction"
     if sender_is_local:
         return f"{NOBODY_REAL}: texts stay on this machine (HMS_SENDER is log)"

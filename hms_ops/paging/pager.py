@@ -229,7 +229,7 @@ class Delivery:
     def _say(self, now: float) -> None:
         if self.beat is not None and now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
-            remark = "; ".join(each for each in (self.sender.remark, self._apart.words) if each)
+            remark = "; ".join(remark for remark in (self.sender.remark, self._apart.words) if remark)
             self.beat({"sender": self.sender.name, "fault": self.breaker.fault, "remark": remark or None})
 
 

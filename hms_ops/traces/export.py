@@ -120,18 +120,18 @@ def readable(trace: int, spans: Sequence[Span]) -> list[ReadableSpan]:
 
     return [
         ReadableSpan(
-            name=each.name,
-            context=context(each.id),
-            parent=None if each.parent is None else context(each.parent),
+            name=item.name,
+            context=context(item.id),
+            parent=None if item.parent is None else context(item.parent),
             resource=resource,
-            attributes=each.attributes,
-            events=[Event(what, timestamp=_nanoseconds(when)) for what, when in each.events],
+            attributes=item.attributes,
+            events=[Event(what, timestamp=_nanoseconds(when)) for what, when in item.events],
             kind=SpanKind.INTERNAL,
-            status=Status(StatusCode.ERROR, each.fault) if each.fault else Status(StatusCode.UNSET),
-            start_time=_nanoseconds(each.start),
-            end_time=_nanoseconds(each.end),
+            status=Status(StatusCode.ERROR, item.fault) if item.fault else Status(StatusCode.UNSET),
+            start_time=_nanoseconds(item.start),
+            end_time=_nanoseconds(item.end),
         )
-        for each in spans
+        for item in spans
     ]
 
 

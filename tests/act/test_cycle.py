@@ -60,9 +60,9 @@ def test_rows_that_made_no_job_are_kept_with_the_cycle(engine: sa.Engine, shop: 
 def test_two_rows_of_one_file_with_one_key(engine: sa.Engine, shop: Recipe) -> None:
     """The first makes the job; the next is known if it means the same, and differs if not."""
     payloads = [{"number": 1, "phone": "5"}, {"number": 1.0, "phone": "5"}, {"number": 1, "phone": "6"}]
-    found = cycle_preview.of(engine, shop, rows(*payloads))
-    assert (found.new, found.known, found.differing) == (1, 1, 1)
-    assert [row.line for row in found.differing_rows] == [4]
+    previewed = cycle_preview.of(engine, shop, rows(*payloads))
+    assert (previewed.new, previewed.known, previewed.differing) == (1, 1, 1)
+    assert [row.line for row in previewed.differing_rows] == [4]
     batch = run(engine, shop, *payloads)
     assert (batch.accepted, batch.duplicates, batch.differing) == (1, 2, 1)
     assert [(row.line, row.result, row.job) for row in left(engine, batch)] == [
@@ -76,23 +76,23 @@ def test_a_preview_tells_what_the_cycle_then_does(engine: sa.Engine, shop: Recip
     run(engine, shop, {"number": 1, "phone": "5"}, {"number": 2, "phone": "5"})
     file = [{"number": number % 1500, "phone": "5"} for number in range(1, 2600)]
     file += ["must be a number, not 'x'", "must be a number, not 'y'", {"number": 1, "phone": "7"}]
-    found = cycle_preview.of(engine, shop, rows(*file))
+    previewed = cycle_preview.of(engine, shop, rows(*file))
     with engine.connect() as connection:
         assert read.count(connection, read.Filter()) == 2
         assert cycles.count(connection) == 1
-    assert [(each.reason, each.count, each.lines) for each in found.refusals] == [
+    assert [(refusal.reason, refusal.count, refusal.lines) for refusal in previewed.refusals] == [
         ("must be a number", 2, (2601, 2602))
     ]
     batch = run(engine, shop, *file)
     assert (batch.accepted, batch.duplicates, batch.differing, batch.refused) == (
-        found.new,
-        found.known + found.differing,
-        found.differing,
-        found.refused,
+        previewed.new,
+        previewed.known + previewed.differing,
+        previewed.differing,
+        previewed.refused,
     )
-    assert found.rows == len(file)
+    assert previewed.rows == len(file)
     with engine.connect() as connection:
-        assert cycle_rows.refusals(connection, batch.id) == found.refusals
+        assert cycle_rows.refusals(connection, batch.id) == previewed.refusals
 
 
 @pytest.mark.parametrize(

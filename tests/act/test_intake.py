@@ -69,12 +69,12 @@ def rows(content: bytes, recipe: Recipe = GRANT) -> list[Row | Refusal]:
 
 def refused(content: bytes) -> list[tuple[int, str]]:
     """Line and column of each refusal of a file."""
-    return [(found.line, found.field) for found in rows(content) if isinstance(found, Refusal)]
+    return [(row.line, row.field) for row in rows(content) if isinstance(row, Refusal)]
 
 
 def accepted(content: bytes) -> list[tuple[int, int]]:
     """Line and application number of each row that is read."""
-    return [(found.line, found.payload["appId"]) for found in rows(content) if isinstance(found, Row)]
+    return [(row.line, row.payload["appId"]) for row in rows(content) if isinstance(row, Row)]
 
 
 def test_a_plain_row_becomes_the_payload() -> None:
@@ -239,9 +239,9 @@ def test_a_code_that_lost_its_zero_is_refused_with_the_likely_one() -> None:
     assert list(json_lines.read(io.BytesIO(json.dumps(payload).encode()), GRANT)) == [
         Refusal(1, "countyFips", why)
     ]
-    for told in (1001, "1001\n"):
+    for output in (1001, "1001\n"):
         with pytest.raises(RequestRejected, match=r"five digits are needed; 01001\?"):
-            accept.check(GRANT, payload | {"countyFips": told})
+            accept.check(GRANT, payload | {"countyFips": output})
     with pytest.raises(RequestRejected, match="five digits are needed"):
         accept.check(GRANT, payload | {"countyFips": "19001\n"})
 
@@ -328,7 +328,7 @@ def test_a_quote_that_is_never_closed_costs_its_row_only() -> None:
     content = table(line(app_id="1"), line(name='"Ann Lee'), line(app_id="2"), line(app_id="3"))
 
     assert accepted(content) == [(2, 1), (4, 2), (5, 3)]
-    (refusal,) = [found for found in rows(content) if isinstance(found, Refusal)]
+    (refusal,) = [row for row in rows(content) if isinstance(row, Refusal)]
     assert Refusal(3, "name", "the quote opened on line 3 is never closed") == refusal
 
 
@@ -389,7 +389,7 @@ def test_the_field_size_limit_of_the_process_raises_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"", ["empty"]),
         (b"\n\n  \n", ["empty"]),
@@ -406,12 +406,12 @@ def test_the_field_size_limit_of_the_process_raises_nothing() -> None:
         (b"x" * 300_000, ["longer than"]),
     ],
 )
-def test_a_file_that_is_no_such_list_names_every_fault(content: bytes, told: list[str]) -> None:
+def test_a_file_that_is_no_such_list_names_every_fault(content: bytes, expected: list[str]) -> None:
     """The header is judged at once and whole, and the message says what was expected."""
     with pytest.raises(UnreadableFile) as caught:
         read(io.BytesIO(content), GRANT)
 
-    for words in [*told, HEADER.replace(",", ", ")]:
+    for words in [*expected, HEADER.replace(",", ", ")]:
         assert words in str(caught.value)
 
 
@@ -434,19 +434,19 @@ def test_a_stream_may_come_in_pieces(encoding: str) -> None:
     """Byte order marks, characters and CRLF may be torn apart by the pipe."""
     text = "".join(part + "\r\n" for part in (HEADER, line(name="王秀英"), "", line()))
 
-    found = list(read(Pipe(text.encode(encoding)), GRANT))
+    result = list(read(Pipe(text.encode(encoding)), GRANT))
 
-    assert [Row(2, {**PAYLOAD, "name": "王秀英"}), Row(4, PAYLOAD)] == found
+    assert [Row(2, {**PAYLOAD, "name": "王秀英"}), Row(4, PAYLOAD)] == result
 
 
 def test_the_stream_is_read_as_rows_are_asked_for_and_left_open() -> None:
     """A long file does not have to fit into memory, and closing it is its owner's business."""
     stream = io.BytesIO(table(*[line()] * 20_000))
 
-    found = read(stream, GRANT)
-    next(found)
+    result = read(stream, GRANT)
+    next(result)
     position = stream.tell()
-    del found
+    del result
 
     assert position < len(stream.getvalue()) / 10
     assert not stream.closed
@@ -456,7 +456,7 @@ def test_many_rows_are_read_in_seconds_and_little_memory() -> None:
     """Ten times the daily file is no burden."""
     content = table(*[line(name='"Lee, Ann"')] * 30_000)
     started = time.process_time()
-    assert sum(isinstance(found, Row) for found in read(io.BytesIO(content), GRANT)) == 30_000
+    assert sum(isinstance(result, Row) for result in read(io.BytesIO(content), GRANT)) == 30_000
     assert time.process_time() - started < 5
 
     tracemalloc.start()
@@ -496,7 +496,7 @@ payloads = st.fixed_dictionaries(
     st.sampled_from([("\r\n", csv.QUOTE_MINIMAL), ("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_NONNUMERIC)]),
 )
 def test_whatever_a_csv_writer_writes_is_read_back(
-    wanted: list[dict[str, Any]], order: list[str], encoding: str, style: tuple[str, Any]
+    expected: list[dict[str, Any]], order: list[str], encoding: str, style: tuple[str, Any]
 ) -> None:
     """Any payloads written by Python's csv module come back whole, each with its line."""
     stream = io.StringIO(newline="")
@@ -504,13 +504,13 @@ def test_whatever_a_csv_writer_writes_is_read_back(
     writer.writerow(order)
     lines = []
     field = {column.name: column.field for column in GRANT.columns}
-    for payload in wanted:
+    for payload in expected:
         lines.append(len(io.StringIO(stream.getvalue(), newline="").readlines()) + 1)
         writer.writerow([payload[field[name]] for name in order])
 
-    found = rows(stream.getvalue().encode(encoding))
+    value = rows(stream.getvalue().encode(encoding))
 
-    assert [Row(number, payload) for number, payload in zip(lines, wanted, strict=True)] == found
+    assert [Row(number, payload) for number, payload in zip(lines, expected, strict=True)] == value
 
 
 @settings(deadline=None)
@@ -599,18 +599,18 @@ def test_a_row_is_read_exactly_when_jsonschema_has_no_fault(
     )
     payload = {"n": number, "t": text, "d": "2026-11-01"}
 
-    (found,) = rows(
+    (result,) = rows(
         f"t,n,d\n{text},{number},2026-11-01\n".encode(), replace(GRANT, payload=schema, columns=columns)
     )
 
     faulty = [error.absolute_path[0] for error in validator.iter_errors(payload)]
-    if isinstance(found, Row):
+    if isinstance(result, Row):
         assert not faulty
-        assert payload == found.payload
+        assert payload == result.payload
     else:
         # A fault that needs all fields together can be told only after those of single columns.
-        assert found.field in faulty
-        assert linked or min(faulty, key="ntd".index) == found.field
+        assert result.field in faulty
+        assert linked or min(faulty, key="ntd".index) == result.field
 
 
 def test_a_schema_that_ties_columns_together_is_held() -> None:

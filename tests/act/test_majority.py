@@ -28,14 +28,14 @@ def file(*codes: str) -> io.BytesIO:
 
 def test_codes_that_lost_their_zero_stop_the_file() -> None:
     """Each row has another value; the reason is one, and the first row shows what was probably meant."""
-    with pytest.raises(MostRefused) as told:
+    with pytest.raises(MostRefused) as raised:
         list(checked(csv_rows.read(file("1001", "1003", "19001", "1005"), GRANT)))
 
-    assert str(told.value) == (
+    assert str(raised.value) == (
         "3 of 4 rows would be refused for one reason, so nothing was started:"
         " county_fips: five digits are needed"
     )
-    assert told.value.example == "line 2: 1001: five digits are needed; 01001?"
+    assert raised.value.example == "line 2: 1001: five digits are needed; 01001?"
 
 
 @pytest.mark.parametrize(

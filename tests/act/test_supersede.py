@@ -111,10 +111,10 @@ def test_a_file_replaces_what_differs(engine: sa.Engine, shop: Recipe) -> None:
     """Only by the deliberate word; what is the same stays, and the preview has told how many it would be."""
     run(engine, shop, FIRST, {"number": 2}, {"number": 3}, supersede=False)
     rows = [CORRECTED, {"number": 2}, {"number": 3, "phone": "7"}, {"number": 4}]
-    found = cycle_preview.of(engine, shop, iter([Row(line, row) for line, row in enumerate(rows)]))
-    assert (found.new, found.known, found.differing, found.replaceable) == (1, 1, 2, 2)
-    told = run(engine, shop, CORRECTED, supersede=False)
-    assert (told.accepted, told.differing) == (0, 1)
+    previewed = cycle_preview.of(engine, shop, iter([Row(line, row) for line, row in enumerate(rows)]))
+    assert (previewed.new, previewed.known, previewed.differing, previewed.replaceable) == (1, 1, 2, 2)
+    output = run(engine, shop, CORRECTED, supersede=False)
+    assert (output.accepted, output.differing) == (0, 1)
     batch = run(engine, shop, *rows, supersede=True)
     assert (batch.accepted, batch.duplicates, batch.differing) == (3, 1, 0)
     assert [read(engine, job).status for job in (1, 2, 3)] == ["cancelled", "waiting", "cancelled"]

@@ -70,20 +70,20 @@ class ApiServer:
 
 def receive_all(line: socket.socket) -> bytes:
     """What comes until the other side hangs up."""
-    found = b""
+    result = b""
     try:
         while piece := line.recv(65536):
-            found += piece
+            result += piece
     except ConnectionResetError:
         pass
-    return found
+    return result
 
 
 def start(url: str, broker: str, home: Path, **environment: str) -> ApiServer:
     """Start an API on a database, and wait until it answers."""
     programs = Programs(url, broker, home)
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     environment = {"HMS_FLOOR_PORT": str(port), "HMS_TIMEZONE": "America/Chicago", **environment}
     process = programs.start("floor", "-m", "hms_floor", "floor", "run", **environment)
     address = f"http://127.0.0.1:{port}"
@@ -173,7 +173,7 @@ def faults(answer: httpx.Response) -> dict[str, str]:
     assert answer.headers["content-type"] == "application/problem+json"
     document = json.loads(answer.content)
     assert document["status"] == answer.status_code
-    return {each["field"]: each["reason"] for each in document.get("errors", ())}
+    return {item["field"]: item["reason"] for item in document.get("errors", ())}
 
 
 # TRUNCATE fires no trigger of rows, so that even what is append-only can be emptied.

@@ -203,10 +203,10 @@ def test_tricks_in_an_address_lead_nowhere(api_server: ApiServer, path: str) -> 
     connection.putheader("Authorization", f"Bearer {api_server.badge(Role.VIEWER)}")
     connection.endheaders()
     answer = connection.getresponse()
-    told = json.loads(answer.read())
+    document = json.loads(answer.read())
     assert 400 <= answer.status < 500
     assert answer.headers["content-type"] == "application/problem+json"
-    assert told["status"] == answer.status
+    assert document["status"] == answer.status
 
 
 def test_what_is_asked_cannot_become_a_header(api_server: ApiServer) -> None:
@@ -273,8 +273,8 @@ def test_one_badge_cannot_take_all_streams(api_server: ApiServer) -> None:
             lines.enter_context(api_server.connect()).sendall(asking)
         held = 'hms_open{kind="stream"}'
         wait_until(lambda: counted(api_server)[held] == BOUNDS["stream"].badge, "all streams to be open")
-        one = api_server.ask("GET", "/stream", badge=greedy)
-        assert (one.status_code, one.json()["detail"]) == (429, "this badge has 250 streams already")
+        answer = api_server.ask("GET", "/stream", badge=greedy)
+        assert (answer.status_code, answer.json()["detail"]) == (429, "this badge has 250 streams already")
         with api_server.connect() as line:
             line.sendall(f"{_head('GET', '/stream', patient)}\r\n".encode())
             assert status(line.recv(1000)) == 200
@@ -371,7 +371,7 @@ def test_a_badge_that_asks_too_often_is_told_to_wait(
     api_server = open_api(HMS_FLOOR_RATE="5")
     greedy, patient = api_server.badge(), api_server.badge(actor="bob")
     answers = [api_server.ask("GET", "/me", badge=greedy) for _ in range(20)]
-    refused = [each for each in answers if each.status_code == 429]
+    refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
     assert int(refused[0].headers["retry-after"]) >= 1
     assert api_server.ask("GET", "/me", badge=patient).status_code == 200

@@ -61,14 +61,14 @@ def place(action: str) -> tuple[str, str]:
 def test_every_route_is_in_the_table_and_nothing_else_is() -> None:
     """The table is the truth: it names each route once, and no route that is not there."""
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    found = sorted(f"{method} {route.path_format}" for route in routes for method in route.methods or ())
-    assert found == sorted(TABLE)
+    result = sorted(f"{method} {route.path_format}" for route in routes for method in route.methods or ())
+    assert result == sorted(TABLE)
 
 
 def test_the_documents_have_the_table_as_it_is() -> None:
     """docs/api.md holds the table of the code."""
-    told = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
-    assert markdown() in told
+    output = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    assert markdown() in output
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -164,7 +164,7 @@ def test_a_badge_that_was_taken_back_opens_nothing(api_server: ApiServer) -> Non
         method, path = place(action)
         answer = api_server.ask(method, path, None if method == "GET" else {}, badge=issued["badge"])
         assert answer.status_code == 401, action
-    [entry] = [each for each in api_server.get("/badges")["badges"] if each["jti"] == issued["jti"]]
+    [entry] = [badge for badge in api_server.get("/badges")["badges"] if badge["jti"] == issued["jti"]]
     assert (entry["actor"], entry["revokedBy"], entry["reason"]) == ("eve", "ann", "lost")
 
 
@@ -354,7 +354,7 @@ def test_where_the_register_cannot_be_read_all_hear_so_together() -> None:
     # In a thread without an event loop: the browser of other tests has its own in this one.
     with ThreadPoolExecutor(1) as pool:
         answers = pool.submit(asyncio.run, come()).result(30)
-    assert [type(each) for each in answers] == 5 * [OSError]
+    assert [type(answer) for answer in answers] == 5 * [OSError]
     assert len(asked) == 1
 
 

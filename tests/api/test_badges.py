@@ -62,7 +62,7 @@ def test_a_badge_is_issued_shown_and_taken_back(api_server: ApiServer, hms: Hms)
     wait_until(
         lambda: api_server.ask("GET", "/me", badge=token).status_code == 401, "the badge to be refused", 3.0
     )
-    done = [each["action"] for each in api_server.get("/audit")["entries"]]
+    done = [entry["action"] for entry in api_server.get("/audit")["entries"]]
     assert done == ["hms badge revoke", "hms badge issue"]
 
 
@@ -88,12 +88,12 @@ def test_a_file_of_applications_is_taken_in_while_it_comes(
     path, headers = "/cycles?jobType=farm:grant:v1&name=today.csv", {"Content-Type": "text/csv"}
     answer = api_server.ask("POST", path, content=pieces(), headers=headers)
     assert answer.status_code == 201, answer.text
-    told = answer.json()
-    assert (told["accepted"], told["refused"]) == (500, len(told["refusedRows"]))
-    assert told["refused"] > 0
-    assert {"line", "field", "reason"} == set(told["refusedRows"][0])
+    document = answer.json()
+    assert (document["accepted"], document["refused"]) == (500, len(document["refusedRows"]))
+    assert document["refused"] > 0
+    assert {"line", "field", "reason"} == set(document["refusedRows"][0])
     again = api_server.ask("POST", path, content=pieces(), headers=headers).json()
-    assert (again["accepted"], again["duplicates"]) == (0, told["accepted"] + told["duplicates"])
+    assert (again["accepted"], again["duplicates"]) == (0, document["accepted"] + document["duplicates"])
     wrong = api_server.ask("POST", path, content=b"a,b\n1,2\n", headers=headers)
     assert wrong.status_code == 422
     assert "app_id is missing" in wrong.text

@@ -25,8 +25,8 @@ def preview(api_server: ApiServer, content: bytes = LINES, **query: Any) -> dict
     asked = {"jobType": "shop:order:v1", "name": "orders.ndjson", **query}
     answer = api_server.ask("POST", "/cycles/preview", content=content, headers=NDJSON, params=asked)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    document: dict[str, Any] = answer.json()
+    return document
 
 
 def run(api_server: ApiServer, content: bytes = LINES) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def run(api_server: ApiServer, content: bytes = LINES) -> dict[str, Any]:
     path = "/cycles?jobType=shop:order:v1&name=orders.ndjson"
     answer = api_server.ask("POST", path, content=content, headers=NDJSON)
     assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    document: dict[str, Any] = answer.json()
+    return document
 
 
 def uploads(engine: sa.Engine) -> int:
@@ -61,12 +61,17 @@ def test_a_file_that_is_mostly_refused_is_asked_about(api_server: ApiServer) -> 
 
 def test_a_preview_changes_nothing(api_server: ApiServer, engine: sa.Engine) -> None:
     """Counts, deadline and reasons are told; there is no job, no cycle and no file afterwards."""
-    found = preview(api_server, slaMinutes=5)
-    assert (found["rows"], found["new"], found["duplicates"], found["refused"]) == (3, 2, 0, 1)
-    assert (found["upload"], found["forecast"], found["slaMinutes"]) == (None, None, 5)
-    [refusal] = found["refusals"]
+    previewed = preview(api_server, slaMinutes=5)
+    assert (previewed["rows"], previewed["new"], previewed["duplicates"], previewed["refused"]) == (
+        3,
+        2,
+        0,
+        1,
+    )
+    assert (previewed["upload"], previewed["forecast"], previewed["slaMinutes"]) == (None, None, 5)
+    [refusal] = previewed["refusals"]
     assert (refusal["field"], refusal["count"], refusal["lines"]) == ("number", 1, [3])
-    assert json.loads(found["refusedRows"][0]["original"]) == {"number": 0, "phone": "=1+1"}
+    assert json.loads(previewed["refusedRows"][0]["original"]) == {"number": 0, "phone": "=1+1"}
     assert api_server.get("/cycles")["cycles"] == api_server.get("/jobs")["jobs"] == []
     assert uploads(engine) == 0
 
@@ -183,8 +188,8 @@ def test_a_kept_file_replaces_by_a_deliberate_word(api_server: ApiServer) -> Non
     """A preview tells how many jobs would be replaced; only `supersede` replaces them."""
     run(api_server)
     changed = b'{"number": 1, "phone": "6"}\n'
-    found = preview(api_server, changed, keep=True)
-    assert (found["new"], found["differing"], found["replaceable"]) == (0, 1, 1)
-    begun = api_server.ask("POST", f"/cycles/uploads/{found['upload']}/start?supersede=true").json()
+    previewed = preview(api_server, changed, keep=True)
+    assert (previewed["new"], previewed["differing"], previewed["replaceable"]) == (0, 1, 1)
+    begun = api_server.ask("POST", f"/cycles/uploads/{previewed['upload']}/start?supersede=true").json()
     assert (begun["accepted"], begun["differing"]) == (1, 0)
     assert api_server.get("/jobs/job-1")["status"] == "cancelled"

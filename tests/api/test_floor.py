@@ -30,7 +30,7 @@ def test_a_queue_is_paused_resumed_and_limited(api_server: ApiServer) -> None:
     paused = api_server.ask("POST", "/queues/shop/pause", {"reason": "stock-taking"}).json()
     assert paused.pop("undo")["id"]
     assert paused == {"queue": "shop", "status": "paused", "recalled": 0}
-    [queue] = [each for each in api_server.get("/queues")["queues"] if each["name"] == "shop"]
+    [queue] = [item for item in api_server.get("/queues")["queues"] if item["name"] == "shop"]
     assert (queue["status"], queue["pausedBy"], queue["pauseReason"]) == ("paused", "ann", "stock-taking")
     assert api_server.ask("POST", "/queues/shop/resume").json()["changed"] is True
     assert api_server.ask("POST", "/queues/shop/resume", {}).json()["changed"] is False
@@ -46,18 +46,20 @@ def test_an_sla_is_tried_set_and_remembered(api_server: ApiServer) -> None:
     dry = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}).json()
     assert (dry["before"], dry["minutes"], dry["dryRun"]) == (30.0, 5.0, True)
     assert api_server.get("/audit?subject=shop")["entries"] == []
-    assert [each["minutes"] for each in api_server.get("/queues/shop/sla")["history"]] == [30.0]
+    assert [item["minutes"] for item in api_server.get("/queues/shop/sla")["history"]] == [30.0]
     api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "reason": "fair"})
     newest, oldest = api_server.get("/queues/shop/sla")["history"]
     assert (newest["minutes"], newest["setBy"], newest["reason"]) == (5.0, "ann", "fair")
     assert oldest["setBy"] == "recipe"
-    assert {each["queue"]: each["minutes"] for each in api_server.get("/sla")["slas"]}["shop"] == 5.0
+    assert {sla["queue"]: sla["minutes"] for sla in api_server.get("/sla")["slas"]}["shop"] == 5.0
     assert set(faults(api_server.ask("PUT", "/queues/shop/sla", {"minutes": -1}))) == {"minutes"}
 
 
 def lines(*documents: Any) -> bytes:
     """Documents as JSON lines; what is text already stays as it is."""
-    return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in documents).encode()
+    return "\n".join(
+        document if isinstance(document, str) else json.dumps(document) for document in documents
+    ).encode()
 
 
 def test_a_file_of_lines_is_taken_in(api_server: ApiServer) -> None:
@@ -67,17 +69,17 @@ def test_a_file_of_lines_is_taken_in(api_server: ApiServer) -> None:
     path = "/cycles?jobType=shop:order:v1&name=orders.ndjson&slaMinutes=5"
     answer = api_server.ask("POST", path, content=content, headers={"Content-Type": "application/x-ndjson"})
     assert answer.status_code == 201, answer.text
-    told = answer.json()
-    assert (told["accepted"], told["duplicates"], told["refused"]) == (2, 1, 5)
-    assert [row["line"] for row in told["refusedRows"]] == [5, 6, 7, 8, 9]
-    report = api_server.get(f"/cycles/{told['batch']}")
+    document = answer.json()
+    assert (document["accepted"], document["duplicates"], document["refused"]) == (2, 1, 5)
+    assert [row["line"] for row in document["refusedRows"]] == [5, 6, 7, 8, 9]
+    report = api_server.get(f"/cycles/{document['batch']}")
     assert (report["name"], report["progress"]["waiting"], report["slaMinutesRange"]) == (
         "orders.ndjson",
         2,
         [5.0, 5.0],
     )
-    assert [cycle["batch"] for cycle in api_server.get("/cycles")["cycles"]] == [told["batch"]]
-    assert api_server.get("/jobs", params={"batch": told["batch"], "count": True})["total"] == 2
+    assert [cycle["batch"] for cycle in api_server.get("/cycles")["cycles"]] == [document["batch"]]
+    assert api_server.get("/jobs", params={"batch": document["batch"], "count": True})["total"] == 2
 
 
 def test_a_file_that_is_no_list_of_requests_is_refused(api_server: ApiServer) -> None:
@@ -135,13 +137,13 @@ def test_an_agent_reserves_extends_and_reports(api_server: ApiServer, raw: RawCo
     """It sees payload and results, keeps its lease, and its report moves the job on; a late one is void."""
     job = hand_over(api_server, raw)
     agent = {"badge": api_server.badge(Role.AGENT, queues=["returns-desk"], actor="desk")}
-    found = api_server.ask("POST", "/queues/returns-desk/reserve", {"lease": 60}, **agent).json()
-    assert (found["jobId"], found["step"], found["payload"]) == (job, "judge", {"secret": "Ann"})
-    assert found["results"] == {"receive": {"ok": 1}}
+    answer = api_server.ask("POST", "/queues/returns-desk/reserve", {"lease": 60}, **agent).json()
+    assert (answer["jobId"], answer["step"], answer["payload"]) == (job, "judge", {"secret": "Ann"})
+    assert answer["results"] == {"receive": {"ok": 1}}
     assert api_server.ask("POST", "/queues/returns-desk/reserve", **agent).status_code == 204
-    place = f"/reservations/{found['reservationId']}"
+    place = f"/reservations/{answer['reservationId']}"
     longer = api_server.ask("POST", f"{place}/extend", {"lease": 600}, **agent).json()
-    assert longer["leaseUntil"] > found["leaseUntil"]
+    assert longer["leaseUntil"] > answer["leaseUntil"]
     other = {"badge": api_server.badge(Role.AGENT, queues=["returns-desk"], actor="somebody")}
     assert api_server.ask("POST", f"{place}/report", {"status": "done"}, **other).status_code == 403
     wrong = {"status": "done", "result": {}, "skipTo": "receive"}
@@ -158,8 +160,8 @@ def test_an_agent_may_fail_or_come_again(api_server: ApiServer, raw: RawConnecti
     job = hand_over(api_server, raw)
 
     def report(document: dict[str, Any]) -> httpx.Response:
-        found = api_server.ask("POST", "/queues/returns-desk/reserve").json()
-        return api_server.ask("POST", f"/reservations/{found['reservationId']}/report", document)
+        body = api_server.ask("POST", "/queues/returns-desk/reserve").json()
+        return api_server.ask("POST", f"/reservations/{body['reservationId']}/report", document)
 
     assert report({"status": "retry", "reason": "lunch"}).json()["status"] == "waiting"
     assert report({"status": "failed", "reason": "torn"}).json()["status"] == "failed"
@@ -176,7 +178,7 @@ def in_line(api_server: ApiServer) -> float:
 def test_agents_wait_in_line_and_each_job_goes_to_one(api_server: ApiServer, raw: RawConnection) -> None:
     """A hundred agents wait; three jobs come one by one and go to three of them, the others wait on."""
     badge = api_server.badge(Role.AGENT, queues=["returns-desk"])
-    found: list[tuple[float, dict[str, Any]]] = []
+    rows: list[tuple[float, dict[str, Any]]] = []
 
     async def wait_all() -> list[int]:
         limits = httpx.Limits(max_connections=200)
@@ -188,7 +190,7 @@ def test_agents_wait_in_line_and_each_job_goes_to_one(api_server: ApiServer, raw
             async def one() -> int:
                 answer = await client.post("/queues/returns-desk/reserve", json={"wait": 6})
                 if answer.status_code == 200:
-                    found.append((time.monotonic(), answer.json()))
+                    rows.append((time.monotonic(), answer.json()))
                 return answer.status_code
 
             return list(await asyncio.gather(*(one() for _ in range(100))))
@@ -200,12 +202,12 @@ def test_agents_wait_in_line_and_each_job_goes_to_one(api_server: ApiServer, raw
     made = []
     for number in range(3):
         made.append(hand_over(api_server, raw))
-        came = time.monotonic()
-        wait_until(lambda number=number: len(found) > number, "an agent to get the job", 5.0)
-        assert found[number][0] - came < 1.5
+        arrival = time.monotonic()
+        wait_until(lambda number=number: len(rows) > number, "an agent to get the job", 5.0)
+        assert rows[number][0] - arrival < 1.5
     waiting.join()
     assert sorted(statuses) == [200] * 3 + [204] * 97
-    assert sorted(each["jobId"] for _, each in found) == sorted(made)
+    assert sorted(item["jobId"] for _, item in rows) == sorted(made)
 
 
 def test_agents_are_served_at_once_after_the_listener_has_lost_its_connection(
@@ -241,9 +243,9 @@ def test_agents_are_served_at_once_after_the_listener_has_lost_its_connection(
             lambda: counted(api_server).get('hms_open{kind="wait"}') == 1, "the agent to stand in line"
         )
         hand_over(api_server, raw)
-        came = time.monotonic()
+        arrival = time.monotonic()
         waiting.join()
-        took.append(answers[0] - came)
+        took.append(answers[0] - arrival)
     assert sorted(took)[1] < 0.5
 
 
@@ -288,23 +290,23 @@ def test_every_change_leaves_its_line_and_so_does_each_refusal(
     assert (started["status"], started["subject"]) == (201, "job-1")
     page = api_server.get("/audit", params={"limit": 2})
     rest = api_server.get("/audit", params={"limit": 2, "cursor": page["next"]})["entries"]
-    assert [each["id"] for each in rest] == [forbidden["id"], paused["id"]]
-    found = api_server.get(
+    assert [item["id"] for item in rest] == [forbidden["id"], paused["id"]]
+    answer = api_server.get(
         "/audit", params={"subject": "shop", "from": paused["at"], "action": paused["action"]}
     )
-    assert len(found["entries"]) == 2
+    assert len(answer["entries"]) == 2
 
 
 def test_a_badge_is_issued_shown_once_and_listed(api_server: ApiServer) -> None:
     """The token opens the API in the name it was issued for, and is in no list and no trail."""
-    wanted = {"actor": "desk", "roles": ["agent"], "queues": ["returns-desk"], "hours": 1, "reason": "temp"}
-    issued = api_server.ask("POST", "/badges", wanted)
+    request = {"actor": "desk", "roles": ["agent"], "queues": ["returns-desk"], "hours": 1, "reason": "temp"}
+    issued = api_server.ask("POST", "/badges", request)
     assert issued.status_code == 201
     me = api_server.ask("GET", "/me", badge=issued.json()["badge"]).json()
     assert (me["actor"], me["roles"], me["queues"]) == ("desk", ["agent"], ["returns-desk"])
-    told = json.dumps([api_server.get("/badges"), api_server.get("/audit")])
-    assert issued.json()["badge"].split(".")[2] not in told
-    assert set(faults(api_server.ask("POST", "/badges", wanted | {"hours": 0}))) == {"hours"}
+    answer = json.dumps([api_server.get("/badges"), api_server.get("/audit")])
+    assert issued.json()["badge"].split(".")[2] not in answer
+    assert set(faults(api_server.ask("POST", "/badges", request | {"hours": 0}))) == {"hours"}
 
 
 def test_the_lease_of_an_agent_ends_by_the_clock_of_the_ledger(
@@ -312,7 +314,7 @@ def test_the_lease_of_an_agent_ends_by_the_clock_of_the_ledger(
 ) -> None:
     """What one agent has let slip is not lost: its late report finds that the reservation does not hold."""
     hand_over(api_server, raw)
-    found = api_server.ask("POST", "/queues/returns-desk/reserve", {"lease": 10}).json()
+    answer = api_server.ask("POST", "/queues/returns-desk/reserve", {"lease": 10}).json()
     forward(timedelta(seconds=60))
-    held = reservations.held(raw, Ticket.parse(found["reservationId"]))
+    held = reservations.held(raw, Ticket.parse(answer["reservationId"]))
     assert held.lease_until < datetime.now(UTC) + timedelta(seconds=30)

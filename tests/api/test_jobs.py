@@ -71,17 +71,17 @@ def test_many_starts_at_once_are_each_their_own(api_server: ApiServer) -> None:
             asked = [{"jobType": "shop:order:v1", "payload": {"number": n // 2 + 1}} for n in range(60)]
             asked += [{"jobType": "shop:return:v1", "payload": {"place": n}} for n in range(20)]
             asked += [{"jobType": "shop:order:v1", "payload": {"number": 0}}] * 5
-            return await asyncio.gather(*(client.post("/jobs", json=each) for each in asked))
+            return await asyncio.gather(*(client.post("/jobs", json=item) for item in asked))
 
     answers = asyncio.run(start_all())
     orders, returns, wrong = answers[:60], answers[60:80], answers[80:]
-    assert sorted(each.status_code for each in orders) == [200] * 30 + [201] * 30
-    assert all(each.json()["key"] == str(n // 2 + 1) for n, each in enumerate(orders))
-    assert len({each.json()["jobId"] for each in orders}) == 30
-    assert {each.status_code for each in returns} == {201}
-    places = [api_server.get(f"/jobs/{each.json()['jobId']}")["payload"]["place"] for each in returns]
+    assert sorted(order.status_code for order in orders) == [200] * 30 + [201] * 30
+    assert all(item.json()["key"] == str(n // 2 + 1) for n, item in enumerate(orders))
+    assert len({order.json()["jobId"] for order in orders}) == 30
+    assert {item.status_code for item in returns} == {201}
+    places = [api_server.get(f"/jobs/{item.json()['jobId']}")["payload"]["place"] for item in returns]
     assert places == list(range(20))
-    assert {each.status_code for each in wrong} == {422}
+    assert {item.status_code for item in wrong} == {422}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> 
             *(api_server.start(request(number)) for number in range(1, 21)), return_exceptions=True
         )
 
-    assert {type(each) for each in asyncio.run(start_all())} == {sa.exc.OperationalError}
+    assert {type(item) for item in asyncio.run(start_all())} == {sa.exc.OperationalError}
     assert len(tried) == 1
 
 
@@ -204,14 +204,14 @@ def test_payloads_are_masked_for_those_who_may_not_see_them(
     ticket = Ticket(int(job[4:]), 1, "pick")
     ledger.claim(raw, [(ticket, 60.0)], "w")
     ledger.fail(raw, ticket, {"type": "ValueError", "message": "Ann Lee"}, retry_after=None, worker="w")
-    seen = api_server.get(f"/jobs/{job}", Role.VIEWER)
-    assert seen["payload"] == {"number": "***", "phone": "***", "pick": {"fail": "***"}}
-    assert "Ann Lee" not in str(seen) + str(api_server.get(f"/jobs/{job}/explain", Role.VIEWER))
+    answer = api_server.get(f"/jobs/{job}", Role.VIEWER)
+    assert answer["payload"] == {"number": "***", "phone": "***", "pick": {"fail": "***"}}
+    assert "Ann Lee" not in str(answer) + str(api_server.get(f"/jobs/{job}/explain", Role.VIEWER))
     assert "Ann Lee" in str(api_server.get(f"/jobs/{job}/explain", Role.OPERATOR))
     assert "***" not in str(api_server.get(f"/jobs/{job}", Role.OPERATOR))
     assert api_server.ask("GET", "/jobs?payload=phone%3D1", None, Role.VIEWER).status_code == 403
-    wanted = {"action": "cancel", "filter": {"payload": {"phone": "1"}}, "dryRun": True}
-    assert api_server.ask("POST", "/jobs/bulk", wanted, Role.OPERATOR).status_code == 200
+    request = {"action": "cancel", "filter": {"payload": {"phone": "1"}}, "dryRun": True}
+    assert api_server.ask("POST", "/jobs/bulk", request, Role.OPERATOR).status_code == 200
 
 
 def test_a_job_is_steered(api_server: ApiServer, order: Place, engine: sa.Engine) -> None:
@@ -231,20 +231,20 @@ def test_a_job_is_steered(api_server: ApiServer, order: Place, engine: sa.Engine
     assert api_server.ask("POST", f"/jobs/{first}/retry").status_code == 409
     assert api_server.ask("POST", "/jobs/job-999/cancel").status_code == 404
     with engine.connect() as connection:
-        told = [(line.fact, line.who, line.detail) for line in read.event_log(connection, int(second[4:]))]
-    assert told[-1][:2] == ("promoted", "ann")
-    assert (told[-1][2] or {})["reason"] == "fair"
+        lines = [(line.fact, line.who, line.detail) for line in read.event_log(connection, int(second[4:]))]
+    assert lines[-1][:2] == ("promoted", "ann")
+    assert (lines[-1][2] or {})["reason"] == "fair"
 
 
 def test_many_jobs_are_changed_after_a_dry_run(api_server: ApiServer, order: Place) -> None:
     """The dry run counts and changes nothing; the run changes those that can be, and counts the others."""
     made = [order(number) for number in range(1, 6)]
     api_server.ask("POST", f"/jobs/{made[0]}/cancel")
-    wanted = {"action": "cancel", "filter": {"queue": "shop"}, "reason": "withdrawn"}
-    dry = api_server.ask("POST", "/jobs/bulk", wanted | {"dryRun": True}).json()
+    request = {"action": "cancel", "filter": {"queue": "shop"}, "reason": "withdrawn"}
+    dry = api_server.ask("POST", "/jobs/bulk", request | {"dryRun": True}).json()
     assert (dry["matched"], dry["able"], dry["changed"], dry["unchanged"]) == (5, 4, 0, {"cancelled": 1})
     assert api_server.get("/audit?action=POST /jobs/bulk")["entries"] == []
-    done = api_server.ask("POST", "/jobs/bulk", wanted).json()
+    done = api_server.ask("POST", "/jobs/bulk", request).json()
     assert (done["matched"], done["changed"], done["unchanged"]) == (5, 4, {"cancelled": 1})
     assert sorted(done["jobs"]) == made[1:]
     (line,) = api_server.get("/audit?subject=shop")["entries"]
@@ -262,7 +262,7 @@ def test_the_first_of_many_that_are_promoted_is_the_next(api_server: ApiServer, 
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "expected",
     [
         {"action": "cancel"},
         {"action": "cancel", "filter": {}},
@@ -275,11 +275,11 @@ def test_the_first_of_many_that_are_promoted_is_the_next(api_server: ApiServer, 
     ],
 )
 def test_a_bulk_change_says_exactly_which_jobs(
-    api_server: ApiServer, order: Place, wanted: dict[str, object]
+    api_server: ApiServer, order: Place, expected: dict[str, object]
 ) -> None:
     """Neither an empty filter nor a slip means every job."""
     job = order(1)
-    assert api_server.ask("POST", "/jobs/bulk", wanted).status_code == 422
+    assert api_server.ask("POST", "/jobs/bulk", expected).status_code == 422
     assert api_server.get(f"/jobs/{job}")["status"] == "waiting"
 
 

@@ -36,8 +36,8 @@ DOCUMENT = {
 
 def pending_of(connection: sa.Connection, finding: Finding, now: datetime) -> None:
     """A pending incident of one finding."""
-    found = signals.follow({}, [finding], (), now, thresholds.limits(connection))
-    assert store.begin(connection, found, now, False)
+    result = signals.follow({}, [finding], (), now, thresholds.limits(connection))
+    assert store.begin(connection, result, now, False)
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def incident(api_server: ApiServer, engine: sa.Engine) -> int:
 
 def trail(api_server: ApiServer, action: str) -> list[dict[str, Any]]:
     """The lines of the audit trail about an action, newest first."""
-    found: list[dict[str, Any]] = api_server.client.get(
+    answer: list[dict[str, Any]] = api_server.client.get(
         "/audit", params={"action": action}, headers={"Authorization": f"Bearer {api_server.badge()}"}
     ).json()["entries"]
-    return found
+    return answer
 
 
 def publish(engine: sa.Engine, **more: Any) -> None:
@@ -81,13 +81,13 @@ def publish(engine: sa.Engine, **more: Any) -> None:
 def test_an_incident_is_found_by_its_name(api_server: ApiServer, incident: int) -> None:
     """By reference, with or without its sign, or by number; with its history and its texts."""
     for name in ("K7", "k7", "%23K7", str(incident)):
-        found = api_server.get(f"/incidents/{name}", Role.VIEWER)
-        assert (found["id"], found["reference"], found["state"]) == (incident, "K7", "open")
-    assert found["title"]
-    assert "shop" in found["sentence"]
-    assert [line["kind"] for line in found["timeline"]] == ["opened"]
-    assert found["jobs"] == []
-    (text,) = found["texts"]
+        answer = api_server.get(f"/incidents/{name}", Role.VIEWER)
+        assert (answer["id"], answer["reference"], answer["state"]) == (incident, "K7", "open")
+    assert answer["title"]
+    assert "shop" in answer["sentence"]
+    assert [line["kind"] for line in answer["timeline"]] == ["opened"]
+    assert answer["jobs"] == []
+    (text,) = answer["texts"]
     assert (text["to"], text["body"], text["fate"]) == ("***0142", "HMS #K7", "pending")
     (text,) = api_server.get("/incidents/K7", Role.OPERATOR)["texts"]
     assert text["to"] == PHONE
@@ -97,7 +97,7 @@ def test_an_incident_is_found_by_its_name(api_server: ApiServer, incident: int) 
 
 def test_incidents_are_listed_by_state_and_queue(api_server: ApiServer, incident: int) -> None:
     """All, or those of the states and the queue that are asked for, page by page."""
-    assert [each["id"] for each in api_server.get("/incidents")["incidents"]] == [incident]
+    assert [item["id"] for item in api_server.get("/incidents")["incidents"]] == [incident]
     assert api_server.get("/incidents?state=open&state=acknowledged&queue=shop")["incidents"]
     assert api_server.get("/incidents?state=resolved")["incidents"] == []
     assert api_server.get("/incidents?queue=returns")["incidents"] == []
@@ -143,13 +143,13 @@ def test_people_say_and_do_something(api_server: ApiServer, engine: sa.Engine, i
     assert api_server.ask("POST", "/queues/shop/limit", {}, Role.MANAGER).json()["startsPerMinute"] == 60
     tried = {"minutes": 5, "dryRun": True}
     assert api_server.ask("PUT", "/queues/shop/sla", tried, Role.MANAGER).status_code == 200
-    found = api_server.get("/incidents/K7", Role.VIEWER)
-    assert (found["timeline"][-1]["kind"], found["timeline"][-1]["detail"]) == (
+    document = api_server.get("/incidents/K7", Role.VIEWER)
+    assert (document["timeline"][-1]["kind"], document["timeline"][-1]["detail"]) == (
         "comment",
         {"text": "the file came twice"},
     )
-    assert [each["action"] for each in found["actions"]] == ["POST /queues/{queue}/limit"]
-    assert found["stage"] == "waits too long"
+    assert [action["action"] for action in document["actions"]] == ["POST /queues/{queue}/limit"]
+    assert document["stage"] == "waits too long"
 
 
 def test_all_late_jobs_are_listed_and_sorted(
@@ -168,11 +168,11 @@ def test_all_late_jobs_are_listed_and_sorted(
             {"id": incident},
         )
     first = api_server.get("/incidents/K7/jobs?order=late&limit=2", Role.VIEWER)
-    assert (first["total"], [each["job"] for each in first["jobs"]]) == (3, jobs[:0:-1])
+    assert (first["total"], [job["job"] for job in first["jobs"]]) == (3, jobs[:0:-1])
     assert first["jobs"][0]["lateSeconds"] >= 180
     rest = api_server.get(f"/incidents/K7/jobs?order=late&limit=2&cursor={first['next']}", Role.VIEWER)
-    assert ([each["job"] for each in rest["jobs"]], rest["next"]) == (jobs[:1], None)
-    assert [each["job"] for each in api_server.get("/incidents/K7/jobs?order=key")["jobs"]] == jobs
+    assert ([job["job"] for job in rest["jobs"]], rest["next"]) == (jobs[:1], None)
+    assert [job["job"] for job in api_server.get("/incidents/K7/jobs?order=key")["jobs"]] == jobs
     assert api_server.ask("GET", "/incidents/K7/jobs?order=payload").status_code == 422
 
 
@@ -193,12 +193,12 @@ def test_late_jobs_have_their_names_for_those_who_see_payloads(
             ),
             {"id": incident},
         )
-    seen = api_server.get("/incidents/K7/jobs?order=name", Role.MANAGER)["jobs"]
-    assert [each["name"] for each in seen] == ["Ada", "Grace", None]
-    assert sorted(each["job"] for each in seen) == jobs
+    answer = api_server.get("/incidents/K7/jobs?order=name", Role.MANAGER)["jobs"]
+    assert [item["name"] for item in answer] == ["Ada", "Grace", None]
+    assert sorted(item["job"] for item in answer) == jobs
     masked = api_server.get("/incidents/K7/jobs", Role.VIEWER)["jobs"]
-    assert {each["name"] for each in masked} == {"***", None}
-    assert {each["key"] for each in masked} == {None}
+    assert {item["name"] for item in masked} == {"***", None}
+    assert {item["key"] for item in masked} == {None}
     assert api_server.ask("GET", "/incidents/K7/jobs?order=name", None, Role.ONCALL).status_code == 403
 
 
@@ -217,17 +217,17 @@ def test_one_that_has_not_opened_is_nobodys_yet(api_server: ApiServer, engine: s
 def test_silences_come_and_go(api_server: ApiServer) -> None:
     """A manager silences a rule for a while and ends it before its time; a silence in the past is none."""
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    wanted = {"rule": "late", "queue": "shop", "endsAt": later, "reason": "moving house"}
-    made = api_server.ask("POST", "/silences", wanted, Role.MANAGER)
+    request = {"rule": "late", "queue": "shop", "endsAt": later, "reason": "moving house"}
+    made = api_server.ask("POST", "/silences", request, Role.MANAGER)
     assert made.status_code == 201
     number = made.json()["id"]
-    assert [each["id"] for each in api_server.get("/silences", Role.VIEWER)["silences"]] == [number]
+    assert [silence["id"] for silence in api_server.get("/silences", Role.VIEWER)["silences"]] == [number]
     ended = api_server.ask("POST", f"/silences/{number}/end", {"reason": "done"}, Role.MANAGER)
     assert (ended.status_code, ended.json()["endedBy"]) == (200, "ann")
     assert api_server.get("/silences")["silences"] == []
-    assert api_server.ask("POST", "/silences", {**wanted, "rule": "lat"}, Role.MANAGER).status_code == 404
-    assert api_server.ask("POST", "/silences", {**wanted, "queue": "x"}, Role.MANAGER).status_code == 404
-    past = {**wanted, "endsAt": "2020-01-01T00:00:00Z"}
+    assert api_server.ask("POST", "/silences", {**request, "rule": "lat"}, Role.MANAGER).status_code == 404
+    assert api_server.ask("POST", "/silences", {**request, "queue": "x"}, Role.MANAGER).status_code == 404
+    past = {**request, "endsAt": "2020-01-01T00:00:00Z"}
     assert api_server.ask("POST", "/silences", past, Role.MANAGER).status_code == 409
     assert api_server.ask("POST", "/silences/999/end", None, Role.MANAGER).status_code == 404
     assert "reason" in faults(api_server.ask("POST", "/silences", {"endsAt": later}, Role.MANAGER))
@@ -242,12 +242,12 @@ def test_thresholds_are_set_and_taken_back(api_server: ApiServer) -> None:
     for body, value in (({"value": 20}, 20), ({"value": 5.5, "queue": "shop", "reason": "fair"}, 5.5)):
         answer = api_server.ask("PUT", path, body, Role.MANAGER)
         assert (answer.status_code, answer.json()["value"]) == (200, value)
-    found = {
-        (each["rule"], each["parameter"], each["queue"]): each
-        for each in api_server.get("/thresholds")["thresholds"]
+    document = {
+        (threshold["rule"], threshold["parameter"], threshold["queue"]): threshold
+        for threshold in api_server.get("/thresholds")["thresholds"]
     }
-    assert found["late", "for_seconds", None]["value"] == 20
-    assert found["late", "for_seconds", "shop"]["setBy"] == "ann"
+    assert document["late", "for_seconds", None]["value"] == 20
+    assert document["late", "for_seconds", "shop"]["setBy"] == "ann"
     back = api_server.ask("PUT", path, {"value": None}, Role.MANAGER).json()
     assert back["value"] == back["default"]
     assert api_server.ask("PUT", "/thresholds/late/x", {"value": 1}, Role.MANAGER).status_code == 404
@@ -286,10 +286,10 @@ def test_whether_the_watch_is_at_work(api_server: ApiServer, engine: sa.Engine) 
             heartbeats.beat(connection, name, {"turns": 1})
     with engine.begin() as connection:
         statements.run(connection, "report_broker", {"kind": None, "words": None, "trouble": None})
-    found = api_server.get("/ops", Role.VIEWER)
-    assert found["ok"] is False
-    assert [part["name"] for part in found["parts"] if part["light"] == "bad"] == ["Redis"]
-    assert {each["name"]: each["detail"] for each in found["beats"]} == {
+    answer = api_server.get("/ops", Role.VIEWER)
+    assert answer["ok"] is False
+    assert [part["name"] for part in answer["parts"] if part["light"] == "bad"] == ["Redis"]
+    assert {beat["name"]: beat["detail"] for beat in answer["beats"]} == {
         name: {"turns": 1} for name in heartbeats.NAMES
     }
 
@@ -301,7 +301,7 @@ def test_prometheus_can_scrape(api_server: ApiServer, engine: sa.Engine) -> None
     publish(engine, forecast=ahead, at_risk=2)
     answer = api_server.ask("GET", "/metrics", None, Role.VIEWER)
     assert answer.headers["content-type"].startswith("text/plain; version=")
-    families = {each.name: each for each in text_string_to_metric_families(answer.text)}
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
     (sample,) = families["hms_forecast_late_in_seconds"].samples
     assert sample.labels == {"queue": "shop"}
     assert 80 < sample.value <= 91
@@ -315,17 +315,17 @@ def test_how_deadlines_were_met(api_server: ApiServer, engine: sa.Engine, shop: 
         connection.exec_driver_sql("update oms.jobs set sla = oms.now() - interval '10 minutes'")
     api_server.ask("PUT", "/oncall", {"document": DOCUMENT}, Role.MANAGER)
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
-    found = api_server.get(f"/sla/report?to={tomorrow}", Role.VIEWER)
-    assert (found["zone"], api_server.get("/me")["timezone"]) == ("America/Chicago", "America/Chicago")
-    assert (found["whole"]["openLate"], found["whole"]["shareOfDue"]) == (2, 0)
-    assert found["queues"].keys() == {"shop"}
-    assert {each["job"] for each in found["worst"]} == {"job-1", "job-2"}
-    assert {each["cause"] for each in found["worst"]} == {"waited"}
+    answer = api_server.get(f"/sla/report?to={tomorrow}", Role.VIEWER)
+    assert (answer["zone"], api_server.get("/me")["timezone"]) == ("America/Chicago", "America/Chicago")
+    assert (answer["whole"]["openLate"], answer["whole"]["shareOfDue"]) == (2, 0)
+    assert answer["queues"].keys() == {"shop"}
+    assert {item["job"] for item in answer["worst"]} == {"job-1", "job-2"}
+    assert {item["cause"] for item in answer["worst"]} == {"waited"}
     assert api_server.get("/sla/report?week=true&zone=UTC")["zone"] == "UTC"
     days = api_server.get("/sla/days?queue=shop&days=3&zone=UTC")["days"]
     assert [day["openLate"] for day in days.values()] == [0, 0, 2]
     late = api_server.get(f"/sla/lateness?to={tomorrow}")["buckets"]
-    assert {each["below"]: each["jobs"] for each in late if each["jobs"]} == {900: 2}
+    assert {job["below"]: job["jobs"] for job in late if job["jobs"]} == {900: 2}
     assert faults(api_server.ask("GET", "/sla/days?zone=Mars")).keys() == {"zone"}
     assert api_server.ask("GET", "/sla/lateness?queue=nowhere").status_code == 404
     assert api_server.ask("GET", "/sla/report?from=2026-02-01&to=2026-01-01").status_code == 409
@@ -337,11 +337,13 @@ def test_how_a_metric_went(api_server: ApiServer, engine: sa.Engine) -> None:
     publish(engine, late=3)
     with engine.begin() as connection:
         history.keep(connection, health.clock(connection))
-    found = api_server.get("/history?name=sla.breached&queue=shop&to=2199-01-01&from=2198-12-31", Role.VIEWER)
-    assert (found["unit"], found["points"]) == ("jobs", [])
+    answer = api_server.get(
+        "/history?name=sla.breached&queue=shop&to=2199-01-01&from=2198-12-31", Role.VIEWER
+    )
+    assert (answer["unit"], answer["points"]) == ("jobs", [])
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat().replace("+00:00", "Z")
-    found = api_server.get(f"/history?name=sla.breached&queue=shop&to={tomorrow}")
-    assert [point["value"] for point in found["points"]] == [3]
+    answer = api_server.get(f"/history?name=sla.breached&queue=shop&to={tomorrow}")
+    assert [point["value"] for point in answer["points"]] == [3]
     assert faults(api_server.ask("GET", "/history?name=queue.waitTime.p50")).keys() == {"name"}
     assert (
         api_server.ask("GET", "/history?name=sla.breached&from=2026-01-01&to=2026-12-31&step=60").status_code
@@ -351,15 +353,23 @@ def test_how_a_metric_went(api_server: ApiServer, engine: sa.Engine) -> None:
 
 def test_a_text_is_sent_once(api_server: ApiServer, engine: sa.Engine) -> None:
     """The same key is one text; what no country has as a number is refused; the trail has no phone."""
-    wanted = {"to": PHONE, "text": "The county office opens at 9.", "key": "office"}
-    answers = [api_server.ask("POST", "/texts", wanted, Role.MANAGER) for _ in range(2)]
-    assert [(each.status_code, each.json()["created"]) for each in answers] == [(202, True), (202, False)]
+    request = {"to": PHONE, "text": "The county office opens at 9.", "key": "office"}
+    answers = [api_server.ask("POST", "/texts", request, Role.MANAGER) for _ in range(2)]
+    assert [(answer.status_code, answer.json()["created"]) for answer in answers] == [
+        (202, True),
+        (202, False),
+    ]
     (text,) = api_server.get("/texts", Role.MANAGER)["texts"]
-    assert (text["to"], text["body"], text["kind"], text["page"]) == (PHONE, wanted["text"], "message", False)
+    assert (text["to"], text["body"], text["kind"], text["page"]) == (
+        PHONE,
+        request["text"],
+        "message",
+        False,
+    )
     (text,) = api_server.get("/texts", Role.ONCALL)["texts"]
     assert (text["to"], text["body"]) == ("***0142", "***")
     for number in ("+1555", "+15550000000", "2025550142", "+999123456789"):
-        assert faults(api_server.ask("POST", "/texts", {**wanted, "to": number}, Role.MANAGER)).keys() == {
+        assert faults(api_server.ask("POST", "/texts", {**request, "to": number}, Role.MANAGER)).keys() == {
             "to"
         }
     assert PHONE not in str(trail(api_server, "POST /texts"))
@@ -368,7 +378,7 @@ def test_a_text_is_sent_once(api_server: ApiServer, engine: sa.Engine) -> None:
 def test_a_phone_is_not_rung_all_night(api_server: ApiServer) -> None:
     """After twenty texts within an hour a phone gets no more of them."""
     sent = [api_server.ask("POST", "/texts", {"to": PHONE, "text": "x"}, Role.MANAGER) for _ in range(21)]
-    assert [each.status_code for each in sent] == [202] * 20 + [429]
+    assert [item.status_code for item in sent] == [202] * 20 + [429]
     assert int(sent[-1].headers["retry-after"]) > 0
 
 

@@ -60,28 +60,30 @@ def measured(engine: sa.Engine, value: float, name: str = "queue.oldestAge", que
 
 def values(frame: Frame) -> dict[tuple[str, str], float]:
     """What a frame tells."""
-    return {(each["name"], each["queue"]): each["value"] for each in json.loads(frame.data)["metrics"]}
+    return {
+        (metric["name"], metric["queue"]): metric["value"] for metric in json.loads(frame.data)["metrics"]
+    }
 
 
 def lines_to(api_server: ApiServer) -> int:
     """How many connections the server has to others than its database."""
     port = int(api_server.url.rpartition(":")[2])
-    found = psutil.Process(api_server.process.pid).net_connections("tcp")
-    return sum(line.laddr.port == port and line.status == psutil.CONN_ESTABLISHED for line in found)
+    connections_now = psutil.Process(api_server.process.pid).net_connections("tcp")
+    return sum(line.laddr.port == port and line.status == psutil.CONN_ESTABLISHED for line in connections_now)
 
 
 def test_first_all_that_is_then_what_changes(api_server: ApiServer, engine: sa.Engine) -> None:
     """A watcher is told the newest values, then each change alone, under rising numbers."""
     measured(engine, 1.0)
     measured(engine, 2.0, queue="returns")
-    with listening(api_server) as told:
-        first = next(told)
+    with listening(api_server) as stream:
+        first = next(stream)
         assert first.event == "metrics"
         assert values(first) == {("queue.oldestAge", "shop"): 1.0, ("queue.oldestAge", "returns"): 2.0}
-        (one, _) = json.loads(first.data)["metrics"]
-        assert one.keys() == {"name", "queue", "subject", "value", "source", "at"}
+        (answer, _) = json.loads(first.data)["metrics"]
+        assert answer.keys() == {"name", "queue", "subject", "value", "source", "at"}
         measured(engine, 3.0)
-        second = next(told)
+        second = next(stream)
         assert values(second) == {("queue.oldestAge", "shop"): 3.0}
         assert int(second.id) > int(first.id)
 
@@ -90,11 +92,11 @@ def test_a_stream_of_one_queue(api_server: ApiServer, engine: sa.Engine, shop: R
     """Who watches one queue hears of no other one; a queue that does not exist is none."""
     measured(engine, 1.0)
     measured(engine, 2.0, queue="returns")
-    with listening(api_server, f"/stream/{shop.queue}") as told:
-        assert values(next(told)) == {("queue.oldestAge", "shop"): 1.0}
+    with listening(api_server, f"/stream/{shop.queue}") as stream:
+        assert values(next(stream)) == {("queue.oldestAge", "shop"): 1.0}
         measured(engine, 4.0, queue="returns")
         measured(engine, 5.0)
-        assert values(next(told)) == {("queue.oldestAge", "shop"): 5.0}
+        assert values(next(stream)) == {("queue.oldestAge", "shop"): 5.0}
     refused = api_server.ask("GET", "/stream/nowhere", None, Role.VIEWER)
     assert refused.status_code == 404
     assert faults(refused) == {}
@@ -118,16 +120,16 @@ def test_who_comes_back_is_told_what_was_missed(
         forward(timedelta(minutes=1))
         measured(engine, 3.0)
         missed = next(steady)
-        with listening(api_server, last=last) as told:
-            assert values(next(told)) == values(missed) == {("queue.oldestAge", "shop"): 3.0}
+        with listening(api_server, last=last) as stream:
+            assert values(next(stream)) == values(missed) == {("queue.oldestAge", "shop"): 3.0}
         other = open_api()
-        with listening(other, last=missed.id) as told:
-            again = next(told)
+        with listening(other, last=missed.id) as stream:
+            again = next(stream)
             assert values(again)[("queue.oldestAge", "shop")] == 3.0
             assert int(again.id) >= int(missed.id) - 1
         for strange in ("", "x", "9" * 17, "9" * 400):
-            with listening(api_server, last=strange) as told:
-                assert len(values(next(told))) == 2
+            with listening(api_server, last=strange) as stream:
+                assert len(values(next(stream))) == 2
 
 
 def test_heartbeats(api_server: ApiServer) -> None:
@@ -136,10 +138,10 @@ def test_heartbeats(api_server: ApiServer) -> None:
         headers = {"Authorization": f"Bearer {api_server.badge(Role.VIEWER)}"}
         with client.stream("GET", f"{api_server.url}/stream", headers=headers) as answer:
             began = time.monotonic()
-            seen = b""
+            observed = b""
             for chunk in answer.iter_raw():
-                seen += chunk
-                if b": heartbeat\n\n" in seen:
+                observed += chunk
+                if b": heartbeat\n\n" in observed:
                     break
             assert 8 < time.monotonic() - began < 14
 
@@ -148,8 +150,8 @@ def test_who_hangs_up_is_gone_at_once(api_server: ApiServer) -> None:
     """The server does not wait for the next frame to see that nobody reads any more."""
     # Connections that rest between two requests are none of these.
     before = lines_to(api_server)
-    with listening(api_server) as told:
-        next(told)
+    with listening(api_server) as stream:
+        next(stream)
         assert lines_to(api_server) == before + 1
     wait_until(lambda: lines_to(api_server) == before, "the connection to be closed", 0.9)
 
@@ -157,11 +159,11 @@ def test_who_hangs_up_is_gone_at_once(api_server: ApiServer) -> None:
 def test_a_badge_that_is_taken_back_ends_its_streams(api_server: ApiServer) -> None:
     """The stream of a badge that is revoked ends in good order within seconds; others go on."""
     badge = tokens.issue(api_server.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1)
-    with listening(api_server) as other, listening(api_server, badge=badge.token) as told:
-        next(other), next(told)
+    with listening(api_server) as other, listening(api_server, badge=badge.token) as stream:
+        next(other), next(stream)
         assert api_server.ask("POST", f"/badges/{badge.badge.jti}/revoke").status_code == 200
         began = time.monotonic()
-        assert list(told) == []
+        assert list(stream) == []
         assert time.monotonic() - began < 5
         refused = api_server.ask("GET", "/stream", badge=badge.token)
         assert refused.status_code == 401
@@ -170,9 +172,9 @@ def test_a_badge_that_is_taken_back_ends_its_streams(api_server: ApiServer) -> N
 def test_a_badge_that_runs_out_ends_its_streams(api_server: ApiServer) -> None:
     """Nobody goes on watching after the end of a badge, the leeway of clocks included."""
     badge = tokens.issue(api_server.settings, actor="eve", roles=[Role.VIEWER], queues=[], hours=1 / 3600)
-    with listening(api_server, badge=badge.token) as told:
-        next(told)
-        assert list(told) == []
+    with listening(api_server, badge=badge.token) as stream:
+        next(stream)
+        assert list(stream) == []
         # The end that a token names is a whole second.
         assert -1 <= time.time() - badge.badge.expires_at - tokens.LEEWAY_SECONDS < 5
 
@@ -211,21 +213,21 @@ def test_a_slow_reader_misses_values_and_not_the_newest(
         assert values(frame) == {("step.time", "shop"): 5.0}
         # Of the four frames that ten of them do not read none is kept: they would be twice this.
         assert server.memory_info().rss - before < 20 * MANY * LONG
-        told = [set(values(each).values()) for each in _until(sse.read(_pieces(slow)), frame.id)]
-    assert told[0] == {0.0}
-    assert told[-1] == {5.0}
-    assert len(told) < 5
+        lines = [set(values(item).values()) for item in _until(sse.read(_pieces(slow)), frame.id)]
+    assert lines[0] == {0.0}
+    assert lines[-1] == {5.0}
+    assert len(lines) < 5
 
 
 def test_the_api_closes_all_streams(open_api: Callable[..., ApiServer], wide: Callable[[int], None]) -> None:
     """When the server stops, streams end in good order, and one that nobody reads does not keep it."""
     api_server = open_api()
     wide(0)
-    with _stalled(api_server), listening(api_server) as told:
-        next(told)
+    with _stalled(api_server), listening(api_server) as stream:
+        next(stream)
         began = time.monotonic()
         api_server.process.send_signal(signal.SIGTERM)
-        assert list(told) == []
+        assert list(stream) == []
         assert api_server.process.wait(10) in (0, -signal.SIGTERM)
         assert time.monotonic() - began < 4
 
@@ -254,8 +256,8 @@ def _pieces(line: socket.socket) -> Iterator[bytes]:
             file.readline()
 
 
-def _until(told: Iterator[Frame], number: str) -> Iterator[Frame]:
-    for frame in told:
+def _until(output: Iterator[Frame], number: str) -> Iterator[Frame]:
+    for frame in output:
         yield frame
         if int(frame.id) >= int(number):
             return
@@ -264,8 +266,8 @@ def _until(told: Iterator[Frame], number: str) -> Iterator[Frame]:
 def test_what_goes_wrong_with_the_ledger_ends_no_stream(api_server: ApiServer, engine: sa.Engine) -> None:
     """While the metrics cannot be read the stream stays, and goes on as soon as they can."""
     measured(engine, 1.0)
-    with listening(api_server) as told:
-        next(told)
+    with listening(api_server) as stream:
+        next(stream)
         with engine.begin() as connection:
             connection.exec_driver_sql("alter table ops.metrics rename to metrics_away")
         try:
@@ -274,7 +276,7 @@ def test_what_goes_wrong_with_the_ledger_ends_no_stream(api_server: ApiServer, e
             with engine.begin() as connection:
                 connection.exec_driver_sql("alter table ops.metrics_away rename to metrics")
         measured(engine, 2.0)
-        assert values(next(told)) == {("queue.oldestAge", "shop"): 2.0}
+        assert values(next(stream)) == {("queue.oldestAge", "shop"): 2.0}
 
 
 def _log(api_server: ApiServer) -> Any:

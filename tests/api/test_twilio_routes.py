@@ -170,8 +170,8 @@ def test_a_reply_acknowledges(api_server: ApiServer, engine: sa.Engine, paged: s
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/xml")
     assert "<Response><Message>HMS: acknowledged #K7" in answer.text
-    found = api_server.get(f"/incidents/{paged}", Role.VIEWER)
-    assert (found["state"], found["acknowledgedBy"]) == ("acknowledged", "Ann")
+    document = api_server.get(f"/incidents/{paged}", Role.VIEWER)
+    assert (document["state"], document["acknowledgedBy"]) == ("acknowledged", "Ann")
     (entry,) = api_server.get("/audit?action=POST%20/twilio/reply", Role.ADMIN)["entries"]
     assert entry["actor"] == f"***{PHONE[-4:]}"
     assert "#K7" in entry["detail"]["answer"]

@@ -116,8 +116,8 @@ def test_what_was_done_to_a_queue_is_undone(
     """It stands as it did before; the same once more changes nothing, and leaves nothing to undo."""
 
     def queue() -> Any:
-        [found] = [each for each in api_server.get("/queues")["queues"] if each["name"] == "shop"]
-        return found
+        [answer] = [queue for queue in api_server.get("/queues")["queues"] if queue["name"] == "shop"]
+        return answer
 
     before = queue()
     change = api_server.ask(method, path, body).json()["undo"]
@@ -146,18 +146,18 @@ def test_very_many_jobs_are_changed_only_with_reason_and_count(
     order(1)
     crowd(engine, CONFIRM_ABOVE)
     able = CONFIRM_ABOVE + 1
-    wanted = {"action": "cancel", "filter": {"queue": "shop"}}
-    refused = api_server.ask("POST", "/jobs/bulk", wanted)
+    request = {"action": "cancel", "filter": {"queue": "shop"}}
+    refused = api_server.ask("POST", "/jobs/bulk", request)
     assert refused.status_code == 422
     assert faults(refused) == {
         "reason": f"{able} jobs would change: say why",
         "count": f"{able} jobs would change: confirm it with count {able}",
     }
     for count in (able - 1, 3 * able):
-        wrong = api_server.ask("POST", "/jobs/bulk", wanted | {"reason": "flood", "count": count})
+        wrong = api_server.ask("POST", "/jobs/bulk", request | {"reason": "flood", "count": count})
         assert (wrong.status_code, f"{able} jobs would change now" in wrong.json()["detail"]) == (409, True)
     assert api_server.get("/jobs", params={"status": "cancelled", "count": True})["total"] == 0
-    done = post(api_server, "/jobs/bulk", wanted | {"reason": "flood", "count": able})
+    done = post(api_server, "/jobs/bulk", request | {"reason": "flood", "count": able})
     assert done["changed"] == able
     undone = post(api_server, f"/changes/{done['undo']['id']}/undo")
     assert (undone["restored"], undone["message"]) == (able, f"Undone: the cancellation of {able} jobs.")
@@ -167,6 +167,6 @@ def test_a_few_need_neither(api_server: ApiServer, order: Place, engine: sa.Engi
     """At the threshold nothing is asked; a count that is given must be right all the same."""
     order(1)
     crowd(engine, CONFIRM_ABOVE - 1)
-    wanted = {"action": "cancel", "filter": {"queue": "shop"}}
-    assert api_server.ask("POST", "/jobs/bulk", wanted | {"count": 5}).status_code == 409
-    assert post(api_server, "/jobs/bulk", wanted)["changed"] == CONFIRM_ABOVE
+    request = {"action": "cancel", "filter": {"queue": "shop"}}
+    assert api_server.ask("POST", "/jobs/bulk", request | {"count": 5}).status_code == 409
+    assert post(api_server, "/jobs/bulk", request)["changed"] == CONFIRM_ABOVE

@@ -38,12 +38,12 @@ class Agent(threading.Thread):
     def run(self) -> None:
         """Judge whatever comes until told to leave."""
         while not self._over.is_set():
-            found = self._patiently(
+            result = self._patiently(
                 lambda line: reservations.reserve(line, QUEUE, agent=self.name, lease=LEASE_SECONDS, wait=0.5)
             )
-            if found is not None:
+            if result is not None:
                 try:
-                    self._judge(found)
+                    self._judge(result)
                 except LeaseLost:
                     continue
         if self._connection is not None:
@@ -54,9 +54,9 @@ class Agent(threading.Thread):
         self._over.set()
         self.join()
 
-    def _judge(self, found: Reservation) -> None:
-        ticket = found.ticket
-        wish = found.payload["work"][ticket.step]
+    def _judge(self, result: Reservation) -> None:
+        ticket = result.ticket
+        wish = result.payload["work"][ticket.step]
         run = self._record.begin(ticket.job, ticket.step, ticket.attempt, os.getpid())
         self._over.wait(wish["seconds"])
         # What goes wrong goes wrong the first time only.
@@ -66,13 +66,13 @@ class Agent(threading.Thread):
         elif how == "fail":
             self._record.end(run, FAILED)
             self._patiently(
-                lambda line: reservations.report_failure(line, found, "not today", retry_after=0.1)
+                lambda line: reservations.report_failure(line, result, "not today", retry_after=0.1)
             )
         else:
             if how == "extend":
-                self._patiently(lambda line: reservations.extend(line, found, LEASE_SECONDS))
+                self._patiently(lambda line: reservations.extend(line, result, LEASE_SECONDS))
             self._record.end(run, DONE)
-            self._patiently(lambda line: reservations.report_done(line, found, Done({"run": run})))
+            self._patiently(lambda line: reservations.report_done(line, result, Done({"run": run})))
 
     def _patiently(self, work: Callable[[RawConnection], _Answer]) -> _Answer | None:
         """Do it, again and again while the database is away; None where it is time to leave."""

@@ -84,7 +84,7 @@ def wasted(history: History) -> list[Wasted]:
     """Every execution that was neither recorded as done or failed nor given up on purpose."""
     claimed = {(s.job, s.step, s.entry.attempt): s for s in stretches(history) if s.running}
     settled: set[tuple[int, str, int]] = set()
-    found: list[Wasted] = []
+    rows: list[Wasted] = []
     for execution in history.executions:
         place = (execution.job, execution.step, execution.attempt)
         stretch = claimed.get(place)
@@ -94,14 +94,14 @@ def wasted(history: History) -> list[Wasted]:
             settled.add(place)
             continue
         until = stretch.until if stretch else _next_loss(history, execution)
-        found.append(Wasted(execution, _cause(execution, until, history.faults)))
-    return found
+        rows.append(Wasted(execution, _cause(execution, until, history.faults)))
+    return rows
 
 
 def hits(history: History, in_vain: Sequence[Wasted]) -> list[tuple[Fault, Execution]]:
     """Every execution that a kill, a stop or an outage met before its result was recorded."""
     begins = [execution.begin for execution in history.executions]
-    found = [
+    rows = [
         (fault, execution)
         for fault in history.faults
         for execution in history.executions[
@@ -110,8 +110,8 @@ def hits(history: History, in_vain: Sequence[Wasted]) -> list[tuple[Fault, Execu
         if (_concerns(fault, execution) or fault.kind == "postgresRestarted")
         and fault.at < (float("inf") if execution.end is None else execution.end)
     ]
-    reporting = [(each.fault, each.execution) for each in in_vain if each.fault]
-    return list(dict.fromkeys([*found, *reporting]))
+    reporting = [(item.fault, item.execution) for item in in_vain if item.fault]
+    return list(dict.fromkeys([*rows, *reporting]))
 
 
 def taken_back(history: History) -> list[TakenBack]:

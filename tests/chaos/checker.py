@@ -43,7 +43,7 @@ def check(history: History) -> Findings:
             *_effects_not_once(history),
         ],
         broken_lives=list(_broken_lives(history)),
-        unattributed=[_sentence(each.execution) for each in wasted if each.fault is None],
+        unattributed=[_sentence(item.execution) for item in wasted if item.fault is None],
         wasted=wasted,
         hits=attribution.hits(history, wasted),
         taken_back=attribution.taken_back(history),

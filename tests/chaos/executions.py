@@ -71,7 +71,7 @@ def read(folder: Path) -> list[Execution]:
     ended: dict[str, dict[str, Any]] = {}
     for line in _lines(folder):
         (ended if "how" in line else begun)[line["run"]] = line
-    found = [
+    rows = [
         Execution(
             run=run,
             job=line["job"],
@@ -85,7 +85,7 @@ def read(folder: Path) -> list[Execution]:
         )
         for run, line in begun.items()
     ]
-    return sorted(found, key=lambda execution: execution.begin)
+    return sorted(rows, key=lambda execution: execution.begin)
 
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:

@@ -126,25 +126,25 @@ class Floor:
 
     def leader(self) -> tuple[Hand, float] | None:
         """The dispatcher that came to lead last and still runs, and since when."""
-        found = [
+        rows = [
             (since, role)
             for role in DISPATCHERS
             if self.programs[role].lives and (since := _leading_since(self.programs[role].log)) is not None
         ]
-        if not found:
+        if not rows:
             return None
-        since, role = max(found)
+        since, role = max(rows)
         return self.programs[role], since
 
     def sight(self) -> bool:
         """Note which tickets stand in Redis; whether there are any."""
         at = time.time()
         try:
-            found = waiting_tickets.tickets(self.redis, self.queues)
+            result = waiting_tickets.tickets(self.redis, self.queues)
         except redis.RedisError:
             return False
-        self.sighted.update(dict.fromkeys(found, at))
-        return bool(found)
+        self.sighted.update(dict.fromkeys(result, at))
+        return bool(result)
 
     def renew(self, name: str) -> None:
         """Start a server again that is gone; it may take a moment to answer."""

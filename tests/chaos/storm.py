@@ -63,11 +63,11 @@ class _Weather:
         """Begin what is due, and go on with what is under way."""
         while self.coming and self.coming[0].at <= elapsed and len(self.under_way) < AT_ONCE:
             self.under_way.append(strike(where, self.coming.pop(0)))
-        for each in list(self.under_way):
+        for item in list(self.under_way):
             try:
-                next(each)
+                next(item)
             except StopIteration as done:
-                self.under_way.remove(each)
+                self.under_way.remove(item)
                 self.over.append(done.value)
 
 

@@ -90,7 +90,7 @@ def test_a_job_may_be_cancelled_and_reinstated() -> None:
                 *(replace(entry, attempt=2) for entry in event_log[1:]),
             )
         },
-        executions=[replace(each, attempt=2) for each in history.executions],
+        executions=[replace(execution, attempt=2) for execution in history.executions],
     )
     assert check(taken_back).sound
 
@@ -117,7 +117,7 @@ def test_an_execution_that_a_kill_met_is_attributed() -> None:
     """One execution above one, of the kill that met it; the history is sound all the same."""
     findings = check(killed_in_step_one())
     assert findings.sound
-    assert [(each.execution.run, each.fault and each.fault.kind) for each in findings.wasted] == [
+    assert [(item.execution.run, item.fault and item.fault.kind) for item in findings.wasted] == [
         ("r0", "childKilled")
     ]
 

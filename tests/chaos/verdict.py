@@ -26,9 +26,9 @@ SHOWN = 10
 def document(aftermath: Aftermath, findings: Findings, seed: int) -> dict[str, Any]:
     """Everything that was counted and measured, plain."""
     history = aftermath.history
-    wasted = Counter(each.fault.kind if each.fault else "unattributed" for each in findings.wasted)
-    alone = [each for each in findings.taken_back if not each.overlapped]
-    overlapped = [each for each in findings.taken_back if each.overlapped]
+    wasted = Counter(item.fault.kind if item.fault else "unattributed" for item in findings.wasted)
+    alone = [item for item in findings.taken_back if not item.overlapped]
+    overlapped = [item for item in findings.taken_back if item.overlapped]
     recovery = _recovery(alone, history.faults)
     return {
         "accepted": len(history.accepted),
@@ -46,7 +46,7 @@ def document(aftermath: Aftermath, findings: Findings, seed: int) -> dict[str, A
         "faults": dict(Counter(fault.kind for fault in history.faults)),
         "recovery": recovery,
         "recoveryThroughOutages": _recovery(overlapped, ()),
-        "takenBackWithoutFault": sum(each.fault is None for each in findings.taken_back),
+        "takenBackWithoutFault": sum(item.fault is None for item in findings.taken_back),
         "barsMissed": [kind for kind, bar in BARS.items() if recovery.get(kind, _NONE)["p99"] > bar],
         "diedByThemselves": len(aftermath.deaths),
         "idleWorkers": len(aftermath.idle),
@@ -61,7 +61,7 @@ def show(aftermath: Aftermath, findings: Findings, counted: Mapping[str, Any], c
     console.print(_faults_table(findings, counted))
     console.print(_verdict_table(counted))
     failed = Counter(job.error for job in aftermath.history.jobs.values() if job.status == "failed")
-    strange = [each for each in findings.taken_back if each.fault is None]
+    strange = [item for item in findings.taken_back if item.fault is None]
     for title, sentences in (
         ("lost", findings.lost),
         ("recorded twice", findings.recorded_twice),
@@ -70,8 +70,8 @@ def show(aftermath: Aftermath, findings: Findings, counted: Mapping[str, Any], c
         ("died by themselves", aftermath.deaths),
         ("idle", aftermath.idle),
         ("failed", [f"{number} x {error}" for error, number in failed.most_common()]),
-        ("taken back without a fault", [_taken(each) for each in strange]),
-        ("slow", [_taken(each) for each in _slow(findings.taken_back)]),
+        ("taken back without a fault", [_taken(item) for item in strange]),
+        ("slow", [_taken(item) for item in _slow(findings.taken_back)]),
     ):
         if sentences:
             console.print(f"{title}: {len(sentences)}", style="bold")
@@ -101,9 +101,9 @@ def _failures(history: History) -> dict[str, int]:
 def _recovery(taken_back: Sequence[TakenBack], faults: Sequence[Fault]) -> dict[str, dict[str, float]]:
     """How long it took by kind of fault until a job was taken back, or there was another leader."""
     seconds: dict[str, list[float]] = defaultdict(list)
-    for each in taken_back:
-        if each.fault is not None:
-            seconds[each.fault.kind].append(each.seconds)
+    for item in taken_back:
+        if item.fault is not None:
+            seconds[item.fault.kind].append(item.seconds)
     for fault in faults:
         if fault.kind == "dispatcherKilled":
             seconds[fault.kind].append(fault.until - fault.at)
@@ -134,15 +134,15 @@ def _faults_table(findings: Findings, counted: Mapping[str, Any]) -> Table:
     ):
         table.add_column(title, justify="right")
     for kind in SHARES:
-        found = counted["recovery"].get(kind, _NONE)
+        result = counted["recovery"].get(kind, _NONE)
         outage = counted["recoveryThroughOutages"].get(kind, _NONE)
         bar = BARS.get(kind)
         table.add_row(
             kind,
             str(counted["faults"].get(kind, 0)),
             str(counted["executionsAboveOneBy"].get(kind, 0)),
-            str(found["count"]),
-            *(f"{found[name]:.2f}" for name in ("p50", "p99", "max")),
+            str(result["count"]),
+            *(f"{result[name]:.2f}" for name in ("p50", "p99", "max")),
             f"{bar:g}" if bar else "",
             f"{outage['max']:.2f}",
         )
@@ -161,16 +161,16 @@ def _verdict_table(counted: Mapping[str, Any]) -> Table:
 
 
 def _slow(taken_back: Sequence[TakenBack]) -> list[TakenBack]:
-    late = [each for each in taken_back if each.fault and each.seconds > BARS.get(each.fault.kind, 10.0)]
-    return sorted(late, key=lambda each: -each.seconds)
+    late = [item for item in taken_back if item.fault and item.seconds > BARS.get(item.fault.kind, 10.0)]
+    return sorted(late, key=lambda item: -item.seconds)
 
 
-def _taken(each: TakenBack) -> str:
-    entry, following = each.stretch.entry, each.stretch.next
+def _taken(item: TakenBack) -> str:
+    entry, following = item.stretch.entry, item.stretch.next
     assert following is not None
-    kind = each.fault.kind if each.fault else "nothing"
-    ticket = f"job-{each.stretch.job}.{entry.attempt}.{each.stretch.step}"
+    kind = item.fault.kind if item.fault else "nothing"
+    ticket = f"job-{item.stretch.job}.{entry.attempt}.{item.stretch.step}"
     return (
-        f"{kind} {each.seconds:.2f} s: {ticket} {entry.fact} {entry.who or ''} at {entry.at:.3f},"
-        f" {following.fact} at {following.at:.3f}: {following.reason}{', overlapped' * each.overlapped}"
+        f"{kind} {item.seconds:.2f} s: {ticket} {entry.fact} {entry.who or ''} at {entry.at:.3f},"
+        f" {following.fact} at {following.at:.3f}: {following.reason}{', overlapped' * item.overlapped}"
     )

@@ -23,8 +23,8 @@ def api_server(database: str, broker: str, engine: sa.Engine, tmp_path: Path) ->
     with engine.begin() as connection:
         for recipe in books.load_folder(RECIPES).values():
             registry.register(connection, recipe)
-    with standing(database, broker, tmp_path / "home") as found:
-        yield found
+    with standing(database, broker, tmp_path / "home") as running:
+        yield running
 
 
 @pytest.fixture

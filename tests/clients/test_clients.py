@@ -200,7 +200,7 @@ def test_a_cycle_is_run_from_a_file_or_a_stream(database: str, broker: str, tmp_
             report = oms.cycle(begun.id)
             assert (report.progress.waiting, report.progress.open, report.outcomes) == (2, 2, {})
             assert report.report["duplicates"] == 1
-            assert {each.id for each in oms.cycles()} >= {begun.id, with_lines.id}
+            assert {cycle.id for cycle in oms.cycles()} >= {begun.id, with_lines.id}
             assert (oms.cycle().name, oms.cycle().accepted) == ("pipe", 1)
             job = act.start_job("farm:grant:v1", GRANT)
             assert oms.job(job.id).payload["name"] == GRANT["name"]
@@ -223,12 +223,12 @@ def test_an_agent_waits_extends_and_reports(
     """The wait ends when a job comes; a failed step is tried again; what holds no more is refused."""
     assert oms.reserve("returns-desk") is None
     name = act.start_job("shop:return:v1", {}).id
-    found = []
-    waiting = threading.Thread(target=lambda: found.append(oms.reserve("returns-desk", wait=30)))
+    rows = []
+    waiting = threading.Thread(target=lambda: rows.append(oms.reserve("returns-desk", wait=30)))
     waiting.start()
     hand_over(raw, returns, job_number(name))
     waiting.join(20)
-    [held] = found
+    [held] = rows
     assert held is not None
     assert (held.job_id, held.step, held.id) == (name, "judge", f"{name}.2.judge")
     assert held.extend(600) > held.lease_until
@@ -301,9 +301,9 @@ def test_incidents_and_those_who_are_called(ops: OpsClient, oms: OmsClient, engi
     """An incident is found by its reference, acknowledged and resolved; silences, thresholds, on call."""
     with engine.begin() as connection:
         now = health.clock(connection)
-        found = Finding("late", "shop", 3.0, late_jobs=2, facts={"late": 2, "late_since": now.isoformat()})
+        finding = Finding("late", "shop", 3.0, late_jobs=2, facts={"late": 2, "late_since": now.isoformat()})
         limits = thresholds.limits(connection)
-        lifecycle.observe(connection, now, [found], limits, judged=["late"], looked_before=now)
+        lifecycle.observe(connection, now, [finding], limits, judged=["late"], looked_before=now)
     [listed] = ops.incidents("open", queue="shop")
     assert (listed.rule, listed.state, listed.facts["late"]) == ("late", "open", 2)
     assert listed.reference is not None
@@ -318,7 +318,7 @@ def test_incidents_and_those_who_are_called(ops: OpsClient, oms: OmsClient, engi
 
     now = oms.me().now
     silence = ops.silence(now + timedelta(hours=1), reason="upgrade", queue="shop")
-    assert [each.id for each in ops.silences()] == [silence.id]
+    assert [item.id for item in ops.silences()] == [silence.id]
     assert ops.end_silence(silence.id).ended_by == "ann@example.gov"
 
     changed = ops.set_threshold("late", "for_seconds", 90, queue="shop", reason="calm")

@@ -47,22 +47,22 @@ def test_trying_again_ends() -> None:
         playing(*[says(503, {"detail": "the database is away"})] * 9) as line,
         OmsClient(line.url, BADGE) as oms,
     ):
-        with pytest.raises(Unavailable, match="the database is away") as told:
+        with pytest.raises(Unavailable, match="the database is away") as raised:
             oms.workers()
-        assert (len(line.received), told.value.status) == (4, 503)
-        assert not told.value.maybe_done
+        assert (len(line.received), raised.value.status) == (4, 503)
+        assert not raised.value.maybe_done
 
 
 def test_a_change_whose_answer_is_lost_is_not_made_twice() -> None:
     """It may have been carried out, and the caller is told so; with a key a start is sent again."""
     with playing(breaks_off, breaks_off, breaks_off, says(200, STARTED)) as line:
         act = ActClient(line.url, BADGE)
-        with pytest.raises(Unavailable) as told:
+        with pytest.raises(Unavailable) as raised:
             act.start_job("t", {})
-        assert (told.value.maybe_done, len(line.received)) == (True, 1)
-        with pytest.raises(Unavailable) as told:
+        assert (raised.value.maybe_done, len(line.received)) == (True, 1)
+        with pytest.raises(Unavailable) as raised:
             act.pause("q")
-        assert (told.value.maybe_done, len(line.received)) == (True, 2)
+        assert (raised.value.maybe_done, len(line.received)) == (True, 2)
         assert act.start_job("t", {}, key="k").id == "job-1"
         assert len(line.received) == 4
         act.close()
@@ -80,9 +80,9 @@ def test_a_change_that_was_turned_away_is_made_later() -> None:
         began = time.monotonic()
         assert act.pause("q").recalled == 2
         assert time.monotonic() - began >= 1
-        with pytest.raises(TooMany, match="slow") as told:
+        with pytest.raises(TooMany, match="slow") as raised:
             act.pause("q")
-        assert (told.value.retry_after, len(line.received)) == (90, 3)
+        assert (raised.value.retry_after, len(line.received)) == (90, 3)
 
 
 def test_an_api_that_is_not_there_is_told() -> None:
@@ -90,10 +90,10 @@ def test_an_api_that_is_not_there_is_told() -> None:
     port = free_port()
     with (
         ActClient(f"http://127.0.0.1:{port}", BADGE) as act,
-        pytest.raises(Unavailable, match=str(port)) as told,
+        pytest.raises(Unavailable, match=str(port)) as raised,
     ):
         act.pause("q")
-    assert not told.value.maybe_done
+    assert not raised.value.maybe_done
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_each_failure_has_its_name(status: int, kind: type[ApiError]) -> None:
     problem = {"title": "No", "detail": f"it is {status}", "errors": [{"field": "a.b", "reason": "is odd"}]}
     location = "http://127.0.0.1:1/elsewhere"
     with playing(says(status, problem, Location=location)) as line, OmsClient(line.url, BADGE) as oms:
-        with pytest.raises(kind) as told:
+        with pytest.raises(kind) as raised:
             oms.job("job-1")
-        assert told.value.status == status
-        assert "hunter2" not in str(told.value) + repr(oms) + repr(vars(oms))
+        assert raised.value.status == status
+        assert "hunter2" not in str(raised.value) + repr(oms) + repr(vars(oms))
         assert len(line.received) == 1
-    if isinstance(told.value, Invalid):
-        assert told.value.faults == (("a.b", "is odd"),)
+    if isinstance(raised.value, Invalid):
+        assert raised.value.faults == (("a.b", "is odd"),)
 
 
 def test_what_is_not_the_api_is_told() -> None:
@@ -164,7 +164,7 @@ def test_a_stream_goes_on_where_it_was_cut() -> None:
             next(stream)
         assert received == [1, 2, 3]
         assert [path for _, path, _ in line.received] == ["/stream/shop"] * 5
-        assert [told.get("Last-Event-ID") for _, _, told in line.received] == [None, "1", "1", "1", "3"]
+        assert [output.get("Last-Event-ID") for _, _, output in line.received] == [None, "1", "1", "1", "3"]
 
 
 def test_a_stream_that_never_was_is_told() -> None:
@@ -228,9 +228,9 @@ def _found_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoBadge, match="chmod 600"):
         endpoint.find()
     badge.chmod(0o600)
-    found = endpoint.find()
-    assert (found.url, found.badge) == ("http://127.0.0.1:8080", BADGE)
-    assert "hunter2" not in repr(found)
+    result = endpoint.find()
+    assert (result.url, result.badge) == ("http://127.0.0.1:8080", BADGE)
+    assert "hunter2" not in repr(result)
     monkeypatch.setenv("HMS_URL", "https://hms.example.gov/api")
     with pytest.raises(NoBadge, match=r"hms\.example\.gov"):
         endpoint.find()
@@ -242,9 +242,9 @@ def _found_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("badge", ["two words", "a\r\nX-Role: admin", "é", "a\x00"])
 def test_what_cannot_be_a_badge_is_not_sent(badge: str) -> None:
     """Nothing but one plain word goes into the header, and the refusal does not repeat it."""
-    with pytest.raises(NoBadge) as told:
+    with pytest.raises(NoBadge) as raised:
         OmsClient("http://127.0.0.1:1", badge)
-    assert badge not in str(told.value)
+    assert badge not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "http://[bad", "localhost:8080"])
@@ -268,10 +268,10 @@ def test_a_silent_api_does_not_hold_forever() -> None:
     """What never answers is given up after the time that an answer has."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         line = Wire(f"http://127.0.0.1:{silent.getsockname()[1]}", BADGE)
-        with pytest.raises(Unavailable, match="too long") as told:
+        with pytest.raises(Unavailable, match="too long") as raised:
             line.send("POST", "/jobs", json={}, answer_seconds=0.1)
         line.close()
-    assert told.value.maybe_done
+    assert raised.value.maybe_done
 
 
 def test_a_retry_after_that_makes_no_sense_is_left_out() -> None:

@@ -221,15 +221,15 @@ def test_errors_while_reporting_are_nobody_s_failure(
     programs.worker("w", "threads", 4)
     numbers = [order(engine, shop, number, pack={"effect": True}) for number in range(1, 41)]
     verbs = ("pg_cancel_backend", "pg_terminate_backend")
-    seen = rounds = 0
+    observed = rounds = 0
 
     def disturbed() -> bool:
         """Disturb once more whenever some steps have ended since; whether all jobs have ended."""
-        nonlocal seen, rounds
+        nonlocal observed, rounds
         with engine.connect() as connection:
             results = connection.scalar(sa.text("select count(*) from oms.job_events where fact <> 'lost'"))
-            if results >= seen + 8:
-                seen, rounds = results, rounds + 1
+            if results >= observed + 8:
+                observed, rounds = results, rounds + 1
                 connection.execute(
                     sa.text(
                         f"select {verbs[rounds % 2]}(pid) from pg_stat_activity"

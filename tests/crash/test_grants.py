@@ -43,8 +43,8 @@ def ledger() -> Iterator[str]:
             for role in grants.ROLES:
                 cursor.execute(f"create role hms_{role} login")
         for role in grants.ROLES:
-            told = asked(owner, role, "--apply")
-            assert told.exit_code == 0, told.output
+            output = asked(owner, role, "--apply")
+            assert output.exit_code == 0, output.output
         yield owner
         connections.engine(owner).dispose()
 
@@ -165,9 +165,9 @@ def test_no_more_may_be_done(ledger: str, role: str, statement: str) -> None:
 
 def test_a_role_has_to_be_there(ledger: str) -> None:
     """Its absence is told with the statement that makes it; nothing is granted to anybody else."""
-    told = asked(ledger, "worker", "--to", "clerk", "--apply")
-    assert told.exit_code == 1
-    assert "create role \"clerk\" login password '...'" in told.output
+    output = asked(ledger, "worker", "--to", "clerk", "--apply")
+    assert output.exit_code == 1
+    assert "create role \"clerk\" login password '...'" in output.output
 
 
 def test_rights_that_a_release_needs_no_longer_are_taken_back(ledger: str) -> None:

@@ -94,10 +94,10 @@ def test_check_tries_the_way_of_the_workers(direct: str, broker: str, tmp_path: 
     """Through a pooler claims work and nothing is heard; with a way around it, both do."""
     with pooler.pgbouncer(direct, "transaction") as url:
         db.prepare(url, KNOWN.values())
-        found = check(url, broker, tmp_path)
-        assert found["claims"]["detail"] == "a worker can claim steps, through a pooler"
-        assert found["news"]["light"] == "warn"
-        assert "HMS_DATABASE_DIRECT_URL" in found["news"]["advice"]
+        result = check(url, broker, tmp_path)
+        assert result["claims"]["detail"] == "a worker can claim steps, through a pooler"
+        assert result["news"]["light"] == "warn"
+        assert "HMS_DATABASE_DIRECT_URL" in result["news"]["advice"]
         assert check(url, broker, tmp_path, direct)["news"]["light"] == "ok"
         elsewhere = direct.replace("/hms", "/postgres")
         assert check(url, broker, tmp_path, elsewhere)["news"]["light"] == "bad"
@@ -119,19 +119,19 @@ def test_statements_stay_prepared_in_the_sessions_that_a_pooler_lends(direct: st
     db.prepare(direct, KNOWN.values())
     prepared = "select count(*) from pg_prepared_statements where name like 'hms_claim_%'"
     with pooler.pgbouncer(direct, "transaction") as url, ExitStack() as clients:
-        one, other = (clients.enter_context(closing(connections.connect(url, "test"))) for _ in range(2))
+        first, second = (clients.enter_context(closing(connections.connect(url, "test"))) for _ in range(2))
         step = clients.enter_context(closing(connections.connect(url, "test", autocommit=False)))
-        for connection in (one, one, other):
+        for connection in (first, first, second):
             ledger.claim(connection, [], "test")
-        with one.cursor() as cursor:
+        with first.cursor() as cursor:
             cursor.execute(prepared)
             assert cursor.fetchone() == (1,)
         sessions.bound(step, 5)
         # This one's transaction keeps the session, so that the others are lent a second one.
         assert step.prepared is not None
         ledger.claim(step, [], "test")
-        ledger.claim(one, [], "test")
-        ledger.claim(other, [], "test")
+        ledger.claim(first, [], "test")
+        ledger.claim(second, [], "test")
         step.commit()
         # Of the next transaction's session nothing is known before it has been asked.
         ledger.claim(step, [], "test")
@@ -166,8 +166,10 @@ def accept(url: str, applications: int) -> int:
     sample.write(text, applications, 7, date(2026, 11, 1))
     stream = io.BytesIO(text.getvalue().encode())
     recipe = KNOWN["farm:grant:v1"]
-    told = list(cycle.accept_file(connections.engine(url), recipe, stream, name="test", requested_by="test"))
-    batch = next(one for one in reversed(told) if isinstance(one, Cycle))
+    output = list(
+        cycle.accept_file(connections.engine(url), recipe, stream, name="test", requested_by="test")
+    )
+    batch = next(item for item in reversed(output) if isinstance(item, Cycle))
     return batch.id
 
 
@@ -176,8 +178,8 @@ def ended(url: str, batch: int) -> Counter[tuple[str, str]] | None:
     query = "select status, outcome, count(*) as number from oms.jobs where batch_id = :batch group by 1, 2"
     with connections.engine(url).connect() as connection:
         rows = connection.execute(sa.text(query), {"batch": batch}).all()
-    found = Counter({(row.status, row.outcome): row.number for row in rows})
-    return None if {status for status, _ in found} & {"waiting", "queued", "running"} else found
+    result = Counter({(row.status, row.outcome): row.number for row in rows})
+    return None if {status for status, _ in result} & {"waiting", "queued", "running"} else result
 
 
 def check(url: str, broker: str, home: Path, direct: str | None = None) -> dict[str, dict[str, str]]:

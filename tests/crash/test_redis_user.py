@@ -22,11 +22,11 @@ GUIDE = Path(__file__).parents[2] / "docs/servers.md"
 
 def rights() -> str:
     """The rights that the guide names, for all queues of the recipes, as one line of a configuration."""
-    found = re.search(r"^user hms on >PASSWORD (.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
-    assert found is not None
-    each, rest = found[1].split("\n", 1)
+    match = re.search(r"^user hms on >PASSWORD (.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert match is not None
+    item, rest = match[1].split("\n", 1)
     queues = {queue for recipe in KNOWN.values() for queue in recipe.queues}
-    return " ".join([*(each.replace("QUEUE", queue) for queue in queues), *rest.split()])
+    return " ".join([*(item.replace("QUEUE", queue) for queue in queues), *rest.split()])
 
 
 @pytest.mark.drill
@@ -59,7 +59,7 @@ def test_a_cycle_with_the_least_rights(programs: Programs, engine: sa.Engine, tm
         with redis.Redis(port=port, username="admin", password="secret", decode_responses=True) as admin:
             refused = {(entry["reason"], entry["object"]) for entry in admin.acl_log()}
         # Before it signs in, who looks whether the server is up is nobody.
-        assert {each for each in refused if each[1] != "ping"} <= {("auth", "AUTH")}
+        assert {item for item in refused if item[1] != "ping"} <= {("auth", "AUTH")}
         connections.engine(url).dispose()
 
 

@@ -101,8 +101,8 @@ def sessions(programs: Programs, name: str) -> int:
     made = sa.create_engine(url, poolclass=sa.NullPool)
     with made.connect() as connection:
         query = "select count(*) from pg_stat_activity where datname = current_database()"
-        found = connection.scalar(sa.text(f"{query} and application_name = :name"), {"name": name})
-    return int(found or 0)
+        value = connection.scalar(sa.text(f"{query} and application_name = :name"), {"name": name})
+    return int(value or 0)
 
 
 def assigning(engine: sa.Engine) -> bool:

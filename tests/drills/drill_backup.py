@@ -121,13 +121,13 @@ def _left(engine: sa.Engine) -> int:
 
 def _texts(home: Path) -> dict[str, list[str]]:
     """What stands in the handset log, by token."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     log = home / "handset.log"
     for line in log.read_text().splitlines() if log.exists() else ():
         text = json.loads(line)
         if text["token"].startswith("job-"):
-            found.setdefault(text["token"], []).append(text["text"])
-    return found
+            result.setdefault(text["token"], []).append(text["text"])
+    return result
 
 
 def _hms(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:

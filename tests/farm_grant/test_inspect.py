@@ -244,8 +244,8 @@ def waits_for(waiting: RawConnection, holding: RawConnection) -> bool:
         cursor.execute(
             "select %s = any(pg_blocking_pids(%s))", (holding.info.backend_pid, waiting.info.backend_pid)
         )
-        found = cursor.fetchone()
-        return found is not None and bool(found[0])
+        result = cursor.fetchone()
+        return result is not None and bool(result[0])
 
 
 def run(connection: RawConnection, job: int, results: Mapping[str, Any], **changes: Any) -> StepRun:

@@ -161,7 +161,7 @@ def test_without_land_no_amount_fits(acres: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("acres", "amount", "told"),
+    ("acres", "amount", "expected"),
     [
         (500, 250_000, ()),
         (500, 250_000.01, ("amount",)),
@@ -177,19 +177,19 @@ def test_without_land_no_amount_fits(acres: float) -> None:
         (10, -5, ("amount",)),
     ],
 )
-def test_the_amount_is_compared_exactly(acres: float, amount: float, told: tuple[str, ...]) -> None:
+def test_the_amount_is_compared_exactly(acres: float, amount: float, expected: tuple[str, ...]) -> None:
     """The limit is exact to the last decimal that was written."""
-    assert of(acres=acres, amountRequested=amount) == told
+    assert of(acres=acres, amountRequested=amount) == expected
 
 
 @settings(deadline=None)
 @given(st.decimals(0, 60_000, places=2), st.decimals(-10, 300_000, places=2))
 def test_acres_and_amount_agree_with_arithmetic(acres: Any, amount: Any) -> None:
     """Decimal numbers as people type them are judged as on paper."""
-    found = of(acres=float(acres), amountRequested=float(amount))
+    result = of(acres=float(acres), amountRequested=float(amount))
 
-    assert ("acres" in found) == (not 0 < acres <= 50_000)
-    assert ("amount" in found) == (not 0 < Fraction(amount) <= min(Fraction(250_000), 500 * Fraction(acres)))
+    assert ("acres" in result) == (not 0 < acres <= 50_000)
+    assert ("amount" in result) == (not 0 < Fraction(amount) <= min(Fraction(250_000), 500 * Fraction(acres)))
 
 
 @pytest.mark.parametrize("strange", [float("nan"), float("inf"), float("-inf")])
@@ -199,10 +199,12 @@ def test_numbers_that_are_none_are_reasons(strange: float) -> None:
     assert of(amountRequested=strange) == ("amount",)
 
 
-@pytest.mark.parametrize(("day", "told"), [("2026-11-22", ()), ("2026-11-23", ("date",)), ("1999-01-01", ())])
-def test_the_future_begins_tomorrow(day: str, told: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("day", "expected"), [("2026-11-22", ()), ("2026-11-23", ("date",)), ("1999-01-01", ())]
+)
+def test_the_future_begins_tomorrow(day: str, expected: tuple[str, ...]) -> None:
     """An application of today is not from the future."""
-    assert of(submittedOn=day) == told
+    assert of(submittedOn=day) == expected
 
 
 def run(now: datetime, **changes: Any) -> StepRun:
@@ -269,18 +271,18 @@ def test_today_is_no_future_wherever_the_applicant_lives(now: datetime, home: st
     days = [now.astimezone(zone).date() for zone in zones]
     for day in days:
         assert "date" not in reasons({**GOOD, "submittedOn": f"{day}"}, rules.latest_today(now, zones[1]))
-    latest = max(now.astimezone(ZoneInfo(each)).date() for each in [*HOMES, office])
+    latest = max(now.astimezone(ZoneInfo(item)).date() for item in [*HOMES, office])
     assert rules.latest_today(now, zones[1]) == latest
     tomorrow = latest + timedelta(days=1)
     assert reasons({**GOOD, "submittedOn": f"{tomorrow}"}, rules.latest_today(now, zones[1])) == ("date",)
 
 
 @pytest.mark.parametrize(
-    ("submitted", "told"), [("2026-11-22", ()), ("2026-11-23", ()), ("2026-11-24", ("date",))]
+    ("submitted", "expected"), [("2026-11-22", ()), ("2026-11-23", ()), ("2026-11-24", ("date",))]
 )
-def test_the_step_knows_todays_of_guam(submitted: str, told: tuple[str, ...]) -> None:
+def test_the_step_knows_todays_of_guam(submitted: str, expected: tuple[str, ...]) -> None:
     """On a Sunday afternoon in Chicago it is Monday in Guam already."""
     afternoon = datetime(2026, 11, 22, 14, tzinfo=timezone(timedelta(hours=-6)))
     said = steps.validate(run(afternoon, submittedOn=submitted))
-    found = said.result if isinstance(said, Done) else said
-    assert tuple(found.get("reasons", ())) == told
+    result = said.result if isinstance(said, Done) else said
+    assert tuple(result.get("reasons", ())) == expected

@@ -29,13 +29,13 @@ def taken_apart(text: str) -> tuple[list[Row], list[Row], list[Refusal]]:
     """The first row of each application, the rows that repeat one, and the refusals."""
     first: dict[int, Row] = {}
     repeated, refusals = [], []
-    for found in read(io.BytesIO(text.encode()), GRANT):
-        if isinstance(found, Refusal):
-            refusals.append(found)
-        elif found.payload["appId"] in first:
-            repeated.append(found)
+    for result in read(io.BytesIO(text.encode()), GRANT):
+        if isinstance(result, Refusal):
+            refusals.append(result)
+        elif result.payload["appId"] in first:
+            repeated.append(result)
         else:
-            first[found.payload["appId"]] = found
+            first[result.payload["appId"]] = result
     return list(first.values()), repeated, refusals
 
 
@@ -53,12 +53,12 @@ def test_it_has_as_many_applications_as_asked_for(applications: int, seed: int) 
 def test_some_applications_break_each_rule(seed: int) -> None:
     """About eight in a hundred are rejected, and among five hundred every reason occurs."""
     first, _, _ = taken_apart(written(500, seed))
-    told = [reasons for row in first if (reasons := rules.reasons(row.payload, TODAY))]
+    lines = [reasons for row in first if (reasons := rules.reasons(row.payload, TODAY))]
 
-    assert len(told) == 40
-    assert Counter(code for reasons in told for code in reasons).keys() == set(sample.BROKEN)
-    assert sample.BROKEN in told
-    assert any(len(reasons) == 1 for reasons in told)
+    assert len(lines) == 40
+    assert Counter(code for reasons in lines for code in reasons).keys() == set(sample.BROKEN)
+    assert sample.BROKEN in lines
+    assert any(len(reasons) == 1 for reasons in lines)
 
 
 def test_every_kind_of_refusal_occurs() -> None:
@@ -105,6 +105,6 @@ def test_the_usual_reader_reads_it_too() -> None:
     text = written(3000)
     first, _, _ = taken_apart(text)
 
-    found = {row["app_id"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+    result = {row["app_id"] for row in csv.DictReader(io.StringIO(text, newline=""))}
 
-    assert {str(row.payload["appId"]) for row in first} <= found
+    assert {str(row.payload["appId"]) for row in first} <= result

@@ -96,13 +96,13 @@ def test_a_restored_ledger_goes_on(
     assert done.exit_code == 0, done.output
     assert "1 steps and 1 tickets" in done.output
     check = run(empty, "restore-check", "--json")
-    told = json.loads(check.output)
-    assert (check.exit_code, told["complete"]) == (9, False)
-    assert told["restore"]["backupAt"] is not None
-    found = told["restore"]["found"]
-    assert (found["open"], found["queued"], found["running"], found["reading"]) == (3, 1, 1, 1)
-    assert (found["texts"], found["pages"], found["attempts"], found["unknown"]) == (2, 1, 1, 0)
-    assert (told["now"]["queued"], told["now"]["running"], told["now"]["unknown"]) == (0, 0, 2)
+    answer = json.loads(check.output)
+    assert (check.exit_code, answer["complete"]) == (9, False)
+    assert answer["restore"]["backupAt"] is not None
+    result = answer["restore"]["found"]
+    assert (result["open"], result["queued"], result["running"], result["reading"]) == (3, 1, 1, 1)
+    assert (result["texts"], result["pages"], result["attempts"], result["unknown"]) == (2, 1, 1, 0)
+    assert (answer["now"]["queued"], answer["now"]["running"], answer["now"]["unknown"]) == (0, 0, 2)
 
     engine = ledger_connections.engine(empty)
     with engine.connect() as connection:
@@ -150,8 +150,8 @@ def test_what_redis_has_lost_is_counted(run: Run, database: str, under_way: list
     with psycopg2.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute("update oms.jobs set since = since - interval '1 minute'")
     connection.close()
-    told = json.loads(run(database, "restore-check", "--json").output)
-    assert (told["redis"]["lostTickets"], told["redis"]["fault"]) == (1, None)
+    answer = json.loads(run(database, "restore-check", "--json").output)
+    assert (answer["redis"]["lostTickets"], answer["redis"]["fault"]) == (1, None)
     shown = run(database, "restore-check")
     assert shown.exit_code == 9
     assert "This ledger was never restored." in shown.output

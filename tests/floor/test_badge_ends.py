@@ -45,7 +45,7 @@ def test_an_end_that_is_none_is_refused(tmp_path: Path, end: Any) -> None:
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
 @pytest.mark.parametrize(
-    "moment", [1e30, 10**400, math.nan, math.inf, [], {}], ids=lambda one: repr(one)[:12]
+    "moment", [1e30, 10**400, math.nan, math.inf, [], {}], ids=lambda item: repr(item)[:12]
 )
 def test_a_beginning_that_is_none_is_refused(tmp_path: Path, name: str, moment: Any) -> None:
     """The other times of a badge, too."""

@@ -238,7 +238,7 @@ def test_a_cycle_is_run_to_its_report(
     assert "6: 4 accepted, 1 duplicate, 1 refused" in page
     assert "100 % of those due  (4 on time, 0 late)" in page
     listed = json.loads(hms("cycle", "list", "--json").stdout)
-    assert [(each["batch"], each["name"]) for each in listed] == [(2, "today.csv"), (1, "today.csv")]
+    assert [(item["batch"], item["name"]) for item in listed] == [(2, "today.csv"), (1, "today.csv")]
 
 
 def test_a_dry_run_tells_what_a_cycle_would_do(hms: Hms, queue: str, tmp_path: Path) -> None:
@@ -254,18 +254,18 @@ def test_a_dry_run_tells_what_a_cycle_would_do(hms: Hms, queue: str, tmp_path: P
     assert hms("job", "start", "farm:grant:v1", "appId=2", "name=Bob Lee", *GOOD).returncode == 0
     file.write_text(lines(1, 2, 3, "x", "y"))
     some = hms(*words, "--json")
-    found = json.loads(some.stdout)
-    assert (some.returncode, found["rows"], found["new"], found["duplicates"], found["differing"]) == (
+    answer = json.loads(some.stdout)
+    assert (some.returncode, answer["rows"], answer["new"], answer["duplicates"], answer["differing"]) == (
         6,
         5,
         1,
         2,
         1,
     )
-    assert [(each["field"], each["count"], each["lines"]) for each in found["refusals"]] == [
+    assert [(refusal["field"], refusal["count"], refusal["lines"]) for refusal in answer["refusals"]] == [
         ("app_id", 2, [5, 6])
     ]
-    [differing] = found["differingRows"]
+    [differing] = answer["differingRows"]
     assert (differing["line"], differing["job"]) == (3, "job-2")
     assert differing["differences"] == {"name": {"known": "Bob Lee", "sent": "Ann Lee"}}
     file.write_text(lines("x"))
@@ -407,11 +407,15 @@ def test_check_tells_what_does_not_answer(hms: Hms, queue: str) -> None:
     """Each thing that is not well is named with what to do, and the exit code says so too."""
     done = hms("check", "--json")
     assert done.returncode == 1
-    found = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert (found["PostgreSQL"]["ok"], found["migration"]["ok"], found["texts"]["ok"]) == (True, True, True)
-    assert not found["Redis"]["ok"]
-    assert "hms act run" in found["dispatcher"]["advice"]
-    assert "validate, inspect, notify" in found["steps of farm:grant:v1"]["detail"]
+    answer = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert (answer["PostgreSQL"]["ok"], answer["migration"]["ok"], answer["texts"]["ok"]) == (
+        True,
+        True,
+        True,
+    )
+    assert not answer["Redis"]["ok"]
+    assert "hms act run" in answer["dispatcher"]["advice"]
+    assert "validate, inspect, notify" in answer["steps of farm:grant:v1"]["detail"]
     page = hms("check").stdout
     assert "✓ ok" in page
     assert "✗ fail" in page
@@ -424,12 +428,12 @@ def test_check_finds_a_dispatcher_and_live_workers(hms: Hms, database: str, gran
     steps = [step.run for step in grant.steps]
     beat = workers.Beat("w@h/1", "w@h", "h", 1, "threads", 8, ["farm-grant"], steps, [], 1.0, 1 << 20)
     workers.beat(leader, beat)
-    found = {finding["name"]: finding for finding in json.loads(hms("check", "--json").stdout)["findings"]}
+    answer = {finding["name"]: finding for finding in json.loads(hms("check", "--json").stdout)["findings"]}
     leader.close()
-    assert found["dispatcher"]["ok"]
-    assert not found["watch"]["ok"]
-    assert "8 slots" in found["worker w@h"]["detail"]
-    assert found["steps of farm:grant:v1"]["ok"]
+    assert answer["dispatcher"]["ok"]
+    assert not answer["watch"]["ok"]
+    assert "8 slots" in answer["worker w@h"]["detail"]
+    assert answer["steps of farm:grant:v1"]["ok"]
 
 
 def test_without_a_database_or_an_api_each_verb_says_so(hms: Hms) -> None:
@@ -455,9 +459,9 @@ def test_an_empty_database_is_prepared_by_db_migrate(hms: Hms, database: str) ->
     assert hms("db", "status").returncode == 1
     done = hms("db", "migrate", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["before"] is None
-    assert told["inspectors"] >= 100
+    answer = json.loads(done.stdout)
+    assert answer["before"] is None
+    assert answer["inspectors"] >= 100
     assert hms("db", "status").returncode == 0
     slas = {entry["queue"]: entry["minutes"] for entry in json.loads(hms("sla", "list", "--json").stdout)}
     assert slas["farm-grant"] == 60

@@ -53,7 +53,7 @@ def hms(environment: dict[str, str]) -> Hms:
 
 def orders(engine: sa.Engine, shop: Recipe, number: int) -> list[int]:
     """Accept so many orders and return their ids."""
-    return [order(engine, shop, each + 1).id for each in range(number)]
+    return [order(engine, shop, item + 1).id for item in range(number)]
 
 
 def crowd(engine: sa.Engine, shop: Recipe, number: int) -> None:
@@ -274,7 +274,7 @@ def test_a_queue_is_paused_limited_and_resumed(
     hms("queue", "limit", "shop", "--window", "0", "--per-minute", "30", "--reason", "frost")
     with engine.connect() as connection:
         reasons = connection.scalars(sa.text("select reason from oms.audit order by id")).all()
-    assert [each for each in reasons if each][-3:] == ["harvest", "mown", "frost"]
+    assert [reason for reason in reasons if reason][-3:] == ["harvest", "mown", "frost"]
     limited = told(hms("queue", "limit", "shop", "--window", "none", "--json"))
     assert limited.items() >= {"queue": "shop", "window": None, "startsPerMinute": 30}.items()
     assert hms("queue", "limit", "shop", "--per-minute", "0").returncode == 2
@@ -330,16 +330,16 @@ def test_slots_that_are_lost_are_told_wherever_slots_are(
 
     def received(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Call `hms` while both workers are heard."""
-        for each in (busy, left):
-            workers.beat(raw, each)
+        for entry in (busy, left):
+            workers.beat(raw, entry)
         return hms(*words, **more)
 
     waiting = order(engine, shop).id
-    [queue] = [each for each in told(received("queue", "list", "--json")) if each["name"] == "shop"]
+    [queue] = [entry for entry in told(received("queue", "list", "--json")) if entry["name"] == "shop"]
     assert (queue["workers"], queue["slots"], queue["slotsLost"]) == (1, 16, 11)
     assert "shop: 16 slots, 11 lost to hung steps" in received("queue", "list").stdout
     listed = told(received("worker", "list", "--json"))
-    assert [(each["slots"], each["slotsLost"], each["leftQueues"]) for each in listed] == [
+    assert [(item["slots"], item["slotsLost"], item["leftQueues"]) for item in listed] == [
         (8, 3, []),
         (8, 8, ["shop"]),
     ]
@@ -349,15 +349,15 @@ def test_slots_that_are_lost_are_told_wherever_slots_are(
     explained = told(received("job", "explain", str(waiting), "--json"))
     assert (explained["slots"], explained["slotsLost"]) == (16, 11)
     assert any("have 16 slots, 11 lost to hung steps" in sentence for sentence in explained["because"])
-    found = json.loads(received("check", "--json").stdout)["findings"]
-    checked = {each["name"]: each for each in found}
+    answer = json.loads(received("check", "--json").stdout)["findings"]
+    checked = {entry["name"]: entry for entry in answer}
     assert checked["worker a@h"]["detail"].startswith("8 slots, 3 lost to hung steps (threads)")
     assert checked["worker b@h"]["light"] == "warn"
     received("--version")
-    [window] = [each for each in dispatch_windows.windows(raw) if each.queue == "shop"]
+    [window] = [entry for entry in dispatch_windows.windows(raw) if entry.queue == "shop"]
     assert (window.slots, window.room(0.0)) == (5, 10)
     with engine.connect() as connection:
-        [card] = [each for each in overview.read(connection).cards if each.name == "shop"]
+        [card] = [entry for entry in overview.read(connection).cards if entry.name == "shop"]
     assert (card.slots, card.slots_told) == (5, "16 slots, 11 lost to hung steps")
 
 

@@ -26,11 +26,11 @@ def test_a_server_that_refuses_is_not_said_to_be_away(
     raised = f"do $$ begin raise exception 'no' using errcode = '{state}'; end $$"
     with pytest.raises(sa.exc.DBAPIError) as refused, engine.begin() as connection:
         connection.exec_driver_sql(raised)
-    told = errors.tell(refused.value)
-    assert told is not None
-    assert told.message.startswith(words)
-    assert told.message.splitlines()[1].startswith(way_out)
-    assert "does not answer" not in told.message
+    output = errors.tell(refused.value)
+    assert output is not None
+    assert output.message.startswith(words)
+    assert output.message.splitlines()[1].startswith(way_out)
+    assert "does not answer" not in output.message
 
 
 def test_a_change_on_a_read_only_server_is_no_traceback(engine: sa.Engine) -> None:
@@ -39,9 +39,9 @@ def test_a_change_on_a_read_only_server_is_no_traceback(engine: sa.Engine) -> No
         connection.exec_driver_sql("set transaction read only")
         with pytest.raises(sa.exc.DBAPIError) as refused:
             connection.exec_driver_sql("insert into oms.queues (name) values ('shop')")
-    told = errors.tell(refused.value)
-    assert told is not None
-    assert told.message.startswith("PostgreSQL is read-only")
+    output = errors.tell(refused.value)
+    assert output is not None
+    assert output.message.startswith("PostgreSQL is read-only")
 
 
 @pytest.mark.parametrize(

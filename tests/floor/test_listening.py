@@ -80,8 +80,12 @@ def test_an_address_of_another_machine_is_refused_at_once(tmp_path: Path) -> Non
 
 def test_the_port_of_a_killed_floor_is_not_believed(tmp_path: Path) -> None:
     """Its servers are known still; its address only while the process lives that holds the port."""
-    found = {"database_url": "postgresql://a/b", "broker_url": "redis://c", "floor_url": "http://127.0.0.1:1"}
-    (tmp_path / settings.SERVERS_FILE).write_text(json.dumps(found))
+    result = {
+        "database_url": "postgresql://a/b",
+        "broker_url": "redis://c",
+        "floor_url": "http://127.0.0.1:1",
+    }
+    (tmp_path / settings.SERVERS_FILE).write_text(json.dumps(result))
     here = {"HMS_HOME": str(tmp_path)}
     with processes.hold(tmp_path):
         assert settings.load(here).floor_url == "http://127.0.0.1:1"

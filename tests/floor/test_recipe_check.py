@@ -107,9 +107,9 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
     (migrations / "0001_again.sql").touch()
     (migrations / "2_more.sql").touch()
     code, findings = checked(folder)
-    told = [finding["detail"] for finding in findings if finding["light"] != "ok"]
+    lines = [finding["detail"] for finding in findings if finding["light"] != "ok"]
     assert code == 1
-    assert told == [
+    assert lines == [
         "queue city-permit holds steps of workers and of agents",
         "city_permit: 2_more.sql is not named like 0001_word.sql, and would be left out",
         "city_permit: two migrations are numbered 0001; one would be left out",

@@ -19,8 +19,8 @@ def test_no_cell_of_a_csv_file_begins_like_a_formula(place: str, text: str) -> N
     """An apostrophe stands before it, in the header as in a row."""
     header, row = ([text], ["1"]) if place == "header" else (["line"], [text])
     file = "".join(spreadsheets.csv_lines(header, [row])).removeprefix("\ufeff")
-    found = list(csv.reader(io.StringIO(file, newline="")))
-    assert found[0 if place == "header" else 1] == [f"'{text}"]
+    result = list(csv.reader(io.StringIO(file, newline="")))
+    assert result[0 if place == "header" else 1] == [f"'{text}"]
 
 
 @pytest.mark.parametrize("text", ["Ann Lee", "-12.5", "+7", "1-2", "a=b", "", "'quoted'"])

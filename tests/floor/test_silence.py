@@ -81,7 +81,7 @@ def read_only(urls: tuple[str, str]) -> Iterator[Callable[[], None]]:
 @contextmanager
 def frozen(own: embedded.Servers, name: str) -> Iterator[None]:
     """Stop every process of a server for as long as the block lasts."""
-    (server,) = [each for each in own.processes if each.program.name == name]
+    (server,) = [process for process in own.processes if process.program.name == name]
     family = _family(server.process.pid)
     for pid in family:
         os.kill(pid, signal.SIGSTOP)
@@ -104,8 +104,8 @@ def api_server(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) 
     """The API on this module's servers."""
     assert own.database_url is not None
     assert own.broker_url is not None
-    with standing(own.database_url, own.broker_url, tmp_path_factory.mktemp("home")) as found:
-        yield found
+    with standing(own.database_url, own.broker_url, tmp_path_factory.mktemp("home")) as running:
+        yield running
 
 
 def health(api_server: RunningApi) -> tuple[int, dict[str, Any]]:
@@ -290,60 +290,60 @@ def check(api_server: RunningApi, **more: str) -> tuple[int, dict[str, Any], flo
         timeout=60,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    found = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
-    return done.returncode, found, time.monotonic() - began
+    answer = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    return done.returncode, answer, time.monotonic() - began
 
 
 def test_check_names_what_refuses(own: embedded.Servers, api_server: RunningApi, store: redis.Redis) -> None:
     """Out of memory, turned replica, frozen: each in words, with what to do, and exit code 1."""
     store.config_set("maxmemory", 1)
-    code, found, _ = check(api_server)
-    assert (code, found["Redis"]["light"]) == (1, "bad")
-    assert "out of memory" in found["Redis"]["detail"]
-    assert "memory" in found["Redis"]["advice"]
-    assert found["PostgreSQL"]["light"] == "ok"
+    code, result, _ = check(api_server)
+    assert (code, result["Redis"]["light"]) == (1, "bad")
+    assert "out of memory" in result["Redis"]["detail"]
+    assert "memory" in result["Redis"]["advice"]
+    assert result["PostgreSQL"]["light"] == "ok"
     store.config_set("maxmemory", 0)
     store.replicaof("127.0.0.1", "1")
-    _, found, _ = check(api_server)
-    assert "replica" in found["Redis"]["detail"]
+    _, result, _ = check(api_server)
+    assert "replica" in result["Redis"]["detail"]
     store.replicaof("NO", "ONE")
     with frozen(own, "redis"), frozen(own, "postgres"):
-        code, found, seconds = check(api_server)
+        code, result, seconds = check(api_server)
     assert code == 1
     assert seconds < 12
     for name in ("Redis", "PostgreSQL"):
-        assert "does not answer" in found[name]["detail"]
-    assert found["API"]["light"] == "bad"
+        assert "does not answer" in result[name]["detail"]
+    assert result["API"]["light"] == "bad"
 
 
 def test_check_names_a_read_only_ledger(api_server: RunningApi, read_only: Callable[..., None]) -> None:
     """It answers every question, and takes nothing."""
     read_only()
-    code, found, _ = check(api_server)
+    code, result, _ = check(api_server)
     assert code == 1
-    assert "read-only" in found["PostgreSQL"]["detail"]
+    assert "read-only" in result["PostgreSQL"]["detail"]
 
 
 def test_check_asks_the_api_with_the_badge(api_server: RunningApi) -> None:
     """Whether it answers, whether it takes the badge; nobody at the address is a failure."""
-    _, found, _ = check(api_server)
-    assert found["API"]["light"] in ("ok", "warn")
-    assert "badge of " in found["API"]["detail"]
-    code, found, _ = check(api_server, HMS_BADGE="not.a.badge")
-    assert (code, found["API"]["light"]) == (1, "bad")
-    code, found, _ = check(api_server, HMS_URL="http://127.0.0.1:1")
-    assert (code, found["API"]["light"]) == (1, "bad")
-    assert "cannot be reached" in found["API"]["detail"]
+    _, result, _ = check(api_server)
+    assert result["API"]["light"] in ("ok", "warn")
+    assert "badge of " in result["API"]["detail"]
+    code, result, _ = check(api_server, HMS_BADGE="not.a.badge")
+    assert (code, result["API"]["light"]) == (1, "bad")
+    code, result, _ = check(api_server, HMS_URL="http://127.0.0.1:1")
+    assert (code, result["API"]["light"]) == (1, "bad")
+    assert "cannot be reached" in result["API"]["detail"]
 
 
 def test_check_lists_open_incidents(api_server: RunningApi, urls: tuple[str, str]) -> None:
     """One that reached nobody, and one that somebody has acknowledged: the first is a failure."""
     with connections.engine(urls[0]).begin() as connection:
         connection.exec_driver_sql(INCIDENTS)
-    code, found, _ = check(api_server)
+    code, result, _ = check(api_server)
     assert code == 1
-    assert (found["incident #K7"]["light"], found["incident #K8"]["light"]) == ("bad", "warn")
-    assert "reached nobody" in found["incident #K7"]["detail"]
+    assert (result["incident #K7"]["light"], result["incident #K8"]["light"]) == ("bad", "warn")
+    assert "reached nobody" in result["incident #K7"]["detail"]
     told(api_server, "incidents", "#K7 reached nobody")
     with connections.engine(urls[0]).begin() as connection:
         connection.exec_driver_sql("truncate ops.incidents cascade")

@@ -88,10 +88,10 @@ def test_any_width_shows_sentences_whole(
 @pytest.mark.parametrize("columns", [1, 20, 40, 60, 80, 132])
 def test_the_bar_of_a_cycle_breaks_no_number(columns: int) -> None:
     """Without room for a bar there is none; a line that is cut ends with a sign of it."""
-    seen = CycleProgress(datetime.now(UTC), 1_234_567, 0, 10, 16, 2_345_678, 12, 3, 4_567, None)
+    observed = CycleProgress(datetime.now(UTC), 1_234_567, 0, 10, 16, 2_345_678, 12, 3, 4_567, None)
     console = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)
     with Live(console=console, auto_refresh=False) as live:
-        watching.Bar(live).show(seen)
+        watching.Bar(live).show(observed)
     assert isinstance(console.file, io.StringIO)
     counts = {"1,234,567", "10", "16", "2,345,678", "12", "4,567", "3"}
     whole = counts | {"2,345,693", "3,580,286", "65.5", "0/min"}

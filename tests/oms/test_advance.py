@@ -225,7 +225,7 @@ def test_a_text_of_before_a_restore_is_in_doubt(engine: sa.Engine, raw: RawConne
         connection.execute(sa.text("insert into oms.restores (restored_at, found) values (oms.now(), '{}')"))
     text = StepText(f"job-{job}.1.1", "+12025550123", "done")
     assert advanced(raw, replace(report(shop, job, "pick"), texts=(text,)))
-    assert [each[-1] for each in texts(engine)] == ["unknown"]
+    assert [item[-1] for item in texts(engine)] == ["unknown"]
     with engine.connect() as connection:
         attempts = connection.execute(
             sa.text("select number, sender, outcome from oms.message_attempts")

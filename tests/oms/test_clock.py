@@ -43,7 +43,7 @@ def test_a_local_time_that_does_not_exist_is_refused(zone: str, written: str, la
 
 
 @pytest.mark.parametrize(
-    ("zone", "written", "one", "other"),
+    ("zone", "written", "item", "other"),
     [
         ("America/Chicago", "2026-11-01 01:30", "2026-11-01 01:30-05:00", "2026-11-01 01:30-06:00"),
         ("America/Chicago", "2026-11-01T01:00:00", "2026-11-01 01:00-05:00", "2026-11-01 01:00-06:00"),
@@ -52,13 +52,15 @@ def test_a_local_time_that_does_not_exist_is_refused(zone: str, written: str, la
         ("Europe/London", "2026-10-25 01:00:01", "2026-10-25 01:00:01+01:00", "2026-10-25 01:00:01+00:00"),
     ],
 )
-def test_a_local_time_that_exists_twice_is_asked_about(zone: str, written: str, one: str, other: str) -> None:
+def test_a_local_time_that_exists_twice_is_asked_about(
+    zone: str, written: str, item: str, other: str
+) -> None:
     """Both readings are named, and each of them is understood as it is written there."""
     with pytest.raises(UnclearTime, match="is there twice in " + zone) as caught:
         clock.read(written, ZoneInfo(zone))
-    assert one in str(caught.value)
+    assert item in str(caught.value)
     assert other in str(caught.value)
-    first, second = (clock.read(text, ZoneInfo(zone)) for text in (one, other))
+    first, second = (clock.read(text, ZoneInfo(zone)) for text in (item, other))
     assert first < second
     assert {f"{moment.astimezone(ZoneInfo(zone)):%H:%M}" for moment in (first, second)} == {written[11:16]}
 

@@ -94,8 +94,8 @@ def test_a_measured_share_does_not_round_to_a_lie(share: float | None, words: st
 def test_what_came_of_a_deadline(status: str, ended: int | None, words: str, missed: bool) -> None:
     """A failed job has missed its deadline whenever it ended, a cancelled one counts for nothing."""
     ended_at = None if ended is None else NOON + ended * MINUTE
-    told = format.deadline(NOON, ended_at, status, CHICAGO, NOON + 5 * MINUTE)
-    assert told == (f"12:00:00 CST {words}", missed)
+    output = format.deadline(NOON, ended_at, status, CHICAGO, NOON + 5 * MINUTE)
+    assert output == (f"12:00:00 CST {words}", missed)
 
 
 def test_times_have_their_zone_and_their_day() -> None:

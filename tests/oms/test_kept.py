@@ -32,8 +32,8 @@ def test_what_came_of_a_deadline(status: str, ended: timedelta | None, says: str
     """Done in time is the only way to keep it; what was cancelled does not count."""
     moment = NOON if ended is None else NOON + ended
     deadline = NOON - SECOND if ended is None else NOON
-    found = on_time.kept(status, None if ended is None else moment, deadline, moment)
-    assert found == says
+    result = on_time.kept(status, None if ended is None else moment, deadline, moment)
+    assert result == says
     assert on_time.missed(status, None if ended is None else moment, deadline, moment) == (
         says not in ("on time", None)
     )

@@ -45,7 +45,9 @@ def test_the_first_leads_until_it_gives_back(
     first = lead(raw)
     assert not leader_election.look(other, "act").vacant
     with engine.connect() as connection:
-        assert [(one.daemon, one.term) for one in health.leaders(connection)] == [("act", first.term)]
+        assert [(leader.daemon, leader.term) for leader in health.leaders(connection)] == [
+            ("act", first.term)
+        ]
     leader_election.resign(raw, "act", first.term)
     with engine.connect() as connection:
         assert health.leaders(connection) == []
@@ -55,14 +57,14 @@ def test_the_first_leads_until_it_gives_back(
 
 def test_of_two_who_see_a_vacant_lease_one_gets_it(raw: RawConnection, other: RawConnection) -> None:
     """Who takes it as it was before somebody else took or renewed it gets nothing."""
-    seen = leader_election.look(raw, "act")
-    assert leader_election.look(other, "act") == seen
-    term = leader_election.take(raw, "act", seen)
+    observed = leader_election.look(raw, "act")
+    assert leader_election.look(other, "act") == observed
+    term = leader_election.take(raw, "act", observed)
     assert term is not None
-    assert leader_election.take(other, "act", seen) is None
-    seen = leader_election.look(other, "act")
+    assert leader_election.take(other, "act", observed) is None
+    observed = leader_election.look(other, "act")
     assert leader_election.renew(raw, "act", term, 5.0)
-    assert leader_election.take(other, "act", seen) is None
+    assert leader_election.take(other, "act", observed) is None
 
 
 def test_a_former_leader_writes_nothing(raw: RawConnection, other: RawConnection, engine: sa.Engine) -> None:

@@ -26,8 +26,8 @@ def probe(home: Path, noun: str) -> tuple[int, dict[str, object]]:
         timeout=30,
     )
     assert done.stderr == ""
-    found: dict[str, object] = json.loads(done.stdout)
-    return done.returncode, found
+    answer: dict[str, object] = json.loads(done.stdout)
+    return done.returncode, answer
 
 
 def test_a_sign_is_renewed_and_grows_old(tmp_path: Path) -> None:
@@ -68,9 +68,9 @@ def test_a_probe_asks_this_process_only_and_is_cheap(tmp_path: Path, noun: str, 
     for program in programs:
         Sign(tmp_path, program).renew("working")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code, found = probe(tmp_path, noun)
+    code, result = probe(tmp_path, noun)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert (code, found["ok"]) == (0, True)
+    assert (code, result["ok"]) == (0, True)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
     # A process that was killed leaves its sign behind.
     for path in (tmp_path / liveness.FOLDER).iterdir():

@@ -24,9 +24,9 @@ from hms_oms.recipes import phones
 )
 def test_what_is_not_understood_is_named(text: str, part: str) -> None:
     """The message says which part of the text is neither a number nor a word about one."""
-    with pytest.raises(phones.Unreadable) as told:
+    with pytest.raises(phones.Unreadable) as raised:
         phones.number(text)
-    assert part in str(told.value)
+    assert part in str(raised.value)
 
 
 @pytest.mark.parametrize(

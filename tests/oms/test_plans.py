@@ -40,11 +40,11 @@ def long_backlog(engine: sa.Engine, shop: Recipe) -> sa.Engine:
 def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Every node of the statement's plan, run for real and rolled back."""
     with engine.connect() as connection:
-        found = connection.exec_driver_sql(
+        value = connection.exec_driver_sql(
             "explain (analyze, buffers, format json) " + statements.text(name), parameters
         ).scalar_one()
         connection.rollback()
-    document = found if isinstance(found, list) else json.loads(found)
+    document = value if isinstance(value, list) else json.loads(value)
     nodes, stack = [], [document[0]["Plan"]]
     while stack:
         node = stack.pop()

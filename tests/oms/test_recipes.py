@@ -30,11 +30,11 @@ def test_all_faults_of_all_files_are_listed(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text("{")
     with pytest.raises(ConfigError) as refused:
         recipes.load_folder(tmp_path)
-    told = "\n".join(refused.value.faults)
+    text = "\n".join(refused.value.faults)
     for part in ("a.toml: type", "a.toml: queue", "a.toml: sla_minutes", "'steps' is a required property"):
-        assert part in told
-    assert "b.toml: steps.1.retry.attempts" in told
-    assert "c.json: cannot be read" in told
+        assert part in text
+    assert "b.toml: steps.1.retry.attempts" in text
+    assert "c.json: cannot be read" in text
 
 
 @pytest.mark.parametrize(

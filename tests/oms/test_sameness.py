@@ -21,7 +21,7 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("item", "other"),
     [
         ({"acres": 120, "code": "a"}, {"code": "a", "acres": 120}),
         ({"acres": 120}, {"acres": 120.0}),
@@ -33,13 +33,13 @@ SCHEMA = {
         ({"other": {"x": 1}}, {"other": {"x": 1.0}}),
     ],
 )
-def test_the_same_written_otherwise_is_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_the_same_written_otherwise_is_the_same(item: dict[str, Any], other: dict[str, Any]) -> None:
     """The order of keys and the form of numbers say nothing."""
-    assert differences(SCHEMA, one, other) == {}
+    assert differences(SCHEMA, item, other) == {}
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "found"),
+    ("item", "other", "expected"),
     [
         ({"code": "01001"}, {"code": "1001"}, {"code": ("01001", "1001")}),
         ({"code": "1"}, {"code": "1.0"}, {"code": ("1", "1.0")}),
@@ -53,10 +53,10 @@ def test_the_same_written_otherwise_is_the_same(one: dict[str, Any], other: dict
     ],
 )
 def test_what_differs_is_named_with_both_values(
-    one: dict[str, Any], other: dict[str, Any], found: dict[str, Any]
+    item: dict[str, Any], other: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     """Texts of digits are texts unless the schema wants a number; a missing field is not null."""
-    assert differences(SCHEMA, one, other) == found
+    assert differences(SCHEMA, item, other) == expected
 
 
 _JSON = st.recursive(
@@ -68,7 +68,7 @@ _JSON = st.recursive(
 
 @settings(max_examples=40)
 @given(st.dictionaries(st.text(), _JSON, max_size=4), st.dictionaries(st.text(), _JSON, max_size=4))
-def test_no_difference_is_the_same_meaning(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_no_difference_is_the_same_meaning(item: dict[str, Any], other: dict[str, Any]) -> None:
     """Two payloads without a difference have one meaning, and the other way round."""
-    assert (differences({}, one, other) == {}) == (meaning({}, one) == meaning({}, other))
-    assert differences({}, one, one) == {}
+    assert (differences({}, item, other) == {}) == (meaning({}, item) == meaning({}, other))
+    assert differences({}, item, item) == {}

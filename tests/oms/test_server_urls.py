@@ -146,21 +146,21 @@ def test_tls_is_checked_by_every_reader() -> None:
 def test_sentinels_are_the_same_for_every_reader() -> None:
     """kombu gets a URL for each sentinel and the master's name; redis-py asks the same ones."""
     url = server_urls.broker("sentinel://user:p%40ss@a:26379,[::1]:26380/3?master_name=hms")
-    each = sentinel.for_kombu(url).split(";")
-    assert [(parse_url(one)["hostname"], parse_url(one)["port"]) for one in each] == [
+    entry = sentinel.for_kombu(url).split(";")
+    assert [(parse_url(item)["hostname"], parse_url(item)["port"]) for item in entry] == [
         ("a", 26379),
         ("::1", 26380),
     ]
-    assert {parse_url(one)["password"] for one in each} == {"p@ss"}
+    assert {parse_url(item)["password"] for item in entry} == {"p@ss"}
     assert sentinel.options(url) == {"master_name": "hms"}
     pool: Any = sentinel.client(url, socket_timeout=5).connection_pool
-    kept = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
-    assert [(one["host"], one["port"], one["socket_timeout"]) for one in kept] == [
+    kept = [item.connection_pool.connection_kwargs for item in pool.sentinel_manager.sentinels]
+    assert [(item["host"], item["port"], item["socket_timeout"]) for item in kept] == [
         ("a", 26379, 5),
         ("::1", 26380, 5),
     ]
-    told = pool.connection_kwargs
-    assert (told["username"], told["password"], told["db"]) == ("user", "p@ss", 3)
+    output = pool.connection_kwargs
+    assert (output["username"], output["password"], output["db"]) == ("user", "p@ss", 3)
     assert pool.service_name == "hms"
 
 

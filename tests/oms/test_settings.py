@@ -23,13 +23,13 @@ def test_every_fault_is_told_at_once() -> None:
                 "HMS_LOG_LEVEL": " ",
             }
         )
-    told = "\n".join(refused.value.faults)
+    text = "\n".join(refused.value.faults)
     assert len(refused.value.faults) == 5
-    assert "HMS_BROKER_ULR is not a setting; did you mean HMS_BROKER_URL?" in told
-    assert "HMS_WORKERS: must be a whole number from 0 to 64, not 'many'" in told
-    assert "HMS_WORKER_POOL: must be one of prefork, threads, solo" in told
-    assert "HMS_LOG_LEVEL is empty" in told
-    assert "hunter2" not in told
+    assert "HMS_BROKER_ULR is not a setting; did you mean HMS_BROKER_URL?" in text
+    assert "HMS_WORKERS: must be a whole number from 0 to 64, not 'many'" in text
+    assert "HMS_WORKER_POOL: must be one of prefork, threads, solo" in text
+    assert "HMS_LOG_LEVEL is empty" in text
+    assert "hunter2" not in text
 
 
 def test_a_url_never_shows_in_a_repr() -> None:
@@ -40,8 +40,8 @@ def test_a_url_never_shows_in_a_repr() -> None:
 
 def test_a_running_floor_is_found_in_its_home(tmp_path: Path) -> None:
     """What the environment does not name is read from the servers file of the home."""
-    found = {"database_url": "postgresql://a/b", "broker_url": "redis://c"}
-    (tmp_path / settings.SERVERS_FILE).write_text(json.dumps(found))
+    result = {"database_url": "postgresql://a/b", "broker_url": "redis://c"}
+    (tmp_path / settings.SERVERS_FILE).write_text(json.dumps(result))
     loaded = settings.load({"HMS_HOME": str(tmp_path), "HMS_BROKER_URL": "redis://d"})
     assert loaded.servers() == ("postgresql://a/b", "redis://d")
 

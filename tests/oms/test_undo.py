@@ -151,7 +151,7 @@ def test_a_change_is_undone_once_in_its_time_by_whom_it_is(
     late = cancel(engine, second)
     forward(timedelta(seconds=changes.UNDO_SECONDS - 1))
     with engine.connect() as connection:
-        assert [each.id for each in changes.undoable(connection, "ann")] == [late]
+        assert [item.id for item in changes.undoable(connection, "ann")] == [late]
         assert changes.undoable(connection, "bob") == []
     forward(timedelta(seconds=2))
     with pytest.raises(NotUndoable, match="30 seconds, and they are over"):
@@ -259,7 +259,7 @@ def test_a_queue_stands_as_it_did_before(engine: sa.Engine) -> None:
     for change in (pause, limit, sla):
         assert take_back(engine, change or 0).message.endswith("of shop.")
     with engine.connect() as connection:
-        [queue] = [each for each in queues.overview(connection) if each.name == "shop"]
+        [queue] = [item for item in queues.overview(connection) if item.name == "shop"]
         assert (queue.paused_at, queue.sla_minutes) == (None, 30)
         assert commands.limits(connection, "shop") == commands.Limits(None, None)
 

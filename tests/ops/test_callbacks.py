@@ -162,7 +162,7 @@ def provider(process: Provider) -> Provider:
     "fault",
     [
         faults.Fault(when="early"),
-        faults.Fault(each=3),
+        faults.Fault(copies=3),
         faults.Fault(callbacks=(("delivered", None), ("sent", None))),
         faults.dropped(accepted=True),
     ],
@@ -199,9 +199,9 @@ def test_signed_callbacks_bring_a_text_to_its_end(
             body="HMS #K7",
         )
     wait_until(lambda: (delivery.turn(), state(engine) == "delivered")[1], "the text to be delivered")
-    wait_until(lambda: len(provider.calls()) >= 2 * fault.each, "all calls to be made")
+    wait_until(lambda: len(provider.calls()) >= 2 * fault.copies, "all calls to be made")
     site.close()
-    assert {one["status"] for one in provider.calls()} == {204}
+    assert {call["status"] for call in provider.calls()} == {204}
     assert len(provider.handsets()) == 1
 
 
@@ -229,16 +229,16 @@ def test_an_early_callback_without_our_numbers_waits_for_the_answer(
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda one: one | {"token": None},
-        lambda one: one | {"token": ""},
-        lambda one: one | {"public_url": None},
-        lambda one: one | {"signature": None},
-        lambda one: one | {"signature": ""},
-        lambda one: one | {"signature": one["signature"][:-2] + "A="},
-        lambda one: one | {"target": one["target"] + "0"},
-        lambda one: one | {"params": {**one["params"], "MessageStatus": "failed"}},
-        lambda one: one | {"public_url": "http://hms.example.org"},
-        lambda one: one | {"signature": "é"},
+        lambda item: item | {"token": None},
+        lambda item: item | {"token": ""},
+        lambda item: item | {"public_url": None},
+        lambda item: item | {"signature": None},
+        lambda item: item | {"signature": ""},
+        lambda item: item | {"signature": item["signature"][:-2] + "A="},
+        lambda item: item | {"target": item["target"] + "0"},
+        lambda item: item | {"params": {**item["params"], "MessageStatus": "failed"}},
+        lambda item: item | {"public_url": "http://hms.example.org"},
+        lambda item: item | {"signature": "é"},
     ],
 )
 def test_what_is_not_signed_for_us_is_refused(spoil: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -276,11 +276,11 @@ def test_the_pager_stays_on_its_indexes(engine: sa.Engine) -> None:
     }
     for name, parameters in hot.items():
         with engine.connect() as connection:
-            found = connection.exec_driver_sql(
+            value = connection.exec_driver_sql(
                 "explain (analyze, format json) " + statements.text(name), parameters
             ).scalar_one()
             connection.rollback()
-        stack, read = [found[0]["Plan"]], 0
+        stack, read = [value[0]["Plan"]], 0
         while stack:
             node = stack.pop()
             stack += node.get("Plans", [])

@@ -200,59 +200,60 @@ standings = st.builds(
     limit_needed=numbers,
     deadline=moments,
     busy_hosts=st.sampled_from(((), ("barn",), ("barn", "shed"))),
-).map(lambda seen: seen if seen.workers and seen.slots else replace(seen, workers=0, slots=0))
+).map(lambda queue: queue if queue.workers and queue.slots else replace(queue, workers=0, slots=0))
 
 
 @given(standings)
-def test_what_is_said_agrees_with_the_numbers(seen: Standing) -> None:
+def test_what_is_said_agrees_with_the_numbers(observed: Standing) -> None:
     """No remedy is less than what is there, no number is negative, and every sentence has its numbers."""
-    cause = decide(seen)
+    cause = decide(observed)
     if cause is None:
         return
-    assert seen.late or seen.at_risk
+    assert observed.late or observed.at_risk
     for remedy in cause.remedies:
         assert remedy.number is None or remedy.number > 0
         assert remedy.slots is None or remedy.slots > 0
         match remedy.verb:
             case "raise-limit":
-                assert seen.starts_per_minute is not None
-                assert remedy.number is None or remedy.number > seen.starts_per_minute
+                assert observed.starts_per_minute is not None
+                assert remedy.number is None or remedy.number > observed.starts_per_minute
             case "raise-window":
                 assert remedy.number is not None
-                assert seen.window_size is not None
-                assert remedy.number > seen.window_size
+                assert observed.window_size is not None
+                assert remedy.number > observed.window_size
             case "add-workers" | "add-workers-elsewhere":
-                assert seen.slots + (remedy.slots or 0) == seen.slots_needed
+                assert observed.slots + (remedy.slots or 0) == observed.slots_needed
     assert len({remedy.verb for remedy in cause.remedies}) == len(cause.remedies)
     for words in (advice.sentence(cause, clock), advice.brief(cause)):
         assert "None" not in words
         assert not re.search(r"-\d", words.replace("08:00", ""))
-        told = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*(?!:)\b", words)}
-        assert {remedy.number for remedy in cause.remedies if remedy.number} <= told
+        output = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*(?!:)\b", words)}
+        assert {remedy.number for remedy in cause.remedies if remedy.number} <= output
 
 
 @given(standings)
-def test_workers_are_never_asked_for_first_while_slots_idle(seen: Standing) -> None:
+def test_workers_are_never_asked_for_first_while_slots_idle(observed: Standing) -> None:
     """A pause, or a limit below what the slots can do, is mended before anybody is added."""
-    cause = decide(seen)
-    slot_rate = seen.slot_rate or 0.0
+    cause = decide(observed)
+    slot_rate = observed.slot_rate or 0.0
     limit_binds = (
-        seen.starts_per_minute is not None and seen.starts_per_minute < 60 * seen.slots * slot_rate - 1
+        observed.starts_per_minute is not None
+        and observed.starts_per_minute < 60 * observed.slots * slot_rate - 1
     )
-    if cause and seen.workers and (seen.paused_at or (limit_binds and seen.waiting)):
-        assert not cause.first.verb.startswith("add-workers") or (seen.limit_needed or 0) <= (
-            seen.starts_per_minute or 0
+    if cause and observed.workers and (observed.paused_at or (limit_binds and observed.waiting)):
+        assert not cause.first.verb.startswith("add-workers") or (observed.limit_needed or 0) <= (
+            observed.starts_per_minute or 0
         )
-        if seen.paused_at:
+        if observed.paused_at:
             assert cause.kind == "paused"
         elif limit_binds:
             assert cause.kind in ("limit", "window")
 
 
 @given(standings)
-def test_a_cause_survives_being_written_down(seen: Standing) -> None:
+def test_a_cause_survives_being_written_down(observed: Standing) -> None:
     """Facts of an incident and answers of the API are JSON, and are read as they were."""
-    cause = decide(seen)
+    cause = decide(observed)
     assert read(json.loads(json.dumps(document(cause)))) == cause
 
 
@@ -267,18 +268,18 @@ def test_following_the_advice_holds_what_can_be_held(
     due = [(NOW + timedelta(minutes=minutes), jobs) for minutes, jobs in line]
     waiting = sum(jobs for _, jobs in line)
     for _ in range(2):
-        seen = forecast(due, Capacity(slots, per_slot).limited(most(limit, None)), NOW)
+        outlook = forecast(due, Capacity(slots, per_slot).limited(most(limit, None)), NOW)
         cause = decide(
             Standing(
-                at_risk=seen.late,
+                at_risk=outlook.late,
                 waiting=waiting,
                 workers=slots,
                 slots=slots,
                 starts_per_minute=limit,
-                slot_rate=seen.slot_rate,
-                slots_needed=seen.slots_needed,
-                limit_needed=seen.limit_needed,
-                deadline=seen.deadline,
+                slot_rate=outlook.slot_rate,
+                slots_needed=outlook.slots_needed,
+                limit_needed=outlook.limit_needed,
+                deadline=outlook.deadline,
             )
         )
         for remedy in cause.remedies if cause else ():
@@ -286,7 +287,7 @@ def test_following_the_advice_holds_what_can_be_held(
                 limit = remedy.number or limit
             else:
                 slots += remedy.slots or 0
-    assert all(when < NOW + timedelta(seconds=1 / per_slot) for when in [seen.first_late] if when)
+    assert all(when < NOW + timedelta(seconds=1 / per_slot) for when in [outlook.first_late] if when)
     assert cause is None or not cause.holds
 
 
@@ -306,8 +307,8 @@ def test_a_preview_never_contradicts_its_numbers(open_jobs: int, late: int, at_o
         }
     )
     assert "-" not in words
-    told = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", words)]
-    assert all(number <= open_jobs for number in told)
+    lines = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", words)]
+    assert all(number <= open_jobs for number in lines)
     if open_jobs:
         assert (
             f"{late + at_once:,} would be late" in words if late + at_once else "none would be late" in words
@@ -327,10 +328,10 @@ def test_a_preview_never_contradicts_its_numbers(open_jobs: int, late: int, at_o
 def test_a_preview_is_one_sentence(after: tuple[int, int], words: str) -> None:
     """How many of the open jobs would be late, how many at once, and how many will be as it is."""
     before = {"lateAlready": 1, "late": 2}
-    told = {"open": 10, "before": before, "after": {"lateAlready": after[0], "late": after[1]}}
+    output = {"open": 10, "before": before, "after": {"lateAlready": after[0], "late": after[1]}}
     as_it_is = "as it is, 1 is, and 2 more will be."
-    assert sla_preview_words.told(told) == f"Were the 10 open jobs held to it, {words}; {as_it_is}"
-    late = {**told, "before": {"lateAlready": 10, "late": 0}}
+    assert sla_preview_words.told(output) == f"Were the 10 open jobs held to it, {words}; {as_it_is}"
+    late = {**output, "before": {"lateAlready": 10, "late": 0}}
     assert sla_preview_words.told(late).endswith("; as it is, 10 are.")
-    assert sla_preview_words.told({**told, "open": 0}) == "No job is open, so none would be late."
+    assert sla_preview_words.told({**output, "open": 0}) == "No job is open, so none would be late."
     assert sla_preview_words.told(None).startswith("No forecast")

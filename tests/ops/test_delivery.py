@@ -218,9 +218,9 @@ def test_a_lost_answer_is_found_in_the_list(
     reach(delivery, engine, message, "unknown")
     assert attempts_of(engine, message)[0].outcome == "unknown"
     forward(timedelta(seconds=6))
-    found = reach(delivery, engine, message, "delivered")
-    assert found.sid is not None
-    assert not found.resend
+    result = reach(delivery, engine, message, "delivered")
+    assert result.sid is not None
+    assert not result.resend
     forward(timedelta(minutes=5))
     quiet(delivery)
     assert bodies(provider) == ["HMS #K7 late. Reply ACK K7."]
@@ -471,7 +471,7 @@ def test_a_lease_without_an_attempt_is_free_again_and_one_with_an_attempt_is_unk
     begun, unbegun = page(engine), page(engine, to=OTHER)
     with engine.connect() as connection:
         fences = dict(connection.execute(sa.text("select id, fence from oms.messages")).all())
-    taken = handover.begin(raw, [OutgoingText(one, fences[one]) for one in (begun, unbegun)], "twilio")
+    taken = handover.begin(raw, [OutgoingText(item, fences[item]) for item in (begun, unbegun)], "twilio")
     assert [text.id for text in taken] == [begun, unbegun]
     with engine.begin() as connection:
         connection.execute(
@@ -582,8 +582,8 @@ def test_what_waits_for_one_phone_goes_as_one_text(
     (text,) = bodies(provider)
     assert re.search(r"10 incidents: .*queue-0", text)
     with engine.connect() as connection:
-        (told,) = outbox.texts_of(connection, incident=numbers[9], limit=5)
-    assert (told.state, told.fate, told.merged_into) == ("merged", "accepted", pages[0])
+        (output,) = outbox.texts_of(connection, incident=numbers[9], limit=5)
+    assert (output.state, output.fate, output.merged_into) == ("merged", "accepted", pages[0])
 
 
 def test_a_group_that_was_not_sent_comes_apart_again(

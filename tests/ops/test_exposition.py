@@ -118,7 +118,7 @@ def test_every_metric_of_the_catalogue_has_its_place() -> None:
 
 def test_what_was_measured_is_there_in_base_units(floor: sa.Engine) -> None:
     """Values come out under their names, with their labels, in seconds, bytes and ratios."""
-    found = samples(scrape(floor))
+    result = samples(scrape(floor))
     expected = {
         named("hms_queue_jobs", queue="shop", place="backlog"): 7,
         named("hms_queue_jobs", queue="shop", place="window"): 2,
@@ -143,8 +143,8 @@ def test_what_was_measured_is_there_in_base_units(floor: sa.Engine) -> None:
         named("hms_unsent_texts", to="on-call"): 1,
         named("hms_unsent_texts", to="applicant"): 1,
     }
-    assert {key: found.get(key) for key in expected} == expected
-    assert {dict(labels)["rule"] for name, labels in found if name == "hms_incidents"} == {
+    assert {key: result.get(key) for key in expected} == expected
+    assert {dict(labels)["rule"] for name, labels in result if name == "hms_incidents"} == {
         rule.name for rule in RULES
     }
 
@@ -160,8 +160,8 @@ def test_what_is_stale_is_absent_and_its_age_is_told(
 ) -> None:
     """When the watch has stopped its values go, and their ages and the beat's grow; counts are still made."""
     forward(timedelta(seconds=STALE_SECONDS + 1))
-    found = samples(scrape(floor))
-    assert {name for name, _ in found} == {
+    result = samples(scrape(floor))
+    assert {name for name, _ in result} == {
         "hms_metric_age_seconds",
         "hms_beat_age_seconds",
         "hms_nobody_on_call",
@@ -170,15 +170,15 @@ def test_what_is_stale_is_absent_and_its_age_is_told(
         "hms_unsent_texts",
         "hms_build_info",
     }
-    assert found[named("hms_metric_age_seconds", metric="hms_queue_wait_seconds")] > STALE_SECONDS
-    assert found[named("hms_beat_age_seconds", program="ops")] > heartbeats.STALE_SECONDS
-    assert named("hms_beat_age_seconds", program="pager") not in found
+    assert result[named("hms_metric_age_seconds", metric="hms_queue_wait_seconds")] > STALE_SECONDS
+    assert result[named("hms_beat_age_seconds", program="ops")] > heartbeats.STALE_SECONDS
+    assert named("hms_beat_age_seconds", program="pager") not in result
 
 
 def test_an_empty_ledger_can_be_scraped(engine: sa.Engine) -> None:
     """Before anything was measured there are no values and no beats, but a whole answer."""
-    found = samples(scrape(engine))
-    assert {name for name, _ in found} == {
+    result = samples(scrape(engine))
+    assert {name for name, _ in result} == {
         *(
             "hms_incidents",
             "hms_incidents_unreached",
@@ -187,15 +187,15 @@ def test_an_empty_ledger_can_be_scraped(engine: sa.Engine) -> None:
             "hms_build_info",
         )
     }
-    assert found[named("hms_nobody_on_call")] == 1
+    assert result[named("hms_nobody_on_call")] == 1
 
 
 def test_a_refusal_of_redis_is_measured(engine: sa.Engine, raw: RawConnection) -> None:
     """As the dispatcher reports it, with how long ago it did so."""
     broker_state.report(raw, Refusal("out-of-memory", "is out of memory"))
-    found = samples(scrape(engine))
-    assert found[named("hms_redis_refuses")] == 1
-    assert found[named("hms_dispatcher_age_seconds")] < 60
+    result = samples(scrape(engine))
+    assert result[named("hms_redis_refuses")] == 1
+    assert result[named("hms_dispatcher_age_seconds")] < 60
     broker_state.report(raw, None)
     assert samples(scrape(engine))[named("hms_redis_refuses")] == 0
 

@@ -61,55 +61,55 @@ def missed(line: Minutes, capacity: Capacity) -> list[float]:
 
 def test_workers_that_are_fast_enough_are_late_with_nothing() -> None:
     """Sixty jobs in five minutes are exactly what two slots of ten seconds get done."""
-    seen = forecast(due((5, 60)), CAPACITY, NOW)
-    assert (seen.late, seen.first_late, seen.deadline) == (0, None, at(5))
-    assert (seen.done_at, seen.slots_needed, seen.rate, seen.trusted) == (at(5), 2, 0.2, True)
+    outlook = forecast(due((5, 60)), CAPACITY, NOW)
+    assert (outlook.late, outlook.first_late, outlook.deadline) == (0, None, at(5))
+    assert (outlook.done_at, outlook.slots_needed, outlook.rate, outlook.trusted) == (at(5), 2, 0.2, True)
 
 
 def test_one_job_more_is_late() -> None:
     """The sixty-first job misses the deadline, and takes a third slot."""
-    seen = forecast(due((5, 61)), CAPACITY, NOW)
-    assert (seen.late, seen.first_late, seen.slots_needed) == (1, at(5), 3)
+    outlook = forecast(due((5, 61)), CAPACITY, NOW)
+    assert (outlook.late, outlook.first_late, outlook.slots_needed) == (1, at(5), 3)
 
 
 def test_the_binding_deadline_is_the_one_that_asks_for_most_slots() -> None:
     """A few jobs are late soon, but the many due later decide how many slots it takes."""
-    seen = forecast(due((1, 13), (10, 400), (60, 5)), CAPACITY, NOW)
+    outlook = forecast(due((1, 13), (10, 400), (60, 5)), CAPACITY, NOW)
     # By the first deadline 12 jobs are done, by the second 120; by the last all 418.
-    assert seen.late == 1 + (413 - 120)
-    assert seen.first_late == at(1)
-    assert seen.deadline == at(10)
-    assert seen.slots_needed == math.ceil(413 / 60)
-    assert seen.done_at == NOW + timedelta(seconds=418 / 0.2)
+    assert outlook.late == 1 + (413 - 120)
+    assert outlook.first_late == at(1)
+    assert outlook.deadline == at(10)
+    assert outlook.slots_needed == math.ceil(413 / 60)
+    assert outlook.done_at == NOW + timedelta(seconds=418 / 0.2)
 
 
 def test_late_jobs_hold_the_others_up_but_are_not_counted_again() -> None:
     """Thirty jobs past their deadline are served first, so that ten of the next ones are late."""
-    seen = forecast(due((-3, 30), (5, 40)), CAPACITY, NOW)
-    assert (seen.late, seen.first_late, seen.slots_needed) == (10, at(5), 3)
+    outlook = forecast(due((-3, 30), (5, 40)), CAPACITY, NOW)
+    assert (outlook.late, outlook.first_late, outlook.slots_needed) == (10, at(5), 3)
 
 
 def test_a_job_whose_deadline_has_passed_since_is_late_and_not_going_to_be() -> None:
     """What was forecast a moment ago is told as of now: no job is counted twice."""
     line, capacity = due((-3, 30), (5, 40), (8, 60)), CAPACITY
-    seen = forecast(line, capacity, NOW)
-    assert (seen.late, seen.first_late) == (10 + 34, at(5))
-    by_now = later(seen, line, capacity, start_of(NOW, paused=False), at(6))
+    outlook = forecast(line, capacity, NOW)
+    assert (outlook.late, outlook.first_late) == (10 + 34, at(5))
+    by_now = later(outlook, line, capacity, start_of(NOW, paused=False), at(6))
     assert (by_now.late, by_now.first_late) == (34, at(8))
-    assert (by_now.deadline, by_now.slots_needed, by_now.done_at) == (at(8), 11, seen.done_at)
+    assert (by_now.deadline, by_now.slots_needed, by_now.done_at) == (at(8), 11, outlook.done_at)
 
 
 def test_a_deadline_of_this_very_moment_is_still_to_be_missed() -> None:
     """A job due now is not late yet, and will be; no worker can help it."""
-    seen = forecast(due((0, 1)), CAPACITY, NOW)
-    assert (seen.late, seen.first_late, seen.deadline, seen.slots_needed) == (1, NOW, NOW, 0)
+    outlook = forecast(due((0, 1)), CAPACITY, NOW)
+    assert (outlook.late, outlook.first_late, outlook.deadline, outlook.slots_needed) == (1, NOW, NOW, 0)
 
 
 def test_no_remedy_is_for_a_deadline_that_is_over_before_anybody_acts() -> None:
     """Half a second before their deadline forty jobs ask for nothing more; those due in a minute still do."""
     fast = limited(Capacity(2, 10.0, trusted=True), 6)
-    seen = forecast(due((0.5 / 60, 40), (1, 20)), fast, NOW)
-    assert (seen.slots_needed, seen.limit_needed, seen.deadline) == (1, 64, at(1))
+    outlook = forecast(due((0.5 / 60, 40), (1, 20)), fast, NOW)
+    assert (outlook.slots_needed, outlook.limit_needed, outlook.deadline) == (1, 64, at(1))
     alone = forecast(due((0.5 / 60, 40)), fast, NOW)
     assert (alone.late, alone.slots_needed, alone.limit_needed) == (40, 0, 0)
 
@@ -122,35 +122,35 @@ def test_deadlines_nearer_than_one_job_takes_ask_for_no_slots() -> None:
 
 def test_priority_goes_before_the_deadline() -> None:
     """A job served first although it is due last makes the others wait."""
-    seen = forecast([(at(60), 60), (at(5), 1)], CAPACITY, NOW)
-    assert (seen.late, seen.first_late, seen.deadline) == (1, at(5), at(5))
+    outlook = forecast([(at(60), 60), (at(5), 1)], CAPACITY, NOW)
+    assert (outlook.late, outlook.first_late, outlook.deadline) == (1, at(5), at(5))
 
 
 def test_nothing_open_is_nothing_late() -> None:
     """An empty queue has no deadline and no end."""
-    seen = forecast([], CAPACITY, NOW)
-    assert (seen.late, seen.first_late, seen.deadline, seen.done_at) == (0, None, None, None)
-    assert seen.slots_needed == 0
+    outlook = forecast([], CAPACITY, NOW)
+    assert (outlook.late, outlook.first_late, outlook.deadline, outlook.done_at) == (0, None, None, None)
+    assert outlook.slots_needed == 0
 
 
 def test_without_slots_every_job_is_late_at_its_deadline() -> None:
     """Without workers nothing is ever done, but how many slots it would take is known."""
-    seen = forecast(due((-1, 7), (5, 30), (10, 30)), CAPACITY.with_slots(-2), NOW)
-    assert (seen.late, seen.first_late, seen.done_at, seen.slots_needed) == (60, at(5), None, 2)
+    outlook = forecast(due((-1, 7), (5, 30), (10, 30)), CAPACITY.with_slots(-2), NOW)
+    assert (outlook.late, outlook.first_late, outlook.done_at, outlook.slots_needed) == (60, at(5), None, 2)
 
 
 def test_slots_that_do_nothing_cannot_be_counted() -> None:
     """Without any throughput there is no telling how many slots it would take."""
-    seen = forecast(due((5, 3)), Capacity(4, 0.0), NOW)
-    assert (seen.late, seen.slots_needed, seen.deadline, seen.done_at) == (3, None, at(5), None)
+    outlook = forecast(due((5, 3)), Capacity(4, 0.0), NOW)
+    assert (outlook.late, outlook.slots_needed, outlook.deadline, outlook.done_at) == (3, None, at(5), None)
 
 
 def test_a_pause_is_announced_before_it_breaks_a_deadline() -> None:
     """A paused queue is taken to go on in ten minutes: harmless at eleven, not at nine."""
     line = due((11, 12))
     assert forecast(line, CAPACITY, NOW, paused=True).late == 0
-    seen = forecast(line, CAPACITY, NOW + timedelta(minutes=2), paused=True)
-    assert (seen.late, seen.first_late) == (12, at(11))
+    outlook = forecast(line, CAPACITY, NOW + timedelta(minutes=2), paused=True)
+    assert (outlook.late, outlook.first_late) == (12, at(11))
     assert forecast(line, CAPACITY, NOW, paused=True).done_at == NOW + timedelta(seconds=PAUSE_SECONDS + 60)
 
 
@@ -170,16 +170,16 @@ def test_more_or_fewer_slots() -> None:
 
 def test_a_shorter_sla_puts_open_jobs_at_risk() -> None:
     """Under five minutes in place of ten, what was accepted six minutes ago would be late at once."""
-    seen = change(due((-1, 2), (4, 10), (10, 100)), CAPACITY, NOW, minutes=10, instead=5)
-    assert (seen.before.late, seen.late_now, seen.late_at_once) == (0, 2, 12)
+    outlook = change(due((-1, 2), (4, 10), (10, 100)), CAPACITY, NOW, minutes=10, instead=5)
+    assert (outlook.before.late, outlook.late_now, outlook.late_at_once) == (0, 2, 12)
     # Twelve are served first; of sixty places in five minutes that leaves forty-eight.
-    assert (seen.after.late, seen.after.first_late) == (52, at(5))
+    assert (outlook.after.late, outlook.after.first_late) == (52, at(5))
 
 
 def test_a_longer_sla_relieves() -> None:
     """Under twenty minutes in place of ten nothing is late any more."""
-    seen = change(due((-1, 2), (10, 200)), CAPACITY, NOW, minutes=10, instead=20)
-    assert (seen.before.late, seen.late_now, seen.after.late, seen.late_at_once) == (82, 2, 0, 0)
+    outlook = change(due((-1, 2), (10, 200)), CAPACITY, NOW, minutes=10, instead=20)
+    assert (outlook.before.late, outlook.late_now, outlook.after.late, outlook.late_at_once) == (82, 2, 0, 0)
 
 
 def test_an_idle_queue_is_quoted_the_time_of_one_job() -> None:
@@ -197,10 +197,10 @@ def test_a_quote_goes_where_it_harms_nobody() -> None:
 @given(sorted_lines, capacities)
 def test_late_is_what_a_simulation_misses(line: Minutes, capacity: Capacity) -> None:
     """Job by job, the same ones are late."""
-    seen = forecast(due(*line), capacity, NOW)
+    outlook = forecast(due(*line), capacity, NOW)
     late = missed(line, capacity)
-    assert seen.late == len(late)
-    assert seen.first_late == (NOW + timedelta(seconds=min(late)) if late else None)
+    assert outlook.late == len(late)
+    assert outlook.first_late == (NOW + timedelta(seconds=min(late)) if late else None)
 
 
 @given(lines, capacities)
@@ -225,17 +225,20 @@ def test_the_slots_needed_hold_what_can_be_held_and_one_fewer_does_not(
 @given(sorted_lines, capacities, st.integers(1, 5))
 def test_more_slots_never_make_more_late(line: Minutes, capacity: Capacity, more: int) -> None:
     """Two more workers help or do nothing; they do not change how many are needed."""
-    seen, helped = forecast(due(*line), capacity, NOW), forecast(due(*line), capacity.with_slots(more), NOW)
-    assert helped.late <= seen.late
-    assert helped.slots_needed == seen.slots_needed
+    outlook, helped = (
+        forecast(due(*line), capacity, NOW),
+        forecast(due(*line), capacity.with_slots(more), NOW),
+    )
+    assert helped.late <= outlook.late
+    assert helped.slots_needed == outlook.slots_needed
 
 
 @given(sorted_lines, capacities, minutes)
 def test_more_jobs_never_make_fewer_late(line: Minutes, capacity: Capacity, deadline: int) -> None:
     """One more job, wherever it stands, relieves nobody."""
-    seen, more = (forecast(due(*jobs), capacity, NOW) for jobs in (line, sorted([*line, (deadline, 1)])))
-    assert more.late >= seen.late
-    assert (more.slots_needed or 0) >= (seen.slots_needed or 0)
+    outlook, more = (forecast(due(*jobs), capacity, NOW) for jobs in (line, sorted([*line, (deadline, 1)])))
+    assert more.late >= outlook.late
+    assert (more.slots_needed or 0) >= (outlook.slots_needed or 0)
 
 
 @given(sorted_lines, capacities, st.integers(-30, 30))
@@ -243,8 +246,8 @@ def test_a_longer_sla_never_puts_more_at_risk(line: Minutes, capacity: Capacity,
     """Late at once or later: of the jobs open now no more are at risk the longer the SLA."""
     risks = []
     for instead in (60 + shift, 61 + shift):
-        seen = change(due(*line), capacity, NOW, minutes=60, instead=instead)
-        risks.append(seen.late_at_once + seen.after.late)
+        outlook = change(due(*line), capacity, NOW, minutes=60, instead=instead)
+        risks.append(outlook.late_at_once + outlook.after.late)
     assert risks[1] <= risks[0]
 
 
@@ -284,31 +287,31 @@ def limited(capacity: Capacity, starts: int | None, begun: int = 0) -> Capacity:
 
 def late_in_all(line: Minutes, capacity: Capacity, *, paused: bool = False) -> tuple[int, float]:
     """How many are late in the end, and after how many seconds all are done."""
-    seen = forecast(due(*line), capacity, NOW, paused=paused)
-    done = math.inf if seen.done_at is None else (seen.done_at - NOW).total_seconds()
-    return seen.late, done if line else 0.0
+    outlook = forecast(due(*line), capacity, NOW, paused=paused)
+    done = math.inf if outlook.done_at is None else (outlook.done_at - NOW).total_seconds()
+    return outlook.late, done if line else 0.0
 
 
 def test_a_limit_makes_the_rate_the_lesser_of_two() -> None:
     """Two slots could do twelve a minute; six may start, so the sixty take ten minutes and half are late."""
-    seen = forecast(due((5, 60)), limited(CAPACITY, 6), NOW)
-    assert (seen.rate, seen.done_at, seen.late) == (0.1, at(10), 30)
+    outlook = forecast(due((5, 60)), limited(CAPACITY, 6), NOW)
+    assert (outlook.rate, outlook.done_at, outlook.late) == (0.1, at(10), 30)
     # Sixty in the 290 seconds by which they have to start, and two slots that can do it.
-    assert (seen.limit_needed, seen.slots_needed) == (math.ceil(1.05 * 60 * 60 / 290), 2)
+    assert (outlook.limit_needed, outlook.slots_needed) == (math.ceil(1.05 * 60 * 60 / 290), 2)
     assert forecast(due((5, 60)), limited(CAPACITY, 12), NOW).late == 0
 
 
 def test_jobs_that_have_started_need_no_leave() -> None:
     """Forty beyond those that the limit keeps at work: all are done at the throughput of the slots."""
-    seen = forecast(due((5, 46)), limited(CAPACITY, 6, begun=41), NOW)
-    assert (seen.late, seen.done_at) == (0, NOW + timedelta(seconds=46 / 0.2))
+    outlook = forecast(due((5, 46)), limited(CAPACITY, 6, begun=41), NOW)
+    assert (outlook.late, outlook.done_at) == (0, NOW + timedelta(seconds=46 / 0.2))
     assert forecast(due((5, 46)), limited(CAPACITY, 6), NOW).late == 16
 
 
 def test_without_a_window_nothing_starts() -> None:
     """A window of none is as good as a pause without an end."""
-    seen = forecast(due((5, 12)), CAPACITY.limited(most(None, 0)), NOW)
-    assert (seen.late, seen.done_at, seen.rate) == (12, None, 0.0)
+    outlook = forecast(due((5, 12)), CAPACITY.limited(most(None, 0)), NOW)
+    assert (outlook.late, outlook.done_at, outlook.rate) == (12, None, 0.0)
     assert (most(None, 3), most(60, 3), most(60, 0)) == (None, 1.0, 0.0)
 
 
@@ -341,11 +344,11 @@ def test_what_is_recommended_holds_what_can_be_held(
 ) -> None:
     """With the slots and the limit that are needed only deadlines nearer than one job takes are missed."""
     begun = min(begun, sum(jobs for _, jobs in line))
-    seen = forecast(due(*line), limited(capacity, starts, begun), NOW)
-    assert seen.slots_needed is not None
-    assert seen.limit_needed is not None
-    slots = Capacity(seen.slots_needed, capacity.per_slot)
-    mended = forecast(due(*line), limited(slots, max(1, seen.limit_needed), begun), NOW)
+    outlook = forecast(due(*line), limited(capacity, starts, begun), NOW)
+    assert outlook.slots_needed is not None
+    assert outlook.limit_needed is not None
+    slots = Capacity(outlook.slots_needed, capacity.per_slot)
+    mended = forecast(due(*line), limited(slots, max(1, outlook.limit_needed), begun), NOW)
     held = [
         (deadline, jobs)
         for deadline, jobs in due(*line)
@@ -361,9 +364,9 @@ def test_late_and_on_time_are_all_that_is_open(
     line: Minutes, capacity: Capacity, starts: int | None, paused: bool
 ) -> None:
     """No count is negative, and late ones, late to be and those on time add up."""
-    seen = change(due(*line), limited(capacity, starts), NOW, minutes=60, instead=30, paused=paused)
+    outlook = change(due(*line), limited(capacity, starts), NOW, minutes=60, instead=30, paused=paused)
     jobs = sum(count for _, count in line)
-    for late_already, ahead in ((seen.late_now, seen.before), (seen.late_at_once, seen.after)):
+    for late_already, ahead in ((outlook.late_now, outlook.before), (outlook.late_at_once, outlook.after)):
         assert late_already >= 0
         assert ahead.late >= 0
         assert late_already + ahead.late <= jobs

@@ -51,9 +51,9 @@ def lights(facts: Facts) -> dict[str, tuple[str, str]]:
 
 def test_all_is_well_if_everything_is() -> None:
     """Every part is there, and none is to be looked at."""
-    found = lights(WELL)
-    assert {light for light, _ in found.values()} == {OK}
-    assert list(found) == [
+    result = lights(WELL)
+    assert {light for light, _ in result.values()} == {OK}
+    assert list(result) == [
         *("PostgreSQL", "Redis", "dispatcher", "workers", "watch", "pager", "on call", "incidents")
     ]
     assert health.troubles(health.judge(WELL, UTC)) == []

@@ -130,15 +130,15 @@ def wait_for_contender(engine: sa.Engine) -> None:
 def test_two_evaluators_open_one_incident(engine: sa.Engine) -> None:
     """Who comes second waits for the first, finds the incident there, and calls nobody."""
     with engine.begin() as connection:
-        found = observe(connection, "shop", "desk")
+        result = observe(connection, "shop", "desk")
         second = Evaluator(engine)
         wait_for_contender(engine)
     second.join(20)
     assert second.error is None
-    assert [one.id for one in second.found] == [one.id for one in found]
+    assert [item.id for item in second.found] == [item.id for item in result]
     assert texts(engine) == [("page", "ada"), ("page", "ada")]
     with engine.connect() as connection:
-        assert kinds(engine, found[0]) == ["opened", "paged"]
+        assert kinds(engine, result[0]) == ["opened", "paged"]
         assert len(actions.find(connection, actions.STATES)) == 2
 
 
@@ -249,9 +249,9 @@ def test_what_people_say_is_kept(engine: sa.Engine, forward: Any) -> None:
         assert (closed.state, closed.resolved_by) == ("resolved", "grace")
         assert actions.acknowledge(connection, "K5", "ada", now, limits).state == "resolved"
         assert actions.resolve(connection, "K5", "ada", None, now).resolved_by == "grace"
-        told = [(event.kind, event.who) for event in actions.history(connection, incident.id)]
+        lines = [(event.kind, event.who) for event in actions.history(connection, incident.id)]
         last = actions.history(connection, incident.id)[-1]
-    assert told == [
+    assert lines == [
         ("opened", None),
         ("paged", "ada"),
         ("acknowledged", "ada"),
@@ -393,9 +393,9 @@ def test_thresholds_are_checked_and_shown(engine: sa.Engine) -> None:
         assert [limits("minutes", queue) for queue in (None, "shop", "desk")] == [7, 7, 11]
         assert limits("for_seconds", "shop") == 10
         shown = [
-            (one.queue, one.value, one.default)
-            for one in thresholds.overview(connection)
-            if (one.rule, one.parameter) == ("stalled", "minutes")
+            (item.queue, item.value, item.default)
+            for item in thresholds.overview(connection)
+            if (item.rule, item.parameter) == ("stalled", "minutes")
         ]
         assert shown == [(None, 7, 5), ("desk", 11, 5)]
         with pytest.raises(thresholds.UnknownRule, match="there is no rule 'sleepy'; known are late, slow"):

@@ -73,8 +73,8 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
         with engine.connect() as connection:
             limits = thresholds.limits(connection)
         assert eyes.snapshot is not None
-        [found] = [each for each in watch.judge(eyes.snapshot, limits)[0] if each.rule == "forecast"]
-        assert found.facts["cause"]["remedies"][0] == {
+        [rows] = [item for item in watch.judge(eyes.snapshot, limits)[0] if item.rule == "forecast"]
+        assert rows.facts["cause"]["remedies"][0] == {
             "verb": "raise-limit",
             "number": remedy.number,
             "slots": None,
@@ -84,7 +84,7 @@ def test_a_limit_is_the_cause_and_the_number_holds_the_deadlines(
         assert f"no more than {LIMIT} jobs a minute may start (set by ann" in words
         assert "worker" not in words
         [answer] = [
-            each for each in api_server.get("/queues", Role.VIEWER)["queues"] if each["name"] == "shop"
+            item for item in api_server.get("/queues", Role.VIEWER)["queues"] if item["name"] == "shop"
         ]
         assert answer["cause"]["kind"] == "limit"
         assert f"raise the limit to {answer['cause']['remedies'][0]['number']}" in answer["cause"]["sentence"]

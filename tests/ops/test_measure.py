@@ -86,22 +86,22 @@ def test_waits_are_those_of_the_ledger_by_events_and_by_sweep(
 ) -> None:
     """Real workers: one who hears them and one who does not see the same, and each says what it lives on."""
     hearing, deaf = Measure(engine, receiver), Measure(engine, None)
-    for each in (hearing, deaf):
-        settled(engine, each)
+    for item in (hearing, deaf):
+        settled(engine, item)
     accept_orders(engine, shop, 20)
     programs.dispatcher()
     programs.worker(pool="threads", slots=4)
 
     def all_seen() -> bool:
-        found = [seen(engine, each).finished for each in (hearing, deaf)]
-        return found == [60, 60]
+        rows = [seen(engine, item).finished for item in (hearing, deaf)]
+        return rows == [60, 60]
 
     wait_until(all_seen, "60 steps to be seen by both", 40)
     wait_until(lambda: seen(engine, hearing).waits.source == "events", "the sweep to find nothing unheard")  # type: ignore[union-attr]
     with engine.connect() as connection:
         truth = [row.waited for row in connection.execute(sa.text(TRUTH))]
-    for each, source in ((hearing, "events"), (deaf, "ledger")):
-        queue = seen(engine, each)
+    for item, source in ((hearing, "events"), (deaf, "ledger")):
+        queue = seen(engine, item)
         assert queue.waits is not None
         assert (queue.waits.begun, queue.waits.source) == (20, source)
         assert queue.waits.mean == pytest.approx(fmean(truth), abs=1e-4)
@@ -358,7 +358,7 @@ def test_the_throughput_of_the_workers_makes_a_forecast(
         for step in range(3):
             run_step(raw, job, step)
     beat()
-    queue = wait_until(lambda: (found := seen(engine, measuring)).forecast and found, "a forecast")
+    queue = wait_until(lambda: (result := seen(engine, measuring)).forecast and result, "a forecast")
     assert (queue.slots, queue.slots_lost) == (1, 2)
     assert queue.rate == pytest.approx(2 / 60, rel=0.3)
     done_in = queue.forecast.done_at - look(engine, measuring).now
@@ -461,7 +461,7 @@ def test_when_work_can_be_done_again(engine: sa.Engine, raw: RawConnection, shop
     with engine.begin() as connection:
         commands.resume(connection, "shop")
     resumed = look(engine, measuring)
-    [queue] = [one for one in resumed.queues if one.name == "shop"]
+    [queue] = [item for item in resumed.queues if item.name == "shop"]
     assert (queue.able, queue.able_since) == (True, resumed.now)
     assert seen(engine, measuring).able_since == resumed.now
 
@@ -484,9 +484,9 @@ def test_too_much_to_look_up_is_left_to_the_sweep(
         with engine.begin() as connection:
             now: datetime = connection.execute(sa.text("select oms.now()")).scalar_one()
             tickets = [f"job-{job}.1.pick" for job in jobs]
-            found = following.follow(connection, tickets, now.timestamp())
-            found += following.sweep(connection, now.timestamp()).steps
-        lines.extend(step.line for step in found)
+            result = following.follow(connection, tickets, now.timestamp())
+            result += following.sweep(connection, now.timestamp()).steps
+        lines.extend(step.line for step in result)
         return following.caught_up and not following.behind
 
     wait_until(all_found, "the sweep to catch up")

@@ -123,11 +123,11 @@ def test_values_say_what_the_snapshot_says() -> None:
 def test_no_data_is_not_zero(engine: sa.Engine) -> None:
     """What is not known is None, in the snapshot, in the table and when it is read."""
     publish(engine, Snapshot(now=NOW, queues=[QueueSnapshot("shop", None)]))
-    found = newest(engine)
+    result = newest(engine)
     for name in ("queue.oldestAge", "queue.waitTime", "queue.throughput", "worker.successRate"):
-        assert found[name, None].value is None
-    assert found["sla.onTimeToday", None].value is None
-    assert found["queue.length", "backlog"].value == 0
+        assert result[name, None].value is None
+    assert result["sla.onTimeToday", None].value is None
+    assert result["queue.length", "backlog"].value == 0
 
 
 def test_the_newest_values_are_read_back(engine: sa.Engine) -> None:
@@ -164,8 +164,8 @@ def test_the_values_of_a_queue_are_of_one_look(engine: sa.Engine) -> None:
     for after, late, at_risk in looks:
         queue = replace(QUEUE, late=late, at_risk=at_risk)
         publish(engine, replace(SNAPSHOT, now=NOW + after * SECOND, queues=[queue]))
-        found = newest(engine)
-        pair = (found["sla.breached", None].value, found["sla.atRisk", None].value)
+        result = newest(engine)
+        pair = (result["sla.breached", None].value, result["sla.atRisk", None].value)
         assert pair in [(late, at_risk) for _, late, at_risk in looks], after
     assert pair == (11, 0)
 

@@ -26,7 +26,7 @@ def document() -> dict[str, Any]:
 
 def names(document: oncall.Document, now: datetime) -> list[list[str]]:
     """Who is on which step."""
-    return [[one.name for one in step.recipients] for step in oncall.on_call(document, now)]
+    return [[recipient.name for recipient in step.recipients] for step in oncall.on_call(document, now)]
 
 
 def test_phones_are_kept_in_one_form(document: dict[str, Any]) -> None:
@@ -117,8 +117,8 @@ def test_what_is_wrong_is_said_precisely(
     change(document)
     with pytest.raises(oncall.DocumentRejected) as caught:
         oncall.validated(document)
-    [(found, why)] = caught.value.faults
-    assert found == field
+    [(result, why)] = caught.value.faults
+    assert result == field
     assert reason in why
 
 

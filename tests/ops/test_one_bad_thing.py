@@ -69,7 +69,7 @@ def order(engine: sa.Engine, recipe: Recipe, number: int) -> int:
 def detail(engine: sa.Engine, name: str) -> dict[str, Any]:
     """What a program says of itself."""
     with engine.connect() as connection:
-        return dict(next(one for one in heartbeats.status(connection) if one.name == name).detail)
+        return dict(next(pulse for pulse in heartbeats.status(connection) if pulse.name == name).detail)
 
 
 @pytest.mark.parametrize("line", FOREIGN, ids=lambda line: repr(line[:14]))
@@ -102,7 +102,7 @@ def test_people_see_that_the_handset_log_is_odd_or_cannot_be_written(
         pager.beat = beat
         pager._say(time.monotonic() + delivery.BEAT_SECONDS)
         with engine.connect() as connection:
-            part = next(one for one in health.of_calling(health.read(connection)) if one.name == "pager")
+            part = next(item for item in health.of_calling(health.read(connection)) if item.name == "pager")
         return part.light, part.words
 
     applicants(engine, 1)
@@ -151,10 +151,10 @@ def test_one_text_that_a_sender_cannot_bear_holds_up_no_other() -> None:
     batch = [text(1), text(2), text(3)]
     results = [outcome.result for outcome in delivery._send(Picky(), batch)]
     assert results == [Result.TAKEN, Result.UNKNOWN, Result.TAKEN]
-    [one, two] = delivery._send(Picky(answers=3), batch[:2])
-    assert one.result is two.result is Result.UNKNOWN
-    assert one.ours
-    assert str(one.fault).startswith("the picky sender failed: 3 outcomes for 1 texts")
+    [first, second] = delivery._send(Picky(answers=3), batch[:2])
+    assert first.result is second.result is Result.UNKNOWN
+    assert first.ours
+    assert str(first.fault).startswith("the picky sender failed: 3 outcomes for 1 texts")
 
 
 def test_what_the_ledger_cannot_keep_of_an_answer_is_left_out(
@@ -165,7 +165,7 @@ def test_what_the_ledger_cannot_keep_of_an_answer_is_left_out(
     class Odd(Picky):
         def send(self, texts: Sequence[Dispatch]) -> list[Outcome]:
             odd = "a\0\ud800" + "x" * 1_000_000
-            return [Outcome(Result.REFUSED, sid=f"{one.id}{odd}", code=odd, fault=odd) for one in texts]
+            return [Outcome(Result.REFUSED, sid=f"{text.id}{odd}", code=odd, fault=odd) for text in texts]
 
     applicants(engine, 2)
     drive(Delivery(raw, Odd()), lambda: set(states(engine)) == {"failed"}, "both to be recorded")
@@ -184,8 +184,8 @@ def part(engine: sa.Engine, name: str) -> tuple[str, str]:
     with engine.connect() as connection:
         ledger = health.read(connection)
     facts = health.Facts(health.Seen(), health.Seen(), ledger)
-    found = next(one for one in health.judge(facts, ledger.now.tzinfo or None) if one.name == name)  # type: ignore[arg-type]
-    return found.light, found.words
+    result = next(item for item in health.judge(facts, ledger.now.tzinfo or None) if item.name == name)  # type: ignore[arg-type]
+    return result.light, result.words
 
 
 def ready(engine: sa.Engine, *queues: str) -> None:
@@ -257,7 +257,9 @@ def test_an_incident_and_a_metric_that_raise_stop_no_other(
     eye.turn()
     eye.turn()
     with engine.connect() as connection:
-        assert [one.queue for one in actions.find(connection) if one.rule == "late"] == ["shop"]
+        assert [incident.queue for incident in actions.find(connection) if incident.rule == "late"] == [
+            "shop"
+        ]
         bodies = connection.scalars(sa.text("select body from oms.messages where page")).all()
         assert sum("late" in body and "shop" in body for body in bodies) == 1
         names = {metric.name for metric in metrics.newest(connection)}

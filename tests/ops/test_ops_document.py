@@ -63,8 +63,8 @@ def test_every_rule_is_in_the_table(document: str) -> None:
 
 def test_the_common_thresholds_are_told(document: str) -> None:
     """What holds for every rule stands there with its default, and nothing else does."""
-    told = re.findall(r"^\| `(\w+_(?:seconds|minutes|changes))` \| ([0-9.]+) \|", document, re.MULTILINE)
-    assert {name: float(value) for name, value in told} == dict(COMMON)
+    output = re.findall(r"^\| `(\w+_(?:seconds|minutes|changes))` \| ([0-9.]+) \|", document, re.MULTILINE)
+    assert {name: float(value) for name, value in output} == dict(COMMON)
 
 
 def test_every_state_is_in_the_diagrams(document: str, engine: sa.Engine) -> None:
@@ -82,8 +82,8 @@ def test_every_state_is_in_the_diagrams(document: str, engine: sa.Engine) -> Non
 
 def test_the_throttle_is_told(document: str) -> None:
     """The limits of a phone are those of the code."""
-    [told] = re.findall(r"A phone gets at most (.*?)\. What", " ".join(document.split()))
-    assert [int(number) for number in re.findall(r"\d+", told)] == [most for _, most in LIMITS]
+    [text] = re.findall(r"A phone gets at most (.*?)\. What", " ".join(document.split()))
+    assert [int(number) for number in re.findall(r"\d+", text)] == [most for _, most in LIMITS]
     assert [span / MINUTE for span, _ in LIMITS] == [1, 15, 60, 180]
 
 

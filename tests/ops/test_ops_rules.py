@@ -26,10 +26,10 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def judge(name: str, seen: QueueSnapshot | Snapshot, **limits: float) -> list[Finding]:
+def judge(name: str, observed: QueueSnapshot | Snapshot, **limits: float) -> list[Finding]:
     """What a rule finds in one queue or snapshot, by its defaults but for `limits`."""
     rule = BY_NAME[name]
-    snapshot = seen if isinstance(seen, Snapshot) else Snapshot(NOW, [seen])
+    snapshot = observed if isinstance(observed, Snapshot) else Snapshot(NOW, [observed])
     return list(rule.judge(snapshot, lambda limit, _: {**rule.defaults, **limits}[limit]))
 
 
@@ -124,17 +124,19 @@ def test_all_is_well(name: str, snapshot: Snapshot) -> None:
 )
 def test_late_in_whatever_state(change: dict[str, Any]) -> None:
     """Late jobs are found whatever their queue is at; the value is how late the worst one is."""
-    found = only(judge("late", replace(WELL, late=3, late_since=ago(75), **change)))
-    assert (found.key, found.value, found.late_jobs) == (("late", "farm-grant", None), 75.0, 3)
-    assert found.facts["late_since"] == "2026-11-23T07:58:45+00:00"
-    assert found.facts["paused"] == ("paused_at" in change)
+    result = only(judge("late", replace(WELL, late=3, late_since=ago(75), **change)))
+    assert (result.key, result.value, result.late_jobs) == (("late", "farm-grant", None), 75.0, 3)
+    assert result.facts["late_since"] == "2026-11-23T07:58:45+00:00"
+    assert result.facts["paused"] == ("paused_at" in change)
 
 
 def test_each_late_queue_is_found_on_its_own() -> None:
     """Two queues are two findings, and one that is on time is none."""
     late = replace(WELL, late=1, late_since=ago(1))
-    found = judge("late", Snapshot(NOW, [late, replace(late, name="appeal-review"), replace(WELL, name="x")]))
-    assert [finding.queue for finding in found] == ["farm-grant", "appeal-review"]
+    snapshot = judge(
+        "late", Snapshot(NOW, [late, replace(late, name="appeal-review"), replace(WELL, name="x")])
+    )
+    assert [finding.queue for finding in snapshot] == ["farm-grant", "appeal-review"]
 
 
 def waiting(mean: float | None, begun: int = 300) -> Waits:
@@ -143,22 +145,22 @@ def waiting(mean: float | None, begun: int = 300) -> Waits:
 
 
 @pytest.mark.parametrize(
-    ("mean", "share", "found"),
+    ("mean", "share", "expected"),
     [(600.0, 1.0, False), (600.1, 1.0, True), (300.0, 0.5, False), (301.0, 0.5, True), (None, 1.0, False)],
 )
-def test_slow_is_a_mean_wait_above_the_sla(mean: float | None, share: float, found: bool) -> None:
+def test_slow_is_a_mean_wait_above_the_sla(mean: float | None, share: float, expected: bool) -> None:
     """Ten minutes are allowed, of which a share may be set."""
-    seen = replace(WELL, waits=waiting(mean), oldest_waiting=ago(700))
-    assert bool(judge("slow", seen, share=share)) == found
+    observed = replace(WELL, waits=waiting(mean), oldest_waiting=ago(700))
+    assert bool(judge("slow", observed, share=share)) == expected
 
 
 def test_slow_is_over_when_nobody_waits_too_long() -> None:
     """The mean of five minutes is still high when all who waited have had their turn."""
-    seen = replace(WELL, waits=waiting(900.0), oldest_waiting=ago(700))
-    assert judge("slow", seen)
-    assert judge("slow", replace(seen, oldest_waiting=None)) == []
-    assert judge("slow", replace(seen, oldest_waiting=ago(200))) == []
-    assert judge("slow", replace(seen, oldest_waiting=None, oldest_queued=ago(700)))
+    observed = replace(WELL, waits=waiting(900.0), oldest_waiting=ago(700))
+    assert judge("slow", observed)
+    assert judge("slow", replace(observed, oldest_waiting=None)) == []
+    assert judge("slow", replace(observed, oldest_waiting=ago(200))) == []
+    assert judge("slow", replace(observed, oldest_waiting=None, oldest_queued=ago(700)))
 
 
 def test_slow_needs_jobs_and_an_sla() -> None:
@@ -179,9 +181,9 @@ def test_a_new_sla_is_watched_at_once() -> None:
 def test_a_forecast_breach_is_announced_with_what_it_takes(paused_at: datetime | None) -> None:
     """How many, from when, by which deadline, with how many slots; in paused queues too."""
     queue = replace(WELL, forecast=BREACH, paused_at=paused_at)
-    found = only(judge("forecast", queue))
-    assert (found.value, found.late_jobs) == (120, 120)
-    assert found.facts == {
+    result = only(judge("forecast", queue))
+    assert (result.value, result.late_jobs) == (120, 120)
+    assert result.facts == {
         "late": 120,
         "first_late": "2026-11-23T08:06:00+00:00",
         "deadline": "2026-11-23T08:08:00+00:00",
@@ -206,9 +208,9 @@ def test_a_forecast_calls_nobody_unless_it_is_trusted() -> None:
 def test_a_forecast_without_end_or_slots_is_told() -> None:
     """Where nothing is ever done, what is not known is null."""
     never = replace(BREACH, done_at=None, slots_needed=None, rate=0.0)
-    found = only(judge("forecast", replace(WELL, forecast=never)))
-    assert found.facts["done_at"] is None
-    assert found.facts["slots_needed"] is None
+    result = only(judge("forecast", replace(WELL, forecast=never)))
+    assert result.facts["done_at"] is None
+    assert result.facts["slots_needed"] is None
 
 
 STUCK = replace(WELL, last_finished=ago(301), oldest_waiting=ago(900))
@@ -217,8 +219,8 @@ STUCK = replace(WELL, last_finished=ago(301), oldest_waiting=ago(900))
 def test_stalled_is_five_minutes_without_a_step_finished() -> None:
     """At five minutes it may still go on, a second later it stands still."""
     assert judge("stalled", replace(STUCK, last_finished=ago(300))) == []
-    found = only(judge("stalled", STUCK))
-    assert (found.value, found.facts["running"]) == (301.0, 4)
+    result = only(judge("stalled", STUCK))
+    assert (result.value, result.facts["running"]) == (301.0, 4)
     assert judge("stalled", STUCK, minutes=10) == []
 
 
@@ -296,12 +298,12 @@ def test_no_worker_is_missed_where_none_is_needed(change: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("finished", "failed", "found"),
+    ("finished", "failed", "expected"),
     [(80, 20, False), (79, 21, True), (15, 4, False), (15, 5, True), (0, 19, False), (0, 20, True)],
 )
-def test_failing_needs_a_low_rate_and_enough_steps(finished: int, failed: int, found: bool) -> None:
+def test_failing_needs_a_low_rate_and_enough_steps(finished: int, failed: int, expected: bool) -> None:
     """Below eighty percent of at least twenty steps."""
-    assert bool(judge("failing", replace(WELL, finished=finished, failed=failed))) == found
+    assert bool(judge("failing", replace(WELL, finished=finished, failed=failed))) == expected
 
 
 def test_failing_is_told_in_percent_that_failed() -> None:
@@ -318,9 +320,9 @@ def test_a_busy_host_is_the_subject() -> None:
         HostSnapshot("silo", 89.9, 1, 2),
         HostSnapshot("shed", 100.0, 1, 1),
     ]
-    found = judge("busy-host", Snapshot(NOW, hosts=hosts))
-    assert [finding.key for finding in found] == [("busy-host", None, "barn"), ("busy-host", None, "shed")]
-    assert found[1].value == 100.0
+    snapshot = judge("busy-host", Snapshot(NOW, hosts=hosts))
+    assert [finding.key for finding in snapshot] == [("busy-host", None, "barn"), ("busy-host", None, "shed")]
+    assert snapshot[1].value == 100.0
 
 
 def test_a_transaction_that_is_open_for_long() -> None:
@@ -336,8 +338,8 @@ def test_a_transaction_that_is_open_for_long() -> None:
 def test_an_outbox_that_does_not_empty() -> None:
     """Two minutes are allowed."""
     assert judge("outbox", Snapshot(NOW, unsent=4, unsent_since=ago(120))) == []
-    found = only(judge("outbox", Snapshot(NOW, unsent=4, unsent_since=ago(121))))
-    assert (found.value, found.facts["unsent"]) == (121.0, 4)
+    snapshot = only(judge("outbox", Snapshot(NOW, unsent=4, unsent_since=ago(121))))
+    assert (snapshot.value, snapshot.facts["unsent"]) == (121.0, 4)
 
 
 def test_a_watch_that_looks_too_seldom_is_behind() -> None:

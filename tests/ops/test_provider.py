@@ -340,7 +340,7 @@ def test_the_documented_signature() -> None:
 def test_callbacks_in_disorder(provider: Provider, client: Client, site: Receiver) -> None:
     """Early, doubled with the same token, reordered, late, never: as the fault says."""
     url = f"{site.url}/status"
-    provider.fault(faults.Fault(when="early", each=2))
+    provider.fault(faults.Fault(when="early", copies=2))
     send(client, status_callback=url)
     assert site.statuses() == ["sent", "sent", "delivered", "delivered"]
     assert len(site.tokens()) == 2

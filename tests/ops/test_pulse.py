@@ -13,7 +13,7 @@ from hms_ops import heartbeats
 def seen(engine: sa.Engine) -> dict[str, heartbeats.Pulse]:
     """The pulses by name."""
     with engine.connect() as connection:
-        return {found.name: found for found in heartbeats.status(connection)}
+        return {pulse.name: pulse for pulse in heartbeats.status(connection)}
 
 
 def beat(engine: sa.Engine, name: str, **detail: object) -> None:
@@ -24,9 +24,9 @@ def beat(engine: sa.Engine, name: str, **detail: object) -> None:
 
 def test_a_program_that_has_never_beaten_is_stale(engine: sa.Engine) -> None:
     """On a new ledger the watch and the pager are both shown, without an age, as stale."""
-    found = seen(engine)
-    assert list(found) == ["ops", "pager"]
-    assert all((one.at, one.age_seconds, one.stale) == (None, None, True) for one in found.values())
+    result = seen(engine)
+    assert list(result) == ["ops", "pager"]
+    assert all((value.at, value.age_seconds, value.stale) == (None, None, True) for value in result.values())
 
 
 def test_a_beat_goes_stale_by_the_ledgers_clock(
@@ -40,9 +40,9 @@ def test_a_beat_goes_stale_by_the_ledgers_clock(
     assert fresh.detail == {"queues": 3}
     forward(timedelta(seconds=heartbeats.STALE_SECONDS + 0.1))
     beat(engine, "pager")
-    found = seen(engine)
-    assert (found["ops"].stale, found["pager"].stale) == (True, False)
-    age = found["ops"].age_seconds
+    result = seen(engine)
+    assert (result["ops"].stale, result["pager"].stale) == (True, False)
+    age = result["ops"].age_seconds
     assert age is not None
     assert 10.1 <= age < 20
 
@@ -53,7 +53,7 @@ def test_each_beat_replaces_the_one_before(engine: sa.Engine, forward: Callable[
     beat(engine, "replay", turn=1)
     forward(timedelta(seconds=60))
     beat(engine, "ops", turn=2)
-    found = seen(engine)
-    assert list(found) == ["ops", "pager", "replay"]
-    assert (found["ops"].stale, found["ops"].detail) == (False, {"turn": 2})
-    assert found["replay"].stale
+    result = seen(engine)
+    assert list(result) == ["ops", "pager", "replay"]
+    assert (result["ops"].stale, result["ops"].detail) == (False, {"turn": 2})
+    assert result["replay"].stale

@@ -144,10 +144,10 @@ def test_garbage_that_is_no_message_is_survived(broker: str, receiver: Receiver,
 def test_a_killed_connection_is_made_anew(broker: str, receiver: Receiver) -> None:
     """When the broker closes the connection, the receiver subscribes again and hears on."""
     client = redis_tickets.client(broker)
-    before = {each["id"] for each in client.client_list(_type="pubsub")}
+    before = {item["id"] for item in client.client_list(_type="pubsub")}
     client.client_kill_filter(_type="pubsub")
     wait_until(
-        lambda: {each["id"] for each in client.client_list(_type="pubsub")} - before, "a new subscription"
+        lambda: {item["id"] for item in client.client_list(_type="pubsub")} - before, "a new subscription"
     )
 
     def received_again() -> bool:

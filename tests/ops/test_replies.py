@@ -54,8 +54,8 @@ class People:
                     body=f"HMS #{reference}",
                 )
         waiting = delivery.waiting_pages(self.raw, 100)
-        taken = delivery.begin(self.raw, [OutgoingText(one.id, one.fence) for one in waiting], "log")
-        delivery.answered(self.raw, [Answer(one.id, one.fence, "delivered", "delivered") for one in taken])
+        taken = delivery.begin(self.raw, [OutgoingText(text.id, text.fence) for text in waiting], "log")
+        delivery.answered(self.raw, [Answer(text.id, text.fence, "delivered", "delivered") for text in taken])
         return int(number)
 
     def text(self, phone: str, body: str) -> str:
@@ -66,8 +66,8 @@ class People:
     def state(self, number: int) -> tuple[str, str | None]:
         """How an incident stands, and who said so."""
         with self.engine.connect() as connection:
-            found = actions.get(connection, number)
-            return found.state, found.resolved_by or found.acknowledged_by
+            incident = actions.get(connection, number)
+            return incident.state, incident.resolved_by or incident.acknowledged_by
 
 
 @pytest.fixture

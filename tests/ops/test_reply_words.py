@@ -118,10 +118,10 @@ def test_closing_the_only_incident_needs_few_words() -> None:
     assert isinstance(read("the county office is closed today", ONE), Question)
 
 
-@pytest.mark.parametrize(("seen", "meant"), [("KS", "K5"), ("KB", "K8"), ("kz", "K2"), ("K5", "KS")])
-def test_a_reference_that_looks_like_an_open_one_is_asked_about(seen: str, meant: str) -> None:
+@pytest.mark.parametrize(("observed", "meant"), [("KS", "K5"), ("KB", "K8"), ("kz", "K2"), ("K5", "KS")])
+def test_a_reference_that_looks_like_an_open_one_is_asked_about(observed: str, meant: str) -> None:
     """A letter for a digit is never taken for the incident, but named."""
-    asked = read(f"ack {seen}", (meant,))
+    asked = read(f"ack {observed}", (meant,))
 
     assert isinstance(asked, Question)
     assert f"Did you mean #{meant}?" in asked.answer

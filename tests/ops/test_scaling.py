@@ -96,7 +96,7 @@ def test_so_many_slots_hold_what_can_be_held(line: Minutes, per_slot: float, pre
             continue
         # A deadline that is less than a microsecond away is now.
         due_by_then = sum(
-            each for at, each in line if timedelta(0) < timedelta(minutes=at) <= timedelta(minutes=minutes)
+            item for at, item in line if timedelta(0) < timedelta(minutes=at) <= timedelta(minutes=minutes)
         )
         early = min(present, number) * per_slot * READY_SECONDS
         done = early + number * per_slot * (aimed - READY_SECONDS) if number < jobs else inf

@@ -160,7 +160,11 @@ def test_a_callback_address_that_is_not_taken_is_left_out(provider: Provider) ->
     (taken,) = sender.send([text()])
     assert taken.result is Result.TAKEN
     sender.send([text(token="two")])
-    assert ["StatusCallback" in one["form"] for one in provider.requests("POST")] == [True, False, False]
+    assert ["StatusCallback" in request["form"] for request in provider.requests("POST")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_twilio_finds_a_text_by_sid_or_by_its_words(provider: Provider) -> None:
@@ -168,7 +172,7 @@ def test_twilio_finds_a_text_by_sid_or_by_its_words(provider: Provider) -> None:
     sender = twilio(provider)
     (taken,) = sender.send([text()])
     sender.send([text(token="two", body="something else. HMS #K7 late.")])
-    assert [one.sid for one in sender.look_up(text())] == [taken.sid]
+    assert [item.sid for item in sender.look_up(text())] == [taken.sid]
     (by_sid,) = sender.look_up(text(sid=taken.sid, body="?"))
     assert by_sid.status in ("sent", "delivered")
     assert by_sid.created_at is not None
@@ -179,7 +183,7 @@ def test_twilio_finds_a_text_by_sid_or_by_its_words(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "result"),
+    ("status", "code", "expected"),
     [
         (429, "20429", Result.BUSY),
         (400, "21611", Result.BUSY),
@@ -198,9 +202,9 @@ def test_twilio_finds_a_text_by_sid_or_by_its_words(provider: Provider) -> None:
         (None, None, Result.UNKNOWN),
     ],
 )
-def test_each_answer_has_its_class(status: int | None, code: str | None, result: Result) -> None:
+def test_each_answer_has_its_class(status: int | None, code: str | None, expected: Result) -> None:
     """The status speaks first, then the code; codes that nobody knows are a plain no."""
-    assert classify(status, code, {}).result is result
+    assert classify(status, code, {}).result is expected
 
 
 @pytest.mark.parametrize(
@@ -230,11 +234,11 @@ def test_the_webhook_signs_and_names_each_text() -> None:
     at = int(headers["X-HMS-Signature"].partition(",")[0].removeprefix("t="))
     mac = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     assert headers["X-HMS-Signature"] == signature(SECRET, at, body) == f"t={at},v1={mac}"
-    assert [one["Idempotency-Key"] for one, _ in posts] == ["one", "one"]
+    assert [post["Idempotency-Key"] for post, _ in posts] == ["one", "one"]
 
 
 @pytest.mark.parametrize(
-    ("status", "result"),
+    ("status", "expected"),
     [
         (429, Result.BUSY),
         (503, Result.UNKNOWN),
@@ -245,12 +249,12 @@ def test_the_webhook_signs_and_names_each_text() -> None:
         (302, Result.UNKNOWN),
     ],
 )
-def test_the_webhook_takes_only_2xx_for_a_yes(status: int, result: Result) -> None:
+def test_the_webhook_takes_only_2xx_for_a_yes(status: int, expected: Result) -> None:
     """Everything else is sorted as for a provider."""
     with server(answering(status, Retry_After="3")) as url:
         (outcome,) = Webhook(url, SECRET).send([text()])
-    assert outcome.result is result
-    assert outcome.retry_after == (3.0 if result is Result.BUSY else None)
+    assert outcome.result is expected
+    assert outcome.retry_after == (3.0 if expected is Result.BUSY else None)
 
 
 def test_the_log_knows_what_others_wrote_and_mends_a_torn_line(tmp_path: Path) -> None:
@@ -264,7 +268,7 @@ def test_the_log_knows_what_others_wrote_and_mends_a_torn_line(tmp_path: Path) -
     first.send([text(token="two"), text(token="three")])
     assert [json.loads(line)["token"] for line in path.read_text().splitlines()] == ["one", "two", "three"]
     assert path.stat().st_mode & 0o777 == 0o600
-    assert [one.status for one in first.look_up(text())] == ["delivered"]
+    assert [item.status for item in first.look_up(text())] == ["delivered"]
     assert first.look_up(text(token="four")) == []
 
 
@@ -272,7 +276,7 @@ def test_a_log_that_cannot_be_written_leaves_the_texts_unknown(tmp_path: Path) -
     """The disk may hold some of the lines: they are tried again, and not written twice."""
     folder = tmp_path / "there"
     outcomes = Log(folder / "handset.log").send([text()])
-    assert [one.result for one in outcomes] == [Result.UNKNOWN]
+    assert [outcome.result for outcome in outcomes] == [Result.UNKNOWN]
     folder.mkdir()
     assert Log(folder / "handset.log").send([text()])[0].status == "delivered"
 
@@ -303,7 +307,7 @@ def test_the_settings_choose_the_sender(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ({"HMS_TWILIO_ACCOUNT_SID": ACCOUNT}, "HMS_TWILIO_AUTH_TOKEN and HMS_TWILIO_FROM"),
         ({"HMS_SENDER": "twilio"}, "the twilio sender needs HMS_TWILIO_ACCOUNT_SID and"),
@@ -315,9 +319,9 @@ def test_the_settings_choose_the_sender(tmp_path: Path) -> None:
         ({"HMS_TEXTS_PER_SECOND": "0"}, "HMS_TEXTS_PER_SECOND: must be a number from 0.01 to 1000"),
     ],
 )
-def test_an_incomplete_set_is_told_precisely(given: dict[str, str], told: str) -> None:
+def test_an_incomplete_set_is_told_precisely(given: dict[str, str], expected: str) -> None:
     """What is missing or malformed is named, with what to do."""
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=expected):
         settings.load(given)
 
 

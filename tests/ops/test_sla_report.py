@@ -83,17 +83,21 @@ def test_who_counts_and_where(engine: sa.Engine, record: Callable[..., None]) ->
         ("desk", "failed", noon, noon + 5 * MINUTE),
         ("desk", "cancelled", noon, noon + 9 * MINUTE),
     )
-    found = report(engine, *sla_report.week(noon, CHICAGO))
-    assert found.queues == {
+    measured = report(engine, *sla_report.week(noon, CHICAGO))
+    assert measured.queues == {
         "shop": SlaCounts(on_time=2, late=1, lateness=(60.0, 60.0)),
         "desk": SlaCounts(late=1, failed=2, lateness=(240.0, pytest.approx(294.0))),
     }
-    assert found.whole == SlaCounts(on_time=2, late=2, failed=2, lateness=(180.0, pytest.approx(288.0)))
-    assert (found.whole.share_of_due, found.whole.ended, found.whole.missed) == (pytest.approx(1 / 3), 6, 4)
-    assert list(found.days) == [date(2026, 3, 2) + timedelta(days=ahead) for ahead in range(7)]
-    assert found.days[date(2026, 3, 2)] == found.whole
-    assert found.days[date(2026, 3, 3)] == SlaCounts()
-    assert found.days[date(2026, 3, 3)].share_of_due is None
+    assert measured.whole == SlaCounts(on_time=2, late=2, failed=2, lateness=(180.0, pytest.approx(288.0)))
+    assert (measured.whole.share_of_due, measured.whole.ended, measured.whole.missed) == (
+        pytest.approx(1 / 3),
+        6,
+        4,
+    )
+    assert list(measured.days) == [date(2026, 3, 2) + timedelta(days=ahead) for ahead in range(7)]
+    assert measured.days[date(2026, 3, 2)] == measured.whole
+    assert measured.days[date(2026, 3, 3)] == SlaCounts()
+    assert measured.days[date(2026, 3, 3)].share_of_due is None
 
 
 def test_an_open_job_past_its_deadline_is_a_miss_of_now(
@@ -128,8 +132,8 @@ def test_spans_meet_without_overlap(engine: sa.Engine, record: Callable[..., Non
 
 def test_nothing_ended_is_no_share(engine: sa.Engine) -> None:
     """An empty week has its days, no queues, and no share: no data is not zero."""
-    found = report(engine, *sla_report.week(MONDAY, CHICAGO))
-    assert (found.whole, found.whole.share_of_due, found.queues, len(found.days)) == (
+    measured = report(engine, *sla_report.week(MONDAY, CHICAGO))
+    assert (measured.whole, measured.whole.share_of_due, measured.queues, len(measured.days)) == (
         SlaCounts(),
         None,
         {},
@@ -167,12 +171,12 @@ def test_the_counts_agree_with_a_model(engine: sa.Engine, record: Callable[..., 
         for _ in range(600)
     ]
     record(*rows)
-    found = report(engine, MONDAY, MONDAY + timedelta(days=14))
-    assert found.whole == model(rows)
-    assert found.queues == {
+    measured = report(engine, MONDAY, MONDAY + timedelta(days=14))
+    assert measured.whole == model(rows)
+    assert measured.queues == {
         queue: model([row for row in rows if row[0] == queue]) for queue in ("desk", "returns", "shop")
     }
-    for day, counts in found.days.items():
+    for day, counts in measured.days.items():
         assert counts == model([row for row in rows if row[3].astimezone(CHICAGO).date() == day]), day
 
 
@@ -223,9 +227,9 @@ def test_lateness_by_buckets(engine: sa.Engine, record: Callable[..., None]) -> 
         ("desk", "failed", noon, noon + MINUTE),
     )
     with engine.connect() as connection:
-        found = sla_report.lateness(connection, "shop", MONDAY, MONDAY + timedelta(days=30))
+        measured = sla_report.lateness(connection, "shop", MONDAY, MONDAY + timedelta(days=30))
         every = sla_report.lateness(connection, None, MONDAY, MONDAY + timedelta(days=30))
-    assert [(bucket.below, bucket.jobs) for bucket in found] == [
+    assert [(bucket.below, bucket.jobs) for bucket in measured] == [
         (60.0, 2), (300.0, 1), (900.0, 2), (3600.0, 0), (14400.0, 1), (86400.0, 0), (None, 2),
     ]  # fmt: skip
     assert sum(bucket.jobs for bucket in every) == len(seconds) + 1
@@ -307,15 +311,15 @@ LATER = {"readyAt": (MONDAY + 25 * MINUTE).isoformat()}
 )
 def test_how_the_time_was_spent(lines: list[Event], minutes: Mapping[str, float]) -> None:
     """A whole hour from acceptance to the end is split by what it went into."""
-    found = misses.spent(lines, MONDAY, MONDAY + 60 * MINUTE)
-    assert {cause.value: seconds / 60 for cause, seconds in found.items() if seconds} == minutes
+    spent = misses.spent(lines, MONDAY, MONDAY + 60 * MINUTE)
+    assert {cause.value: seconds / 60 for cause, seconds in spent.items() if seconds} == minutes
 
 
 def test_time_before_the_start_that_was_asked_for_does_not_count() -> None:
     """A job that was accepted at night for the morning has waited since the morning."""
     lines = event_log("0 accepted; 500 dispatched; 510 claimed")
-    found = misses.spent(lines, MONDAY + 480 * MINUTE, MONDAY + 520 * MINUTE)
-    assert (found[Cause.WAITED], found[Cause.RAN_LONG]) == (30 * 60, 10 * 60)
+    spent = misses.spent(lines, MONDAY + 480 * MINUTE, MONDAY + 520 * MINUTE)
+    assert (spent[Cause.WAITED], spent[Cause.RAN_LONG]) == (30 * 60, 10 * 60)
 
 
 @st.composite
@@ -345,14 +349,14 @@ def test_the_shares_add_up(life: tuple[list[Event], datetime], seconds: int) -> 
     """Whatever happened to a job, no second of its time is missing, counted twice, or negative."""
     events, until = life
     since = min(MONDAY + timedelta(seconds=seconds), until)
-    found = misses.spent(events, since, until)
-    assert sum(found.values()) == pytest.approx((until - since).total_seconds(), abs=1e-5)
-    assert min(found.values()) >= 0
+    spent = misses.spent(events, since, until)
+    assert sum(spent.values()) == pytest.approx((until - since).total_seconds(), abs=1e-5)
+    assert min(spent.values()) >= 0
     facts = {event.fact for event in events}
-    assert found[Cause.RAN_LONG] == 0 or facts & {Fact.CLAIMED, Fact.RESERVED}
-    assert found[Cause.LOST_WORKER] == 0 or facts & {Fact.LOST, Fact.POISONED}
-    assert found[Cause.RETRIED] == 0 or facts & {Fact.RETRYING, Fact.FAILED}
-    assert found[Cause.HELD] == 0 or facts & {Fact.RECALLED, Fact.DELAYED}
+    assert spent[Cause.RAN_LONG] == 0 or facts & {Fact.CLAIMED, Fact.RESERVED}
+    assert spent[Cause.LOST_WORKER] == 0 or facts & {Fact.LOST, Fact.POISONED}
+    assert spent[Cause.RETRIED] == 0 or facts & {Fact.RETRYING, Fact.FAILED}
+    assert spent[Cause.HELD] == 0 or facts & {Fact.RECALLED, Fact.DELAYED}
 
 
 def test_the_causes_of_real_misses(
@@ -389,15 +393,15 @@ def test_the_causes_of_real_misses(
     assert losses.lose(raw, [Ticket(lost, 1, "pick")], "test")
 
     with engine.connect() as connection:
-        found = misses.worst(connection, started, started + timedelta(days=1))
+        worst = misses.worst(connection, started, started + timedelta(days=1))
         fewer = misses.worst(connection, started, started + timedelta(days=1), queue="shop", limit=2)
         elsewhere = misses.worst(connection, started, started + timedelta(days=1), queue="returns")
-    assert [(miss.job, miss.cause) for miss in found] == [(job, cause) for cause, job in numbers.items()]
-    assert [miss.status for miss in found].count("done") == 1
-    for miss, minutes in zip(found, range(6, 11), strict=True):
+    assert [(miss.job, miss.cause) for miss in worst] == [(job, cause) for cause, job in numbers.items()]
+    assert [miss.status for miss in worst].count("done") == 1
+    for miss, minutes in zip(worst, range(6, 11), strict=True):
         assert miss.late_seconds == pytest.approx((60 - minutes) * 60, abs=30)
         assert sum(miss.spent.values()) == pytest.approx(3600, abs=30)
-    assert list(fewer) == list(found[:2])
+    assert list(fewer) == list(worst[:2])
     assert elsewhere == []
 
 
@@ -412,11 +416,11 @@ def test_what_failed_in_time_comes_last(engine: sa.Engine, record: Callable[...,
         ("shop", "done", noon, noon),
     )
     with engine.connect() as connection:
-        found = misses.worst(connection, MONDAY, MONDAY + timedelta(days=1))
-    assert [(miss.status, miss.late_seconds) for miss in found] == [
+        worst = misses.worst(connection, MONDAY, MONDAY + timedelta(days=1))
+    assert [(miss.status, miss.late_seconds) for miss in worst] == [
         ("failed", 180.0), ("done", 120.0), ("failed", 0.0),
     ]  # fmt: skip
-    assert all(later.late_seconds <= earlier.late_seconds for earlier, later in pairwise(found))
+    assert all(later.late_seconds <= earlier.late_seconds for earlier, later in pairwise(worst))
 
 
 @pytest.mark.parametrize("name", ["sla_report", "sla_report_lateness", "sla_misses"])

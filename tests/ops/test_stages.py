@@ -73,47 +73,47 @@ def shops(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
-def snapshot(now: datetime, before: datetime, seen: Turn) -> Snapshot:
+def snapshot(now: datetime, before: datetime, observed: Turn) -> Snapshot:
     """What the watch sees."""
 
-    def ahead(each: Queue) -> Forecast | None:
-        if each.ahead is None:
+    def ahead(item: Queue) -> Forecast | None:
+        if item.ahead is None:
             return None
-        first = now + timedelta(minutes=5) if each.ahead else None
-        return Forecast(each.ahead, first, None, None, 1.0, None, trusted=True)
+        first = now + timedelta(minutes=5) if item.ahead else None
+        return Forecast(item.ahead, first, None, None, 1.0, None, trusted=True)
 
     queues = [
         QueueSnapshot(
             name,
             10.0,
             waiting=9,
-            late=each.late,
-            late_since=now - timedelta(seconds=1) if each.late else None,
-            workers=each.workers,
-            forecast=ahead(each),
+            late=item.late,
+            late_since=now - timedelta(seconds=1) if item.late else None,
+            workers=item.workers,
+            forecast=ahead(item),
         )
-        for name, each in zip(QUEUES, seen.queues, strict=True)
+        for name, item in zip(QUEUES, observed.queues, strict=True)
     ]
-    hosts = [HostSnapshot("barn", 99.0, 1, 2, ["shop"])] if seen.busy else []
+    hosts = [HostSnapshot("barn", 99.0, 1, 2, ["shop"])] if observed.busy else []
     return Snapshot(now, queues, hosts, looked_before=before)
 
 
 def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime, list[Incident], list[Any]]]:
     """Look again and again; after each look all incidents, and the texts that it has put into the outbox."""
     now, last = START, 0
-    for seen in turns:
-        before, now = now, now + timedelta(seconds=seen.seconds)
+    for turn in turns:
+        before, now = now, now + timedelta(seconds=turn.seconds)
         with engine.begin() as connection:
             limits = thresholds.limits(connection)
-            for one in actions.find(connection):
-                if seen.person == "ack":
-                    actions.acknowledge(connection, one.id, "ada", now, limits)
-                elif seen.person == "close":
-                    actions.resolve(connection, one.id, "ada", None, now)
-            found, unknown, _ = judge(snapshot(now, before, seen), limits)
+            for incident in actions.find(connection):
+                if turn.person == "ack":
+                    actions.acknowledge(connection, incident.id, "ada", now, limits)
+                elif turn.person == "close":
+                    actions.resolve(connection, incident.id, "ada", None, now)
+            result, unknown, _ = judge(snapshot(now, before, turn), limits)
             names = [rule.name for rule in RULES]
             lifecycle.observe(
-                connection, now, found, limits, judged=names, unknown=unknown, looked_before=before
+                connection, now, result, limits, judged=names, unknown=unknown, looked_before=before
             )
             escalation.page(connection, now, True, UTC)
             rows = connection.execute(
@@ -123,7 +123,7 @@ def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime,
             last = max([last, *(row.id for row in rows)])
             # Each text is sent at once.
             connection.execute(sa.text("update oms.messages set state = 'sent' where state = 'pending'"))
-            yield seen, now, actions.find(connection, actions.STATES, limit=None), list(rows)
+            yield turn, now, actions.find(connection, actions.STATES, limit=None), list(rows)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -134,22 +134,24 @@ def test_one_queue_has_one_incident_that_is_not_over_while_jobs_are_late(
     """Never two open ones for a queue's deadlines; never "over" while jobs are late or will be."""
     with shops.begin() as connection:
         connection.exec_driver_sql(EMPTY)
-    for seen, now, found, texts in play(shops, turns):
-        by_id = {one.id: one for one in found}
-        about = dict(zip(QUEUES, seen.queues, strict=True))
-        for name, each in about.items():
-            mine = [one for one in found if one.queue == name and one.rule in stages.STAGES]
-            live = [one for one in mine if one.state in actions.LIVE]
+    for observed, now, result, texts in play(shops, turns):
+        by_id = {item.id: item for item in result}
+        about = dict(zip(QUEUES, observed.queues, strict=True))
+        for name, entry in about.items():
+            mine = [item for item in result if item.queue == name and item.rule in stages.STAGES]
+            live = [item for item in mine if item.state in actions.LIVE]
             assert len(live) <= 1, live
-            assert len([one for one in mine if one.state != "resolved"]) <= 1, mine
-            word = [one for one in mine if one.resolved_by and one.resolved_at > now - timedelta(minutes=15)]
-            if each.late:
+            assert len([item for item in mine if item.state != "resolved"]) <= 1, mine
+            word = [
+                item for item in mine if item.resolved_by and item.resolved_at > now - timedelta(minutes=15)
+            ]
+            if entry.late:
                 assert live or word
         for text in texts:
-            one = by_id[text.incident_id]
-            if text.kind == "resolved" and one.resolved_by is None and one.queue:
-                assert not about[one.queue].late
-                assert not about[one.queue].ahead
+            item = by_id[text.incident_id]
+            if text.kind == "resolved" and item.resolved_by is None and item.queue:
+                assert not about[item.queue].late
+                assert not about[item.queue].ahead
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -158,14 +160,14 @@ def test_while_it_is_acknowledged_nobody_is_called(shops: sa.Engine, turns: list
     """Whatever it becomes, no page about an acknowledged incident, and no busy host beside a late queue."""
     with shops.begin() as connection:
         connection.exec_driver_sql(EMPTY)
-    for seen, _, found, texts in play(shops, turns):
-        by_id = {one.id: one for one in found}
+    for observed, _, result, texts in play(shops, turns):
+        by_id = {item.id: item for item in result}
         for text in texts:
-            one = by_id[text.incident_id]
+            item = by_id[text.incident_id]
             if text.kind == "page":
-                assert one.state == "open"
-                shop = [each for each in found if each.queue == "shop" and each.state in actions.LIVE]
-                assert one.rule != "busy-host" or not (shop and seen.queues[0].late)
+                assert item.state == "open"
+                shop = [entry for entry in result if entry.queue == "shop" and entry.state in actions.LIVE]
+                assert item.rule != "busy-host" or not (shop and observed.queues[0].late)
 
 
 def test_each_stage_has_its_place() -> None:
@@ -230,17 +232,17 @@ def old_ledger(engine: sa.Engine, database: str) -> Mapping[str, int]:
 def test_open_incidents_survive_the_migration(engine: sa.Engine, old_ledger: Mapping[str, int]) -> None:
     """Those of one queue are merged into the worst; the others stay; all go on as what they are."""
     with engine.begin() as connection:
-        found = {one.reference: one for one in actions.find(connection, actions.STATES)}
-        assert set(found) == {"K1", "K2", "K3", "K4"}
-        assert [found[name].state for name in ("K1", "K2", "K3", "K4")] == [
+        incidents = {incident.reference: incident for incident in actions.find(connection, actions.STATES)}
+        assert set(incidents) == {"K1", "K2", "K3", "K4"}
+        assert [incidents[name].state for name in ("K1", "K2", "K3", "K4")] == [
             "resolved",
             "open",
             "open",
             "open",
         ]
-        assert (found["K1"].merged_into, found["K1"].told_seq) == (old_ledger["K2"], 1)
-        assert set(found["K2"].signals) == {"late", "forecast", "no-worker"}
-        assert found["K2"].signals["late"].active_at == START
+        assert (incidents["K1"].merged_into, incidents["K1"].told_seq) == (old_ledger["K2"], 1)
+        assert set(incidents["K2"].signals) == {"late", "forecast", "no-worker"}
+        assert incidents["K2"].signals["late"].active_at == START
         assert connection.scalar(sa.text("select state from oms.messages")) == "cancelled"
         assert (
             actions.acknowledge(connection, "K1", "ada", START, thresholds.limits(connection)).id
@@ -248,5 +250,5 @@ def test_open_incidents_survive_the_migration(engine: sa.Engine, old_ledger: Map
         )
     quiet = Turn(5, None, False, (Queue(0, 0, 2), Queue(0, 0, 2)))
     for *_, found_now, _ in play(engine, list(itertools.repeat(quiet, 30))):
-        states = {one.reference: one.state for one in found_now}
+        states = {incident.reference: incident.state for incident in found_now}
     assert states == dict.fromkeys(("K1", "K2", "K3", "K4"), "resolved")

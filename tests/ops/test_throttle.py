@@ -68,13 +68,13 @@ def test_no_phone_ever_gets_more_than_the_limits(asked: list[int]) -> None:
     gone: list[Sent] = []
     for second in sorted(asked):
         asking = NOW + timedelta(seconds=second)
-        at = max(asking, *(one.at for one in gone)) if gone else asking
+        at = max(asking, *(text.at for text in gone)) if gone else asking
         at = free_at(gone, at, urgent=True)
         assert free_at(gone, at, urgent=True) == at
         gone.append(Sent(at, "page"))
     for span, most in LIMITS:
-        for one in gone:
-            assert sum(one.at - span < other.at <= one.at for other in gone) <= most
+        for text in gone:
+            assert sum(text.at - span < other.at <= text.at for other in gone) <= most
 
 
 def test_what_waits_for_a_phone_goes_as_one_text() -> None:

@@ -69,19 +69,19 @@ class Timeline:
 
     def look(self, connection: sa.Connection, heavy: bool) -> Snapshot:
         """What the series says of this moment."""
-        seen = [entry for entry in self.script["series"] if entry["from"] <= self.second][-1]
+        observed = [entry for entry in self.script["series"] if entry["from"] <= self.second][-1]
         looked_before, self.looked_before = self.looked_before, self.now
         return Snapshot(
             now=self.now,
             looked_before=looked_before,
             queues=[
                 self._record(QueueSnapshot, {**QUEUE, "name": name, **queue})
-                for name, queue in sorted(seen.get("queues", {}).items())
+                for name, queue in sorted(observed.get("queues", {}).items())
             ],
-            hosts=[self._record(HostSnapshot, host) for host in seen.get("hosts", [])],
-            unsent=seen.get("unsent", 0),
-            unsent_since=self._moment(seen.get("unsent_since")),
-            events_at=self._moment(seen.get("events_at")),
+            hosts=[self._record(HostSnapshot, host) for host in observed.get("hosts", [])],
+            unsent=observed.get("unsent", 0),
+            unsent_since=self._moment(observed.get("unsent_since")),
+            events_at=self._moment(observed.get("events_at")),
         )
 
     def play(self) -> None:
@@ -172,16 +172,16 @@ def test_timeline(path: Path, engine: sa.Engine, raw: RawConnection, tmp_path: P
     timeline = Timeline(path, engine, raw, tmp_path / "handset.log")
     timeline.play()
     expected = timeline.script.get("texts", [])
-    told = "\n".join(f"{second:6d} {who}: {text}" for second, who, text in timeline.arrived)
+    output = "\n".join(f"{second:6d} {who}: {text}" for second, who, text in timeline.arrived)
     assert [(who, text) for _, who, text in timeline.arrived] == [
         (text["to"], text["says"]) for text in expected
-    ], told
+    ], output
     for (second, _, _), text in zip(timeline.arrived, expected, strict=True):
         earliest, latest = text["between"]
-        assert earliest <= second <= latest, told
+        assert earliest <= second <= latest, output
     with engine.connect() as connection:
-        found = actions.find(connection, actions.STATES)
-    wanted = timeline.script.get("incidents", [])
-    assert len(found) == len(wanted), found
-    for incident, parts in zip(reversed(found), wanted, strict=True):
+        incidents = actions.find(connection, actions.STATES)
+    request = timeline.script.get("incidents", [])
+    assert len(incidents) == len(request), incidents
+    for incident, parts in zip(reversed(incidents), request, strict=True):
         assert {name: getattr(incident, name) for name in parts} == parts

@@ -53,9 +53,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if not self.server.away:
             asked = trace_service.ExportTraceServiceRequest.FromString(body)
-            for each in asked.resource_spans:
-                self.server.resources.append(_values(each.resource.attributes))
-                self.server.spans += [span for scope in each.scope_spans for span in scope.spans]
+            for resource_span in asked.resource_spans:
+                self.server.resources.append(_values(resource_span.resource.attributes))
+                self.server.spans += [span for scope in resource_span.scope_spans for span in scope.spans]
         self.send_response(400 if self.server.away else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -65,7 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _values(attributes: Any) -> dict[str, Any]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
+    return {
+        attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value"))
+        for attribute in attributes
+    }
 
 
 @contextmanager
@@ -154,9 +157,9 @@ def test_a_trace_tells_the_life_of_a_job(
     assert (root.start_time_unix_nano, root.end_time_unix_nano) == (times[0][0], times[-1][1])
     claimed = [event.at for event in event_log if event.fact == "claimed"]
     assert [_moment(span.start_time_unix_nano) for span in steps] == claimed
-    told = str(spans) + str(receiver.resources)
-    assert "Ann" not in told
-    assert "5550142" not in told
+    text = str(spans) + str(receiver.resources)
+    assert "Ann" not in text
+    assert "5550142" not in text
     assert receiver.resources[0]["service.name"] == "hms"
 
 
@@ -218,7 +221,7 @@ def test_what_a_step_traces_itself_hangs_below_its_span(engine: sa.Engine, datab
 
 
 @pytest.mark.parametrize(
-    ("environment", "wanted"),
+    ("environment", "expected"),
     [
         ({}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
@@ -228,6 +231,6 @@ def test_what_a_step_traces_itself_hangs_below_its_span(engine: sa.Engine, datab
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, False),
     ],
 )
-def test_traces_are_off_unless_a_receiver_is_named(environment: dict[str, str], wanted: bool) -> None:
+def test_traces_are_off_unless_a_receiver_is_named(environment: dict[str, str], expected: bool) -> None:
     """By OpenTelemetry's own variables."""
-    assert telemetry.is_configured(environment) is wanted
+    assert telemetry.is_configured(environment) is expected

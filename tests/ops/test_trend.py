@@ -24,9 +24,9 @@ def incident(since: datetime, until: datetime | None = None) -> Incident:
 
 def test_a_burst_is_a_burst() -> None:
     """240 jobs in ten seconds are 1,440 a minute; in between nothing is open or done."""
-    seen = [(0, 240, 0), (5, 120, 120), (10, 0, 240), (60, 30, 250), (65, 0, 280)]
-    found = trend.drawn([Moment(NOW + at * SECOND, left, 0, done) for at, left, done in seen], 5.0)
-    assert [((point.at - NOW).total_seconds(), point.open, point.done_per_minute) for point in found] == [
+    observed = [(0, 240, 0), (5, 120, 120), (10, 0, 240), (60, 30, 250), (65, 0, 280)]
+    result = trend.drawn([Moment(NOW + at * SECOND, left, 0, done) for at, left, done in observed], 5.0)
+    assert [((point.at - NOW).total_seconds(), point.open, point.done_per_minute) for point in result] == [
         (-5, None, None),
         (0, 240, None),
         (5, 120, 1440),
@@ -39,15 +39,15 @@ def test_a_burst_is_a_burst() -> None:
 
 def test_another_watch_counts_anew() -> None:
     """What it has not seen is a gap, and never less than nothing."""
-    found = list(trend.drawn([Moment(NOW, 5, 0, 900), Moment(NOW + 5 * SECOND, 4, 0, 1)], 5.0))
-    assert [point.done_per_minute for point in found] == [None, None, None]
+    result = list(trend.drawn([Moment(NOW, 5, 0, 900), Moment(NOW + 5 * SECOND, 4, 0, 1)], 5.0))
+    assert [point.done_per_minute for point in result] == [None, None, None]
 
 
 def test_while_nobody_looked_nothing_is_known() -> None:
     """After a queue that was not empty a time without moments is a gap, not an empty queue."""
-    found = list(trend.drawn([Moment(NOW, 5, 0, 9), Moment(NOW + 60 * SECOND, 4, 0, 12)], 5.0))
-    assert [point.open for point in found] == [None, 5, None, 4]
-    assert found[-1].done_per_minute == 3
+    result = list(trend.drawn([Moment(NOW, 5, 0, 9), Moment(NOW + 60 * SECOND, 4, 0, 12)], 5.0))
+    assert [point.open for point in result] == [None, 5, None, 4]
+    assert result[-1].done_per_minute == 3
 
 
 def test_moments_are_kept_of_queues_at_work_for_a_day(engine: sa.Engine) -> None:
@@ -62,8 +62,8 @@ def test_moments_are_kept_of_queues_at_work_for_a_day(engine: sa.Engine) -> None
             open_now = moments.keep(connection, Snapshot(NOW + 5 * number * SECOND, queues), open_now)
         since, until = NOW - SECOND, NOW + timedelta(hours=1)
         kept = moments.history(connection, "shop", since, until, 5.0)
-        assert [(each.open, each.done) for each in kept] == [(7, 3), (3, 7), (0, 10)]
-        assert [each.open for each in moments.history(connection, "shop", since, until, 7200)] == [7]
+        assert [(item.open, item.done) for item in kept] == [(7, 3), (3, 7), (0, 10)]
+        assert [item.open for item in moments.history(connection, "shop", since, until, 7200)] == [7]
         assert moments.history(connection, "desk", since, until, 5.0) == []
         queues = [QueueSnapshot("desk", 30.0, waiting=1)]
         moments.keep(connection, Snapshot(NOW + timedelta(days=1, seconds=7), queues), set())

@@ -46,7 +46,7 @@ def handset(programs: Programs) -> list[str]:
 def state(engine: sa.Engine, name: str) -> heartbeats.Pulse:
     """The pulse of a program."""
     with engine.connect() as connection:
-        return next(one for one in heartbeats.status(connection) if one.name == name)
+        return next(pulse for pulse in heartbeats.status(connection) if pulse.name == name)
 
 
 def test_a_look_sees_a_breach_and_all_that_follows(
@@ -63,7 +63,7 @@ def test_a_look_sees_a_breach_and_all_that_follows(
     forward(timedelta(minutes=31))
     eye.turn()
     with engine.connect() as connection:
-        [late] = [one for one in actions.find(connection) if one.rule == "late"]
+        [late] = [incident for incident in actions.find(connection) if incident.rule == "late"]
         assert (late.queue, late.late_jobs, late.facts["late_jobs"]) == ("shop", 7, 7)
         assert len(late_jobs.of(connection, late)) == 7
         bodies = connection.scalars(sa.text("select body from oms.messages where page")).all()
@@ -93,10 +93,10 @@ def test_a_broken_rule_blinds_no_other(
 
     changed = [replace(rule, judge=broken) if rule.name == "slow" else rule for rule in rules.RULES]
     monkeypatch.setattr(watch, "RULES", changed)
-    seen = Snapshot(START, [QueueSnapshot("shop", 10.0, waiting=1, late=1, late_since=START)])
+    snapshot = Snapshot(START, [QueueSnapshot("shop", 10.0, waiting=1, late=1, late_since=START)])
     with engine.connect() as connection:
-        found, _, failed = judge(seen, thresholds.limits(connection))
-    assert [one.rule for one in found] == ["late", "no-worker"]
+        result, _, failed = judge(snapshot, thresholds.limits(connection))
+    assert [item.rule for item in result] == ["late", "no-worker"]
     assert failed == {"slow"}
     assert "rule slow failed" in caplog.text
 
@@ -130,8 +130,8 @@ def test_the_process_pages_once_whoever_leads(
         # The first may have died before it wrote down what it sent, and nobody gets two texts within a
         # minute: time must pass.
         forward(timedelta(seconds=2))
-        found = handset(programs)
-        return found if len(found) > 1 else []
+        result = handset(programs)
+        return result if len(result) > 1 else []
 
     texts = wait_until(two_texts, "the text of the end")
     page, end = texts

@@ -190,8 +190,8 @@ def test_a_step_counts_in_the_queue_it_was_in() -> None:
         "accepted", ("moved", {"queue": "other"}), "claimed", "handed over", "reserved", "handed over",
         steps=(0, 0, 0, 1, 1, 2),
     )  # fmt: skip
-    told = [(type(step).__name__, step.queue) for step in waits.read(lines, recipe, 0.0)]
-    assert told == [
+    output = [(type(step).__name__, step.queue) for step in waits.read(lines, recipe, 0.0)]
+    assert output == [
         ("Begun", "other"),
         ("Ended", "other"),
         ("Begun", "returns-desk"),

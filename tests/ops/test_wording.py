@@ -72,13 +72,13 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         horizon=HorizonHolder("transaction", "4711", "psql", "ann", NOW - 31 * MINUTE),
     )
     silent = replace(snapshot, broker=BrokerState(130.0))
-    found = {}
+    result = {}
     for rule in RULES:
-        seen = silent if rule.name == "dispatcher" else snapshot
-        finding = rule.judge(seen, lambda name, _, rule=rule: rule.defaults[name])[-1]
+        observed = silent if rule.name == "dispatcher" else snapshot
+        finding = rule.judge(observed, lambda name, _, rule=rule: rule.defaults[name])[-1]
         facts = {**finding.facts, "value": finding.value, "late_jobs": finding.late_jobs}
-        found[rule.name] = (facts, finding.queue, finding.subject)
-    return found
+        result[rule.name] = (facts, finding.queue, finding.subject)
+    return result
 
 
 FOUND = _found()
@@ -250,11 +250,11 @@ def test_several_incidents_are_one_text() -> None:
 )
 def test_every_text_fits(rule: str, place: str, who: str, jobs: int, value: float, call: int) -> None:
     """Whatever a queue or a person is called: one segment, with room for one word more, and the reference."""
-    one = incident(rule, page_seq=call, resolved_by=who, late_jobs=jobs)
-    facts = {**one.facts, "late_jobs": jobs, "value": value}
-    one = replace(one, facts=facts, queue=one.queue and place, subject=one.subject and place)
+    item = incident(rule, page_seq=call, resolved_by=who, late_jobs=jobs)
+    facts = {**item.facts, "late_jobs": jobs, "value": value}
+    item = replace(item, facts=facts, queue=item.queue and place, subject=item.subject and place)
     for say in (wording.page, wording.flapping, wording.ended):
-        text = say(one, CHICAGO)
+        text = say(item, CHICAGO)
         assert septets(text + " (resend)") <= 160
         assert "#K7" in text
     many = [("K7", place)] * 12

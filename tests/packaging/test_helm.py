@@ -44,14 +44,14 @@ def documents(request: pytest.FixtureRequest) -> Documents:
 
 def kinds(documents: Documents, kind: str) -> dict[str, dict[str, Any]]:
     """The documents of a kind, by component."""
-    found = [document for document in documents if document["kind"] == kind]
-    return {document["metadata"]["labels"]["app.kubernetes.io/component"]: document for document in found}
+    rows = [document for document in documents if document["kind"] == kind]
+    return {document["metadata"]["labels"]["app.kubernetes.io/component"]: document for document in rows}
 
 
 def pods(documents: Documents) -> dict[str, dict[str, Any]]:
     """The pod of each component."""
-    found = kinds(documents, "Deployment") | kinds(documents, "Job")
-    return {component: document["spec"]["template"]["spec"] for component, document in found.items()}
+    result = kinds(documents, "Deployment") | kinds(documents, "Job")
+    return {component: document["spec"]["template"]["spec"] for component, document in result.items()}
 
 
 def test_kubernetes_takes_every_document(documents: Documents) -> None:
@@ -138,7 +138,9 @@ def test_every_selector_selects_its_pods(documents: Documents) -> None:
         }.get(document["kind"])
         if selector is not None:
             chosen = selector(spec)
-            assert [each for each in labels if chosen.items() <= each.items()], document["metadata"]["name"]
+            assert [label for label in labels if chosen.items() <= label.items()], document["metadata"][
+                "name"
+            ]
     budgets = kinds(documents, "PodDisruptionBudget")
     assert budgets.keys() == pods(documents).keys() - {"migrate", "flower"}
     assert all(budget["spec"]["maxUnavailable"] == 1 for budget in budgets.values())

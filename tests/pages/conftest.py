@@ -73,9 +73,9 @@ class Floor:
 
     def cancel_all(self) -> None:
         """Cancel every job that has not ended."""
-        wanted = {"action": "cancel", "filter": {"status": ["open"]}, "reason": "the test is over"}
-        able = self.ask("POST", "/jobs/bulk", wanted | {"dryRun": True})["able"]
-        self.ask("POST", "/jobs/bulk", wanted | {"count": able})
+        request = {"action": "cancel", "filter": {"status": ["open"]}, "reason": "the test is over"}
+        able = self.ask("POST", "/jobs/bulk", request | {"dryRun": True})["able"]
+        self.ask("POST", "/jobs/bulk", request | {"count": able})
 
     def cycle(self, rows: int, sla_minutes: float) -> int:
         """Start a cycle of so many jobs by the API, and return its number."""
@@ -135,9 +135,9 @@ def browser() -> Iterator[Browser]:
             "there is no Chromium: the pages were not looked at (apt-get install chromium-headless-shell)"
         )
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield found
-        found.close()
+        result = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield result
+        result.close()
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +174,7 @@ def windows(browser: Browser) -> Iterator[dict[str, list[BrowserContext]]]:
     """Windows that nobody looks into, by their options: they have loaded what all pages need."""
     idle: dict[str, list[BrowserContext]] = {}
     yield idle
-    for context in [each for contexts in idle.values() for each in contexts]:
+    for context in [item for contexts in idle.values() for item in contexts]:
         context.close()
 
 

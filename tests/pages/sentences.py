@@ -102,8 +102,8 @@ class Ledger:
     def now(self) -> datetime:
         """The ledger's clock."""
         with self.engine.connect() as connection:
-            found: datetime = connection.execute(sa.text("select oms.now()")).scalar_one()
-            return found
+            value: datetime = connection.execute(sa.text("select oms.now()")).scalar_one()
+            return value
 
     def value(self, query: str) -> object:
         """The one value of a query about the queue."""
@@ -152,9 +152,9 @@ class Span:
 
     def is_set(self, said: str, column: str) -> str | None:
         """None if the queue is set so; otherwise what is set."""
-        found = self.ledger.value(f"select {column} from oms.queues where name = :queue")
-        told = self.ledger.clock(found) if isinstance(found, datetime) else f"{found}"
-        return None if said.replace(",", "") == told else told
+        value = self.ledger.value(f"select {column} from oms.queues where name = :queue")
+        output = self.ledger.clock(value) if isinstance(value, datetime) else f"{value}"
+        return None if said.replace(",", "") == output else output
 
 
 Check = Callable[[str, Span], str | None]
@@ -163,24 +163,24 @@ Check = Callable[[str, Span], str | None]
 def _oldest(said: str, span: Span) -> str | None:
     """How long the oldest late job is late, in one unit, the rest cut off."""
     number, unit = said.split()
-    each = {"s": 1, "min": 60, "h": 3600}[unit]
+    item = {"s": 1, "min": 60, "h": 3600}[unit]
     return span.number(
         number,
-        lambda at: max((int((at.at - job.due).total_seconds()) for job in at.late), default=-1) // each,
+        lambda at: max((int((at.at - job.due).total_seconds()) for job in at.late), default=-1) // item,
     )
 
 
 def _worst(said: str, span: Span) -> str | None:
     """How late the worst job was, as it was seen last: a look, or a second, before its end."""
     number, unit = said.split()
-    each = {"s": 1, "min": 60, "h": 3600}[unit]
+    item = {"s": 1, "min": 60, "h": 3600}[unit]
 
     def worst(at: Moment) -> float:
         return max(
             (((job.ended or at.at) - job.due).total_seconds() for job in (*at.ended, *at.late)), default=0
         )
 
-    return span.number(number, lambda at: worst(at) // each, 1.5)
+    return span.number(number, lambda at: worst(at) // item, 1.5)
 
 
 def _enough(said: str, span: Span) -> str | None:
@@ -281,17 +281,17 @@ PATTERNS = [
 
 def faults(place: str, sentence: str, span: Span) -> list[str]:
     """What is untrue in a sentence, or is not known to be true; nothing is best."""
-    left, found = re.sub(r"#[A-Z]\d+|\bACK [A-Z]\d+", "", sentence), []
+    left, result = re.sub(r"#[A-Z]\d+|\bACK [A-Z]\d+", "", sentence), []
     for pattern in PATTERNS:
         for match in pattern.finditer(left):
             for name, said in match.groupdict().items():
                 truth = CHECKS[name](said, span) if said is not None else None
                 if truth is not None:
-                    found.append(f"{place} says {name} {said!r}, the ledger {truth}: {sentence!r}")
+                    result.append(f"{place} says {name} {said!r}, the ledger {truth}: {sentence!r}")
         left = pattern.sub(lambda match: re.sub(_CLOCK + r"|\d[\d,]*", "", match.group()), left)
     if re.search(r"\d", left):
-        found.append(f"{place} says a number that nothing is compared with: {left!r}")
-    return found
+        result.append(f"{place} says a number that nothing is compared with: {left!r}")
+    return result
 
 
 def _moment(jobs: Sequence[Job], at: datetime, limit: int | None) -> Moment:

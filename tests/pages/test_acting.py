@@ -27,15 +27,15 @@ def burning(floor: Floor) -> Any:
 
     def late() -> Any:
         incidents = floor.ask("GET", "/incidents?state=open")["incidents"]
-        return next((each for each in incidents if each["lateJobs"]), None)
+        return next((incident for incident in incidents if incident["lateJobs"]), None)
 
     yield wait_until(late, "an incident about late jobs", 60)
     floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": None})
     floor.cancel_all()
     for silence in floor.ask("GET", "/silences")["silences"]:
         floor.ask("POST", f"/silences/{silence['id']}/end", {})
-    for each in floor.ask("GET", "/incidents?state=open&state=acknowledged")["incidents"]:
-        floor.ask("POST", f"/incidents/{each['id']}/resolve", {})
+    for item in floor.ask("GET", "/incidents?state=open&state=acknowledged")["incidents"]:
+        floor.ask("POST", f"/incidents/{item['id']}/resolve", {})
 
 
 def seen(dialog: Locator) -> bool:

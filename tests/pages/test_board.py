@@ -40,8 +40,8 @@ def seen(now: datetime) -> Snapshot:
 def clock(engine: sa.Engine) -> datetime:
     """The ledger's time."""
     with engine.connect() as connection:
-        found: datetime = connection.execute(sa.text("select oms.now()")).scalar_one()
-        return found
+        value: datetime = connection.execute(sa.text("select oms.now()")).scalar_one()
+        return value
 
 
 def test_a_card_has_what_the_watch_has_measured(engine: sa.Engine, shop: Recipe, forward: Forward) -> None:
@@ -51,13 +51,13 @@ def test_a_card_has_what_the_watch_has_measured(engine: sa.Engine, shop: Recipe,
         metrics.publish(connection, seen(now))
         heartbeats.beat(connection, "ops", {})
     with engine.connect() as connection:
-        found = overview.read(connection)
-    [card] = [card for card in found.cards if card.name == shop.steps[0].queue]
+        overview_now = overview.read(connection)
+    [card] = [card for card in overview_now.cards if card.name == shop.steps[0].queue]
     assert (card.open, card.running, card.late, card.at_risk) == (50, 5, 1, 7)
     assert (card.wait_mean, card.slots_needed, card.light) == (61.5, 24, "broken")
     assert card.done_at == now + timedelta(seconds=300)
     assert card.late_from == now + timedelta(seconds=60)
-    assert not found.blind
+    assert not overview_now.blind
     forward(timedelta(seconds=60))
     with engine.connect() as connection:
         later = overview.read(connection)

@@ -41,8 +41,8 @@ def api_server(
 @pytest.fixture
 def client(api_server: RunningApi) -> Iterator[httpx.Client]:
     """A browser without eyes: it keeps cookies and follows nothing."""
-    with httpx.Client(base_url=api_server.url, trust_env=False, timeout=20) as found:
-        yield found
+    with httpx.Client(base_url=api_server.url, trust_env=False, timeout=20) as result:
+        yield result
 
 
 def sign_in(api_server: RunningApi, client: httpx.Client, *roles: str) -> str:

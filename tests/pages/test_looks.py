@@ -27,9 +27,9 @@ def test_every_page_can_be_read_in_both_themes_and_on_a_phone(visit: Visit, floo
     job = floor.ask("GET", f"/jobs?batch={batch}&limit=1")["jobs"][0]["id"]
     page = visit("/floor/")
     expect(page.get_by_label("Queue farm-grant")).to_be_visible()
-    told: list[str] = []
-    page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: told.append(str(error)))
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: lines.append(str(error)))
     paths = ["", "jobs", f"jobs/{job}", "queues/farm-grant", "cycles", f"cycles/{batch}", "incidents", "sla"]
     faults: dict[str, list[str]] = {}
     for path in (*paths, "workers", "oncall", "audit"):
@@ -45,8 +45,8 @@ def test_every_page_can_be_read_in_both_themes_and_on_a_phone(visit: Visit, floo
         wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         faults[f"/{path} phone"] = [f"{wider} px wider than the phone"] if wider > 0 else []
         page.set_viewport_size({"width": 1280, "height": 900})
-    assert {name: found for name, found in faults.items() if found} == {}
-    assert told == []
+    assert {name: fault for name, fault in faults.items() if fault} == {}
+    assert lines == []
 
 
 TOASTS = """dark => {
@@ -88,7 +88,7 @@ def test_toasts_and_dialogs_can_be_read_in_both_themes(visit: Visit, floor: Floo
                 faults[f"refused {theme}"] = page.evaluate(SEEING)
             page.keyboard.press("Escape")
             expect(dialog).to_have_count(0)
-    assert {name: found for name, found in faults.items() if found} == {}
+    assert {name: fault for name, fault in faults.items() if fault} == {}
 
 
 def test_keys_lead_to_pages_and_fields(visit: Visit, floor: Floor) -> None:
@@ -128,7 +128,7 @@ def test_a_lost_connection_is_told_and_the_page_comes_back(visit: Visit, floor: 
     gone = page.get_by_role("alert").filter(has_text="The connection is gone")
     expect(gone).to_have_count(0)
     children = psutil.Process(floor.process.pid).children()
-    [api_server] = [each for each in children if "floor" in each.cmdline()]
+    [api_server] = [child for child in children if "floor" in child.cmdline()]
     os.kill(api_server.pid, signal.SIGKILL)
     expect(gone).to_be_visible()
     expect(gone).to_have_count(0)

@@ -206,11 +206,11 @@ def _all_away(api_server: RunningApi, asked: Sequence[tuple[str, Role]]) -> None
     for page in ("/jobs", "/"):
         wait_until(lambda page=page: look(api_server, page, "viewer").status_code == 503, f"{page} to say so")
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda each: look(api_server, *each), asked))
-    for each, answer in zip(asked, answers, strict=True):
-        assert answer.status_code == 503, each
-        assert "The ledger does not answer" in answer.text, each
-        assert answer.elapsed.total_seconds() < 20, each
+        answers = list(pool.map(lambda item: look(api_server, *item), asked))
+    for item, answer in zip(asked, answers, strict=True):
+        assert answer.status_code == 503, item
+        assert "The ledger does not answer" in answer.text, item
+        assert answer.elapsed.total_seconds() < 20, item
 
 
 def _database(servers: embedded.Servers) -> list[psutil.Process]:

@@ -101,8 +101,8 @@ def morning(floor: Floor, ledger: Ledger) -> Iterator[datetime]:
 
 def open_incidents(floor: Floor) -> list[Any]:
     """All that is wrong now."""
-    found: list[Any] = floor.ask("GET", "/incidents?state=open&state=acknowledged")["incidents"]
-    return found
+    answer: list[Any] = floor.ask("GET", "/incidents?state=open&state=acknowledged")["incidents"]
+    return answer
 
 
 def tab_to(page: Page, target: Locator) -> None:
@@ -161,13 +161,13 @@ def give_reason(page: Page, reason: str) -> None:
 
 def read(page: Page, places: dict[str, str]) -> tuple[datetime, dict[str, str]]:
     """What stands in these places, and of when the page says that it is."""
-    found = page.evaluate(
+    result = page.evaluate(
         """places => Object.entries({as_of: ".as-of", ...places}).map(([name, selector]) =>
             [name, [...document.querySelectorAll(selector)].filter(each => each.checkVisibility())
                 .map(each => each.textContent).join(" ")])""",
         places,
     )
-    words = dict(found)
+    words = dict(result)
     as_of = re.search(r"\d\d:\d\d:\d\d", words.pop("as_of"))
     assert as_of, "the page says of when its numbers are"
     now = datetime.now(ZONE)
@@ -191,14 +191,14 @@ def check_incident(page: Page, ledger: Ledger) -> dict[str, str]:
     button = page.get_by_role("button", name="Raise the limit to")
     if words["why"] and button.count():
         numbers = [
-            re.search(r"aise the limit to ([\d,]+)", each) for each in (words["why"], button.inner_text())
+            re.search(r"aise the limit to ([\d,]+)", item) for item in (words["why"], button.inner_text())
         ]
         assert all(numbers), words
     if page.locator(late).count():
         at, _ = read(page, {})
         span = Span(ledger, ledger.between(at - MEASURED, ledger.now()))
         said = page.locator(late).inner_text()
-        assert (found := faults("the number of late jobs", f"{said} jobs were late", span)) == [], found
+        assert (result := faults("the number of late jobs", f"{said} jobs were late", span)) == [], result
     return words
 
 
@@ -212,7 +212,7 @@ def texts_of(ledger: Ledger, incident: int) -> list[Any]:
 def check_text(ledger: Ledger, text: Any) -> None:
     """Compare a text with the ledger of when it was written."""
     span = Span(ledger, ledger.between(text.created_at - MEASURED, text.created_at + timedelta(seconds=1)))
-    assert (found := faults("a text", text.body, span)) == [], found
+    assert (result := faults("a text", text.body, span)) == [], result
 
 
 def test_a_throttled_morning_is_mended_by_keyboard(
@@ -255,7 +255,7 @@ def test_a_throttled_morning_is_mended_by_keyboard(
     expect(page.get_by_label("History").get_by_text("resolved")).to_be_visible(timeout=30_000)
     check_incident(page, ledger)
 
-    [over] = [each for each in floor.ask("GET", "/incidents")["incidents"] if opened_since(each, morning)]
+    [over] = [item for item in floor.ask("GET", "/incidents")["incidents"] if opened_since(item, morning)]
     history = floor.ask("GET", f"/incidents/{over['id']}")["timeline"]
     assert over["id"] == incident["id"]
     assert stages(history) == ["will be late", "late", "acknowledged", "resolved"]
@@ -276,16 +276,16 @@ def told(ledger: Ledger, incident: int) -> list[Any]:
 
 def stages(history: list[Any]) -> list[str]:
     """Through which stages an incident went, in its order."""
-    found = []
+    rows = []
     for line in history:
         detail = line["detail"] or {}
         if line["kind"] in ("opened", "reopened", "called again"):
-            found.append(detail["stage"])
+            rows.append(detail["stage"])
         elif line["kind"] == "stage changed":
-            found.append(detail["to"])
+            rows.append(detail["to"])
         elif line["kind"] in ("acknowledged", "resolved"):
-            found.append(line["kind"])
-    return [stage for place, stage in enumerate(found) if place == 0 or found[place - 1] != stage]
+            rows.append(line["kind"])
+    return [stage for place, stage in enumerate(rows) if place == 0 or rows[place - 1] != stage]
 
 
 def opened_since(incident: Any, since: datetime) -> bool:

@@ -86,8 +86,8 @@ def cycle(engine: sa.Engine, shop: Recipe) -> int:
 @pytest.fixture
 def api_server(database: str, broker: str, tmp_path: Path, cycle: int) -> Any:
     """An API with its pages on that ledger, of which the watch has just measured everything."""
-    with standing(database, broker, tmp_path / "home") as found:
-        yield found
+    with standing(database, broker, tmp_path / "home") as running:
+        yield running
 
 
 def hms(api_server: RunningApi, *words: str) -> str:
@@ -136,13 +136,13 @@ def test_every_surface_tells_the_same_share(
     assert measured["sla.onTimeDueToday"] == DEADLINES.share_of_due
     assert measured["sla.missedToday"] == DEADLINES.missed
 
-    told = json.loads(hms(api_server, "cycle", "report", str(cycle), "--json"))
-    assert (told["onTimeShareOfEnded"], told["onTimeShareOfDue"]) == (
+    answer = json.loads(hms(api_server, "cycle", "report", str(cycle), "--json"))
+    assert (answer["onTimeShareOfEnded"], answer["onTimeShareOfDue"]) == (
         DEADLINES.share_of_ended,
         DEADLINES.share_of_due,
     )
-    told = json.loads(hms(api_server, "sla", "report", "--week", "--json"))["whole"]
-    assert (told["shareOfEnded"], told["shareOfDue"], told["missed"]) == (
+    answer = json.loads(hms(api_server, "sla", "report", "--week", "--json"))["whole"]
+    assert (answer["shareOfEnded"], answer["shareOfDue"], answer["missed"]) == (
         DEADLINES.share_of_ended,
         DEADLINES.share_of_due,
         DEADLINES.missed,

@@ -36,14 +36,14 @@ def api_server(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) 
     """The API and the pages on these servers; nobody else is there."""
     assert own.database_url is not None
     assert own.broker_url is not None
-    with standing(own.database_url, own.broker_url, tmp_path_factory.mktemp("home")) as found:
-        yield found
+    with standing(own.database_url, own.broker_url, tmp_path_factory.mktemp("home")) as running:
+        yield running
 
 
 @contextmanager
 def frozen(own: embedded.Servers, name: str) -> Iterator[None]:
     """Stop every process of a server for as long as the block lasts."""
-    (server,) = [each for each in own.processes if each.program.name == name]
+    (server,) = [item for item in own.processes if item.program.name == name]
     process = psutil.Process(server.process.pid)
     family = [process.pid, *(child.pid for child in process.children(recursive=True))]
     for pid in family:

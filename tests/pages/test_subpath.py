@@ -76,14 +76,14 @@ def api_server(
 @pytest.fixture(params=[True, False], ids=["left out", "handed on"])
 def proxy(api_server: RunningApi, request: pytest.FixtureRequest) -> Iterator[Front]:
     """A proxy of each kind."""
-    with front(api_server.url, strips=request.param) as found:
-        yield found
+    with front(api_server.url, strips=request.param) as result:
+        yield result
 
 
 def leads(page: str) -> set[str]:
     """Where a page leads, and what it loads; NiceGUI's script puts the path before where files go."""
-    found = {address.partition("#")[0] for address in _LEADS.findall(html.unescape(page))}
-    return {address for address in found if not address.startswith("/_nicegui/client/")}
+    result = {address.partition("#")[0] for address in _LEADS.findall(html.unescape(page))}
+    return {address for address in result if not address.startswith("/_nicegui/client/")}
 
 
 def test_no_address_of_a_page_leaves_the_path(api_server: RunningApi, proxy: Front) -> None:
@@ -91,20 +91,20 @@ def test_no_address_of_a_page_leaves_the_path(api_server: RunningApi, proxy: Fro
     cookies = {"hms_badge": api_server.badge("manager", "admin", "oncall")}
     with httpx.Client(base_url=proxy.origin, cookies=cookies, trust_env=False, timeout=60) as client:
         # The page of jobs makes its links in the browser.
-        left, seen, faults = {f"{ROOT}/floor/", f"{ROOT}/floor/jobs/job-1"}, set[str](), []
+        left, observed, faults = {f"{ROOT}/floor/", f"{ROOT}/floor/jobs/job-1"}, set[str](), []
         while left:
             address = left.pop()
-            seen.add(address)
+            observed.add(address)
             answer = client.get(address)
             if not address.startswith(f"{ROOT}/") or answer.status_code >= 400:
                 faults.append((answer.status_code, address))
             elif answer.headers.get("x-nicegui-content") == "page" and "?" not in address:
-                left |= leads(answer.text) - seen - {f"{ROOT}/floor", f"{ROOT}/leave"}
+                left |= leads(answer.text) - observed - {f"{ROOT}/floor", f"{ROOT}/leave"}
         assert faults == []
         assert proxy.strays == []
         pages = {"queues/shop", "cycles/1", "incidents/1", "sla", "workers", "oncall", "audit"}
-        assert {f"{ROOT}/floor/{page}" for page in pages} <= seen
-        assert any(address.endswith("nicegui.js") for address in seen)
+        assert {f"{ROOT}/floor/{page}" for page in pages} <= observed
+        assert any(address.endswith("nicegui.js") for address in observed)
 
 
 def test_the_way_in_and_out_stays_below_the_path(api_server: RunningApi, proxy: Front) -> None:
@@ -162,7 +162,7 @@ def test_a_page_lives_below_the_path(browser: Browser, api_server: RunningApi) -
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         failed: list[str] = []
-        page.on("response", lambda found: failed.append(found.url) if found.status >= 400 else None)
+        page.on("response", lambda result: failed.append(result.url) if result.status >= 400 else None)
         page.goto(f"{proxy.url}/enter?code={sign_in_link.make_code(api_server.settings.home, time.time())}")
         expect(page.get_by_label("Queue shop")).to_be_visible()
         page.keyboard.press("t")
@@ -186,7 +186,7 @@ def test_a_page_lives_below_the_path(browser: Browser, api_server: RunningApi) -
         assert {cookie["path"] for cookie in context.cookies()} == {ROOT}
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_url(f"{proxy.url}/enter")
-        assert {urlsplit(each).path for each in failed} == set()
+        assert {urlsplit(item).path for item in failed} == set()
         assert proxy.strays == []
         context.close()
 

@@ -41,7 +41,7 @@ LATE = Card(
 
 
 @pytest.mark.parametrize(
-    ("seen", "light", "words"),
+    ("observed", "light", "words"),
     [
         (
             board(BUSY, Card("b"), Card("c")),
@@ -85,22 +85,22 @@ LATE = Card(
         ),
     ],
 )
-def test_the_worst_is_told_first_and_what_would_help(seen: Board, light: str, words: str) -> None:
+def test_the_worst_is_told_first_and_what_would_help(observed: Board, light: str, words: str) -> None:
     """Broken before at risk before unknown before what holds."""
-    assert verdict(seen, UTC) == Verdict(light, words)
+    assert verdict(observed, UTC) == Verdict(light, words)
 
 
 def test_why_more_slots_would_not_help_is_told() -> None:
     """A paused queue, one without workers, one of agents, and one that may start so many a minute only."""
     late = Card("a", backlog=5, late=5)
     staffed = replace(late, workers=1, slots=8, slot_rate=1.0, limit_needed=0, slots_needed=0)
-    told = [
+    lines = [
         queue_verdict(replace(late, paused_at=NOW), UTC),
         queue_verdict(late, UTC),
         queue_verdict(replace(late, agents=True), UTC),
         queue_verdict(replace(staffed, starts_per_minute=60, starts_set_by="ann", starts_set_at=NOW), UTC),
     ]
-    assert told == [
+    assert lines == [
         "5 jobs of a are late; the queue was paused at 10:30: resume it, and then start workers.",
         "5 jobs of a are late; no worker is there for it: start workers.",
         "5 jobs of a are late.",

@@ -215,7 +215,7 @@ class Life(RuleBasedStateMachine):
             changed = commands.reinstate(connection, [job], **WHO)
             holder = commands.key_holders(connection, [job]).get(job)
         model = self.model[job]
-        same = [other for other, each in self.model.items() if each.number == model.number and other > job]
+        same = [other for other, item in self.model.items() if item.number == model.number and other > job]
         ending = model.status == "running" and model.cancel
         assert bool(changed) == (ending or (model.status == "cancelled" and not same))
         assert holder == (max(same) if same and model.status == "cancelled" else None)
@@ -258,10 +258,10 @@ class Life(RuleBasedStateMachine):
     def ledger_and_model_agree(self) -> None:
         """Status, step, attempt and results are as the model has them; no result was recorded twice."""
         with self.engine.connect() as connection:
-            found = {job.id: job for job in read.find(connection, read.Filter(), limit=None)}
-        assert set(found) == set(self.model)
+            jobs = {job.id: job for job in read.find(connection, read.Filter(), limit=None)}
+        assert set(jobs) == set(self.model)
         for job, model in self.model.items():
-            row = found[job]
+            row = jobs[job]
             assert (row.status, row.step, row.attempt) == (model.status, model.step, model.attempt)
             assert set(row.results) == set(model.results)
             assert all(count == 1 for count in model.results.values())

@@ -144,9 +144,9 @@ class Exchange:
     def list(self, filters: Mapping[str, str]) -> dict[str, Any]:
         """A page of messages, newest first; those that lag behind are passed over, once less."""
         with self._lock:
-            found = [message for message in reversed(self._messages.values()) if _matches(message, filters)]
-            shown = [message.document() for message in found if message.lag == 0]
-            for message in found:
+            rows = [message for message in reversed(self._messages.values()) if _matches(message, filters)]
+            shown = [message.document() for message in rows if message.lag == 0]
+            for message in rows:
                 message.lag = max(0, message.lag - 1)
         size, page = min(int(filters.get("PageSize", 50)), 1000), int(filters.get("Page", 0))
         start = page * size

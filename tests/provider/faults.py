@@ -29,7 +29,7 @@ class Fault:
 
     Then what concerns the text itself: so many lists do not show it yet (`lag`), its `life`, the order of its
     `callbacks` (by default its life), `when` they come ("after" the answer, "early", "held" until released,
-    "never"), how often `each`, and whether its handset is `reached` (by default unless it fails).
+    "never"), how many `copies`, and whether its handset is `reached` (by default unless it fails).
     """
 
     on: str = "send"
@@ -47,7 +47,7 @@ class Fault:
     life: Life = DELIVERED
     callbacks: Life | None = None
     when: str = "after"
-    each: int = 1
+    copies: int = 1
     reached: bool | None = None
 
     @property

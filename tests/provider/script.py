@@ -98,7 +98,7 @@ class Script:
         """Let all kept requests go on, or hang up on them."""
         with self._lock:
             holds, self._holds = self._holds, []
-        for each in holds:
-            each.hang_up = hang_up
-            each.over.set()
+        for hold in holds:
+            hold.hang_up = hang_up
+            hold.over.set()
         return len(holds)

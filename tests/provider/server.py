@@ -117,11 +117,11 @@ class Handler(BaseHTTPRequestHandler):
             if not self._is_known():
                 self._refuse(Refusal(401, 20003))
                 return
-            found = _ROUTE.fullmatch(urlsplit(self.path).path)
-            if found is None or found["account"] != ACCOUNT or (self.command == "POST" and found["sid"]):
+            match = _ROUTE.fullmatch(urlsplit(self.path).path)
+            if match is None or match["account"] != ACCOUNT or (self.command == "POST" and match["sid"]):
                 self._refuse(Refusal(404, 20404))
                 return
-            act(form, found["sid"])
+            act(form, match["sid"])
         except Gone:
             self.close_connection = True
 

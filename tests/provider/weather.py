@@ -54,7 +54,7 @@ CALLBACKS: Sequence[Callable[[Fault], Fault]] = (
     lambda fault: fault,
     lambda fault: replace(fault, when="never"),
     lambda fault: replace(fault, when="early"),
-    lambda fault: replace(fault, each=2),
+    lambda fault: replace(fault, copies=2),
     lambda fault: replace(fault, callbacks=fault.life[::-1]),
     lambda fault: replace(fault, when="held"),
 )

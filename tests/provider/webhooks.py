@@ -62,7 +62,7 @@ class Webhooks:
         for status, code in fault.life if fault.callbacks is None else fault.callbacks:
             # A repeated call has the same token, by which it is known.
             call = (message.callback, status_form(message, status, code), str(uuid.uuid4()))
-            for _ in range(fault.each):
+            for _ in range(fault.copies):
                 if early:
                     self.call(*call)
                 elif fault.when == "held":

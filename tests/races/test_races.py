@@ -98,9 +98,9 @@ def cancel(url: str, ticket: Ticket, *, now: bool) -> list[Ticket]:
         url.replace("postgresql://", "postgresql+psycopg2://"), connect_args={"application_name": "contender"}
     )
     with engine.begin() as connection:
-        found = commands.cancel(connection, [ticket.job], now=now, **WHO)
+        result = commands.cancel(connection, [ticket.job], now=now, **WHO)
     engine.dispose()
-    return found
+    return result
 
 
 def test_claim_then_cancel(
@@ -256,9 +256,9 @@ def person(url: str, change: Callable[[sa.Connection], Any]) -> Callable[[RawCon
             connect_args={"application_name": "contender"},
         )
         with own.begin() as connection:
-            found = change(connection)
+            changed = change(connection)
         own.dispose()
-        return found
+        return changed
 
     return work
 

@@ -79,8 +79,8 @@ def _pass(source: socket.socket, target: socket.socket) -> None:
 @contextmanager
 def front(floor_url: str, *, strips: bool) -> Iterator[Front]:
     """A proxy for as long as the block lasts."""
-    found = Front(floor_url, strips=strips)
+    result = Front(floor_url, strips=strips)
     try:
-        yield found
+        yield result
     finally:
-        found.close()
+        result.close()

@@ -28,11 +28,11 @@ def ended(engine: sa.Engine, job: int) -> Job:
 
     def look() -> Job | None:
         with engine.connect() as connection:
-            found = read.get(connection, job)
-        return found if found.finished_at else None
+            result = read.get(connection, job)
+        return result if result.finished_at else None
 
-    found: Job = wait_until(look, f"job-{job} to end", 40)
-    return found
+    result: Job = wait_until(look, f"job-{job} to end", 40)
+    return result
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])

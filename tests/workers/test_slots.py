@@ -12,7 +12,7 @@ def test_suspects_that_come_together_each_run_alone() -> None:
     slots = Slots()
     together = threading.Barrier(8)
     inside = 0
-    seen: list[int] = []
+    observed: list[int] = []
 
     def suspect() -> None:
         nonlocal inside
@@ -20,7 +20,7 @@ def test_suspects_that_come_together_each_run_alone() -> None:
         together.wait(10)
         slots.be_alone()
         inside += 1
-        seen.append(inside)
+        observed.append(inside)
         inside -= 1
         slots.end_step()
 
@@ -29,7 +29,7 @@ def test_suspects_that_come_together_each_run_alone() -> None:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert seen == [1] * 8
+    assert observed == [1] * 8
 
 
 def test_a_step_waits_for_one_that_is_alone() -> None:

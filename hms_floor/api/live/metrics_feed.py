@@ -71,9 +71,9 @@ class Look:
 
     def _encoded(self, queue: str | None, since: int | None) -> bytes:
         news = [
-            each.document
-            for each in self._seen
-            if (since is None or each.number > since) and queue in (None, each.metric.queue)
+            metric.document
+            for metric in self._seen
+            if (since is None or metric.number > since) and queue in (None, metric.metric.queue)
         ]
         if not news and since is not None:
             return b""

@@ -29,8 +29,8 @@ from hms_oms.jobs.states import Status
 
 def _something(schema: dict[str, Any]) -> None:
     # What is left out is not there, and null is no value for it.
-    for each in schema["properties"].values():
-        each.pop("default", None)
+    for property_ in schema["properties"].values():
+        property_.pop("default", None)
     schema["minProperties"] = 1
 
 

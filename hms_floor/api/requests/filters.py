@@ -43,7 +43,7 @@ def of(
     return Filter(
         queue=queue,
         status=tuple(
-            dict.fromkeys(each for word in status for each in (sorted(OPEN) if word == _OPEN else [word]))
+            dict.fromkeys(state for word in status for state in (sorted(OPEN) if word == _OPEN else [word]))
         ),
         type=job_type,
         batch=batch,

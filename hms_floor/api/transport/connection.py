@@ -98,8 +98,8 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _surplus(self) -> int:
         """Number of connections above the limit, in total or from this address."""
-        each = _open[self._source] - MOST_EACH if self._source is not None else 0
-        return max(len(self.connections) - MOST_CONNECTIONS, each)
+        over = _open[self._source] - MOST_EACH if self._source is not None else 0
+        return max(len(self.connections) - MOST_CONNECTIONS, over)
 
     def _too_many(self) -> Problem:
         if len(self.connections) > MOST_CONNECTIONS:

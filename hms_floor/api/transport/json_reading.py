@@ -69,12 +69,12 @@ def _unkeepable(value: Any, place: str) -> Iterator[str]:
         if "\0" in value or not _encodes(value):
             yield place or "body"
     elif isinstance(value, dict):
-        for name, each in value.items():
+        for name, item in value.items():
             yield from _unkeepable(name, f"{place}.(name)")
-            yield from _unkeepable(each, f"{place}.{name}" if _encodes(name) else f"{place}.(name)")
+            yield from _unkeepable(item, f"{place}.{name}" if _encodes(name) else f"{place}.(name)")
     elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from _unkeepable(each, f"{place}.{number}")
+        for number, item in enumerate(value):
+            yield from _unkeepable(item, f"{place}.{number}")
 
 
 def _encodes(text: str) -> bool:

@@ -128,12 +128,12 @@ def of(error: Exception) -> Problem:
 
 def _of_fields(error: RequestValidationError) -> Problem:
     faults = []
-    for each in error.errors()[:MOST_FAULTS]:
-        place = [str(part) for part in each["loc"]]
-        if each["type"] == "json_invalid":
-            return Problem(400, f"the body is not JSON: {each.get('ctx', {}).get('error', 'unreadable')}")
+    for fault in error.errors()[:MOST_FAULTS]:
+        place = [str(part) for part in fault["loc"]]
+        if fault["type"] == "json_invalid":
+            return Problem(400, f"the body is not JSON: {fault.get('ctx', {}).get('error', 'unreadable')}")
         field = ".".join(place[1:]) or place[0]
-        faults.append((field, str(each["msg"]).removeprefix("Value error, ")))
+        faults.append((field, str(fault["msg"]).removeprefix("Value error, ")))
     return unprocessable(*dict.fromkeys(faults))
 
 
@@ -215,7 +215,7 @@ def _told(error: Exception) -> str:
     """An error for the log: where it came from and of what kind, without any value that it quotes."""
     cause, where = _cause(error), "".join(traceback.format_tb(error.__traceback__))
     if isinstance(error, ResponseValidationError):
-        faults = [(each["loc"], each["type"]) for each in error.errors()[:MOST_FAULTS]]
+        faults = [(fault["loc"], fault["type"]) for fault in error.errors()[:MOST_FAULTS]]
         return f"the answer does not fit its document: {faults}"
     if isinstance(cause, psycopg2.Error):
         # Behind its first line, the database quotes rows.

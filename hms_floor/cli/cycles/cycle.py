@@ -121,7 +121,7 @@ def list_cycles(limit: int, as_json: bool) -> None:
     """
     cycles = list(api_client.oms().cycles(limit=limit or None))
     if as_json:
-        show.print_json([document(each) for each in cycles])
+        show.print_json([document(listed) for listed in cycles])
         return
     if not cycles:
         show.lines("No cycle has been run yet: hms cycle run FILE --type TYPE runs one.")
@@ -130,16 +130,16 @@ def list_cycles(limit: int, as_json: bool) -> None:
     headers = ["cycle", "begun", "type", "file", "accepted", "duplicates", "refused", "by"]
     rows = [
         (
-            str(each.id),
-            show.moment(each.created_at, now),
-            each.type,
-            each.name,
-            show.count(each.accepted),
-            show.count(each.duplicates),
-            show.count(each.refused),
-            each.requested_by,
+            str(listed.id),
+            show.moment(listed.created_at, now),
+            listed.type,
+            listed.name,
+            show.count(listed.accepted),
+            show.count(listed.duplicates),
+            show.count(listed.refused),
+            listed.requested_by,
         )
-        for each in cycles
+        for listed in cycles
     ]
     numbers = ["cycle", "accepted", "duplicates", "refused"]
     show.lines(tables.table(headers, rows, right=numbers, wide=["file"], spare=["by", "type"]))

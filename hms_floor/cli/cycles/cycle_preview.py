@@ -23,8 +23,8 @@ def sheet(preview: CyclePreview) -> list[RenderableType]:
     parts: list[RenderableType] = [heading, tables.facts(_facts(preview))]
     if preview.refusals:
         rows = [
-            (show.count(each.count), each.field, each.reason, _lines(each.lines, each.count))
-            for each in preview.refusals
+            (show.count(refusal.count), refusal.field, refusal.reason, _lines(refusal.lines, refusal.count))
+            for refusal in preview.refusals
         ]
         headers = ["rows", "field", "refused because", "on lines"]
         parts += ["", tables.table(headers, rows, right=["rows"], wide=headers[2:])]

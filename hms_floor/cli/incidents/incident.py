@@ -68,7 +68,7 @@ def list_incidents(
         api_client.ops().incidents(*statuses, queue=queue, limit=limit, zone=str(zones.reader()))
     )
     if as_json:
-        show.print_json([document(each) for each in incidents])
+        show.print_json([document(incident) for incident in incidents])
         return
     if not incidents:
         place = f" in {queue}" if queue else ""
@@ -79,8 +79,8 @@ def list_incidents(
         return
     now = api_client.clock()
     headers = ["incident", "state", "what", "since", "over", "acknowledged"]
-    rows = [_row(each, now) for each in incidents]
-    if not any(each.resolved_at for each in incidents):
+    rows = [_row(incident, now) for incident in incidents]
+    if not any(incident.resolved_at for incident in incidents):
         headers.remove("over")
         rows = [[*row[:4], row[5]] for row in rows]
     show.lines(tables.table(headers, rows, wide=["what"], spare=["acknowledged"]))
@@ -120,23 +120,23 @@ def jobs(reference: str, sort: str, as_json: bool) -> None:
     """
     late = list(api_client.ops().late_jobs(reference, order=sort))
     if as_json:
-        show.print_json([document(each) for each in late])
+        show.print_json([document(job) for job in late])
         return
     if not late:
         show.lines("No job was late in it.")
         return
     now = api_client.clock()
-    named = any(each.name not in (None, MASK) for each in late)
+    named = any(job.name not in (None, MASK) for job in late)
     rows = [
         (
-            each.job,
-            each.key or "",
-            *([each.name or ""] if named else []),
-            show.local(each.deadline, now),
-            show.about(timedelta(seconds=each.late_seconds)),
-            each.status,
+            job.job,
+            job.key or "",
+            *([job.name or ""] if named else []),
+            show.local(job.deadline, now),
+            show.about(timedelta(seconds=job.late_seconds)),
+            job.status,
         )
-        for each in late
+        for job in late
     ]
     headers = ["job", "key", *(["name"] if named else []), "deadline", "late by", "status"]
     show.lines(tables.table(headers, rows, wide=["key", "name"], spare=["name"]))
@@ -197,14 +197,14 @@ def resolve(reference: str, reason: str | None, as_json: bool) -> None:
         show.lines(f"{_name(changed)} is {changed.state}. Those who were texted about it are told.")
 
 
-def _row(each: Incident, now: datetime) -> list[str | Text]:
+def _row(incident: Incident, now: datetime) -> list[str | Text]:
     return [
-        _name(each),
-        Text(each.state, style=_STYLES[each.state]),
-        each.sentence,
-        show.relative(each.active_at, now),
-        show.relative(each.resolved_at, now) if each.resolved_at else "",
-        each.acknowledged_by or "",
+        _name(incident),
+        Text(incident.state, style=_STYLES[incident.state]),
+        incident.sentence,
+        show.relative(incident.active_at, now),
+        show.relative(incident.resolved_at, now) if incident.resolved_at else "",
+        incident.acknowledged_by or "",
     ]
 
 
@@ -222,13 +222,13 @@ def _show(incident: IncidentWithTimeline, now: datetime) -> None:
     if incident.actions:
         acts = [
             (
-                show.local(each.at, now),
-                each.action,
-                each.who,
-                each.reason or "",
-                audit_words.detail(each.detail, lambda when: show.local(when, now)),
+                show.local(action.at, now),
+                action.action,
+                action.who,
+                action.reason or "",
+                audit_words.detail(action.detail, lambda when: show.local(when, now)),
             )
-            for each in incident.actions
+            for action in incident.actions
         ]
         show.lines(
             "", tables.table(["at", "what people did", "who", "reason", "detail"], acts, wide=["detail"])

@@ -108,14 +108,20 @@ def rules(queue: str | None, as_json: bool) -> None:
     if queue is not None:
         api_client.oms().sla(queue)
     thresholds = [
-        each for each in api_client.ops().thresholds() if queue is None or each.queue in (None, queue)
+        threshold
+        for threshold in api_client.ops().thresholds()
+        if queue is None or threshold.queue in (None, queue)
     ]
     if as_json:
-        show.print_json([document(each) for each in thresholds])
+        show.print_json([document(threshold) for threshold in thresholds])
         return
-    named = list(dict.fromkeys(each.rule for each in thresholds))
+    named = list(dict.fromkeys(threshold.rule for threshold in thresholds))
     common = [name for name in _parameters(thresholds, named[0]) if _everywhere(thresholds, named, name)]
-    in_force = {(each.rule, each.parameter): each.value for each in thresholds if each.queue in (None, queue)}
+    in_force = {
+        (threshold.rule, threshold.parameter): threshold.value
+        for threshold in thresholds
+        if threshold.queue in (None, queue)
+    }
     rows = []
     for rule in named:
         own = [name for name in _parameters(thresholds, rule) if name not in common]
@@ -123,12 +129,12 @@ def rules(queue: str | None, as_json: bool) -> None:
         rows.append((rule, compares, *(f"{in_force[rule, name]:g}" for name in common)))
     spare = [*reversed(common)]
     show.lines(tables.table(["rule", "compares with", *common], rows, right=common, spare=spare))
-    changed = [each for each in thresholds if each.set_by]
+    changed = [threshold for threshold in thresholds if threshold.set_by]
     if changed:
         headers = ["changed", "queue", "value", "default", "set by", "reason"]
         table = tables.table(
             headers,
-            [_change(each) for each in changed],
+            [_change(threshold) for threshold in changed],
             right=["value", "default"],
             wide=["reason"],
             spare=["set by"],
@@ -189,19 +195,19 @@ def _sentences(beat: Pulse) -> Iterator[Text]:
 
 
 def _parameters(thresholds: list[Threshold], rule: str) -> list[str]:
-    return list(dict.fromkeys(each.parameter for each in thresholds if each.rule == rule))
+    return list(dict.fromkeys(threshold.parameter for threshold in thresholds if threshold.rule == rule))
 
 
 def _everywhere(thresholds: list[Threshold], named: list[str], parameter: str) -> bool:
     return all(parameter in _parameters(thresholds, rule) for rule in named)
 
 
-def _change(each: Threshold) -> tuple[str, ...]:
+def _change(threshold: Threshold) -> tuple[str, ...]:
     return (
-        f"{each.rule} {each.parameter}",
-        each.queue or "every queue",
-        f"{each.value:g}",
-        f"{each.default:g}",
-        each.set_by or "",
-        each.reason or "",
+        f"{threshold.rule} {threshold.parameter}",
+        threshold.queue or "every queue",
+        f"{threshold.value:g}",
+        f"{threshold.default:g}",
+        threshold.set_by or "",
+        threshold.reason or "",
     )

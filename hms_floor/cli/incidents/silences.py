@@ -62,7 +62,7 @@ def list_silences(as_json: bool) -> None:
     """
     silences = api_client.ops().silences()
     if as_json:
-        show.print_json([document(each) for each in silences])
+        show.print_json([document(silence) for silence in silences])
         return
     if not silences:
         show.lines("Nothing is silenced: every new incident calls the person who is on call.")
@@ -70,15 +70,15 @@ def list_silences(as_json: bool) -> None:
     now = api_client.clock()
     rows = [
         (
-            str(each.id),
-            each.rule or "every rule",
-            each.queue or "every queue",
-            show.moment(each.starts_at, now),
-            show.moment(each.ends_at, now),
-            each.set_by,
-            each.reason,
+            str(silence.id),
+            silence.rule or "every rule",
+            silence.queue or "every queue",
+            show.moment(silence.starts_at, now),
+            show.moment(silence.ends_at, now),
+            silence.set_by,
+            silence.reason,
         )
-        for each in silences
+        for silence in silences
     ]
     headers = ["silence", "rule", "queue", "from", "until", "set by", "reason"]
     show.lines(tables.table(headers, rows, right=["silence"], wide=["reason"], spare=["set by", "from"]))

@@ -34,7 +34,9 @@ def check(ctx: click.Context, as_json: bool) -> None:
     bad = sum(finding.light == BAD for finding in findings)
     look = sum(finding.light == WARN for finding in findings)
     if as_json:
-        show.print_json({"ok": not bad, "look": look, "findings": [each.document() for each in findings]})
+        show.print_json(
+            {"ok": not bad, "look": look, "findings": [finding.document() for finding in findings]}
+        )
     else:
         show.lines(tables.table(["", "what", "found"], map(row, findings), wide=["found"]))
         show.lines(_verdict(bad, look))

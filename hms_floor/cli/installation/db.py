@@ -60,14 +60,16 @@ def status(ctx: click.Context, as_json: bool) -> None:
         wrong = schema_revision.mismatch(applied)
         packages = tuple(package_migrations.schemas(connection, known)) if wrong is None else ()
     if as_json:
-        document = {each.package: {"applied": each.applied, "needed": each.needed} for each in packages}
+        document = {
+            package.package: {"applied": package.applied, "needed": package.needed} for package in packages
+        }
         needed = schema_revision.needed()
         show.print_json({"applied": applied, "needed": needed, "packages": document})
     else:
         line = f"the database is at revision {applied}, as needed" if wrong is None else str(wrong)
-        lines = [line, *(str(each.mismatch) for each in packages if each.mismatch)]
+        lines = [line, *(str(package.mismatch) for package in packages if package.mismatch)]
         show.lines(*(f"{line[0].upper()}{line[1:]}." for line in lines))
-    if wrong is not None or any(each.mismatch for each in packages):
+    if wrong is not None or any(package.mismatch for package in packages):
         ctx.exit(ERROR)
 
 

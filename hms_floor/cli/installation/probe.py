@@ -33,24 +33,24 @@ def _probe(ctx: click.Context, what: str, programs: Sequence[str], *, as_json: b
 
     home = settings.load().home
     signs = {program: liveness.read(home, program) for program in programs}
-    lives = [life for each in signs.values() for life in each]
+    lives = [life for sign in signs.values() for life in sign]
     well = all(signs.values()) and all(life.alive for life in lives)
     if as_json:
         documents = [
             {
-                "program": each.program,
-                "pid": each.pid,
-                "state": each.state,
-                "ageSeconds": round(each.age, 1),
-                "alive": each.alive,
+                "program": life.program,
+                "pid": life.pid,
+                "state": life.state,
+                "ageSeconds": round(life.age, 1),
+                "alive": life.alive,
             }
-            for each in lives
+            for life in lives
         ]
         click.echo(json.dumps({"ok": well, "processes": documents}))
     else:
-        for each in lives:
-            how = "lives" if each.alive else "hangs" if each.exists else "is gone"
-            click.echo(f"{each.program} {each.pid} {how}: {each.state}, heard {max(0.0, each.age):.0f} s ago")
+        for life in lives:
+            how = "lives" if life.alive else "hangs" if life.exists else "is gone"
+            click.echo(f"{life.program} {life.pid} {how}: {life.state}, heard {max(0.0, life.age):.0f} s ago")
         if not all(signs.values()):
             click.echo(f"no {what} has left a sign of life in {home}")
     if not well:

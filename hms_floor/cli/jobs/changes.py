@@ -94,7 +94,7 @@ def tell(verb: Verb, outcome: Result, *, as_json: bool, more: dict[str, Any] | N
     if as_json:
         document: dict[str, Any] = {"matched": outcome.meant, "changed": outcome.changed}
         document |= {"jobs": outcome.jobs, "unchanged": dict(outcome.left)}
-        document["undo"] = [each.id for each in outcome.undo]
+        document["undo"] = [change.id for change in outcome.undo]
         show.print_json(document | (more or {}))
     elif not outcome.meant:
         show.lines("No job is like that.")

@@ -68,7 +68,7 @@ def start(
     """
     from hms_floor.cli.jobs import request
 
-    known = {each.type: each for each in api_client.oms().job_types()}
+    known = {recipe.type: recipe for recipe in api_client.oms().job_types()}
     if job_type not in known:
         raise UnknownJobType(job_type, list(known))
     payload = request.build(known[job_type], words, file)
@@ -149,10 +149,10 @@ def list_jobs(
     jobs = list(api_client.oms().jobs(selected, limit=limit or None))
     total = api_client.oms().count(selected) if len(jobs) == limit else len(jobs)
     if as_json:
-        show.print_json([document(each) for each in jobs])
+        show.print_json([document(listed) for listed in jobs])
     elif ids_only:
-        for each in jobs:
-            click.echo(each.id)
+        for listed in jobs:
+            click.echo(listed.id)
     elif jobs:
         _print_table(jobs, api_client.clock())
     else:
@@ -165,17 +165,17 @@ def _print_table(jobs: list[Job], now: datetime) -> None:
     headers = ["id", "type", "queue", "status", "step", "attempt", "deadline", "accepted", "outcome"]
     rows = [
         (
-            each.id,
-            each.type,
-            each.queue,
-            show.status(each.status),
-            each.step,
-            str(each.attempt),
-            show.deadline(each.sla_expires, each.finished_at, each.status, now),
-            show.relative(each.created_at, now),
-            each.outcome or (str(each.error.get("type", "")) if each.error else ""),
+            job.id,
+            job.type,
+            job.queue,
+            show.status(job.status),
+            job.step,
+            str(job.attempt),
+            show.deadline(job.sla_expires, job.finished_at, job.status, now),
+            show.relative(job.created_at, now),
+            job.outcome or (str(job.error.get("type", "")) if job.error else ""),
         )
-        for each in jobs
+        for job in jobs
     ]
     spare = ["type", "queue", "attempt", "step", "accepted"]
     show.lines(tables.table(headers, rows, right=["attempt"], wide=["outcome"], spare=spare))

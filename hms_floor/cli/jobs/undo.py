@@ -35,10 +35,10 @@ def undo(refs: tuple[int, ...], reason: str | None, as_json: bool) -> None:
     """
     done = [api_client.act().undo(ref, reason=reason) for ref in refs or (_last(),)]
     if as_json:
-        documents = [document(each) for each in done]
+        documents = [document(change) for change in done]
         show.print_json(documents if len(refs) > 1 else documents[0])
     else:
-        show.lines(*(each.message for each in done))
+        show.lines(*(change.message for change in done))
 
 
 def _last() -> int:

@@ -38,7 +38,7 @@ def list_queues(as_json: bool) -> None:
     """
     queues = api_client.oms().queues()
     if as_json:
-        show.print_json([document(each) for each in queues])
+        show.print_json([document(queue) for queue in queues])
         return
     if not queues:
         show.lines("No queue yet: `hms up` or `hms db migrate` makes the queues of the recipes.")
@@ -47,7 +47,7 @@ def list_queues(as_json: bool) -> None:
     numbers = [*WORDS.values(), "done/min now", "mean of 5 min"]
     numbers += ["late", "oldest", "SLA", "next due"]
     numbers += ["workers", "slots"]
-    rows = [_row(each, now) for each in queues]
+    rows = [_row(queue, now) for queue in queues]
     spare = ["slots", "delayed", "queued", "mean of 5 min", "next due", "oldest", "done/min now"]
     table = tables.table(["queue", "status", *numbers], rows, right=numbers, spare=spare)
     show.lines(table, *_remarks(queues, now))
@@ -65,7 +65,7 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
     """
     jobs = api_client.oms().peek(queue_name, limit)
     if as_json:
-        show.print_json([document(each) for each in jobs])
+        show.print_json([document(job) for job in jobs])
         return
     if not jobs:
         show.lines(f"Nothing waits in {queue_name}.")
@@ -73,12 +73,12 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
     now = api_client.clock()
     rows = [
         (
-            str(each.position),
-            each.id,
-            show.status(each.status),
-            show.deadline(each.sla_expires, None, each.status, now),
+            str(job.position),
+            job.id,
+            show.status(job.status),
+            show.deadline(job.sla_expires, None, job.status, now),
         )
-        for each in jobs
+        for job in jobs
     ]
     show.lines(tables.table(["position", "id", "status", "slaExpires"], rows, right=["position"]))
 
@@ -165,38 +165,38 @@ def _limit(given: int | Literal["none"] | None) -> int | EllipsisType | None:
     return None if given == "none" else given
 
 
-def _row(each: Queue, now: datetime) -> list[str | Text]:
+def _row(queue: Queue, now: datetime) -> list[str | Text]:
     return [
-        each.name,
-        show.status("paused" if each.paused_at else "open"),
-        *(show.count(getattr(each, name), show.STYLES.get(name, "")) for name in WORDS),
+        queue.name,
+        show.status("paused" if queue.paused_at else "open"),
+        *(show.count(getattr(queue, name), show.STYLES.get(name, "")) for name in WORDS),
         *(
             Text("-", style="dim") if rate is None else f"{60 * rate:,.0f}"
-            for rate in (each.throughput_now, each.throughput_mean)
+            for rate in (queue.throughput_now, queue.throughput_mean)
         ),
-        show.count(each.late, show.STYLES["late"]),
-        show.about(now - each.oldest_waiting) if each.oldest_waiting else Text("-", style="dim"),
-        show.minutes(each.sla_minutes) if each.sla_minutes else "",
-        show.relative(each.next_sla, now) if each.next_sla else Text("-", style="dim"),
-        show.count(each.workers) if each.workers else Text("none", style="bold red"),
-        show.slots(each.slots, each.slots_lost),
+        show.count(queue.late, show.STYLES["late"]),
+        show.about(now - queue.oldest_waiting) if queue.oldest_waiting else Text("-", style="dim"),
+        show.minutes(queue.sla_minutes) if queue.sla_minutes else "",
+        show.relative(queue.next_sla, now) if queue.next_sla else Text("-", style="dim"),
+        show.count(queue.workers) if queue.workers else Text("none", style="bold red"),
+        show.slots(queue.slots, queue.slots_lost),
     ]
 
 
 def _remarks(queues: list[Queue], now: datetime) -> list[Text]:
     """Warnings about queues, one sentence each."""
     remarks = []
-    for each in queues:
-        if each.cause:
-            remarks.append(f"{each.name}: {show.cause(each.cause)}")
-        elif each.slots_lost:
-            remarks.append(f"{each.name}: {format.slots(each.slots, each.slots_lost)}")
-        elif each.paused_at:
-            since = show.relative(each.paused_at, now)
-            why = f": {each.pause_reason}" if each.pause_reason else ""
-            remarks.append(f"{each.name} was paused {since} by {each.paused_by}{why}")
-        elif each.open and not each.workers:
+    for queue in queues:
+        if queue.cause:
+            remarks.append(f"{queue.name}: {show.cause(queue.cause)}")
+        elif queue.slots_lost:
+            remarks.append(f"{queue.name}: {format.slots(queue.slots, queue.slots_lost)}")
+        elif queue.paused_at:
+            since = show.relative(queue.paused_at, now)
+            why = f": {queue.pause_reason}" if queue.pause_reason else ""
+            remarks.append(f"{queue.name} was paused {since} by {queue.paused_by}{why}")
+        elif queue.open and not queue.workers:
             remarks.append(
-                f"{each.name} has {each.open:,} open jobs and no live worker: start one with `hms up`"
+                f"{queue.name} has {queue.open:,} open jobs and no live worker: start one with `hms up`"
             )
     return [Text(f"\n{remark}", style="yellow") for remark in remarks]

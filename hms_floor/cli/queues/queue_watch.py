@@ -126,7 +126,7 @@ class Screen:
         self._asked = time.monotonic()
         with suppress(Unavailable, TooMany):
             self._queue = next(
-                (each for each in api_client.oms().queues() if each.name == self._name), self._queue
+                (queue for queue in api_client.oms().queues() if queue.name == self._name), self._queue
             )
 
     def _facts(self, values: Values, at: datetime, now: datetime) -> Iterator[tuple[str, str | Text]]:
@@ -179,7 +179,9 @@ def _document(queue: str, values: Values) -> dict[str, object]:
     at = _at(values)
     named = {
         name if subject is None else f"{name}[{subject}]": metric.value
-        for (name, subject), metric in sorted(values.items(), key=lambda each: (each[0][0], each[0][1] or ""))
+        for (name, subject), metric in sorted(
+            values.items(), key=lambda entry: (entry[0][0], entry[0][1] or "")
+        )
     }
     return {"queue": queue, "at": None if at is None else stamp(at), "metrics": named}
 

@@ -55,7 +55,7 @@ def list_workers(as_json: bool) -> None:
     """
     workers = api_client.oms().workers()
     if as_json:
-        show.print_json([document(each) for each in workers])
+        show.print_json([document(worker) for worker in workers])
         return
     if not workers:
         show.lines("No worker is live: start some with `hms up`, or one with `hms worker run`")
@@ -63,20 +63,20 @@ def list_workers(as_json: bool) -> None:
     headers = ["name", "host", "pid", "pool", "slots", "held", "queues", "CPU", "memory", "beat"]
     numbers = ["pid", "slots", "held", "CPU", "memory", "beat"]
     spare = ["host", "pid", "pool", "beat", "CPU"]
-    rows = [_row(each) for each in workers]
+    rows = [_row(worker) for worker in workers]
     show.lines(tables.table(headers, rows, right=numbers, wide=["queues"], spare=spare))
 
 
-def _row(each: Worker) -> list[str | Text]:
+def _row(worker: Worker) -> list[str | Text]:
     return [
-        each.name,
-        each.host,
-        str(each.pid),
-        each.pool,
-        show.slots(each.slots, each.slots_lost),
-        show.count(len(each.tickets), "cyan"),
-        ", ".join(each.queues) or Text("none: steps hang, it is to be replaced", style=show.STYLES["late"]),
-        f"{each.cpu_percent:.0f} %",
-        f"{each.rss_bytes >> 20:,} MiB",
-        f"{show.span(timedelta(seconds=each.beat_age_seconds))} ago",
+        worker.name,
+        worker.host,
+        str(worker.pid),
+        worker.pool,
+        show.slots(worker.slots, worker.slots_lost),
+        show.count(len(worker.tickets), "cyan"),
+        ", ".join(worker.queues) or Text("none: steps hang, it is to be replaced", style=show.STYLES["late"]),
+        f"{worker.cpu_percent:.0f} %",
+        f"{worker.rss_bytes >> 20:,} MiB",
+        f"{show.span(timedelta(seconds=worker.beat_age_seconds))} ago",
     ]

@@ -32,19 +32,19 @@ def list_recipes(as_json: bool) -> None:
     """
     types = api_client.oms().job_types()
     if as_json:
-        show.print_json([document(each) for each in types])
+        show.print_json([document(job_type) for job_type in types])
         return
     headers = ["type", "queue", "SLA", "key", "steps", "what it is"]
     rows = [
         [
-            each.type,
-            each.queue,
-            show.minutes(each.sla_minutes),
-            each.key or "-",
-            ", ".join(each.steps),
-            each.summary,
+            job_type.type,
+            job_type.queue,
+            show.minutes(job_type.sla_minutes),
+            job_type.key or "-",
+            ", ".join(job_type.steps),
+            job_type.summary,
         ]
-        for each in types
+        for job_type in types
     ]
     show.lines(
         tables.table(headers, rows, right=["SLA"], wide=["steps", "what it is"], spare=["key", "what it is"])
@@ -62,7 +62,7 @@ def show_recipe(job_type: str, as_json: bool) -> None:
     """
     from hms_oms.runtime.errors import UnknownJobType
 
-    types = {each.type: each for each in api_client.oms().job_types()}
+    types = {job_type.type: job_type for job_type in api_client.oms().job_types()}
     if job_type not in types:
         raise UnknownJobType(job_type, sorted(types))
     chosen = types[job_type]
@@ -112,7 +112,7 @@ def check_recipes(ctx: click.Context, folder: Path | None, as_json: bool) -> Non
     bad = sum(finding.light == BAD for finding in findings)
     if as_json:
         show.print_json(
-            {"ok": not bad, "folder": str(chosen), "findings": [each.document() for each in findings]}
+            {"ok": not bad, "folder": str(chosen), "findings": [finding.document() for finding in findings]}
         )
     else:
         show.lines(tables.table(["", "what", "found"], map(check.row, findings), wide=["found"]))

@@ -43,7 +43,7 @@ def findings(folder: Path) -> list[Finding]:
 
 
 def _summary(recipe: Recipe) -> str:
-    agents = sum(each.by == "agent" for each in recipe.steps)
+    agents = sum(step.by == "agent" for step in recipe.steps)
     parts = [f"{_number(len(recipe.steps), 'step')}" + (f" ({agents} by agents)" if agents else "")]
     parts.append(f"queue {recipe.queue}, {recipe.sla_minutes:g} minutes")
     if recipe.columns:
@@ -58,8 +58,8 @@ def _of_queues(known: Recipes) -> Iterator[Finding]:
     """Queues in which both workers and agents would look for work."""
     by: dict[str, set[str]] = {}
     for recipe in known.values():
-        for each in recipe.steps:
-            by.setdefault(each.queue, set()).add(each.by)
+        for declared in recipe.steps:
+            by.setdefault(declared.queue, set()).add(declared.by)
     for queue, kinds in by.items():
         if len(kinds) > 1:
             advice = "give the steps of agents a queue of their own"
@@ -69,13 +69,13 @@ def _of_queues(known: Recipes) -> Iterator[Finding]:
 def _of_retries(recipe: Recipe) -> Iterator[Finding]:
     """Waits that are not what they seem, and exceptions that nothing which was imported knows."""
     known = {kind.__name__ for kind in _subclasses(BaseException)}
-    for each in recipe.steps:
-        if each.retry.base_seconds > each.retry.max_seconds:
-            detail = f"step {each.name}: retry.base_seconds is more than max_seconds, which is then waited"
+    for declared in recipe.steps:
+        if declared.retry.base_seconds > declared.retry.max_seconds:
+            detail = f"step {declared.name}: retry.base_seconds is more than max_seconds, which is then waited"
             yield Finding(recipe.type, WARN, detail, "set max_seconds as well; it is 300 by default")
-        for name in each.retry.errors:
+        for name in declared.retry.errors:
             if name not in known:
-                detail = f"step {each.name}: retry.errors names {name}, and there is no such exception"
+                detail = f"step {declared.name}: retry.errors names {name}, and there is no such exception"
                 yield Finding(recipe.type, WARN, detail, "name its class alone, as in ConnectionError")
 
 
@@ -151,7 +151,7 @@ def _refused(recipe: Recipe, write: Sample) -> list[Refusal]:
 
 def _unused(known: Recipes) -> Iterator[Finding]:
     """Functions that are marked as steps and that no recipe runs."""
-    used = {each.run for recipe in known.values() for each in recipe.steps}
+    used = {declared.run for recipe in known.values() for declared in recipe.steps}
     named = {recipe.module for recipe in known.values()}
     for name in _marked(step.registered, named):
         if name not in used:

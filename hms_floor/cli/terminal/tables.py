@@ -165,7 +165,7 @@ def _lists(headers: Sequence[str], cells: Sequence[Row]) -> Group:
         Group(*(_fact(name, cell) for name, cell in zip(headers, row, strict=True) if cell.plain))
         for row in cells
     ]
-    return Group(*(part for each in lists for part in (each, Text(""))))
+    return Group(*(part for block in lists for part in (block, Text(""))))
 
 
 def _fact(name: str, value: Text) -> Text:

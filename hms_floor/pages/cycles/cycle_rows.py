@@ -93,7 +93,10 @@ def refusals(counted: Sequence[Document], number: int, *, would_be: bool = False
         ui.label(f"{format.count(number, 'row')} {verb} refused")
     html.table(
         ("Rows", "Field", "Why", "On lines"),
-        [(f"{each['count']:,}", each["field"], each["reason"], _lines(each)) for each in counted],
+        [
+            (f"{refusal['count']:,}", refusal["field"], refusal["reason"], _lines(refusal))
+            for refusal in counted
+        ],
         numbers=("Rows",),
         wide=("Why",),
         caption="Reasons",
@@ -140,5 +143,7 @@ def _differences(row: Document) -> str:
     return "; ".join(parts)
 
 
-def _lines(each: Document) -> str:
-    return ", ".join(map(str, each["lines"])) + (", ..." if each["count"] > len(each["lines"]) else "")
+def _lines(refusal: Document) -> str:
+    return ", ".join(map(str, refusal["lines"])) + (
+        ", ..." if refusal["count"] > len(refusal["lines"]) else ""
+    )

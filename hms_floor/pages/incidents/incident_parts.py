@@ -170,12 +170,15 @@ class Comments:
 
 def people(actions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str]]:
     """What people did, as rows of a table."""
-    return [(clock(each["at"]) or "", each["who"], _action(each), each["reason"] or "") for each in actions]
+    return [
+        (clock(action["at"]) or "", action["who"], _action(action), action["reason"] or "")
+        for action in actions
+    ]
 
 
-def _action(each: Mapping[str, Any]) -> str:
-    detail = audit_words.detail(each["detail"], short)
-    return f"{each['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
+def _action(action: Mapping[str, Any]) -> str:
+    detail = audit_words.detail(action["detail"], short)
+    return f"{action['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
 
 
 def _late(job: Mapping[str, Any], *, named: bool) -> tuple[html.Cell, ...]:

@@ -84,14 +84,14 @@ async def thresholds(visitor: Visitor) -> None:
         ("Rule", "Parameter", "Queue", "Value", "Default", "Set by"),
         [
             (
-                each["rule"],
-                each["parameter"],
-                each["queue"] or "every queue",
-                f"{each['value']:g}",
-                f"{each['default']:g}",
-                each["setBy"] or "",
+                item["rule"],
+                item["parameter"],
+                item["queue"] or "every queue",
+                f"{item['value']:g}",
+                f"{item['default']:g}",
+                item["setBy"] or "",
             )
-            for each in listed
+            for item in listed
         ],
         numbers=("Value", "Default"),
         caption="Thresholds in force",

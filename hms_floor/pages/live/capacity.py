@@ -34,8 +34,8 @@ order by 1
 
 def due(connection: Connection, queue: str, jobs: int) -> Sequence[tuple[datetime, int]]:
     """How many of a queue's open jobs are due by which moment; there are about `jobs` of them."""
-    each = -(-min(jobs, MOST_JOBS) // STEPS)
-    rows = connection.execute(text(_DUE), {"queue": queue, "most": MOST_JOBS, "each": each})
+    bundle = -(-min(jobs, MOST_JOBS) // STEPS)
+    rows = connection.execute(text(_DUE), {"queue": queue, "most": MOST_JOBS, "each": bundle})
     return [(row.at, row.jobs) for row in rows]
 
 

@@ -35,7 +35,7 @@ class _Toast:
     ) -> None:
         self._visitor, self._change, self._then = visitor, int(undo["id"]), then
         self._ends = time.monotonic() + float(undo["seconds"])
-        for other in [each for each in ui.context.client.content if "undo" in each.classes]:
+        for other in [element for element in ui.context.client.content if "undo" in element.classes]:
             other.delete()
         with ui.element("div").classes("undo").props('role="status"') as self._place:
             ui.label(words)

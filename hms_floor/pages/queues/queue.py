@@ -107,7 +107,7 @@ async def queue(request: Request, name: str) -> None:
 
 
 def _card(view: View | None, name: str) -> Card | None:
-    return next((each for each in view.board.cards if each.name == name), None) if view else None
+    return next((card for card in view.board.cards if card.name == name), None) if view else None
 
 
 def _row(job: Mapping[str, Any], card: Card | None, now: datetime | None) -> list[Cell]:

@@ -86,7 +86,7 @@ def find(
         status=status,
         job_type=job_type,
         batch=batch,
-        payload=[filters.pair(each) for each in payload],
+        payload=[filters.pair(condition) for condition in payload],
         created_from=created_from,
         created_to=created_to,
     )

@@ -156,15 +156,15 @@ def _texts(connection: Connection) -> Iterator[Finding]:
 def _incidents(live: Sequence[OpenIncident]) -> Iterator[Finding]:
     if not live:
         yield Finding("incidents", OK, "none is open")
-    for each in live:
-        about = f"{each.queue or 'floor'}: {wording.title(each.rule)}"
-        command = f"hms incident show {each.reference or each.id}"
-        if each.unreached:
-            yield Finding(f"incident {each.name}", BAD, f"{about}; it has reached nobody", command)
-        elif each.state == "open":
-            yield Finding(f"incident {each.name}", BAD, f"{about}; not acknowledged", command)
+    for incident in live:
+        about = f"{incident.queue or 'floor'}: {wording.title(incident.rule)}"
+        command = f"hms incident show {incident.reference or incident.id}"
+        if incident.unreached:
+            yield Finding(f"incident {incident.name}", BAD, f"{about}; it has reached nobody", command)
+        elif incident.state == "open":
+            yield Finding(f"incident {incident.name}", BAD, f"{about}; not acknowledged", command)
         else:
-            yield Finding(f"incident {each.name}", WARN, f"{about}; acknowledged, not over", command)
+            yield Finding(f"incident {incident.name}", WARN, f"{about}; acknowledged, not over", command)
 
 
 _HUNG = "it ends itself, to be replaced; `hms job list --status running` shows the steps"

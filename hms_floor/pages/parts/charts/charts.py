@@ -111,7 +111,7 @@ def nothing(series: Mapping[str, Points]) -> dict[str, Any]:
 def spans_axis(series: Iterable[Points]) -> dict[str, float]:
     """The end of an axis for lengths of time, and its steps: whole minutes rather than 1 min 40 s."""
     most = max((value for points in series for _, value in points if value is not None), default=0.0)
-    step = next((each for each in _SPAN_STEPS if most <= 4 * each), None)
+    step = next((size for size in _SPAN_STEPS if most <= 4 * size), None)
     if not most or step is None:
         return {}
     return {"max": step * ceil(most / step), "interval": step}

@@ -32,12 +32,16 @@ def read(connection: Connection, queue: str, since: datetime, until: datetime) -
 
 def merged(minutes: Sequence[Point], fine: Sequence[Moment]) -> list[Point]:
     """The moments, with what only samples know, and the samples of the time without moments."""
-    drawn = [_point(each, minutes) for each in trend.drawn(fine, STEP_SECONDS)]
+    drawn = [_point(sample, minutes) for sample in trend.drawn(fine, STEP_SECONDS)]
     if fine:
         last = fine[-1]
         drawn[-1] = replace(drawn[-1], done=last.done, counted_at=last.at.timestamp())
-    at = [each.at.timestamp() for each in fine]
-    idle = [replace(each, rate=0.0) if each.open == 0 else each for each in minutes if not _seen(each, at)]
+    at = [moment.at.timestamp() for moment in fine]
+    idle = [
+        replace(minute, rate=0.0) if minute.open == 0 else minute
+        for minute in minutes
+        if not _seen(minute, at)
+    ]
     return sorted([*drawn, *idle], key=lambda point: point.at)
 
 
@@ -45,13 +49,13 @@ def _seen(minute: Point, at: Sequence[float]) -> bool:
     """Whether moments tell more of a minute than its sample, which has not seen an empty queue."""
     place = bisect_right(at, minute.at)
     near = at[max(0, place - 1) : place + 1]
-    return minute.open != 0 and any(abs(each - minute.at) <= _MINUTE for each in near)
+    return minute.open != 0 and any(abs(moment - minute.at) <= _MINUTE for moment in near)
 
 
 def _point(moment: TrendPoint, minutes: Sequence[Point]) -> Point:
     """A moment, with the waits of its minute; it was idle before a burst if its sample was."""
     at = moment.at.timestamp()
-    place = bisect_right([each.at for each in minutes], at)
+    place = bisect_right([sample.at for sample in minutes], at)
     minute = minutes[place - 1] if place and at - minutes[place - 1].at <= 2 * _MINUTE else Point(at)
     if moment.open is None:
         idle = Point(at, 0.0, 0.0, 0.0, 0.0, minute.wait, minute.wait_p95, rate=0.0)
