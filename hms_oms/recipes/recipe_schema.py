@@ -120,7 +120,7 @@ SCHEMA: dict[str, Any] = {
         "type": {
             "type": "string",
             "pattern": "^[a-z][a-z0-9_-]*(:[a-z0-9_-]+)*:v[0-9]+$",
-            "description": "The name of the job type with its version, as in farm:grant:v1.",
+            "description": "The name of the job type with its version, as in shop:order:v1.",
         },
         "summary": {"type": "string", "description": "What such a job is, in one sentence."},
         "module": {
