@@ -38,13 +38,13 @@ class Fronts:
         began = self._clock()
         self._whole = began >= self._again
         places, since = ({}, None) if self._whole else (self._places, self.in_flight_from)
-        seen = windows(connection, places, since)
+        open_windows = windows(connection, places, since)
         now = self._clock()
         if self._whole and now - began > CHEAP_SECONDS:
             self._again = now + (now - began) / SHARE
-        self._places |= {window.queue: window.front for window in seen if window.front is not None}
-        self.in_flight_from = seen[0].in_flight_from if seen else None
-        return seen
+        self._places |= {window.queue: window.front for window in open_windows if window.front is not None}
+        self.in_flight_from = open_windows[0].in_flight_from if open_windows else None
+        return open_windows
 
     def place(self, queue: str) -> Place | None:
         """The front of a backlog, as of the last look; None if that is not known."""

@@ -38,11 +38,11 @@ class HorizonWatch:
         """The first of those that hold it, with the time since which it does."""
         before = self._seen
         self._seen = {
-            (each.kind, each.name, each.horizon): each.since
-            or before.get((each.kind, each.name, each.horizon), now)
-            for each in held
+            (holder.kind, holder.name, holder.horizon): holder.since
+            or before.get((holder.kind, holder.name, holder.horizon), now)
+            for holder in held
         }
-        for each in held:
-            since = self._seen[each.kind, each.name, each.horizon]
-            return HorizonHolder(each.kind, each.name, each.program, each.owner, since)
+        for holder in held:
+            since = self._seen[holder.kind, holder.name, holder.horizon]
+            return HorizonHolder(holder.kind, holder.name, holder.program, holder.owner, since)
         return None

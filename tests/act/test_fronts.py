@@ -15,7 +15,7 @@ from tests.oms.test_ledger import claim, order
 
 def front(fronts: Fronts, raw: RawConnection) -> int | None:
     """The job that a look finds at the front of the shop's backlog."""
-    [window] = [each for each in fronts.windows(raw) if each.queue == "shop"]
+    [window] = [item for item in fronts.windows(raw) if item.queue == "shop"]
     return None if window.front is None else window.front.job
 
 
@@ -23,7 +23,7 @@ def take(fronts: Fronts, raw: RawConnection, count: int) -> list[int]:
     """What is taken from the shop's backlog then."""
     taken = ledger.take(raw, "shop", count, fronts.place("shop"))
     fronts.passed("shop", taken)
-    return [each.job for each in taken]
+    return [item.job for item in taken]
 
 
 def test_a_costly_look_is_not_made_each_time(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
@@ -62,6 +62,6 @@ def test_what_runs_since_long_stays_in_sight(engine: sa.Engine, raw: RawConnecti
     assert len(take(fronts, raw, 2)) == 2
     assert claim(raw, job, "pick")
     for _ in range(3):
-        [window] = [each for each in fronts.windows(raw) if each.queue == "shop"]
+        [window] = [item for item in fronts.windows(raw) if item.queue == "shop"]
         assert window.queued == 1
     assert fronts.in_flight_from is not None

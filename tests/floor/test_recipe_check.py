@@ -114,7 +114,7 @@ def test_all_faults_are_told_at_once(folder: Path) -> None:
         "city_permit: 2_more.sql is not named like 0001_word.sql, and would be left out",
         "city_permit: two migrations are numbered 0001; one would be left out",
         "city_permit.hooks names city:premit:v1, which no recipe describes",
-        "step check: retry.base_seconds is more than max_seconds, which is then waited",
+        "step check: retry.base_seconds exceeds max_seconds, which is then waited",
         "step check: retry.errors names NoSuchError, and there is no such exception",
         "no column fills street, which the payload requires, so no row is accepted",
         "50 of 50 rows of its sample are refused; line 2: permitId 'street' is a required property",

@@ -40,8 +40,8 @@ LEFT = [
 def row(engine: sa.Engine, job: int) -> dict[str, object]:
     """Everything that the ledger has of a job."""
     with engine.connect() as connection:
-        found = connection.execute(sa.text("select * from oms.jobs where id = :job"), {"job": job})
-        return dict(found.mappings().one())
+        result = connection.execute(sa.text("select * from oms.jobs where id = :job"), {"job": job})
+        return dict(result.mappings().one())
 
 
 def test_no_index_names_what_a_step_changes(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:

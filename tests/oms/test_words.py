@@ -47,7 +47,7 @@ AVOIDED_IN_NAMES = {
 }
 #: What names a moment of the telling and not a thing: locals have nouns.
 NO_NOUNS = {"found", "wanted", "told", "came", "seen", "each", "one"}
-PACKAGES = ("hms_oms", "hms_act", "hms_ops", "hms_floor", "workers")
+PACKAGES = ("hms", "hms_oms", "hms_act", "hms_ops", "hms_floor", "workers")
 FILES = ("*.py", "*.md", "*.sql", "*.toml", "*.yml", "*.js", "setup.cfg", "Makefile")
 
 

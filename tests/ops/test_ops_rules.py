@@ -330,9 +330,9 @@ def test_a_transaction_that_is_open_for_long() -> None:
     holder = HorizonHolder("transaction", "4711", "psql", "ann", ago(900))
     assert judge("held-horizon", Snapshot(NOW)) == []
     assert judge("held-horizon", Snapshot(NOW, horizon=holder)) == []
-    found = only(judge("held-horizon", Snapshot(NOW, horizon=replace(holder, since=ago(901)))))
-    assert (found.key, found.value) == (("held-horizon", None, None), 901.0)
-    assert (found.facts["program"], found.facts["name"]) == ("psql", "4711")
+    finding = only(judge("held-horizon", Snapshot(NOW, horizon=replace(holder, since=ago(901)))))
+    assert (finding.key, finding.value) == (("held-horizon", None, None), 901.0)
+    assert (finding.facts["program"], finding.facts["name"]) == ("psql", "4711")
 
 
 def test_an_outbox_that_does_not_empty() -> None:

@@ -71,7 +71,7 @@ def _of_retries(recipe: Recipe) -> Iterator[Finding]:
     known = {kind.__name__ for kind in _subclasses(BaseException)}
     for declared in recipe.steps:
         if declared.retry.base_seconds > declared.retry.max_seconds:
-            detail = f"step {declared.name}: retry.base_seconds is more than max_seconds, which is then waited"
+            detail = f"step {declared.name}: retry.base_seconds exceeds max_seconds, which is then waited"
             yield Finding(recipe.type, WARN, detail, "set max_seconds as well; it is 300 by default")
         for name in declared.retry.errors:
             if name not in known:
