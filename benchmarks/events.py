@@ -60,9 +60,9 @@ select job, fact, status, step, 1, cast(detail as jsonb)
 from generate_series(%(first)s, %(last)s) as job
 cross join (values
     (1, 'accepted', 'waiting', 0, null), (2, 'dispatched', 'queued', 0, null),
-    (3, 'claimed', 'running', 0, null), (4, 'advanced', 'queued', 1, '{"completed": "one"}'),
-    (5, 'claimed', 'running', 1, null), (6, 'advanced', 'queued', 2, '{"completed": "two"}'),
-    (7, 'claimed', 'running', 2, null), (8, 'finished', 'done', 2, '{"completed": "three"}')
+    (3, 'claimed', 'running', 0, null), (4, 'advanced', 'running', 1, '{"completed": "one"}'),
+    (5, 'advanced', 'running', 2, '{"completed": "two"}'),
+    (6, 'finished', 'done', 2, '{"completed": "three"}')
 ) as line (place, fact, status, step, detail)
 order by job, place
 """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from hms_oms.documents.jobs import JobFields
+from hms_oms.jobs.states import Fact, Status
 from hms_oms.jobs.tickets import Ticket, job_name
 
 
@@ -51,6 +52,24 @@ class Place(NamedTuple):
     rank: int
     sla: datetime
     job: int
+
+
+def in_full(lines: Iterable[Event]) -> Iterator[Event]:
+    """An event log with a line for each change.
+
+    In the ledger one line tells both if a step was completed and the next one claimed in the same moment.
+    """
+    for line in lines:
+        if goes_on(line.fact, line.status):
+            yield replace(line, status=Status.QUEUED.value)
+            yield replace(line, fact=Fact.CLAIMED.value, detail=None)
+        else:
+            yield line
+
+
+def goes_on(fact: str, status: str) -> bool:
+    """Whether a line of an event log tells two changes: a step was completed, and the next one claimed."""
+    return fact == Fact.ADVANCED and status == Status.RUNNING
 
 
 @dataclass(frozen=True, slots=True)

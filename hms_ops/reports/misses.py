@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, select
 
 from hms_oms.database.schema.tables import job_events
-from hms_oms.jobs.records import Event
+from hms_oms.jobs.records import Event, in_full
 from hms_oms.jobs.states import Fact, Status
 from hms_ops.statements import statement
 
@@ -153,6 +153,6 @@ def _event_logs(connection: Connection, jobs: Sequence[int]) -> Mapping[int, lis
     )
     rows = connection.execute(query).all()
     return {
-        job: [Event(*row[1:]) for row in lines]
+        job: list(in_full(Event(*row[1:]) for row in lines))
         for job, lines in itertools.groupby(rows, key=lambda row: int(row[0]))
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from hms_oms.jobs.states import Fact, Status
+from hms_oms.jobs.records import goes_on
+from hms_oms.jobs.states import TERMINAL, Fact, Status
 from hms_oms.recipes.recipes import Recipe
 
 #: The facts that begin a step, and those that may end one.
@@ -66,6 +67,8 @@ class Ended(NamedTuple):
 def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begun | Ended]:
     """The beginnings and endings of steps in the event log of one job, from its first line on.
 
+    A line that tells both has one number, and is always read as both.
+
     A job waits from the line that put it into the backlog, or from when it was allowed to start where that
     is later (`planned`, at acceptance), until it is claimed or reserved. What a person does to the order, a
     pause or a lost message does not begin the wait again. A step that follows the one before it in the same
@@ -84,11 +87,14 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
             continue
         if begun is not None and line.fact in ENDINGS:
             ahead = recipe.steps[line.step].queue if line.fact in _COMPLETE else queue
-            left = line.status not in (Status.WAITING, Status.QUEUED) or ahead != queue
+            left = line.status in TERMINAL or ahead != queue
             failed = _failed(line.fact, detail)
             if not _asked_for(line.fact, detail):
                 yield Ended(line.id, line.at, queue, recipe.steps[place].name, line.at - begun, failed, left)
             place, queue, begun = line.step, ahead, None
+            if goes_on(line.fact, line.status):
+                yield Begun(line.id, line.at, queue, recipe.steps[place].name, None)
+                begun = line.at
         if line.fact == Fact.MOVED:
             queue = detail["queue"]
         if line.fact == Fact.RETRYING:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, text
 
+from hms_oms.jobs.records import Event, in_full
 from hms_oms.runtime import telemetry
 from hms_ops.statements import statement
 from hms_ops.traces import spans as tracing
-from hms_ops.traces.spans import Ended, Line, Span
+from hms_ops.traces.spans import Ended, Span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -137,8 +138,8 @@ def readable(trace: int, spans: Sequence[Span]) -> list[ReadableSpan]:
 
 def _finished(installation: str, row: Any) -> tuple[int, list[Span]]:
     job = Ended(row.id, row.type, row.queue, row.status, row.steps, row.sla, row.finished_at)
-    event_log = [Line(**{**line, "at": datetime.fromisoformat(line["at"])}) for line in row.event_log]
-    return tracing.trace(installation, job.id), tracing.spans(installation, job, event_log)
+    lines = (Event(**{**line, "at": datetime.fromisoformat(line["at"])}) for line in row.event_log)
+    return tracing.trace(installation, job.id), tracing.spans(installation, job, list(in_full(lines)))
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+from hms_oms.jobs.records import Event
 from hms_oms.jobs.states import Fact, Status
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime.trace_ids import span_id, trace_id
@@ -34,19 +34,6 @@ class Ended:
     finished_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of its event log: how it stood from then on."""
-
-    at: datetime
-    fact: str
-    status: str
-    step: int
-    attempt: int
-    who: str | None
-    detail: Mapping[str, Any] | None
-
-
 @dataclass(slots=True)
 class Span:
     """A stretch of a job's life. `parent` is None for the job itself; `fault` says how a bad end came."""
@@ -62,7 +49,7 @@ class Span:
     events: list[tuple[str, datetime]] = field(default_factory=list)
 
 
-def spans(installation: str, job: Ended, event_log: Sequence[Line]) -> list[Span]:
+def spans(installation: str, job: Ended, event_log: Sequence[Event]) -> list[Span]:
     """The spans of a job, the job itself first."""
     root = Span(
         f"job {job.type}",
@@ -82,13 +69,13 @@ def trace(installation: str, job: int) -> int:
     return trace_id(installation, job)
 
 
-def _accepted(installation: str, job: Ended, line: Line) -> Iterator[Span]:
+def _accepted(installation: str, job: Ended, line: Event) -> Iterator[Span]:
     root = span_id(installation, job.id)
     name = span_id(installation, job.id, "accept")
     yield Span("accept", name, root, line.at, line.at, _common(job))
 
 
-def _stretches(installation: str, job: Ended, event_log: Sequence[Line]) -> Iterator[Span]:
+def _stretches(installation: str, job: Ended, event_log: Sequence[Event]) -> Iterator[Span]:
     """Spans between the events: each wait until a step runs, and each run of a step."""
     current: Span | None = None
     key: tuple[str, int, int] | None = None
@@ -110,7 +97,7 @@ def _stretches(installation: str, job: Ended, event_log: Sequence[Line]) -> Iter
         yield current
 
 
-def _begin(installation: str, job: Ended, kind: str, line: Line) -> Span:
+def _begin(installation: str, job: Ended, kind: str, line: Event) -> Span:
     step = job.steps[line.step]
     # An attempt may wait twice, as before and after its move to another queue: the moment tells them apart.
     words = (kind, line.attempt, step) if kind == "step" else (kind, line.attempt, step, line.at.isoformat())
@@ -128,7 +115,7 @@ def _begin(installation: str, job: Ended, kind: str, line: Line) -> Span:
     )
 
 
-def _end(span: Span, line: Line, *, was_step: bool) -> None:
+def _end(span: Span, line: Event, *, was_step: bool) -> None:
     span.end = max(line.at, span.start)
     if not was_step:
         return

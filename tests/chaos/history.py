@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from hms_oms.jobs.records import goes_on
 from tests.chaos import executions
 from tests.chaos.executions import Execution
 
@@ -113,12 +114,17 @@ def _jobs(connection: Connection) -> dict[int, Ending]:
 def _event_log(connection: Connection) -> dict[int, list[Entry]]:
     event_log: dict[int, list[Entry]] = {}
     for job, *rest in connection.execute(_DIARY):
-        event_log.setdefault(job, []).append(Entry(*rest))
+        entry, entries = Entry(*rest), event_log.setdefault(job, [])
+        if goes_on(entry.fact, entry.status):
+            entries += [replace(entry, status="queued"), replace(entry, fact="claimed", completed=None)]
+        else:
+            entries.append(entry)
     return event_log
 
 
 _JOBS = text(
-    "select id, type, key, status, steps, results, error ->> 'type' || ': ' || (error ->> 'message') as error"
+    "select id, type, coalesce(key, freed_key) as key, status, steps, results,"
+    " error ->> 'type' || ': ' || (error ->> 'message') as error"
     " from oms.jobs order by id"
 )
 _DIARY = text(

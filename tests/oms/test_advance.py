@@ -47,7 +47,7 @@ def received(raw: RawConnection, *tickets: Ticket) -> None:
 
 
 def test_a_worker_goes_on_to_the_end(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
-    """Each completion claims the next step under the same attempt; the event log tells both facts."""
+    """Each completion claims the next step under the same attempt; one line of the ledger tells both."""
     job = begun(engine, raw, shop)
     for step in ("pick", "pack"):
         made = advanced(raw, report(shop, job, step))
@@ -58,6 +58,11 @@ def test_a_worker_goes_on_to_the_end(engine: sa.Engine, raw: RawConnection, shop
     assert made is not None
     assert made.status == "done"
     assert (look(engine, job).worker, look(engine, job).attempt) == (None, 1)
+    with engine.connect() as connection:
+        lines = connection.scalar(
+            sa.text("select count(*) from oms.job_events where job_id = :job"), {"job": job}
+        )
+    assert lines == len(["accepted", "dispatched", "claimed", "pick", "pack", "send"])
     went_on = ["advanced", "claimed"]
     assert facts(engine, job) == ["accepted", "dispatched", "claimed", *went_on, *went_on, "finished"]
 

@@ -183,6 +183,18 @@ def test_every_end_is_told_for_what_it_is(
     assert ended(lines, shop_recipe) == expected
 
 
+def test_one_line_may_end_a_step_and_begin_the_next(shop_recipe: Recipe) -> None:
+    """A worker that goes on is told in one line: the next step has not waited, the job stays in its queue."""
+    lines = life("accepted", "claimed", "advanced", "advanced", "finished", steps=(0, 0, 1, 2, 2))
+    lines = [line._replace(status="running") if line.fact == "advanced" else line for line in lines]
+    assert begun(lines, shop_recipe) == [10, None, None]
+    assert ended(lines, shop_recipe) == [
+        ("pick", 10, False, False),
+        ("pack", 10, False, False),
+        ("send", 10, False, True),
+    ]
+
+
 def test_a_step_counts_in_the_queue_it_was_in() -> None:
     """A move changes the queue of the step that waits; the next step's queue is the recipe's."""
     recipe = recipes.load_folder(RECIPES)["shop:return:v1"]

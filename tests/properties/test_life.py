@@ -31,6 +31,12 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 
 STEPS = ("pick", "pack", "send")
+#: Jobs that an index has in the wrong place, or that keep a key which they do not have any more.
+MISPLACED = """
+select count(*) from oms.jobs
+where (finished_at is null and (status = 'waiting') <> (dispatched_at is null))
+    or (status = 'cancelled' and key is not null) or (status <> 'cancelled' and freed_key is not null)
+"""
 WHO: dict[str, Any] = {"who": "boss", "reason": "because"}
 
 
@@ -259,6 +265,7 @@ class Life(RuleBasedStateMachine):
         """Status, step, attempt and results are as the model has them; no result was recorded twice."""
         with self.engine.connect() as connection:
             jobs = {job.id: job for job in read.find(connection, read.Filter(), limit=None)}
+            assert connection.scalar(sa.text(MISPLACED)) == 0
         assert set(jobs) == set(self.model)
         for job, model in self.model.items():
             row = jobs[job]

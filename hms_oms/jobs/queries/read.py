@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
 
 from hms_oms.database.schema.tables import job_events, jobs
-from hms_oms.jobs.records import Event, Job
+from hms_oms.jobs.records import Event, Job, in_full
 from hms_oms.jobs.states import OPEN, TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime.errors import UnknownJob
@@ -132,10 +132,10 @@ def exceeds(connection: Connection, selected: Filter, most: int) -> bool:
 
 
 def event_log(connection: Connection, job: int) -> list[Event]:
-    """The event log of a job, oldest first."""
+    """The event log of a job, a line for each change, oldest first."""
     columns = [job_events.c[field.name] for field in fields(Event)]
     query = select(*columns).where(job_events.c.job_id == job).order_by(job_events.c.id)
-    return [Event(**row) for row in connection.execute(query).mappings()]
+    return list(in_full(Event(**row) for row in connection.execute(query).mappings()))
 
 
 def peek(connection: Connection, queue: str, limit: int) -> list[Job]:

@@ -98,6 +98,7 @@ attempted as (
     from outbox
     join texts on texts.token = outbox.token and texts.doubtful
 ),
+-- One line a step: with the status `running` it tells the claim to the next one, too (hms_oms.jobs.records.in_full).
 event_log as (
     insert into oms.job_events (job_id, at, fact, status, step, attempt, who, detail)
     select
@@ -110,11 +111,8 @@ event_log as (
             when 'waiting' then 'handed over'
             else 'cancelled'
         end,
-        case status when 'running' then 'queued' else status end,
-        step, attempt, coalesce(%(worker)s::text, cancel_by), jsonb_build_object('completed', finished_step)
+        status, step, attempt, coalesce(%(worker)s::text, cancel_by), jsonb_build_object('completed', finished_step)
     from completed
-    union all
-    select id, since, 'claimed', status, step, attempt, worker, null from completed where status = 'running'
 )
 select
     id, attempt, finished_step, status, since,
