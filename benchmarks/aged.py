@@ -13,8 +13,9 @@ from benchmarks.results import Result
 from benchmarks.rounds import say
 from hms_floor.local import embedded
 from hms_floor.presentation import overview
-from hms_oms.database import connections, migrate
+from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
+from hms_oms.database.schema import migrate
 from hms_oms.jobs import commands, ledger
 from hms_oms.jobs.queries import read
 from hms_oms.queues import dispatch_windows

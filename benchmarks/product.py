@@ -77,14 +77,20 @@ class Product:
         finally:
             self._pause("null")
 
-    def await_done(self, seconds: float = READY_SECONDS) -> float:
-        """Wait until every job is done, and return when that was."""
+    def last_job(self) -> int:
+        """The number of the youngest job; 0 if there is none."""
+        with self.engine.connect() as connection:
+            return connection.scalar(text("select coalesce(max(id), 0) from oms.jobs")) or 0
+
+    def await_done(self, seconds: float = READY_SECONDS, after: int = 0) -> float:
+        """Wait until every job that is younger than `after` is done, and return when that was."""
         # The youngest job is due last: to look at it alone costs the server next to nothing.
         poll_until(
             lambda: self._holds("status = 'done' from oms.jobs order by id desc limit 1"), _OPEN, seconds
         )
         return poll_until(
-            lambda: self._holds("not exists (select from oms.jobs where status <> 'done')"), _OPEN
+            lambda: self._holds(f"not exists (select from oms.jobs where id > {after} and status <> 'done')"),
+            _OPEN,
         )
 
     def _pause(self, paused_at: str) -> None:
