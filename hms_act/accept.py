@@ -16,6 +16,8 @@ from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import sla
 from hms_oms.recipes import payload_equality, payload_schema, registry
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.retention import known_keys
+from hms_oms.retention.known_keys import KeyOfRemovedJob
 from hms_oms.runtime.errors import KeyReused, KeyTooLong, RequestRejected
 
 #: Requests that go into one statement.
@@ -50,7 +52,8 @@ def start_job(
 
     The key defaults to the payload field that the recipe names. With `supersede` a job that has the key and
     other content, and has not begun, is cancelled, and the new one refers to it. Raises RequestRejected with
-    every fault of the payload, and KeyReused if the job that has the key differs from the request.
+    every fault of the payload, KeyReused if the job that has the key differs from the request, and
+    KeyOfRemovedJob if retention has removed it.
     """
     check(recipe, payload, key)
     chosen = key if key is not None else key_of(recipe, payload)
@@ -69,16 +72,25 @@ def start_job(
     if accepted.jobs:
         return Started(read.get(connection, accepted.jobs[0]), created=True)
     assert chosen is not None
+    removed = known_keys.find(connection, recipe.type, [chosen])
+    if removed:
+        raise KeyOfRemovedJob(removed[chosen])
     job = read.by_key(connection, recipe.type, chosen)
-    require_same(recipe, job.name, job.status, job.payload, payload)
+    require_same(recipe, job.name, job.status, job.payload, payload, erased=job.erased_at is not None)
     return Started(job, created=False)
 
 
 def require_same(
-    recipe: Recipe, job: str, status: str, known: Mapping[str, Any], sent: Mapping[str, Any]
+    recipe: Recipe,
+    job: str,
+    status: str,
+    known: Mapping[str, Any],
+    sent: Mapping[str, Any],
+    *,
+    erased: bool,
 ) -> None:
     """Raise KeyReused if a request means something else than the job that has its key."""
-    differences = payload_equality.differences(recipe.payload, known, sent)
+    differences = payload_equality.differences(recipe.payload, known, sent, erased=erased)
     if differences:
         raise KeyReused(job, status, differences)
 

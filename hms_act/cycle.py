@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from sqlalchemy import Connection, Engine
@@ -15,10 +15,11 @@ from hms_oms.cycles import cycle_rows, cycles
 from hms_oms.cycles.cycle_rows import CycleRow
 from hms_oms.documents.cycles import Cycle
 from hms_oms.jobs.queries import read
-from hms_oms.jobs.records import Accepted
+from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import sla
 from hms_oms.recipes import payload_equality, registry
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.retention import known_keys
 
 #: Rows of the file that are accepted in one transaction.
 PAGE = 1000
@@ -125,25 +126,32 @@ def _repeated(
     if not accepted.duplicates:
         return []
     keys = [accept.key_of(recipe, row.payload) for row in rows]
-    known = read.by_keys(connection, recipe.type, [key for key in keys if key is not None])
+    asked = [key for key in keys if key is not None]
+    known = read.by_keys(connection, recipe.type, asked)
+    removed = known_keys.find(connection, recipe.type, [key for key in asked if key not in known])
     fresh = set(accepted.jobs)
     repeated = []
     for row, key in zip(rows, keys, strict=True):
+        if key in removed:
+            repeated.append(CycleRow(row.line, "known", job=removed[key].id))
+            continue
         job = known.get(key or "")
         if job is None or job.id in fresh:
             # The first row with a key has made the job; the next one with it has not.
             fresh.discard(job.id if job else 0)
         else:
-            repeated.append(compared(recipe, row, job.id, job.payload))
+            repeated.append(compared(recipe, row, job))
     return repeated
 
 
-def compared(recipe: Recipe, row: Row, job: int | None, payload: Mapping[str, object]) -> CycleRow:
-    """A row whose key is known, held against the payload that came first."""
-    differences = payload_equality.differences(recipe.payload, payload, row.payload)
+def compared(recipe: Recipe, row: Row, job: Job) -> CycleRow:
+    """A row whose key is known, held against the job that has it."""
+    differences = payload_equality.differences(
+        recipe.payload, job.payload, row.payload, erased=job.erased_at is not None
+    )
     return CycleRow(
         row.line,
         "differs" if differences else "known",
-        job=job,
+        job=job.id,
         differences={field: list(pair) for field, pair in differences.items()} or None,
     )

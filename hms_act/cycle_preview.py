@@ -16,6 +16,7 @@ from hms_oms.documents.cycles import Refusals
 from hms_oms.jobs.queries import read
 from hms_oms.recipes import payload_equality
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.retention import known_keys
 
 #: Rows that are told one by one.
 MOST_ROWS = 1000
@@ -85,7 +86,9 @@ def _compared(
     None stands for a new row.
     """
     keys = [accept.key_of(recipe, row.payload) for row in rows]
-    known = read.by_keys(connection, recipe.type, [key for key in keys if key is not None])
+    asked = [key for key in keys if key is not None]
+    known = read.by_keys(connection, recipe.type, asked)
+    removed = known_keys.find(connection, recipe.type, [key for key in asked if key not in known])
     for row, key in zip(rows, keys, strict=True):
         if key is None:
             yield None, None
@@ -94,7 +97,9 @@ def _compared(
         elif key in known:
             job = known[key]
             not_begun = job.id if job.status in accept.NOT_BEGUN else None
-            yield cycle.compared(recipe, row, job.id, job.payload), not_begun
+            yield cycle.compared(recipe, row, job), not_begun
+        elif key in removed:
+            yield CycleRow(row.line, "known", job=removed[key].id), None
         else:
             here[key] = _print(recipe, row)
             yield None, None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from celery import Celery
@@ -20,9 +20,11 @@ from sqlalchemy import Engine
 from hms_act.broker_watch import BrokerWatch
 from hms_act.fronts import Fronts
 from hms_act.recovery import SWEEP_SECONDS, Recovery
+from hms_act.retention import Retention
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart
+from hms_oms.daemon.leader_election import Lease
 from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
@@ -32,6 +34,7 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues.dispatch_windows import Window, charge
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.retention.pruner import Pruner
 from hms_oms.runtime import sentinel
 from hms_oms.runtime.errors import RecipeUnreadable
 
@@ -181,27 +184,27 @@ def make_app(broker_url: str) -> Celery:
     return app
 
 
-def run(database_url: str, broker_url: str, home: Path, direct_url: str | None = None) -> None:
+def run(
+    database_url: str,
+    broker_url: str,
+    home: Path,
+    direct_url: str | None = None,
+    pruner: Callable[[], Pruner] | None = None,
+) -> None:
     """The daemon: lead or stand by until SIGTERM; its sign of life is kept in `home`.
 
-    `direct_url` leads around a pooler.
+    `direct_url` leads around a pooler. `pruner` removes, beside the dispatching, what is over its time.
     """
     app = make_app(broker_url)
     engine = connections.engine(database_url)
     broker_watch = BrokerWatch(broker_url)
     broker_watch.start()
+
+    def lead(lease: Lease) -> Dispatcher:
+        if pruner is not None:
+            Retention(lease, engine, pruner(), stop).start()
+        recovery = Recovery(lease.connection, waiting_tickets.client(broker_url))
+        return Dispatcher(app, engine, lease.connection, recovery, broker_watch)
+
     with daemon.stop_on_signals() as stop:
-        daemon.serve(
-            "act",
-            direct_url or database_url,
-            ["oms_backlog"],
-            lambda lease: Dispatcher(
-                app,
-                engine,
-                lease.connection,
-                Recovery(lease.connection, waiting_tickets.client(broker_url)),
-                broker_watch,
-            ),
-            stop,
-            home,
-        )
+        daemon.serve("act", direct_url or database_url, ["oms_backlog"], lead, stop, home)

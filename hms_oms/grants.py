@@ -1,7 +1,7 @@
 """The least rights in PostgreSQL of each kind of process, and the SQL that gives them.
 
 The owner of the schemas migrates; nobody else needs to create, alter or truncate anything. Histories may be
-added to and not changed, whatever a process is made to do.
+added to and not changed, whatever a process is made to do; only the dispatcher removes what is old.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _ADD = "select, insert"
 _CHANGE = "select, update"
 _KEEP = "select, insert, update"
 _ALL = "select, insert, update, delete"
+#: A row that is removed is locked first, for which PostgreSQL asks for the right to update it.
+_CHANGE_AND_REMOVE = "select, update, delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,26 @@ _WORKER = {
     "oms.recipes": _READ,
     "oms.workers": _ALL,
     "oms.package_revisions": _READ,
+    "oms.known_keys": _READ,
 }
 _DISPATCHER = {
-    "oms.jobs": _CHANGE,
-    "oms.job_events": _ADD,
+    "oms.jobs": _CHANGE_AND_REMOVE,
+    "oms.job_events": "select, insert, delete",
+    "oms.messages": _CHANGE_AND_REMOVE,
+    "oms.message_attempts": "select, delete",
+    "oms.callbacks": _CHANGE_AND_REMOVE,
+    "oms.replies": _CHANGE_AND_REMOVE,
+    "oms.batches": _CHANGE,
+    "oms.cycle_rows": _CHANGE,
+    "oms.audit": "select, delete",
+    "oms.job_sums": _KEEP,
+    "oms.known_keys": _ALL,
+    "oms.holds": _READ,
+    "oms.retention_rules": _READ,
+    "oms.changes": _READ,
+    "oms.changed_jobs": _READ,
+    "ops.incidents": _READ,
+    "ops.incident_jobs": _READ,
     "oms.queues": _CHANGE,
     "oms.recipes": _READ,
     "oms.workers": "select, delete",
@@ -57,6 +75,7 @@ _DISPATCHER = {
 }
 _WATCH = {
     "oms.jobs": _READ,
+    "oms.job_sums": _READ,
     "oms.job_events": _READ,
     "oms.queues": _READ,
     "oms.slas": _READ,
@@ -86,6 +105,9 @@ _WATCH = {
 }
 _API = {
     "oms.jobs": _KEEP,
+    "oms.job_sums": _READ,
+    "oms.known_keys": _READ,
+    "oms.retention_rules": _KEEP,
     "oms.job_events": _ADD,
     "oms.batches": _KEEP,
     "oms.cycle_rows": _ADD,

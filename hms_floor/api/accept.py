@@ -25,6 +25,8 @@ from hms_oms.jobs.queries.read import KEY, KEY_ORDER, having_key
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.retention import known_keys
+from hms_oms.retention.known_keys import KnownKey
 from hms_oms.runtime.errors import KeyReused
 
 #: So many requests are accepted in one transaction at most.
@@ -76,7 +78,7 @@ def request(
 class Started:
     """The job that a request led to, and whether it is new; `conflict` if that job has other content."""
 
-    row: Row[Any]
+    row: Row[Any] | KnownKey
     created: bool
     conflict: KeyReused | None = None
 
@@ -192,7 +194,7 @@ def _kinds(batch: Sequence[Request]) -> Iterable[list[Request]]:
 
 def _rows(
     connection: Connection, batch: Sequence[Request], created: Sequence[Sequence[int]]
-) -> Sequence[Row[Any]]:
+) -> Sequence[Row[Any] | KnownKey]:
     keys_by_type: defaultdict[str, set[str]] = defaultdict(set)
     for request in batch:
         if request.key is not None:
@@ -200,17 +202,21 @@ def _rows(
     by_key = [and_(jobs.c.type == kind, having_key(sorted(keys))) for kind, keys in keys_by_type.items()]
     ids = [job for group in created for job in group]
     query = select(*_COLUMNS).where(or_(jobs.c.id.in_(ids), *by_key)).order_by(*KEY_ORDER)
-    return connection.execute(query).all()
+    holders: list[Row[Any] | KnownKey] = list(connection.execute(query))
+    for kind, keys in keys_by_type.items():
+        missing = sorted(keys - {row.key for row in holders if row.type == kind})
+        holders += known_keys.find(connection, kind, missing).values() if missing else ()
+    return holders
 
 
 def _answers(
-    batch: Sequence[Request], created: Sequence[Sequence[int]], rows: Sequence[Row[Any]]
+    batch: Sequence[Request], created: Sequence[Sequence[int]], rows: Sequence[Row[Any] | KnownKey]
 ) -> Iterable[Started]:
     by_id = {row.id: row for row in rows}
     # The job that has a key now is listed first, and stays.
     by_key = {(row.type, row.key): row for row in reversed(rows) if row.key is not None}
     fresh = {job for group in created for job in group}
-    without_key: dict[int, Row[Any]] = {}
+    without_key: dict[int, Row[Any] | KnownKey] = {}
     for group, ids in zip(_kinds(batch), created, strict=True):
         if group[0].key is None:
             without_key |= {id(request): by_id[job] for request, job in zip(group, sorted(ids), strict=True)}
@@ -227,15 +233,21 @@ def _judged(connection: Connection, batch: Sequence[Request], answers: Sequence[
     known = [answer.row.id for answer in answers if not answer.created]
     if not known:
         return list(answers)
-    rows = connection.execute(select(jobs.c.id, jobs.c.payload).where(jobs.c.id.in_(known)))
-    payloads = {row.id: row.payload for row in rows}
+    columns = (jobs.c.id, jobs.c.payload, jobs.c.erased_at)
+    rows = {row.id: row for row in connection.execute(select(*columns).where(jobs.c.id.in_(known)))}
     judged = []
     for request, answer in zip(batch, answers, strict=True):
         row = answer.row
-        if not answer.created:
+        # The content of a job that retention has removed is not known any more.
+        if not answer.created and (job := rows.get(row.id)) is not None:
             try:
                 accept.require_same(
-                    request.recipe, job_name(row.id), row.status, payloads[row.id], request.payload
+                    request.recipe,
+                    job_name(row.id),
+                    row.status,
+                    job.payload,
+                    request.payload,
+                    erased=job.erased_at is not None,
                 )
             except KeyReused as conflict:
                 answer = Started(row, created=False, conflict=conflict)

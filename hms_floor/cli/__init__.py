@@ -38,7 +38,10 @@ COMMANDS = {
         "hms_floor.cli.installation.check:check",
         "Tell what answers, who works, and what is wrong now.",
     ),
-    "db": ("hms_floor.cli.installation.db:db", "Migrate the database, back it up, restore it."),
+    "db": (
+        "hms_floor.cli.installation.db:db",
+        "Migrate the database, back it up, restore it; see how large it is.",
+    ),
     "act": ("hms_floor.cli.installation.daemons:act", "The dispatcher, which hands jobs to the workers."),
     "ops": (
         "hms_floor.cli.installation.daemons:ops",

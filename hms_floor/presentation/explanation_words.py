@@ -22,6 +22,16 @@ def sentences(case: Case) -> Iterator[str]:
         yield from _steered(case)
     if job.status != "cancelled":
         yield _deadline(case)
+    yield from _removed(case)
+
+
+def _removed(case: Case) -> Iterator[str]:
+    """What retention has taken from the job."""
+    erased = case.standing.job.erased_at
+    if erased is not None:
+        yield f"Its personal data was erased on {format.day(erased, case.zone)} by retention."
+    if not case.standing.event_log:
+        yield "Its event log was removed by retention."
 
 
 def _waiting(case: Case) -> Iterator[str]:

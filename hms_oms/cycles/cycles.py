@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+import json
+from dataclasses import fields
+from datetime import timedelta
 
 from sqlalchemy import Connection, Executable, func, insert, select, text, update
 
+from hms_oms.cycles import cycle_report
+from hms_oms.cycles.cycle_report import Report as Report
+from hms_oms.database import health
 from hms_oms.database.schema.tables import batches
-from hms_oms.documents.cycles import Cycle, CycleProgress, TextCounts
+from hms_oms.documents.cycles import Cycle, CycleProgress
 from hms_oms.jobs.on_time import Counts
 from hms_oms.jobs.states import OPEN_COUNTS
 from hms_oms.messages import outbox
 from hms_oms.runtime.errors import HmsError
+
+#: A cycle that has taken no end of its file for so long was cut off.
+CUT_OFF = timedelta(days=7)
 
 
 class UnknownCycle(HmsError):
@@ -22,45 +28,6 @@ class UnknownCycle(HmsError):
     def __init__(self, batch: int | None) -> None:
         self.batch = batch
         super().__init__("no cycle has been run yet" if batch is None else f"there is no cycle {batch}")
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of a cycle.
-
-    `wait` is from acceptance to the first step's start, `total` from acceptance to the end, both at the
-    50th and the 95th percentile; None where no job is that far.
-    """
-
-    batch: Cycle
-    progress: CycleProgress
-    outcomes: Mapping[str, int]
-    reasons: Mapping[str, int]
-    deadlines: Counts
-    texts: TextCounts
-    sla_minutes: tuple[float, float] | None
-    wait: tuple[timedelta, timedelta] | None
-    total: tuple[timedelta, timedelta] | None
-    finished_at: datetime | None
-
-    @property
-    def elapsed(self) -> timedelta:
-        """From the start of accepting until the last job ended, or until now while some are open."""
-        if self.progress.open:
-            return self.progress.now - self.batch.created_at
-        ends = [moment for moment in (self.batch.closed_at, self.finished_at) if moment]
-        return max(ends, default=self.batch.created_at) - self.batch.created_at
-
-    @property
-    def jobs_per_second(self) -> float:
-        """Ended jobs per second of the whole cycle."""
-        seconds = self.elapsed.total_seconds()
-        return self.progress.ended / seconds if seconds > 0 else 0.0
-
-    @property
-    def lost(self) -> int:
-        """Accepted jobs that the ledger does not have; anything but 0 is a fault of this product."""
-        return max(0, self.batch.accepted - self.progress.open - self.progress.ended)
 
 
 def begin(connection: Connection, *, job_type: str, name: str, requested_by: str) -> Cycle:
@@ -113,8 +80,14 @@ def progress(connection: Connection, batch: int) -> CycleProgress:
 
 
 def report(connection: Connection, batch: int | None) -> Report:
-    """What came of a cycle so far, the latest if None. Raises UnknownCycle."""
+    """What came of a cycle so far, the latest if None. Raises UnknownCycle.
+
+    Of a cycle from which retention has removed jobs, what came of it by then.
+    """
     cycle = get(connection, batch)
+    final = connection.scalar(select(batches.c.final_report).where(batches.c.id == cycle.id))
+    if final is not None:
+        return cycle_report.read(cycle, final)
     sums = connection.execute(text(_SUMS), {"batch": cycle.id}).one()
     return Report(
         batch=cycle,
@@ -128,6 +101,24 @@ def report(connection: Connection, batch: int | None) -> Report:
         total=_percentiles(sums.totals),
         finished_at=sums.finished_at,
     )
+
+
+def is_over(connection: Connection, batch: int) -> bool:
+    """Whether a cycle is at its end: all came in, or was cut off a week ago, and no job is open."""
+    cycle, now = get(connection, batch), health.clock(connection)
+    is_in = cycle.closed_at is not None or now - cycle.created_at > CUT_OFF
+    return is_in and not progress(connection, batch).open
+
+
+def keep_report(connection: Connection, batch: int) -> None:
+    """Keep what came of a cycle, which is over, before the first of its jobs is removed."""
+    final = select(batches.c.final_report.is_not(None)).where(batches.c.id == batch)
+    if not connection.scalar(final):
+        document = json.dumps(cycle_report.document(report(connection, batch)))
+        connection.execute(
+            text("update oms.batches set final_report = :report where id = :batch"),
+            {"report": document, "batch": batch},
+        )
 
 
 def _one(connection: Connection, query: Executable, batch: int | None) -> Cycle:

@@ -69,14 +69,17 @@ class Lease:
             event.listen(connection, "after_cursor_execute", self._count)
             self._open.append(own)
             try:
-                connection.exec_driver_sql(
-                    "select oms.fence(%(daemon)s, %(term)s),"
-                    " set_config('idle_in_transaction_session_timeout', %(idle)s, true)",
-                    {"daemon": self.daemon, "term": self.term, "idle": f"{IDLE_SECONDS * 1000:.0f}"},
-                )
+                self._fence(connection)
                 yield connection
             finally:
                 self._open.remove(own)
+
+    @contextmanager
+    def beside(self, engine: Engine) -> Iterator[Connection]:
+        """A transaction of the leader in another thread, which says nothing of the daemon's progress."""
+        with engine.begin() as connection:
+            self._fence(connection)
+            yield connection
 
     def statements(self) -> int:
         """How many statements have come to their end."""
@@ -87,6 +90,13 @@ class Lease:
         active = psycopg2.extensions.TRANSACTION_STATUS_ACTIVE
         return any(
             connection.get_transaction_status() == active for connection in (self.connection, *self._open)
+        )
+
+    def _fence(self, connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "select oms.fence(%(daemon)s, %(term)s),"
+            " set_config('idle_in_transaction_session_timeout', %(idle)s, true)",
+            {"daemon": self.daemon, "term": self.term, "idle": f"{IDLE_SECONDS * 1000:.0f}"},
         )
 
     def _count(self, *_: object) -> None:

@@ -60,11 +60,14 @@ class JobFields(Document):
     since: Moment
     started_at: Moment | None
     finished_at: Moment | None
+    erased_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)
 class Job(JobFields):
     """One job. Payload, results and error are masked for badges that may not see them.
+
+    At `erased_at` retention has erased the personal data in them.
 
     `replaces` is the cancelled job whose key this one has been given.
     """

@@ -15,9 +15,15 @@ Differences = dict[str, tuple[Any, Any]]
 _NUMBERS = frozenset({"number", "integer"})
 
 
-def differences(schema: Mapping[str, Any], known: Mapping[str, Any], sent: Mapping[str, Any]) -> Differences:
-    """The fields in which `sent` means something else than `known`; a nested one as `address.county`."""
-    return dict(_differing(schema, known, sent, ""))
+def differences(
+    schema: Mapping[str, Any], known: Mapping[str, Any], sent: Mapping[str, Any], *, erased: bool = False
+) -> Differences:
+    """The fields in which `sent` means something else than `known`; a nested one as `address.county`.
+
+    Where personal data was `erased` from what is known, nothing can be said of a field that is not there.
+    """
+    pairs = dict(_differing(schema, known, sent, ""))
+    return {field: pair for field, pair in pairs.items() if not erased or pair[0] != ABSENT}
 
 
 def meaning(schema: Any, value: Any) -> Any:

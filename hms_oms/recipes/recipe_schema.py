@@ -108,6 +108,25 @@ _COLUMN: dict[str, Any] = {
     },
 }
 
+
+def _duration(description: str) -> dict[str, Any]:
+    return {"type": "string", "examples": ["90d", "26w", "2y", "never"], "description": description}
+
+
+_RETENTION: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "description": "How long what finished jobs leave behind is kept, as 90d, 26w, 2y or never removed.",
+    "properties": {
+        "jobs": _duration("How long a job is kept, from its end on; else as HMS_KEEP_JOBS says."),
+        "events": _duration("How long its event log is kept; no longer than the job."),
+        "messages": _duration("How long its texts are kept; no longer than the job."),
+        "attempts": _duration("How long all attempts of its texts but the last are kept."),
+        "personal_data": _duration("How long personal data in the job and its texts is kept."),
+        "keys": _duration("How long its key stays known; no shorter than the job is kept."),
+    },
+}
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Recipe",
@@ -152,7 +171,9 @@ SCHEMA: dict[str, Any] = {
         },
         "payload": {
             "type": "object",
-            "description": "A JSON Schema (2020-12) of the payload; further formats: phone, us-county.",
+            "description": "A JSON Schema (2020-12) of the payload; further formats: phone, us-county."
+            " A field that says personal = true holds personal data.",
         },
+        "retention": _RETENTION,
     },
 }

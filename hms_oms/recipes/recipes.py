@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 
 from hms_oms.recipes import payload_schema, recipe_schema
+from hms_oms.recipes.retention import personal_data, table
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, UnknownJobType
 
@@ -72,6 +73,8 @@ class Recipe:
     summary: str = ""
     module: str | None = None
     columns: tuple[Column, ...] = ()
+    #: For how long what finished jobs leave behind is kept, as it is written; the settings say the rest.
+    retention: Mapping[str, str] = field(default_factory=dict)
 
     def step(self, name: str) -> Step:
         """The step of this name. Raises KeyError where there is none."""
@@ -90,8 +93,12 @@ class Recipe:
         return tuple(dict.fromkeys([self.queue, *(step.queue for step in self.steps)]))
 
     def as_document(self) -> dict[str, Any]:
-        """The recipe as plain JSON, the form in which the ledger keeps its snapshot."""
+        """The recipe as plain JSON, the form in which the ledger keeps its snapshot.
+
+        Retention is left out: what is in force for a type holds for all its jobs, also for those of before.
+        """
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        del document["retention"]
         return document
 
     @property
@@ -172,6 +179,7 @@ def parse(document: Any, source: str) -> Recipe:
             for column in document.get("columns", ())
         ),
         steps=tuple(_step(step, queue) for step in document["steps"]),
+        retention=document.get("retention", {}),
     )
 
 
@@ -222,6 +230,8 @@ def _faults(document: Any) -> list[str]:
         target = column.get("field", column["name"])
         if target not in fields:
             faults.append(f"columns.{position}.field: {target} is not a field of the payload")
+    faults += personal_data.faults(document["payload"])
+    faults += table.faults(document.get("retention", {}))
     return faults
 
 

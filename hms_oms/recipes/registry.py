@@ -1,4 +1,7 @@
-"""The recipes and queues that the ledger knows; the writer of oms.recipes and of new rows in oms.queues."""
+"""The recipes and queues that the ledger knows.
+
+The writer of oms.recipes and oms.retention_rules, and of new rows in oms.queues.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.database.connections import RawConnection
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.recipes.retention import personal_data
 from hms_oms.runtime.errors import RecipeUnreadable
 
 log = logging.getLogger(__name__)
@@ -32,6 +36,7 @@ def register(connection: Connection, recipe: Recipe) -> int:
             ),
             {"queue": queue, "minutes": recipe.sla_minutes, "reason": f"default of {recipe.type}"},
         )
+    _keep_retention(connection, recipe)
     known = connection.scalar(
         text("select id from oms.recipes where digest = :digest"), {"digest": recipe.digest}
     )
@@ -47,6 +52,24 @@ def register(connection: Connection, recipe: Recipe) -> int:
     )
     assert inserted is not None
     return int(inserted)
+
+
+def _keep_retention(connection: Connection, recipe: Recipe) -> None:
+    rule = {
+        "type": recipe.type,
+        "keep": json.dumps(dict(recipe.retention)),
+        "personal": json.dumps(personal_data.paths(recipe.payload)),
+    }
+    # Looked at first: nobody waits for the row while it stays as it is.
+    same = "select true from oms.retention_rules where type = :type and keep = :keep and personal = :personal"
+    if connection.execute(text(same), rule).first() is None:
+        connection.execute(
+            text(
+                "insert into oms.retention_rules (type, keep, personal) values (:type, :keep, :personal)"
+                " on conflict (type) do update set keep = excluded.keep, personal = excluded.personal"
+            ),
+            rule,
+        )
 
 
 def snapshot(connection: RawConnection, recipe_id: int) -> Recipe:

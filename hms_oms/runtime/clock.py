@@ -1,4 +1,4 @@
-"""Time zones: the office's, local times that are read without guessing, and the days of a zone."""
+"""Time zones, local times that are read without guessing, the days of a zone, and durations of days."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ _OTHERS = re.compile(r"(posix|right)/.*|localtime|posixrules|Factory")
 #: Other names of it, as machines are set up with.
 _UTC = ("Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu")
 _SECOND = timedelta(seconds=1)
+#: A duration that is never over, as it is written.
+NEVER = "never"
+_DAYS = {"d": 1, "w": 7, "y": 365}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([dwy])")
+_MOST_DAYS = 36500
 
 
 class UnclearTime(ValueError):
@@ -131,3 +136,19 @@ def _nearest(name: str) -> str:
     by_folded = {known.casefold(): known for known in available_timezones()}
     near = difflib.get_close_matches(name.strip().replace(" ", "_").casefold(), by_folded, n=1, cutoff=0.7)
     return f"; did you mean {by_folded[near[0]]}?" if near else ", as America/Chicago is"
+
+
+def read_duration(written: str) -> timedelta | None:
+    """Read how long something is kept: `90d`, `26w`, `2y`, or `never` removed (None). Raises ValueError."""
+    if written == NEVER:
+        return None
+    match = _DURATION.fullmatch(written)
+    days = int(match[1]) * _DAYS[match[2]] if match else 0
+    if not 1 <= days <= _MOST_DAYS:
+        raise ValueError(f"must be a time as 90d, 26w or 2y, at most 100 years, or never, not {written!r}")
+    return timedelta(days=days)
+
+
+def write_duration(duration: timedelta | None) -> str:
+    """How long something is kept, as it is written: in days."""
+    return NEVER if duration is None else f"{duration.days}d"

@@ -36,6 +36,11 @@ def time_of_day(when: datetime, zone: tzinfo, *, parts: str = "seconds") -> str:
     return f"{here.time().isoformat(parts)} {here:%Z}"
 
 
+def day(when: datetime, zone: tzinfo) -> str:
+    """The day of a time: `2026-11-28`."""
+    return f"{when.astimezone(zone):%Y-%m-%d}"
+
+
 def moment(when: datetime, zone: tzinfo) -> str:
     """A day and a time with its zone: `2026-11-28 10:42:07 CST`."""
     return f"{when.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
@@ -130,6 +135,15 @@ def minutes(number: float) -> str:
 def count(number: int, singular: str, many: str | None = None) -> str:
     """A number of things: `1 text`, `1,204 texts`."""
     return f"{number:,} {singular if number == 1 else many or singular + 's'}"
+
+
+def size(number: float) -> str:
+    """A number of bytes in one unit: `512 B`, `8.0 kB`, `1.2 GB`, with 1,024 of one unit in the next."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1023.95:
+            return f"{number:.0f} B" if unit == "B" else f"{number:,.1f} {unit}"
+        number /= 1024
+    return f"{number:,.1f} TB"
 
 
 def slots(number: int, lost: int) -> str:

@@ -27,6 +27,14 @@ cells as materialized (
         array_agg(extract(epoch from at - sla)::float8) filter (where at > sla) as seconds_late
     from counted
     group by queue, day
+    union all
+    -- Jobs that were removed: a quarter of an hour counts where it begins.
+    select
+        queue, width_bucket(quarter, %(midnights)s::timestamptz[]), on_time, late, failed, 0, nullif(seconds_late, '{}')
+    from oms.job_sums
+    -- A queue in which all were cancelled has nothing to report.
+    where done + failed > 0 and quarter >= %(since)s and quarter < %(until)s
+        and (%(queue)s::text is null or queue = %(queue)s::text)
 ),
 sums as (
     select

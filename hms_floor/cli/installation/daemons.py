@@ -24,12 +24,20 @@ def run_act() -> None:
     Example:  hms act run
     """
     from hms_act import dispatcher
+    from hms_oms.retention import rules
+    from hms_oms.retention.pruner import Pruner
     from hms_oms.runtime import logs
 
     configured = settings.load()
     database_url, broker_url = configured.servers()
     logs.configure(configured, "act")
-    dispatcher.run(database_url, broker_url, configured.home, configured.database_direct_url)
+    dispatcher.run(
+        database_url,
+        broker_url,
+        configured.home,
+        configured.database_direct_url,
+        lambda: Pruner(rules.defaults(configured), configured.keep_audit),
+    )
 
 
 @click.group()

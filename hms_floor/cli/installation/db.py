@@ -6,6 +6,7 @@ import click
 
 from hms_floor import ledger
 from hms_floor.cli import grants
+from hms_floor.cli.database import hold, prune, size
 from hms_floor.cli.installation import backup
 from hms_floor.cli.installation.preparing import prepare as prepare
 from hms_floor.cli.terminal import show
@@ -17,10 +18,18 @@ from hms_oms.runtime import settings
 
 @click.group()
 def db() -> None:
-    """Migrate the database, back it up, restore it."""
+    """Migrate the database, back it up, restore it; see how large it is, and what leaves it."""
 
 
-for _command in (backup.backup, backup.restore, backup.restored, backup.restore_check):
+for _command in (
+    backup.backup,
+    backup.restore,
+    backup.restored,
+    backup.restore_check,
+    size.size,
+    prune.prune,
+    hold.hold,
+):
     db.add_command(_command)
 
 

@@ -51,9 +51,14 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("accepted", f"{show.moment(job.created_at, now)} by {job.requested_by}"),
         ("started", show.moment(job.started_at, now)),
         ("finished", show.moment(job.finished_at, now)),
+        ("personal data", _erased(job)),
         ("took", show.span(job.finished_at - job.created_at) if job.finished_at else None),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _erased(job: JobWithTimeline) -> str | None:
+    return None if job.erased_at is None else f"erased on {show.day(job.erased_at)} by retention"
 
 
 def _timeline(job: JobWithTimeline, now: datetime) -> RenderableType:

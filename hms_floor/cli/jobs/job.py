@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -12,8 +12,9 @@ from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
 from hms_floor.cli.terminal.selection import filtering
 from hms_oms.api.codec import document
+from hms_oms.api.errors import NotFound
 from hms_oms.api.filter import Filter
-from hms_oms.documents.jobs import Job
+from hms_oms.documents.jobs import Job, Started
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime.errors import UnknownJobType
 
@@ -83,9 +84,7 @@ def start(
         supersede=supersede,
     )
     if as_json:
-        whole = document(api_client.oms().job(started.id))
-        del whole["timeline"]
-        show.print_json(whole | {"created": started.created})
+        show.print_json(_whole(started) | {"created": started.created})
         return
     if started.created:
         due = show.moment(started.sla, now)
@@ -95,6 +94,15 @@ def start(
     else:
         show.lines(f"{started.id} has this key already, and is {started.status}; no new job was made.")
     show.lines(f"Look at it with: hms job get {started.id}")
+
+
+def _whole(started: Started) -> dict[str, Any]:
+    try:
+        whole = document(api_client.oms().job(started.id))
+    except NotFound:  # retention has removed it; only its key is known
+        return document(started)
+    del whole["timeline"]
+    return whole
 
 
 @job.command("get")

@@ -137,6 +137,11 @@ def moment(when: datetime | None, now: datetime) -> str:
     return "" if when is None else format.local_and_relative(when, zones.reader(), now)
 
 
+def day(when: datetime) -> str:
+    """The day of a time by the reader's clock."""
+    return format.day(when, zones.reader())
+
+
 def deadline(due: datetime, ended: datetime | None, status: str, now: datetime) -> Text:
     """A job's deadline, and whether it was met, or by how much the job is ahead of it or behind."""
     words, missed = format.deadline(due, ended, status, zones.reader(), now)

@@ -144,7 +144,14 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Replaced by": _job(document["replacedBy"]),
         "Asked for by": f"{document['requestedBy']}, {_clock(document['createdAt'])}",
         "Ended": _clock(document["finishedAt"]),
+        "Personal data": _erased(document["erasedAt"]),
     }
+
+
+def _erased(moment: str | None) -> str | None:
+    if moment is None:
+        return None
+    return f"erased on {format.day(datetime.fromisoformat(moment), words.zone())} by retention"
 
 
 def _job(name: str | None) -> Link | None:

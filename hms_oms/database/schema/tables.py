@@ -57,6 +57,7 @@ jobs = Table(
     Column("started_at", _Time),
     Column("finished_at", _Time),
     Column("replaces", BigInteger),
+    Column("erased_at", _Time),
 )
 
 job_events = Table(
@@ -86,4 +87,6 @@ batches = Table(
     Column("refused", Integer, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("closed_at", _Time),
+    Column("final_report", JSONB),
+    Column("rows_erased_at", _Time),
 )

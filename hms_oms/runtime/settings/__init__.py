@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -76,6 +77,16 @@ class Settings:
     log_format: str = "auto"
     #: How long the history of metrics is kept, in days.
     samples_days: int = 90
+    #: How long a finished job is kept, its event log, its texts and their attempts, the personal data in it,
+    #: and its key, if its recipe does not say; None: they are never removed.
+    keep_jobs: timedelta | None = timedelta(days=730)
+    keep_events: timedelta | None = timedelta(days=400)
+    keep_messages: timedelta | None = timedelta(days=400)
+    keep_attempts: timedelta | None = timedelta(days=90)
+    keep_personal_data: timedelta | None = timedelta(days=400)
+    keep_keys: timedelta | None = timedelta(days=1095)
+    #: How long the audit trail is kept.
+    keep_audit: timedelta | None = timedelta(days=2555)
 
     @property
     def sender_name(self) -> str:

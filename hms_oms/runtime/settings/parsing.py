@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -103,6 +104,18 @@ def rate(text: str) -> float:
     if not 0.01 <= per_second <= 1000:
         raise ValueError(f"must be a number from 0.01 to 1000, not {text!r}")
     return per_second
+
+
+def duration(least_days: int) -> Callable[[str], timedelta | None]:
+    """Read how long something is kept."""
+
+    def parse(text: str) -> timedelta | None:
+        length = clock.read_duration(text)
+        if length is not None and length.days < least_days:
+            raise ValueError(f"must be {least_days}d at least, not {text!r}")
+        return length
+
+    return parse
 
 
 def base_url(text: str) -> str:

@@ -61,6 +61,13 @@ KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_START_WITHOUT_ONCALL": ("start_without_oncall", parsing.yes_or_no),
     "HMS_TEXTS_PER_SECOND": ("texts_per_second", parsing.rate),
     "HMS_SAMPLES_DAYS": ("samples_days", parsing.number(1, 3650)),
+    "HMS_KEEP_JOBS": ("keep_jobs", parsing.duration(2)),
+    "HMS_KEEP_EVENTS": ("keep_events", parsing.duration(1)),
+    "HMS_KEEP_MESSAGES": ("keep_messages", parsing.duration(1)),
+    "HMS_KEEP_ATTEMPTS": ("keep_attempts", parsing.duration(1)),
+    "HMS_KEEP_PERSONAL_DATA": ("keep_personal_data", parsing.duration(1)),
+    "HMS_KEEP_KEYS": ("keep_keys", parsing.duration(2)),
+    "HMS_KEEP_AUDIT": ("keep_audit", parsing.duration(30)),
     "HMS_LOG_LEVEL": ("log_level", parsing.one_of(*LOG_LEVELS, fold=str.upper)),
     "HMS_LOG_FORMAT": ("log_format", parsing.one_of(*LOG_FORMATS)),
 }

@@ -21,6 +21,10 @@ accepted as (
         %(sla_minutes)s::float8, %(ready_at)s::timestamptz,
         payload, %(batch_id)s::bigint, key, %(requested_by)s::text
     from firsts
+    -- A job that retention has removed may still have its key.
+    where not exists (
+        select from oms.known_keys as known where known.type = %(type)s::text and known.key = firsts.key
+    )
     order by place
     on conflict (type, key) where key is not null do nothing
     returning id, key, status, step, attempt

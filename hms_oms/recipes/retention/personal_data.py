@@ -1,0 +1,47 @@
+"""The fields of a payload that hold personal data: marked `personal = true` in its schema, and phones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+#: A field, by the names that lead to it.
+Path = tuple[str, ...]
+
+
+def paths(schema: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The fields with personal data; a list whose items hold some counts as a whole.
+
+    A phone is personal unless it is marked `personal = false`.
+    """
+    return tuple(_paths(schema, ()))
+
+
+def faults(schema: Mapping[str, Any], where: str = "payload") -> Iterator[str]:
+    """Every mark that is neither true nor false, or stands where no field is."""
+    for name, field in _fields(schema):
+        inner = f"{where}.properties.{name}"
+        if not isinstance(field.get("personal", False), bool):
+            yield f"{inner}.personal: must be true or false, not {field['personal']!r}"
+        yield from faults(field, inner)
+
+
+def _paths(schema: Mapping[str, Any], above: Path) -> Iterator[Path]:
+    for name, field in _fields(schema):
+        path = (*above, name)
+        items = field.get("items")
+        in_items = isinstance(items, Mapping) and (_is_personal(items) or any(_paths(items, ())))
+        if _is_personal(field) or in_items:
+            yield path
+        else:
+            yield from _paths(field, path)
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    fields = schema.get("properties", {})
+    if isinstance(fields, Mapping):
+        yield from ((name, field) for name, field in fields.items() if isinstance(field, Mapping))
+
+
+def _is_personal(field: Mapping[str, Any]) -> bool:
+    return bool(field.get("personal", field.get("format") == "phone"))

@@ -1,0 +1,135 @@
+"""Walks over the jobs that have ended, oldest first, a few at a time; each removes one kind of data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hms_oms.cycles import cycles
+from hms_oms.database import statements
+from hms_oms.retention.rules import NEVER_BEFORE, Rule
+
+#: Jobs that are looked at in one transaction.
+LOOK = 500
+#: Jobs whose keys are noted in one transaction, for the removals that follow.
+KEYS_AHEAD = 10_000
+#: A job is removed no earlier than so long after its key was noted, in seconds.
+SETTLED_SECONDS = 10.0
+
+#: The statement that removes each kind.
+_REMOVALS = {
+    "jobs": "remove_jobs",
+    "events": "remove_events",
+    "messages": "remove_messages",
+    "attempts": "remove_attempts",
+}
+#: Kinds that the report of a cycle counts.
+_REPORTED = frozenset({"jobs", "messages"})
+
+#: Seconds after which a walk goes on that waits for keys to be seen, and one that is at its end.
+WAIT_SECONDS, END_SECONDS = 5.0, 60.0
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many rows were removed, by kind, and after how many seconds there is more to do.
+
+    `over` is whether nothing was left that is over its time, but for what something still needs.
+    """
+
+    counts: Counts = field(default_factory=dict)
+    pause: float = 0.0
+    over: bool = False
+
+
+AT_END = Step(pause=END_SECONDS, over=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place between two ends of jobs."""
+
+    at: datetime | str = NEVER_BEFORE
+    id: int = 0
+
+
+@dataclass
+class Walk:
+    """The removal of one kind of data from the jobs of these rules, which keep it equally long.
+
+    Jobs that something still needs are passed over, until the walk begins again.
+    """
+
+    kind: str
+    duration: timedelta
+    rules: Sequence[Rule]
+    place: Place = field(default_factory=Place)
+    #: Up to where the keys of jobs are noted.
+    noted: Place | None = None
+    #: Cycles that are over, and that of jobs without one.
+    over: set[int | None] = field(default_factory=lambda: {None})
+
+    def step(self, connection: Connection, now: datetime) -> Step:
+        """Remove from the next jobs."""
+        before = now - self.duration
+        if self.kind == "jobs" and self.noted is None:
+            return self._note_keys(connection, before)
+        rows = statements.run(connection, "jobs_by_end", self._next(before, LOOK))
+        if not rows:
+            self.noted = None
+            return AT_END
+        types = {rule.type for rule in self.rules}
+        typed = [row for row in rows if row["type"] in types]
+        self._look_at_cycles(connection, {row["batch_id"] for row in typed} - self.over)
+        chosen = [row for row in typed if row["batch_id"] in self.over]
+        counts = self._remove(connection, [row["id"] for row in chosen], before) if chosen else {}
+        if counts.pop("waiting", 0):
+            return Step(counts, WAIT_SECONDS)
+        self.place = Place(rows[-1]["finished_at"], rows[-1]["id"])
+        if self.place == self.noted:
+            self.noted = None
+        return Step(counts)
+
+    def _look_at_cycles(self, connection: Connection, batches: set[int]) -> None:
+        for batch in sorted(batches):
+            if cycles.is_over(connection, batch):
+                self.over.add(batch)
+                if self.kind in _REPORTED:
+                    cycles.keep_report(connection, batch)
+
+    def _note_keys(self, connection: Connection, before: datetime) -> Step:
+        asked = self._next(before, KEYS_AHEAD) | {"types": [rule.type for rule in self.rules]}
+        for row in statements.run(connection, "note_keys", asked):
+            self.noted = Place(row["last_at"], row["last_id"])
+            return Step(pause=SETTLED_SECONDS if row["noted"] else 0.0)
+        return AT_END
+
+    def _next(self, before: datetime, limit: int) -> dict[str, Any]:
+        return {"before": before, "after_at": self.place.at, "after_id": self.place.id, "limit": limit}
+
+    def _remove(self, connection: Connection, jobs: Sequence[int], before: datetime) -> Counts:
+        asked = {"jobs": list(jobs), "before": before}
+        if self.kind != "personal_data":
+            settled = {"settled": SETTLED_SECONDS} if self.kind == "jobs" else {}
+            [row] = statements.run(connection, _REMOVALS[self.kind], asked | settled)
+            return dict(row)
+        erased = {"personal_data": 0, "erased_messages": 0}
+        for rule in self.rules:
+            [row] = statements.run(connection, "erase_jobs", asked | _personal(rule))
+            erased = {name: number + row[name] for name, number in erased.items()}
+        return erased
+
+
+def _personal(rule: Rule) -> dict[str, Any]:
+    return {
+        "type": rule.type,
+        "paths": json.dumps(rule.personal),
+        "names": [path[-1] for path in rule.personal],
+    }
