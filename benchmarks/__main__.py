@@ -20,6 +20,7 @@ from benchmarks import (
     accepting,
     aged,
     api,
+    bulk,
     command_line,
     events,
     forecast,
@@ -40,6 +41,7 @@ from hms_floor.local import embedded
 
 NAMES = (
     "accept",
+    "bulk",
     "steps",
     "durable",
     "pgqueuer",
@@ -93,12 +95,14 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
     quick = asked.quick
     rounds = asked.rounds or (1 if quick else 3)
     results: list[Result] = []
-    if only & {"accept", "steps", "durable", "pgqueuer", "latency", "held"}:
+    if only & {"accept", "bulk", "steps", "durable", "pgqueuer", "latency", "held"}:
         with embedded.serving(folder / "servers") as servers:
             product = ProductSide(folder, servers)
             bare = BareSide(folder, servers)
             if "accept" in only:
                 results += accepting.measure(bare, product, rounds)
+            if "bulk" in only:
+                results += bulk.measure(product.product, 20_000 if quick else 100_000, rounds)
             races = steps.races(only, quick)
             if races:
                 sides: list[steps.Side] = [bare, product, DurableSide(folder, servers)]

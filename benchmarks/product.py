@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from benchmarks.processes import READY_SECONDS, ROOT, Setup, await_workers, poll_until, running
 from hms_act import accept, dispatcher
 from hms_floor.local.processes import Child
+from hms_oms.broker import waiting_tickets
 from hms_oms.database import connections
 from hms_oms.database.schema import migrate
 from hms_oms.jobs import workers
@@ -57,6 +58,34 @@ class Product:
             poll_until(lambda: self._present() == setup.processes, "workers are not in the ledger")
             yield children
 
+    @contextmanager
+    def dispatching(self) -> Iterator[None]:
+        """A dispatcher for as long as the block lasts, and nobody who takes what it publishes."""
+        commands = {"act": [sys.executable, "-m", "hms_floor", "act", "run"]}
+        with self._looking.cursor() as cursor:
+            cursor.execute("select oms.now()::text")
+            [began] = cursor.fetchone() or [""]
+        with running(self._home, commands, self._environment):
+            poll_until(
+                lambda: self._holds(f"exists (select from oms.broker_state where reported_at > '{began}')"),
+                "the dispatcher is not at work",
+            )
+            yield
+
+    @contextmanager
+    def window(self, size: int) -> Iterator[None]:
+        """Let so many jobs of the recipe's queue into Redis for as long as the block lasts."""
+        self._set_queue(f"window_size = {size}")
+        try:
+            yield
+        finally:
+            self._set_queue("window_size = null")
+
+    def in_redis(self) -> int:
+        """How many messages of the recipe's queue wait in Redis."""
+        redis = self.app.connection_for_read().default_channel.client
+        return sum(map(redis.llen, waiting_tickets.keys(self.recipe.queue)))
+
     def accept(self, jobs: int) -> None:
         """Accept that many requests durably, in one transaction."""
         with self.engine.begin() as connection:
@@ -71,11 +100,11 @@ class Product:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Keep the backlog of the recipe's queue in the ledger for as long as the block lasts."""
-        self._pause("oms.now()")
+        self._set_queue("paused_at = oms.now()")
         try:
             yield
         finally:
-            self._pause("null")
+            self._set_queue("paused_at = null")
 
     def last_job(self) -> int:
         """The number of the youngest job; 0 if there is none."""
@@ -93,12 +122,10 @@ class Product:
             _OPEN,
         )
 
-    def _pause(self, paused_at: str) -> None:
+    def _set_queue(self, assignment: str) -> None:
         with self.engine.begin() as connection:
             name = {"name": self.recipe.queue}
-            connection.execute(
-                text(f"update oms.queues set paused_at = {paused_at} where name = :name"), name
-            )
+            connection.execute(text(f"update oms.queues set {assignment} where name = :name"), name)
             connection.execute(text("select pg_notify('oms_backlog', :name)"), name)
 
     def _present(self) -> int:

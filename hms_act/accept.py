@@ -21,7 +21,7 @@ from hms_oms.retention.known_keys import KeyOfRemovedJob
 from hms_oms.runtime.errors import KeyReused, KeyTooLong, RequestRejected
 
 #: Requests that go into one statement.
-PAGE = 1000
+PAGE = 5000
 #: A longer key does not fit into the index that keeps it unique, in bytes.
 LONGEST_KEY = 500
 #: A job in one of these may be replaced: nothing was done for it yet that would have to be undone.
@@ -151,7 +151,8 @@ def accept_many(
     minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
     if keys is None:
         keys = [key_of(recipe, payload) for payload in payloads]
-    accepted: list[int] = []
+    jobs: list[int] = []
+    accepted: list[str | None] = []
     for start in range(0, len(payloads), PAGE):
         page = ledger.accept(
             connection,
@@ -165,8 +166,9 @@ def accept_many(
             ready_at=ready_at,
             batch_id=batch_id,
         )
-        accepted.extend(page.jobs)
-    return Accepted(accepted, len(payloads) - len(accepted))
+        jobs.extend(page.jobs)
+        accepted.extend(page.keys)
+    return Accepted(jobs, accepted, len(payloads) - len(jobs))
 
 
 def check(recipe: Recipe, payload: Mapping[str, Any], key: str | None = None) -> None:
@@ -184,7 +186,8 @@ def check(recipe: Recipe, payload: Mapping[str, Any], key: str | None = None) ->
 
 def key_fault(key: str | None) -> str | None:
     """The fault of a key, or None."""
-    too_long = key is not None and len(key.encode()) > LONGEST_KEY
+    # A character has four bytes at most.
+    too_long = key is not None and 4 * len(key) > LONGEST_KEY and len(key.encode()) > LONGEST_KEY
     return f"is a key of more than {LONGEST_KEY} bytes" if too_long else None
 
 

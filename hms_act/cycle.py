@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 from sqlalchemy import Connection, Engine
@@ -22,7 +25,7 @@ from hms_oms.recipes.recipes import Recipe
 from hms_oms.retention import known_keys
 
 #: Rows of the file that are accepted in one transaction.
-PAGE = 1000
+PAGE = accept.PAGE
 
 
 def accept_file(
@@ -77,41 +80,91 @@ def accept_rows(
     # Faults of the whole file are raised before a cycle is made.
     rows = itertools.chain(list(itertools.islice(rows, 1)), rows)
     with engine.begin() as connection:
-        registry.register(connection, recipe)
+        recipe_id = registry.register(connection, recipe)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
         cycle = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
     yield cycle
-    while page := list(itertools.islice(rows, PAGE)):
-        refusals = [row for row in page if isinstance(row, Refusal)]
-        good = [row for row in page if isinstance(row, Row)]
-        yield from refusals
-        payloads = [row.payload for row in good]
-        with engine.begin() as connection:
-            if supersede:
-                keys = [accept.key_of(recipe, payload) for payload in payloads]
-                accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=cycle.id)
-            accepted = accept.accept_many(
-                connection,
-                recipe,
-                payloads,
-                requested_by=requested_by,
-                sla_minutes=minutes,
-                batch_id=cycle.id,
-            )
-            repeated = _repeated(connection, recipe, good, accepted)
-            cycle_rows.add(connection, cycle.id, [*map(refused, refusals), *repeated])
-            cycle = cycles.add(
-                connection,
-                cycle.id,
-                accepted=len(accepted.jobs),
-                duplicates=accepted.duplicates,
-                differing=sum(row.result == "differs" for row in repeated),
-                refused=len(refusals),
-            )
-        yield cycle
+    accept_page = partial(
+        _accept_page,
+        engine,
+        recipe,
+        recipe_id,
+        cycle=cycle.id,
+        requested_by=requested_by,
+        sla_minutes=minutes,
+        supersede=supersede,
+    )
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept") as beside:
+        page = _Page.read(rows)
+        while page.rows or page.refusals:
+            yield from page.refusals
+            accepted = beside.submit(accept_page, page)
+            # The next page is read while the ledger takes this one.
+            page = _Page.read(rows)
+            yield accepted.result()
+        if page.failure is not None:
+            raise page.failure
     with engine.begin() as connection:
         cycle = cycles.close(connection, cycle.id)
     yield cycle
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Rows that are accepted together; none at the end of the file, or where it can be read no further."""
+
+    rows: Sequence[Row]
+    refusals: Sequence[Refusal]
+    failure: Exception | None = None
+
+    @classmethod
+    def read(cls, rows: Iterator[Row | Refusal]) -> _Page:
+        try:
+            page = list(itertools.islice(rows, PAGE))
+        except Exception as error:  # noqa: BLE001 -- it is raised behind the page before
+            return cls((), (), error)
+        return cls(
+            [row for row in page if isinstance(row, Row)], [row for row in page if isinstance(row, Refusal)]
+        )
+
+
+def _accept_page(
+    engine: Engine,
+    recipe: Recipe,
+    recipe_id: int,
+    page: _Page,
+    *,
+    cycle: int,
+    requested_by: str,
+    sla_minutes: float,
+    supersede: bool,
+) -> Cycle:
+    """Accept a page in one transaction; the cycle as it stands then."""
+    payloads = [row.payload for row in page.rows]
+    keys = [accept.key_of(recipe, payload) for payload in payloads]
+    with engine.begin() as connection:
+        if supersede:
+            accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=cycle)
+        accepted = accept.accept_many(
+            connection,
+            recipe,
+            payloads,
+            keys=keys,
+            requested_by=requested_by,
+            sla_minutes=sla_minutes,
+            batch_id=cycle,
+            recipe_id=recipe_id,
+        )
+        repeated = _repeated(connection, recipe, page.rows, keys, accepted)
+        cycle_rows.add(connection, cycle, [*map(refused, page.refusals), *repeated])
+        return cycles.add(
+            connection,
+            cycle,
+            accepted=len(accepted.jobs),
+            duplicates=accepted.duplicates,
+            differing=sum(row.result == "differs" for row in repeated),
+            refused=len(page.refusals),
+        )
 
 
 def refused(row: Refusal) -> CycleRow:
@@ -120,28 +173,33 @@ def refused(row: Refusal) -> CycleRow:
 
 
 def _repeated(
-    connection: Connection, recipe: Recipe, rows: Sequence[Row], accepted: Accepted
+    connection: Connection,
+    recipe: Recipe,
+    rows: Sequence[Row],
+    keys: Sequence[str | None],
+    accepted: Accepted,
 ) -> list[CycleRow]:
     """The rows whose key a job has already, each held against what that job was asked for."""
     if not accepted.duplicates:
         return []
-    keys = [accept.key_of(recipe, row.payload) for row in rows]
-    asked = [key for key in keys if key is not None]
+    fresh = set(accepted.keys)
+    repeated: list[tuple[Row, str]] = []
+    for row, key in zip(rows, keys, strict=True):
+        if key in fresh:
+            # The first row with a key has made the job; the next one with it has not.
+            fresh.discard(key)
+        elif key is not None:
+            repeated.append((row, key))
+    asked = [key for _, key in repeated]
     known = read.by_keys(connection, recipe.type, asked)
     removed = known_keys.find(connection, recipe.type, [key for key in asked if key not in known])
-    fresh = set(accepted.jobs)
-    repeated = []
-    for row, key in zip(rows, keys, strict=True):
-        if key in removed:
-            repeated.append(CycleRow(row.line, "known", job=removed[key].id))
-            continue
-        job = known.get(key or "")
-        if job is None or job.id in fresh:
-            # The first row with a key has made the job; the next one with it has not.
-            fresh.discard(job.id if job else 0)
-        else:
-            repeated.append(compared(recipe, row, job))
-    return repeated
+    return [
+        compared(recipe, row, known[key])
+        if key in known
+        else CycleRow(row.line, "known", job=removed[key].id)
+        for row, key in repeated
+        if key in known or key in removed
+    ]
 
 
 def compared(recipe: Recipe, row: Row, job: Job) -> CycleRow:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hms_oms.database import statements
+from hms_oms.database import array_literals, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Accepted, Claimed, Completion, Place, Progress, Taken
@@ -24,6 +24,9 @@ from hms_oms.recipes.recipes import Recipe
 
 # A NUL as JSON writes it; an escaped backslash before u0000 is only text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+# One text for many payloads is written, sent and read at once.
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 #: The most delayed jobs that one statement wakes (see wake.sql).
 WAKE_PAGE = 5000
@@ -48,7 +51,7 @@ def accept(
     already. Nothing is visible before the caller commits.
     """
     first = recipe.steps[0]
-    rows = statements.run(
+    [accepted] = statements.run(
         connection,
         "accept",
         {
@@ -62,14 +65,14 @@ def accept(
             "sla_minutes": sla_minutes,
             "batch_id": batch_id,
             "requested_by": requested_by,
-            "payloads": [json.dumps(payload, ensure_ascii=False, allow_nan=False) for payload in payloads],
-            "keys": list(keys),
+            "payloads": _as_json(list(payloads)),
+            "keys": array_literals.literal(keys),
         },
     )
-    if rows and any(key is not None for key in keys):
-        statements.run(connection, "replace", {"jobs": [row["id"] for row in rows]})
-    connection.exec_driver_sql("select pg_notify('oms_backlog', %(queue)s)", {"queue": first.queue})
-    return Accepted([row["id"] for row in rows], len(payloads) - len(rows))
+    jobs: list[int] = accepted["jobs"]
+    if jobs and any(key is not None for key in keys):
+        statements.run(connection, "replace", {"jobs": array_literals.literal(jobs)})
+    return Accepted(jobs, accepted["keys"], len(payloads) - len(jobs))
 
 
 def take(connection: RawConnection, queue: str, count: int, front: Place | None = None) -> list[Taken]:

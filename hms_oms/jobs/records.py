@@ -143,7 +143,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Result of accepting requests: the ids of new jobs, and the number of duplicates."""
+    """Result of accepting requests: the ids of new jobs and their keys, and the number of duplicates."""
 
     jobs: Sequence[int]
+    keys: Sequence[str | None]
     duplicates: int

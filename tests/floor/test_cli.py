@@ -346,21 +346,21 @@ def test_a_cycle_that_was_cut_off_is_finished_by_running_it_again(
 ) -> None:
     """What a crash left behind is there; the second run accepts the rest, and nothing twice."""
     file = tmp_path / "long.csv"
-    file.write_text(lines(*range(1, 2501)))
+    file.write_text(lines(*range(1, cycle.PAGE + 1501)))
     with file.open("rb") as stream:
         first = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
         opened, page = next(first), next(first)
         assert isinstance(opened, cycles.Cycle)
         assert isinstance(page, cycles.Cycle)
-        assert (opened.accepted, page.accepted, page.closed_at) == (0, 1000, None)
+        assert (opened.accepted, page.accepted, page.closed_at) == (0, cycle.PAGE, None)
         first.close()  # type: ignore[attr-defined]
     with file.open("rb") as stream:
         *_, whole = cycle.accept_file(engine, grant, stream, name="long.csv", requested_by="test")
     assert isinstance(whole, cycles.Cycle)
-    assert (whole.accepted, whole.duplicates) == (1500, 1000)
+    assert (whole.accepted, whole.duplicates) == (1500, cycle.PAGE)
     assert whole.closed_at is not None
     with engine.connect() as connection:
-        assert read.count(connection, read.Filter()) == 2500
+        assert read.count(connection, read.Filter()) == cycle.PAGE + 1500
 
 
 def test_late_jobs_are_counted_open_or_ended(

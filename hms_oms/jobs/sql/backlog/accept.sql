@@ -1,7 +1,9 @@
 -- Accept requests of one job type: a row and an event log line for each that is not there already.
 with asked as (
-    select payload::jsonb as payload, key, place
-    from unnest(%(payloads)s::text[], %(keys)s::text[]) with ordinality as request (payload, key, place)
+    select payload, key, place
+    from rows from (
+        jsonb_array_elements(%(payloads)s::jsonb), unnest(%(keys)s::text[])
+    ) with ordinality as request (payload, key, place)
 ),
 -- The same key asked for twice in one call is one job: the first wins.
 firsts as (
@@ -27,10 +29,14 @@ accepted as (
     )
     order by place
     on conflict (type, key) where key is not null do nothing
-    returning id, key, status, step, attempt
+    returning id, key
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who)
-    select id, 'accepted', status, step, attempt, %(requested_by)s::text from accepted
+    select id, 'accepted', 'waiting', 0, 1, %(requested_by)s::text from accepted
 )
-select id, key from accepted
+select
+    coalesce(array_agg(id order by id), '{}') as jobs,
+    coalesce(array_agg(key order by id), '{}') as keys,
+    pg_notify('oms_backlog', %(queue)s::text)
+from accepted
