@@ -115,19 +115,23 @@ def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[],
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     day, week = now - timedelta(days=1), sla_report.week(now - timedelta(days=7), UTC)
     every, queue, job = read.Filter(), read.Filter(queue=QUEUE), number - 7
+    failed = read.Filter(status=("failed",))
+    still_open = read.Filter(queue=QUEUE, status=("waiting", "queued", "running"))
     return {
         "board": lambda: overview.read(connection),
         "incidents": lambda: actions.find(connection, limit=20),
         "pages": lambda: outbox.last_pages(connection, 5),
-        "texts today": lambda: outbox.to_applicants(connection, midnight),
+        "texts today": lambda: outbox.to_applicants(connection, since=midnight),
         "a queue's day": lambda: history.points(connection, QUEUE, day, now, 600),
         "demand": lambda: capacity.due(connection, QUEUE, number // 10),
         "peek": lambda: read.peek(connection, QUEUE, 100),
         "jobs": lambda: read.find(connection, every, limit=50),
         "jobs counted": lambda: read.count(connection, every),
+        "failed jobs": lambda: read.find(connection, failed, limit=50),
+        "open jobs of a queue": lambda: read.find(connection, still_open, limit=50),
         "jobs of a queue": lambda: read.find(connection, queue, limit=50),
         "job": lambda: (read.get(connection, job), read.event_log(connection, job)),
-        "explain": lambda: explanation.read(connection, job),
+        "explain": lambda: explanation.read(connection, job, UTC),
         "texts of a job": lambda: outbox.texts_of(connection, job=job, limit=50),
         "workers": lambda: workers.live(connection),
         "week": lambda: sla_report.report(connection, *week, UTC),
