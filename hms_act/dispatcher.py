@@ -75,7 +75,7 @@ class Dispatcher:
         self._apart = Apart()
         self._recipes: dict[int, Recipe] = {}
         self._rates: dict[str, StartRate] = {}
-        self._fronts = Fronts()
+        self._fronts = Fronts(engine)
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
