@@ -11,7 +11,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,17 @@ from hms_floor.local import embedded
 from hms_oms.database import connections, health, sessions
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, reservations
-from hms_oms.jobs.outcomes import Done, Reject
+from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
-from hms_oms.jobs.records import Claimed, Completion, Job, StepText
+from hms_oms.jobs.records import Claimed, Job, StepText
 from hms_oms.jobs.reservations import Reservation
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes
-from hms_oms.recipes.recipes import Recipe, Recipes
+from hms_oms.recipes.recipes import Recipes
 from hms_oms.runtime import settings
 from workers import modules, step
 from workers.failing import delay, describe
+from workers.performing import perform
 from workers.step import StepRun
 
 _WORKER = "test"
@@ -185,12 +185,15 @@ class Jobs:
     def _run_step(self, claimed: Claimed) -> Ticket | None:
         """Run a step and record what came of it; the ticket of the next one if it is for a worker at once."""
         recipe = self._known[claimed.type]
+        current = recipe.steps[claimed.step]
         run = StepRun(claimed, self._begun, self._zone)
         try:
-            report = self._performed(run, claimed, recipe)
+            report = perform(
+                step.registered[current.run], run, claimed, recipe, current.time_limit, self._effects.rollback
+            )
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
             self._effects.rollback()
-            retry_after = delay(recipe.steps[claimed.step].retry, error, claimed.failures, 0.0)
+            retry_after = delay(current.retry, error, claimed.failures, 0.0)
             ledger.fail(
                 self._claiming, claimed.ticket, describe(error), retry_after=retry_after, worker=_WORKER
             )
@@ -200,15 +203,6 @@ class Jobs:
         if made.status != "queued" or report.next_step is None:
             return None
         return Ticket(claimed.job, claimed.attempt, recipe.steps[report.next_step].name)
-
-    def _performed(self, run: StepRun, claimed: Claimed, recipe: Recipe) -> Completion:
-        try:
-            returned = step.registered[recipe.steps[claimed.step].run](run)
-        except Reject as rejection:
-            self._effects.rollback()
-            return Completion(claimed.ticket, "null", outcome=ledger.plain(rejection.reason))
-        done = returned if isinstance(returned, Done) else Done(returned)
-        return replace(ledger.completion(claimed.ticket, recipe, done, by_agent=False), texts=run.texts)
 
     def _begun(self) -> RawConnection:
         sessions.bound(self._effects, _LEASE_SECONDS)

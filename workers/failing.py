@@ -15,6 +15,16 @@ from hms_oms.recipes.recipes import Recipe, RetryPolicy
 from hms_oms.runtime.errors import RecipeUnreadable
 from workers.limits import TimeLimitExceeded
 
+#: Mistakes of a program, which makes them again: tried again only if the recipe names them.
+PROGRAMMING_ERRORS = (
+    AssertionError,
+    AttributeError,
+    ImportError,
+    NameError,
+    NotImplementedError,
+    SyntaxError,
+    TypeError,
+)
 #: How much of a traceback the ledger keeps, in characters.
 TRACEBACK_CHARACTERS = 8000
 
@@ -46,12 +56,16 @@ def delay(policy: RetryPolicy, error: Exception, failures: int, chance: float) -
         return None
     if isinstance(error, Retry) and error.after is not None:
         return max(0.0, error.after.total_seconds())
-    if policy.errors and not isinstance(error, Retry):
-        names = {kind.__name__ for kind in type(error).__mro__}
-        if names.isdisjoint(policy.errors):
-            return None
+    if not isinstance(error, Retry) and not _is_tried_again(policy, error):
+        return None
     seconds = min(policy.base_seconds * policy.factor**failures, policy.max_seconds)
     return seconds * (1 + policy.jitter * chance)
+
+
+def _is_tried_again(policy: RetryPolicy, error: Exception) -> bool:
+    if not policy.errors:
+        return not isinstance(error, PROGRAMMING_ERRORS)
+    return not {kind.__name__ for kind in type(error).__mro__}.isdisjoint(policy.errors)
 
 
 def describe(error: Exception) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -12,7 +12,7 @@ from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed, StepText
 
 StepResult = Done | Mapping[str, Any] | None
-StepFunction = Callable[["StepRun"], StepResult]
+StepFunction = Callable[["StepRun"], StepResult | Awaitable[StepResult]]
 
 #: Every step function by the name of its Celery task.
 registered: dict[str, StepFunction] = {}
@@ -21,8 +21,9 @@ registered: dict[str, StepFunction] = {}
 def step(task: str) -> Callable[[StepFunction], StepFunction]:
     """Register a function as the step that a recipe calls `run = "{task}"`.
 
-    The function gets a StepRun. It returns a JSON-able mapping (or None) as its result, or a Done; it
-    raises Retry, Reject, or any other exception when it fails. Raises ValueError where the name is taken.
+    The function, plain or `async def`, gets a StepRun. It returns a mapping (or None) as its result, or a
+    Done; it raises Retry, Reject, or any other exception when it fails. In a result may be what JSON knows,
+    and dates, times, decimals and UUIDs, which are kept as text. Raises ValueError if the name is taken.
     """
 
     def register(function: StepFunction) -> StepFunction:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
 
@@ -18,8 +17,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hms_oms.broker import publishing
 from hms_oms.database import connections
-from hms_oms.jobs import ledger
-from hms_oms.jobs.outcomes import Done, Reject
 from hms_oms.jobs.records import Claimed, Completion, Progress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import worker_id
@@ -29,7 +26,8 @@ from workers.claiming import continuing
 from workers.claiming.ledger_session import LedgerSession, ledger_session
 from workers.failing import delay, describe
 from workers.limits import TimeLimitExceeded, limited
-from workers.step import StepFunction, StepResult, StepRun
+from workers.performing import perform
+from workers.step import StepFunction, StepRun
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +72,7 @@ class StepTask(Task):
         run = StepRun(claimed, partial(here.effects, limit), self.app.office)
         try:
             with limited(claimed.ticket, limit):
-                returned = self.function(run)
-            completion = replace(_completion(claimed, recipe, returned), texts=run.texts)
-        except Reject as rejection:
-            _undo(here, run)
-            completion = Completion(claimed.ticket, "null", outcome=ledger.plain(rejection.reason))
-            run.forget_effects()
+                completion = perform(self.function, run, claimed, recipe, limit, partial(_undo, here, run))
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
             if _is_of_the_database(run, error):
                 self._give_back(here, run, claimed.ticket, error)
@@ -172,11 +165,6 @@ def _is_of_the_database(run: StepRun, error: Exception) -> bool:
         return False
     cancelled = isinstance(error, psycopg2.Error) and error.pgcode == "57014"
     return bool(run.connection.closed) or (connections.is_passing(error) and not cancelled)
-
-
-def _completion(claimed: Claimed, recipe: Recipe, returned: StepResult) -> Completion:
-    done = returned if isinstance(returned, Done) else Done(returned)
-    return ledger.completion(claimed.ticket, recipe, done, by_agent=False)
 
 
 def _report(here: LedgerSession, run: StepRun, completion: Completion) -> Progress | None:

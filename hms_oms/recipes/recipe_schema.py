@@ -50,7 +50,7 @@ _RETRY: dict[str, Any] = {
             "type": "array",
             "items": {"type": "string"},
             "default": [],
-            "description": "The names of the exception types that are tried again; empty means all.",
+            "description": "The exceptions that are tried again; empty: all but programming errors.",
         },
     },
 }

@@ -28,7 +28,7 @@ class RetryPolicy:
 
     The n-th retry waits `base_seconds * factor ** (n - 1)`, at most `max_seconds`, with up to `jitter`
     (a share of the delay) added at random. `errors` names the exception types that are tried again;
-    empty means all.
+    empty means all but mistakes of the program (see workers.failing).
     """
 
     attempts: int = 3
