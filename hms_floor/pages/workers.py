@@ -33,14 +33,13 @@ async def workers(request: Request) -> None:
     with frame(request, "Workers") as visitor, ui.element("section").classes("card"):
         with ui.element("h1"):
             ui.label("Workers")
-        none = ui.label(NO_WORKER).classes("nothing")
         numbers = ("Slots", "Processor", "Memory")
-        table = html.Table(_HEADERS, numbers=numbers, wide=("Holds",), caption="Live workers")
+        table = html.Table(
+            _HEADERS, numbers=numbers, wide=("Holds",), caption="Live workers", empty=NO_WORKER
+        )
 
     async def refresh() -> None:
         listed = (await visitor.ask.get("/workers"))["workers"]
-        none.set_visibility(not listed)
-        table.set_visibility(bool(listed))
         table.show([_row(worker) for worker in listed])
 
     await keep(refresh, LOOK_SECONDS)

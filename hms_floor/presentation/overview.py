@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from hms_oms.queues import sla as slas
 from hms_oms.runtime.format import slots
 from hms_ops import heartbeats
 from hms_ops.documents.reports import Metric
-from hms_ops.forecast.cause import Cause, Standing, busy_hosts, decide
+from hms_ops.forecast.cause import Cause, busy_hosts, decide, standing_of
 from hms_ops.metrics import metrics
 
 #: The lights of a queue, the worst first.
@@ -30,10 +30,6 @@ WORDS: Mapping[str, str] = {
     "holds": "Holds",
     "idle": "Idle",
 }
-
-
-#: What a cause rests on, and is called the same on a card.
-_TOLD = {field.name for field in fields(Standing)} - {"late", "at_risk", "waiting", "queued", "running"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +109,13 @@ class Card:
     def cause(self) -> Cause | None:
         """Why its jobs are late or will be, and what would help."""
         return decide(
-            Standing(
+            standing_of(
+                self,
                 late=self.late or 0,
                 at_risk=self.at_risk or 0,
                 waiting=self.backlog or 0,
                 queued=self.window or 0,
                 running=self.running or 0,
-                **{name: getattr(self, name) for name in _TOLD},
             )
         )
 
@@ -200,13 +196,13 @@ def read(connection: Connection) -> Board:
         watch.age_seconds,
         [
             WorkerLoad(
-                incident.name,
-                incident.host,
-                min(len(incident.tickets), incident.slots),
-                incident.slots,
-                incident.slots_lost,
+                worker.name,
+                worker.host,
+                min(len(worker.tickets), worker.slots),
+                worker.slots,
+                worker.slots_lost,
             )
-            for incident in live
+            for worker in live
         ],
         sorted({worker.host: worker.cpu_percent for worker in live}.items()),
         health.unsent_texts(connection)[0],

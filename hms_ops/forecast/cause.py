@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -103,6 +103,12 @@ class Cause:
     def first(self) -> Remedy:
         """The remedy to try first."""
         return self.remedies[0]
+
+
+def standing_of(queue: object, **facts: Any) -> Standing:
+    """Standing of a queue: `facts`, and all else under the names that `queue` has for it."""
+    names = [field.name for field in fields(Standing) if field.name not in facts]
+    return Standing(**facts, **{name: getattr(queue, name) for name in names})
 
 
 def decide(standing: Standing) -> Cause | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hms_oms.broker.broker_state import BrokerState
-from hms_ops.forecast.cause import Cause, Standing, decide
+from hms_ops.forecast.cause import Cause, decide, standing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,31 +148,14 @@ class QueueSnapshot:
         """Cause of its late jobs, with remedies."""
         ahead = self.forecast
         return decide(
-            Standing(
-                late=self.late,
+            standing_of(
+                self,
                 at_risk=0 if ahead is None else ahead.late,
-                waiting=self.waiting,
-                queued=self.queued,
-                running=self.running,
-                workers=self.workers,
-                slots=self.slots,
-                slots_lost=self.slots_lost,
-                refused=self.refused,
-                undispatched=self.undispatched,
                 agents=self.agent_only,
-                paused_at=self.paused_at,
-                paused_by=self.paused_by,
-                starts_per_minute=self.starts_per_minute,
-                starts_set_by=self.starts_set_by,
-                starts_set_at=self.starts_set_at,
-                window_size=self.window_size,
-                window_set_by=self.window_set_by,
-                window_set_at=self.window_set_at,
                 slot_rate=None if ahead is None else ahead.slot_rate,
                 slots_needed=None if ahead is None else ahead.slots_needed,
                 limit_needed=None if ahead is None else ahead.limit_needed,
                 deadline=None if ahead is None else ahead.deadline,
-                busy_hosts=self.busy_hosts,
             )
         )
 

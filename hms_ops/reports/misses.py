@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from hms_oms.database.schema.tables import job_events
 from hms_oms.jobs.records import Event, in_full
 from hms_oms.jobs.states import Fact, Status
+from hms_oms.jobs.tickets import job_name
+from hms_ops.documents.reports import Miss
 from hms_ops.statements import statement
 
 
@@ -39,29 +40,6 @@ _IN_PASSING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """A job that missed its deadline, and how many seconds of its time went into what.
-
-    Its time runs from acceptance (or the start that was asked for then) to its end, or until now where it is
-    open and `finished_at` is None. `late_seconds` is 0 where it failed before its deadline.
-    """
-
-    job: int
-    type: str
-    queue: str
-    status: str
-    deadline: datetime
-    finished_at: datetime | None
-    late_seconds: float
-    spent: Mapping[Cause, float]
-
-    @property
-    def cause(self) -> Cause:
-        """The largest share of its time; of equal ones the first in the order of the causes."""
-        return max(self.spent, key=lambda cause: self.spent[cause])
-
-
 def worst(
     connection: Connection, since: datetime, until: datetime, *, queue: str | None = None, limit: int = 20
 ) -> Sequence[Miss]:
@@ -77,19 +55,25 @@ def worst(
         .all()
     )
     event_logs = _event_logs(connection, [row["job"] for row in rows])
-    return [
-        Miss(
-            job=row["job"],
-            type=row["type"],
-            queue=row["queue"],
-            status=row["status"],
-            deadline=row["deadline"],
-            finished_at=row["finished_at"],
-            late_seconds=max(0.0, (row["until"] - row["deadline"]).total_seconds()),
-            spent=spent(event_logs.get(row["job"], []), row["since"], row["until"]),
-        )
-        for row in rows
-    ]
+    return [_miss(row, event_logs.get(row["job"], [])) for row in rows]
+
+
+def _miss(row: RowMapping, event_log: Sequence[Event]) -> Miss:
+    # The time of a job runs from acceptance, or the start that was asked for then, to its end, or until now.
+    shares = spent(event_log, row["since"], row["until"])
+    return Miss(
+        job=job_name(row["job"]),
+        type=row["type"],
+        queue=row["queue"],
+        status=row["status"],
+        deadline=row["deadline"],
+        finished_at=row["finished_at"],
+        # One that failed before its deadline is not late.
+        late_seconds=max(0.0, (row["until"] - row["deadline"]).total_seconds()),
+        # Of equal shares the first in the order of the causes.
+        cause=str(max(shares, key=lambda cause: shares[cause])),
+        spent={str(cause): seconds for cause, seconds in shares.items()},
+    )
 
 
 def spent(event_log: Sequence[Event], since: datetime, until: datetime) -> Mapping[Cause, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
 from sqlalchemy import Connection
@@ -18,33 +17,13 @@ from sqlalchemy import Connection
 from hms_oms.database import health
 from hms_oms.jobs.on_time import Counts
 from hms_oms.runtime.clock import midnight
-from hms_ops.documents.reports import Bucket
+from hms_ops.documents.reports import Bucket, SlaCounts, SlaReport
+from hms_ops.reports import misses
 from hms_ops.statements import statement
 
 #: The upper bounds of the buckets of lateness, in seconds; the last bucket has none.
 BOUNDS = (60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
-
-
-@dataclass(frozen=True, slots=True)
-class SlaCounts(Counts):
-    """Counted jobs, and how late they were.
-
-    `lateness` of those that ended or stand past their deadline, at the 50th and the 95th percentile, in
-    seconds; None where there is none.
-    """
-
-    lateness: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SlaReport:
-    """SLA report from `since` until before `until`; `days` has every day of the span."""
-
-    since: datetime
-    until: datetime
-    whole: SlaCounts
-    queues: Mapping[str, SlaCounts]
-    days: Mapping[date, SlaCounts]
+_NONE = SlaCounts.of(Counts(), lateness=None)
 
 
 def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -55,15 +34,24 @@ def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
 
 
 def report(connection: Connection, since: datetime, until: datetime, zone: tzinfo) -> SlaReport:
-    """Read the SLA report of a span; its days are those of `zone`."""
-    return _report(connection, since, until, zone, None)
+    """Read the SLA report of a span; its days are those of `zone`, and every day of the span is there."""
+    rows, days = _counts(connection, since, until, zone, None)
+    return SlaReport(
+        since,
+        until,
+        str(zone),
+        whole=rows.get((None, None), _NONE),
+        queues={queue: counts for (queue, _), counts in rows.items() if queue is not None},
+        days=days,
+        worst=tuple(misses.worst(connection, since, until)),
+    )
 
 
 def by_day(connection: Connection, queue: str | None, days: int, zone: tzinfo) -> Mapping[date, SlaCounts]:
     """The last `days` days of a queue (None: of all), today among them, oldest first."""
     today = health.clock(connection).astimezone(zone).date()
     since, until = (midnight(today + timedelta(days=ahead), zone) for ahead in (1 - days, 1))
-    return _report(connection, since, until, zone, queue).days
+    return _counts(connection, since, until, zone, queue)[1]
 
 
 def lateness(connection: Connection, queue: str | None, since: datetime, until: datetime) -> Sequence[Bucket]:
@@ -76,9 +64,10 @@ def lateness(connection: Connection, queue: str | None, since: datetime, until: 
     return [Bucket(below, jobs.get(place, 0)) for place, below in enumerate((*BOUNDS, None))]
 
 
-def _report(
+def _counts(
     connection: Connection, since: datetime, until: datetime, zone: tzinfo, queue: str | None
-) -> SlaReport:
+) -> tuple[Mapping[tuple[str | None, int | None], SlaCounts], Mapping[date, SlaCounts]]:
+    """Count by queue and by place of a day (None: all of them), and by day."""
     first = since.astimezone(zone).date()
     every = (first + timedelta(days=ahead) for ahead in itertools.count())
     days = list(itertools.takewhile(lambda day: midnight(day, zone) < until, every))
@@ -91,20 +80,11 @@ def _report(
             "midnights": [midnight(day, zone) for day in days],
         },
     )
-    counts: dict[tuple[str | None, int | None], SlaCounts] = {
-        (row.queue, row.day): SlaCounts(
-            row.on_time,
-            row.late,
-            row.failed,
-            row.open_late,
-            None if row.percentiles is None else (row.percentiles[0], row.percentiles[1]),
+    counted = {
+        (row.queue, row.day): SlaCounts.of(
+            Counts(row.on_time, row.late, row.failed, row.open_late),
+            lateness=None if row.percentiles is None else tuple(row.percentiles),
         )
         for row in rows
     }
-    return SlaReport(
-        since,
-        until,
-        whole=counts.get((None, None), SlaCounts()),
-        queues={name: counts for (name, _), counts in counts.items() if name is not None},
-        days={day: counts.get((None, place), SlaCounts()) for place, day in enumerate(days, start=1)},
-    )
+    return counted, {day: counted.get((None, place), _NONE) for place, day in enumerate(days, start=1)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,11 @@ from hms_floor.cli import main
 from hms_floor.cli.terminal import api_client as apis
 from hms_floor.cli.terminal.chart import Chart
 from hms_floor.local import embedded
+from hms_floor.pages.queues.queue import figures_of
+from hms_floor.presentation import overview
+from hms_oms import OmsClient
+from hms_oms.api.codec import document
+from hms_oms.cycles import cycles
 from hms_oms.database import connections as ledger_connections
 from hms_oms.database import health, statements
 from hms_oms.database.refusals import SILENT, Refusal
@@ -33,9 +39,10 @@ from hms_ops import client, heartbeats
 from hms_ops.findings import Finding
 from hms_ops.forecast.snapshot import Forecast, QueueSnapshot, Snapshot, Waits
 from hms_ops.incidents import lifecycle, thresholds
-from hms_ops.metrics import metrics
+from hms_ops.metrics import counts, metrics
 from hms_ops.oncall import escalation, oncall
 from tests.conftest import RECIPES, admin, drop, sibling
+from tests.oms.test_open_counts import JOBS
 from tests.support.api import RunningApi, standing
 
 PHONE = "+12025550142"
@@ -409,6 +416,34 @@ def test_what_is_at_risk_has_exit_code_5(
     assert says in told(hms("sla", "at-risk"), code)
     output = read(hms("sla", "at-risk", "--json"), code)
     assert output == [] or output[0]["queue"] == "shop"
+
+
+def test_jobs_that_have_not_ended_are_counted_alike_everywhere(
+    hms: Hms, standing_api: RunningApi, engine: sa.Engine
+) -> None:
+    """Commands, JSON and pages say four ready, two delayed, three queued and one running, by one count."""
+    with engine.begin() as connection:
+        cycle = cycles.begin(connection, job_type="shop:order:v1", name="today.csv", requested_by="ann").id
+        connection.execute(sa.text(JOBS), {"batch": cycle})
+        counted = counts.standings(connection, health.clock(connection))["shop"]
+    states = {state: getattr(counted, state) for state in ("waiting", "delayed", "queued", "running")}
+    assert tuple(states.values()) == (4, 2, 3, 1)
+    measure(engine, **states)
+    with engine.connect() as connection:
+        [card] = [card for card in overview.read(connection).cards if card.name == "shop"]
+
+    by_name = {queue["name"]: queue for queue in read(hms("queue", "list", "--json"))}
+    assert states.items() <= by_name["shop"].items()
+    with OmsClient(standing_api.url, standing_api.badge("viewer")) as oms:
+        assert states.items() <= document(oms.cycle(cycle).progress).items()
+    assert read(hms("cycle", "report", str(cycle), "--json"))["open"] == 10
+    assert figures_of(card).startswith("4 ready, 2 delayed, 3 queued, 1 running, ")
+    once = told(hms("queue", "watch", "shop", "--once"))
+    assert "4 ready, 2 delayed, 3 queued" in once
+    assert re.search(r"^running +1$", once, re.MULTILINE)
+    header, *rows = (line.split() for line in told(hms("queue", "list")).splitlines())
+    assert header[2:6] == ["ready", "delayed", "queued", "running"]
+    assert [row[2:6] for row in rows if row[:2] == ["shop", "open"]] == [["4", "2", "3", "1"]]
 
 
 def test_a_queue_is_watched_once(hms: Hms, engine: sa.Engine) -> None:

@@ -18,13 +18,14 @@ from hms_act import accept
 from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, losses
+from hms_oms.jobs.on_time import Counts
 from hms_oms.jobs.records import Completion, Event
 from hms_oms.jobs.states import OPEN, TRANSITIONS, Fact, Status
-from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.tickets import Ticket, job_name
 from hms_oms.recipes.recipes import Recipe
+from hms_ops.documents.reports import SlaCounts, SlaReport
 from hms_ops.reports import misses, sla_report
 from hms_ops.reports.misses import Cause
-from hms_ops.reports.sla_report import SlaCounts
 
 CHICAGO = ZoneInfo("America/Chicago")
 #: A Monday, as Chicago has it, of the week in which its clocks go forward (Sunday, 8 March 2026).
@@ -59,10 +60,15 @@ def record(engine: sa.Engine, shop: Recipe) -> Callable[..., None]:
     return insert
 
 
-def report(engine: sa.Engine, since: datetime, until: datetime) -> sla_report.SlaReport:
+def report(engine: sa.Engine, since: datetime, until: datetime) -> SlaReport:
     """The report of a span, by Chicago's days."""
     with engine.connect() as connection:
         return sla_report.report(connection, since, until, CHICAGO)
+
+
+def counted(lateness: tuple[float, float] | None = None, **jobs: int) -> SlaCounts:
+    """Counts of so many jobs, and what follows from them."""
+    return SlaCounts.of(Counts(**jobs), lateness=lateness)
 
 
 def now(engine: sa.Engine) -> datetime:
@@ -85,10 +91,10 @@ def test_who_counts_and_where(engine: sa.Engine, record: Callable[..., None]) ->
     )
     measured = report(engine, *sla_report.week(noon, CHICAGO))
     assert measured.queues == {
-        "shop": SlaCounts(on_time=2, late=1, lateness=(60.0, 60.0)),
-        "desk": SlaCounts(late=1, failed=2, lateness=(240.0, pytest.approx(294.0))),
+        "shop": counted(on_time=2, late=1, lateness=(60.0, 60.0)),
+        "desk": counted(late=1, failed=2, lateness=(240.0, pytest.approx(294.0))),
     }
-    assert measured.whole == SlaCounts(on_time=2, late=2, failed=2, lateness=(180.0, pytest.approx(288.0)))
+    assert measured.whole == counted(on_time=2, late=2, failed=2, lateness=(180.0, pytest.approx(288.0)))
     assert (measured.whole.share_of_due, measured.whole.ended, measured.whole.missed) == (
         pytest.approx(1 / 3),
         6,
@@ -96,7 +102,7 @@ def test_who_counts_and_where(engine: sa.Engine, record: Callable[..., None]) ->
     )
     assert list(measured.days) == [date(2026, 3, 2) + timedelta(days=ahead) for ahead in range(7)]
     assert measured.days[date(2026, 3, 2)] == measured.whole
-    assert measured.days[date(2026, 3, 3)] == SlaCounts()
+    assert measured.days[date(2026, 3, 3)] == counted()
     assert measured.days[date(2026, 3, 3)].share_of_due is None
 
 
@@ -115,7 +121,7 @@ def test_an_open_job_past_its_deadline_is_a_miss_of_now(
     assert here.lateness is not None
     assert here.lateness[0] == pytest.approx(3 * 86400, abs=60)
     before = report(engine, moment - timedelta(days=4), moment - timedelta(hours=1)).whole
-    assert before == SlaCounts()
+    assert before == counted()
 
 
 def test_spans_meet_without_overlap(engine: sa.Engine, record: Callable[..., None]) -> None:
@@ -134,7 +140,7 @@ def test_nothing_ended_is_no_share(engine: sa.Engine) -> None:
     """An empty week has its days, no queues, and no share: no data is not zero."""
     measured = report(engine, *sla_report.week(MONDAY, CHICAGO))
     assert (measured.whole, measured.whole.share_of_due, measured.queues, len(measured.days)) == (
-        SlaCounts(),
+        counted(),
         None,
         {},
         7,
@@ -182,12 +188,12 @@ def test_the_counts_agree_with_a_model(engine: sa.Engine, record: Callable[..., 
 
 def model(rows: Sequence[tuple[str, str, datetime, datetime]]) -> SlaCounts:
     """What a report should say of ended jobs."""
-    counted = [(status, (end - sla).total_seconds()) for _, status, sla, end in rows if status != "cancelled"]
-    late = sorted(by for _, by in counted if by > 0)
-    return SlaCounts(
-        on_time=sum(status == "done" and by <= 0 for status, by in counted),
-        late=sum(status == "done" and by > 0 for status, by in counted),
-        failed=sum(status == "failed" for status, _ in counted),
+    ended = [(status, (end - sla).total_seconds()) for _, status, sla, end in rows if status != "cancelled"]
+    late = sorted(by for _, by in ended if by > 0)
+    return counted(
+        on_time=sum(status == "done" and by <= 0 for status, by in ended),
+        late=sum(status == "done" and by > 0 for status, by in ended),
+        failed=sum(status == "failed" for status, _ in ended),
         lateness=(pytest.approx(between(late, 0.5)), pytest.approx(between(late, 0.95))) if late else None,
     )
 
@@ -396,7 +402,9 @@ def test_the_causes_of_real_misses(
         worst = misses.worst(connection, started, started + timedelta(days=1))
         fewer = misses.worst(connection, started, started + timedelta(days=1), queue="shop", limit=2)
         elsewhere = misses.worst(connection, started, started + timedelta(days=1), queue="returns")
-    assert [(miss.job, miss.cause) for miss in worst] == [(job, cause) for cause, job in numbers.items()]
+    assert [(miss.job, miss.cause) for miss in worst] == [
+        (job_name(job), cause) for cause, job in numbers.items()
+    ]
     assert [miss.status for miss in worst].count("done") == 1
     for miss, minutes in zip(worst, range(6, 11), strict=True):
         assert miss.late_seconds == pytest.approx((60 - minutes) * 60, abs=30)

@@ -44,17 +44,15 @@ async def cycles(request: Request) -> None:
         with ui.element("section").classes("card"):
             with ui.element("h2" if may_start else "h1"):
                 ui.label("Cycles so far")
-            none = ui.label("No cycles.").classes("nothing")
             table = html.Table(
                 ("Cycle", "File", "Type", "By", "Begun", "Accepted", "Known already", "Refused"),
                 numbers=("Accepted", "Known already", "Refused"),
                 caption="Cycles, newest first",
+                empty="No cycles.",
             )
 
     async def refresh() -> None:
         listed = (await visitor.ask.get("/cycles", limit=50))["cycles"]
-        none.set_visibility(not listed)
-        table.set_visibility(bool(listed))
         table.show([_listed(cycle) for cycle in listed])
 
     await keep(refresh, LIST_SECONDS)

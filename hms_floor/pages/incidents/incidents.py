@@ -42,11 +42,11 @@ async def incidents(request: Request) -> None:
         with ui.element("section").classes("card"):
             with ui.element("h1"):
                 ui.label("Incidents")
-            none = ui.label("No incidents.").classes("nothing")
             table = html.Table(
                 ("Incident", "State", "What", "Since", "Acknowledged by", "Over"),
                 wide=("What",),
                 caption="Incidents, newest first",
+                empty="No incidents.",
             )
         await silences.section(visitor)
         with (
@@ -59,8 +59,6 @@ async def incidents(request: Request) -> None:
         states = ["pending", "open", "acknowledged", "resolved"]
         answer = await visitor.ask.get("/incidents", state=states, limit=50, zone=visitor.zone.key)
         listed = answer["incidents"]
-        none.set_visibility(not listed)
-        table.set_visibility(bool(listed))
         table.show([_listed(incident) for incident in listed])
 
     await keep(refresh, LOOK_SECONDS)

@@ -29,17 +29,15 @@ async def section(visitor: Visitor) -> None:
                     "Silence", icon="notifications_off", on_click=lambda: _ask(visitor, refresh)
                 )
                 button.props("outline dense")
-        none = ui.label("Nothing is silenced: every new incident calls somebody.").classes("nothing")
         table = html.Table(
             ("Rule", "Queue", "From", "Until", "Why", "By"),
             wide=("Why",),
             caption="Silences that hold or are to come",
+            empty="Nothing is silenced: every new incident calls somebody.",
         )
 
     async def refresh() -> None:
         listed = (await visitor.ask.get("/silences"))["silences"]
-        none.set_visibility(not listed)
-        table.set_visibility(bool(listed))
         table.show([_listed(silence) for silence in listed])
 
     await keep(refresh, LOOK_SECONDS)

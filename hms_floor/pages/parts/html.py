@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
@@ -49,8 +50,9 @@ Cell = str | Link | Mark
 class Table(Element, component="plaintable.js"):
     """A table; the columns named in `numbers` are set to the right, those in `wide` hold sentences.
 
-    A row is known by its cell in the column `key`, the first if none is named: it stays the same one for the
-    reader when its other cells change. Rows can be chosen if there is an `on_choose`, which gets their keys.
+    In place of a table without rows stand the words `empty`, if any. A row is known by its cell in the column
+    `key`, the first if none is named: it stays the same one for the reader when its other cells change. Rows
+    can be chosen if there is an `on_choose`, which gets their keys.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class Table(Element, component="plaintable.js"):
         wide: Sequence[str] = (),
         key: str | None = None,
         on_choose: Callable[[list[str]], None] | None = None,
+        empty: str | None = None,
     ) -> None:
+        self._empty = None if empty is None else ui.label(empty).classes("nothing")
         super().__init__()
         self._key = list(headers).index(key) if key else 0
         kinds = {**dict.fromkeys(numbers, "number"), **dict.fromkeys(wide, "wide")}
@@ -75,6 +79,9 @@ class Table(Element, component="plaintable.js"):
 
     def show(self, rows: Sequence[Sequence[Cell]]) -> None:
         """Show these rows; what has not changed is not sent."""
+        if self._empty is not None:
+            self._empty.set_visibility(not rows)
+            self.set_visibility(bool(rows))
         shown = _rows(rows, self._key, subpath.root(self.client.request.scope))
         if shown != self._props["rows"]:
             self._props["rows"] = shown

@@ -80,7 +80,7 @@ async def queue(request: Request, name: str) -> None:
             return
         source.at = view.taken
         put(status, headline.queue_verdict(card, words.zone()))
-        put(figures, _figures(card))
+        put(figures, figures_of(card))
         light.show(card.light, overview.WORDS[card.light])
         if buttons is not None:
             buttons.show(card)
@@ -130,7 +130,8 @@ def _done(done: Finish, due: datetime) -> tuple[Cell, Cell]:
     return at, f"{'at most ' if done.at_best else ''}{format.about(slack)}"
 
 
-def _figures(card: Card) -> str:
+def figures_of(card: Card) -> str:
+    """Counts and rates of a queue, as its page has them below its name."""
     parts = [
         f"{card.backlog or 0:,} ready",
         f"{card.delayed or 0:,} delayed",

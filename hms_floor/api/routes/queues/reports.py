@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, WithJsonSchema
@@ -18,14 +17,11 @@ from hms_floor.api.requests.zones import Zone
 from hms_floor.api.transport.problems import Problem
 from hms_oms.database import health
 from hms_oms.jobs import commands
-from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime import clock
-from hms_ops.documents.reports import Days, History, Lateness, Miss, SlaCounts, SlaReport
+from hms_ops.documents.reports import Days, History, Lateness, SlaReport
 from hms_ops.metrics import history as samples
 from hms_ops.metrics import metrics
-from hms_ops.reports import misses, sla_report
-
-Key = TypeVar("Key", str, date)
+from hms_ops.reports import sla_report
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
 
@@ -64,17 +60,7 @@ def report(
             start, end = sla_report.week(_moment(since, zone) if since else now, zone)
         else:
             start, end = _span(since, until, now, zone)
-        measured = sla_report.report(connection, start, end, zone)
-        worst = misses.worst(connection, start, end)
-    return SlaReport(
-        since=start,
-        until=end,
-        zone=str(zone),
-        whole=SlaCounts.of(measured.whole),
-        queues=_documents(measured.queues),
-        days=_documents(measured.days),
-        worst=tuple(map(_miss, worst)),
-    )
+        return sla_report.report(connection, start, end, zone)
 
 
 @router.get("/sla/days")
@@ -87,8 +73,7 @@ def by_day(
     """How deadlines were met day by day, today among them."""
     with app_state.reading() as connection:
         _require(connection, queue)
-        by_day = sla_report.by_day(connection, queue, days, zone)
-    return Days(str(zone), _documents(by_day))
+        return Days(str(zone), sla_report.by_day(connection, queue, days, zone))
 
 
 @router.get("/sla/lateness")
@@ -154,12 +139,3 @@ def _moment(when: date | datetime, zone: tzinfo) -> datetime:
 def _require(connection: Connection, queue: str | None) -> None:
     if queue is not None:
         commands.require_queue(connection, queue)
-
-
-def _documents(rows: Mapping[Key, sla_report.SlaCounts]) -> Mapping[Key, SlaCounts]:
-    return {key: SlaCounts.of(counts) for key, counts in rows.items()}
-
-
-def _miss(miss: misses.Miss) -> Miss:
-    spent = {str(cause): seconds for cause, seconds in miss.spent.items()}
-    return Miss.of(miss, job=job_name(miss.job), spent=spent)

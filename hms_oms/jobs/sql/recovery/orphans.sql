@@ -1,18 +1,6 @@
 -- Running steps that nobody runs any more: the worker is gone, or the lease has run out.
--- Workers that are gone: not heard for long, or not heard lately and no longer connected. When a process is
--- killed its connections end at once; a silent one that is still connected may only be slow.
 with gone as (
-    select id, tickets
-    from oms.workers as worker
-    where beat_at < oms.now() - %(gone)s::float8 * interval '1 second'
-        or (
-            beat_at < oms.now() - %(silent)s::float8 * interval '1 second'
-            and worker.backend_pid is not null
-            and not exists (
-                select from pg_stat_activity as backend
-                where backend.pid = worker.backend_pid and backend.datname = current_database()
-            )
-        )
+    select id, tickets from oms.gone_workers(%(gone)s::float8, %(silent)s::float8)
 )
 select
     job.id as job,
