@@ -62,8 +62,8 @@ def test_what_the_guide_shows_works(run: Run, ended: None) -> None:
     # The holds come first here: what was removed cannot be held.
     for words in sorted(commands, key=lambda words: (words[0] != "hold", words == ["prune"])):
         if words[:2] != ["hold", "remove"]:
-            told = run(*words)
-            assert told.exit_code == 0, (words, told.output)
+            output = run(*words)
+            assert output.exit_code == 0, (words, output.output)
     [removal] = [words for words in commands if words[:2] == ["hold", "remove"]]
     assert run(*removal).exit_code == 0
 
@@ -88,9 +88,9 @@ def test_a_dry_run_tells_and_a_run_does(run: Run, engine: sa.Engine, ended: None
     )
     assert (known["jobs"], known["held"], known["needed"]) == (2, 1, 0)
     for columns in (60, 120):
-        told = run("prune", "--dry-run", columns=columns)
-        assert "Nothing was removed" in told.output
-        assert all(len(line) <= columns for line in told.output.splitlines()[:3])
+        output = run("prune", "--dry-run", columns=columns)
+        assert "Nothing was removed" in output.output
+        assert all(len(line) <= columns for line in output.output.splitlines()[:3])
     sized = run("size")
     assert "Retention would remove 2 jobs" in sized.output
     assert "1 job over time stay by a legal hold" in sized.output
@@ -113,7 +113,7 @@ def test_an_empty_ledger_has_nothing_to_keep(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["add", "--job", "job-5", "--reason", "x"], "the ledger has no job to hold: job-5"),
         (["add", "--reason", "x"], "say what to hold by one of --job, --key"),
@@ -124,11 +124,11 @@ def test_an_empty_ledger_has_nothing_to_keep(run: Run) -> None:
         (["remove", "3", "--reason", "x"], "there is no hold 3 that lasts"),
     ],
 )
-def test_what_cannot_be_held_is_told(run: Run, words: list[str], told: str) -> None:
+def test_what_cannot_be_held_is_told(run: Run, words: list[str], expected: str) -> None:
     """A hold is about one thing that is there, and has a reason; nothing is written otherwise."""
     answer = run("hold", *words)
     assert answer.exit_code != 0
-    assert told in answer.output
+    assert expected in answer.output
     assert run("hold", "list", "--all").output == "Nothing is held.\n"
 
 
@@ -139,6 +139,6 @@ def test_a_recipe_with_a_wrong_table_is_refused(
     text = (RECIPES / "shop.toml").read_text()
     (tmp_path / "shop.toml").write_text(f'{text}\n[retention]\njobs = "1d"\n')
     monkeypatch.setenv("HMS_RECIPES", str(tmp_path))
-    told = run("size")
-    assert told.exit_code != 0
-    assert "shop.toml: retention.jobs: 1d is too short" in told.output
+    output = run("size")
+    assert output.exit_code != 0
+    assert "shop.toml: retention.jobs: 1d is too short" in output.output

@@ -35,9 +35,9 @@ def test_an_empty_ledger_is_said_to_be_empty(run: Run, engine: sa.Engine) -> Non
     """Of tables without rows the command says in one line what they take."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze")
-    told = run("size")
-    assert told.exit_code == 0
-    assert "oms.jobs" not in told.output
+    output = run("size")
+    assert output.exit_code == 0
+    assert "oms.jobs" not in output.output
 
 
 def test_every_table_is_measured(
@@ -52,14 +52,14 @@ def test_every_table_is_measured(
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze oms.jobs, oms.job_events")
     document = json.loads(run("size", "--json").stdout)
-    jobs = next(each for each in document["tables"] if each["table"] == "oms.jobs")
+    jobs = next(table for table in document["tables"] if table["table"] == "oms.jobs")
     # Fifty of a hundred jobs came in the last seven days.
     assert (jobs["rows"], jobs["rowsADay"]) == (100, pytest.approx(50 / 7, abs=0.1))
     assert jobs["totalBytes"] == jobs["heapBytes"] + jobs["indexBytes"] + jobs["toastBytes"] > 0
     assert None not in (jobs["oldestAt"], jobs["vacuumedAt"])
-    assert document["total"]["totalBytes"] == sum(each["totalBytes"] for each in document["tables"])
-    told = run("size").output
-    assert all(words in told for words in ("oms.jobs", "23 d ago", " a day"))
+    assert document["total"]["totalBytes"] == sum(table["totalBytes"] for table in document["tables"])
+    output = run("size").output
+    assert all(words in output for words in ("oms.jobs", "23 d ago", " a day"))
     for columns in (60, 100):
         assert all(len(line) <= columns for line in run("size", columns=columns).output.splitlines()[:3])
 
@@ -73,7 +73,7 @@ def test_growth_is_read_from_few_rows(engine: sa.Engine, shop: Recipe) -> None:
         )
         asked: list[str] = []
         sa.event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2]))
-        sizes = {each.name: each for each in table_sizes.read(connection, ["oms"])}
+        sizes = {item.name: item for item in table_sizes.read(connection, ["oms"])}
     jobs = sizes["oms.jobs"]
     assert jobs.rows_a_day == pytest.approx(1.0 * jobs.rows / 300, rel=0.2)
     assert sum("oms.jobs" in statement for statement in asked) < 15

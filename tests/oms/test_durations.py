@@ -49,7 +49,7 @@ def test_a_wrong_table_is_refused(tmp_path: Path, table: str, fault: str) -> Non
     path.write_text(f"{BASE}[payload]\n[retention]\n{table}\n")
     with pytest.raises(ConfigError) as refused:
         recipes.load_file(path)
-    assert any(fault in each for each in refused.value.faults), refused.value.faults
+    assert any(fault in item for item in refused.value.faults), refused.value.faults
 
 
 def test_the_table_of_a_recipe_comes_before_the_settings(tmp_path: Path) -> None:

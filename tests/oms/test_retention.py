@@ -184,7 +184,7 @@ def test_a_key_is_known_for_longer_than_its_job(
         order(engine, shop, 1)
     with engine.connect() as connection:
         known = known_keys.find(connection, shop.type, ["1", "2"])
-    assert {key: (each.id, each.status, each.outcome) for key, each in known.items()} == {
+    assert {key: (item.id, item.status, item.outcome) for key, item in known.items()} == {
         "1": (job, "done", "sent")
     }
     forward(335 * DAY)
@@ -236,12 +236,12 @@ def test_what_is_held_is_neither_removed_nor_erased(
     assert prune(engine, forward)["jobs"] == 1
     assert look(engine, held).payload["phone"] == PHONE
     with engine.connect() as connection:
-        [found] = due.read(connection, rules.read(connection, KEEP))
-    assert (found.jobs, found.held) == (0, 1)
+        [result] = due.read(connection, rules.read(connection, KEEP))
+    assert (result.jobs, result.held) == (0, 1)
     with engine.begin() as connection:
         ended = holds.remove(connection, hold.id, reason="settled", who="ann")
         assert (ended.ended_by, holds.find(connection)) == ("ann", [])
-        assert [each.id for each in holds.find(connection, ended=True)] == [hold.id]
+        assert [item.id for item in holds.find(connection, ended=True)] == [hold.id]
     assert prune(engine, forward)["jobs"] == 1
     with pytest.raises(NothingHeld), engine.begin() as connection:
         holds.add(connection, Target(job_id=other), reason="too late", who="ann")
@@ -350,8 +350,8 @@ def test_the_audit_trail_has_its_own_time(engine: sa.Engine, forward: Forward) -
 def test_only_one_removes_at_a_time(engine: sa.Engine, shop: Recipe) -> None:
     """While a hold is being set, or another process removes, a bite does nothing and comes back."""
     order(engine, shop, 1)
-    with engine.begin() as one, engine.begin() as other:
-        holds.add(one, Target(job_id=1), reason="a lawsuit", who="ann")
+    with engine.begin() as item, engine.begin() as other:
+        holds.add(item, Target(job_id=1), reason="a lawsuit", who="ann")
         step = Pruner(KEEP, None).bite(other)
     assert (step.counts, step.over, step.pause > 0) == ({}, False, True)
 
