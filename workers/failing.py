@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import traceback
 
-from hms_oms.database import statements
+from hms_oms.database import plain_text, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Retry
@@ -73,6 +73,6 @@ def describe(error: Exception) -> dict[str, str]:
     lines = "".join(traceback.format_exception(error))
     return {
         "type": type(error).__name__,
-        "message": ledger.plain(str(error)),
-        "traceback": ledger.plain(lines[-TRACEBACK_CHARACTERS:]),
+        "message": plain_text.plain(str(error)),
+        "traceback": plain_text.plain(lines[-TRACEBACK_CHARACTERS:]),
     }

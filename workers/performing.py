@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from celery import exceptions as celery
 
-from hms_oms.jobs import ledger
+from hms_oms.database import plain_text
+from hms_oms.jobs import completions
 from hms_oms.jobs.outcomes import Done, Reject, Retry
 from hms_oms.jobs.records import Claimed, Completion
 from hms_oms.recipes.recipes import Recipe
@@ -36,11 +37,11 @@ def perform(
     try:
         returned = _returned(function, run, limit)
         done = returned if isinstance(returned, Done) else Done(returned)
-        return replace(ledger.completion(claimed.ticket, recipe, done, by_agent=False), texts=run.texts)
+        return replace(completions.of(claimed.ticket, recipe, done, by_agent=False), texts=run.texts)
     except Reject as rejection:
         undo()
         run.forget_effects()
-        return Completion(claimed.ticket, "null", outcome=ledger.plain(rejection.reason))
+        return Completion(claimed.ticket, "null", outcome=plain_text.plain(rejection.reason))
 
 
 def _returned(function: StepFunction, run: StepRun, limit: float) -> StepResult:

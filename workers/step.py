@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs.ledger import plain
+from hms_oms.database.plain_text import plain
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed, StepText
 

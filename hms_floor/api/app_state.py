@@ -23,9 +23,8 @@ from hms_floor.auth import tokens
 from hms_floor.observer import Observer
 from hms_oms.access import audit
 from hms_oms.access import tokens as register
-from hms_oms.database import health
+from hms_oms.database import health, plain_text
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger
 from hms_oms.recipes.recipes import Recipes
 from hms_oms.runtime import format
 from hms_oms.runtime.settings import Settings
@@ -84,10 +83,10 @@ class AppState:
 
     async def note_refusal(self, caller: Caller, path: Mapping[str, Any], problem: Problem) -> None:
         """Keep that somebody with a badge has tried a change that was refused."""
-        subject = next((ledger.plain(str(value))[:200] for value in path.values()), None)
+        subject = next((plain_text.plain(str(value))[:200] for value in path.values()), None)
         # Of wrong fields the names only: what stands in them may be somebody's data.
         reason = ", ".join(field for field, _ in problem.faults) or problem.detail
-        detail = {"refused": ledger.plain(reason)[:500]}
+        detail = {"refused": plain_text.plain(reason)[:500]}
         act = caller.act(subject, status=problem.status_code, detail=detail)
         try:
             await run_in_threadpool(self._write, act)

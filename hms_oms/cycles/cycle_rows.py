@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
+from hms_oms.database.plain_text import plain
 from hms_oms.documents.cycles import Refusals
-from hms_oms.jobs.ledger import plain
 
 Result = Literal["refused", "known", "differs"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hms_oms.database import sessions, statements
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger
+from hms_oms.jobs import completions, ledger
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket, job_name
 from hms_oms.recipes.recipes import Recipe
@@ -111,7 +111,7 @@ def extend(connection: RawConnection, reservation: Reservation, lease: float = L
 
 def report_done(connection: RawConnection, reservation: Reservation, done: Done) -> str:
     """Report the step as done; return the job's status now. Raises LeaseLost."""
-    report = ledger.completion(reservation.ticket, reservation.recipe, done, by_agent=True)
+    report = completions.of(reservation.ticket, reservation.recipe, done, by_agent=True)
     status = ledger.complete(connection, [report], reservation.agent).get(reservation.ticket)
     if status is None:
         raise LeaseLost(reservation.ticket)

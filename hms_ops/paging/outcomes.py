@@ -9,8 +9,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from hms_oms.database import plain_text
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger
 from hms_oms.messages import delivery, gsm7
 from hms_oms.messages.records import Answer
 from hms_ops.paging.senders import Outcome, Result
@@ -132,7 +132,7 @@ def kept(outcome: Outcome) -> Outcome:
 
 def _kept(words: str | None) -> str | None:
     """Response of a provider without characters that the ledger cannot store."""
-    return None if words is None else ledger.plain(words)[:MOST_WORDS]
+    return None if words is None else plain_text.plain(words)[:MOST_WORDS]
 
 
 def labelled(body: str) -> str:

@@ -13,7 +13,7 @@ from hms_act.files.csv_rows import Row
 from hms_oms.cycles import cycle_rows
 from hms_oms.database.connections import RawConnection
 from hms_oms.documents.cycles import Cycle
-from hms_oms.jobs import ledger
+from hms_oms.jobs import completions, ledger
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read as jobs
 from hms_oms.jobs.records import Job
@@ -60,7 +60,7 @@ def bring(raw: RawConnection, recipe: Recipe, job: int, status: str) -> None:
         if status == "failed":
             ledger.fail(raw, ticket, {"type": "Error", "message": "no"}, retry_after=None, worker="w")
             return
-        ledger.complete(raw, [ledger.completion(ticket, recipe, Done({}), by_agent=False)], "w")
+        ledger.complete(raw, [completions.of(ticket, recipe, Done({}), by_agent=False)], "w")
 
 
 def test_other_content_under_a_known_key_is_told(engine: sa.Engine, shop: Recipe) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from hms_floor.auth.tokens import Role
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, reservations
+from hms_oms.jobs import completions, ledger, reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket
 from tests.api.conftest import ApiServer, counted, faults
@@ -121,7 +121,7 @@ def hand_over(api_server: ApiServer, raw: RawConnection) -> str:
     ledger.take(raw, "returns", 10)
     ticket = Ticket(int(job[4:]), 1, "receive")
     [claimed] = ledger.claim(raw, [(ticket, 60.0)], "w")
-    done = ledger.completion(claimed, _recipe(), Done({"ok": 1}), by_agent=False)
+    done = completions.of(claimed, _recipe(), Done({"ok": 1}), by_agent=False)
     ledger.complete(raw, [done], "w")
     return str(job)
 

@@ -19,7 +19,7 @@ from hms_oms import Filter, OmsClient
 from hms_oms.api.errors import Conflict, Invalid, NoBadge, NotFound, Refused
 from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, workers
+from hms_oms.jobs import completions, ledger, workers
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket, job_number
 from hms_oms.recipes.recipes import Recipe
@@ -39,7 +39,7 @@ def hand_over(raw: RawConnection, returns: Recipe, number: int) -> None:
     ticket = Ticket(number, 1, "receive")
     ledger.take(raw, "returns", 10)
     ledger.claim(raw, [(ticket, 60.0)], "w")
-    ledger.complete(raw, [ledger.completion(ticket, returns, Done({"box": 1}), by_agent=False)], "w")
+    ledger.complete(raw, [completions.of(ticket, returns, Done({"box": 1}), by_agent=False)], "w")
 
 
 def test_the_example_of_the_documents_works(

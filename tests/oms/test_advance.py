@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, ledger, workers
+from hms_oms.jobs import commands, completions, ledger, workers
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Completion, Progress, StepText
 from hms_oms.jobs.tickets import Ticket
@@ -32,7 +32,7 @@ def begun(engine: sa.Engine, raw: RawConnection, recipe: Recipe) -> int:
 def report(recipe: Recipe, job: int, step: str, done: Done | None = None) -> Completion:
     """The report of a step by a worker that would go on with the next."""
     ticket = Ticket(job, 1, step)
-    return replace(ledger.completion(ticket, recipe, done or Done({}), by_agent=False), lease=60.0)
+    return replace(completions.of(ticket, recipe, done or Done({}), by_agent=False), lease=60.0)
 
 
 def advanced(raw: RawConnection, completion: Completion, **options: float) -> Progress | None:

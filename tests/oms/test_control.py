@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, ledger, losses, reservations, workers
+from hms_oms.jobs import commands, completions, ledger, losses, reservations, workers
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import explain, read
 from hms_oms.jobs.records import Completion
@@ -171,7 +171,7 @@ def test_an_agent_reserves_extends_and_reports(
     ledger.take(raw, "returns", 1)
     ticket = Ticket(job.id, 1, "receive")
     assert ledger.claim(raw, [(ticket, 60)], "w")
-    report = ledger.completion(ticket, returns, Done({"box": 1}), by_agent=False)
+    report = completions.of(ticket, returns, Done({"box": 1}), by_agent=False)
     assert ledger.complete(raw, [report], "w") == {ticket: "waiting"}
 
     first = reservations.reserve(raw, "returns-desk", agent="ann", lease=60)

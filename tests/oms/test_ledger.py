@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger
+from hms_oms.jobs import completions, ledger
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Claimed, Completion, Job
@@ -166,13 +166,13 @@ def test_a_result_that_the_ledger_cannot_keep_is_refused(shop: Recipe) -> None:
     ticket = Ticket(1, 1, "pick")
     for result in ({"x": "a\0b"}, ["\ud800"]):
         with pytest.raises(ValueError, match="pick holds characters"):
-            ledger.completion(ticket, shop, Done(result), by_agent=False)
-    assert ledger.completion(ticket, shop, Done("C:\\u0000"), by_agent=False)
+            completions.of(ticket, shop, Done(result), by_agent=False)
+    assert completions.of(ticket, shop, Done("C:\\u0000"), by_agent=False)
 
 
 def test_a_skip_past_an_agents_step_waits_in_the_ledger(returns: Recipe) -> None:
     """The chain ends at an agent's step, so what is behind it has no message: it is handed over."""
-    report = ledger.completion(Ticket(1, 1, "receive"), returns, Done(skip_to="refund"), by_agent=False)
+    report = completions.of(Ticket(1, 1, "receive"), returns, Done(skip_to="refund"), by_agent=False)
     assert (report.next_step, report.next_agent, report.hand_over) == (2, False, True)
 
 

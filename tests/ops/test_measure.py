@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_oms.database import connections as database
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, ledger, losses, reservations, workers
+from hms_oms.jobs import commands, completions, ledger, losses, reservations, workers
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
@@ -259,7 +259,7 @@ def test_an_agents_reservation_counts_like_a_claim(
     ledger.take(raw, "returns", 1)
     ticket = Ticket(job, 1, "receive")
     assert ledger.claim(raw, [(ticket, 60.0)], "w")
-    done = ledger.completion(ticket, returns, Done({}), by_agent=False)
+    done = completions.of(ticket, returns, Done({}), by_agent=False)
     assert ledger.complete(raw, [done], "w")
     forward(MINUTE)
     assert reservations.reserve(raw, "returns-desk", agent="clerk") is not None

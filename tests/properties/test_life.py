@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from hms_act import accept
-from hms_oms.jobs import commands, ledger, losses
+from hms_oms.jobs import commands, completions, ledger, losses
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.states import TERMINAL, TRANSITIONS, Fact, Status
@@ -134,7 +134,7 @@ class Life(RuleBasedStateMachine):
     def complete(self, ticket: Ticket, skip: bool, go_on: bool) -> Ticket:
         """A worker reports a step as done, perhaps too late or twice, and may claim the next one with it."""
         may_skip = skip and ticket.step == "pick"
-        report = ledger.completion(
+        report = completions.of(
             ticket, self.recipe, Done(1, skip_to="send" if may_skip else None), by_agent=False
         )
         if go_on:

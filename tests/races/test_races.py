@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from hms_oms.database import connections as ledger_connections
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, ledger, losses, reservations
+from hms_oms.jobs import commands, completions, ledger, losses, reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
@@ -202,7 +202,7 @@ def test_two_reserves(
         ticket = Ticket(job.id, 1, "receive")
         ledger.take(raw, "returns", 1)
         ledger.claim(raw, [(ticket, 60)], "w")
-        ledger.complete(raw, [ledger.completion(ticket, returns, Done(), by_agent=False)], "w")
+        ledger.complete(raw, [completions.of(ticket, returns, Done(), by_agent=False)], "w")
     first = reservations.reserve(winner, "returns-desk", agent="ann")
     second = Contender(database, lambda own: reservations.reserve(own, "returns-desk", agent="bob")).finish()
     winner.commit()

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from celery import exceptions as celery
 
-from hms_oms.jobs import ledger
+from hms_oms.jobs import completions
 from hms_oms.jobs.outcomes import Done, Retry
 from hms_oms.jobs.records import Claimed, Completion
 from hms_oms.recipes import recipes
@@ -96,8 +96,8 @@ def test_what_json_does_not_know_is_kept_as_text() -> None:
 
 def test_a_result_has_a_limit() -> None:
     """One that is too large fails with its size and what to do instead."""
-    room = ledger.MOST_RESULT - len('{"scan": ""}')
-    assert len(reported(lambda _: {"scan": "x" * room}).result) == ledger.MOST_RESULT
+    room = completions.MOST_RESULT - len('{"scan": ""}')
+    assert len(reported(lambda _: {"scan": "x" * room}).result) == completions.MOST_RESULT
     with pytest.raises(ValueError, match=r"first has 1,000,001 characters.*return where it is"):
         reported(lambda _: {"scan": "x" * (room + 1)})
 

@@ -16,8 +16,7 @@ from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.transport.problems import Problem
 from hms_oms.access import audit
 from hms_oms.access.audit import Act
-from hms_oms.database import health
-from hms_oms.jobs import ledger
+from hms_oms.database import health, plain_text
 from hms_ops.paging import callbacks, replies
 
 router = APIRouter(route_class=Guarded, include_in_schema=False)
@@ -85,7 +84,7 @@ async def _signed(request: Request, app_state: AppState) -> dict[str, str]:
     signature = request.headers.get("x-twilio-signature")
     if not callbacks.valid(token, public_url, target, form, signature):
         raise Problem(403, "the signature is missing or wrong")
-    return {name: ledger.plain(values[-1]) for name, values in form.items()}
+    return {name: plain_text.plain(values[-1]) for name, values in form.items()}
 
 
 class _Form(dict[str, list[str]]):

@@ -1,0 +1,60 @@
+"""Completions: what a step function returned, as the report of its step, with the step that comes next."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from hms_oms.database.plain_text import plain
+from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.records import Completion
+from hms_oms.jobs.tickets import Ticket
+from hms_oms.recipes.recipes import Recipe
+
+# A NUL as JSON writes it; an escaped backslash before u0000 is only text.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+#: The longest result of a step, in characters: each later step of the job is sent all of them.
+MOST_RESULT = 1_000_000
+
+
+def of(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Completion:
+    """The report of a step that is done, with the step that comes next by the recipe.
+
+    Dates, times, decimals and UUIDs in the result are kept as text. Raises TypeError or ValueError for a
+    result that is no JSON otherwise, is too large, or a skip that does not lead ahead.
+    """
+    step = recipe.index(ticket.step)
+    following = step + 1
+    if done.skip_to is not None:
+        following = next((place for place, ahead in enumerate(recipe.steps) if ahead.name == done.skip_to), 0)
+        if following <= step:
+            raise ValueError(f"{ticket.step} cannot skip to {done.skip_to!r}: no later step has this name")
+    result = json.dumps(done.result, allow_nan=False, ensure_ascii=False, default=_as_text)
+    if _NUL.search(result) or result != plain(result):
+        raise ValueError(f"the result of {ticket.step} holds characters that the ledger cannot keep")
+    if len(result) > MOST_RESULT:
+        raise ValueError(
+            f"the result of {ticket.step} has {len(result):,} characters, at most {MOST_RESULT:,} are kept:"
+            " store it elsewhere and return where it is"
+        )
+    outcome = None if done.outcome is None else plain(done.outcome)
+    if following == len(recipe.steps):
+        return Completion(ticket, result, outcome)
+    ahead = recipe.steps[following]
+    agent = ahead.by == "agent"
+    # Past an agent's step the chain has no message either: the job waits to be dispatched.
+    passed = any(skipped.by == "agent" for skipped in recipe.steps[step + 1 : following])
+    return Completion(ticket, result, outcome, following, ahead.queue, agent, by_agent or agent or passed)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is nothing that a result can hold")
