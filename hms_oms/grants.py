@@ -60,6 +60,8 @@ _DISPATCHER = {
     "oms.job_sums": _KEEP,
     "oms.known_keys": _ALL,
     "oms.holds": _READ,
+    "oms.held_jobs": _READ,
+    "oms.needed_jobs": _READ,
     "oms.retention_rules": _READ,
     "oms.changes": _READ,
     "oms.changed_jobs": _READ,

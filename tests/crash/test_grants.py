@@ -213,7 +213,9 @@ def test_every_table_is_somebodys(ledger: str) -> None:
     with connections.engine(ledger).connect() as connection:
         tables = set(sa.inspect(connection).get_table_names("public"))
         for schema in grants.schemas(PACKAGES):
-            tables |= {f"{schema}.{name}" for name in sa.inspect(connection).get_table_names(schema)}
+            looked_up = sa.inspect(connection)
+            names = [*looked_up.get_table_names(schema), *looked_up.get_view_names(schema)]
+            tables |= {f"{schema}.{name}" for name in names}
         query = "select tgrelid::regclass::text from pg_trigger where tgname like '%_append_only'"
         histories = set(connection.scalars(sa.text(query)))
     roles = grants.roles(PACKAGES)

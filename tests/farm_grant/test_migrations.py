@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def test_a_filled_ledger_of_the_release_before_goes_on(database: str, engine: sa
     fresh = shape(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("drop schema farm cascade; drop table oms.package_revisions")
+        retention = importlib.import_module("hms_oms.migrations.versions.0024_retention")
+        connection.exec_driver_sql(retention.BEFORE.replace("%", "%%"))
         connection.exec_driver_sql("update hms_revision set version_num = '0021'")
         connection.exec_driver_sql(OF_THE_PRODUCT.replace("%", "%%"))
     done = preparing.prepare(database, KNOWN)

@@ -307,6 +307,23 @@ def test_what_an_open_incident_or_an_undo_needs_stays(
     assert prune(engine, forward)["jobs"] == 1
 
 
+def test_a_job_with_a_text_on_its_way_stays(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Forward
+) -> None:
+    """While a text of a job has not arrived, or failed for good, the job stays with it; then both go."""
+    done(engine, raw, shop, 1)
+    for state in ("pending", "unknown", "sent"):
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("update oms.messages set state = :state, finished_at = null"), {"state": state}
+            )
+        forward(31 * DAY)
+        assert not any(prune(engine, forward).values())
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.messages set state = 'failed', finished_at = oms.now()")
+    assert prune(engine, forward)["jobs"] == 1
+
+
 def test_a_recipe_keeps_its_own_time(
     engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Forward
 ) -> None:

@@ -14,6 +14,7 @@ from hms_floor.cli.installation import check
 from hms_floor.cli.installation.checks.finding import Finding
 from hms_floor.cli.terminal import api_client, errors, show, tables
 from hms_oms.api.codec import document
+from hms_oms.recipes.retention.personal_data import is_personal
 from hms_ops.health import BAD, WARN
 
 
@@ -201,6 +202,8 @@ def _kind(field: Any) -> str:
         return " | ".join(map(str, field["enum"]))
     kind: Any = field.get("format") or field.get("type", "anything")
     bounds = [f"{word} {field[key]}" for key, word in _BOUNDS.items() if key in field]
+    if is_personal(field):
+        bounds.append("personal data")
     return ", ".join([" or ".join(kind) if isinstance(kind, list) else str(kind), *bounds])
 
 

@@ -80,45 +80,52 @@ alter table oms.batches
     add column final_report jsonb,         -- what came of it, before the first of its jobs was removed
     add column rows_erased_at timestamptz;
 
-create function oms.is_held(job oms.jobs) returns boolean language sql stable as $$
-    select exists (
-        select from oms.holds as hold
-        where hold.ended_at is null
-            and (
-                hold.job_id = job.id
-                or hold.batch_id = job.batch_id
-                or (hold.key in (job.key, job.freed_key) and coalesce(hold.type = job.type, true))
-            )
-    )
-$$;
+create view oms.held_jobs as
+    select job_id from oms.holds where job_id is not null and ended_at is null
+    union all
+    select job.id
+    from oms.holds as hold
+    join oms.jobs as job on job.batch_id = hold.batch_id
+    where hold.ended_at is null
+    union all
+    select job.id
+    from oms.holds as hold
+    join oms.jobs as job on job.key = hold.key
+    where hold.ended_at is null and coalesce(hold.type = job.type, true)
+    union all
+    select job.id
+    from oms.holds as hold
+    join oms.jobs as job on job.freed_key = hold.key
+    where hold.ended_at is null and coalesce(hold.type = job.type, true);
 
--- Whether somebody or something still needs a job that has ended: a legal hold, an open incident, a change
--- that can be undone, or a text of it on its way (also one of another job that goes with it). Its cycle may
--- need it, too.
-create function oms.is_needed(job oms.jobs) returns boolean language sql stable as $$
-    select oms.is_held(job)
-        or exists (
-            select from ops.incidents as incident
-            join ops.incident_jobs as listed on listed.incident_id = incident.id
-            where incident.state <> 'resolved' and listed.job_id = job.id
-        )
-        or exists (
-            select from oms.changed_jobs as kept
-            join oms.changes as change on change.id = kept.change_id
-            where kept.job_id = job.id and change.undo_until > oms.now() and change.undone_at is null
-        )
-        or exists (
-            select from oms.messages as message
-            where message.job_id = job.id
-                and (
-                    message.finished_at is null
-                    or exists (
-                        select from oms.messages as member
-                        where member.merged_into = message.id and member.job_id is distinct from job.id
-                    )
-                )
-        )
-$$;
+-- Jobs that somebody or something still needs though they have ended: for a legal hold, an open incident, a
+-- change that can be undone, or a text on its way (also for one of another job that goes with it). Their
+-- cycles may need them, too. A job may be in it more than once.
+create view oms.needed_jobs as
+    select job_id from oms.held_jobs
+    union all
+    select listed.job_id
+    from ops.incidents as incident
+    join ops.incident_jobs as listed on listed.incident_id = incident.id
+    where incident.state <> 'resolved'
+    union all
+    select kept.job_id
+    from oms.changes as change
+    join oms.changed_jobs as kept on kept.change_id = change.id
+    where change.undo_until > oms.now() and change.undone_at is null
+    union all
+    -- As the indexes of those who deliver them have it, so that no ended text is looked at.
+    select job_id from oms.messages where state = 'pending' and job_id is not null
+    union all
+    select job_id from oms.messages where state = 'sending' and job_id is not null
+    union all
+    select job_id from oms.messages where state in ('unknown', 'accepted', 'sent') and job_id is not null
+    union all
+    select message.job_id
+    from oms.messages as member
+    join oms.messages as message on message.id = member.merged_into
+    where member.merged_into is not null
+        and message.job_id is not null and member.job_id is distinct from message.job_id;
 
 -- A document without these paths.
 create function oms.without(document jsonb, paths jsonb) returns jsonb language plpgsql immutable as $$
@@ -160,8 +167,8 @@ create or replace function oms.refuse_change() returns trigger language plpgsql 
 begin
     raise exception '% is append-only', tg_table_name;
 end $$;
-drop function oms.added(jsonb, jsonb), oms.without(jsonb, jsonb), oms.is_needed(oms.jobs),
-    oms.is_held(oms.jobs);
+drop function oms.added(jsonb, jsonb), oms.without(jsonb, jsonb);
+drop view oms.needed_jobs, oms.held_jobs;
 alter table oms.batches drop column final_report, drop column rows_erased_at;
 alter table oms.messages drop column erased_at;
 alter table oms.jobs drop column erased_at;

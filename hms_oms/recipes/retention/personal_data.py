@@ -30,8 +30,8 @@ def _paths(schema: Mapping[str, Any], above: Path) -> Iterator[Path]:
     for name, field in _fields(schema):
         path = (*above, name)
         items = field.get("items")
-        in_items = isinstance(items, Mapping) and (_is_personal(items) or any(_paths(items, ())))
-        if _is_personal(field) or in_items:
+        in_items = isinstance(items, Mapping) and (is_personal(items) or any(_paths(items, ())))
+        if is_personal(field) or in_items:
             yield path
         else:
             yield from _paths(field, path)
@@ -43,5 +43,6 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
         yield from ((name, field) for name, field in fields.items() if isinstance(field, Mapping))
 
 
-def _is_personal(field: Mapping[str, Any]) -> bool:
+def is_personal(field: Mapping[str, Any]) -> bool:
+    """Whether a field itself holds personal data, by its schema."""
     return bool(field.get("personal", field.get("format") == "phone"))

@@ -13,7 +13,9 @@ running as (
 due as (
     select
         job.id, job.finished_at, job.erased_at,
-        oms.is_needed(job) or job.batch_id in (select batch_id from running) as needed, oms.is_held(job) as held,
+        job.id in (select job_id from oms.needed_jobs)
+            or job.batch_id in (select batch_id from running) as needed,
+        job.id in (select job_id from oms.held_jobs) as held,
         rule.*
     from rule
     join oms.jobs as job on job.type = rule.type

@@ -4,7 +4,8 @@ with erasable as materialized (
     select job.id
     from oms.jobs as job
     where job.id = any(%(jobs)s::bigint[]) and job.finished_at < %(before)s::timestamptz
-        and job.type = %(type)s::text and not oms.is_needed(job)
+        and job.type = %(type)s::text
+        and not exists (select from oms.needed_jobs as needed where needed.job_id = job.id)
     order by job.id
     for update of job skip locked
 ),

@@ -22,7 +22,7 @@ noted as (
     from next
     join oms.jobs as job on job.id = next.id
     where job.key is not null and job.status <> 'cancelled' and job.type = any(%(types)s::text[])
-        and not oms.is_needed(job)
+        and not exists (select from oms.needed_jobs as needed where needed.job_id = job.id)
     on conflict (type, key) do update set
         job_id = excluded.job_id, queue = excluded.queue, status = excluded.status, outcome = excluded.outcome,
         sla = excluded.sla, sla_minutes = excluded.sla_minutes, finished_at = excluded.finished_at,

@@ -5,7 +5,7 @@ with removable as materialized (
     from oms.jobs as job
     where job.id = any(%(jobs)s::bigint[])
         and job.finished_at < %(before)s::timestamptz
-        and not oms.is_needed(job)
+        and not exists (select from oms.needed_jobs as needed where needed.job_id = job.id)
         and (
             job.key is null
             or job.status = 'cancelled'
@@ -104,6 +104,7 @@ select
     (
         select count(*) from oms.jobs as job
         where job.id = any(%(jobs)s::bigint[]) and job.key is not null and job.status <> 'cancelled'
-            and job.finished_at < %(before)s::timestamptz and not oms.is_needed(job)
+            and job.finished_at < %(before)s::timestamptz
+            and not exists (select from oms.needed_jobs as needed where needed.job_id = job.id)
             and job.id not in (select id from removable)
     )::int as waiting

@@ -2,7 +2,9 @@
 with removable as (
     select job.id
     from oms.jobs as job
-    where job.id = any(%(jobs)s::bigint[]) and job.finished_at < %(before)s::timestamptz and not oms.is_needed(job)
+    where job.id = any(%(jobs)s::bigint[])
+        and job.finished_at < %(before)s::timestamptz
+        and not exists (select from oms.needed_jobs as needed where needed.job_id = job.id)
     order by job.id
     for update of job skip locked
 ),
