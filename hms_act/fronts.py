@@ -26,7 +26,7 @@ from hms_oms.queues.dispatch_windows import Window, windows
 log = logging.getLogger(__name__)
 
 #: A look from the beginning that takes longer than this, in seconds, is not made each time ...
-CHEAP_SECONDS = 0.01
+CHEAP_SECONDS = 0.03
 #: ... but beside the others, and so seldom that it takes this share of the time.
 SHARE = 0.05
 #: After one that has failed the next is made so many seconds later.
@@ -44,8 +44,7 @@ class Fronts:
         self._is_cheap = True
         self._again = float("-inf")
         self._places: dict[str, Place] = {}
-        #: The moment since which all jobs in flight were taken; None if that is not known.
-        self.in_flight_from: datetime | None = None
+        self._in_flight_from: datetime | None = None
 
     def windows(self, connection: RawConnection) -> list[Window]:
         """The windows of all queues that are not paused."""
@@ -59,10 +58,15 @@ class Fronts:
         else:
             if self._beside is None and began >= self._again:
                 self._beside = self._thread.submit(self._whole)
-            open_windows = windows(connection, self._places, self.in_flight_from)
+            open_windows = windows(connection, self._places, self._in_flight_from)
         self._places |= {window.queue: window.front for window in open_windows if window.front is not None}
-        self.in_flight_from = open_windows[0].in_flight_from if open_windows else None
+        self._in_flight_from = open_windows[0].in_flight_from if open_windows else None
         return open_windows
+
+    @property
+    def in_flight_from(self) -> datetime | None:
+        """The moment since which all jobs in flight were taken; None: they are quickly read anyway."""
+        return None if self._is_cheap else self._in_flight_from
 
     def place(self, queue: str) -> Place | None:
         """The front of a backlog, as of the last look; None if that is not known."""
@@ -92,8 +96,8 @@ class Fronts:
         for window in open_windows:
             if window.front is not None:
                 self._places[window.queue] = min(window.front, self._places.get(window.queue, window.front))
-            if window.in_flight_from is not None and self.in_flight_from is not None:
-                self.in_flight_from = min(window.in_flight_from, self.in_flight_from)
+            if window.in_flight_from is not None and self._in_flight_from is not None:
+                self._in_flight_from = min(window.in_flight_from, self._in_flight_from)
 
     def _weigh(self, seconds: float) -> None:
         self._is_cheap = seconds <= CHEAP_SECONDS

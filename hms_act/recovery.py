@@ -60,7 +60,7 @@ class Recovery:
         """Find what is lost and take it back; return how many jobs that were.
 
         Without `messages` nothing is asked of Redis, which is known not to answer, or not as it should. All
-        jobs in flight were taken since `in_flight_from`; None if that is not known.
+        jobs in flight were taken since `in_flight_from`; with None they are looked for from the beginning.
         """
         now = time.monotonic()
         if now - self._forgot > FORGET_EVERY_SECONDS:
