@@ -1,4 +1,4 @@
-"""What you write your own job types with: steps, and starting jobs in your own transaction.
+"""Write your own job types: mark steps, and start jobs in your own transaction.
 
 ```python
 from hms import StepRun, enqueue, step

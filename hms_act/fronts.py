@@ -1,4 +1,4 @@
-"""Where the fronts of backlogs and the oldest job in flight are, so that nothing before them is read again.
+"""Fronts of the backlogs, and the oldest job in flight, so that nothing before them is read again.
 
 PostgreSQL cannot remove the rows of jobs that have left the front while somebody has a transaction open that
 may still see them, and finds the front by passing them all. If that is slow, looks begin where the last one

@@ -1,4 +1,4 @@
-"""How a verb reaches the ledger, and in whose name."""
+"""The ledger for commands that need it, and the name under which they change it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads: the newest metrics under its names and units, beats, incidents and unsent texts.
+"""Metrics for Prometheus: the newest under its names and units, heartbeats, incidents and unsent texts.
 
 A value without data, or a stale one, is left out: absent is not zero. `hms_metric_age_seconds` tells how
 old each is. Labels come from closed sets: queues, steps, places, hosts, rules, programs.

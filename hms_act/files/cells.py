@@ -85,7 +85,7 @@ class Form:
 
 
 def _reader(column: Column, kind: Any, validator: Validator) -> Convert:
-    """What makes the value out of a cell of a column. It raises BadCell."""
+    """The function that converts a cell of this column; it raises BadCell."""
     convert, check = _CONVERSIONS[column.kind], _check(column, kind, validator)
 
     def read(cell: str) -> Any:

@@ -1,4 +1,4 @@
-"""What every page has: the bar with its links, theme and keys, a clear word when the connection is gone."""
+"""The frame of every page: a bar with links, theme and keys, and a notice when the connection is gone."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What API, pages and command line present alike: documents, explanations, headlines, spreadsheets."""
+"""Presentation shared by API, pages and command line: documents, explanations, headlines, spreadsheets."""

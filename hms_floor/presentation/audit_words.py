@@ -1,4 +1,4 @@
-"""What a line of the audit trail says beside who did what: its detail, as people read it."""
+"""Words for the detail of an audit line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job's case: its standing in the ledger, and what else bears on it."""
+"""Read all that explains where a job stands: its case."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Case:
 
 
 def read(connection: Connection, job: int, zone: tzinfo) -> Case:
-    """All that is to be known about where a job stands. Raises UnknownJob."""
+    """Read where a job stands, and why. Raises UnknownJob."""
     standing = explain.standing(connection, job)
     return Case(
         standing,

@@ -1,4 +1,4 @@
-"""What stands in the place of a value that the reader may not see."""
+"""The mask in place of a value that the reader may not see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What another SLA would mean for the jobs that are open now, in words: for pages and the command line."""
+"""Words for the effect of another SLA on open jobs, for pages and the command line."""
 
 from __future__ import annotations
 

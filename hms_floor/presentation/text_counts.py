@@ -1,4 +1,4 @@
-"""What became of texts to applicants, in words."""
+"""Words for counts of texts to applicants."""
 
 from __future__ import annotations
 

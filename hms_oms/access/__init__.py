@@ -1,1 +1,1 @@
-"""Who may do what: the audit log and the register of badges."""
+"""Access: the audit log and the register of badges."""

@@ -1,1 +1,1 @@
-"""What clients and the API share: HTTP transport, endpoints, documents, errors and event streams."""
+"""Parts that clients and the API share: HTTP transport, endpoints, documents, errors and event streams."""

@@ -1,4 +1,4 @@
-"""Where the API is and which badge to show there: as told, from the environment, or of the floor here."""
+"""Find the API and a badge for it: as given, from the environment, or of the floor that runs here."""
 
 from __future__ import annotations
 

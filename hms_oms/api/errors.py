@@ -1,4 +1,4 @@
-"""Why the API has not done what was asked, or could not be asked: one error for each cause."""
+"""Errors of the API clients: one for each cause of a request that failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which jobs are meant, as the API is told: in a query to list them, in a document to change them."""
+"""Filter of jobs as the API takes it: in a query to list them, in a document to change them."""
 
 from __future__ import annotations
 

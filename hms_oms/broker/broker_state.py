@@ -1,4 +1,4 @@
-"""What the dispatcher has last seen of Redis; the writer of oms.broker_state.
+"""The dispatcher's last view of Redis; the writer of oms.broker_state.
 
 The ledger knows the cause of a standstill even if Redis answers everybody else.
 """

@@ -1,4 +1,4 @@
-"""How a ticket becomes a Celery message: protocol 2, straight into its queue's list, nothing else in it.
+"""Publish tickets as Celery messages: protocol 2, straight into the list of their queue.
 
 Both ends of a chain publish through here: the dispatcher its first message, the workers each next one.
 """

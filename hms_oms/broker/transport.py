@@ -55,7 +55,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
             queue = key.decode().rsplit(self.sep, 1)[0]
             self._queue_cycle.rotate(queue)
             try:
-                # What comes to one who has asked the workers something is no step.
+                # Replies to remote control carry no step.
                 is_reply = queue.endswith(_REPLIES)
                 message = envelope.announcement(item) if is_reply else envelope.read(item)
             except envelope.Malformed as error:

@@ -1,4 +1,4 @@
-"""What stands in Redis: the tickets of the short window, read without taking anything."""
+"""Read the tickets that stand in Redis, without taking any."""
 
 from __future__ import annotations
 

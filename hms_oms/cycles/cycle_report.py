@@ -1,4 +1,4 @@
-"""What came of a cycle, and how that is kept once retention removes its jobs."""
+"""Reports of cycles, kept once retention removes their jobs."""
 
 from __future__ import annotations
 

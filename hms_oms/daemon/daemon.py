@@ -1,4 +1,4 @@
-"""How a daemon lives: any number stand by, one leads, and the leader sleeps until it is needed."""
+"""The life of a daemon: any number stand by, one leads, and the leader sleeps until it is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a worker's sessions for claims and reports are set: `hms check` tries the same."""
+"""Session settings for claims and reports, used by workers and tried by `hms check`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why Redis and PostgreSQL refuse: their errors classified, and put in words for people."""
+"""Classify why Redis and PostgreSQL refuse, and put it in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server is told of a session: how soon it ends a silent client's, and how long things may take.
+"""Session settings: how soon the server ends a silent client's session, and how long things may take.
 
 Set after connecting, not by start-up options, which poolers refuse. A pooler lends a session to others after
 each transaction, so what is set in it would reach them: there each transaction sets its own, and to notice

@@ -1,1 +1,1 @@
-"""What the API answers: one frozen dataclass for each document, shared by ledger, API and clients."""
+"""Documents of the API: one frozen dataclass each, shared by ledger, API and clients."""

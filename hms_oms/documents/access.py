@@ -1,4 +1,4 @@
-"""The audit trail, badges, and who one is."""
+"""Documents of access: audit lines, badges, the caller's own badge."""
 
 from __future__ import annotations
 

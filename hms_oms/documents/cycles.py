@@ -1,4 +1,4 @@
-"""Cycles: what came in, how it stands, and what came of it."""
+"""Documents of cycles: intake, progress and report."""
 
 from __future__ import annotations
 

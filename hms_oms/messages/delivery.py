@@ -1,4 +1,4 @@
-"""How texts leave the outbox: taken under a lease and a fence, attempted, answered, asked after.
+"""Delivery of texts: taken from the outbox under a lease and a fence, attempted, answered, asked after.
 
 The row for an attempt is committed before anything is sent. A pager whose lease was lost meets another fence,
 and changes nothing. With `hms_oms.messages.outbox` the writer of oms.messages and

@@ -1,4 +1,4 @@
-"""What the package of a job type adds to the product's own commands.
+"""Hooks: additions of a job type's package to the product's own commands.
 
 A package whose steps a recipe names as `module = "package.steps"` may have a module `package.hooks` with
 `HOOKS`. The product itself knows no job type: it asks here.

@@ -1,4 +1,4 @@
-"""What people write where a phone number is asked for: one or several numbers, with words about them.
+"""Parse what people write as a phone number: one or several numbers, with words about them.
 
 Whether a number exists is for others to tell. Here the parts of the text are told apart, and what is neither
 a number nor a word about one is named.

@@ -1,1 +1,1 @@
-"""How the ledger ages: how large it is, what is removed from it when, and what is held."""
+"""Retention: how large the ledger is, what is removed from it when, and what is held."""

@@ -1,4 +1,4 @@
-"""What retention would remove now, by job type."""
+"""Read what retention would remove now, by job type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large the tables of the ledger are, since when they have rows, and how fast they grow."""
+"""Sizes of the ledger's tables, the age of their oldest rows, and their growth."""
 
 from __future__ import annotations
 

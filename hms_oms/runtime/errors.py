@@ -1,4 +1,4 @@
-"""What may go wrong, named by its cause. Losing a race is never an error: it is an empty result."""
+"""Errors, each named by its cause. Losing a race is never an error: it is an empty result."""
 
 from __future__ import annotations
 

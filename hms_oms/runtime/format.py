@@ -1,4 +1,4 @@
-"""How times, lengths of time, numbers and shares are written for people: on pages, in terminals and in texts.
+"""Format times, lengths of time, numbers and shares for pages, terminals and texts.
 
 Times of day are those of the zone that is given. Lengths of time have a unit each and never more than two:
 seconds below a minute, minutes below an hour, hours (with minutes below ten hours) below two days, then days;

@@ -1,4 +1,4 @@
-"""Whether traces are wanted, by OpenTelemetry's own variables."""
+"""Tell by OpenTelemetry's own variables whether traces are configured."""
 
 from __future__ import annotations
 

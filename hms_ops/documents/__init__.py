@@ -1,1 +1,1 @@
-"""What the API answers about measurements, incidents and calls: shared by ledger, API and clients."""
+"""Documents of measurements, incidents and calls, shared by ledger, API and clients."""

@@ -1,4 +1,4 @@
-"""Why jobs are late or will be, and what would help: decided here once, for everything that tells people.
+"""Decide why jobs are late or will be, and what would help: once, for all who tell people.
 
 What binds now comes first. What would bind next, once that is mended, follows as a further remedy: after the
 limit is raised, workers may be missing as well.

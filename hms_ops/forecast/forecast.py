@@ -1,4 +1,4 @@
-"""What will be late: the work that is open, set against what the workers get done.
+"""Forecast late jobs: the open work, set against what the workers get done.
 
 Two classic sums over the deadlines of the open jobs, taken in the order in which they are served:
 

@@ -1,4 +1,4 @@
-"""How many slots a queue should have, for an autoscaler; there is a value when idle and when cold, too.
+"""The number of slots a queue should have, for an autoscaler; there is a value when idle and when cold.
 
 The forecast's sum (`hms_ops.forecast`) says how many slots meet every deadline that can still be met. An
 autoscaler needs more than that: a number without any worker and before any job is done, slots for jobs that

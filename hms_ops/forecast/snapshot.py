@@ -1,4 +1,4 @@
-"""What the watch sees in one look: plain numbers about queues, hosts, the outbox and itself.
+"""Snapshots: the numbers of one look at queues, hosts, the outbox and the watch itself.
 
 Rules judge a snapshot and nothing else, so a morning can be replayed from a list of snapshots.
 None is "no data"; it is never the same as zero.

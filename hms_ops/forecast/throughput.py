@@ -1,4 +1,4 @@
-"""How fast a slot works: jobs finished, over the time in which slots ran, or had jobs in front of them.
+"""Throughput of a slot: jobs finished, over the time in which slots ran or had jobs in front of them.
 
 Time in which a slot had nothing to do says nothing of how fast it is, so it is left out: `per slot =
 finished / (slots at work * seconds)`. For jobs whose length varies at random this is the maximum likelihood

@@ -1,4 +1,4 @@
-"""What becomes of an incident at a moment: pure, from what its rules say and what people have said.
+"""Decide the next change to an incident: pure, from what its rules say and what people have said.
 
 `judge` reads an incident whose signals are those of this look. It decides one thing at a time: what is due
 beside that is due at the next look, half a second later.

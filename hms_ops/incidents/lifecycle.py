@@ -1,4 +1,4 @@
-"""How incidents open, hold and end: one look's findings against what is known, in the caller's transaction.
+"""Open, hold and end incidents: one look's findings against the known ones, in the caller's transaction.
 
 All rules about the deadlines of a queue feed one incident (`hms_ops.incidents.stages`), each as a signal
 within it (`hms_ops.incidents.signals`). It begins as pending and opens when one of them has held for its

@@ -1,4 +1,4 @@
-"""Which rules are about the deadlines of one queue: together they feed one incident, and the worst one shows.
+"""Stages of an incident of lateness: the rules about one queue's deadlines feed it, and the worst one shows.
 
 Jobs are late, will be late, wait too long, have no worker, or nothing gets finished: that is one trouble in
 several stages, whatever it began with. A busy host is no stage of it: it is named inside, as a cause.

@@ -1,4 +1,4 @@
-"""What people read about incidents: texts of one GSM-7 segment, and sentences. There is no other phrasing.
+"""Wording of incidents: texts of one GSM-7 segment, and sentences. There is no other phrasing.
 
 Texts leave room for the word that marks one as sent again. Times are those of a zone, with its name.
 """

@@ -32,7 +32,7 @@ SHIFT = "shift:"
 
 Document = Mapping[str, Any]
 
-#: Who is called where nobody has said so: a number of the range kept for fiction, for the local log alone.
+#: Called while nobody has set a document: a number of the range kept for fiction, for the local log alone.
 DEFAULT: Document = {
     "timezone": "UTC",
     "recipients": {"on-call": "+12025550100"},

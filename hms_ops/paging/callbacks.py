@@ -1,4 +1,4 @@
-"""What the provider calls back about a text: kept first, then applied as far as it is known whose it is.
+"""Callbacks of the provider: kept first, then applied once it is known which text they are about.
 
 The same call twice is known by its token, or by what it says; calls that come in the wrong order move a text
 up or not at all; one that comes before the answer to the POST is found by the numbers in its address, or

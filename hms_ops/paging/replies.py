@@ -1,4 +1,4 @@
-"""What people text back: ACK K7, CLOSE K7, ACK ALL in their own words; and STOP, START, HELP.
+"""Replies of people: ACK K7, CLOSE K7, ACK ALL in their own words; and STOP, START, HELP.
 
 Only a phone that was texted about an incident has a say in it; one that was never paged can only say whether
 it wants texts at all. What nobody understands is answered a few times an hour at most: two machines must not

@@ -1,4 +1,4 @@
-"""What a person means by a text: take on an incident, close it, or something that must be asked back.
+"""Read the intent of a reply: acknowledge an incident, close it, or something that must be asked back.
 
 People at night do not write to a machine: the verb and the reference may stand anywhere, run together, with
 words around them and a signature below. What may mean the opposite is never acted on, but asked back: a

@@ -1,4 +1,4 @@
-"""How deadlines were met: on-time shares and lateness, by queue, by day and in all; read from the ledger.
+"""SLA report: on-time shares and lateness, by queue, by day and in all; read from the ledger.
 
 A job counts in the queue in which it ended (the queue of its last step, whose people had it last) and at the
 moment when it ended. An open job past its deadline counts in the queue where it stands, and now: it can end

@@ -1,4 +1,4 @@
-"""What the watch looks for: one module per rule, each with its name, title, thresholds and `judge`.
+"""Rules of the watch: one module each, with its name, title, thresholds and `judge`.
 
 A rule judges one snapshot and nothing else. How long it must hold before somebody is called
 (`for_seconds`), and when it is over, is the business of the incidents.

@@ -1,1 +1,1 @@
-"""What a worker process claims and holds: its ledger session, its slots, the next step of a job."""
+"""Claims of a worker process: its ledger session, its slots, the next step of a job."""

@@ -1,4 +1,4 @@
-"""What farm grants add to the product's own commands: their tables, a sample, and the outcomes in reports."""
+"""Hooks of farm grants: their tables, a sample, and the outcomes in reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a farm-grant application a good one: pure rules, each with the code of its reason."""
+"""Rules for farm-grant applications: pure, each with the code of its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an applicant reads: one text of one GSM-7 segment, in plain words, without the applicant's name."""
+"""Texts to applicants: one GSM-7 segment, in plain words, without the applicant's name."""
 
 from __future__ import annotations
 

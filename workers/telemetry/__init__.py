@@ -1,1 +1,1 @@
-"""What a worker tells of its steps: events, logs and traces."""
+"""Telemetry of a worker's steps: events, logs and traces."""

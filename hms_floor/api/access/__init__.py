@@ -1,1 +1,1 @@
-"""Who asks, what they may do, and what they may see."""
+"""Access: who asks, what they may do, and what they may see."""

@@ -1,4 +1,4 @@
-"""What `hms cycle run --dry-run` tells: what starting a file would do."""
+"""Print the preview of `hms cycle run --dry-run`: the jobs that the file would start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What retention would remove now, in a sentence and in numbers."""
+"""Words for what retention would remove now."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def list_incidents(
         if states:
             show.lines(f"No incident{place} is {' or '.join(states)}.")
         else:
-            show.lines(f"Nothing was ever wrong{place}." if everything else f"Nothing is wrong{place}.")
+            show.lines(f"No incidents{place}." if everything else f"Nothing is wrong{place}.")
         return
     now = api_client.clock()
     headers = ["incident", "state", "what", "since", "over", "acknowledged"]

@@ -1,4 +1,4 @@
-"""What every start does with the database: migrations, queues of the recipes, what their packages keep."""
+"""Prepare the database at every start: migrations, queues of the recipes, tables of their packages."""
 
 from __future__ import annotations
 

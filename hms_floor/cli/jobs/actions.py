@@ -1,4 +1,4 @@
-"""What a person may do to jobs: `hms job cancel`, `reinstate`, `retry`, `promote`, `move` and others."""
+"""Commands that change jobs: `hms job cancel`, `reinstate`, `retry`, `promote`, `move` and others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does to jobs: on which ones is said and asked first, what came of it is told afterwards."""
+"""Change jobs from the command line: count and confirm first, then report the result."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def tell(verb: Verb, outcome: Result, *, as_json: bool, more: dict[str, Any] | N
         document["undo"] = [change.id for change in outcome.undo]
         show.print_json(document | (more or {}))
     elif not outcome.meant:
-        show.lines("No job is like that.")
+        show.lines("No matching jobs.")
     elif outcome.meant == 1 and outcome.jobs:
         show.lines(f"{outcome.jobs[0]} {verb.done}.")
     else:

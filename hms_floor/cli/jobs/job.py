@@ -164,7 +164,7 @@ def list_jobs(
     elif jobs:
         _print_table(jobs, api_client.clock())
     else:
-        show.lines("No job is like that.")
+        show.lines("No matching jobs.")
     if len(jobs) < total:
         click.echo(f"These are {len(jobs):,} of {total:,} jobs: --limit 0 shows all.", err=True)
 

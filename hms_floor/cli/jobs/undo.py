@@ -11,7 +11,7 @@ from hms_oms.documents.jobs import Undo
 
 
 def hint(*changes: Undo | None) -> None:
-    """Say how what was just done can be undone, as the next command."""
+    """Print the command that undoes what was just done."""
     numbers = [change for change in changes if change is not None]
     if numbers:
         refs = " ".join(str(change.id) for change in numbers)

@@ -1,4 +1,4 @@
-"""What `hms recipe check` asks of a folder of recipes: every fault at once, before anything is started."""
+"""Check a folder of recipes for `hms recipe check`: every fault at once, before anything is started."""
 
 from __future__ import annotations
 

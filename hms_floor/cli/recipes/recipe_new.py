@@ -1,4 +1,4 @@
-"""What `hms recipe new` writes: a job type that runs as it is, to be changed into yours."""
+"""Write a new job type for `hms recipe new`: it runs as it is, and is changed into yours."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What all commands share: arguments, tables, colours, errors, and how they reach API and ledger."""
+"""Parts that all commands share: arguments, tables, colours, errors, clients and the ledger."""

@@ -1,4 +1,4 @@
-"""How a verb reaches the API: by the clients, which find it and the badge to show there."""
+"""API clients of the command line, with the address and the badge that they find."""
 
 from __future__ import annotations
 

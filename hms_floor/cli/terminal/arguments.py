@@ -1,4 +1,4 @@
-"""What people type, read: job ids, minutes, lengths of time and moments."""
+"""Parameter types of the command line: job ids, minutes, lengths of time and moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How what goes wrong becomes a message: what it was, where, and what to do next."""
+"""Turn errors into messages: what was wrong, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Stopped(Failure):
 
 
 def tell(error: Exception) -> Failure | None:
-    """The message for an error that may happen to anybody; None for a fault of ours."""
+    """The message for an error of the outside world; None for a fault of ours."""
     if isinstance(error, errors.ApiError):
         return _of_door(error)
     if isinstance(error, HmsError):

@@ -1,4 +1,4 @@
-"""What to do about a server that refuses, by the kind of its refusal."""
+"""Remedies for a server that refuses, by the kind of its refusal."""
 
 from __future__ import annotations
 

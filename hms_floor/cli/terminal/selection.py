@@ -1,4 +1,4 @@
-"""Which jobs a verb is for: named one by one, read from standard input, or meant by a filter."""
+"""Select the jobs of a command: by name, from standard input, or by a filter."""
 
 from __future__ import annotations
 

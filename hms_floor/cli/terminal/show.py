@@ -1,4 +1,4 @@
-"""How things are shown in a terminal: by the reader's clock, in colours; and to programs: as JSON."""
+"""Print to a terminal by the reader's clock and in colours, or as JSON for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done to jobs: each deed asks first, with the count and the effect, and wants to know why."""
+"""Actions on jobs: each shows the count and the effect first, and asks for a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How pages tell numbers, times and phones, so that they fit where they stand and do not jump."""
+"""Format numbers, times and phones for pages, so that they fit their place and do not jump."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How old the numbers of a page are.
+"""Freshness: how old the numbers of a page are.
 
 Every page has one, in its frame: `as of 09:12:04`, which turns amber with words once that is too long ago.
 A page reads what it shows by `keep`; what has failed is told by `silence`.

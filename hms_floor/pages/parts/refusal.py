@@ -1,4 +1,4 @@
-"""What a page shows when it cannot show what was asked for: what was wrong, and where to go from here."""
+"""Show a refusal in place of a page: what was wrong, and where to go from here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every page shows of a part that is silent or refuses: a line below the bar, until it is over."""
+"""A line below the bar of every page while a part is silent or refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was just done, with a button that undoes it and the seconds that are left for that."""
+"""The undo button: what was just done, and the seconds that are left to undo it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a manager can do to a queue: pause and resume it, limit it, and set its SLA after a preview."""
+"""Actions on a queue: pause and resume it, limit it, and set its SLA after a preview."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which revision of the schema this code needs, and which one a database is at.
+"""Schema revisions: the one that this code needs, and the one that a database is at.
 
 Apart from `migrate`, since every process asks and only `hms db upgrade` needs Alembic.
 """

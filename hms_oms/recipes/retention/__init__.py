@@ -1,1 +1,1 @@
-"""What a recipe says of retention: how long what is kept, and which fields hold personal data."""
+"""Retention by recipe: how long what is kept, and which fields hold personal data."""

@@ -1,4 +1,4 @@
-"""Which variables of the environment are settings of ours, and what they say."""
+"""Read the variables of the environment that are settings."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What an incident did to jobs: which were late, and how the queue went."""
+"""Impact of an incident: the jobs that were late, and the course of the queue."""

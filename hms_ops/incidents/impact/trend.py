@@ -1,4 +1,4 @@
-"""How a queue went while an incident lasted: its open and late jobs, and how many were done a minute.
+"""Trend of a queue during an incident: its open and late jobs, and how many were done a minute.
 
 Of the last day by moments, five seconds apart; of what was before by samples, one a minute. A step that holds
 several shows the most of them, so that a peak is as high as it was.

@@ -105,7 +105,7 @@ def jobs(
 
 @router.post("/incidents/{id}/comments", status_code=201)
 def comment(app_state: TheAppState, who: Who, incident: Named, body: requests.Comment) -> Incident:
-    """Say something about an incident, for its history."""
+    """Comment on an incident, for its history."""
     with app_state.writing() as connection:
         changed = actions.comment(connection, incident, who.actor, body.text, health.clock(connection))
         audit.write(connection, [who.act(changed.name, status=201)])
@@ -114,7 +114,7 @@ def comment(app_state: TheAppState, who: Who, incident: Named, body: requests.Co
 
 @router.post("/incidents/{id}/ack")
 def acknowledge(app_state: TheAppState, who: Who, incident: Named, body: Reasoned | None = None) -> Incident:
-    """Say that somebody is at it: nobody else is called for a while."""
+    """Acknowledge an incident: nobody else is called for a while."""
     reason = body.reason if body else None
     with app_state.writing() as connection:
         limits, now = thresholds.limits(connection), health.clock(connection)
@@ -127,7 +127,7 @@ def acknowledge(app_state: TheAppState, who: Who, incident: Named, body: Reasone
 
 @router.post("/incidents/{id}/resolve")
 def resolve(app_state: TheAppState, who: Who, incident: Named, body: Reasoned | None = None) -> Incident:
-    """Say that it is over."""
+    """Resolve an incident."""
     reason = body.reason if body else None
     with app_state.writing() as connection:
         changed = actions.resolve(connection, incident, who.actor, reason, health.clock(connection))
@@ -139,7 +139,7 @@ def resolve(app_state: TheAppState, who: Who, incident: Named, body: Reasoned | 
 
 @router.get("/silences")
 def find_silences(app_state: TheAppState) -> Silences:
-    """The silences that hold or are to come."""
+    """List the silences that hold or are to come."""
     with app_state.reading() as connection:
         return Silences(tuple(silences.find(connection, health.clock(connection))))
 
@@ -176,7 +176,7 @@ def end_silence(
 
 @router.get("/thresholds")
 def find_thresholds(app_state: TheAppState) -> Thresholds:
-    """What each rule compares with."""
+    """List the thresholds of the rules."""
     with app_state.reading() as connection:
         return Thresholds(tuple(thresholds.overview(connection)))
 

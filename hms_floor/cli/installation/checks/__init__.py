@@ -1,1 +1,1 @@
-"""What `hms check` asks: the API, PostgreSQL and Redis, and sessions as programs open them."""
+"""Checks of `hms check`: the API, PostgreSQL and Redis, and sessions as programs open them."""

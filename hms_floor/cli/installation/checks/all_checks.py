@@ -1,4 +1,4 @@
-"""What `hms check` asks: everything at the same time, and nothing for longer than a few seconds."""
+"""Run all checks of `hms check` at the same time, none for longer than a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `hms check` asks the API: whether it answers, takes the badge, and how it sees the others."""
+"""Check the API: whether it answers, takes the badge, and sees the other parts."""
 
 from __future__ import annotations
 

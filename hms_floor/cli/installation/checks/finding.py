@@ -1,4 +1,4 @@
-"""What `hms check` has looked at."""
+"""A finding of `hms check`."""
 
 from __future__ import annotations
 

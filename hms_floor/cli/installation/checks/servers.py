@@ -1,4 +1,4 @@
-"""What `hms check` asks PostgreSQL and Redis: do they answer, take writes, and what does the ledger say?"""
+"""Check PostgreSQL and Redis: whether they answer and take writes, and the state of the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `hms check` tries as the programs do it: a claim on a worker's connection, and hearing of news.
+"""Check sessions as the programs open them: a claim on a worker's connection, and a notification.
 
 A way to PostgreSQL may bear people's reads and not this, above all one through a pooler.
 """

@@ -1,4 +1,4 @@
-"""What charts show: points of a queue's past, from a card of now or from the samples of the ledger."""
+"""Points of charts: a queue's past, from a card of now or from the samples of the ledger."""
 
 from __future__ import annotations
 
