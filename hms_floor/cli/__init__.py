@@ -40,7 +40,7 @@ COMMANDS = {
     ),
     "db": (
         "hms_floor.cli.installation.db:db",
-        "Migrate the database, back it up, restore it; see how large it is.",
+        "Migrate the database, back it up, restore it; see how it ages.",
     ),
     "act": ("hms_floor.cli.installation.daemons:act", "The dispatcher, which hands jobs to the workers."),
     "ops": (

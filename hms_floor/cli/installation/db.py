@@ -18,7 +18,7 @@ from hms_oms.runtime import settings
 
 @click.group()
 def db() -> None:
-    """Migrate the database, back it up, restore it; see how large it is, and what leaves it."""
+    """Migrate the database, back it up, restore it; see how it ages."""
 
 
 for _command in (
