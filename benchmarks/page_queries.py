@@ -116,7 +116,6 @@ def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[],
     day, week = now - timedelta(days=1), sla_report.week(now - timedelta(days=7), UTC)
     every, queue, job = read.Filter(), read.Filter(queue=QUEUE), number - 7
     failed = read.Filter(status=("failed",))
-    still_open = read.Filter(queue=QUEUE, status=("waiting", "queued", "running"))
     return {
         "board": lambda: overview.read(connection),
         "incidents": lambda: actions.find(connection, limit=20),
@@ -128,7 +127,6 @@ def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[],
         "jobs": lambda: read.find(connection, every, limit=50),
         "jobs counted": lambda: read.count(connection, every),
         "failed jobs": lambda: read.find(connection, failed, limit=50),
-        "open jobs of a queue": lambda: read.find(connection, still_open, limit=50),
         "jobs of a queue": lambda: read.find(connection, queue, limit=50),
         "job": lambda: (read.get(connection, job), read.event_log(connection, job)),
         "explain": lambda: explanation.read(connection, job, UTC),
