@@ -21,3 +21,4 @@ tasks_columns = flower.columns()
 if not options.basic_auth and not options.auth:
     basic_auth = [f"{flower.USER}:{flower.password(_settings.home)}"]
 flower.link(_settings.public_url or _settings.url or url(_settings.floor_host, _settings.floor_port))
+flower.count_merged()

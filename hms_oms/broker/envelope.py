@@ -8,9 +8,10 @@ than was checked. The chain may only lead through other steps of the same job un
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from hms_oms.jobs.tickets import Ticket
 
@@ -158,7 +159,7 @@ _LINK_OPTIONS = {"task_id", "queue", "priority", "time_limit", "soft_time_limit"
 
 def _json(text: bytes | str, what: str) -> Any:
     try:
-        return json.loads(text)
+        return orjson.loads(text)
     except (ValueError, RecursionError):
         raise Malformed(f"{what} is not JSON") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from celery import Celery
 from celery.canvas import Signature
 
@@ -78,10 +79,12 @@ def publish(
         ignore_result=True,
     )
     producer.publish(
-        message.body,
+        # Written here: kombu's own writer asks of each part whether it has another way to be written.
+        orjson.dumps(message.body).decode(),
+        content_type="application/json",
+        content_encoding="utf-8",
         exchange="",
         routing_key=queue,
-        serializer="json",
         priority=priority,
         delivery_mode=2,
         headers=message.headers,

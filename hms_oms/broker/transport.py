@@ -10,8 +10,10 @@ import logging
 from queue import Empty
 from typing import Any
 
+import orjson
 from kombu import transport
 from kombu.transport import redis
+from kombu.utils import json as kombu_json
 from redis.exceptions import ResponseError
 
 from hms_oms.broker import envelope, waiting_tickets
@@ -31,6 +33,8 @@ class Channel(redis.Channel):  # type: ignore[misc]
     # What was taken and not begun is handed back through the ledger. A message that ends its workers would be
     # put back here each time.
     do_restore = False
+    # JSON is text already. The encoding is named in each message: workers of the release before read both.
+    body_encoding = "utf-8"
 
     _plain_client: Any = None
 
@@ -40,6 +44,10 @@ class Channel(redis.Channel):  # type: ignore[misc]
         if self._plain_client is None:
             self._plain_client = super()._create_client()
         return self._plain_client
+
+    def encode_body(self, body: Any, encoding: str | None = None) -> Any:
+        """The body as text: kombu has bytes of one that was written before it was published."""
+        return super().encode_body(body.decode() if isinstance(body, bytes) else body, encoding)
 
     def _disconnect_pools(self) -> None:
         self._plain_client = None
@@ -151,11 +159,20 @@ class SentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
     Channel = SentinelChannel
 
 
+def _as_json(message: dict[str, Any]) -> Any:
+    """A message as it stands in Redis: in kombu's own way if it holds what JSON has no word for."""
+    try:
+        return orjson.dumps(message, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except TypeError:
+        return kombu_json.dumps(message)
+
+
 def install() -> None:
     """Have every URL of Redis in this process served by this transport.
 
     A setting would not do: kombu takes the transport from the URL where it is `redis+socket://`.
     """
+    redis.dumps = _as_json
     for scheme in ("redis", "rediss"):
         transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
     transport.TRANSPORT_ALIASES["sentinel"] = f"{__name__}:SentinelTransport"

@@ -6,11 +6,12 @@ news, so a set of tickets is all that is kept.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 #: The most tickets that wait to be asked for; further ones are left to the sweep of the ledger.
 MOST_TICKETS = 100_000
@@ -51,7 +52,7 @@ class EventBuffer:
         try:
             if len(body) > MOST_BYTES:
                 raise ValueError("too long")
-            said = json.loads(body)
+            said = orjson.loads(body)
         except (ValueError, RecursionError):
             self.count_malformed()
             return

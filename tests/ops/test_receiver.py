@@ -75,7 +75,8 @@ def test_events_of_real_workers_are_received(
         return tickets >= expected
 
     wait_until(all_received, "all tickets to be heard")
-    assert events > 6
+    # One event a step at least, and those of the worker itself.
+    assert events > len(expected)
 
 
 def test_lists_and_single_events_are_received(broker: str, hear: Callable[[int], BufferedEvents]) -> None:

@@ -47,6 +47,11 @@ class Listener:
         return self._received[ticket]
 
 
+def told(events: list[dict[str, Any]]) -> list[str]:
+    """The types of events, those included that one event of a whole step stands for."""
+    return [kind for event in events for kind in (*event.get("merged", ()), event["type"])]
+
+
 def relayed(engine: sa.Engine, **wishes: Any) -> int:
     """Accept a job whose last step is in a queue of its own."""
     with engine.begin() as connection:
@@ -75,10 +80,10 @@ def test_every_step_is_a_task_of_its_own(
     assert worker.poll() is None
 
     tickets = [f"job-{plain}.1.{step}" for step in ("pick", "pack", "send")]
-    wait_until(lambda: len(listener.received(tickets[-1])) >= 3, "the last event")
+    wait_until(lambda: "task-succeeded" in told(listener.received(tickets[-1])), "the last event")
     for ticket, before in zip(tickets, [None, *tickets], strict=False):
         events = listener.received(ticket)
-        assert [event["type"] for event in events] == ["task-received", "task-started", "task-succeeded"]
+        assert told(events) == ["task-received", "task-started", "task-succeeded"]
         received = events[0]
         assert (received["name"], received["args"]) == (f"shop.{ticket[-4:]}", f"('{ticket}',)")
         assert (received["root_id"], received["parent_id"]) == (tickets[0], before)

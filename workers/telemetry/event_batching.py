@@ -2,10 +2,13 @@
 
 Celery's own buffer is flushed whenever the loop comes round, which under load is a PUBLISH for every two
 or three events, each awaited. OPS and Flower look at events once in a while: a tenth of a second is soon.
+Of a step that was received, begun and done within a bundle one event tells all three.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from celery import bootsteps
@@ -28,6 +31,7 @@ class EventBatching(bootsteps.StartStopStep):
             return
         dispatcher.buffer_limit = MOST
         dispatcher.on_send_buffered = None
+        dispatcher.flush = partial(_flush_merged, dispatcher, dispatcher.flush)
         consumer.hub.call_repeatedly(SEND_SECONDS, _flush, dispatcher)
 
     def stop(self, consumer: Any) -> None:
@@ -36,6 +40,50 @@ class EventBatching(bootsteps.StartStopStep):
             _flush(consumer.event_dispatcher)
 
 
+def merged(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The events in order, with one that has all times in place of the three of a step that is done.
+
+    `merged` in it names the types of the other two. Where one of the three was sent before, or is still to
+    come, each stays by itself.
+    """
+    steps: dict[str, list[Mapping[str, Any]]] = {}
+    for event in events:
+        steps.setdefault(event.get("uuid", ""), []).append(event)
+    left: list[Mapping[str, Any]] = []
+    for event in events:
+        of_step = steps[event.get("uuid", "")]
+        if tuple(part["type"] for part in of_step) != _WHOLE:
+            left.append(event)
+        elif event is of_step[-1]:
+            left.append(_whole(*of_step))
+    return left
+
+
+_WHOLE = ("task-received", "task-started", "task-succeeded")
+
+
+def _whole(
+    received: Mapping[str, Any], started: Mapping[str, Any], succeeded: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        **received,
+        **succeeded,
+        # Celery's own state of a task has these names for the times of the other two.
+        "received": received["timestamp"],
+        "started": started["timestamp"],
+        "merged": _WHOLE[:-1],
+    }
+
+
 def _flush(dispatcher: Any) -> None:
     if dispatcher.enabled and any(dispatcher._group_buffer.values()):
         dispatcher.flush()
+
+
+def _flush_merged(dispatcher: Any, flush: Callable[..., None], **options: Any) -> None:
+    events = dispatcher._group_buffer["task"]
+    with dispatcher.mutex:
+        # Other threads append meanwhile: what they add stays behind.
+        count = len(events)
+        events[:count] = merged(events[:count])
+    flush(**options)
