@@ -87,7 +87,8 @@ def _dated(connection: Connection, size: TableSize, now: datetime) -> TableSize:
         return moment
 
     oldest = at(first)
-    span = min(SPAN, max(now - oldest, timedelta(hours=1)))
+    # Of a younger table nothing can be said of a whole day but what came so far.
+    span = min(SPAN, max(now - oldest, timedelta(days=1)))
     recent = last - _first_since(at, first, last, now - span) + 1
     days = span / timedelta(days=1)
     share = recent / (last - first + 1)
