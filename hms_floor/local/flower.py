@@ -60,10 +60,10 @@ def count_merged() -> None:
     """
     original = events.EventsState.event
 
-    def event(state: events.EventsState, told: dict[str, Any]) -> None:
-        original(state, told)
-        for kind in told.get("merged", ()):
-            state.counter[told["hostname"]][kind] += 1
+    def event(state: events.EventsState, received: dict[str, Any]) -> None:
+        original(state, received)
+        for kind in received.get("merged", ()):
+            state.counter[received["hostname"]][kind] += 1
 
     events.EventsState.event = event
 
