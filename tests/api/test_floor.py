@@ -14,6 +14,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from hms_act import accept
 from hms_floor.auth.tokens import Role
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import completions, ledger, reservations
@@ -94,7 +95,7 @@ def test_a_file_that_breaks_off_leaves_what_had_come(api_server: ApiServer, engi
     """Whole pages are accepted, the cycle stays open, and the trail says so."""
 
     def content() -> Iterator[bytes]:
-        for number in range(1, 3000):
+        for number in range(1, 3 * accept.PAGE):
             yield json.dumps({"number": number, "note": "x" * 100}).encode() + b"\n"
         raise ConnectionError
 
@@ -110,7 +111,7 @@ def test_a_file_that_breaks_off_leaves_what_had_come(api_server: ApiServer, engi
 
     [first, *_] = wait_until(noted, "the cycle to be noted")
     assert first.status == 400
-    assert first.detail["accepted"] in (1000, 2000)
+    assert first.detail["accepted"] in (accept.PAGE, 2 * accept.PAGE)
     assert api_server.get("/cycles")["cycles"][0]["closedAt"] is None
 
 

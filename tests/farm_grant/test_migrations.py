@@ -58,7 +58,8 @@ def test_a_filled_ledger_of_the_release_before_goes_on(database: str, engine: sa
     """Visits and loads stay, the roster follows its file, and the tables are those of a new ledger."""
     fresh = shape(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql("drop schema farm cascade; drop table oms.package_revisions")
+        connection.exec_driver_sql("drop function oms.gone_workers; drop schema farm cascade")
+        connection.exec_driver_sql("drop table oms.package_revisions")
         retention = importlib.import_module("hms_oms.migrations.versions.0024_retention")
         connection.exec_driver_sql(retention.BEFORE.replace("%", "%%"))
         connection.exec_driver_sql("update hms_revision set version_num = '0021'")
