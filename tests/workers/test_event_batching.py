@@ -35,8 +35,8 @@ def test_celery_knows_as_much_of_a_task_by_one_event() -> None:
     states = []
     for events in (step(), event_batching.merged(step())):
         state = State()
-        for told in events:
-            state.event(dict(told))
+        for sent in events:
+            state.event(dict(sent))
         states.append(state)
     by_three, by_one = (state.tasks[TICKET] for state in states)
     assert by_one.state == "SUCCESS"
@@ -72,6 +72,6 @@ def test_flower_counts_a_step_that_one_event_tells_of_as_received(monkeypatch: p
     flower.count_merged()
     state = EventsState()
     for events in (step("job-1.a.1"), event_batching.merged(step("job-2.a.1"))):
-        for told in events:
-            state.event(dict(told))
+        for sent in events:
+            state.event(dict(sent))
     assert dict(state.counter["w@h"]) == {"task-received": 2, "task-started": 2, "task-succeeded": 2}
