@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ from workers.performing import perform
 from workers.step import StepRun
 
 _WORKER = "test"
+#: So often a database is tried to be dropped.
+_TRIES = 200
 #: How long a claim holds, in seconds: longer than any test runs.
 _LEASE_SECONDS = 3600.0
 #: Jobs that are taken from a queue at a time.
@@ -74,7 +76,14 @@ class Server:
         finally:
             jobs.close()
             connections.engine(url).dispose()
-            self._tell(f"drop database {name} with (force)")
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        # Autovacuum that is in it may not be ended by us, and ends soon.
+        for _ in range(_TRIES):
+            with suppress(psycopg2.errors.InsufficientPrivilege):
+                return self._tell(f"drop database {name} with (force)")
+        raise TimeoutError(f"autovacuum does not leave {name}")
 
     def _sibling(self, name: str) -> str:
         return self._url.replace("/hms?", f"/{name}?", 1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -47,7 +49,7 @@ def perform(
 def _returned(function: StepFunction, run: StepRun, limit: float) -> StepResult:
     try:
         returned = function(run)
-        return asyncio.run(_within(limit, returned)) if inspect.isawaitable(returned) else returned
+        return _awaited(returned, limit) if inspect.isawaitable(returned) else returned
     except celery.Retry as error:
         raise Retry(str(error.message or "retry asked by the step"), after=_wait(error, run)) from error
     except celery.Reject as error:
@@ -56,6 +58,17 @@ def _returned(function: StepFunction, run: StepRun, limit: float) -> StepResult:
         raise Reject(str(error.reason or "rejected")) from error
     except celery.Ignore as error:
         raise Reject(str(error) or "ignored") from error
+
+
+def _awaited(returned: Awaitable[StepResult], limit: float) -> StepResult:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_within(limit, returned))
+    # A test that is asynchronous itself: this thread has a loop, and can have no second one.
+    with ThreadPoolExecutor(1) as thread:
+        context = contextvars.copy_context()
+        return thread.submit(context.run, asyncio.run, _within(limit, returned)).result()
 
 
 async def _within(limit: float, returned: Awaitable[StepResult]) -> StepResult:

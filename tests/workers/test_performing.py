@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -53,6 +54,20 @@ def test_an_async_step_is_awaited() -> None:
     report = reported(work)
     assert (report.result, report.outcome, report.next_step) == ('{"found": 1}', "well", 1)
     assert [text.body for text in report.texts] == ["Hill"]
+
+
+def test_an_async_test_may_run_an_async_step() -> None:
+    """The step has an event loop of its own beside that of the test."""
+
+    async def work(_: StepRun) -> dict[str, int]:
+        await asyncio.sleep(0)
+        return {"found": 2}
+
+    async def test() -> str:
+        return reported(work).result
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(asyncio.run, test()).result() == '{"found": 2}'
 
 
 def test_an_async_step_is_cancelled_at_its_limit() -> None:
