@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import chain, cycle
 
 import httpx
@@ -182,19 +183,26 @@ def test_every_page_says_that_the_ledger_is_away(
 ) -> None:
     """Closed or frozen, each page says so in a few seconds and is itself again afterwards."""
     admin(servers, f"alter database {shop} with allow_connections false")
-    admin(servers, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{shop}'")
+    admin(
+        servers,
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        f" where datname = '{shop}' and backend_type = 'client backend'",
+    )
     _all_away(api_server, [(page, role) for page in _PLACES for role in Role])
     assert httpx.get(f"{api_server.url}/enter?code=x", trust_env=False).status_code == 503
     admin(servers, f"alter database {shop} with allow_connections true")
     wait_until(lambda: look(api_server, "/jobs", "viewer").status_code == 200, "the pages to be back")
     for process in _database(servers):
-        process.suspend()
+        # A process of autovacuum may have ended since.
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     try:
         # A page waits for a frozen one: each in one of the roles is enough.
         _all_away(api_server, list(zip(_PLACES, cycle(Role), strict=False)))
     finally:
         for process in _database(servers):
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
     wait_until(lambda: look(api_server, "/jobs", "viewer").status_code == 200, "the pages to be back")
 
 
