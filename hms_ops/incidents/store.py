@@ -10,14 +10,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, column, select, table, text, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, column, exists, select, table, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hms_oms.messages import outbox
 from hms_ops.findings import Key
 from hms_ops.incidents import signals
 from hms_ops.incidents.signals import Signals
-from hms_ops.incidents.stages import key_of
+from hms_ops.incidents.stages import STAGES, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +224,20 @@ def hold_recent(connection: Connection, since: datetime) -> list[Incident]:
 
 
 def hold_untold(connection: Connection) -> list[Incident]:
-    """Steadily resolved incidents of whose end those who were called may not know; held."""
+    """Steadily resolved incidents of whose end those who were called may not know; held.
+
+    While the deadlines of its queue are in trouble again, the end of an earlier incident is kept back, unless
+    a person has closed it.
+    """
+    again = ROWS.alias()
+    in_trouble = exists().where(
+        again.c.queue == ROWS.c.queue, again.c.rule.in_(STAGES), again.c.state != "resolved"
+    )
     return _held(
         connection,
         select(*ROWS.c)
         .where(ROWS.c.state == "resolved", ~ROWS.c.flapping, ROWS.c.told_seq < ROWS.c.page_seq)
+        .where(ROWS.c.resolved_by.is_not(None) | ROWS.c.rule.not_in(STAGES) | ~in_trouble)
         .order_by(ROWS.c.id)
         .with_for_update(skip_locked=True),
     )

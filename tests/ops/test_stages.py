@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,6 +124,35 @@ def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime,
             # Each text is sent at once.
             connection.execute(sa.text("update oms.messages set state = 'sent' where state = 'pending'"))
             yield turn, now, actions.find(connection, actions.STATES, limit=None), list(rows)
+
+
+def test_the_end_of_one_incident_is_not_told_while_the_next_has_begun(shops: sa.Engine) -> None:
+    """One that flapped is steady just as its queue is late again: its end waits for that of the next."""
+    lives: Sequence[tuple[int, str | None, Queue]] = (
+        (70, "close", Queue(3, None, 2)),
+        (130, "close", Queue(0, 0, 2)),
+        (35, None, Queue(3, 5, 0)),
+        (70, "ack", Queue(0, 0, 2)),
+        (70, None, Queue(0, 0, 2)),
+        (5, "close", Queue(3, None, 0)),
+        (5, None, Queue(0, None, 2)),
+        (2000, None, Queue(0, 0, 2)),
+        (2000, None, Queue(3, 0, 0)),
+        (130, None, Queue(0, 0, 2)),
+        (2000, None, Queue(0, 0, 2)),
+        (2000, None, Queue(0, 0, 2)),
+    )
+    turns = [Turn(seconds, person, False, (shop, Queue(0, 0, 2))) for seconds, person, shop in lives]
+    ends = []
+    for turn, _, incidents, texts in play(shops, turns):
+        by_hand = {item.id for item in incidents if item.resolved_by}
+        ends += [
+            (turn.queues[0].late, text.incident_id)
+            for text in texts
+            if text.kind == "resolved" and text.incident_id not in by_hand
+        ]
+    assert {late for late, _ in ends} == {0}
+    assert len({incident for _, incident in ends}) == 2
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
