@@ -1,4 +1,4 @@
-"""Write your own job types: mark steps, and start jobs in your own transaction.
+"""What you write your own job types with: steps, and starting jobs in your own transaction.
 
 ```python
 from hms import StepRun, enqueue, step
@@ -9,9 +9,30 @@ from hms import StepRun, enqueue, step
 
 from __future__ import annotations
 
-from hms.enqueueing import enqueue
-from hms_oms.jobs.outcomes import Done, Reject, Retry
-from hms_oms.recipes.hooks import Hooks
-from workers.step import StepRun, step
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hms.enqueueing import enqueue
+    from hms_oms.jobs.outcomes import Done, Reject, Retry
+    from hms_oms.recipes.hooks import Hooks
+    from workers.step import StepRun, step
 
 __all__ = ["Done", "Hooks", "Reject", "Retry", "StepRun", "enqueue", "step"]
+
+_MODULES = {
+    "Done": "hms_oms.jobs.outcomes",
+    "Hooks": "hms_oms.recipes.hooks",
+    "Reject": "hms_oms.jobs.outcomes",
+    "Retry": "hms_oms.jobs.outcomes",
+    "StepRun": "workers.step",
+    "enqueue": "hms.enqueueing",
+    "step": "workers.step",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: pytest loads the plugin in this package, also if only the clients are installed.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

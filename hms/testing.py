@@ -1,9 +1,8 @@
 """Jobs in tests: run in the test's own process, on a PostgreSQL of their own whose clock can be moved.
 
 No worker, no Redis and no dispatcher is needed. Each step is claimed, run and completed by the statements of
-a worker, so what it writes, texts and returns is what it would be there. With
-`pytest_plugins = ["hms.pytest_plugin"]` in `conftest.py` each test may have its own `Jobs` as the fixture
-`hms_jobs`.
+a worker, so what it writes, texts and returns is what it would be there. By the plugin for pytest each test
+may have its own `Jobs` as the fixture `hms_jobs`.
 """
 
 from __future__ import annotations

@@ -53,8 +53,6 @@ import pytest
 from pathlib import Path
 from hms.testing import Server
 
-pytest_plugins = ["hms.pytest_plugin"]
-
 @pytest.fixture(scope="session")
 def hms_server():
     return Server({url!r}, Path(__file__).parent)
