@@ -42,7 +42,7 @@ class Retention(threading.Thread):
         while not self._stop_all.asked:
             began = time.monotonic()
             try:
-                pause = self._bite()
+                pause = self._remove_next()
             except DBAPIError as error:
                 if leader_election.is_over(error):
                     return
@@ -52,14 +52,14 @@ class Retention(threading.Thread):
                 pause = AGAIN_SECONDS
             self._stop_all.sleep(max(pause, LEAST_SECONDS, RESTS * (time.monotonic() - began)))
 
-    def _bite(self) -> float:
+    def _remove_next(self) -> float:
         with self._lease.beside(self._engine) as connection:
-            step = self._pruner.bite(connection)
+            removed = self._pruner.remove_next(connection)
         self._told = ""
-        removed = [f"{number} {kind}" for kind, number in step.counts.items() if number]
-        if removed:
-            log.info("retention: removed %s", ", ".join(removed))
-        return step.pause
+        numbers = [f"{number} {kind}" for kind, number in removed.counts.items() if number]
+        if numbers:
+            log.info("retention: removed %s", ", ".join(numbers))
+        return removed.pause
 
     def _failed(self, error: DBAPIError) -> float:
         """Tell once why nothing is removed, and what to do about it."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from hms_oms.database import statements
 from hms_oms.retention import rules
 from hms_oms.retention.rules import Keep, Rule
-from hms_oms.retention.walk import AT_END, END_SECONDS, Counts, Step, Walk
+from hms_oms.retention.walk import AT_END, END_SECONDS, Counts, Removed, Walk
 
 #: Rows that one bite takes from a table that is not walked by its jobs.
 ROWS = 1000
@@ -33,13 +33,13 @@ class Chore:
     duration: timedelta
     types: tuple[str, ...] = ()
 
-    def step(self, connection: Connection, now: datetime) -> Step:
+    def remove(self, connection: Connection, now: datetime) -> Removed:
         """Remove the oldest rows."""
         asked = {"before": now - self.duration, "limit": ROWS, "types": list(self.types)}
         [row] = statements.run(connection, self.statement, asked)
         counts = dict(row)
         unfinished = counts.pop("cycles", 0) or any(number == ROWS for number in counts.values())
-        return Step(counts) if unfinished else Step(counts, END_SECONDS, over=True)
+        return Removed(counts) if unfinished else Removed(counts, END_SECONDS, over=True)
 
 
 Task = Walk | Chore
@@ -58,11 +58,11 @@ class Pruner:
     _rests: dict[tuple[object, ...], tuple[float, bool]] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
-    def bite(self, connection: Connection) -> Step:
+    def remove_next(self, connection: Connection) -> Removed:
         """Do the next piece of work in the connection's transaction, which should end at once."""
         [begun] = statements.run(connection, "begin_pruning", {})
         if not begun["alone"]:
-            return Step(pause=BUSY_SECONDS)
+            return Removed(pause=BUSY_SECONDS)
         if time.monotonic() - self._began > AGAIN_SECONDS:
             self._tasks, self._rests, self._began = {}, {}, time.monotonic()
         known = dict(self._due(rules.read(connection, self.keep)))
@@ -70,13 +70,13 @@ class Pruner:
         self._rests = {key: rest for key, rest in self._rests.items() if key in known}
         for key, task in self._tasks.items():
             if self._rests.get(key, (0.0, False))[0] <= time.monotonic():
-                step = task.step(connection, begun["now"])
-                self._rests[key] = time.monotonic() + step.pause, step.over
-                return Step(step.counts)
+                removed = task.remove(connection, begun["now"])
+                self._rests[key] = time.monotonic() + removed.pause, removed.over
+                return Removed(removed.counts)
         if not self._tasks:
             return AT_END
         soonest = min(until for until, _ in self._rests.values()) - time.monotonic()
-        return Step(pause=max(0.0, soonest), over=all(over for _, over in self._rests.values()))
+        return Removed(pause=max(0.0, soonest), over=all(over for _, over in self._rests.values()))
 
     def _due(self, known: Sequence[Rule]) -> Iterator[tuple[tuple[object, ...], Task]]:
         for kind in _WALKS:

@@ -38,7 +38,7 @@ Counts = dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Removed:
     """How many rows were removed, by kind, and after how many seconds there is more to do.
 
     `over` is whether nothing was left that is over its time, but for what something still needs.
@@ -49,12 +49,12 @@ class Step:
     over: bool = False
 
 
-AT_END = Step(pause=END_SECONDS, over=True)
+AT_END = Removed(pause=END_SECONDS, over=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place between two ends of jobs."""
+class Cursor:
+    """How far a walk has come: the end of the last job that it has passed."""
 
     at: datetime | str = NEVER_BEFORE
     id: int = 0
@@ -70,13 +70,13 @@ class Walk:
     kind: str
     duration: timedelta
     rules: Sequence[Rule]
-    place: Place = field(default_factory=Place)
+    cursor: Cursor = field(default_factory=Cursor)
     #: Up to where the keys of jobs are noted.
-    noted: Place | None = None
+    noted: Cursor | None = None
     #: Cycles that are over, and that of jobs without one.
     over: set[int | None] = field(default_factory=lambda: {None})
 
-    def step(self, connection: Connection, now: datetime) -> Step:
+    def remove(self, connection: Connection, now: datetime) -> Removed:
         """Remove from the next jobs."""
         before = now - self.duration
         if self.kind == "jobs" and self.noted is None:
@@ -91,11 +91,11 @@ class Walk:
         chosen = [row for row in typed if row["batch_id"] in self.over]
         counts = self._remove(connection, [row["id"] for row in chosen], before) if chosen else {}
         if counts.pop("waiting", 0):
-            return Step(counts, WAIT_SECONDS)
-        self.place = Place(rows[-1]["finished_at"], rows[-1]["id"])
-        if self.place == self.noted:
+            return Removed(counts, WAIT_SECONDS)
+        self.cursor = Cursor(rows[-1]["finished_at"], rows[-1]["id"])
+        if self.cursor == self.noted:
             self.noted = None
-        return Step(counts)
+        return Removed(counts)
 
     def _look_at_cycles(self, connection: Connection, batches: set[int]) -> None:
         for batch in sorted(batches):
@@ -104,15 +104,15 @@ class Walk:
                 if self.kind in _REPORTED:
                     cycles.keep_report(connection, batch)
 
-    def _note_keys(self, connection: Connection, before: datetime) -> Step:
+    def _note_keys(self, connection: Connection, before: datetime) -> Removed:
         asked = self._next(before, KEYS_AHEAD) | {"types": [rule.type for rule in self.rules]}
         for row in statements.run(connection, "note_keys", asked):
-            self.noted = Place(row["last_at"], row["last_id"])
-            return Step(pause=SETTLED_SECONDS if row["noted"] else 0.0)
+            self.noted = Cursor(row["last_at"], row["last_id"])
+            return Removed(pause=SETTLED_SECONDS if row["noted"] else 0.0)
         return AT_END
 
     def _next(self, before: datetime, limit: int) -> dict[str, Any]:
-        return {"before": before, "after_at": self.place.at, "after_id": self.place.id, "limit": limit}
+        return {"before": before, "after_at": self.cursor.at, "after_id": self.cursor.id, "limit": limit}
 
     def _remove(self, connection: Connection, jobs: Sequence[int], before: datetime) -> Counts:
         asked = {"jobs": list(jobs), "before": before}

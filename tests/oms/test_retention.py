@@ -48,12 +48,12 @@ def prune(engine: sa.Engine, forward: Forward, keep: Keep = KEEP, audit: timedel
     pruner, counts = Pruner(keep, audit), Counts()
     for _ in range(200):
         with engine.begin() as connection:
-            step = pruner.bite(connection)
-        counts = added(counts, step.counts)
-        if step.over:
+            removed = pruner.remove_next(connection)
+        counts = added(counts, removed.counts)
+        if removed.over:
             return counts
-        if step.pause:
-            forward(timedelta(seconds=step.pause))
+        if removed.pause:
+            forward(timedelta(seconds=removed.pause))
             # It is the database's clock that has moved, not the one by which the pruner rests.
             pruner._rests = {key: (0.0, over) for key, (_, over) in pruner._rests.items() if over}
     pytest.fail("the pruner does not come to its end")
@@ -207,7 +207,7 @@ def test_a_job_waits_for_acceptances_that_may_not_know_its_key(
         open_one.exec_driver_sql("select pg_current_xact_id()")
         for _ in range(20):
             with engine.begin() as connection:
-                pruner.bite(connection)
+                pruner.remove_next(connection)
             forward(MINUTE)
             pruner._rests = {key: rest for key, rest in pruner._rests.items() if rest[1]}
         assert rows(engine, "oms.jobs") == 1
@@ -374,8 +374,8 @@ def test_only_one_removes_at_a_time(engine: sa.Engine, shop: Recipe) -> None:
     order(engine, shop, 1)
     with engine.begin() as item, engine.begin() as other:
         holds.add(item, Target(job_id=1), reason="a lawsuit", who="ann")
-        step = Pruner(KEEP, None).bite(other)
-    assert (step.counts, step.over, step.pause > 0) == ({}, False, True)
+        removed = Pruner(KEEP, None).remove_next(other)
+    assert (removed.counts, removed.over, removed.pause > 0) == ({}, False, True)
 
 
 ENDED = st.lists(

@@ -75,15 +75,15 @@ def _remove(engine: Engine, keep: Keep, configured: Settings) -> Counts:
     try:
         while True:
             with engine.begin() as connection:
-                step = pruner.bite(connection)
-            counts = added(counts, step.counts)
-            if step.over:
+                removed = pruner.remove_next(connection)
+            counts = added(counts, removed.counts)
+            if removed.over:
                 return counts
-            time.sleep(min(step.pause, 1.0))
+            time.sleep(min(removed.pause, 1.0))
     finally:
-        removed = {name: number for name, number in counts.items() if number}
-        if removed:
-            act = audit.Act(ledger.who(), [], "hms db prune", "ledger", status=200, detail=removed)
+        detail = {name: number for name, number in counts.items() if number}
+        if detail:
+            act = audit.Act(ledger.who(), [], "hms db prune", "ledger", status=200, detail=detail)
             with engine.begin() as connection:
                 audit.write(connection, [act])
 
