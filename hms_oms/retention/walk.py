@@ -21,13 +21,8 @@ KEYS_AHEAD = 10_000
 #: A job is removed no earlier than so long after its key was noted, in seconds.
 SETTLED_SECONDS = 10.0
 
-#: The statement that removes each kind.
-_REMOVALS = {
-    "jobs": "remove_jobs",
-    "events": "remove_events",
-    "messages": "remove_messages",
-    "attempts": "remove_attempts",
-}
+#: The statement that removes each kind of what belongs to a job.
+_REMOVALS = {"events": "remove_events", "messages": "remove_messages", "attempts": "remove_attempts"}
 #: Kinds that the report of a cycle counts.
 _REPORTED = frozenset({"jobs", "messages"})
 
@@ -115,10 +110,13 @@ class Walk:
         return {"before": before, "after_at": self.cursor.at, "after_id": self.cursor.id, "limit": limit}
 
     def _remove(self, connection: Connection, jobs: Sequence[int], before: datetime) -> Counts:
-        asked = {"jobs": list(jobs), "before": before}
-        if self.kind != "personal_data":
-            settled = {"settled": SETTLED_SECONDS} if self.kind == "jobs" else {}
-            [row] = statements.run(connection, _REMOVALS[self.kind], asked | settled)
+        asked: dict[str, Any] = {"jobs": list(jobs), "before": before}
+        if self.kind == "jobs":
+            [row] = statements.run(connection, "remove_jobs", asked | {"settled": SETTLED_SECONDS})
+            return dict(row)
+        if self.kind in _REMOVALS:
+            removable = [row["id"] for row in statements.run(connection, "removable", asked)]
+            [row] = statements.run(connection, _REMOVALS[self.kind], {"jobs": removable})
             return dict(row)
         erased = {"personal_data": 0, "erased_messages": 0}
         for rule in self.rules:

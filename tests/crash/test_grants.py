@@ -106,7 +106,7 @@ def pruned(url: str, monkeypatch: pytest.MonkeyPatch) -> Counts:
     pruner = Pruner(Keep(none, none, none, none, none, None), none)
     for _ in range(500):
         with connections.engine(url).begin() as connection:
-            step = pruner.bite(connection)
+            step = pruner.remove_next(connection)
         counts = added(counts, step.counts)
         if counts.get("jobs") and step.over:
             break

@@ -11,18 +11,17 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
 
 from hms_act import accept
-from hms_floor import cli
 from hms_oms.cycles import cycles
 from hms_oms.recipes import recipes, registry
 from hms_oms.runtime.settings import Settings
 from tests.conftest import RECIPES
+from tests.support import command_line
 
 GUIDE = Path(__file__).parents[2] / "docs" / "retention.md"
 GRANT = "farm:grant:v1"
-Run = Callable[..., Result]
+Run = command_line.Results
 
 
 @pytest.fixture
@@ -30,11 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, database: str, broker: str) -> Run:
     """Run `hms db ...` on this test's database."""
     monkeypatch.setenv("HMS_DATABASE_URL", database)
     monkeypatch.setenv("HMS_BROKER_URL", broker)
-
-    def call(*words: str, columns: int = 240) -> Result:
-        return CliRunner().invoke(cli.main, ["db", *words], env={"COLUMNS": str(columns)})
-
-    return call
+    return command_line.results("db")
 
 
 @pytest.fixture

@@ -8,15 +8,14 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
 
 from hms_act import accept
-from hms_floor import cli
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.retention import table_sizes
 from hms_oms.runtime import format
+from tests.support import command_line
 
-Run = Callable[..., Result]
+Run = command_line.Results
 
 
 @pytest.fixture
@@ -24,11 +23,7 @@ def run(monkeypatch: pytest.MonkeyPatch, database: str, broker: str) -> Run:
     """Run `hms db ...` on this test's database."""
     monkeypatch.setenv("HMS_DATABASE_URL", database)
     monkeypatch.setenv("HMS_BROKER_URL", broker)
-
-    def call(*words: str, columns: int = 240) -> Result:
-        return CliRunner().invoke(cli.main, ["db", *words], env={"COLUMNS": str(columns)})
-
-    return call
+    return command_line.results("db")
 
 
 def test_an_empty_ledger_is_said_to_be_empty(run: Run, engine: sa.Engine) -> None:

@@ -10,12 +10,13 @@ import subprocess
 from collections.abc import Callable, Mapping
 from unittest import mock
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from hms_floor.cli import main
 from hms_floor.cli.terminal import api_client, show, zones
 
 Hms = Callable[..., subprocess.CompletedProcess[str]]
+Results = Callable[..., Result]
 
 
 def command_line(environment: Mapping[str, str]) -> Hms:
@@ -31,6 +32,15 @@ def command_line(environment: Mapping[str, str]) -> Hms:
         return subprocess.CompletedProcess(words, answer.exit_code, answer.stdout, answer.stderr)
 
     return run
+
+
+def results(*noun: str) -> Results:
+    """A function that calls `hms NOUN` with words and as many columns, in this environment."""
+
+    def call(*words: str, columns: int = 240) -> Result:
+        return CliRunner().invoke(main, [*noun, *words], env={"COLUMNS": str(columns)})
+
+    return call
 
 
 def forget() -> None:

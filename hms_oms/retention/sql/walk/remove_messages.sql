@@ -1,15 +1,6 @@
--- Remove the texts of jobs that have ended.
-with removable as (
-    select job.id
-    from oms.jobs as job
-    where job.id = any(%(jobs)s::bigint[])
-        and job.finished_at < %(before)s::timestamptz
-        and not exists (select from oms.needed_jobs as needed where needed.job_id = job.id)
-    order by job.id
-    for update of job skip locked
-),
-texts as (
-    select message.id from oms.messages as message join removable on removable.id = message.job_id
+-- Remove the texts of jobs.
+with texts as (
+    select id from oms.messages where job_id = any(%(jobs)s::bigint[])
 ),
 attempts as (
     delete from oms.message_attempts where message_id in (select id from texts) returning message_id
