@@ -1,7 +1,7 @@
 """The URLs of PostgreSQL and Redis: one parser for every process, and what may be shown of them.
 
-Libraries disagree on a URL with a bare `/`, `?`, `#` or `@` in its password, and some then quietly talk to
-another server. So what two readers could take differently is refused, and no message quotes any of it.
+Libraries disagree on a URL with a bare `/`, `?`, `#`, `@` or bracket in its password, and some then quietly
+talk to another server. So what two readers could take differently is refused, and no message quotes any of it.
 """
 
 from __future__ import annotations
@@ -184,13 +184,20 @@ def _parts(text: str, schemes: tuple[str, ...]) -> _Parts:
     if "@" in path + query or authority.count("@") > 1 or "?" in query:
         raise ValueError(f"a character in the user or the password ends them too early; {_ENCODE}")
     user, at, place = authority.rpartition("@")
+    if "[" in user or "]" in user:
+        raise ValueError(
+            f"holds a bracket in the user or the password, where an address would begin; {_ENCODE}"
+        )
     hosts = tuple(place.split(",")) if place else ()
     for host in hosts:
         _check_host(host)
     return _Parts(scheme, user if at else None, hosts, path, tuple(_options(query)))
 
 
-_ENCODE = "in user and password write '/' as %2F, '?' as %3F, '#' as %23, '@' as %40 and a space as %20"
+_ENCODE = (
+    "in user and password write '/' as %2F, '?' as %3F, '#' as %23, '@' as %40, '[' as %5B, ']' as %5D and a"
+    " space as %20"
+)
 
 
 def _split(rest: str) -> tuple[str, str, str]:
