@@ -1,7 +1,7 @@
 """The URLs of PostgreSQL and Redis: one parser for every process, and what may be shown of them.
 
-Libraries disagree on a URL with a bare `/`, `?`, `#`, `@` or bracket in its password, and some then quietly
-talk to another server. So what two readers could take differently is refused, and no message quotes any of it.
+Libraries disagree on a URL with a bare `/`, `?`, `#`, `@` or bracket in its password, and some quietly talk
+to another server. So what two readers could take differently is refused, and no message quotes any of it.
 """
 
 from __future__ import annotations

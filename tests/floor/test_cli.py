@@ -148,6 +148,7 @@ def test_a_faulty_request_makes_no_job(hms: Hms, queue: str) -> None:
     [
         ["job", "get", "219"],
         ["queue", "peek", "nowhere"],
+        ["recipe", "show", "farm:grand:v1"],
         ["sla", "set", "nowhere", "5"],
         ["sla", "history", "nowhere"],
         ["cycle", "report"],

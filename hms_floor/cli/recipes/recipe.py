@@ -61,11 +61,9 @@ def show_recipe(job_type: str, as_json: bool) -> None:
     \b
     Example:  hms recipe show farm:grant:v1
     """
-    from hms_oms.runtime.errors import UnknownJobType
-
     types = {job_type.type: job_type for job_type in api_client.oms().job_types()}
     if job_type not in types:
-        raise UnknownJobType(job_type, sorted(types))
+        raise errors.NotFound(f"there is no job type {job_type}; known are {', '.join(sorted(types))}")
     chosen = types[job_type]
     if as_json:
         show.print_json(document(chosen))
