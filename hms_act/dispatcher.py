@@ -102,7 +102,9 @@ class Dispatcher:
         room = window.room(rate.per_second(time.monotonic()))
         if window.front is None or not room:
             return
-        taken = ledger.take(self.connection, window.queue, room, self._fronts.place(window.queue))
+        taken = ledger.take(
+            self.connection, window.queue, room, self._fronts.place(window.queue, window.front.band)
+        )
         self._fronts.passed(window.queue, taken)
         if window.starts_allowed is not None:
             charge(self.connection, window.queue, len(taken))

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs.records import Place, Taken
+from hms_oms.jobs.records import Band, Place, Taken
 from hms_oms.queues.dispatch_windows import Window, windows
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Fronts:
         self._beside: Future[tuple[list[Window], float]] | None = None
         self._is_cheap = True
         self._again = float("-inf")
-        self._places: dict[str, Place] = {}
+        self._places: dict[tuple[str, Band], Place] = {}
         self._in_flight_from: datetime | None = None
 
     def windows(self, connection: RawConnection) -> list[Window]:
@@ -59,7 +59,9 @@ class Fronts:
             if self._beside is None and began >= self._again:
                 self._beside = self._thread.submit(self._whole)
             open_windows = windows(connection, self._places, self._in_flight_from)
-        self._places |= {window.queue: window.front for window in open_windows if window.front is not None}
+        self._places |= {
+            (window.queue, front.band): front for window in open_windows for front in window.fronts
+        }
         self._in_flight_from = open_windows[0].in_flight_from if open_windows else None
         return open_windows
 
@@ -68,14 +70,13 @@ class Fronts:
         """The moment since which all jobs in flight were taken; None: they are quickly read anyway."""
         return None if self._is_cheap else self._in_flight_from
 
-    def place(self, queue: str) -> Place | None:
-        """The front of a backlog, as of the last look; None if that is not known."""
-        return self._places.get(queue)
+    def place(self, queue: str, band: Band = Band.KEPT) -> Place | None:
+        """The front of a band of a backlog, as of the last look; None if that is not known."""
+        return self._places.get((queue, band))
 
     def passed(self, queue: str, taken: Sequence[Taken]) -> None:
         """Note what was taken from the front of a backlog."""
-        if taken:
-            self._places[queue] = taken[-1].place
+        self._places |= {(queue, job.place.band): job.place for job in taken}
 
     def _whole(self) -> tuple[list[Window], float]:
         """A look from the beginning, and how long it took."""
@@ -94,8 +95,9 @@ class Fronts:
             return
         self._weigh(seconds)
         for window in open_windows:
-            if window.front is not None:
-                self._places[window.queue] = min(window.front, self._places.get(window.queue, window.front))
+            for front in window.fronts:
+                key = (window.queue, front.band)
+                self._places[key] = min(front, self._places.get(key, front))
             if window.in_flight_from is not None and self._in_flight_from is not None:
                 self._in_flight_from = min(window.in_flight_from, self._in_flight_from)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from hms_oms.database import array_literals, statements
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs.records import Accepted, Claimed, Completion, Place, Progress, Taken
+from hms_oms.jobs.records import Accepted, Band, Claimed, Completion, Place, Progress, Taken
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 
@@ -72,11 +72,11 @@ def accept(
 
 def take(connection: RawConnection, queue: str, count: int, front: Place | None = None) -> list[Taken]:
     """Move up to `count` jobs from the front of a backlog, looked for from a place on, into the window."""
-    rank, sla, job = front or (None, None, None)
+    band, rank, due, job = front or (None, None, None, None)
     rows = statements.run_raw(
         connection,
         "take",
-        {"queue": queue, "count": count, "rank": rank, "sla": sla, "job": job},
+        {"queue": queue, "count": count, "band": band, "rank": rank, "due": due, "job": job},
     )
     return [
         Taken(
@@ -85,7 +85,8 @@ def take(connection: RawConnection, queue: str, count: int, front: Place | None 
             row["step"],
             tuple(row["steps"]),
             row["recipe_id"],
-            Place(-row["priority"], row["sla"], row["id"]),
+            row["cell"],
+            Place(Band(row["band"]), -row["priority"], row["due"], row["id"]),
         )
         for row in rows
     ]

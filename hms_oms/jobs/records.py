@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from hms_oms.documents.jobs import JobFields
@@ -46,11 +47,19 @@ class Event:
     detail: Mapping[str, Any] | None
 
 
+class Band(IntEnum):
+    """Part of a backlog: what is kept is taken before what was given up because it cannot be done in time."""
+
+    KEPT = 0
+    GIVEN_UP = 1
+
+
 class Place(NamedTuple):
     """Place in a backlog: the lowest is taken first. The rank is the priority with the opposite sign."""
 
+    band: Band
     rank: int
-    sla: datetime
+    due: datetime
     job: int
 
 
@@ -81,6 +90,7 @@ class Taken:
     step: int
     steps: tuple[str, ...]
     recipe_id: int
+    cell: int
     place: Place
 
 

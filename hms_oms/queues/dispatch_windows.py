@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs.records import Place
+from hms_oms.jobs.records import Band, Place
 from hms_oms.jobs.workers import GONE_SECONDS
 
 
@@ -20,12 +21,24 @@ class Window:
     slots: int
     size: int | None
     queued: int
-    #: The first job of its backlog; None if that is empty.
-    front: Place | None
+    #: The first job of its backlog of those that are kept; None if there is none.
+    kept: Place | None
+    #: The first of those that were given up.
+    given_up: Place | None = None
     #: How many jobs may start now by the queue's limit per minute; None where there is none.
     starts_allowed: int | None = None
     #: All jobs in flight, of whichever queue, were taken since then.
     in_flight_from: datetime | None = None
+
+    @property
+    def front(self) -> Place | None:
+        """The first job of the whole backlog; None if that is empty."""
+        return self.kept or self.given_up
+
+    @property
+    def fronts(self) -> Iterable[Place]:
+        """The first job of each band in which there is one."""
+        return (place for place in (self.kept, self.given_up) if place is not None)
 
     def room(self, starts_per_second: float) -> int:
         """How many more jobs the window takes, for work that was started lately at this throughput.
@@ -46,12 +59,13 @@ class Window:
 
 def windows(
     connection: RawConnection,
-    places: Mapping[str, Place] | None = None,
+    places: Mapping[tuple[str, Band], Place] | None = None,
     in_flight_from: datetime | None = None,
 ) -> list[Window]:
     """The windows of all queues that are not paused.
 
-    A backlog is looked at from its place in `places` on, and what is in flight since `in_flight_from`.
+    Each band of a backlog is looked at from its place in `places` on, what is in flight since
+    `in_flight_from`.
     """
     known = (places or {}).items()
     rows = statements.run_raw(
@@ -60,9 +74,10 @@ def windows(
         {
             "gone": GONE_SECONDS,
             "in_flight_from": in_flight_from,
-            "queues": [queue for queue, _ in known],
+            "queues": [queue for (queue, _), _ in known],
+            "bands": [place.band for _, place in known],
             "ranks": [place.rank for _, place in known],
-            "slas": [place.sla for _, place in known],
+            "dues": [place.due for _, place in known],
             "jobs": [place.job for _, place in known],
         },
     )
@@ -72,12 +87,19 @@ def windows(
             row["slots"],
             row["window_size"],
             row["queued"],
-            None if row["job"] is None else Place(row["rank"], row["sla"], row["job"]),
+            _place(row, Band.KEPT),
+            _place(row, Band.GIVEN_UP),
             row["starts_allowed"],
             row["in_flight_from"],
         )
         for row in rows
     ]
+
+
+def _place(row: Mapping[str, Any], band: Band) -> Place | None:
+    column = band.name.lower()
+    job = row[f"{column}_job"]
+    return None if job is None else Place(band, row[f"{column}_rank"], row[f"{column}_due"], job)
 
 
 def charge(connection: RawConnection, queue: str, starts: int) -> None:

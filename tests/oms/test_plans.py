@@ -57,11 +57,11 @@ def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[
 PLANS: list[tuple[str, dict[str, Any], str, int]] = [
     (
         "take",
-        {"queue": "shop", "count": 20, "rank": None, "sla": None, "job": None},
-        "jobs_backlog",
+        {"queue": "shop", "count": 20, "band": None, "rank": None, "due": None, "job": None},
+        "jobs_order",
         100,
     ),
-    ("front", {"job": 500}, "jobs_backlog", 10),
+    ("front", {"job": 500}, "jobs_order", 10),
     ("wake", {}, "jobs_delayed", 10),
     ("unclaimed", {"gone": 6.0, "silent": 3.5, "grace": 2.0, "in_flight_from": None}, "jobs_in_flight", 200),
     (
@@ -76,11 +76,12 @@ PLANS: list[tuple[str, dict[str, Any], str, int]] = [
             "gone": 6.0,
             "in_flight_from": None,
             "queues": [],
+            "bands": [],
             "ranks": [],
-            "slas": [],
+            "dues": [],
             "jobs": [],
         },
-        "jobs_backlog",
+        "jobs_order",
         200,
     ),
     (
@@ -130,8 +131,8 @@ def test_a_place_keeps_takes_from_passing_dead_rows(long_backlog: sa.Engine, dat
             for node in plan(long_backlog, "take", asked)
         )
         for asked in (
-            {"queue": "shop", "count": 1, "rank": None, "sla": None, "job": None},
-            {"queue": "shop", "count": 1, "rank": 0, "sla": place, "job": 10000},
+            {"queue": "shop", "count": 1, "band": None, "rank": None, "due": None, "job": None},
+            {"queue": "shop", "count": 1, "band": 0, "rank": 0, "due": place, "job": 10000},
         )
     ]
     reader.close()

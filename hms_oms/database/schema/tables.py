@@ -58,6 +58,11 @@ jobs = Table(
     Column("finished_at", _Time),
     Column("replaces", BigInteger),
     Column("erased_at", _Time),
+    Column("cell", Integer, nullable=False),
+    Column("band", SmallInteger, nullable=False),
+    Column("given_up_at", _Time),
+    Column("must", Boolean, nullable=False),
+    Column("due", _Time),
 )
 
 job_events = Table(

@@ -18,7 +18,7 @@ from hms_oms.runtime.errors import UnknownJob
 #: The key that a job has, or had until it was cancelled.
 KEY = func.coalesce(jobs.c.key, jobs.c.freed_key).label("key")
 _COLUMNS = [KEY if field.name == "key" else jobs.c[field.name] for field in fields(Job)]
-#: Jobs in the backlog, as the index `jobs_backlog` has them.
+#: Jobs in the backlog, as the index `jobs_order` has them.
 IN_BACKLOG = and_(jobs.c.dispatched_at.is_(None), jobs.c.finished_at.is_(None), jobs.c.ready_at.is_(None))
 
 
@@ -144,7 +144,7 @@ def peek(connection: Connection, queue: str, limit: int) -> list[Job]:
         select(*_COLUMNS)
         .where(jobs.c.queue == queue, IN_BACKLOG)
         # Worker steps before agent steps: they are two backlogs, each in its own order.
-        .order_by(jobs.c.agent, -jobs.c.priority, jobs.c.sla, jobs.c.id)
+        .order_by(jobs.c.agent, jobs.c.band, -jobs.c.priority, jobs.c.due, jobs.c.id)
     )
     return _jobs(connection, query.limit(limit))
 

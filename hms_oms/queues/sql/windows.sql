@@ -1,5 +1,5 @@
--- How full the window of each open queue is, and which job is the front of its backlog. Where that was is given, as is
--- when the oldest job in flight was taken (`in_flight_from`): what is before them is not read.
+-- How full the window of each open queue is, and which jobs are the fronts of its backlog: of what is kept, and of what
+-- was given up. Where they were is given, as is when the oldest job in flight was taken (`in_flight_from`): what is before them is not read.
 with live as (
     select unnest(queues) as queue, slots - slots_lost as slots
     from oms.workers
@@ -16,8 +16,8 @@ in_flight as (
 ),
 place as (
     select * from unnest(
-        %(queues)s::text[], %(ranks)s::int[], %(slas)s::timestamptz[], %(jobs)s::bigint[]
-    ) as place (queue, rank, sla, job)
+        %(queues)s::text[], %(bands)s::smallint[], %(ranks)s::int[], %(dues)s::timestamptz[], %(jobs)s::bigint[]
+    ) as place (queue, band, rank, due, job)
 )
 select
     queue.name as queue,
@@ -35,23 +35,40 @@ select
         ) * queue.starts_per_minute / 60.0)::int
     end as starts_allowed,
     coalesce(in_flight.queued, 0)::int as queued,
-    front.rank,
-    front.sla,
-    front.job,
+    kept.rank as kept_rank,
+    kept.due as kept_due,
+    kept.job as kept_job,
+    given_up.rank as given_up_rank,
+    given_up.due as given_up_due,
+    given_up.job as given_up_job,
     -- Some time is left to those that are being taken by others.
     coalesce((select min(since) from in_flight), oms.now()) - interval '5 seconds' as in_flight_from
 from oms.queues as queue
 left join slots on slots.queue = queue.name
 left join in_flight on in_flight.queue = queue.name
-left join place on place.queue = queue.name
+left join place as kept_from on kept_from.queue = queue.name and kept_from.band = 0
+left join place as given_up_from on given_up_from.queue = queue.name and given_up_from.band = 1
 left join lateral (
-    select -priority as rank, sla, id as job
+    select -priority as rank, due, id as job
     from oms.jobs
-    where jobs.queue = queue.name and not agent
+    where jobs.queue = queue.name and not agent and band = 0
         and dispatched_at is null and finished_at is null and ready_at is null
-        and (-priority, sla, id)
-            >= (coalesce(place.rank, -2147483648), coalesce(place.sla, '-infinity'), coalesce(place.job, 0))
-    order by -priority, sla, id
+        and (-priority, due, id) >= (
+            coalesce(kept_from.rank, -2147483648), coalesce(kept_from.due, '-infinity'), coalesce(kept_from.job, 0)
+        )
+    order by -priority, due, id
     limit 1
-) as front on true
+) as kept on true
+left join lateral (
+    select -priority as rank, due, id as job
+    from oms.jobs
+    where jobs.queue = queue.name and not agent and band = 1
+        and dispatched_at is null and finished_at is null and ready_at is null
+        and (-priority, due, id) >= (
+            coalesce(given_up_from.rank, -2147483648), coalesce(given_up_from.due, '-infinity'),
+            coalesce(given_up_from.job, 0)
+        )
+    order by -priority, due, id
+    limit 1
+) as given_up on true
 where queue.paused_at is null

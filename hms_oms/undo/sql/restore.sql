@@ -18,6 +18,10 @@ changed as (
         attempt = case when job.status = 'queued' then job.attempt + 1 else job.attempt end,
         since = case when job.status = 'queued' then oms.now() else job.since end,
         dispatched_at = null,
+        -- It is kept again, until the next plan judges it.
+        band = 0,
+        given_up_at = null,
+        cell = oms.cell_at(job.cell, job.step),
         priority = case %(fact)s::text when 'reprioritized' then held.priority else job.priority end,
         queue = case %(fact)s::text when 'moved' then held.queue else job.queue end,
         ready_at = case %(fact)s::text when 'delayed' then held.ready_at else job.ready_at end

@@ -13,16 +13,19 @@ firsts as (
 ),
 accepted as (
     insert into oms.jobs (
-        type, recipe_id, steps, queue, agent, priority, sla, sla_minutes, ready_at,
+        type, recipe_id, steps, queue, agent, priority, sla, due, sla_minutes, ready_at,
         payload, batch_id, key, requested_by
     )
     select
         %(type)s::text, %(recipe_id)s::int, %(steps)s::text[], %(queue)s::text, %(agent)s::boolean,
         %(priority)s::int,
-        coalesce(%(ready_at)s::timestamptz, oms.now()) + %(sla_minutes)s::float8 * interval '1 minute',
+        deadline.sla, deadline.sla,
         %(sla_minutes)s::float8, %(ready_at)s::timestamptz,
         payload, %(batch_id)s::bigint, key, %(requested_by)s::text
     from firsts
+    cross join (
+        select coalesce(%(ready_at)s::timestamptz, oms.now()) + %(sla_minutes)s::float8 * interval '1 minute' as sla
+    ) as deadline
     -- A job that retention has removed may still have its key.
     where not exists (
         select from oms.known_keys as known where known.type = %(type)s::text and known.key = firsts.key

@@ -6,7 +6,7 @@ select
         from oms.jobs as ahead
         where ahead.queue = job.queue and ahead.agent = job.agent
             and ahead.dispatched_at is null and ahead.finished_at is null and ahead.ready_at is null
-            and (-ahead.priority, ahead.sla, ahead.id) < (-job.priority, job.sla, job.id)
+            and (ahead.band, -ahead.priority, ahead.due, ahead.id) < (job.band, -job.priority, job.due, job.id)
     ) end as position,
     (
         select count(*) from oms.jobs as other

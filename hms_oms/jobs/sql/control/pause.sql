@@ -15,7 +15,8 @@ held as (
 ),
 recalled as (
     update oms.jobs as job
-    set status = 'waiting', attempt = job.attempt + 1, since = oms.now(), dispatched_at = null
+    set status = 'waiting', attempt = job.attempt + 1, since = oms.now(), dispatched_at = null,
+        band = 0, given_up_at = null, cell = oms.cell_at(job.cell, job.step)
     from held
     where job.id = held.id and job.status = 'queued'
     returning job.id, job.status, job.step, job.attempt

@@ -28,7 +28,11 @@ changed as (
         lease_until = case held.status when 'running' then job.lease_until end,
         since = case held.status when 'cancelled' then oms.now() else job.since end,
         dispatched_at = case held.status when 'running' then job.dispatched_at end,
-        finished_at = null
+        finished_at = null,
+        band = 0,
+        given_up_at = null,
+        cell = oms.cell_at(job.cell, job.step),
+        due = coalesce(job.due, job.sla)
     from held
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found

@@ -13,6 +13,10 @@ changed as (
         attempt = case when job.status = 'queued' then job.attempt + 1 else job.attempt end,
         since = case when job.status = 'queued' then oms.now() else job.since end,
         dispatched_at = null,
+        -- It is kept again, until the next plan judges it.
+        band = 0,
+        given_up_at = null,
+        cell = oms.cell_at(job.cell, job.step),
         priority = coalesce(%(priority)s::int, job.priority),
         queue = coalesce(%(queue)s::text, job.queue),
         ready_at = case when %(fact)s::text = 'delayed' then %(ready_at)s::timestamptz else job.ready_at end

@@ -6,7 +6,8 @@ changed as (
     update oms.jobs as job
     set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, suspicions = 0,
         lost_with = '{}', ready_at = null,
-        since = oms.now(), dispatched_at = null, finished_at = null
+        since = oms.now(), dispatched_at = null, finished_at = null,
+        band = 0, given_up_at = null, cell = oms.cell_at(job.cell, job.step), due = coalesce(job.due, job.sla)
     from held
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt

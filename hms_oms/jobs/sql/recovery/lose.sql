@@ -60,6 +60,9 @@ taken_back as (
         lease_until = null,
         since = oms.now(),
         dispatched_at = null,
+        band = 0,
+        given_up_at = null,
+        cell = oms.cell_at(job.cell, job.step),
         finished_at = case
             when job.cancel_by is not null or (judged.charged and job.losses + 1 >= %(poison)s::int)
             then oms.now()

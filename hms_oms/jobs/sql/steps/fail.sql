@@ -18,6 +18,9 @@ failed as (
         worker = null,
         lease_until = null,
         since = oms.now(),
+        band = 0,
+        given_up_at = null,
+        cell = oms.cell_at(job.cell, job.step),
         dispatched_at = case
             when asked.retry_after is null or job.cancel_by is not null then job.dispatched_at
         end,

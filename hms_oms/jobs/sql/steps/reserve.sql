@@ -7,7 +7,7 @@ with front as (
         and not exists (
             select from oms.queues where name = %(queue)s::text and paused_at is not null
         )
-    order by -priority, sla, id
+    order by band, -priority, due, id
     limit 1
     for update skip locked
 ),
