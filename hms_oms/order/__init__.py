@@ -1,0 +1,1 @@
+"""The order of a backlog under overload: pure decisions, shared by dispatcher, forecast and simulator."""
