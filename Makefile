@@ -20,6 +20,8 @@ FAULTS ?= 200
 SEED ?= 7
 TEXTS ?= 500
 DRILLS ?= $(wildcard tests/drills/drill_*.py)
+# Where Python is told to keep no bytecode, each of the many processes would compile all modules for itself.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: drills helm screenshots help setup run test check format bench chaos clean

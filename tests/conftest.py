@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -50,6 +51,17 @@ def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
         if time.monotonic() > deadline:
             pytest.fail(f"waited {seconds:g} s needlessly for: {what} (last seen: {result!r})")
         time.sleep(0.02)
+
+
+def pytest_sessionstart() -> None:
+    """Look for no garbage while modules and tests are collected: nearly all that is made then stays."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on look for garbage among what is new."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

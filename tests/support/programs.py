@@ -50,6 +50,7 @@ _LIBRARIES = (
     "uvicorn.protocols.websockets.auto",
     "workers.step",
     "workers.task",
+    "tests.support.frozen",
 )
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(list(_LIBRARIES))
