@@ -47,6 +47,7 @@ def start_job(
     priority: int = 0,
     ready_at: datetime | None = None,
     supersede: bool = False,
+    must: bool | None = None,
 ) -> Started:
     """Accept one request; asking again with the same key gives the same job.
 
@@ -68,6 +69,7 @@ def start_job(
         sla_minutes=sla_minutes,
         priority=priority,
         ready_at=ready_at,
+        musts=[recipe.must if must is None else must],
     )
     if accepted.jobs:
         return Started(read.get(connection, accepted.jobs[0]), created=True)
@@ -138,12 +140,14 @@ def accept_many(
     ready_at: datetime | None = None,
     batch_id: int | None = None,
     recipe_id: int | None = None,
+    musts: Sequence[bool] | None = None,
 ) -> Accepted:
     """Accept requests that meet the recipe already, in bulk and in order; known keys make no job.
 
     The deadline counts from the SLA in force for the recipe's queue if `sla_minutes` is None, and from
     `ready_at` if that is still to come; a time that has come is no delay. `recipe_id` is that of a recipe
-    which the caller has registered. Nothing is visible before the caller commits.
+    which the caller has registered. `musts` says of each whether it is never to be given up for others; else
+    the recipe does. Nothing is visible before the caller commits.
     """
     recipe_id = registry.register(connection, recipe) if recipe_id is None else recipe_id
     if ready_at is not None and ready_at <= health.clock(connection):
@@ -151,6 +155,8 @@ def accept_many(
     minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
     if keys is None:
         keys = [key_of(recipe, payload) for payload in payloads]
+    if musts is None:
+        musts = [recipe.must] * len(payloads)
     jobs: list[int] = []
     accepted: list[str | None] = []
     for start in range(0, len(payloads), PAGE):
@@ -160,6 +166,7 @@ def accept_many(
             recipe_id,
             payloads[start : start + PAGE],
             keys=keys[start : start + PAGE],
+            musts=musts[start : start + PAGE],
             sla_minutes=minutes,
             requested_by=requested_by,
             priority=priority,

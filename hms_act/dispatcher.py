@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from hms_act.broker_watch import BrokerWatch
 from hms_act.fronts import Fronts
+from hms_act.order.planner import Planner
 from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_act.retention import Retention
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
@@ -29,7 +30,7 @@ from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
 from hms_oms.jobs import ledger
-from hms_oms.jobs.records import Taken
+from hms_oms.jobs.records import Band, Taken
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues.dispatch_windows import Window, charge
 from hms_oms.recipes import registry
@@ -76,6 +77,7 @@ class Dispatcher:
         self._recipes: dict[int, Recipe] = {}
         self._rates: dict[str, StartRate] = {}
         self._fronts = Fronts(engine)
+        self.planner = Planner(connection)
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -89,7 +91,10 @@ class Dispatcher:
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         if self._refusal is not None:
             return seconds
-        for window in self._fronts.windows(self.connection):
+        windows = self._fronts.windows(self.connection)
+        with self._apart.doing("the plan"):
+            self.planner.turn(windows)
+        for window in windows:
             with self._apart.doing(f"queue {window.queue}"):
                 self._fill(window)
                 if window.front is not None and (window.slots or window.size):
@@ -102,14 +107,21 @@ class Dispatcher:
         room = window.room(rate.per_second(time.monotonic()))
         if window.front is None or not room:
             return
-        taken = ledger.take(
-            self.connection, window.queue, room, self._fronts.place(window.queue, window.front.band)
-        )
-        self._fronts.passed(window.queue, taken)
+        share = self.planner.share(window, room)
+        taken = self._take(window.queue, room - share, window.front.band)
+        self.planner.started(window, taken)
+        if share:
+            taken += self._take(window.queue, share, Band.GIVEN_UP)
         if window.starts_allowed is not None:
             charge(self.connection, window.queue, len(taken))
         self.publish(window.queue, taken)
         rate.add(time.monotonic(), len(taken))
+
+    def _take(self, queue: str, count: int, band: Band) -> list[Taken]:
+        """Take from the front of a band on."""
+        taken = ledger.take(self.connection, queue, count, self._fronts.place(queue, band)) if count else []
+        self._fronts.passed(queue, taken)
+        return taken
 
     def _report(self) -> None:
         """Tell the ledger that the dispatcher is at work, and whether Redis takes what it publishes."""

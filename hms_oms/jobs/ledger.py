@@ -18,6 +18,7 @@ from hms_oms.database import array_literals, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.records import Accepted, Band, Claimed, Completion, Place, Progress, Taken
 from hms_oms.jobs.tickets import Ticket
+from hms_oms.order import cells
 from hms_oms.recipes.recipes import Recipe
 
 # One text for many payloads is written, sent and read at once.
@@ -35,6 +36,7 @@ def accept(
     *,
     sla_minutes: float,
     keys: Sequence[str | None],
+    musts: Sequence[bool],
     requested_by: str,
     priority: int = 0,
     ready_at: datetime | None = None,
@@ -62,6 +64,10 @@ def accept(
             "requested_by": requested_by,
             "payloads": _as_json(list(payloads)),
             "keys": array_literals.literal(keys),
+            "cells": array_literals.literal(
+                [cells.first(recipe.type, recipe.size, payload) for payload in payloads]
+            ),
+            "musts": array_literals.literal(musts),
         },
     )
     jobs: list[int] = accepted["jobs"]

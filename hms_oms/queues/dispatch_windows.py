@@ -11,6 +11,7 @@ from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.records import Band, Place
 from hms_oms.jobs.workers import GONE_SECONDS
+from hms_oms.order.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,12 @@ class Window:
     starts_allowed: int | None = None
     #: All jobs in flight, of whichever queue, were taken since then.
     in_flight_from: datetime | None = None
+    #: The kind of work of the first job that was given up.
+    given_up_cell: int | None = None
+    policy: Policy = Policy.MOST_ON_TIME
+    starts_per_minute: int | None = None
+    #: When this was so, in seconds of the ledger's clock.
+    now: float = 0.0
 
     @property
     def front(self) -> Place | None:
@@ -91,6 +98,10 @@ def windows(
             _place(row, Band.GIVEN_UP),
             row["starts_allowed"],
             row["in_flight_from"],
+            row["given_up_cell"],
+            Policy(row["policy"]),
+            row["starts_per_minute"],
+            row["now"],
         )
         for row in rows
     ]

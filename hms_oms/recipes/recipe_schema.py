@@ -158,6 +158,16 @@ SCHEMA: dict[str, Any] = {
             "type": "string",
             "description": "The field of the payload by which two requests are the same job.",
         },
+        "size": {
+            "type": "string",
+            "description": "The field of the payload that tells how much work a job is, as a number of pages"
+            " or the kind of a case: how long jobs of about that size take is measured.",
+        },
+        "must": {
+            "type": "boolean",
+            "default": False,
+            "description": "Whether its jobs are never given up for others when not all can be on time.",
+        },
         "steps": {
             "type": "array",
             "minItems": 1,

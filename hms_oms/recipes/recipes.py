@@ -75,6 +75,10 @@ class Recipe:
     columns: tuple[Column, ...] = ()
     #: For how long what finished jobs leave behind is kept, as it is written; the settings say the rest.
     retention: Mapping[str, str] = field(default_factory=dict)
+    #: The field of the payload that tells how much work a job is; its time is measured by that.
+    size: str | None = None
+    #: Whether its jobs are never given up for others.
+    must: bool = False
 
     def step(self, name: str) -> Step:
         """The step of this name. Raises KeyError where there is none."""
@@ -95,10 +99,11 @@ class Recipe:
     def as_document(self) -> dict[str, Any]:
         """The recipe as plain JSON, the form in which the ledger keeps its snapshot.
 
-        Retention is left out: what is in force for a type holds for all its jobs, also for those of before.
+        What is no part of how a job is done is left out: it holds for all jobs of the type from now on.
         """
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        del document["retention"]
+        for name in _NOT_KEPT:
+            del document[name]
         return document
 
     @property
@@ -124,6 +129,9 @@ class Recipe:
 
 
 Recipes = Mapping[str, Recipe]
+
+#: What a snapshot does not need: a job has what it was accepted with, and retention is looked up later.
+_NOT_KEPT = ("retention", "size", "must")
 
 
 def load_folder(folder: Path) -> dict[str, Recipe]:
@@ -180,6 +188,8 @@ def parse(document: Any, source: str) -> Recipe:
         ),
         steps=tuple(_step(step, queue) for step in document["steps"]),
         retention=document.get("retention", {}),
+        size=document.get("size"),
+        must=document.get("must", False),
     )
 
 
@@ -226,6 +236,7 @@ def _faults(document: Any) -> list[str]:
     key = document.get("key")
     if key is not None and key not in document["payload"].get("required", ()):
         faults.append(f"key: {key} is not a required field of the payload")
+    faults += _size_faults(document.get("size"), fields)
     for position, column in enumerate(document.get("columns", ())):
         target = column.get("field", column["name"])
         if target not in fields:
@@ -233,6 +244,16 @@ def _faults(document: Any) -> list[str]:
     faults += personal_data.faults(document["payload"])
     faults += table.faults(document.get("retention", {}))
     return faults
+
+
+def _size_faults(size: str | None, fields: Mapping[str, Any]) -> list[str]:
+    if size is None:
+        return []
+    if size not in fields:
+        return [f"size: {size} is not a field of the payload"]
+    if personal_data.is_personal(fields[size]):
+        return [f"size: {size} holds personal data: estimates are kept by its value"]
+    return []
 
 
 def _repeated(where: str, names: Sequence[str]) -> list[str]:

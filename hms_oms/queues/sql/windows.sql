@@ -41,6 +41,10 @@ select
     given_up.rank as given_up_rank,
     given_up.due as given_up_due,
     given_up.job as given_up_job,
+    given_up.cell as given_up_cell,
+    queue.policy,
+    queue.starts_per_minute,
+    extract(epoch from oms.now())::float8 as now,
     -- Some time is left to those that are being taken by others.
     coalesce((select min(since) from in_flight), oms.now()) - interval '5 seconds' as in_flight_from
 from oms.queues as queue
@@ -60,7 +64,7 @@ left join lateral (
     limit 1
 ) as kept on true
 left join lateral (
-    select -priority as rank, due, id as job
+    select -priority as rank, due, id as job, cell
     from oms.jobs
     where jobs.queue = queue.name and not agent and band = 1
         and dispatched_at is null and finished_at is null and ready_at is null

@@ -1,31 +1,35 @@
 -- Accept requests of one job type: a row and an event log line for each that is not there already.
 with asked as (
-    select payload, key, place
+    select payload, key, cell, must, place
     from rows from (
-        jsonb_array_elements(%(payloads)s::jsonb), unnest(%(keys)s::text[])
-    ) with ordinality as request (payload, key, place)
+        jsonb_array_elements(%(payloads)s::jsonb),
+        unnest(%(keys)s::text[]), unnest(%(cells)s::int[]), unnest(%(musts)s::boolean[])
+    ) with ordinality as request (payload, key, cell, must, place)
 ),
 -- The same key asked for twice in one call is one job: the first wins.
 firsts as (
-    select distinct on (coalesce(key, place::text), key is null) payload, key, place
+    select distinct on (coalesce(key, place::text), key is null) payload, key, cell, must, place
     from asked
     order by coalesce(key, place::text), key is null, place
 ),
 accepted as (
     insert into oms.jobs (
-        type, recipe_id, steps, queue, agent, priority, sla, due, sla_minutes, ready_at,
-        payload, batch_id, key, requested_by
+        type, recipe_id, steps, queue, agent, priority, sla, due, must, cell, sla_minutes,
+        ready_at, payload, batch_id, key, requested_by
     )
     select
         %(type)s::text, %(recipe_id)s::int, %(steps)s::text[], %(queue)s::text, %(agent)s::boolean,
         %(priority)s::int,
-        deadline.sla, deadline.sla,
-        %(sla_minutes)s::float8, %(ready_at)s::timestamptz,
+        deadline.sla,
+        oms.due(queue.policy, oms.now(), deadline.sla, %(sla_minutes)s::float8, firsts.must, estimate.upper),
+        firsts.must, firsts.cell, %(sla_minutes)s::float8, %(ready_at)s::timestamptz,
         payload, %(batch_id)s::bigint, key, %(requested_by)s::text
     from firsts
     cross join (
         select coalesce(%(ready_at)s::timestamptz, oms.now()) + %(sla_minutes)s::float8 * interval '1 minute' as sla
     ) as deadline
+    join oms.queues as queue on queue.name = %(queue)s::text
+    left join oms.work_estimates as estimate on firsts.must and estimate.cell = firsts.cell
     -- A job that retention has removed may still have its key.
     where not exists (
         select from oms.known_keys as known where known.type = %(type)s::text and known.key = firsts.key

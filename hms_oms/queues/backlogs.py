@@ -1,0 +1,181 @@
+"""Backlogs as a plan sees and changes them: jobs of one kind of work whose deadlines are close together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from hms_oms.database import array_literals, statements
+from hms_oms.database.connections import RawConnection
+from hms_oms.order.estimates import Estimate
+from hms_oms.order.judging import Judgement, work_of
+from hms_oms.order.plan import Cell, Move
+
+#: Deadlines in such a time, in seconds, count as one. It is fixed in absolute time, so that plans are stable.
+BUCKET_SECONDS = 15
+#: No work is shorter, in seconds: clocks may say so.
+LEAST_SECONDS = 0.001
+#: The most jobs that one statement dates again, or keeps again.
+PAGE = 5000
+
+
+class Key(NamedTuple):
+    """What the jobs of a cell of a plan have in common; the bucket is its beginning, in seconds."""
+
+    cell: int
+    bucket: float
+    must: bool
+
+
+class Backlog(NamedTuple):
+    """Jobs of a queue by cells of a plan, and how many were put in front of them by hand, by cell."""
+
+    cells: Sequence[Cell]
+    in_front: Mapping[int, int]
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs a plan may give up."""
+        return sum(cell.jobs for cell in self.cells)
+
+
+class Work(NamedTuple):
+    """How long a worker has held a slot for a job of a cell, until it ended at `ended_at`."""
+
+    queue: str
+    type: str
+    step: int
+    cell: int
+    seconds: float
+    ended_at: datetime
+
+
+def read(connection: RawConnection, queue: str, estimate: Callable[[int], Estimate]) -> Backlog:
+    """Read a backlog; `estimate` says what a job of a cell needs."""
+    rows = statements.run_raw(connection, "histogram", {"queue": queue, "width": BUCKET_SECONDS})
+    in_front = {row["cell"]: row["jobs"] for row in rows if row["bucket_at"] is None}
+    return Backlog(list(_cells(rows, estimate)), in_front)
+
+
+def _cells(rows: Iterable[Mapping[str, Any]], estimate: Callable[[int], Estimate]) -> Iterator[Cell]:
+    """Both bands of each kind of work and deadline as one cell."""
+    cells: dict[Key, Cell] = {}
+    for row in rows:
+        if row["bucket_at"] is None:
+            continue
+        key = Key(row["cell"], row["bucket_at"], row["must"])
+        given_up = row["jobs"] if row["band"] else 0
+        other = cells.get(key)
+        if other is None:
+            mean, upper = estimate(row["cell"])
+            pull = max(0.0, row["pull"])
+            cells[key] = Cell(row["due"], mean, upper, row["must"], row["jobs"], key, pull, given_up)
+        else:
+            cells[key] = other._replace(
+                due=min(other.due, row["due"]),
+                jobs=other.jobs + row["jobs"],
+                given_up=other.given_up + given_up,
+            )
+    yield from cells.values()
+
+
+def move(connection: RawConnection, queue: str, moves: Iterable[Move]) -> int:
+    """Give jobs up, or keep them again, as a plan asks for; return how many."""
+    leave: list[Move] = []
+    back: list[Move] = []
+    for item in moves:
+        (leave if item.jobs > 0 else back).append(item)
+    return _run(connection, "give_up", queue, leave) + _run(connection, "keep_again", queue, back)
+
+
+def _run(connection: RawConnection, name: str, queue: str, moves: Sequence[Move]) -> int:
+    given = {"queue": queue, "width": BUCKET_SECONDS, **_arrays(moves)}
+    return len(statements.run_raw(connection, name, given)) if moves else 0
+
+
+def _arrays(moves: Sequence[Move]) -> dict[str, Any]:
+    keys = [Key(*item.key) for item in moves]  # type: ignore[misc]
+    return {
+        "cells": array_literals.literal([key.cell for key in keys]),
+        "buckets": array_literals.literal([key.bucket for key in keys]),
+        "musts": array_literals.literal([key.must for key in keys]),
+        "jobs": array_literals.literal([abs(item.jobs) for item in moves]),
+    }
+
+
+def give_up_late(
+    connection: RawConnection, queue: str, ahead: float, estimates: Mapping[int, Estimate], other: Estimate
+) -> int:
+    """Give up what could not be on time if it were begun at `ahead`, in seconds; return how many."""
+    uppers = [estimate.upper for estimate in estimates.values()]
+    given = {
+        "queue": queue,
+        "ahead": ahead,
+        "cells": array_literals.literal(list(estimates)),
+        "uppers": array_literals.literal(uppers),
+        "most": max([*uppers, other.upper]),
+        "other": other.upper,
+    }
+    return len(statements.run_raw(connection, "give_up_late", given))
+
+
+def keep_all(connection: RawConnection, queue: str) -> int:
+    """Keep again what was given up in a queue, as much as one statement should; return how many."""
+    return len(statements.run_raw(connection, "keep_all", {"queue": queue}))
+
+
+def redate(connection: RawConnection, queue: str) -> int:
+    """Date the open jobs of a queue by its policy, as many as one statement should; return how many."""
+    return len(statements.run_raw(connection, "redate", {"queue": queue}))
+
+
+def record(connection: RawConnection, queue: str, backlog: Backlog, slots: int, judgement: Judgement) -> None:
+    """Record what a plan has found."""
+    given = {
+        "queue": queue,
+        "jobs": backlog.jobs,
+        "work": work_of(backlog.cells),
+        "slots": slots,
+        "given_up": judgement.given_up,
+        "hopeless": judgement.hopeless,
+        "given_up_work": work_of(backlog.cells, judgement.cuts),
+    }
+    statements.run_raw(connection, "record_plan", given)
+
+
+def newest_job(connection: RawConnection) -> int:
+    """The newest job's id."""
+    [row] = statements.run_raw(connection, "newest_job", {})
+    return int(row["id"])
+
+
+def ended_works(connection: RawConnection, since: datetime | None, most: int) -> list[Work]:
+    """The works of up to `most` jobs that have ended after `since`, the newest ones, oldest first."""
+    rows = statements.run_raw(connection, "ended_works", {"since": since or "-infinity", "most": most})
+    return [
+        Work(
+            row["queue"],
+            row["type"],
+            row["step"],
+            row["cell"],
+            max(LEAST_SECONDS, row["seconds"]),
+            row["finished_at"],
+        )
+        for row in rows
+    ]
+
+
+def keep_estimates(connection: RawConnection, measured: Mapping[int, tuple[Work, int, Estimate]]) -> None:
+    """Keep estimates by cell, each with a work of it and how many it rests on."""
+    given: dict[str, list[Any]] = {
+        "cells": list(measured),
+        "types": [work.type for work, _, _ in measured.values()],
+        "steps": [work.step for work, _, _ in measured.values()],
+        "works": [works for _, works, _ in measured.values()],
+        "means": [estimate.mean for _, _, estimate in measured.values()],
+        "uppers": [estimate.upper for _, _, estimate in measured.values()],
+    }
+    statements.run_raw(
+        connection, "keep_estimates", {name: array_literals.literal(values) for name, values in given.items()}
+    )

@@ -1,0 +1,18 @@
+-- Give up what cannot be on time any more, if it were next: its deadline is sooner than such work takes mostly.
+with chosen as (
+    select job.id
+    from oms.jobs as job
+    left join unnest(%(cells)s::int[], %(uppers)s::float8[]) as estimate (cell, upper) on estimate.cell = job.cell
+    where job.queue = %(queue)s::text and not job.agent and job.band = 0 and -job.priority = 0
+        and job.dispatched_at is null and job.finished_at is null and job.ready_at is null
+        and job.due < to_timestamp(%(ahead)s::float8 + %(most)s::float8)
+        and job.sla < to_timestamp(%(ahead)s::float8 + coalesce(estimate.upper, %(other)s::float8))
+    order by job.due, job.id
+    limit 5000
+    for update of job skip locked
+)
+update oms.jobs as job
+set band = 1, given_up_at = oms.now()
+from chosen
+where job.id = chosen.id
+returning job.id

@@ -1,1 +1,0 @@
-"""Webhooks: events of jobs and cycles as signed CloudEvents, to the addresses that asked for them."""

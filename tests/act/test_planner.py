@@ -1,0 +1,272 @@
+"""The planner on a real ledger: what it gives up, keeps again, leaves alone; the same as a plan in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+import sqlalchemy as sa
+
+from hms_act.order.planner import PLAN_SECONDS, Planner
+from hms_oms.database.connections import RawConnection
+from hms_oms.jobs import commands, ledger
+from hms_oms.order.cells import cell
+from hms_oms.order.estimates import Estimate
+from hms_oms.order.judging import judge
+from hms_oms.order.plan import Cell, moves
+from hms_oms.queues import backlogs, dispatch_windows
+from hms_oms.queues.backlogs import BUCKET_SECONDS, Work
+from hms_oms.queues.dispatch_windows import Window
+from hms_oms.recipes.recipes import Recipe
+from tests.oms.test_bands import orders
+from tests.oms.test_hot import row
+
+#: One work of the shop takes so long, in seconds.
+WORK = 60.0
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def window(raw: RawConnection, slots: int = 1) -> Window:
+    """The shop's window, as if so many slots were there."""
+    [shop] = [entry for entry in dispatch_windows.windows(raw) if entry.queue == "shop"]
+    return replace(shop, slots=slots)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The planner's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def planner(raw: RawConnection, shop: Recipe, clock: Clock) -> Planner:
+    """A planner that knows how long a job of the shop takes."""
+    planner = Planner(raw, clock)
+    planner.works.add(Work("shop", shop.type, 0, cell(shop.type), WORK, datetime.now(UTC)) for _ in range(8))
+    return planner
+
+
+def plan(planner: Planner, clock: Clock, slots: int = 1) -> list[int]:
+    """Plan as after some seconds, and return what is given up."""
+    clock.now += PLAN_SECONDS
+    planner.turn([window(planner.connection, slots)])
+    with planner.connection.cursor() as cursor:
+        cursor.execute("select id from oms.jobs where band = 1 order by id")
+        return [job for (job,) in cursor.fetchall()]
+
+
+def test_nothing_is_given_up_while_everything_fits(
+    engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe
+) -> None:
+    """Not even what is late already, if it is in nobody's way; and nothing is recorded."""
+    orders(engine, shop, (0.5, 3, 4, 5))
+    assert plan(planner, clock) == []
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select count(*) from oms.backlog_plans")) == 0
+
+
+def test_the_fewest_are_given_up_and_kept_again_when_they_fit(
+    engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe
+) -> None:
+    """Of five jobs of a minute three can be done in three minutes; with two slots all can."""
+    jobs = orders(engine, shop, (3.1, 3.2, 3.3, 3.4, 3.5))
+    assert plan(planner, clock) == jobs[:2]
+    assert row(engine, jobs[0])["given_up_at"] is not None
+    with engine.connect() as connection:
+        known = connection.execute(sa.text("select * from oms.backlog_plans")).mappings().one()
+    assert (known["jobs"], known["given_up"], known["work"], known["slots"]) == (5, 2, 300, 1)
+    assert known["given_up_since"] is not None
+    assert plan(planner, clock, slots=2) == []
+    assert row(engine, jobs[0])["given_up_at"] is None
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select given_up_since from oms.backlog_plans")) is None
+
+
+def test_what_was_put_in_front_stays(engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe) -> None:
+    """A promoted job is never given up, late or not, and what stands behind it has less time."""
+    jobs = orders(engine, shop, (0.5, 2.1, 2.2, 2.3))
+    assert plan(planner, clock) == jobs[:2]
+    with engine.begin() as connection:
+        commands.promote(connection, jobs[0], who="test", reason=None)
+    assert plan(planner, clock) == jobs[1:3]
+
+
+def test_what_must_be_on_time_is_kept(
+    engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe
+) -> None:
+    """Others are given up for it, although it would have been its turn to be."""
+    jobs = orders(engine, replace(shop, must=True), (3.1, 3.2))
+    more = orders(engine, replace(shop, key=None), (3.3, 3.4))
+    assert plan(planner, clock) == more[:1]
+    assert (row(engine, jobs[0])["must"], row(engine, more[0])["must"]) == (True, False)
+
+
+def test_what_has_become_too_late_goes_each_second(
+    engine: sa.Engine,
+    planner: Planner,
+    clock: Clock,
+    shop: Recipe,
+    forward: Callable[[timedelta], None],
+) -> None:
+    """Between two plans, once something had to be given up."""
+    jobs = orders(engine, shop, (2.1, 2.2, 2.3))
+    assert plan(planner, clock) == jobs[:1]
+    forward(timedelta(seconds=85))
+    clock.now += 1
+    planner.turn([window(planner.connection)])
+    assert [row(engine, job)["band"] for job in jobs] == [1, 1, 1]
+
+
+def test_a_file_is_planned_at_once(engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe) -> None:
+    """Many new jobs, or other slots, do not wait for the next plan; a few more do."""
+    jobs = orders(engine, shop, (1.5, 30))
+    assert plan(planner, clock) == []
+    late = orders(engine, replace(shop, key=None), (1.6,))
+    clock.now += 1
+    planner.turn([window(planner.connection)])
+    assert row(engine, late[0])["band"] == 0
+    with engine.begin() as connection:
+        connection.execute(sa.text("select setval(pg_get_serial_sequence('oms.jobs', 'id'), 1000)"))
+    orders(engine, replace(shop, key=None), (40,))
+    clock.now += 1
+    planner.turn([window(planner.connection)])
+    assert row(engine, jobs[0])["band"] == 1
+
+
+def test_given_up_jobs_have_a_share_of_the_work(
+    engine: sa.Engine, planner: Planner, clock: Clock, raw: RawConnection, shop: Recipe
+) -> None:
+    """After twenty that are kept one of them is next."""
+    orders(engine, shop, (2, *[60] * 50))
+    plan(planner, clock)
+    with engine.begin() as connection:
+        connection.execute(sa.text("update oms.jobs set band = 1 where id = 1"))
+    shares = []
+    for _ in range(25):
+        shares.append(planner.share(window(raw), 1))
+        taken = ledger.take(raw, "shop", 1)
+        planner.started(window(raw), taken)
+    assert shares == [int(number in (20,)) for number in range(25)]
+
+
+@pytest.mark.parametrize("policy", ["deadline", "fifo"])
+def test_other_policies_give_nothing_up(
+    engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe, policy: str
+) -> None:
+    """What was given up is kept again, and jobs are dated as the policy says, also those that come later."""
+    jobs = orders(engine, shop, (9, 8, 1, 1.2, 1.1))
+    assert plan(planner, clock)
+    with engine.begin() as connection:
+        connection.execute(sa.text("update oms.queues set policy = :policy"), {"policy": policy})
+    assert plan(planner, clock) == []
+    jobs += orders(engine, replace(shop, key=None), (0.5,))
+    taken = [job.job for job in ledger.take(planner.connection, "shop", 10)]
+    assert taken == (jobs if policy == "fifo" else [jobs[place] for place in (5, 2, 4, 3, 1, 0)])
+
+
+def test_agents_and_queues_without_workers_are_left_alone(
+    engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe
+) -> None:
+    """Nobody knows how fast they are."""
+    orders(engine, shop, (1.5, 1.5, 1.5))
+    with engine.begin() as connection:
+        connection.execute(sa.text("update oms.jobs set agent = true where id = 3"))
+    assert plan(planner, clock, slots=0) == []
+    assert plan(planner, clock) == [1]
+
+
+#: A job: kind of work, minutes to its deadline, whether it must be on time, its priority.
+JOBS = st.lists(
+    st.tuples(st.integers(0, 3), st.floats(0, 40), st.booleans(), st.sampled_from([0, 0, 0, 0, 1])),
+    min_size=1,
+    max_size=60,
+)
+ESTIMATES = {kind * 64: Estimate(20.0 * 2**kind, 45.0 * 2**kind) for kind in range(4)}
+
+
+@hypothesis.settings(max_examples=25, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(jobs=JOBS, slots=st.integers(1, 4), more=JOBS)
+def test_the_ledger_and_a_plan_in_memory_agree(
+    engine: sa.Engine,
+    raw: RawConnection,
+    shop: Recipe,
+    jobs: Sequence[tuple[int, float, bool, int]],
+    slots: int,
+    more: Sequence[tuple[int, float, bool, int]],
+) -> None:
+    """The same jobs are given up, and the same fifty are next; also after more have come in."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("delete from oms.jobs")
+    base, memory = datetime(2026, 1, 1, tzinfo=UTC), []
+    for part in (jobs, more):
+        for kind, minutes, must, priority in part:
+            sla = base + timedelta(minutes=round(minutes, 2))
+            due = sla - timedelta(minutes=3) if must else sla
+            memory.append(
+                {"id": len(memory) + 1, "cell": kind * 64, "due": due, "sla": sla, "must": must,
+                 "priority": priority, "band": 0}
+            )  # fmt: skip
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text(
+                    "insert into oms.jobs (id, type, recipe_id, steps, queue, sla, sla_minutes, payload,"
+                    " requested_by, cell, due, must, priority) overriding system value"
+                    " values (:id, 'shop:order:v1', 1, '{pick}', 'shop', :sla, 30, '{}', 'test',"
+                    " :cell, :due, :must, :priority)"
+                ),
+                memory[-len(part) :],
+            )
+        ahead = base.timestamp() + 60
+        backlog = backlogs.read(raw, "shop", ESTIMATES.__getitem__)
+        backlogs.move(raw, "shop", moves(backlog.cells, judge(backlog.cells, slots, ahead).cuts))
+        _plan_in_memory(memory, slots, ahead)
+        with engine.connect() as connection:
+            given_up = connection.scalars(sa.text("select id from oms.jobs where band = 1 order by id")).all()
+        assert given_up == [job["id"] for job in memory if job["band"]]
+        with engine.connect() as connection:
+            connection.begin()
+            following = [job.job for job in ledger.take(connection.connection.driver_connection, "shop", 50)]  # type: ignore[arg-type]
+            connection.rollback()
+        order = sorted(memory, key=lambda job: (job["band"], -job["priority"], job["due"], job["id"]))
+        assert following == [job["id"] for job in order][:50]
+
+
+def _plan_in_memory(memory: list[dict[str, object]], slots: int, ahead: float) -> None:
+    """The same plan over a list of jobs."""
+    groups: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    for job in sorted(memory, key=lambda job: (job["due"], job["id"])):
+        if not job["priority"]:
+            bucket = job["due"].timestamp() // BUCKET_SECONDS  # type: ignore[attr-defined]
+            groups.setdefault((job["cell"], bucket, job["must"]), []).append(job)
+    cells = [
+        Cell(
+            group[0]["due"].timestamp(),  # type: ignore[attr-defined]
+            *ESTIMATES[key[0]],  # type: ignore[index]
+            bool(key[2]),
+            len(group),
+            key,
+            180.0 if key[2] else 0.0,
+            sum(bool(job["band"]) for job in group),
+        )
+        for key, group in groups.items()
+    ]
+    for move in moves(cells, judge(cells, slots, ahead).cuts):
+        group = groups[move.key]  # type: ignore[index]
+        kept = [job for job in group if not job["band"]]
+        given_up = [job for job in group if job["band"]]
+        for job in kept[: max(0, move.jobs)]:
+            job["band"] = 1
+        for job in given_up[::-1][: max(0, -move.jobs)]:
+            job["band"] = 0
