@@ -79,6 +79,7 @@ _DISPATCHER = {
 }
 _WATCH = {
     "oms.jobs": _READ,
+    "oms.batches": _CHANGE,
     "oms.job_sums": _READ,
     "oms.job_events": _READ,
     "oms.queues": _READ,
@@ -95,6 +96,9 @@ _WATCH = {
     "oms.installation": _READ,
     "oms.package_revisions": _READ,
     "ops.traces_sent": _KEEP,
+    "ops.webhooks": _CHANGE,
+    "ops.webhook_deliveries": _ALL,
+    "ops.webhook_attempts": _ALL,
     "oms.callbacks": _CHANGE,
     "oms.opt_outs": _ADD,
     "oms.write_probe": _ADD,
@@ -140,6 +144,9 @@ _API = {
     "oms.backlog_plans": _READ,
     "oms.write_probe": _ADD,
     "ops.beats": _READ,
+    "ops.webhooks": _KEEP,
+    "ops.webhook_deliveries": _KEEP,
+    "ops.webhook_attempts": _READ,
     "ops.incidents": _KEEP,
     "ops.incident_events": _ADD,
     "ops.incident_jobs": _READ,

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from hms_oms.documents.messages import Text
 from hms_ops.documents.calling import OnCall, Silence, Status, Threshold
 from hms_ops.documents.incidents import Incident, IncidentWithTimeline, LateJob
 from hms_ops.documents.reports import History, Metric, SlaCounts, SlaReport
+from hms_ops.documents.webhooks import NewWebhook, Webhook, WebhookDelivery
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
 SILENCE_SECONDS = 45.0
@@ -212,6 +213,58 @@ class OpsClient(Client):
         """The last texts about an incident, to the applicant of a job, or all; the newest first."""
         answer = self._wire.get("/texts", incident=incident, job=job, limit=limit)
         return [record(Text, text) for text in answer["texts"]]
+
+    def add_webhook(
+        self,
+        name: str,
+        url: str,
+        events: Sequence[str],
+        *,
+        queue: str | None = None,
+        job_type: str | None = None,
+        reason: str | None = None,
+    ) -> NewWebhook:
+        """Have an address hear of events from now on; only the answer has their secret."""
+        document = {"name": name, "url": url, "events": list(events), "queue": queue, "type": job_type}
+        return record(NewWebhook, self._wire.post("/webhooks", {**document, "reason": reason}))
+
+    def webhooks(self) -> list[Webhook]:
+        """All webhooks, by name."""
+        return [record(Webhook, webhook) for webhook in self._wire.get("/webhooks")["webhooks"]]
+
+    def webhook(self, name: str) -> Webhook:
+        """One webhook. Raises NotFound."""
+        return record(Webhook, self._wire.get(path("webhooks", name)))
+
+    def pause_webhook(self, name: str, *, reason: str | None = None) -> Webhook:
+        """Keep the events of a webhook back until it is resumed."""
+        return record(Webhook, self._wire.post(path("webhooks", name, "pause"), {"reason": reason}))
+
+    def resume_webhook(self, name: str, *, reason: str | None = None) -> Webhook:
+        """Let the events of a webhook go, those that wait at once."""
+        return record(Webhook, self._wire.post(path("webhooks", name, "resume"), {"reason": reason}))
+
+    def remove_webhook(self, name: str, *, reason: str | None = None) -> Webhook:
+        """Remove a webhook; the events that wait for it are dropped."""
+        return record(Webhook, self._wire.post(path("webhooks", name, "remove"), {"reason": reason}))
+
+    def webhook_deliveries(
+        self, name: str, *states: str, limit: int | None = None
+    ) -> Iterator[WebhookDelivery]:
+        """The events for a webhook in these states (all without any) with their attempts, newest first."""
+        size = PAGE if limit is None else max(min(limit, PAGE), 1)
+        address = path("webhooks", name, "deliveries")
+        documents = self._wire.pages(address, "deliveries", state=list(states), limit=size)
+        return (record(WebhookDelivery, document) for document in itertools.islice(documents, limit))
+
+    def test_webhook(self, name: str) -> WebhookDelivery:
+        """Send an event to a webhook that only shows that events arrive."""
+        return record(WebhookDelivery, self._wire.post(path("webhooks", name, "test"), {}))
+
+    def resend(self, name: str, delivery: int, *, reason: str | None = None) -> WebhookDelivery:
+        """Send an event to a webhook again, with the same id."""
+        address = path("webhooks", name, "deliveries", delivery, "resend")
+        return record(WebhookDelivery, self._wire.post(address, {"reason": reason}))
 
     def send_sms(self, phone: str, text: str, *, key: str | None = None) -> str:
         """Have a text sent, which waits in the outbox like every other; return its token.

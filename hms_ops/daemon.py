@@ -1,7 +1,8 @@
 """`hms ops run`: one process that hears the workers, watches, and hands over texts.
 
 It stands by as two daemons, each with a connection and a lease of its own: the watch ("ops") in the main
-thread, the delivery of texts ("pager") in a second one. Of any number of processes one leads each.
+thread, the delivery of texts ("pager") in a second one, that of events
+("webhooks") in a third one. Of any number of processes one leads each.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from hms_oms.daemon import daemon
@@ -33,6 +35,9 @@ from hms_ops.paging.pager import Delivery
 from hms_ops.paging.senders import Sender
 from hms_ops.traces.export import Traces, exporter
 from hms_ops.watch import Watch
+from hms_ops.webhooks import addresses, signing
+from hms_ops.webhooks.daemon import Webhooks, source
+from hms_ops.webhooks.sending import Courier
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +84,13 @@ def run(settings: Settings) -> None:
 
     receiver_of_traces = exporter() if telemetry.is_configured() else None
     with daemon.stop_on_signals() as stop:
-        pager = _Beside(stop, lambda: _deliver(direct_url, sender, beat, stop, settings.home))
+        beside = (
+            _Beside("pager", stop, lambda: _deliver(direct_url, sender, beat, stop, settings.home)),
+            _Beside("webhooks", stop, lambda: _deliver_events(direct_url, engine, settings, stop)),
+        )
         receiver.start()
-        pager.start()
+        for thread in beside:
+            thread.start()
         if receiver_of_traces is not None:
             # Not waited for, and no reason to stop: nobody is called by them.
             work = partial(daemon.serve, "traces", direct_url, [], traces, stop, settings.home)
@@ -90,10 +99,12 @@ def run(settings: Settings) -> None:
             daemon.serve("ops", direct_url, [], watch, stop, settings.home)
         finally:
             stop.ask()
-            pager.join()
+            for thread in beside:
+                thread.join()
             receiver.stop()
-    if pager.error is not None:
-        raise pager.error
+    for thread in beside:
+        if thread.error is not None:
+            raise thread.error
 
 
 def _deliver(
@@ -129,11 +140,36 @@ def _deliver(
         log.warning("pager: the last answers are not recorded: %s", type(error).__name__)
 
 
+def _deliver_events(database_url: str, engine: Engine, settings: Settings, stop: Stop) -> None:
+    """Deliver events to webhooks until asked to stop; the same one, as texts."""
+    webhooks: Webhooks | None = None
+
+    def take_up(lease: Lease) -> Webhooks:
+        nonlocal webhooks
+        begin = partial(lease.begin, engine)
+        if webhooks is None:
+            with engine.connect() as connection:
+                courier = Courier(source(connection), addresses.networks(settings.events_networks))
+            webhooks = Webhooks(lease.connection, begin, courier, partial(signing.key, settings))
+        webhooks.connection, webhooks.begin = lease.connection, begin
+        return webhooks
+
+    daemon.serve("webhooks", database_url, [], take_up, stop, settings.home)
+    if webhooks is None or not webhooks.in_flight.any:
+        return
+    try:
+        with closing(connections.connect(database_url, "hms webhooks last")) as connection:
+            webhooks.connection = connection
+            webhooks.in_flight.land(LAST_SECONDS)
+    except psycopg2.Error as error:
+        log.warning("webhooks: the last answers are not recorded: %s", type(error).__name__)
+
+
 class _Beside(threading.Thread):
     """A daemon in a thread of its own: when it ends, so does the process."""
 
-    def __init__(self, stop: Stop, work: Callable[[], None]) -> None:
-        super().__init__(name="pager")
+    def __init__(self, name: str, stop: Stop, work: Callable[[], None]) -> None:
+        super().__init__(name=name)
         self._stop_all = stop
         self._work = work
         self.error: BaseException | None = None

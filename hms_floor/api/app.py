@@ -19,6 +19,7 @@ from hms_floor.api.routes.incidents import incidents, ops, texts, twilio
 from hms_floor.api.routes.installation import audit, badges, health, stream
 from hms_floor.api.routes.jobs import bulk, changes, jobs, recipes, reservations
 from hms_floor.api.routes.queues import queues, reports, workers
+from hms_floor.api.routes.webhooks import webhooks
 from hms_floor.api.transport import problems
 from hms_floor.api.transport.limits import Limits
 from hms_oms.recipes.recipes import load_folder
@@ -42,6 +43,7 @@ ROUTERS = (
     ops.router,
     reports.router,
     texts.router,
+    webhooks.router,
     stream.router,
     twilio.router,
     audit.router,

@@ -14,6 +14,7 @@ from hms_oms.documents.messages import Text
 from hms_oms.documents.queues import Queue, Sla, Worker
 from hms_ops.documents.calling import Part, Silence, Threshold
 from hms_ops.documents.incidents import Incident, LateJob
+from hms_ops.documents.webhooks import Webhook, WebhookDelivery
 
 
 def next_page(page: Sequence[Any], limit: int, *, by: str = "id") -> str | None:
@@ -73,6 +74,21 @@ class Peek(Document):
     """The front of a backlog."""
 
     jobs: tuple[Peeked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks(Document):
+    """All webhooks, by name."""
+
+    webhooks: tuple[Webhook, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDeliveries(Document):
+    """A page of the deliveries of a webhook, newest first."""
+
+    deliveries: tuple[WebhookDelivery, ...]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)

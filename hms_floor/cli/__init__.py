@@ -33,6 +33,10 @@ COMMANDS = {
         "See what is wrong; acknowledge, resolve, silence it.",
     ),
     "oncall": ("hms_floor.cli.incidents.oncall:oncall", "See and set who is texted about it."),
+    "webhook": (
+        "hms_floor.cli.webhooks.webhook:webhook",
+        "Have other programs hear when jobs and cycles end or are late.",
+    ),
     "audit": ("hms_floor.cli.access.audit:audit", "See who has changed what, when and why."),
     "check": (
         "hms_floor.cli.installation.check:check",

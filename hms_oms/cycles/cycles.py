@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
-from datetime import timedelta
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Executable, func, insert, select, text, update
 
 from hms_oms.cycles import cycle_report
 from hms_oms.cycles.cycle_report import Report as Report
-from hms_oms.database import health
+from hms_oms.database import health, statements
 from hms_oms.database.schema.tables import batches
 from hms_oms.documents.cycles import Cycle, CycleProgress
 from hms_oms.jobs.on_time import Counts
@@ -108,6 +108,25 @@ def is_over(connection: Connection, batch: int) -> bool:
     cycle, now = get(connection, batch), health.clock(connection)
     is_in = cycle.closed_at is not None or now - cycle.created_at > CUT_OFF
     return is_in and not progress(connection, batch).open
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A cycle at its end, with its jobs by what became of them."""
+
+    id: int
+    type: str
+    ended_at: datetime
+    jobs: int
+    done: int
+    failed: int
+    cancelled: int
+    late: int
+
+
+def note_ends(connection: Connection) -> list[Ended]:
+    """Mark the cycles that have come to their end since the last time; each is returned once."""
+    return [Ended(**row) for row in statements.run(connection, "end_cycles", {})]
 
 
 def keep_report(connection: Connection, batch: int) -> None:

@@ -199,6 +199,20 @@ class HorizonHolder:
 
 
 @dataclass(frozen=True, slots=True)
+class TroubledWebhook:
+    """A webhook that takes no events: since when, with what fault, and how many were given up within a day.
+
+    `gone`: its receiver has said that it wants nothing more.
+    """
+
+    name: str
+    failing_since: datetime | None = None
+    fault: str | None = None
+    gone: bool = False
+    given_up: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One look at the whole floor at `now`, by the ledger's clock.
 
@@ -220,3 +234,4 @@ class Snapshot:
     #: What the dispatcher has last reported of itself and of Redis.
     broker: BrokerState | None = None
     horizon: HorizonHolder | None = None
+    webhooks: Sequence[TroubledWebhook] = ()

@@ -194,6 +194,16 @@ def _outbox(facts: Facts, at: Clock) -> str:  # noqa: ARG001
     return f"{_count(facts['unsent'], 'text', 'texts')} not sent, oldest {about(facts['value'])}"
 
 
+def _webhook(facts: Facts, at: Clock) -> str:  # noqa: ARG001
+    lost = f"; {_count(facts['given_up'], 'event', 'events')} given up" if facts["given_up"] else ""
+    if facts["gone"]:
+        return f"the webhook {facts['webhook']} is paused: its receiver answered 410 Gone{lost}"
+    if not facts["value"]:
+        return f"the webhook {facts['webhook']} refuses single events{lost}"
+    fault = f": {facts['fault']}" if facts["fault"] else ""
+    return f"the webhook {facts['webhook']} has taken no event for {about(facts['value'])}{lost}{fault}"
+
+
 def _held_horizon(facts: Facts, at: Clock) -> str:  # noqa: ARG001
     return f"{horizon_words.holder(facts)} has kept dead rows from being removed for {about(facts['value'])}"
 
@@ -215,6 +225,7 @@ _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
     "failing": _failing,
     "busy-host": _busy_host,
     "outbox": _outbox,
+    "webhook": _webhook,
     "held-horizon": _held_horizon,
     "behind": _behind,
 }
@@ -245,6 +256,11 @@ _WAS: Mapping[str, Callable[[Incident], str]] = {
     "failing": lambda over: f"up to {percent(over.worst / 100)} of the steps failed",
     "busy-host": lambda over: f"CPU was at up to {over.worst:.0f} %",
     "outbox": lambda over: f"texts were not sent for {about(over.worst)}",
+    "webhook": lambda over: (
+        f"the webhook {over.facts['webhook']} took no events for {about(over.worst)}"
+        if over.worst
+        else f"the webhook {over.facts['webhook']} refused single events"
+    ),
     "held-horizon": lambda over: (
         f"{horizon_words.holder(over.facts)} kept dead rows from being removed for {about(over.worst)}"
     ),

@@ -35,6 +35,7 @@ from hms_ops.forecast.snapshot import (
     HostSnapshot,
     QueueSnapshot,
     Snapshot,
+    TroubledWebhook,
 )
 from hms_ops.forecast.throughput import Throughput, work
 from hms_ops.metrics import deadlines
@@ -82,6 +83,7 @@ class Measure:
         self._broker: BrokerState | None = None
         self._horizon_watch = HorizonWatch()
         self._horizon: HorizonHolder | None = None
+        self._webhooks: Sequence[TroubledWebhook] = ()
         # Queues in which nothing could be done, and since when it can again.
         self._unable: set[str] = set()
         self._able_since: dict[str, datetime] = {}
@@ -109,6 +111,7 @@ class Measure:
             self._unsent = _outbox(connection, now)
             self._broker = broker_state.read(connection)
             self._horizon = self._horizon_watch.look(connection, now)
+            self._webhooks = _webhooks(connection, now)
         unsent, unsent_since = self._unsent
         looked_before, self._looked = self._looked, now
         return Snapshot(
@@ -124,6 +127,7 @@ class Measure:
             hearing=self._hearing(),
             broker=self._broker,
             horizon=self._horizon,
+            webhooks=self._webhooks,
         )
 
     def _follow(self, connection: Connection, buffered: BufferedEvents, now: float) -> None:
@@ -288,3 +292,9 @@ def _outbox(connection: Connection, now: datetime) -> tuple[int, datetime | None
     """How many texts wait to be sent though they may go, and since when the oldest of them stands."""
     row = connection.exec_driver_sql(statement("measure_outbox"), {"now": now}).one()
     return row.unsent, row.since
+
+
+def _webhooks(connection: Connection, now: datetime) -> list[TroubledWebhook]:
+    """The webhooks that take no events."""
+    rows = connection.exec_driver_sql(statement("measure_webhooks"), {"now": now}).mappings()
+    return [TroubledWebhook(**{**row, "gone": bool(row["gone"])}) for row in rows]

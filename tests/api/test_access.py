@@ -42,6 +42,7 @@ PLACES = {
     "{jti}": "nobody",
     "{rule}": "none",
     "{parameter}": "none",
+    "{name}": "nowhere",
 }
 GUARDED = [action for action, roles in TABLE.items() if roles != OPEN]
 
@@ -51,7 +52,7 @@ def place(action: str) -> tuple[str, str]:
     method, _, path = action.partition(" ")
     if path.startswith("/reservations"):
         path = path.replace("{id}", "job-999.1.judge")
-    if path.startswith(("/changes", "/cycles", "/incidents", "/silences")):
+    if path.startswith(("/changes", "/cycles", "/incidents", "/silences", "/webhooks")):
         path = path.replace("{id}", "999")
     for name, value in PLACES.items():
         path = path.replace(name, value)

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.messages.gsm7 import septets
-from hms_ops.forecast.snapshot import Forecast, HorizonHolder, HostSnapshot, QueueSnapshot, Snapshot, Waits
+from hms_ops.forecast.snapshot import (
+    Forecast,
+    HorizonHolder,
+    HostSnapshot,
+    QueueSnapshot,
+    Snapshot,
+    TroubledWebhook,
+    Waits,
+)
 from hms_ops.incidents import wording
 from hms_ops.incidents.store import Incident
 from hms_ops.rules import RULES
@@ -70,6 +78,7 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         looked_before=NOW - 40 * MINUTE,
         broker=BrokerState(1.0, NOW - 3 * MINUTE, "out-of-memory", OOM),
         horizon=HorizonHolder("transaction", "4711", "psql", "ann", NOW - 31 * MINUTE),
+        webhooks=[TroubledWebhook("billing", NOW - 20 * MINUTE, "HTTP 500", given_up=2)],
     )
     silent = replace(snapshot, broker=BrokerState(130.0))
     result = {}
@@ -122,6 +131,13 @@ FOUND = _found()
         ("busy-host", "HMS #K7 barn: CPU at 97 % with 4 workers. Reply ACK K7."),
         ("outbox", "HMS #K7 floor: 40 texts not sent, oldest 3 min. Reply ACK K7."),
         (
+            "webhook",
+            (
+                "HMS #K7 floor: the webhook billing has taken no event for 20 min; 2 events given up:"
+                " HTTP 500. Reply ACK K7."
+            ),
+        ),
+        (
             "held-horizon",
             (
                 "HMS #K7 floor: a transaction of psql (pid 4711, ann) has kept dead rows from being removed"
@@ -152,6 +168,7 @@ def test_each_rule_has_its_words(rule: str, says: str) -> None:
         ("failing", 66.7, "farm-grant: up to 66.7 % of the steps failed."),
         ("busy-host", 97.4, "barn: CPU was at up to 97 %."),
         ("outbox", 180.0, "floor: texts were not sent for 3 min."),
+        ("webhook", 1200.0, "floor: the webhook billing took no events for 20 min."),
         (
             "held-horizon",
             1860.0,

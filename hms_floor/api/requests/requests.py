@@ -115,6 +115,11 @@ DayOrMoment = Annotated[
         {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}], "examples": ["2026-11-23"]}
     ),
 ]
+WebhookName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$"), Field(examples=["billing"])
+]
+EventWord = Literal["job.done", "job.failed", "job.cancelled", "job.late", "cycle.ended", "cycle.late"]
+DeliveryState = Literal["pending", "sending", "delivered", "failed", "dropped"]
 
 JobPath = Annotated[JobId, Path(alias="id", description="As job-219 or 219.", examples=["job-219"])]
 QueuePath = Annotated[QueueName, Path(alias="queue", examples=["farm-grant"])]
@@ -258,3 +263,13 @@ class IssueBadge(Reasoned):
         Field(max_length=100, description=f"Where an agent may work; {ANY_QUEUE} is everywhere."),
     ] = []
     hours: Annotated[float, Field(gt=0, le=MOST_HOURS)] = 8.0
+
+
+class AddWebhook(Reasoned):
+    """An address that is to hear of events, of a queue or job type only if one is given."""
+
+    name: WebhookName
+    url: Annotated[str, StringConstraints(max_length=2000), Field(examples=["https://example.org/hooks/hms"])]
+    events: Annotated[list[EventWord], Field(min_length=1, max_length=len(EventWord.__args__))]
+    queue: QueueName | None = None
+    type: JobType | None = None

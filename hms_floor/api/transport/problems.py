@@ -42,6 +42,10 @@ from hms_ops.incidents.actions import UnknownIncident
 from hms_ops.incidents.silences import BadSilence, UnknownSilence
 from hms_ops.incidents.thresholds import UnknownParameter, UnknownRule
 from hms_ops.oncall.oncall import DocumentRejected
+from hms_ops.webhooks.addresses import BadAddress
+from hms_ops.webhooks.outbox import UnknownDelivery
+from hms_ops.webhooks.signing import NoEventsKey
+from hms_ops.webhooks.store import BadWebhook, UnknownWebhook
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,8 @@ _UNKNOWN = (
     UnknownRule,
     UnknownParameter,
     UnknownUpload,
+    UnknownWebhook,
+    UnknownDelivery,
 )
 #: Client closed the request: nobody hears the answer, but the audit trail shows it.
 GONE = 499
@@ -154,13 +160,15 @@ def _of_ours(error: HmsError) -> Problem | None:
         return Problem(409, detail, faults=list(_of_differences(error)))
     if isinstance(error, UnknownJobType):
         return unprocessable(("jobType", detail))
+    if isinstance(error, BadAddress):
+        return unprocessable(("url", detail))
     if isinstance(error, UnreadableFile):
         return unprocessable(*(("file", fault) for fault in error.faults))
     if isinstance(error, MostRefused):
         return Problem(409, detail, faults=[("file", error.example)])
     if isinstance(error, NotYours):
         return Problem(403, detail)
-    if isinstance(error, LeaseLost | tokens.NoKey | BadSilence | NotUndoable):
+    if isinstance(error, LeaseLost | tokens.NoKey | BadSilence | BadWebhook | NoEventsKey | NotUndoable):
         return Problem(409, detail)
     if isinstance(error, UnknownSchema | TooManyUploads):
         return busy(detail, 30)

@@ -136,6 +136,8 @@ _WHERE = {
     "there is no cycle": "`hms cycle list` shows the cycles",
     "no cycle has been run": "`hms cycle run FILE` runs one",
     "there is no incident": "`hms incident list --all` shows them",
+    "there is no webhook": "`hms webhook list` shows them",
+    "there is no delivery": "`hms webhook deliveries NAME` shows them",
     "there is no silence": "`hms incident silences` shows them",
     "there is no rule": "`hms ops rules` shows what each compares with",
 }

@@ -92,6 +92,7 @@ batches = Table(
     Column("refused", Integer, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("closed_at", _Time),
+    Column("ended_at", _Time),
     Column("final_report", JSONB),
     Column("rows_erased_at", _Time),
 )

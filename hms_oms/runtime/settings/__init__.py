@@ -68,6 +68,10 @@ class Settings:
     public_url: str | None = None
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
+    #: What the secrets of webhooks are made of; None: the key in `home`.
+    events_key: str | None = field(default=None, repr=False)
+    #: The networks beside public ones that events may go to.
+    events_networks: str = ""
     #: Whether texts may leave this machine though the on-call document names nobody real.
     start_without_oncall: bool = False
     #: Texts to applicants that go out in a second, where they leave this machine; pages have no such limit.

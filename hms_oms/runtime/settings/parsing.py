@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -139,6 +140,19 @@ def public_url(text: str) -> str:
             f"its path must be of letters, digits, '-', '_', '.' and '~', as /hms, not {below!r}"
         )
     return base
+
+
+def networks(text: str) -> str:
+    """Read networks with commas between them."""
+    for part in text.split(","):
+        try:
+            ip_network(part.strip())
+        except ValueError:
+            raise ValueError(
+                "must be networks with commas between them, as 127.0.0.0/8, 10.2.0.0/16;"
+                f" {part.strip()!r} is none"
+            ) from None
+    return text
 
 
 def matching(pattern: str, what: str, *, secret: bool = False) -> Callable[[str], str]:

@@ -58,6 +58,11 @@ KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
         "webhook_secret",
         parsing.matching("[!-~]{16,}", "one word of at least 16 printable ASCII characters", secret=True),
     ),
+    "HMS_EVENTS_KEY": (
+        "events_key",
+        parsing.matching("[!-~]{32,}", "one word of at least 32 characters", secret=True),
+    ),
+    "HMS_EVENTS_NETWORKS": ("events_networks", parsing.networks),
     "HMS_START_WITHOUT_ONCALL": ("start_without_oncall", parsing.yes_or_no),
     "HMS_TEXTS_PER_SECOND": ("texts_per_second", parsing.rate),
     "HMS_SAMPLES_DAYS": ("samples_days", parsing.number(1, 3650)),
@@ -83,6 +88,7 @@ SECRETS = (
     "HMS_TWILIO_AUTH_TOKEN",
     "HMS_WEBHOOK_URL",
     "HMS_WEBHOOK_SECRET",
+    "HMS_EVENTS_KEY",
 )
 
 #: Variables without which a sender cannot send.

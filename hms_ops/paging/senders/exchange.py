@@ -10,7 +10,8 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -40,15 +41,23 @@ class AnswerLost(HmsError):
 class Exchange:
     """Makes requests; may be shared by threads.
 
-    The other side may be silent for `read_seconds`; a request may take `total_seconds` in all.
+    The other side may be silent for `read_seconds`; a request may take `total_seconds` in all. Without
+    `proxies` none that the environment names is gone through.
     """
 
-    def __init__(self, read_seconds: float = READ_SECONDS, total_seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(
+        self,
+        read_seconds: float = READ_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
+        *,
+        proxies: bool = True,
+    ) -> None:
         self._total_seconds = total_seconds
         self._client = httpx.Client(
             timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
+            trust_env=proxies,
         )
 
     def request(
@@ -58,12 +67,29 @@ class Exchange:
 
         Nothing is written after `write_by` (monotonic seconds). Raises NotSent and AnswerLost.
         """
+        with self._following(write_by) as watch:
+            return self._client.request(method, url, extensions={"trace": watch}, **arguments)
+
+    def deliver(
+        self, url: str, *, server_name: str, write_by: float = float("inf"), **arguments: Any
+    ) -> httpx.Response:
+        """Post something and return status and headers of the answer; what else it says is not read.
+
+        The certificate of the other side must be that of `server_name`. Raises NotSent and AnswerLost.
+        """
+        with self._following(write_by) as watch:
+            extensions = {"trace": watch, "sni_hostname": server_name}
+            with self._client.stream("POST", url, extensions=extensions, **arguments) as answer:
+                return answer
+
+    @contextmanager
+    def _following(self, write_by: float) -> Iterator[_Watch]:
         watch = _Watch(min(write_by, time.monotonic() + self._total_seconds))
         timer = threading.Timer(self._total_seconds, watch.hang_up)
         timer.daemon = True
         timer.start()
         try:
-            return self._client.request(method, url, extensions={"trace": watch}, **arguments)
+            yield watch
         except _NEVER_WRITTEN as error:
             raise NotSent(_reason(error)) from None
         except httpx.HTTPError as error:

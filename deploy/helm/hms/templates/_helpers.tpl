@@ -25,6 +25,7 @@ twilioAccountSid: {env: HMS_TWILIO_ACCOUNT_SID_FILE, file: twilio-account-sid}
 twilioAuthToken: {env: HMS_TWILIO_AUTH_TOKEN_FILE, file: twilio-auth-token}
 webhookUrl: {env: HMS_WEBHOOK_URL_FILE, file: webhook-url}
 webhookSecret: {env: HMS_WEBHOOK_SECRET_FILE, file: webhook-secret}
+eventsKey: {env: HMS_EVENTS_KEY_FILE, file: events-key}
 ca: {env: "", file: ca.crt}
 flowerPassword: {env: "", file: flower-password}
 {{- end }}
