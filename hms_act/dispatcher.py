@@ -26,7 +26,7 @@ from hms_oms.broker import broker_state, celery_settings, publishing, waiting_ti
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart
 from hms_oms.daemon.leader_election import Lease
-from hms_oms.database import connections
+from hms_oms.database import connections, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
 from hms_oms.jobs import ledger
@@ -45,6 +45,8 @@ BUSY_SECONDS = 0.02
 IDLE_SECONDS = 1.0
 #: How often the dispatcher reports to the ledger that it is at work, in seconds; a change at once.
 REPORT_SECONDS = 2.0
+#: How often it looks whether tables have grown so much that statements have to be planned again, in seconds.
+ANALYZE_SECONDS = 1.0
 #: A publish that Redis does not take in so many seconds has failed.
 PUBLISH_SECONDS = 3
 #: The lease under which a job is failed whose recipe cannot be read, in seconds.
@@ -71,6 +73,7 @@ class Dispatcher:
         self.broker_watch = broker_watch
         self._swept = 0.0
         self._reported = float("-inf")
+        self._analyzed = float("-inf")
         self._refusal: Refusal | None = None
         self._trouble: str | None = None
         self._apart = Apart()
@@ -82,6 +85,7 @@ class Dispatcher:
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
         self._report()
+        self._refresh_statistics()
         if time.monotonic() - self._swept >= SWEEP_SECONDS:
             self._swept = time.monotonic()
             with self._apart.doing("recovery"):
@@ -131,6 +135,14 @@ class Dispatcher:
         if not known or now - self._reported >= REPORT_SECONDS:
             broker_state.report(self.connection, refusal, trouble)
             self._refusal, self._trouble, self._reported = refusal, trouble, now
+
+    def _refresh_statistics(self) -> None:
+        """Have statements planned for the size that a young or a suddenly longer ledger has now."""
+        now = time.monotonic()
+        if now - self._analyzed >= ANALYZE_SECONDS:
+            self._analyzed = now
+            with self._apart.doing("statistics"):
+                statements.run_raw(self.connection, "refresh_statistics", {})
 
     def publish(self, queue: str, taken: Sequence[Taken]) -> None:
         """Publish the chains of jobs that have just been marked queued in `queue`, in one batch.

@@ -9,6 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms.database import connections, statements
+from hms_oms.database.connections import RawConnection
+from hms_oms.jobs import ledger
+from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 
 WAITING, ENDED = 20_000, 20_000
@@ -99,6 +102,32 @@ PLANS: list[tuple[str, dict[str, Any], str, int]] = [
         20,
     ),
 ]
+
+
+def test_sessions_plan_again_when_a_young_ledger_has_grown(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """A worker that planned its claims in an empty ledger uses the index as soon as tables are refreshed."""
+    ticket = Ticket(1, 1, "pick")
+    for _ in range(6):
+        ledger.claim(raw, [(ticket, 60.0)], "w")
+    with engine.begin() as connection:
+        ledger.accept(
+            connection, shop, 1, [{}] * 5000, sla_minutes=30, keys=[None] * 5000, requested_by="test"
+        )
+    assert "Seq Scan on jobs" in prepared_claim(raw)
+    statements.run_raw(raw, "refresh_statistics", {})
+    assert "Seq Scan on jobs" not in prepared_claim(raw)
+    assert "jobs_pkey" in prepared_claim(raw)
+
+
+def prepared_claim(raw: RawConnection) -> str:
+    """The plan that the session has now for the claim that it has prepared."""
+    assert raw.prepared is not None
+    [name] = [name for name in raw.prepared if name.startswith("hms_claim_")]
+    with raw.cursor() as cursor:
+        cursor.execute(f"explain execute {name} ('{{1}}', '{{1}}', '{{pick}}', '{{60}}', '{{t}}', 'w', null)")
+        return "\n".join(line for (line,) in cursor.fetchall())
 
 
 def test_hot_statements_use_their_indexes(long_backlog: sa.Engine) -> None:
