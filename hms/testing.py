@@ -8,6 +8,7 @@ may have its own `Jobs` as the fixture `hms_jobs`.
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -22,11 +23,12 @@ from hms_floor.cli.installation import preparing
 from hms_floor.local import embedded
 from hms_oms.database import connections, health, sessions
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, reservations
+from hms_oms.jobs import ledger, reservations, running
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Claimed, Job, StepText
 from hms_oms.jobs.reservations import Reservation
+from hms_oms.jobs.running import StepProgress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipes
@@ -109,6 +111,7 @@ class Jobs:
         self._engine = connections.engine(url)
         self._claiming = connections.connect(url, "test claims")
         self._effects = connections.connect(url, "test effects", autocommit=False)
+        self._live = _Live(self._claiming)
         self._zone = settings.load().zone
 
     def close(self) -> None:
@@ -147,6 +150,10 @@ class Jobs:
         with self._engine.connect() as connection:
             rows = connection.execute(text(query), {"job": job if isinstance(job, int) else job.id})
             return [StepText(row.token, row.recipient, row.body) for row in rows]
+
+    def progress(self, job: Job | int) -> list[StepProgress]:
+        """What the job's steps have told of their progress, in order, without the throttling of a worker."""
+        return self._live.reports[job if isinstance(job, int) else job.id]
 
     def reserve(self, queue: str, agent: str = "agent") -> Reservation | None:
         """Reserve the most urgent job in a queue of agents, as one of them; None if there is none."""
@@ -194,7 +201,7 @@ class Jobs:
         """Run a step and record what came of it; the ticket of the next one if it is for a worker at once."""
         recipe = self._known[claimed.type]
         current = recipe.steps[claimed.step]
-        run = StepRun(claimed, self._begun, self._zone)
+        run = StepRun(claimed, self._begun, self._zone, self._live)
         try:
             report = perform(
                 step.registered[current.run], run, claimed, recipe, current.time_limit, self._effects.rollback
@@ -215,6 +222,21 @@ class Jobs:
     def _begun(self) -> RawConnection:
         sessions.bound(self._effects, _LEASE_SECONDS)
         return self._effects
+
+
+class _Live:
+    """What steps tell and ask while they run, written and asked at once."""
+
+    def __init__(self, connection: RawConnection) -> None:
+        self._connection = connection
+        self.reports: defaultdict[int, list[StepProgress]] = defaultdict(list)
+
+    def progress(self, ticket: Ticket, report: StepProgress) -> None:
+        running.note_progress(self._connection, {ticket: report})
+        self.reports[ticket.job].append(report)
+
+    def is_to_end(self, ticket: Ticket) -> bool:
+        return running.is_to_end(self._connection, ticket)
 
 
 def make_clock_movable(connection: Connection) -> None:

@@ -7,6 +7,7 @@ beside the first: a step that does not even end by an exception is reported as f
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -23,13 +24,25 @@ class TimeLimitExceeded(Exception):
     """The step ran past its time limit, or its job was cancelled while it ran."""
 
 
+class HeartbeatTimeout(TimeLimitExceeded):
+    """The step was silent for longer than the `heartbeat` of its recipe."""
+
+
 @dataclass
 class _Run:
     ticket: Ticket
     thread: int
     limit: float
     until: float
+    heartbeat: float
+    silent_at: float
     raised_at: float | None = None
+
+    def breach(self, now: float, given_up: frozenset[Ticket]) -> type[Exception] | None:
+        """The reason why the step is to end now, if there is one."""
+        if now >= self.until or self.ticket in given_up:
+            return TimeLimitExceeded
+        return HeartbeatTimeout if now >= self.silent_at else None
 
 
 _lock = threading.Lock()
@@ -37,9 +50,13 @@ _runs: dict[Ticket, _Run] = {}
 
 
 @contextmanager
-def limited(ticket: Ticket, limit: float) -> Iterator[None]:
-    """Have this thread's step end with TimeLimitExceeded after `limit` seconds, if `enforce` is called."""
-    run = _Run(ticket, threading.get_ident(), limit, time.monotonic() + limit)
+def limited(ticket: Ticket, limit: float, heartbeat: float = math.inf) -> Iterator[None]:
+    """Have this thread's step end with TimeLimitExceeded after `limit` seconds, if `enforce` is called.
+
+    With HeartbeatTimeout it ends once `renew` was not called for `heartbeat` seconds.
+    """
+    now = time.monotonic()
+    run = _Run(ticket, threading.get_ident(), limit, now + limit, heartbeat, now + heartbeat)
     with _lock:
         _runs[ticket] = run
     try:
@@ -50,6 +67,13 @@ def limited(ticket: Ticket, limit: float) -> Iterator[None]:
             if run.raised_at is not None:
                 # It may not have been delivered yet, and must not hit what comes after the step.
                 _raise_in(run.thread, None)
+
+
+def renew(ticket: Ticket) -> None:
+    """Note that a step goes on."""
+    run = _runs.get(ticket)
+    if run is not None:
+        run.silent_at = time.monotonic() + run.heartbeat
 
 
 def begun() -> list[Ticket]:
@@ -65,16 +89,17 @@ def hung() -> int:
 
 
 def enforce(now: float, given_up: frozenset[Ticket] = frozenset()) -> list[tuple[Ticket, float]]:
-    """Raise in the threads of steps that are over their limit, or `given_up` by the ledger.
+    """Raise in the threads of steps that are over their limit, silent, or `given_up` by the ledger.
 
     Returns the tickets, with their limits, of those that do not heed it.
     """
     deaf = []
     with _lock:
         for run in _runs.values():
-            if run.raised_at is None and (now >= run.until or run.ticket in given_up):
+            breach = run.breach(now, given_up)
+            if run.raised_at is None and breach is not None:
                 run.raised_at = now
-                _raise_in(run.thread, TimeLimitExceeded)
+                _raise_in(run.thread, breach)
             elif run.raised_at is not None and now - run.raised_at > HEED_SECONDS:
                 deaf.append((run.ticket, run.limit))
     return deaf

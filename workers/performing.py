@@ -20,6 +20,9 @@ from hms_oms.recipes.recipes import Recipe
 from workers.limits import TimeLimitExceeded
 from workers.step import StepFunction, StepResult, StepRun
 
+#: How often an event loop is woken, in seconds.
+WAKE_SECONDS = 1.0
+
 
 def perform(
     function: StepFunction,
@@ -72,6 +75,7 @@ def _awaited(returned: Awaitable[StepResult], limit: float) -> StepResult:
 
 
 async def _within(limit: float, returned: Awaitable[StepResult]) -> StepResult:
+    waking = asyncio.ensure_future(_wake())
     try:
         async with asyncio.timeout(limit) as bound:
             return await returned
@@ -79,6 +83,14 @@ async def _within(limit: float, returned: Awaitable[StepResult]) -> StepResult:
         if bound.expired():
             raise TimeLimitExceeded from None
         raise
+    finally:
+        waking.cancel()
+
+
+async def _wake() -> None:
+    """Wake the event loop now and then: one that waits does not see what is raised in its thread."""
+    while True:
+        await asyncio.sleep(WAKE_SECONDS)
 
 
 def _wait(error: celery.Retry, run: StepRun) -> timedelta | None:

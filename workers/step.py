@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -10,6 +12,10 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.database.plain_text import plain
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed, StepText
+from hms_oms.jobs.running import StepProgress
+from workers import limits
+from workers.live_reports import EVERY_SECONDS, Live
+from workers.telemetry import log_context
 
 StepResult = Done | Mapping[str, Any] | None
 StepFunction = Callable[["StepRun"], StepResult | Awaitable[StepResult]]
@@ -34,6 +40,14 @@ def step(task: str) -> Callable[[StepFunction], StepFunction]:
     return register
 
 
+class StepLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger that names the step in each line."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Add the step to what a line has besides."""
+        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **(self.extra or {})}}
+
+
 class StepRun:
     """One run of one step.
 
@@ -41,8 +55,18 @@ class StepRun:
     database's clock when the step was claimed (UTC), `office` the time zone whose days the office has.
     """
 
-    def __init__(self, claimed: Claimed, effects: Callable[[], RawConnection], office: tzinfo = UTC) -> None:
+    def __init__(
+        self,
+        claimed: Claimed,
+        effects: Callable[[], RawConnection],
+        office: tzinfo = UTC,
+        live: Live | None = None,
+    ) -> None:
         self._claimed = claimed
+        self._live = live
+        self._log: StepLog | None = None
+        #: What `cancelled` has learned, and until when (monotonic seconds) it is not asked again.
+        self._to_end, self._known_until = False, 0.0
         self.office = office
         self._effects = effects
         self._connection: RawConnection | None = None
@@ -72,6 +96,44 @@ class StepRun:
     def now(self) -> datetime:
         """The database's clock when the step was claimed."""
         return self._claimed.now
+
+    @property
+    def log(self) -> StepLog:
+        """A logger whose lines have job, step and attempt, from whichever thread they are written.
+
+        Logs are no place for personal data: the number of the job leads to it.
+        """
+        if self._log is None:
+            bound = log_context.parts(self._claimed.ticket)
+            self._log = StepLog(logging.getLogger("hms.step"), {"bound": bound})
+        return self._log
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the step works for nothing: a person has asked to cancel, or it runs elsewhere by now.
+
+        Cheap to ask in a loop: the ledger is asked at most once a second.
+        """
+        if self._live is not None and not self._to_end and time.monotonic() >= self._known_until:
+            self._to_end = self._live.is_to_end(self._claimed.ticket)
+            self._known_until = time.monotonic() + EVERY_SECONDS
+        return self._to_end
+
+    def progress(self, share: float, note: str = "") -> None:
+        """Show on the job's page how far the step is, from 0 to 1, as in `run.progress(0.4, "page 12")`.
+
+        Cheap to tell in a loop: at most once a second it is written. Everybody who may see the job may read
+        the note, so there must be no personal data in it; 200 characters of it are kept. Counts as a
+        heartbeat. Raises ValueError for a share that is not from 0 to 1.
+        """
+        self.heartbeat()
+        report = StepProgress.of(share, note)
+        if self._live is not None:
+            self._live.progress(self._claimed.ticket, report)
+
+    def heartbeat(self) -> None:
+        """Say that the step goes on: one whose recipe has a `heartbeat` is ended when it is silent."""
+        limits.renew(self._claimed.ticket)
 
     @property
     def connection(self) -> RawConnection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,10 +23,11 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import worker_id
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
+from workers import silence
 from workers.claiming import continuing
 from workers.claiming.ledger_session import LedgerSession, ledger_session
 from workers.failing import delay, describe
-from workers.limits import TimeLimitExceeded, limited
+from workers.limits import HeartbeatTimeout, TimeLimitExceeded, limited
 from workers.performing import perform
 from workers.step import StepFunction, StepRun
 
@@ -69,15 +71,18 @@ class StepTask(Task):
         except RecipeUnreadable as error:
             here.fail(claimed.ticket, describe(error), None)
             raise StepFailed(f"{claimed.ticket}: {error}") from None
-        run = StepRun(claimed, partial(here.effects, limit), self.app.office)
+        run = StepRun(claimed, partial(here.effects, limit), self.app.office, here.live)
+        heartbeat = recipe.steps[claimed.step].heartbeat or math.inf
+        if heartbeat < math.inf and not here.is_shared:
+            silence.watch()
         try:
-            with limited(claimed.ticket, limit):
+            with limited(claimed.ticket, limit, heartbeat):
                 completion = perform(self.function, run, claimed, recipe, limit, partial(_undo, here, run))
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
             if _is_of_the_database(run, error):
                 self._give_back(here, run, claimed.ticket, error)
             _undo(here, run)
-            self._fail(here, claimed, recipe, _overrun(error, limit))
+            self._fail(here, claimed, recipe, _overrun(error, limit, heartbeat))
         links = continuing.rest(self.request.chain, completion, recipe)
         if here.may_go_on():
             completion = continuing.with_lease(completion, self.app, recipe, links)
@@ -149,8 +154,10 @@ class StepTask(Task):
         raise StepFailed(f"{type(error).__name__} in {claimed.ticket}; see the ledger") from None
 
 
-def _overrun(error: Exception, limit: float) -> Exception:
+def _overrun(error: Exception, limit: float, heartbeat: float) -> Exception:
     """The error as it is reported: what ended a step over its limit was raised without a word."""
+    if isinstance(error, HeartbeatTimeout):
+        return HeartbeatTimeout(f"the step said nothing for {heartbeat:g} s")
     if isinstance(error, TimeLimitExceeded):
         return TimeLimitExceeded(f"the time limit of {limit:g} s was exceeded")
     return error

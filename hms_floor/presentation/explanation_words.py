@@ -93,6 +93,9 @@ def _running(case: Case) -> Iterator[str]:
             f"Its lease {'holds until' if left else 'ran out at'} {_at(case, case.lease_until)};"
             f" {'then it' if left else 'it'} goes back to the backlog."
         )
+    last = job.progress
+    if last is not None:
+        yield f"Its progress is {format.progress(last.share, last.note, last.at, standing.now)}."
     if job.failures:
         yield f"It is being tried again: {_failure(case)}."
     asked = _last(standing, "cancel asked")

@@ -37,6 +37,15 @@ class Started(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class StepProgress(Document):
+    """How far a step that runs is, as it said `at` a time: its `share` from 0 to 1, and a note."""
+
+    share: float
+    note: str
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
 class JobFields(Document):
     """What the ledger and its readers call by the same names: a new field of a job is added here."""
 
@@ -61,12 +70,14 @@ class JobFields(Document):
     started_at: Moment | None
     finished_at: Moment | None
     erased_at: Moment | None
+    progress: StepProgress | None
 
 
 @dataclass(frozen=True, slots=True)
 class Job(JobFields):
     """One job. Payload, results and error are masked for badges that may not see them.
 
+    `progress` is what the step tells that runs, if it does.
     At `erased_at` retention has erased the personal data in them.
 
     `replaces` is the cancelled job whose key this one has been given.

@@ -85,6 +85,13 @@ _STEP: dict[str, Any] = {
             "default": 300,
             "description": "How long a run may take, in seconds; then it is ended and counts as failed.",
         },
+        "heartbeat": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 86400,
+            "description": "A run that says nothing for so many seconds, neither by `run.heartbeat()` nor by"
+            " `run.progress()`, is ended and counts as failed.",
+        },
         "retry": _RETRY,
     },
 }

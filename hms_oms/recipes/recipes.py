@@ -41,7 +41,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `run` is the Celery task that does it, `by` says who does it (worker or agent)."""
+    """One step: `run` is the Celery task that does it, `by` says who does it (worker or agent).
+
+    A step with a `heartbeat` is ended when it says nothing for so many seconds.
+    """
 
     name: str
     run: str
@@ -49,6 +52,19 @@ class Step:
     by: str = "worker"
     time_limit: int = 300
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    heartbeat: int | None = None
+
+    def as_document(self) -> dict[str, Any]:
+        """The step as plain JSON, without what it does not say of the keys that are newer than the ledger.
+
+        So a recipe that has none of them keeps its digest, and programs of the release before can read it.
+        """
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {name: value for name, value in document.items() if name not in _NEWER or value is not None}
+
+
+#: Keys of a step that are left out of its document where they are not given.
+_NEWER = frozenset({"heartbeat"})
 
 
 @dataclass(frozen=True)
@@ -104,6 +120,7 @@ class Recipe:
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         for name in _NOT_KEPT:
             del document[name]
+        document["steps"] = [step.as_document() for step in self.steps]
         return document
 
     @property
@@ -209,6 +226,7 @@ def _step(step: Mapping[str, Any], queue: str) -> Step:
         queue=step.get("queue", queue),
         by=step.get("by", "worker"),
         time_limit=step.get("time_limit", 300),
+        heartbeat=step.get("heartbeat"),
         retry=RetryPolicy(**{**retry, "errors": tuple(retry.get("errors", ()))}),
     )
 

@@ -165,5 +165,11 @@ def percent(value: float | None, *, exact: bool = True) -> str:
     return f"{min(max(100 * value, 0.1), 99.9):.1f} %"
 
 
+def progress(done: float, note: str, at: datetime, now: datetime) -> str:
+    """How far a step is, as it said a while ago: `40 %, page 12 (3 s ago)`."""
+    words = ", ".join(part for part in (percent(done, exact=done in (0, 1)), note) if part)
+    return f"{words} ({relative(at, now)})"
+
+
 def _seconds(length: timedelta | float) -> float:
     return length.total_seconds() if isinstance(length, timedelta) else length

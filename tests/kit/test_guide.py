@@ -36,7 +36,10 @@ def test_the_job_type_of_the_guide_has_no_fault(folder: Path) -> None:
 
 
 def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -> None:
-    """Its job is scored, decided by the desk, answered, and late; the program of the guide starts another."""
+    """Its job is scored, decided by the desk, answered, and late; the program of the guide starts another.
+
+    Its scan tells how far it is.
+    """
     (folder / "recipes" / "conftest.py").write_text(CONFTEST.format(url=sibling(servers, "hms")))
     (folder / "recipes" / "seed_loan" / "test_shop.py").write_text(SHOP)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "recipes")]
@@ -44,7 +47,7 @@ def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=folder, env=environment
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 #: As in the guide, but on the server that is there.
@@ -69,4 +72,10 @@ def test_the_shop_applies_in_its_own_transaction(hms_jobs):
     with hms_jobs.connection() as connection, Session(connection) as session:
         assert apply_for(session, 9, "+12025550123") == "job-1"
     assert hms_jobs.run() == 1
+
+def test_a_long_step_tells_how_far_it_is(hms_jobs):
+    scan = hms_jobs.start("seed:scan:v1", {"pages": 4})
+    hms_jobs.run()
+    assert hms_jobs.job(scan).results == {"read": {"read": 4}}
+    assert [last.note for last in hms_jobs.progress(scan)] == ["page 1", "page 2", "page 3", "page 4"]
 """

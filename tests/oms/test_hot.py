@@ -10,8 +10,10 @@ from alembic.config import Config
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.schema import migrate
 from hms_oms.database.schema.schema_revision import MIGRATIONS
-from hms_oms.jobs import ledger
+from hms_oms.jobs import ledger, running
 from hms_oms.jobs.queries import read
+from hms_oms.jobs.running import StepProgress
+from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 from tests.oms.test_advance import advanced, report
 from tests.oms.test_ledger import claim, look, order
@@ -53,13 +55,14 @@ def test_no_index_names_what_a_step_changes(engine: sa.Engine, raw: RawConnectio
     assert {"queue", "sla", "finished_at", "dispatched_at", "priority", "key"} <= named
     for change in (
         lambda: claim(raw, job, "pick"),
+        lambda: running.note_progress(raw, {Ticket(job, 1, "pick"): StepProgress(0.5)}),
         lambda: advanced(raw, report(shop, job, "pick")),
     ):
         before = row(engine, job)
-        assert change()
+        change()
         after = row(engine, job)
         changed = {name for name in after if after[name] != before[name]}
-        assert "since" in changed
+        assert changed & {"since", "progress"}
         assert not changed & named
 
 

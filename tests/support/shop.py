@@ -68,6 +68,10 @@ def _work(run: StepRun, name: str) -> Any:
         time.sleep(wish["sleep"])  # in one piece: nothing but the end of the process stops it
     while "spin" in wish and time.monotonic() < began + wish["spin"]:
         pass  # an exception that is raised in this thread is heeded at once
+    while "pages" in wish and not run.cancelled:
+        run.progress(0.4, f"page {wish['pages']}")
+        run.log.info("reads on")
+        time.sleep(0.02)
     if "hold_interpreter" in wish:
         ctypes.PyDLL(None).sleep(wish["hold_interpreter"])
     if "hold" in wish:

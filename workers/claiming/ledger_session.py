@@ -34,6 +34,7 @@ from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
 from workers.claiming.slots import Slots
+from workers.live_reports import LiveReports
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ class LedgerSession:
 
     def __init__(self, database_url: str, worker: str, *, shared: bool) -> None:
         self.worker = worker
-        self._shared = shared
+        self.is_shared = shared
+        self.live = LiveReports(database_url, session_name("progress", worker))
         self._slots = Slots()
         self._url = database_url
         # What is reported as done must be on the disk; a claim need not be.
@@ -106,7 +108,7 @@ class LedgerSession:
             self._slots.end_step()
 
     def _claimed(self, ticket: Ticket, lease: float) -> Claimed | None:
-        alone = not self._shared
+        alone = not self.is_shared
         answer = self._claims.ask((ticket, lease, alone))
         while isinstance(answer, _Refused):
             if answer is _Refused.SUSPECT and not alone:
@@ -124,7 +126,7 @@ class LedgerSession:
 
     def keep_slot(self) -> None:
         """Keep this thread's slot for the next step; in a pool of processes it may run in another child."""
-        if self._shared:
+        if self.is_shared:
             self._slots.keep()
 
     def give_back_slot(self) -> None:

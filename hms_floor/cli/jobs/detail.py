@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hms_floor.cli.terminal import show, tables
 from hms_oms.documents.jobs import JobWithTimeline
+from hms_oms.runtime import format
 
 
 def sheet(job: JobWithTimeline, now: datetime) -> list[RenderableType]:
@@ -40,6 +41,7 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("SLA", show.minutes(job.sla_minutes)),
         ("queue", job.queue),
         ("step", place),
+        ("progress", _progress(job, now)),
         ("attempt", tries),
         ("priority", str(job.priority)),
         ("worker", job.worker),
@@ -55,6 +57,11 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("took", show.span(job.finished_at - job.created_at) if job.finished_at else None),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _progress(job: JobWithTimeline, now: datetime) -> str | None:
+    last = job.progress
+    return None if last is None else format.progress(last.share, last.note, last.at, now)
 
 
 def _erased(job: JobWithTimeline) -> str | None:

@@ -86,6 +86,8 @@ class _Job:
                         which = {"ids": [document["id"]]}
                         self._buttons[name] = action_button(name, self._visitor, which, document["id"])
         self._because = ui.label("").classes("because").props('aria-live="polite"')
+        self._progress = ui.element("progress").props('max="1" aria-label="Progress of the step"')
+        self._progress.classes("wide").set_visibility(False)
         self._facts = Facts("columns")
 
     def show(self, document: Mapping[str, Any], because: list[str], texts: list[Mapping[str, Any]]) -> None:
@@ -97,6 +99,11 @@ class _Job:
         for name, button in self._buttons.items():
             button.set_visibility(JOB_ACTIONS[name].fits(status))
         put(self._because, "\n".join(because))
+        last = document["progress"]
+        self._progress.set_visibility(last is not None)
+        if last is not None and self._progress.props.get("value") != last["share"]:
+            self._progress.props["value"] = last["share"]
+            self._progress.update()
         self._facts.show(_facts(document), late="Deadline" if _deadline(document)[1] else None)
         self._waterfall.show(document)
         self._event_log.show([_line(line) for line in document["timeline"]])
@@ -132,6 +139,7 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
     return {
         "Queue": Link(queue, f"/floor/queues/{queue}"),
         "Step": f"{document['step']} of {', '.join(document['steps'])}",
+        "Progress": _progress(document["progress"]),
         "Deadline": _deadline(document)[0],
         "Priority": document["priority"],
         "Attempt": document["attempt"],
@@ -146,6 +154,12 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Ended": _clock(document["finishedAt"]),
         "Personal data": _erased(document["erasedAt"]),
     }
+
+
+def _progress(last: Mapping[str, Any] | None) -> str | None:
+    if last is None:
+        return None
+    return format.progress(last["share"], last["note"], datetime.fromisoformat(last["at"]), datetime.now(UTC))
 
 
 def _erased(moment: str | None) -> str | None:

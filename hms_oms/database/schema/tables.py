@@ -63,6 +63,7 @@ jobs = Table(
     Column("given_up_at", _Time),
     Column("must", Boolean, nullable=False),
     Column("due", _Time),
+    Column("progress", JSONB),
 )
 
 job_events = Table(

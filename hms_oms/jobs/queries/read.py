@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
 
 from hms_oms.database.schema.tables import job_events, jobs
+from hms_oms.documents.jobs import StepProgress
 from hms_oms.jobs.records import Event, Job, in_full
 from hms_oms.jobs.states import OPEN, TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
@@ -154,7 +155,18 @@ def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
 
 
 def _job(row: RowMapping) -> Job:
-    return Job(**{**row, "steps": tuple(row["steps"])})
+    steps = tuple(row["steps"])
+    return Job(**{**row, "steps": steps, "progress": _progress(row, steps[row["step"]])})
+
+
+def _progress(row: RowMapping, step: str) -> StepProgress | None:
+    """What the step that runs has told; the ledger keeps what an earlier one has told until then."""
+    last = row["progress"]
+    if last is None or row["status"] != Status.RUNNING:
+        return None
+    if (last["attempt"], last["step"]) != (row["attempt"], step):
+        return None
+    return StepProgress(last["share"], last["note"], datetime.fromisoformat(last["at"]))
 
 
 Jobs = Sequence[Job]

@@ -23,6 +23,7 @@ jobs as (
             from jsonb_each(job.results) as each (step, result)
         ),
         error = job.error - 'message' - 'traceback',
+        progress = null,
         erased_at = oms.now()
     from erasable
     where job.id = erasable.id and job.erased_at is null and %(paths)s::jsonb <> '[]'
