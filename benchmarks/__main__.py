@@ -28,6 +28,7 @@ from benchmarks import (
     idle,
     latency,
     million,
+    order,
     pages,
     paging,
     pooler,
@@ -53,6 +54,7 @@ NAMES = (
     "idle",
     "events",
     "forecast",
+    "order",
     "scaling",
     "pages",
     "paging",
@@ -60,7 +62,7 @@ NAMES = (
     "pooler",
 )
 #: These take minutes each, and are measured when they are asked for.
-LONG = ("held", "aged")
+LONG = ("held", "aged", "order")
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = (
     "celery",
@@ -131,6 +133,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += events.measure(folder, 100_000 if quick else 1_000_000)
     if "forecast" in only:
         results += forecast.measure(40 if quick else 300)
+    if "order" in only:
+        results += order.measure(2 if quick else order.SEEDS)
     if "scaling" in only:
         results += scaling.measure(6 if quick else 24)
     if "pages" in only:

@@ -21,6 +21,8 @@ QUANTILE = 0.9
 UNKNOWN_SPREAD = -log(1 - QUANTILE)
 #: The weight of the past in the calibration, with each job that ends.
 MEMORY = 0.99
+#: A factor in here says nothing: it is how works vary. Followed, it would move jobs to and fro.
+USUAL = (0.8, 1.25)
 #: Sizes that differ by less than a quarter of an octave share a bucket.
 BUCKETS_PER_OCTAVE = 4
 
@@ -45,10 +47,11 @@ class Calibration(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """By what the queue's estimates are to be multiplied; close to 1 while few jobs have ended."""
+        """By what the queue's estimates are to be multiplied; 1 unless they are clearly wrong."""
         if self.estimated <= 0:
             return 1.0
-        return (self.actual / self.estimated * self.jobs + ENOUGH) / (self.jobs + ENOUGH)
+        factor = (self.actual / self.estimated * self.jobs + ENOUGH) / (self.jobs + ENOUGH)
+        return 1.0 if USUAL[0] < factor < USUAL[1] else factor
 
     def after(self, actual: float, estimated: float) -> Calibration:
         """The calibration after one more work, and its estimate as it was before the factor."""

@@ -17,6 +17,11 @@ from typing import NamedTuple
 #: Work that is too little to count, in seconds: sums of it are rounded.
 NO_WORK = 1e-6
 
+#: A job that must be on time is served as if this share of its SLA were not there.
+EARLY = 0.1
+#: Deadlines within as many seconds share a cell; cells are fixed in time, or jobs would move with each plan.
+CELL_SECONDS = 15.0
+
 
 class Cell(NamedTuple):
     """Waiting jobs of one kind of work whose deadlines are close together.
@@ -61,6 +66,11 @@ class _Stop(NamedTuple):
     end: float
     cell: Cell
     may_leave: bool
+
+
+def early(sla: float, upper: float) -> float:
+    """How many seconds before its deadline a job that must be on time is served as if it were due."""
+    return max(EARLY * sla, 2 * upper)
 
 
 def begins(now: float, work: float, slots: int) -> float:

@@ -22,12 +22,13 @@ class Policy(StrEnum):
 class Credit:
     """The work that jobs which were given up may take from the others: a share of what was started."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
+    def __init__(self, share: float = RESERVED) -> None:
+        self.share = share
+        self.seconds = 0.0
 
     def earn(self, started: float) -> None:
         """Add the share of some seconds of work that was started."""
-        self.seconds += RESERVED * started
+        self.seconds += self.share * started
 
     def spend(self, mean: float) -> bool:
         """Take the work of one job, if there is credit for it."""

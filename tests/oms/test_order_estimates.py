@@ -61,13 +61,13 @@ def test_the_factor_corrects_estimates_that_are_wrong_in_one_direction() -> None
     assert calibration.factor == pytest.approx(2.0, rel=0.15)
 
 
-@given(st.integers(1, 400), st.floats(0.1, 10))
-def test_right_estimates_are_not_corrected(jobs: int, size: float) -> None:
-    """The factor stays at one."""
-    calibration = Calibration()
+@given(st.integers(1, 400), st.integers(0, 1000))
+def test_right_estimates_are_not_corrected(jobs: int, seed: int) -> None:
+    """While works vary about their estimate, the factor stays at one exactly: no plan changes by it."""
+    dice, calibration = random.Random(seed), Calibration()
     for _ in range(jobs):
-        calibration = calibration.after(size, size)
-    assert calibration.factor == pytest.approx(1.0)
+        calibration = calibration.after(dice.uniform(0.7, 1.3), 1.0)
+    assert calibration.factor == 1.0
 
 
 def test_steps_add_up() -> None:
