@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,10 +16,10 @@ from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.api_client import Refused
-from hms_floor.presentation import audit_words
+from hms_floor.presentation.audit import acts, details
 
 PAGE = 100
-_HEADERS = ("At", "Who", "What", "On", "Why", "Answer", "From", "Detail")
+_HEADERS = ("At", "Who", "Did what", "On", "Why", "Answer", "From", "Detail")
 
 
 @page("/audit", "GET /audit")
@@ -41,7 +42,11 @@ async def audit(request: Request) -> None:
         of_page().add(Source(STILL_SECONDS, still=True))
         rows = [_row(entry) for entry in answer["entries"]]
         html.table(
-            _HEADERS, rows, numbers=("Answer",), wide=("Why", "Detail"), caption="Changes, newest first"
+            _HEADERS,
+            rows,
+            numbers=("Answer",),
+            wide=("Did what", "Why", "Detail"),
+            caption="Changes, newest first",
         )
         if answer["next"]:
             link("Older", f"/floor/audit?{urlencode({**query, 'cursor': answer['next']})}")
@@ -63,13 +68,16 @@ def _filters(query: Mapping[str, str]) -> None:
 def _row(entry: Mapping[str, Any]) -> tuple[html.Cell, ...]:
     subject = entry["subject"] or ""
     on: html.Cell = Link(subject, f"/floor/jobs/{subject}") if subject.startswith("job-") else subject
+    said = acts.said(
+        entry["action"], subject, entry["detail"], format.short, done=entry["status"] < HTTPStatus.BAD_REQUEST
+    )
     return (
         str(format.moment(entry["at"])),
         entry["actor"],
-        entry["action"],
+        said.words,
         on,
         entry["reason"] or "",
         str(entry["status"]),
         entry["source"] or "",
-        audit_words.detail(entry["detail"], format.short),
+        details.detail(said.left, format.short),
     )

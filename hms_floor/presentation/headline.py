@@ -20,7 +20,7 @@ class Verdict:
 
 
 def verdict(board: Board, zone: tzinfo, incidents: int = 0) -> Verdict:
-    """What the board comes to, with so many incidents that are not over.
+    """What the board comes to, with so many open incidents.
 
     Times are told in `zone`.
     """
@@ -75,10 +75,10 @@ def _unknown(cards: Sequence[Card], _: tzinfo) -> str:
 def _holding(cards: Sequence[Card], zone: tzinfo, incidents: int) -> Verdict:
     open_ones = [card for card in cards if card.open]
     paused = [card for card in cards if card.paused_at is not None]
-    everything = "The queue holds" if len(cards) == 1 else f"All {len(cards)} queues hold"
+    everything = "The queue is on track" if len(cards) == 1 else f"All {len(cards)} queues are on track"
     held = f"; {_named(paused)} {_is(len(paused))} paused" if paused else ""
     if incidents:
-        held += f"; {incidents:,} incident{'s' if incidents > 1 else ''} {_is(incidents)} not over"
+        held += f"; {incidents:,} open incident{'s' if incidents > 1 else ''}"
     if not open_ones:
         return Verdict("holds" if not paused else "paused", f"{everything}{held}. No job is open.")
     busiest = max(open_ones, key=lambda card: card.open)

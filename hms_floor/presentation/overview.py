@@ -23,11 +23,11 @@ from hms_ops.metrics import metrics
 LIGHTS = ("broken", "risk", "unknown", "paused", "holds", "idle")
 #: What each light is called.
 WORDS: Mapping[str, str] = {
-    "broken": "Broken",
+    "broken": "Late",
     "risk": "At risk",
     "unknown": "Cannot tell",
     "paused": "Paused",
-    "holds": "Holds",
+    "holds": "On track",
     "idle": "Idle",
 }
 

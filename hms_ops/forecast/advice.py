@@ -59,7 +59,7 @@ def sentence(cause: Cause, at: Clock) -> str:
         return f"{words} to have them done sooner"
     if cause.deadline is None or cause.kind in ("redis", "dispatcher", "paused", "no-worker"):
         return words
-    return f"{words} to hold what can be held; the tightest deadline is {at(cause.deadline)}"
+    return f"{words} to meet each deadline that can be met; the tightest deadline is {at(cause.deadline)}"
 
 
 def brief(cause: Cause) -> str:

@@ -49,7 +49,7 @@ def test_idle_slots_and_a_limit_ask_for_a_higher_limit() -> None:
     assert cause == Cause("limit", (Remedy("raise-limit", 110),), "ann", NOW, 60, True, NINE)
     assert advice.sentence(cause, clock) == (
         "no more than 60 jobs a minute may start (set by ann at 08:00): raise the limit to 110"
-        " to hold what can be held; the tightest deadline is 09:00"
+        " to meet each deadline that can be met; the tightest deadline is 09:00"
     )
     assert advice.brief(cause) == "limit 60 a minute: raise the limit to 110"
 

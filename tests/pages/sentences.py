@@ -273,7 +273,7 @@ PATTERNS = [
         r"(?P<not_begun><n> (?:ready|delayed|queued)(?:, <n> (?:delayed|queued))*)",
         r"(?P<running><n>) running",
         r"(?P<missed><n>) jobs? (?:was|were) late(?:, the worst by (?P<worst>\d+ (?:s|min|h)))?",
-        r"All (?P<queues><n>) queues hold",
+        r"All (?P<queues><n>) queues are on track",
         r"over at (?P<clear><t>)<z>",
     )
 ]

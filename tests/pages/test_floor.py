@@ -90,22 +90,22 @@ def test_a_file_with_nothing_new_says_so(visit: Visit, floor: Floor) -> None:
 
 @pytest.mark.drill
 def test_the_light_turns_amber_and_red_and_green_again(visit: Visit, floor: Floor) -> None:
-    """A throttled queue is at risk, then broken; its incident is acknowledged; in the end it holds again."""
+    """A throttled queue is at risk, then late; its incident is acknowledged; at last it is on track."""
     page = visit("/floor/", Role.ONCALL)
     verdict = page.get_by_label("Verdict")
-    expect(verdict.get_by_text(re.compile("^Holds$|^Idle$"))).to_be_visible()
+    expect(verdict.get_by_text(re.compile("^On track$|^Idle$"))).to_be_visible()
     floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": 180})
     floor.cycle(160, 0.2)
     expect(verdict.get_by_text("At risk")).to_be_visible()
     expect(verdict.get_by_role("heading")).to_contain_text("of farm-grant will be late from")
-    expect(verdict.get_by_text("Broken")).to_be_visible(timeout=25_000)
-    expect(page.get_by_label("Queue farm-grant").get_by_text("Broken")).to_be_visible()
+    expect(verdict.get_by_text("Late", exact=True)).to_be_visible(timeout=25_000)
+    expect(page.get_by_label("Queue farm-grant").get_by_text("Late", exact=True)).to_be_visible()
     late = page.locator(".incident").filter(has_text="late since")
     late.get_by_role("button", name="Acknowledge").click()
     expect(late.get_by_text("Acknowledged by lee.")).to_be_visible()
     expect(page.get_by_label("Last texts").get_by_text("late since").first).to_be_visible()
     floor.ask("POST", "/queues/farm-grant/limit", {"startsPerMinute": None})
-    expect(verdict.get_by_text("Holds")).to_be_visible(timeout=30_000)
+    expect(verdict.get_by_text("On track")).to_be_visible(timeout=30_000)
 
 
 def test_a_promoted_job_runs_next(visit: Visit, floor: Floor) -> None:

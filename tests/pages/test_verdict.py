@@ -47,7 +47,7 @@ LATE = Card(
             board(BUSY, Card("b"), Card("c")),
             "holds",
             (
-                "All 3 queues hold. farm-grant: 1,200 ready, 4 delayed, 8 running,"
+                "All 3 queues are on track. farm-grant: 1,200 ready, 4 delayed, 8 running,"
                 " the last one done by 11:42, due 12:00."
             ),
         ),
@@ -56,7 +56,7 @@ LATE = Card(
             "risk",
             (
                 "412 jobs of farm-grant will be late from 10:42 on;"
-                " all slots are at work: add 2 workers (14 slots) to hold what can be held;"
+                " all slots are at work: add 2 workers (14 slots) to meet each deadline that can be met;"
                 " the tightest deadline is 10:50."
             ),
         ),
@@ -65,7 +65,7 @@ LATE = Card(
             "broken",
             "1 job of farm-grant is late, 20 more will be, the last one done by 11:00.",
         ),
-        (board(Card("a")), "holds", "The queue holds. No job is open."),
+        (board(Card("a")), "holds", "The queue is on track. No job is open."),
         (board(), "idle", "There is no queue yet."),
         (board(BUSY, silent=40), "unknown", "Cannot tell: the watch has been silent for 40 s."),
         (
@@ -81,12 +81,12 @@ LATE = Card(
         (
             board(Card("a", paused_at=NOW), Card("b")),
             "paused",
-            "All 2 queues hold; a is paused. No job is open.",
+            "All 2 queues are on track; a is paused. No job is open.",
         ),
     ],
 )
 def test_the_worst_is_told_first_and_what_would_help(observed: Board, light: str, words: str) -> None:
-    """Broken before at risk before unknown before what holds."""
+    """Late before at risk before unknown before on track."""
     assert verdict(observed, UTC) == Verdict(light, words)
 
 
@@ -136,7 +136,8 @@ def test_idle_workers_under_a_limit_are_not_to_grow() -> None:
     )
     assert queue_verdict(card, UTC) == (
         "412 jobs of farm-grant will be late from 10:42 on; no more than 60 jobs a minute may start"
-        " (set by ann): raise the limit to 140 to hold what can be held; the tightest deadline is 10:50."
+        " (set by ann): raise the limit to 140 to meet each deadline that can be met;"
+        " the tightest deadline is 10:50."
     )
 
 
@@ -149,5 +150,5 @@ def test_a_paused_queue_says_who_has_paused_it_and_why() -> None:
 def test_incidents_that_are_not_over_are_not_forgotten() -> None:
     """What is measured may be well again before an incident is."""
     assert verdict(board(Card("a")), UTC, incidents=2).words == (
-        "The queue holds; 2 incidents are not over. No job is open."
+        "The queue is on track; 2 open incidents. No job is open."
     )

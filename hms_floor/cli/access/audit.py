@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import click
 from rich.text import Text
 
 from hms_floor.cli.terminal import api_client, arguments, show, tables
-from hms_floor.presentation import audit_words
+from hms_floor.presentation.audit import acts, details
 from hms_oms.api.codec import document
+from hms_oms.documents.access import Entry
 
 
 @click.command("audit")
@@ -48,20 +50,27 @@ def audit(
         filtered = any((actor, subject, action, since))
         show.lines("Nothing was changed that fits." if filtered else "Nothing was changed yet.")
         return
-    rows = [
-        (
-            show.local(entry.at, now),
-            entry.actor,
-            Text(f"{entry.action} ({entry.status})", style="red") if entry.status >= 400 else entry.action,
-            entry.subject or "",
-            audit_words.detail(entry.detail, lambda when: show.local(when, now)),
-            entry.source or "",
-            entry.reason or "",
-        )
-        for entry in entries
-    ]
-    headers = ["at", "who", "what", "on", "detail", "from", "why"]
-    show.lines(tables.table(headers, rows, wide=["why", "detail"], spare=["from", "detail", "why"]))
+    headers = ["at", "who", "did what", "detail", "from", "why"]
+    rows = [_row(entry, now) for entry in entries]
+    show.lines(
+        tables.table(headers, rows, wide=["did what", "why", "detail"], spare=["from", "detail", "why"])
+    )
+
+
+def _row(entry: Entry, now: datetime) -> tuple[str | Text, ...]:
+    def tell(when: datetime) -> str:
+        return show.local(when, now)
+
+    done = entry.status < HTTPStatus.BAD_REQUEST
+    words, left = acts.said(entry.action, entry.subject, entry.detail, tell, done=done)
+    return (
+        tell(entry.at),
+        entry.actor,
+        words if done else Text(f"{words} ({entry.status})", style="red"),
+        details.detail(left, tell),
+        entry.source or "",
+        entry.reason or "",
+    )
 
 
 def _before(now: datetime, length: timedelta | None) -> datetime | None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hms_floor.cli.incidents import silences
 from hms_floor.cli.terminal import api_client, show, tables, zones
-from hms_floor.presentation import audit_words
+from hms_floor.presentation.audit import details
 from hms_floor.presentation.masking import MASK
 from hms_oms.api.codec import document
 from hms_ops.documents.incidents import Incident, IncidentWithTimeline
@@ -226,7 +226,7 @@ def _show(incident: IncidentWithTimeline, now: datetime) -> None:
                 action.action,
                 action.who,
                 action.reason or "",
-                audit_words.detail(action.detail, lambda when: show.local(when, now)),
+                details.detail(action.detail, lambda when: show.local(when, now)),
             )
             for action in incident.actions
         ]

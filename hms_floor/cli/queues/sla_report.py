@@ -103,7 +103,7 @@ def _show_risks(risks: list[_Risk], shaken: list[_Risk]) -> None:
     if unknown:
         show.lines(f"Too little has been seen of {', '.join(unknown)} to tell what will be late there.")
     elif not shaken:
-        show.lines("Every queue holds.")
+        show.lines("Every queue is on track.")
 
 
 def _count(number: int | None, style: str) -> Text:

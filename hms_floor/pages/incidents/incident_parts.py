@@ -17,7 +17,7 @@ from hms_floor.pages.parts.dialogs import Dialog, whole_number
 from hms_floor.pages.parts.format import put, seconds, short
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.sign_in.session import Visitor
-from hms_floor.presentation import audit_words
+from hms_floor.presentation.audit import details
 
 #: Late jobs on one page of the table.
 ROWS = 50
@@ -177,7 +177,7 @@ def people(actions: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, st
 
 
 def _action(action: Mapping[str, Any]) -> str:
-    detail = audit_words.detail(action["detail"], short)
+    detail = details.detail(action["detail"], short)
     return f"{action['action'].rsplit('/', 1)[-1]}{f': {detail}' if detail else ''}"
 
 

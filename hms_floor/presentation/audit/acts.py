@@ -1,0 +1,189 @@
+"""What somebody did, in words: `limited farm-grant to 40 a minute` instead of a route."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+#: Tells a moment by the reader's clock.
+Tell = Callable[[datetime], str]
+#: What is left of a detail once the sentence has told the rest.
+Left = dict[str, Any]
+
+#: Each action as it was done and as it was tried; behind the verb what it was done to.
+ACTS: Mapping[str, str] = {
+    "POST /jobs": "started|start {subject}",
+    "POST /jobs/bulk": "{bulk}",
+    "POST /jobs/{id}/cancel": "cancelled|cancel {subject}",
+    "POST /jobs/{id}/retry": "retried|retry {subject}",
+    "POST /jobs/{id}/reinstate": "reinstated|reinstate {subject}",
+    "POST /jobs/{id}/promote": "promoted|promote {subject}",
+    "POST /jobs/{id}/move": "moved|move {subject}{to_queue}",
+    "POST /jobs/{id}/priority": "set|set the priority of {subject}{to_priority}",
+    "POST /jobs/{id}/delay": "delayed|delay {subject}{until}",
+    "POST /changes/{id}/undo": "undid|undo {change}",
+    "POST /cycles": "started|start {subject}{of_jobs}",
+    "POST /cycles/uploads/{upload}/start": "started|start {subject}{of_jobs}",
+    "POST /queues/{queue}/pause": "paused|pause {subject}",
+    "POST /queues/{queue}/resume": "resumed|resume {subject}",
+    "POST /queues/{queue}/limit": "{limited} {subject}{to_limits}",
+    "PUT /queues/{queue}/sla": "set|set the SLA of {subject}{to_minutes}",
+    "POST /queues/{queue}/reserve": "reserved|reserve {subject}",
+    "POST /reservations/{id}/extend": "extended|extend the reservation {subject}",
+    "POST /reservations/{id}/report": "reported|report {reported}{subject}",
+    "POST /incidents/{id}/comments": "commented|comment on {subject}",
+    "POST /incidents/{id}/ack": "acknowledged|acknowledge {subject}",
+    "POST /incidents/{id}/resolve": "resolved|resolve {subject}",
+    "POST /silences": "silenced|silence {silenced}",
+    "POST /silences/{id}/end": "ended|end {subject}",
+    "PUT /oncall": "changed|change who is on call",
+    "PUT /thresholds/{rule}/{parameter}": "set|set {subject}{to_value}",
+    "POST /texts": "sent|send a text{to_phone}",
+    "POST /test-pages": "sent|send a test page{to_phone}",
+    "POST /twilio/reply": "replied|reply by text",
+    "POST /webhooks": "added|add the webhook {subject}",
+    "POST /webhooks/{name}/pause": "paused|pause the webhook {subject}",
+    "POST /webhooks/{name}/resume": "resumed|resume the webhook {subject}",
+    "POST /webhooks/{name}/remove": "removed|remove the webhook {subject}",
+    "POST /webhooks/{name}/test": "tested|test the webhook {subject}",
+    "POST /webhooks/{name}/deliveries/{id}/resend": "sent|send an event again to the webhook {subject}",
+    "POST /badges": "issued|issue a badge{to_actor}",
+    "POST /badges/{jti}/revoke": "revoked|revoke the badge {subject}",
+    "hms badge issue": "issued|issue a badge{to_actor}",
+    "hms badge revoke": "revoked|revoke the badge {subject}",
+    "hms db prune": "removed|remove what was over its time",
+    "hms db hold add": "put|put {held} on hold",
+    "hms db hold remove": "took|take {held} off hold",
+    "GET /enter": "signed|sign in by a one-time link",
+}
+_BULK = {
+    "cancel": "cancelled|cancel",
+    "retry": "retried|retry",
+    "reinstate": "reinstated|reinstate",
+    "promote": "promoted|promote",
+    "move": "moved|move",
+    "priority": "changed|change the priority of",
+    "delay": "delayed|delay",
+}
+_ALTERNATIVES = re.compile(r"(\w+)\|(\w+)")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+class Said(NamedTuple):
+    """A line of the audit trail as a sentence without its subject, and what of the detail is not in it."""
+
+    words: str
+    left: Mapping[str, Any]
+
+
+def said(
+    action: str, subject: str | None, detail: Mapping[str, Any] | None, tell: Tell, *, done: bool
+) -> Said:
+    """Say what was done, or what was tried and refused; an action that is not known is shown as it is."""
+    left: Left = dict(detail or {})
+    sentence = ACTS.get(action)
+    if sentence is None:
+        return Said(" ".join(filter(None, (action, subject))), left)
+    words = _PLACE.sub(lambda place: _part(place[1], subject, left, tell), sentence)
+    verb = _ALTERNATIVES.sub(lambda forms: forms[1 if done else 2], words)
+    return Said(" ".join((verb if done else f"tried to {verb}").split()), left)
+
+
+def _part(name: str, subject: str | None, left: Left, tell: Tell) -> str:
+    if name == "subject":
+        return subject or ""
+    return _PARTS[name](left, tell)
+
+
+def _bulk(left: Left, _: Tell) -> str:
+    jobs = left.pop("jobs", None)
+    verb = _BULK.get(left.pop("action", ""), "changed|change")
+    return f"{verb} jobs" if jobs is None else f"{verb} {jobs:,} {'job' if jobs == 1 else 'jobs'}"
+
+
+def _change(left: Left, _: Tell) -> str:
+    what, who = left.pop("action", "change"), left.pop("by", None)
+    return f"the {what} of {who}" if who else f"a {what}"
+
+
+def _limited(left: Left, _: Tell) -> str:
+    is_lifted = "startsPerMinute" in left and left["startsPerMinute"] is None and left.get("window") is None
+    return "lifted|lift the limits of" if is_lifted else "limited|limit"
+
+
+def _to_limits(left: Left, _: Tell) -> str:
+    starts, window = left.pop("startsPerMinute", None), left.pop("window", None)
+    limits = [f"{starts:,} a minute"] if starts is not None else []
+    limits += [f"a window of {window:,} jobs"] if window is not None else []
+    return f" to {' and '.join(limits)}" if limits else ""
+
+
+def _to_minutes(left: Left, _: Tell) -> str:
+    minutes, before = left.pop("minutes", None), left.pop("before", None)
+    if minutes is None:
+        return ""
+    return f" to {minutes:g} min" + (f" (it was {before:g} min)" if before is not None else "")
+
+
+def _of_jobs(left: Left, _: Tell) -> str:
+    accepted = left.pop("accepted", None)
+    return "" if accepted is None else f" with {accepted:,} {'job' if accepted == 1 else 'jobs'}"
+
+
+def _silenced(left: Left, tell: Tell) -> str:
+    rule, queue, end = left.pop("rule", None), left.pop("queue", None), left.pop("endsAt", None)
+    what = f"the rule {rule}" if rule else "all rules"
+    where = f" for {queue}" if queue else ""
+    return f"{what}{where}" + (f" until {_moment(end, tell)}" if end else "")
+
+
+def _to_value(left: Left, _: Tell) -> str:
+    value, queue = left.pop("value", None), left.pop("queue", None)
+    where = f" for {queue}" if queue else ""
+    return f"{where} back to its default" if value is None else f"{where} to {value:g}"
+
+
+def _until(left: Left, tell: Tell) -> str:
+    moment = left.pop("notBefore", None)
+    return f" until {_moment(moment, tell)}" if moment else ""
+
+
+def _to_actor(left: Left, _: Tell) -> str:
+    actor, roles = left.pop("actor", None), left.pop("roles", None)
+    given: Sequence[str] = roles if isinstance(roles, list | tuple) else ()
+    return (f" to {actor}" if actor else "") + (f" as {', '.join(given)}" if given else "")
+
+
+def _behind(field: str, before: str, after: str = "") -> Callable[[Left, Tell], str]:
+    """A part that is the value of a field between some words, and nothing without it."""
+
+    def part(left: Left, _: Tell) -> str:
+        value = left.pop(field, None)
+        return "" if value is None else f"{before}{value}{after}"
+
+    return part
+
+
+def _moment(text: str, tell: Tell) -> str:
+    return tell(datetime.fromisoformat(text))
+
+
+_PARTS: Mapping[str, Callable[[Left, Tell], str]] = {
+    "bulk": _bulk,
+    "change": _change,
+    "limited": _limited,
+    "to_limits": _to_limits,
+    "to_minutes": _to_minutes,
+    "of_jobs": _of_jobs,
+    "silenced": _silenced,
+    "to_value": _to_value,
+    "until": _until,
+    "to_actor": _to_actor,
+    "to_queue": _behind("queue", " to "),
+    "to_priority": _behind("priority", " to "),
+    "to_phone": _behind("to", " to "),
+    "reported": _behind("reported", "", " for "),
+    "held": _behind("target", ""),
+}
