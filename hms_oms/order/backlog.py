@@ -67,7 +67,7 @@ class Backlog:
         self._cell_seconds = cell_seconds
         self._jobs: dict[int, Job] = {}
         self._cells: dict[Key, _Members] = {}
-        # Whoever has left the backlog, or its side of it, is passed over.
+        # Jobs that have left the backlog, or its side of it, are passed over.
         self._line: list[tuple[int, float, int]] = []
         self._given_up: list[tuple[float, int]] = []
         self.given_up = 0

@@ -204,7 +204,7 @@ class Simulation:
         return job
 
     def _savable(self, now: float) -> Job | None:
-        """The first job of the line; on the way to it, whoever cannot be on time any more leaves."""
+        """The first job of the line; on the way to it, jobs that cannot be on time any more leave."""
         job = self._backlog.front()
         if self._policy is Policy.MOST_ON_TIME:
             ahead = self._ahead(now)
