@@ -151,9 +151,12 @@ def _over(
     pool: Executor, function: Callable[[str, int], Row], names: Sequence[str], seeds: int
 ) -> dict[str, list[Row]]:
     tasks = [(name, seed) for name in names for seed in range(seeds)]
-    rows = list(pool.map(function, *zip(*tasks, strict=True)))
-    say(f"order: {len(rows)} days, {function.__name__}")
-    return {name: rows[n * seeds : (n + 1) * seeds] for n, name in enumerate(names)}
+    rows = pool.map(function, *zip(*tasks, strict=True))
+    by_name: dict[str, list[Row]] = {}
+    for name in names:
+        by_name[name] = [next(rows) for _ in range(seeds)]
+        say(f"order: {function.__name__}, {seeds} days of {name}")
+    return by_name
 
 
 def _known(day: Day) -> list[Job]:

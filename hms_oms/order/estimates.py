@@ -12,7 +12,7 @@ from math import ceil, hypot, log, log2
 from typing import NamedTuple
 
 #: So many of the latest works of a cell, or of a queue, are kept.
-KEPT = 200
+KEPT = 800
 #: Fewer works than this say nothing yet.
 ENOUGH = 8
 #: The share of works that is to stay below `upper`.

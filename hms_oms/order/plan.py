@@ -79,8 +79,11 @@ def begins(now: float, work: float, slots: int) -> float:
 
 
 def savable(cell: Cell, ahead: float) -> bool:
-    """Whether a job of the cell that begins at `ahead` is likely to meet its deadline."""
-    return ahead + cell.upper <= cell.due + cell.pull + NO_WORK
+    """Whether a job of the cell that begins at `ahead` is likely to meet its deadline.
+
+    One that must be on time is tried as long as it may be.
+    """
+    return ahead + (cell.mean if cell.must else cell.upper) <= cell.due + cell.pull + NO_WORK
 
 
 def plan(cells: Iterable[Cell], slots: int, ahead: float) -> list[Cut]:
@@ -94,7 +97,7 @@ def plan(cells: Iterable[Cell], slots: int, ahead: float) -> list[Cut]:
     cells = list(cells)
     free = [_Stop(_end(cell, slots), cell, True) for cell in cells if not cell.must]
     must = [cell for cell in cells if cell.must]
-    cuts = _fit([_Stop(_end(cell, slots) + cell.pull, cell, True) for cell in must], slots, ahead)
+    cuts = _fit([_Stop(_latest(cell, slots), cell, True) for cell in must], slots, ahead)
     stay = [cell._replace(jobs=cell.jobs - cuts[cell.key]) for cell in must]
     cuts += _fit([*free, *_first([cell for cell in stay if cell.jobs], slots, ahead)], slots, ahead)
     return [Cut(key, leave) for key, leave in cuts.items()]
@@ -115,13 +118,18 @@ def _end(cell: Cell, slots: int) -> float:
     return cell.due - (cell.upper - cell.mean / slots)
 
 
+def _latest(cell: Cell, slots: int) -> float:
+    """The moment by which the work up to jobs that must be on time has to be done, if it is to be tried."""
+    return cell.due + cell.pull - cell.mean + cell.mean / slots
+
+
 def _first(cells: Iterable[Cell], slots: int, ahead: float) -> Iterator[_Stop]:
     """Place cells whose jobs stay: as if they were due early, or by their deadline if that is too early."""
     work = 0.0
     for cell in sorted(cells, key=lambda cell: _end(cell, slots)):
         work += cell.mean * cell.jobs
         early, earliest = _end(cell, slots), ahead + work / slots
-        yield _Stop(early if early >= earliest else max(earliest, early + cell.pull), cell, False)
+        yield _Stop(early if early >= earliest else max(earliest, _latest(cell, slots)), cell, False)
 
 
 def _fit(line: Iterable[_Stop], slots: int, ahead: float) -> Counter[Hashable]:

@@ -15,7 +15,8 @@ from typing import NamedTuple, cast
 
 from hms_oms.order.backlog import Backlog, Job, is_late
 from hms_oms.order.estimates import KEPT, Calibration, Estimate, estimate
-from hms_oms.order.plan import begins, moves, plan
+from hms_oms.order.judging import judge
+from hms_oms.order.plan import begins, moves
 from hms_oms.order.policy import RESERVED, Credit, Policy
 
 #: How often a plan is made, in seconds; at once if so much of the backlog has come since.
@@ -121,6 +122,7 @@ class Simulation:
         self._window: deque[Job] = deque()
         self._running: list[tuple[float, int, Job]] = []
         self._next_plan = 0.0
+        self._is_tight = False
         self._new = 0
 
     def run(self) -> Figures:
@@ -173,8 +175,9 @@ class Simulation:
         self._next_plan, self._new = now + self._plan_seconds, 0
         self._works.renew()
         cells = self._backlog.cells(self._works.estimate, now)
-        cuts = plan(cells, self._slots, self._ahead(now))
-        self.figures.moved += self._backlog.carry_out(moves(cells, cuts))
+        judgement = judge(cells, self._slots, self._ahead(now))
+        self._is_tight = judgement.given_up > 0
+        self.figures.moved += self._backlog.carry_out(moves(cells, judgement.cuts))
         self.figures.plans += 1
         if self.figures.plans == 1:
             self.figures.first = frozenset(job.number for job in self._backlog if job.given_up)
@@ -206,7 +209,7 @@ class Simulation:
     def _savable(self, now: float) -> Job | None:
         """The first job of the line; on the way to it, jobs that cannot be on time any more leave."""
         job = self._backlog.front()
-        if self._policy is Policy.MOST_ON_TIME:
+        if self._is_tight:
             ahead = self._ahead(now)
             while job is not None and is_late(job, self._works.estimate(job.kind), ahead):
                 self._backlog.give_up(job)

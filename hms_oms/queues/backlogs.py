@@ -113,9 +113,11 @@ def give_up_late(
         "queue": queue,
         "ahead": ahead,
         "cells": array_literals.literal(list(estimates)),
+        "means": array_literals.literal([estimate.mean for estimate in estimates.values()]),
         "uppers": array_literals.literal(uppers),
         "most": max([*uppers, other.upper]),
-        "other": other.upper,
+        "other_mean": other.mean,
+        "other_upper": other.upper,
     }
     return len(statements.run_raw(connection, "give_up_late", given))
 

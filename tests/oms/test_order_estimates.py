@@ -36,7 +36,7 @@ def test_nine_of_ten_stay_below_the_upper_quantile(works: list[float]) -> None:
 
 
 def test_old_works_are_forgotten() -> None:
-    """Works from before the last two hundred count no more."""
+    """Works from before the latest count no more."""
     assert measured([1000.0] * 50 + [2.0] * KEPT) == Estimate(2.0, 2.0)
 
 

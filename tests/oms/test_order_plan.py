@@ -145,6 +145,15 @@ def test_a_must_job_that_is_late_for_its_early_place_drives_nobody_out() -> None
     assert plan([must._replace(pull=1.0), small], 1, 10.0) == [Cut("small", 1)]
 
 
+def test_a_must_job_is_tried_as_long_as_it_may_be_on_time() -> None:
+    """It is given up when not even a job as long as the average would be; another one sooner."""
+    tight = Cell(due=12.0, mean=2.0, upper=5.0, must=False, jobs=1, key=0)
+    for must, ahead, leaves in ((False, 9.0, True), (True, 9.0, False), (True, 11.0, True)):
+        cell = tight._replace(must=must)
+        assert savable(cell, ahead) is not leaves
+        assert plan([cell], 1, ahead) == ([Cut(0, 1)] if leaves else [])
+
+
 def test_only_differences_are_moves() -> None:
     """A cell of which as many are given up as before is not touched; one that fits again comes back."""
     cells = [_job(0, 9.0, 1.0)._replace(jobs=5, given_up=given_up) for given_up in (0, 2, 3)]
