@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, column, insert, select, table, text
+from sqlalchemy import Connection, bindparam, column, insert, select, table, text
 
 from hms_oms.jobs.commands import require_queue
 from hms_oms.runtime.errors import HmsError
@@ -78,9 +78,7 @@ def active(connection: Connection, now: datetime) -> list[Silence]:
 
 def find(connection: Connection, now: datetime) -> list[Silence]:
     """The silences that hold at `now` or are still to come, oldest first."""
-    query = select(*_ROWS.c).where(_ROWS.c.ends_at > now, _ROWS.c.ended_at.is_(None))
-    rows = connection.execute(query.order_by(_ROWS.c.starts_at, _ROWS.c.id)).mappings()
-    return [Silence(**row) for row in rows]
+    return [Silence(**row) for row in connection.execute(_AHEAD, {"now": now}).mappings()]
 
 
 def covering(silences: Sequence[Silence], rule: str, queue: str | None) -> Silence | None:
@@ -89,3 +87,8 @@ def covering(silences: Sequence[Silence], rule: str, queue: str | None) -> Silen
 
 
 _ROWS = table("silences", *(column(field.name) for field in fields(Silence)), schema="ops")
+_AHEAD = (
+    select(*_ROWS.c)
+    .where(_ROWS.c.ends_at > bindparam("now"), _ROWS.c.ended_at.is_(None))
+    .order_by(_ROWS.c.starts_at, _ROWS.c.id)
+)

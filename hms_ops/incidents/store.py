@@ -207,20 +207,7 @@ def told(connection: Connection, incident: Incident) -> None:
 
 def hold_recent(connection: Connection, since: datetime) -> list[Incident]:
     """Every incident that is not resolved, or flaps, or was resolved after `since`; held, oldest first."""
-    return _held(
-        connection,
-        select(*ROWS.c)
-        .where(
-            (ROWS.c.state != "resolved")
-            | (
-                (ROWS.c.state == "resolved")
-                & ROWS.c.merged_into.is_(None)
-                & ((ROWS.c.resolved_at > since) | ROWS.c.flapping)
-            )
-        )
-        .order_by(ROWS.c.id)
-        .with_for_update(),
-    )
+    return _held(connection, _RECENT, since=since)
 
 
 def hold_untold(connection: Connection) -> list[Incident]:
@@ -229,18 +216,15 @@ def hold_untold(connection: Connection) -> list[Incident]:
     While the deadlines of its queue are in trouble again, the end of an earlier incident is kept back, unless
     a person has closed it.
     """
-    again = ROWS.alias()
-    in_trouble = exists().where(
-        again.c.queue == ROWS.c.queue, again.c.rule.in_(STAGES), again.c.state != "resolved"
-    )
-    return _held(
-        connection,
-        select(*ROWS.c)
-        .where(ROWS.c.state == "resolved", ~ROWS.c.flapping, ROWS.c.told_seq < ROWS.c.page_seq)
-        .where(ROWS.c.resolved_by.is_not(None) | ROWS.c.rule.not_in(STAGES) | ~in_trouble)
-        .order_by(ROWS.c.id)
-        .with_for_update(skip_locked=True),
-    )
+    return _held(connection, _UNTOLD)
+
+
+def hold_called(connection: Connection) -> list[Incident]:
+    """The open incidents that people are called about; held, so that nobody acknowledges one meanwhile.
+
+    One that is clear and about to be over calls nobody: what it would say is not so any more.
+    """
+    return _held(connection, _CALLED)
 
 
 def turns(connection: Connection, incident: Incident, since: datetime) -> int:
@@ -252,10 +236,41 @@ def turns(connection: Connection, incident: Incident, since: datetime) -> int:
     return int(connection.execute(text(query), {"id": incident.id, "since": since}).scalar_one())
 
 
-def _held(connection: Connection, query: Select[Any]) -> list[Incident]:
-    return [read(row) for row in connection.execute(query).mappings()]
+def _held(connection: Connection, query: Select[Any], **values: Any) -> list[Incident]:
+    return [read(row) for row in connection.execute(query, values).mappings()]
 
 
+# The watch reads these at each look: they are made once.
+_RECENT = (
+    select(*ROWS.c)
+    .where(
+        (ROWS.c.state != "resolved")
+        | (
+            (ROWS.c.state == "resolved")
+            & ROWS.c.merged_into.is_(None)
+            & ((ROWS.c.resolved_at > bindparam("since")) | ROWS.c.flapping)
+        )
+    )
+    .order_by(ROWS.c.id)
+    .with_for_update()
+)
+_AGAIN = ROWS.alias()
+_IN_TROUBLE_AGAIN = exists().where(
+    _AGAIN.c.queue == ROWS.c.queue, _AGAIN.c.rule.in_(STAGES), _AGAIN.c.state != "resolved"
+)
+_UNTOLD = (
+    select(*ROWS.c)
+    .where(ROWS.c.state == "resolved", ~ROWS.c.flapping, ROWS.c.told_seq < ROWS.c.page_seq)
+    .where(ROWS.c.resolved_by.is_not(None) | ROWS.c.rule.not_in(STAGES) | ~_IN_TROUBLE_AGAIN)
+    .order_by(ROWS.c.id)
+    .with_for_update(skip_locked=True)
+)
+_CALLED = (
+    select(*ROWS.c)
+    .where(ROWS.c.state == "open", ~ROWS.c.silenced, ROWS.c.clear_since.is_(None))
+    .order_by(ROWS.c.id)
+    .with_for_update()
+)
 _BEGIN = text(
     "insert into ops.incidents"
     " (rule, queue, subject, state, facts, signals, worst, active_at, last_true_at, detected_late)"

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.messages import outbox
 from hms_ops.incidents import store, wording
-from hms_ops.incidents.store import ROWS, Incident
+from hms_ops.incidents.store import Incident
 from hms_ops.oncall import oncall
 from hms_ops.oncall.oncall import Recipient, Step
 
@@ -47,7 +47,7 @@ def page(
     remembers which.
     """
     apart = apart or Apart()
-    called, over = _called(connection), store.hold_untold(connection)
+    called, over = store.hold_called(connection), store.hold_untold(connection)
     if not called and not over:
         return
     in_force = oncall.in_force(connection)
@@ -163,19 +163,6 @@ class _Look:
     def _note(self, incident: Incident, kind: str, who: str | None, **detail: Any) -> None:
         detail = {"call": incident.page_seq, **detail}
         store.note(self.connection, incident.id, self.now, kind, who, detail)
-
-
-def _called(connection: Connection) -> list[Incident]:
-    """The open incidents that people are called about; held, so that nobody acknowledges one meanwhile.
-
-    One that is clear and about to be over calls nobody: what it would say is not so any more.
-    """
-    query = (
-        select(*ROWS.c)
-        .where(ROWS.c.state == "open", ~ROWS.c.silenced, ROWS.c.clear_since.is_(None))
-        .order_by(ROWS.c.id)
-    )
-    return [store.read(row) for row in connection.execute(query.with_for_update()).mappings()]
 
 
 def _is_call(token: str, incident: Incident) -> bool:

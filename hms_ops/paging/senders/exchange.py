@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -38,6 +40,12 @@ class AnswerLost(HmsError):
     """The request was written, at least in part, and no whole answer came back."""
 
 
+@cache
+def _authorities(from_environment: bool) -> ssl.SSLContext:
+    """Those whose certificates are trusted; they are read once, since that takes a while."""
+    return httpx.create_ssl_context(trust_env=from_environment)
+
+
 class Exchange:
     """Makes requests; may be shared by threads.
 
@@ -58,6 +66,7 @@ class Exchange:
             limits=httpx.Limits(max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=proxies,
+            verify=_authorities(proxies),
         )
 
     def request(
