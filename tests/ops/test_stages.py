@@ -25,6 +25,7 @@ from hms_ops.oncall import escalation, oncall
 from hms_ops.rules import RULES
 from hms_ops.watch import judge
 from tests.ops.test_timelines import ON_CALL, START
+from tests.support.stories import stories
 
 EMPTY = (
     "truncate ops.incidents, ops.incident_events, ops.incident_jobs, oms.messages restart identity cascade"
@@ -155,7 +156,9 @@ def test_the_end_of_one_incident_is_not_told_while_the_next_has_begun(shops: sa.
     assert len({incident for _, incident in ends}) == 2
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=stories(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(turns=st.lists(turn, min_size=3, max_size=14))
 def test_one_queue_has_one_incident_that_is_not_over_while_jobs_are_late(
     shops: sa.Engine, turns: list[Turn]
@@ -183,7 +186,7 @@ def test_one_queue_has_one_incident_that_is_not_over_while_jobs_are_late(
                 assert not about[item.queue].ahead
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=stories(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(turns=st.lists(turn, min_size=3, max_size=14))
 def test_while_it_is_acknowledged_nobody_is_called(shops: sa.Engine, turns: list[Turn]) -> None:
     """Whatever it becomes, no page about an acknowledged incident, and no busy host beside a late queue."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from hms_oms.jobs.queries import read
 from hms_oms.jobs.states import TERMINAL, TRANSITIONS, Fact, Status
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
+from tests.support.stories import stories
 
 STEPS = ("pick", "pack", "send")
 #: Jobs that an index has in the wrong place, or that keep a key which they do not have any more.
@@ -57,10 +57,6 @@ class Model:
     def ended(self) -> bool:
         """Whether nothing more may happen to it, but for a retry or a reinstatement."""
         return self.status in TERMINAL
-
-
-#: How many stories are told; `make chaos` tells many more.
-STORIES = int(os.environ.get("STORIES", "25"))
 
 
 class Life(RuleBasedStateMachine):
@@ -299,7 +295,7 @@ def test_life(engine: sa.Engine, raw: psycopg2.extensions.connection, shop: Reci
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=STORIES,
+            max_examples=stories(15),
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
