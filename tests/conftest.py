@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,13 +20,11 @@ import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
 
-from hms.testing import make_clock_movable
 from hms_floor.local import embedded
 from hms_oms.database import connections as ledger_connections
-from hms_oms.database.schema import migrate
-from hms_oms.recipes import package_migrations, recipes, registry
-from hms_oms.runtime import settings
+from hms_oms.recipes import recipes, registry
 from tests.support import pooler
+from tests.support.clusters import TEMPLATE, admin, copy_cluster, make_template
 from tests.support.databases import Databases
 from tests.support.programs import Program
 from tests.support.shop import TABLES
@@ -43,14 +41,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
     """Look again and again until the answer is true, and return it; fail naming `what` was awaited."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.01
     while True:
         result = look()
         if result:
             return result
         if time.monotonic() > deadline:
             pytest.fail(f"waited {seconds:g} s needlessly for: {what} (last seen: {result!r})")
-        time.sleep(0.02)
+        # What takes longer is looked at less often: looking is work, too.
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.1)
 
 
 def pytest_sessionstart() -> None:
@@ -68,6 +68,25 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what stands in `drills` as that."""
     if item.path.parent.name == "drills":
         item.add_marker(pytest.mark.drill)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process of several run all tests of a module that share a fixture: each would make its own.
+
+    It has to be said before the runner reads the groups. Tests of the floor have one, whatever their module.
+    """
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo", None)
+        known = fixtures.name2fixturedefs if fixtures else {}
+        if "floor" not in known and "module" in {definitions[-1].scope for definitions in known.values()}:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{item.path.stem}"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Make way for the process that has the floor: no other has as much to do one after the other."""
+    if "PYTEST_XDIST_WORKER" in os.environ and "floor" not in getattr(item, "fixturenames", ()):
+        os.nice(max(0, 5 - os.nice(0)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -88,6 +107,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Serve
     """
     home, other = tmp_path_factory.mktemp("home"), "TEST_POSTGRES_BIN" in os.environ
     with ExitStack() as held:
+        if "PYTEST_XDIST_WORKER" in os.environ and not other:
+            copy_cluster(tmp_path_factory.getbasetemp().parent, home)
         running = held.enter_context(embedded.serving(home, database=not other, fast=True))
         if other:
             url = urlsplit(held.enter_context(pooler.postgres()))
@@ -100,18 +121,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Serve
 
 @pytest.fixture(scope="session")
 def template(servers: embedded.Servers) -> str:
-    """A migrated database whose clock the tests can move."""
-    admin(servers, "create database hms_template")
-    url = sibling(servers, "hms_template")
-    migrate.upgrade(url)
-    known = recipes.load_folder(settings.Settings().recipes)
-    with ledger_connections.engine(url).begin() as connection:
-        package_migrations.upgrade(connection, known.values())
-        make_clock_movable(connection)
-    ledger_connections.engine(url).dispose()
-    # Autovacuum in it would keep it from being copied.
-    admin(servers, "alter database hms_template with allow_connections false")
-    return "hms_template"
+    """The name of a migrated database whose clock the tests can move; it may have come with the servers."""
+    with closing(psycopg2.connect(servers.database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("select from pg_database where datname = %s", [TEMPLATE])
+        there = cursor.rowcount
+    if not there:
+        make_template(servers)
+    return TEMPLATE
 
 
 @pytest.fixture(scope="session")
@@ -125,6 +141,17 @@ def databases(servers: embedded.Servers, template: str) -> Databases:
 def database(databases: Databases) -> Iterator[str]:
     """The URL of a migrated, empty database."""
     with databases.lent() as url:
+        yield url
+        ledger_connections.engine(url).dispose()
+
+
+@pytest.fixture(scope="module")
+def module_database(databases: Databases) -> Iterator[str]:
+    """The URL of a database that the tests of a module share; it knows the recipes of the tests."""
+    with databases.lent() as url:
+        with ledger_connections.engine(url).begin() as connection:
+            for recipe in recipes.load_folder(RECIPES).values():
+                registry.register(connection, recipe)
         yield url
         ledger_connections.engine(url).dispose()
 
@@ -258,21 +285,6 @@ def programs(
     programs = Programs(database, broker, tmp_path)
     yield programs
     programs.end()
-
-
-def sibling(servers: embedded.Servers, name: str) -> str:
-    assert servers.database_url is not None
-    return servers.database_url.replace("/hms?", f"/{name}?", 1)
-
-
-def admin(servers: embedded.Servers, statement: str) -> None:
-    assert servers.database_url is not None
-    connection = psycopg2.connect(servers.database_url)
-    connection.autocommit = True
-    try:
-        connection.cursor().execute(statement)
-    finally:
-        connection.close()
 
 
 def drop(servers: embedded.Servers, name: str) -> None:

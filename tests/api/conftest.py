@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,9 @@ import pytest
 
 from hms_floor.auth import tokens
 from hms_floor.auth.tokens import Role
-from hms_floor.local import embedded
 from hms_oms.database import connections as database_connections
-from hms_oms.recipes import recipes, registry
 from hms_oms.runtime.settings import Settings
-from tests.conftest import RECIPES, Programs, admin, drop, sibling, wait_until
+from tests.conftest import RECIPES, Programs, wait_until
 from tests.support.programs import Program
 
 ALL = tuple(Role)
@@ -87,7 +84,7 @@ def start(url: str, broker: str, home: Path, **environment: str) -> ApiServer:
     environment = {"HMS_FLOOR_PORT": str(port), "HMS_TIMEZONE": "America/Chicago", **environment}
     process = programs.start("floor", "-m", "hms_floor", "floor", "run", **environment)
     address = f"http://127.0.0.1:{port}"
-    client = httpx.Client(base_url=address, timeout=60.0)
+    client = httpx.Client(base_url=address, timeout=60.0, verify=False)
     settings = Settings(home=home, database_url=url, broker_url=broker, recipes=RECIPES)
 
     def answers() -> bool:
@@ -102,29 +99,15 @@ def start(url: str, broker: str, home: Path, **environment: str) -> ApiServer:
 
 
 @pytest.fixture(scope="module")
-def floor_database(servers: embedded.Servers, template: str) -> Iterator[str]:
-    """The URL of a ledger that all tests of a module use, with the shop's recipes."""
-    name = f"hms_floor_{uuid.uuid4().hex[:12]}"
-    admin(servers, f"create database {name} template {template}")
-    url = sibling(servers, name)
-    with database_connections.engine(url).begin() as connection:
-        for recipe in recipes.load_folder(RECIPES).values():
-            registry.register(connection, recipe)
-    yield url
-    database_connections.engine(url).dispose()
-    drop(servers, name)
-
-
-@pytest.fixture(scope="module")
 def open_api(
-    floor_database: str, tmp_path_factory: pytest.TempPathFactory
+    module_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., ApiServer]]:
     """Open an API on the module's ledger, with settings of its own."""
     opened: list[ApiServer] = []
 
     def make(**environment: str) -> ApiServer:
         home = tmp_path_factory.mktemp("api")
-        opened.append(start(floor_database, "redis://127.0.0.1:1/0", home, **environment))
+        opened.append(start(module_database, "redis://127.0.0.1:1/0", home, **environment))
         return opened[-1]
 
     yield make
@@ -141,11 +124,11 @@ def standing_api(open_api: Callable[..., ApiServer]) -> ApiServer:
 
 
 @pytest.fixture
-def database(floor_database: str) -> str:
+def database(module_database: str) -> str:
     """The module's ledger, with nothing but queues and recipes in it."""
-    with database_connections.engine(floor_database).begin() as connection:
+    with database_connections.engine(module_database).begin() as connection:
         connection.exec_driver_sql(_EMPTY)
-    return floor_database
+    return module_database
 
 
 @pytest.fixture

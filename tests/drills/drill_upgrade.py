@@ -22,7 +22,8 @@ from hms_floor.local import embedded
 from hms_floor.local.listening import free_port
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import connections
-from tests.conftest import admin, drop, sibling, wait_until
+from tests.conftest import drop, wait_until
+from tests.support.clusters import admin, sibling
 from workers.farm_grant import sample
 
 ROOT = Path(__file__).resolve().parents[2]

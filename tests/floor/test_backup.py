@@ -24,7 +24,8 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.messages import delivery, outbox
 from hms_oms.messages.records import OutgoingText
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, admin, drop, sibling
+from tests.conftest import RECIPES, drop
+from tests.support.clusters import admin, sibling
 
 PHONE = "+12025550142"
 Run = Callable[..., Result]

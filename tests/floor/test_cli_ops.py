@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -34,14 +33,12 @@ from hms_oms.database import connections as ledger_connections
 from hms_oms.database import health, statements
 from hms_oms.database.refusals import SILENT, Refusal
 from hms_oms.messages import outbox
-from hms_oms.recipes import recipes, registry
 from hms_ops import client, heartbeats
 from hms_ops.findings import Finding
 from hms_ops.forecast.snapshot import Forecast, QueueSnapshot, Snapshot, Waits
 from hms_ops.incidents import lifecycle, thresholds
 from hms_ops.metrics import counts, metrics
 from hms_ops.oncall import escalation, oncall
-from tests.conftest import RECIPES, admin, drop, sibling
 from tests.oms.test_open_counts import JOBS
 from tests.support.api import RunningApi, standing
 
@@ -75,19 +72,11 @@ Hms = Callable[..., Result]
 
 @pytest.fixture(scope="module")
 def standing_api(
-    servers: embedded.Servers, template: str, tmp_path_factory: pytest.TempPathFactory
+    servers: embedded.Servers, module_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningApi]:
     """An API on a ledger that the module's tests share, with the recipes of the test shop."""
-    name = f"hms_cli_{uuid.uuid4().hex[:12]}"
-    admin(servers, f"create database {name} template {template} strategy file_copy")
-    url = sibling(servers, name)
-    with ledger_connections.engine(url).begin() as connection:
-        for recipe in recipes.load_folder(RECIPES).values():
-            registry.register(connection, recipe)
-    with standing(url, str(servers.broker_url), tmp_path_factory.mktemp("home")) as running:
+    with standing(module_database, str(servers.broker_url), tmp_path_factory.mktemp("home")) as running:
         yield running
-    ledger_connections.engine(url).dispose()
-    drop(servers, name)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hms_floor.local import embedded
-from tests.conftest import sibling
+from tests.support.clusters import sibling
+from tests.support.programs import run_hms
 
 GUIDE = Path(__file__).parents[2] / "docs" / "job-types.md"
 _BLOCK = re.compile(r"```(?:toml|python|sql)\n(?:#|--) (\S+)\n(.*?)```", re.DOTALL)
@@ -29,8 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_job_type_of_the_guide_has_no_fault(folder: Path) -> None:
     """`hms recipe check` finds nothing to correct and nothing to look at."""
-    command = [sys.executable, "-m", "hms_floor", "recipe", "check", str(folder / "recipes")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run_hms(["recipe", "check", str(folder / "recipes")], os.environ)
     assert done.returncode == 0, done.stdout
     assert done.stdout.endswith("\nthese recipes can be used\n")
 

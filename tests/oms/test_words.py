@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+#: One process of several reads all the files.
+pytestmark = pytest.mark.xdist_group("words")
 ROOT = Path(__file__).parents[2]
 #: A word, and what is written instead.
 AVOIDED = {

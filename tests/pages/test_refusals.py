@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import json
 import re
-import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, cycle
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -19,10 +19,9 @@ from hms_floor.api.access.roles import TABLE
 from hms_floor.auth.tokens import Role
 from hms_floor.local import embedded
 from hms_floor.pages import all_pages, frame, route
-from hms_oms.database import connections
-from hms_oms.recipes import recipes, registry
-from tests.conftest import RECIPES, admin, drop, sibling, wait_until
+from tests.conftest import wait_until
 from tests.support.api import RunningApi, standing
+from tests.support.clusters import admin
 
 #: A page of each kind; what has an id is there.
 PAGES = {
@@ -69,31 +68,16 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def shop(servers: embedded.Servers, template: str) -> Iterator[str]:
-    """A database with the recipes of the tests, and its name."""
-    name = f"hms_refusals_{uuid.uuid4().hex[:12]}"
-    admin(servers, f"create database {name} template {template}")
-    with connections.engine(sibling(servers, name)).begin() as connection:
-        for recipe in recipes.load_folder(RECIPES).values():
-            registry.register(connection, recipe)
-    yield name
-    connections.engine(sibling(servers, name)).dispose()
-    drop(servers, name)
-
-
-@pytest.fixture(scope="module")
-def api_server(
-    servers: embedded.Servers, shop: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningApi]:
+def api_server(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
     """An API with pages, for all tests of this module, and a cycle with one job."""
     home = tmp_path_factory.mktemp("api") / "home"
-    with standing(sibling(servers, shop), "redis://127.0.0.1:1/0", home) as opened:
+    with standing(module_database, "redis://127.0.0.1:1/0", home) as opened:
         headers = {
             "Authorization": f"Bearer {opened.badge('manager')}",
             "Content-Type": "application/x-ndjson",
         }
         path = f"{opened.url}/cycles?jobType=shop:order:v1&name=one.ndjson"
-        answer = httpx.post(path, content='{"number": 1}\n', headers=headers, trust_env=False)
+        answer = httpx.post(path, content='{"number": 1}\n', headers=headers, trust_env=False, verify=False)
         assert answer.is_success, answer.text
         yield opened
 
@@ -101,7 +85,9 @@ def api_server(
 def look(api_server: RunningApi, path: str, *roles: str) -> httpx.Response:
     """Open a page with a badge of these roles."""
     cookies = {"hms_badge": api_server.badge(*roles)}
-    return httpx.get(f"{api_server.url}/floor{path}", cookies=cookies, trust_env=False, timeout=60)
+    return httpx.get(
+        f"{api_server.url}/floor{path}", cookies=cookies, trust_env=False, timeout=60, verify=False
+    )
 
 
 def links(answer: httpx.Response) -> set[str]:
@@ -179,9 +165,10 @@ def test_a_wrong_address_is_answered_by_a_page_that_says_what_is_wrong(
 
 
 def test_every_page_says_that_the_ledger_is_away(
-    api_server: RunningApi, servers: embedded.Servers, shop: str
+    api_server: RunningApi, servers: embedded.Servers, module_database: str
 ) -> None:
     """Closed or frozen, each page says so in a few seconds and is itself again afterwards."""
+    shop = urlsplit(module_database).path.removeprefix("/")
     admin(servers, f"alter database {shop} with allow_connections false")
     admin(
         servers,
@@ -189,7 +176,7 @@ def test_every_page_says_that_the_ledger_is_away(
         f" where datname = '{shop}' and backend_type = 'client backend'",
     )
     _all_away(api_server, [(page, role) for page in _PLACES for role in Role])
-    assert httpx.get(f"{api_server.url}/enter?code=x", trust_env=False).status_code == 503
+    assert httpx.get(f"{api_server.url}/enter?code=x", trust_env=False, verify=False).status_code == 503
     admin(servers, f"alter database {shop} with allow_connections true")
     wait_until(lambda: look(api_server, "/jobs", "viewer").status_code == 200, "the pages to be back")
     for process in _database(servers):

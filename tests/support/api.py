@@ -18,6 +18,9 @@ from hms_oms.runtime.settings import Settings
 from tests.conftest import RECIPES, wait_until
 from tests.support.programs import Program
 
+#: The API as it is.
+RUN = ("-m", "hms_floor", "floor", "run")
+
 
 @dataclass
 class RunningApi:
@@ -45,7 +48,13 @@ class RunningApi:
 
 @contextmanager
 def standing(
-    database: str, broker: str, home: Path, recipes: Path = RECIPES, port: int | None = None, **also: str
+    database: str,
+    broker: str,
+    home: Path,
+    recipes: Path = RECIPES,
+    port: int | None = None,
+    program: Sequence[str] = RUN,
+    **also: str,
 ) -> Iterator[RunningApi]:
     """An API on a database for as long as the block lasts; `also` are further settings."""
     environment = {
@@ -61,7 +70,7 @@ def standing(
     configured = settings.load(environment)
     home.mkdir(mode=0o700, exist_ok=True)
     log = home / "floor.log"
-    process = Program(["-m", "hms_floor", "floor", "run"], environment, log, home, clean=True)
+    process = Program(program, environment, log, home, clean=True)
     url = f"http://127.0.0.1:{configured.floor_port}"
     try:
         wait_until(lambda: _answers(url) or process.poll() is not None, "the API to open")
@@ -85,6 +94,7 @@ def free_port() -> int:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/livez", trust_env=False).status_code == 200
+        # Without TLS there is nothing to verify, and reading the authorities takes a while.
+        return httpx.get(f"{url}/livez", trust_env=False, verify=False).status_code == 200
     except httpx.HTTPError:
         return False

@@ -55,6 +55,7 @@ class Databases:
     def __init__(self, admin_url: str, template: str) -> None:
         self._admin_url, self._template = admin_url, template
         self._free: list[str] = []
+        self._admin: psycopg2.extensions.connection | None = None
         self._shape: str | None = None
         self._rows: dict[str, str] = {}  # those that are referred to before those that refer to them
         self._kept: set[str] = set()
@@ -146,6 +147,14 @@ class Databases:
         return connection
 
     def _tell(self, statement: str) -> None:
-        with closing(psycopg2.connect(self._admin_url)) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(statement)
+        if self._admin is None:
+            self._admin = psycopg2.connect(self._admin_url)
+            self._admin.autocommit = True
+        try:
+            self._admin.cursor().execute(statement)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            if not self._admin.closed:
+                raise
+            # A test has ended all connections to the server.
+            self._admin = None
+            self._tell(statement)

@@ -14,6 +14,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ _LIBRARIES = (
     "celery.worker.worker",
     "hms_act.dispatcher",
     "hms_floor.api.app",
+    "hms_floor.cli.installation.checks.all_checks",
     "hms_floor.cli.installation.daemons",
     "hms_floor.pages.all_pages",
     "hms_floor.pages.mount",
@@ -59,7 +61,8 @@ _forks.set_forkserver_preload(list(_LIBRARIES))
 class Program:
     """A process that runs `python {arguments}`; it is held as a `subprocess.Popen` is.
 
-    Its output is added to `log`. With `clean` SIGTERM has it exit, rather than end it as a signal does.
+    Its output is added to `log`, its errors to `errors` if that is another file; it reads `feed`. With
+    `clean` SIGTERM has it exit, rather than end it as a signal does.
     """
 
     def __init__(
@@ -70,11 +73,14 @@ class Program:
         folder: Path,
         *,
         clean: bool = False,
+        errors: Path | None = None,
+        feed: Path | None = None,
     ) -> None:
         self.args = list(arguments)
         # What it says can be read from now on.
         log.touch()
-        self._process = _forks.Process(target=_run, args=(self.args, dict(environment), log, folder, clean))
+        given = (self.args, dict(environment), (feed, log, errors or log), folder, clean)
+        self._process = _forks.Process(target=_run, args=given)
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -111,15 +117,44 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(arguments: list[str], environment: dict[str, str], log: Path, folder: Path, clean: bool) -> None:
+def run_hms(
+    words: Sequence[str], environment: Mapping[str, str], *, feed: str = "", timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run `hms {words}` to its end, in a process of its own and a folder in which nothing else is."""
+    with tempfile.TemporaryDirectory(prefix="hms-run-") as name:
+        folder = Path(name)
+        out, err, given = folder / "out", folder / "err", folder / "in"
+        err.touch()
+        given.write_text(feed)
+        program = Program(["-m", "hms_floor", *words], environment, out, folder, errors=err, feed=given)
+        try:
+            code = program.wait(timeout)
+        finally:
+            program.kill()
+        return subprocess.CompletedProcess(list(words), code, out.read_text(), err.read_text())
+
+
+def _run(
+    arguments: list[str],
+    environment: dict[str, str],
+    streams: tuple[Path | None, Path, Path],
+    folder: Path,
+    clean: bool,
+) -> None:
     """Be `python {arguments}`."""
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    with log.open("ab", buffering=0) as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    for number, path in enumerate(streams):
+        if path is not None:
+            with path.open("ab" if number else "rb", buffering=0) as file:
+                os.dup2(file.fileno(), number)
+    if streams[0] is not None:
+        # The other one has been closed; the standard input of a fork is nothing.
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    # As with PYTHONUNBUFFERED, which comes too late here.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if clean:
         # The server ends by the signal that it was sent; semaphores are given back by those who exit.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
