@@ -9,8 +9,6 @@ import hmac
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +33,7 @@ from hms_oms.database.schema import schema_revision
 from hms_oms.runtime.settings import Settings
 from tests.api.conftest import ApiServer
 from tests.conftest import wait_until
+from tests.support.programs import run_hms
 
 PLACES = {
     "{id}": "job-999",
@@ -305,12 +304,8 @@ def test_where_a_provider_issues_badges_there_are_no_links(strangers_api: ApiSer
     code = sign_in_link.make_code(home, time.time())
     answer = strangers_api.client.get("/enter", params={"code": code})
     assert (answer.status_code, "identity provider" in answer.text) == (403, True)
-    done = subprocess.run(
-        [sys.executable, "-m", "hms_floor", "floor", "link"],
-        env=os.environ | {"HMS_HOME": str(home), "HMS_BADGE_JWKS": str(home / "floor.log")},
-        capture_output=True,
-        text=True,
-    )
+    environment = os.environ | {"HMS_HOME": str(home), "HMS_BADGE_JWKS": str(home / "floor.log")}
+    done = run_hms(["floor", "link"], environment)
     assert (done.returncode, "HMS_BADGE_JWKS" in done.stderr) == (1, True)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from io import StringIO
@@ -16,6 +15,7 @@ import pytest
 from hms_oms.runtime.settings import Settings
 from tests.api.conftest import ApiServer
 from tests.conftest import wait_until
+from tests.support.programs import run_hms
 from workers.farm_grant import sample
 
 Hms = Callable[..., subprocess.CompletedProcess[str]]
@@ -30,21 +30,15 @@ def hms(api_server: ApiServer) -> Hms:
         "HMS_BROKER_URL": "redis://127.0.0.1:1/0",
     }
 
-    def run(*words: str, feed: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "hms_floor", *words],
-            env={
-                **kept,
-                **urls,
-                "HMS_HOME": str(api_server.settings.home),
-                "HMS_URL": api_server.url,
-                "NO_COLOR": "1",
-            },
-            input=feed,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+    def run(*words: str, feed: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {
+            **kept,
+            **urls,
+            "HMS_HOME": str(api_server.settings.home),
+            "HMS_URL": api_server.url,
+            "NO_COLOR": "1",
+        }
+        return run_hms(words, environment, feed=feed)
 
     return run
 

@@ -185,7 +185,7 @@ def test_agents_wait_in_line_and_each_job_goes_to_one(api_server: ApiServer, raw
         limits = httpx.Limits(max_connections=200)
         headers = {"Authorization": f"Bearer {badge}"}
         async with httpx.AsyncClient(
-            base_url=api_server.url, headers=headers, limits=limits, timeout=60
+            base_url=api_server.url, headers=headers, limits=limits, timeout=60, verify=False
         ) as client:
 
             async def one() -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -25,6 +23,7 @@ from hms_oms.jobs import ledger
 from hms_oms.recipes import recipes
 from tests.conftest import Programs, wait_until
 from tests.support import pooler
+from tests.support.programs import run_hms
 from workers.farm_grant import sample
 
 FOLDER = Path(recipes.__file__).parents[2] / "workers/recipes"
@@ -187,12 +186,5 @@ def check(url: str, broker: str, home: Path, direct: str | None = None) -> dict[
     programs = Programs(url, broker, home)
     environment = programs.environment | ({"HMS_DATABASE_DIRECT_URL": direct} if direct else {})
     environment["HMS_RECIPES"] = str(FOLDER)
-    done = subprocess.run(
-        [sys.executable, "-m", "hms_floor", "check", "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_hms(["check", "--json"], environment)
     return {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from hms_oms.database import connections
 from tests.conftest import Programs, wait_until
 from tests.crash.test_pooler import FOLDER, KNOWN, accept, ended
 from tests.support import redis_servers
+from tests.support.programs import run_hms
 
 GUIDE = Path(__file__).parents[2] / "docs/servers.md"
 
@@ -45,14 +44,7 @@ def test_a_cycle_with_the_least_rights(programs: Programs, engine: sa.Engine, tm
         outcomes = wait_until(lambda: ended(url, batch), "the cycle to end", 60)
         assert {status for status, _ in outcomes} == {"done"}
         wait_until(lambda: received(engine), "the watch to have heard of the steps")
-        checked = subprocess.run(
-            [sys.executable, "-m", "hms_floor", "check"],
-            env=programs.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        checked = run_hms(["check"], programs.environment)
         assert "Redis" in checked.stdout
         programs.processes[-1].terminate()
         programs.processes[-1].wait(30)

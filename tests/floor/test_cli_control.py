@@ -35,6 +35,10 @@ from tests.support.api import standing
 from tests.support.command_line import Hms, command_line
 
 PROGRAM = [sys.executable, "-m", "hms_floor"]
+#: An API that changes five hundred jobs in a transaction, rather than ten thousand.
+SMALL_PAGES = (
+    "from hms_floor.api.routes.jobs import bulk; from hms_floor.cli import main; bulk.PAGE = 500; main()"
+)
 
 
 @pytest.fixture
@@ -117,27 +121,38 @@ def test_ids_come_from_standard_input(hms: Hms, engine: sa.Engine, raw: RawConne
     assert told(hms("job", "retry", "-", "--json"))["matched"] == 0
 
 
-def test_a_filter_is_counted_first_and_never_limited(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
+@pytest.fixture
+def paging(database: str, tmp_path: Path) -> Iterator[Hms]:
+    """Call `hms` with an API that takes small pages."""
+    broker = "redis://127.0.0.1:1/0"
+    with standing(
+        database, broker, tmp_path / "home", program=("-c", SMALL_PAGES, "floor", "run")
+    ) as api_server:
+        yield command_line({**api_server.environment(), "HMS_DATABASE_URL": database})
+
+
+def test_a_filter_is_counted_first_and_never_limited(paging: Hms, engine: sa.Engine, shop: Recipe) -> None:
     """All that a filter means is changed, over more than one page, once it is confirmed."""
-    crowd(engine, shop, 10_020)
+    hms = paging
+    crowd(engine, shop, 1_020)
     done = hms("job", "cancel", "--queue", "shop", "--status", "open")
     assert done.returncode == 2
-    assert "Cancel 10,020 jobs?" in done.stderr
-    assert "give --count 10020 and --reason" in done.stderr
+    assert "Cancel 1,020 jobs?" in done.stderr
+    assert "give --count 1020 and --reason" in done.stderr
     assert hms("job", "cancel", "--queue", "shop", "--yes").returncode == 2
-    sure = ("--reason", "flood", "--count", "10020")
+    sure = ("--reason", "flood", "--count", "1020")
     done = hms("job", "cancel", "--queue", "shop", *sure)
-    assert (done.returncode, done.stdout) == (0, "10,020 of 10,020 cancelled.\n")
+    assert (done.returncode, done.stdout) == (0, "1,020 of 1,020 cancelled.\n")
     ref = re.search(r"^Undo within 30 s: hms undo (\d+)$", done.stderr, re.MULTILINE)
     assert ref
-    assert hms("undo", ref[1]).stdout == "Undone: the cancellation of 10,020 jobs.\n"
+    assert hms("undo", ref[1]).stdout == "Undone: the cancellation of 1,020 jobs.\n"
     assert hms("job", "cancel", "--queue", "shop", *sure).returncode == 0
     again = told(hms("job", "cancel", "--queue", "shop", "--json"))
     assert again == {
-        "matched": 10_020,
+        "matched": 1_020,
         "changed": 0,
         "jobs": [],
-        "unchanged": {"cancelled": 10_020},
+        "unchanged": {"cancelled": 1_020},
         "undo": [],
         "running": [],
     }

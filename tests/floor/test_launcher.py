@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import urllib.error
@@ -26,6 +25,7 @@ from hms_floor.local.supervisor import NotReady, Supervisor
 from hms_oms.runtime import settings
 from hms_oms.runtime.errors import ConfigError
 from tests.conftest import wait_until
+from tests.support.programs import Program as Forked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,19 +114,13 @@ def keeper(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def launch(tmp_path: Path) -> Iterator[Callable[..., Forked]]:
     """Runs a script as a launcher in home `tmp_path`, its output in tmp_path/said."""
     with ExitStack() as cleanup:
 
-        def start(script: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-            with (tmp_path / "said").open("ab") as output:
-                process = subprocess.Popen(
-                    [sys.executable, "-c", script, *arguments],
-                    cwd=ROOT,
-                    env={**os.environ, "HMS_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1", **environment},
-                    stdout=output,
-                    stderr=output,
-                )
+        def start(script: str, *arguments: str, **environment: str) -> Forked:
+            all_of_it = {**os.environ, "HMS_HOME": str(tmp_path), **environment}
+            process = Forked(["-c", script, *arguments], all_of_it, tmp_path / "said", ROOT)
             cleanup.callback(process.wait)
             cleanup.callback(process.kill)
             return process
@@ -135,7 +129,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 
 def test_where_a_provider_issues_badges_the_launcher_makes_none(
-    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+    tmp_path: Path, launch: Callable[..., Forked]
 ) -> None:
     """The floor starts all the same, and nothing in its home opens an API."""
     keys = tmp_path / "jwks.json"
@@ -221,9 +215,7 @@ def test_a_taken_port_for_flower_is_a_fault_of_the_settings(tmp_path: Path) -> N
             launcher.whole_floor(configured, "postgresql://x/y", "redis://x", print, listening=taken)
 
 
-def test_what_is_run_when_ready_decides_the_exit_code(
-    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
-) -> None:
+def test_what_is_run_when_ready_decides_the_exit_code(tmp_path: Path, launch: Callable[..., Forked]) -> None:
     """A number ends the floor with this exit code; everything is stopped and cleaned up."""
     process = launch(TINY_FLOOR, str(tmp_path), "lambda: 7", **NOWHERE)
     assert process.wait(30) == 7, (tmp_path / "said").read_text()
@@ -233,7 +225,7 @@ def test_what_is_run_when_ready_decides_the_exit_code(
 
 
 def test_a_termination_while_work_is_done_ends_the_floor(
-    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+    tmp_path: Path, launch: Callable[..., Forked]
 ) -> None:
     """SIGTERM interrupts what runs in the foreground, and still everything is stopped in order."""
     process = launch(TINY_FLOOR, str(tmp_path), "lambda: (print('working'), signal.pause())", **NOWHERE)
@@ -246,7 +238,7 @@ def test_a_termination_while_work_is_done_ends_the_floor(
 @pytest.mark.drill
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 def test_a_killed_floor_leaves_no_process_and_can_be_started_again(
-    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
+    tmp_path: Path, launch: Callable[..., Forked]
 ) -> None:
     """Children die with a killed launcher, and its stale servers.json does not mislead the next one."""
     first = launch(TINY_FLOOR, str(tmp_path), "None")
@@ -261,9 +253,7 @@ def test_a_killed_floor_leaves_no_process_and_can_be_started_again(
     assert second.wait(30) == 0, (tmp_path / "said").read_text()
 
 
-def test_a_whole_floor_comes_up_works_and_goes(
-    tmp_path: Path, launch: Callable[..., subprocess.Popen[bytes]]
-) -> None:
+def test_a_whole_floor_comes_up_works_and_goes(tmp_path: Path, launch: Callable[..., Forked]) -> None:
     """Servers, workers, daemons and Flower are up; the home is refused to others; Ctrl-C stops all.
 
     The port that it had is somebody else's by now, who hears nothing of it; and it listens at IPv6.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from click.testing import CliRunner
 
 from hms_floor.cli import main
 from hms_oms.recipes import recipe_schema, recipes
+from tests.support.programs import run_hms
 
 RECIPE = """
 type = "city:permit:v1"
@@ -72,8 +72,7 @@ def folder(tmp_path: Path) -> Path:
 
 def checked(folder: Path) -> tuple[int, list[dict[str, Any]]]:
     """The exit code and the findings; in a process of its own, since modules are imported once."""
-    command = [sys.executable, "-m", "hms_floor", "recipe", "check", str(folder), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run_hms(["recipe", "check", str(folder), "--json"], os.environ)
     return done.returncode, json.loads(done.stdout)["findings"]
 
 

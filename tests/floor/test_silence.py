@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -25,6 +23,7 @@ from hms_oms.database.schema import migrate
 from hms_oms.recipes import recipes, registry
 from tests.conftest import RECIPES, Programs, wait_until
 from tests.support.api import RunningApi, standing
+from tests.support.programs import run_hms
 
 Frozen = Callable[[str], Any]
 
@@ -110,7 +109,7 @@ def api_server(own: embedded.Servers, tmp_path_factory: pytest.TempPathFactory) 
 
 def health(api_server: RunningApi) -> tuple[int, dict[str, Any]]:
     """What /healthz says: its status, and each part by name."""
-    answer = httpx.get(f"{api_server.url}/healthz", trust_env=False, timeout=4.0)
+    answer = httpx.get(f"{api_server.url}/healthz", trust_env=False, timeout=4.0, verify=False)
     return answer.status_code, {part["name"]: part for part in answer.json()["parts"]}
 
 
@@ -132,6 +131,7 @@ def order(api_server: RunningApi, number: int) -> httpx.Response:
         headers={"Authorization": f"Bearer {api_server.badge('manager', 'operator')}"},
         trust_env=False,
         timeout=10.0,
+        verify=False,
     )
 
 
@@ -202,11 +202,11 @@ def test_healthz_names_a_frozen_postgresql_without_waiting_for_it(
     own: embedded.Servers, api_server: RunningApi
 ) -> None:
     """It answers at once; anyone who wants something of the ledger is told soon, with the cause."""
-    assert httpx.get(f"{api_server.url}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{api_server.url}/readyz", trust_env=False, verify=False).status_code == 200
     with frozen(own, "postgres"):
         told(api_server, "PostgreSQL", "PostgreSQL does not answer since ")
         with httpx.Client(
-            base_url=api_server.url, trust_env=False, timeout=probing.PATIENCE_SECONDS
+            base_url=api_server.url, trust_env=False, timeout=probing.PATIENCE_SECONDS, verify=False
         ) as client:
             # Each would take as long as a probe if it asked the ledger, and the client would give up.
             assert client.get("/healthz").status_code == 503
@@ -240,7 +240,9 @@ def test_a_ledger_that_is_read_only_is_503_with_the_cause(
         ),
         ("POST", "/badges", {"actor": "x@example.gov", "roles": ["viewer"]}),
     ):
-        answer = httpx.request(method, api_server.url + path, json=body, headers=head, trust_env=False)
+        answer = httpx.request(
+            method, api_server.url + path, json=body, headers=head, trust_env=False, verify=False
+        )
         assert (answer.status_code, "read-only" in answer.text) == (503, True), (path, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
     read_only("off")
@@ -282,13 +284,7 @@ def check(api_server: RunningApi, **more: str) -> tuple[int, dict[str, Any], flo
     }
     environment = {**api_server.environment(), **{key: url or "" for key, url in urls.items()}, **more}
     began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "hms_floor", "check", "--json"],
-        env={**environment, "HMS_RECIPES": str(RECIPES)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_hms(["check", "--json"], {**environment, "HMS_RECIPES": str(RECIPES)})
     assert "Traceback" not in done.stderr, done.stderr
     answer = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
     return done.returncode, answer, time.monotonic() - began

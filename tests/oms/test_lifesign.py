@@ -12,18 +12,14 @@ import pytest
 
 from hms_oms.daemon import liveness
 from hms_oms.daemon.liveness import Sign
+from tests.support.programs import run_hms
 
 
 def probe(home: Path, noun: str) -> tuple[int, dict[str, object]]:
     """Run `hms NOUN health --json`; nothing answers where the servers should be."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HMS_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "hms_floor", noun, "health", "--json"],
-        env={**kept, "HMS_HOME": str(home), "HMS_DATABASE_URL": "postgresql://127.0.0.1:1/x"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    environment = {**kept, "HMS_HOME": str(home), "HMS_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
+    done = run_hms([noun, "health", "--json"], environment)
     assert done.stderr == ""
     answer: dict[str, object] = json.loads(done.stdout)
     return done.returncode, answer

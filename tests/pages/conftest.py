@@ -152,7 +152,7 @@ def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     port = free_port()
     process = start(home, HMS_FLOOR_PORT=str(port))
     url = f"http://127.0.0.1:{port}"
-    client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+    client = httpx.Client(base_url=url, timeout=30, trust_env=False, verify=False)
 
     def ready() -> bool:
         log = (home.parent / "up.log").read_text()

@@ -221,7 +221,7 @@ def test_a_throttled_morning_is_mended_by_keyboard(
     """Amber, late, acknowledged, mended, over: one incident, two texts, and every sentence is true."""
     lee = {"Authorization": f"Bearer {floor.badge(Role.MANAGER)[0]}"}
     limit = {"startsPerMinute": LIMIT, "reason": "the county asked for it"}
-    httpx.post(f"{floor.url}/queues/{QUEUE}/limit", json=limit, headers=lee).raise_for_status()
+    httpx.post(f"{floor.url}/queues/{QUEUE}/limit", json=limit, headers=lee, verify=False).raise_for_status()
     headline = page.locator(FLOOR["the headline"])
     expect(headline).to_contain_text("on track")
     floor.cycle(24, 20 / 60)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from hms_ops.metrics.measure import Measure
 from hms_ops.reports import sla_report
 from tests.pages.conftest import CALM
 from tests.support.api import RunningApi, standing
+from tests.support.programs import run_hms
 
 #: One cycle: jobs in a status that ended so many minutes after their deadline (None: open and late).
 _JOBS = (
@@ -92,14 +91,9 @@ def api_server(database: str, broker: str, tmp_path: Path, cycle: int) -> Any:
 
 def hms(api_server: RunningApi, *words: str) -> str:
     """What the command line prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "hms_floor", *words],
-        env={**api_server.environment(api_server.badge("manager")), "NO_COLOR": "1", "COLUMNS": "240"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    environment = {**api_server.environment(api_server.badge("manager")), "NO_COLOR": "1", "COLUMNS": "240"}
+    done = run_hms(words, environment)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
