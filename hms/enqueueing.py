@@ -31,6 +31,7 @@ def enqueue(
     priority: int = 0,
     ready_at: datetime | None = None,
     supersede: bool = False,
+    must: bool | None = None,
 ) -> Started:
     """Accept a request in the transaction of a SQLAlchemy session or connection to the ledger's database.
 
@@ -38,7 +39,7 @@ def enqueue(
     with the same key, which defaults to the field that the recipe names, gives the same job: `created` is
     then false. The deadline counts from the SLA in force if `sla_minutes` is None, and from `ready_at` if
     that is still to come. With `supersede` a job that has the key and other content is cancelled if it has
-    not begun.
+    not begun. What `must` be on time is never given up for others; if that is None the recipe says so.
 
     Raises UnknownJobType, RequestRejected with every fault of the payload, KeyTooLong, and KeyReused if the
     job that has the key differs from the request.
@@ -55,6 +56,7 @@ def enqueue(
         priority=priority,
         ready_at=ready_at,
         supersede=supersede,
+        must=must,
     )
 
 

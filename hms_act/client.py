@@ -14,7 +14,8 @@ from hms_oms.api.filter import Filter
 from hms_oms.api.http import Client, path
 from hms_oms.documents.cycles import AcceptedCycle, CyclePreview
 from hms_oms.documents.jobs import BulkDone, Change, Started, SteeredJob, Undone
-from hms_oms.documents.queues import Paused, QueueLimits, Resumed, SlaChange
+from hms_oms.documents.queues import Paused, QueueLimits, QueuePolicy, Resumed, SlaChange
+from hms_oms.order.policy import Policy
 
 Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", "delay"]
 
@@ -45,15 +46,19 @@ class ActClient(Client):
         priority: int = 0,
         not_before: datetime | None = None,
         supersede: bool = False,
+        must: bool | None = None,
     ) -> Started:
         """Start one job, due in `sla_minutes` instead of its queue's SLA.
 
         Asking again with the same key gives the same job, or, if that was cancelled, a new one that refers to
-        it. With `supersede` a job that has the key and other content, and has not begun, is cancelled. Raises
+        it. With `supersede` a job that has the key and other content, and has not begun, is cancelled. What
+        `must` be on time is never given up for others; if that is None the recipe says so. Raises
         Invalid with every fault of the payload, and Conflict with the fields in which that job differs.
         """
         document: dict[str, Any] = {"jobType": job_type, "payload": payload, "priority": priority}
-        document |= _given(slaMinutes=sla_minutes, key=key, notBefore=not_before and stamp(not_before))
+        document |= _given(
+            slaMinutes=sla_minutes, key=key, notBefore=not_before and stamp(not_before), must=must
+        )
         document |= {"supersede": True} if supersede else {}
         return record(Started, self._wire.post("/jobs", document, safe=key is not None))
 
@@ -65,6 +70,7 @@ class ActClient(Client):
         sla_minutes: float | None = None,
         name: str | None = None,
         supersede: bool = False,
+        must: bool | None = None,
         accept_refusals: bool = False,
     ) -> AcceptedCycle:
         """Send a file of requests and return once every row of it is a job, known already, or refused.
@@ -72,13 +78,14 @@ class ActClient(Client):
         CSV with a header, or one JSON object a line where the name ends in .ndjson or .jsonl. `name` is what
         the cycle is called, the file's name if there is none. Where sending breaks off, what had arrived is
         accepted: the same file may be sent again, for what has a key is accepted once. With `supersede` a row
-        replaces the job that has its key and other content, if that has not begun. Raises Conflict,
+        replaces the job that has its key and other content, if that has not begun. Its jobs are never given
+        up for others if they `must` be on time; None: if the recipe says so. Raises Conflict,
         and nothing is started, if one reason would refuse more than half of the rows, unless with
         `accept_refusals`.
         """
         asked = _given(jobType=job_type, slaMinutes=sla_minutes, name=name)
         asked |= {"acceptRefusals": "true"} if accept_refusals else {}
-        asked |= _superseding(supersede)
+        asked |= _superseding(supersede) | ({} if must is None else {"must": "true" if must else "false"})
         return record(AcceptedCycle, self._send_file("/cycles", file, asked))
 
     def preview_cycle(
@@ -207,6 +214,11 @@ class ActClient(Client):
         limits = {"window": window, "startsPerMinute": starts_per_minute}
         document = {name: value for name, value in limits.items() if value is not ...} | _given(reason=reason)
         return record(QueueLimits, self._wire.post(path("queues", queue, "limit"), document))
+
+    def policy(self, queue: str, policy: Policy | None = None, *, reason: str | None = None) -> QueuePolicy:
+        """Set how the jobs of a queue are put in order; with None only tell how."""
+        document = _given(policy=policy and policy.value, reason=reason)
+        return record(QueuePolicy, self._wire.post(path("queues", queue, "policy"), document))
 
     def changes(self) -> list[Change]:
         """Changes that can still be undone, newest first: the caller's own, for a manager everybody's."""

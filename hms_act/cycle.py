@@ -37,6 +37,7 @@ def accept_file(
     requested_by: str,
     sla_minutes: float | None = None,
     supersede: bool = False,
+    must: bool | None = None,
     accept_refusals: bool = False,
 ) -> Iterator[Cycle | Refusal]:
     """Accept every row of a file as one new cycle, and report the progress.
@@ -60,6 +61,7 @@ def accept_file(
         requested_by=requested_by,
         sla_minutes=sla_minutes,
         supersede=supersede,
+        must=must,
     )
 
 
@@ -72,10 +74,12 @@ def accept_rows(
     requested_by: str,
     sla_minutes: float | None = None,
     supersede: bool = False,
+    must: bool | None = None,
 ) -> Iterator[Cycle | Refusal]:
     """As `accept_file`, for rows that were read already.
 
-    With `supersede` a row replaces the job that has its key and other content, if that has not begun.
+    With `supersede` a row replaces the job that has its key and other content, if that has not begun. Whether
+    jobs `must` be on time the recipe says if that is None.
     """
     # Faults of the whole file are raised before a cycle is made.
     rows = itertools.chain(list(itertools.islice(rows, 1)), rows)
@@ -93,6 +97,7 @@ def accept_rows(
         requested_by=requested_by,
         sla_minutes=minutes,
         supersede=supersede,
+        must=must,
     )
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept") as beside:
         page = _Page.read(rows)
@@ -138,6 +143,7 @@ def _accept_page(
     requested_by: str,
     sla_minutes: float,
     supersede: bool,
+    must: bool | None,
 ) -> Cycle:
     """Accept a page in one transaction; the cycle as it stands then."""
     payloads = [row.payload for row in page.rows]
@@ -154,6 +160,7 @@ def _accept_page(
             sla_minutes=sla_minutes,
             batch_id=cycle,
             recipe_id=recipe_id,
+            musts=[recipe.must if must is None else must] * len(payloads),
         )
         repeated = _repeated(connection, recipe, page.rows, keys, accepted)
         cycle_rows.add(connection, cycle, [*map(refused, page.refusals), *repeated])

@@ -54,6 +54,7 @@ _TIMES = "the time of a step from claim to report"
 #: Every metric of the catalogue.
 SERIES: Mapping[str, Series] = {
     "queue.length": Series("hms_queue_jobs"),
+    "queue.givenUp": Series("hms_queue_given_up_jobs"),
     "queue.oldestAge": Series("hms_queue_oldest_age_seconds"),
     "queue.waitTime": Series("hms_queue_wait_seconds"),
     "queue.waitTime.p50": _percentile("hms_queue_wait_percentile_seconds", _WAITS, 50),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hms_act.order.works import Works
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs.records import Taken
+from hms_oms.jobs.records import Band, Taken
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.judging import Judgement, judge
 from hms_oms.order.plan import begins, moves
@@ -31,7 +31,7 @@ GROWN, GROWN_LEAST = 0.05, 100
 LATE_SECONDS = 1.0
 #: The share of the dispatcher's time that plans may take.
 SHARE = 0.05
-#: After a change of policy jobs may still come in that were dated by the one before, for so many seconds.
+#: After a change of policy jobs may still come in that were dated by the one before: a last look, in seconds.
 REDATE_SECONDS = 10.0
 
 
@@ -47,12 +47,12 @@ class _Planned:
     newest_job: int = 0
     #: Whether something was given up.
     is_tight: bool = False
-    #: The cells that were in the backlog.
-    cells: frozenset[int] = frozenset()
+    #: What a job of each cell in the backlog was estimated to need.
+    estimates: Mapping[int, Estimate] = field(default_factory=dict)
     credit: Credit = field(default_factory=Credit)
-    #: The policy by which its jobs are dated, and until when those that come in are dated again.
+    #: The policy by which its jobs are dated, and when they are looked through for others.
     policy: str | None = None
-    redate_until: float = float("-inf")
+    redate_at: list[float] = field(default_factory=list)
 
 
 class Planner:
@@ -90,8 +90,8 @@ class Planner:
         planned = self._planned.get(window.queue)
         if planned is None or window.given_up is None or window.kept is None or not room:
             return 0
-        mean = self._mean(window.queue, window.given_up_cell)
-        return int(mean is not None and planned.credit.spend(mean))
+        estimate = planned.estimates.get(window.given_up_cell or 0)
+        return int(estimate is not None and planned.credit.spend(estimate.mean))
 
     def started(self, window: Window, taken: Iterable[Taken]) -> None:
         """Note what was taken of what is kept: it earns a share for what was given up."""
@@ -102,19 +102,17 @@ class Planner:
             planned.credit.clear()
             return
         for job in taken:
-            planned.credit.earn(self._mean(window.queue, job.cell) or 0.0)
-
-    def _mean(self, queue: str, cell: int | None) -> float | None:
-        known = self.works.of_cells(queue, [cell] if cell is not None else [])
-        estimate = next(iter(known.values()), None) or self.works.of_queue(queue)
-        return None if estimate is None else estimate.mean
+            if job.place.band is Band.KEPT and job.cell in planned.estimates:
+                planned.credit.earn(planned.estimates[job.cell].mean)
 
     def _redate(self, window: Window, planned: _Planned) -> None:
         """Date jobs by the policy of their queue once it has changed, and after a change of leader."""
         now = self._clock()
         if window.policy != planned.policy:
-            planned.policy, planned.redate_until = window.policy, now + REDATE_SECONDS
-        if now <= planned.redate_until:
+            is_known, planned.policy = planned.policy is not None, window.policy
+            planned.redate_at = [now, now + REDATE_SECONDS] if is_known else [now]
+        if planned.redate_at and now >= planned.redate_at[0]:
+            del planned.redate_at[0]
             while backlogs.redate(self.connection, window.queue) == backlogs.PAGE:
                 pass
 
@@ -133,8 +131,7 @@ class Planner:
             planned.again_at = now + PLAN_SECONDS
         elif planned.is_tight:
             ahead = begins(window.now, self._in_front(window, other), window.slots)
-            known = self.works.of_cells(window.queue, planned.cells)
-            backlogs.give_up_late(self.connection, window.queue, ahead, known, other)
+            backlogs.give_up_late(self.connection, window.queue, ahead, planned.estimates, other)
 
     def _plan(self, window: Window, planned: _Planned, other: Estimate) -> None:
         """Plan a backlog, and write what differs from the last plan."""
@@ -157,7 +154,7 @@ class Planner:
         if moved:
             _say(window.queue, backlog.jobs, judgement, moved)
         planned.is_tight, planned.jobs = judgement.given_up > 0, backlog.jobs
-        planned.cells = frozenset(known)
+        planned.estimates = known
 
     def _in_front(self, window: Window, other: Estimate) -> float:
         """The work that stands in the window, in seconds of a slot."""

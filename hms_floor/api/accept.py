@@ -50,6 +50,7 @@ class Request:
     ready_at: datetime | None
     caller: Caller
     supersede: bool = False
+    must: bool = False
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -67,11 +68,13 @@ def request(
     ready_at: datetime | None,
     caller: Caller,
     supersede: bool = False,
+    must: bool | None = None,
 ) -> Request:
     """Check a request. Raises RequestRejected with every fault of the payload."""
     accept.check(recipe, payload, key)
     chosen = key if key is not None else accept.key_of(recipe, payload)
-    return Request(recipe, payload, chosen, sla_minutes, priority, ready_at, caller, supersede)
+    is_must = recipe.must if must is None else must
+    return Request(recipe, payload, chosen, sla_minutes, priority, ready_at, caller, supersede, is_must)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,7 @@ class Starts:
                 priority=first.priority,
                 ready_at=first.ready_at,
                 recipe_id=self._recipes[first.recipe.type],
+                musts=[request.must for request in group],
             )
             created.append(list(accepted.jobs))
         return created

@@ -16,6 +16,8 @@ from hms_oms.jobs.queries import explain
 from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
 from hms_oms.jobs.tickets import job_name
+from hms_oms.queues import plans
+from hms_oms.queues.plans import BacklogPlan
 from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Step
 from hms_ops import heartbeats
@@ -37,6 +39,8 @@ class Case:
     replaced_by: str | None = None
     #: What Redis does instead of taking what is handed out.
     refused: str | None = None
+    #: The plan that gives up jobs of its queue.
+    plan: BacklogPlan | None = None
 
     @property
     def by_agent(self) -> bool:
@@ -60,6 +64,7 @@ def read(connection: Connection, job: int, zone: tzinfo) -> Case:
         zone,
         next(map(job_name, commands.key_holders(connection, [job]).values()), None),
         heartbeats.stop_of(broker_state.read(connection)).get("refused"),
+        plans.in_force(connection).get(standing.job.queue),
     )
 
 

@@ -10,6 +10,7 @@ from hms_floor.presentation.explanation import Case
 from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
 from hms_oms.runtime import format
+from hms_ops.forecast import order_words
 
 
 def sentences(case: Case) -> Iterator[str]:
@@ -49,10 +50,9 @@ def _waiting(case: Case) -> Iterator[str]:
     elif standing.position is not None:
         ahead = standing.position - 1
         number = "1 is ahead of it" if ahead == 1 else f"{ahead:,} are ahead of it"
-        yield (
-            f"It is number {standing.position:,} of {standing.backlog:,} in the backlog: {number},"
-            " by priority or an earlier deadline."
-        )
+        why = "" if standing.given_up else ", by priority or an earlier deadline"
+        yield f"It is number {standing.position:,} of {standing.backlog:,} in the backlog: {number}{why}."
+    yield from _given_up(case)
     if case.by_agent:
         yield "The step is an agent's: it waits until one reserves it."
         return
@@ -69,6 +69,16 @@ def _waiting(case: Case) -> Iterator[str]:
             f"The window is full: {standing.queued:,} jobs stand in front of the {live:,} slots of the"
             " workers, and it gets its turn when there is room."
         )
+
+
+def _given_up(case: Case) -> Iterator[str]:
+    job = case.standing.job
+    if not case.standing.given_up:
+        return
+    yield f"It was given up {_at(case, job.given_up_at)}, and is done after the others of {job.queue}."
+    if case.plan is not None:
+        yield f"{order_words.because(case.plan)}."
+    yield f"Put it in front of all others with: hms job promote {job.name}"
 
 
 def _queued(case: Case) -> Iterator[str]:

@@ -12,7 +12,10 @@ from sqlalchemy import Connection, text
 from hms_oms.broker import broker_state
 from hms_oms.database import health
 from hms_oms.jobs import workers as presence
+from hms_oms.order.policy import Policy
+from hms_oms.queues import plans
 from hms_oms.queues import sla as slas
+from hms_oms.queues.plans import BacklogPlan
 from hms_oms.runtime.format import slots
 from hms_ops import heartbeats
 from hms_ops.documents.reports import Metric
@@ -88,6 +91,12 @@ class Card:
     busy_hosts: Sequence[str] = ()
     refused: str | None = None
     undispatched: bool = False
+    policy: str = Policy.MOST_ON_TIME
+    policy_set_by: str | None = None
+    policy_set_at: datetime | None = None
+    given_up: int | None = None
+    #: The plan that gives up some of its jobs.
+    plan: BacklogPlan | None = None
     fresh: bool = True
 
     @property
@@ -173,6 +182,7 @@ def read(connection: Connection) -> Board:
     live = presence.live(connection)
     slas_by_queue = {sla.queue: sla.minutes for sla in slas.in_force(connection)}
     stop = heartbeats.stop_of(broker_state.read(connection))
+    planned = plans.in_force(connection)
     rows = connection.execute(text(_QUEUES))
     cards = []
     for row in rows.mappings():
@@ -185,6 +195,7 @@ def read(connection: Connection) -> Board:
                 workers=len(workers),
                 slots=sum(worker.live_slots(row["name"]) for worker in workers),
                 slots_lost=sum(worker.lost_slots(row["name"]) for worker in live),
+                plan=planned.get(row["name"]),
                 busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in workers),
                 **stop,
             )
@@ -213,7 +224,7 @@ def read(connection: Connection) -> Board:
 _QUEUES = """
 select
     name, paused_at, paused_by, pause_reason, starts_per_minute, starts_set_by, starts_set_at,
-    window_size, window_set_by, window_set_at,
+    window_size, window_set_by, window_set_at, policy, policy_set_by, policy_set_at,
     (
         select max(sla) from oms.jobs
         where queue = queues.name and finished_at is null
@@ -228,6 +239,7 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("queue.length", "delayed"): "delayed",
     ("queue.length", "window"): "window",
     ("queue.length", "running"): "running",
+    ("queue.givenUp", None): "given_up",
     ("sla.breached", None): "late",
     ("sla.atRisk", None): "at_risk",
     ("queue.oldestAge", None): "oldest_age",
@@ -245,7 +257,7 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("forecast.limitNeeded", None): "limit_needed",
 }
 _COUNTS = (
-    *("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today"),
+    *("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today", "given_up"),
     *("slots_needed", "slots_to_have", "limit_needed", "done"),
 )
 #: Which metric is how long from now on which moment of a card is.

@@ -19,7 +19,7 @@ class Filter:
 
     `status` may name `open`, which stands for every status of a job that has not ended. `payload` maps fields
     (`address.county` for nested ones) to their values. Accepted from `created_from` on, and before
-    `created_to`.
+    `created_to`. With `given_up` only those that are done after the others, because not all can be on time.
     """
 
     queue: str | None = None
@@ -29,6 +29,7 @@ class Filter:
     payload: Mapping[str, str] = field(default_factory=dict)
     created_from: datetime | None = None
     created_to: datetime | None = None
+    given_up: bool = False
 
     def query(self) -> dict[str, Any]:
         """The filter as the query of an address."""
@@ -47,5 +48,6 @@ class Filter:
             "payload": dict(self.payload),
             "createdFrom": self.created_from and stamp(self.created_from),
             "createdTo": self.created_to and stamp(self.created_to),
+            "givenUp": self.given_up or None,
         }
         return {name: value for name, value in document.items() if value not in (None, [], {})}

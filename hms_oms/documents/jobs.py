@@ -71,6 +71,8 @@ class JobFields(Document):
     finished_at: Moment | None
     erased_at: Moment | None
     progress: StepProgress | None
+    must: bool
+    given_up_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Job(JobFields):
     """One job. Payload, results and error are masked for badges that may not see them.
 
     `progress` is what the step tells that runs, if it does.
-    At `erased_at` retention has erased the personal data in them.
+    What `must` be on time is never given up for others. What was given up at `given_up_at` is done after all
+    others, because not all can be on time. At `erased_at` retention has erased the personal data in them.
 
     `replaces` is the cancelled job whose key this one has been given.
     """
@@ -138,8 +141,9 @@ class Pause(Document):
 class Explained(Document):
     """Why a job is where it is: the facts, and sentences that say them, the most telling first.
 
-    `position` counts from 1 in a backlog of `backlog` jobs, None for a job that is not in it. `dispatcher` is
-    whether one hands jobs out `now`, `by_agent` whether the step is an agent's.
+    `position` counts from 1 in a backlog of `backlog` jobs, None for a job that is not in it; what is
+    `given_up` is done after all others there. `dispatcher` is whether one hands jobs out `now`, `by_agent`
+    whether the step is an agent's.
     """
 
     id: str
@@ -148,6 +152,7 @@ class Explained(Document):
     step: str
     attempt: int
     position: int | None
+    given_up: bool
     backlog: int
     queued: int
     slots: int

@@ -12,8 +12,9 @@ from hms_oms.documents.jobs import Undo
 class QueueCounts(Document):
     """How a queue stands; `delayed` jobs may not start yet, `late` ones are open past their deadline.
 
-    `oldest_waiting` is since when the oldest ready job has been ready; `next_sla` is the
-    earliest deadline of an open job. Of the `slots` of its workers `slots_lost` are lost to steps that hang.
+    `given_up` ones are ready and done after the others, because not all can be on time. `oldest_waiting` is
+    since when the oldest ready job has been ready; `next_sla` is the earliest deadline of an open job. Of the
+    `slots` of its workers `slots_lost` are lost to steps that hang.
     """
 
     name: str
@@ -22,6 +23,7 @@ class QueueCounts(Document):
     queued: int
     running: int
     late: int
+    given_up: int
     oldest_waiting: Moment | None
     next_sla: Moment | None
     sla_minutes: float | None
@@ -84,6 +86,23 @@ class Queue(QueueCounts):
     throughput_now: float | None
     throughput_mean: float | None
     cause: Cause | None
+    policy: str
+    policy_set_by: str | None
+    policy_set_at: Moment | None
+    #: Since when some of its jobs are given up, and why, in a sentence.
+    given_up_since: Moment | None
+    given_up_because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePolicy(Document):
+    """How the jobs of a queue are put in order; `set_by` is None as long as nobody has set it."""
+
+    queue: str
+    policy: str
+    set_by: str | None
+    set_at: Moment | None
+    undo: Undo | None
 
 
 @dataclass(frozen=True, slots=True)

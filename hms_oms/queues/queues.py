@@ -36,6 +36,7 @@ standing as (
         queue,
         {OPEN_COUNTS},
         count(*) filter (where sla < oms.now()) as late,
+        count(*) filter (where band = 1 and status = 'waiting' and ready_at is null) as given_up,
         min(since) filter (where status = 'waiting' and ready_at is null) as oldest_waiting,
         min(sla) as next_sla
     from oms.jobs
@@ -55,6 +56,7 @@ select
     coalesce(standing.queued, 0) as queued,
     coalesce(standing.running, 0) as running,
     coalesce(standing.late, 0) as late,
+    coalesce(standing.given_up, 0) as given_up,
     standing.oldest_waiting,
     standing.next_sla,
     sla.minutes as sla_minutes,

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, text
 
 from hms_oms.database import statements
 from hms_oms.jobs import commands
-from hms_oms.queues import sla
+from hms_oms.order.policy import Policy
+from hms_oms.queues import policies, sla
 from hms_oms.undo import changes
 from hms_oms.undo.changes import Change
 
@@ -24,6 +25,7 @@ SAME: Mapping[str, tuple[str, ...]] = {
     "resume": ("pause", "resume"),
     "limit": ("limit",),
     "sla": ("sla",),
+    "policy": ("policy",),
 }
 
 
@@ -53,6 +55,8 @@ def standing(connection: Connection, action: str, queue: str) -> Standing:
         return {"minutes": entry.minutes, "since": entry.effective_at.isoformat(), "setBy": entry.set_by}
     if action == "limit":
         return {name: _json(row[name]) for name in _LIMITS}
+    if action == "policy":
+        return {name: _json(row[name]) for name in _POLICY}
     return {"pausedAt": _json(row["paused_at"]), "pausedBy": row["paused_by"], "reason": row["pause_reason"]}
 
 
@@ -68,6 +72,9 @@ def restore(connection: Connection, change: Change, *, who: str) -> None:
         window, starts = before["window_size"], before["starts_per_minute"]
         commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who)
         connection.execute(text(_LIMITED_BY), {"queue": queue, **before})
+    elif change.action == "policy":
+        policies.set_policy(connection, queue, Policy(before["policy"]), who=who)
+        connection.execute(text(_POLICY_BY), {"queue": queue, **before})
     elif before["pausedAt"] is None:
         commands.resume(connection, queue)
     else:
@@ -97,12 +104,20 @@ _LIMITS = (
     "starts_set_at",
 )
 
+_POLICY = ("policy", "policy_set_by", "policy_set_at")
+
 _PAUSED_SINCE = "update oms.queues set paused_at = cast(:at as timestamptz) where name = :queue"
 
 _LIMITED_BY = """
 update oms.queues
 set window_set_by = :window_set_by, window_set_at = cast(:window_set_at as timestamptz),
     starts_set_by = :starts_set_by, starts_set_at = cast(:starts_set_at as timestamptz)
+where name = :queue
+"""
+
+_POLICY_BY = """
+update oms.queues
+set policy_set_by = :policy_set_by, policy_set_at = cast(:policy_set_at as timestamptz)
 where name = :queue
 """
 

@@ -43,6 +43,7 @@ _NOUNS = {
     "resume": "the resumption",
     "limit": "the change of the limits",
     "sla": "the change of the SLA",
+    "policy": "the change of the policy",
 }
 
 

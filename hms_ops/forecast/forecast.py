@@ -26,7 +26,7 @@ from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.snapshot import Forecast
 
 #: How many open jobs have which deadline, in the order in which they are served: by priority, and among
-#: equals the earliest deadline first. A deadline may occur more than once.
+#: equals the earliest deadline first, as long as none is given up. A deadline may occur more than once.
 Histogram = Sequence[tuple[datetime, int]]
 
 #: A paused queue is taken to go on this many seconds from now, so that a pause is announced this long before
@@ -59,8 +59,15 @@ class Change:
     late_at_once: int
 
 
-def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused: bool = False) -> Forecast:
-    """Forecast the open jobs if nothing changes.
+def forecast(
+    histogram: Histogram,
+    capacity: Capacity,
+    now: datetime,
+    *,
+    paused: bool = False,
+    served: Histogram | None = None,
+) -> Forecast:
+    """Forecast the open jobs if nothing changes; `served` is their order if some were given up.
 
     `late` counts jobs whose deadline is still ahead (or this very moment) and will be missed; those that are
     past it hold the others up, but are not counted again. `first_late` is the earliest deadline that will be
@@ -74,7 +81,7 @@ def forecast(histogram: Histogram, capacity: Capacity, now: datetime, *, paused:
     starts `PAUSE_SECONDS` from now.
     """
     start = start_of(now, paused=paused)
-    late, first_late = _late(histogram, capacity, start, now)
+    late, first_late = _late(served or histogram, capacity, start, now)
     slots, deadline = _slots(histogram, capacity.per_slot, now)
     starts, by_limit = _starts(histogram, capacity, now)
     jobs = sum(count for _, count in histogram)
@@ -97,14 +104,20 @@ def start_of(now: datetime, *, paused: bool) -> datetime:
 
 
 def later(
-    earlier: Forecast, histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
+    earlier: Forecast,
+    histogram: Histogram,
+    capacity: Capacity,
+    start: datetime,
+    now: datetime,
+    *,
+    served: Histogram | None = None,
 ) -> Forecast:
     """Bring a recent forecast, whose work began at `start`, up to `now`.
 
     Jobs whose deadline has passed since are late, and no longer of those that will be, nor does a remedy
     hold them.
     """
-    late, first_late = _late(histogram, capacity, start, now)
+    late, first_late = _late(served or histogram, capacity, start, now)
     by_now = forecast(histogram, capacity, now)
     return replace(by_now, late=late, first_late=first_late, done_at=earlier.done_at)
 

@@ -100,6 +100,9 @@ class QueueSnapshot:
     late: int = 0
     late_since: datetime | None = None
     at_risk: int | None = None
+    #: So many that wait were given up, since then, because not all can be on time.
+    given_up: int = 0
+    given_up_since: datetime | None = None
     oldest_waiting: datetime | None = None
     oldest_queued: datetime | None = None
     next_sla: datetime | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from hms_oms.messages.gsm7 import ONE_SEGMENT, encodable, septets
 from hms_oms.runtime.format import about, hour_and_zone, minutes, percent, share
-from hms_ops.forecast import advice
+from hms_ops.forecast import advice, order_words
 from hms_ops.forecast.cause import read
 from hms_ops.incidents import horizon_words, signals
 from hms_ops.incidents.signals import Signal
@@ -159,7 +159,7 @@ def _slow(facts: Facts, at: Clock) -> str:  # noqa: ARG001
 def _forecast(facts: Facts, at: Clock) -> str:
     first = f" from {at(facts['first_late'])}" if facts["first_late"] else ""
     jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} will be late"
-    return f"{jobs}{first}{_cause(facts)}"
+    return f"{jobs}{first}{order_words.in_brief(facts, at)}{_cause(facts)}"
 
 
 def _stalled(facts: Facts, at: Clock) -> str:  # noqa: ARG001

@@ -15,6 +15,7 @@ from hms_oms.jobs.on_time import Counts
 from hms_oms.recipes import registry
 from hms_oms.runtime import clock
 from hms_ops.forecast.forecast import Histogram
+from hms_ops.forecast.snapshot import TroubledWebhook
 from hms_ops.statements import statement
 from hms_ops.stats.sliding_window import GAMMA, LEAST, Sketch
 
@@ -35,18 +36,26 @@ class Standing:
     queued: int = 0
     running: int = 0
     late: int = 0
+    given_up: int = 0
     oldest_waiting: datetime | None = None
     oldest_queued: datetime | None = None
     ages: Sketch = field(default_factory=Sketch)
     deadlines: list[tuple[datetime, int]] = field(default_factory=list)
+    kept: list[tuple[datetime, int]] = field(default_factory=list)
+    last: list[tuple[datetime, int]] = field(default_factory=list)
 
     @property
     def histogram(self) -> Histogram:
-        """How many jobs have which deadline, in the order in which they are served.
+        """How many jobs have which deadline, in the order in which they are served if none is given up.
 
         Deadlines that are near each other, by a 64th of the time until then, stand as the earliest of them.
         """
         return self.deadlines
+
+    @property
+    def served(self) -> Histogram:
+        """The same in the order in which they are served: what was given up comes last."""
+        return [*self.kept, *self.last] if self.last else self.deadlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +144,26 @@ def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
         if row.counted == _BY_QUEUE:
             standing.waiting, standing.delayed = row.waiting, row.delayed
             standing.queued, standing.running, standing.late = row.queued, row.running, row.late
+            standing.given_up = row.given_up
             standing.oldest_waiting, standing.oldest_queued = row.oldest_waiting, row.oldest_queued
         elif row.counted == _BY_DEADLINE:
             standing.deadlines.append((row.sla, row.jobs))
+            (standing.last if row.band else standing.kept).append((row.sla, row.jobs))
         elif row.place is not None:
             standing.ages.gain(row.place, row.jobs, row.ages)
     return by_queue
+
+
+def unsent_texts(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
+    """How many texts wait to be sent though they may go, and since when the oldest of them stands."""
+    row = connection.exec_driver_sql(statement("measure_outbox"), {"now": now}).one()
+    return row.unsent, row.since
+
+
+def troubled_webhooks(connection: Connection, now: datetime) -> list[TroubledWebhook]:
+    """The webhooks that take no events."""
+    rows = connection.exec_driver_sql(statement("measure_webhooks"), {"now": now}).mappings()
+    return [TroubledWebhook(**{**row, "gone": bool(row["gone"])}) for row in rows]
 
 
 #: What a row of measure_open.sql is grouped by, as PostgreSQL's grouping() says it.

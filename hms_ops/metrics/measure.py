@@ -39,10 +39,9 @@ from hms_ops.forecast.snapshot import (
 )
 from hms_ops.forecast.throughput import Throughput, work
 from hms_ops.metrics import deadlines
-from hms_ops.metrics.counts import Count, Day, JobCounter, Standing
+from hms_ops.metrics.counts import Count, Day, JobCounter, Standing, troubled_webhooks, unsent_texts
 from hms_ops.metrics.deadlines import Deadlines
 from hms_ops.metrics.horizon import HorizonWatch
-from hms_ops.statements import statement
 from hms_ops.stats.queue_stats import EVENTS, LEDGER, QueueStats
 from hms_ops.stats.waits import Begun, Ended
 
@@ -55,6 +54,7 @@ _SET = (
     "window_size",
     "window_set_by",
     "window_set_at",
+    "given_up_since",
 )
 #: Events are late by a bundle and a look: the sweep leaves what was just written to them, in seconds.
 HEARING_SECONDS = 2.0
@@ -77,6 +77,7 @@ class Measure:
         self._slots: dict[str, int] = {}
         # What the forecasts rest on: so that each look knows which of the jobs are late by now.
         self._lines: dict[str, tuple[Histogram, Capacity, datetime]] = {}
+        self._served: dict[str, Histogram] = {}
         self._left: dict[str, int] = {}
         self._done: dict[str, int] = {}
         self._unsent: tuple[int, datetime | None] | None = None
@@ -108,10 +109,10 @@ class Measure:
         queues = [self._queue(dict(row), workers, now, count) for row in rows]
         self._counted_at = count.at
         if heavy or self._unsent is None:
-            self._unsent = _outbox(connection, now)
+            self._unsent = unsent_texts(connection, now)
             self._broker = broker_state.read(connection)
             self._horizon = self._horizon_watch.look(connection, now)
-            self._webhooks = _webhooks(connection, now)
+            self._webhooks = troubled_webhooks(connection, now)
         unsent, unsent_since = self._unsent
         looked_before, self._looked = self._looked, now
         return Snapshot(
@@ -178,7 +179,7 @@ class Measure:
             self._look_ahead(row, standing, servers, now)
         ahead = self._ahead.get(name)
         if ahead is not None:
-            ahead = later(ahead, *self._lines[name], now)
+            ahead = later(ahead, *self._lines[name], now, served=self._served.get(name))
         known = self._event_log.caught_up
         queue = QueueSnapshot(
             name=name,
@@ -186,6 +187,7 @@ class Measure:
             waiting=standing.waiting,
             delayed=standing.delayed,
             queued=standing.queued,
+            given_up=standing.given_up,
             running=standing.running,
             late=row["late"] if row["late"] < deadlines.MOST_LATE else max(row["late"], standing.late),
             late_since=row["next_sla"] if row["late"] else None,
@@ -248,12 +250,12 @@ class Measure:
             held=paused or allowed == 0,
         )
         self._slots[name] = scaling.slots(load, now)
+        self._served[name] = standing.served
+        self._ahead[name] = None
         if capacity is not None:
-            capacity = capacity.limited(allowed, begun)
-            self._lines[name] = standing.histogram, capacity, start_of(now, paused=paused)
-        self._ahead[name] = (
-            None if capacity is None else forecast(standing.histogram, capacity, now, paused=paused)
-        )
+            capacity, line = capacity.limited(allowed, begun), standing.histogram
+            self._lines[name] = line, capacity, start_of(now, paused=paused)
+            self._ahead[name] = forecast(line, capacity, now, paused=paused, served=standing.served)
 
     def _events_at(self, now: datetime) -> datetime | None:
         return None if self._last is None else now - timedelta(seconds=time.monotonic() - self._last)
@@ -286,15 +288,3 @@ def _hosts(workers: Sequence[Worker]) -> list[HostSnapshot]:
         )
         for host, serving in sorted(hosts.items())
     ]
-
-
-def _outbox(connection: Connection, now: datetime) -> tuple[int, datetime | None]:
-    """How many texts wait to be sent though they may go, and since when the oldest of them stands."""
-    row = connection.exec_driver_sql(statement("measure_outbox"), {"now": now}).one()
-    return row.unsent, row.since
-
-
-def _webhooks(connection: Connection, now: datetime) -> list[TroubledWebhook]:
-    """The webhooks that take no events."""
-    rows = connection.exec_driver_sql(statement("measure_webhooks"), {"now": now}).mappings()
-    return [TroubledWebhook(**{**row, "gone": bool(row["gone"])}) for row in rows]

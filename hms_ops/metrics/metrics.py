@@ -52,6 +52,11 @@ CATALOGUE: Mapping[str, Meaning] = {
         ("queue", "state"),
         kept=True,
     ),
+    "queue.givenUp": Meaning(
+        "jobs",
+        "Ready jobs that were given up, because not all can be on time: they are done after the others",
+        kept=True,
+    ),
     "queue.oldestAge": Meaning("seconds", "How long the oldest ready job has been ready", kept=True),
     "queue.waitTime": Meaning(
         "seconds",
@@ -216,6 +221,7 @@ def _of_queue(queue: QueueSnapshot, snapshot: Snapshot) -> Iterator[Metric]:
     }
     for state, length in lengths.items():
         yield Metric("queue.length", length, queue.name, state, counted, LEDGER)
+    yield Metric("queue.givenUp", queue.given_up, queue.name, None, counted, LEDGER)
     yield Metric("sla.breached", queue.late, queue.name, None, snapshot.now, LEDGER)
     yield Metric("sla.atRisk", queue.at_risk, queue.name, None, snapshot.now, LEDGER)
     # How many agents there are, nobody knows.

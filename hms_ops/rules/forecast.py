@@ -52,6 +52,8 @@ def _judge(queue: QueueSnapshot, limits: Limits) -> Finding | None:
             "slots": queue.slots,
             "slots_needed": forecast.slots_needed,
             "paused": queue.paused_at is not None,
+            "given_up": queue.given_up,
+            "given_up_since": queue.given_up_since and queue.given_up_since.isoformat(),
             "cause": document(queue.cause),
         },
     )

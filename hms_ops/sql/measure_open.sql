@@ -1,10 +1,12 @@
--- The open jobs, read once and counted three ways: by queue; by queue, priority and how far the deadline is;
+-- The open jobs, read once and counted three ways: by queue; by queue, band, priority and how far the deadline is;
 -- by queue and how long they have been waiting for their start. Distances and waits go into buckets that grow
 -- with them, so that what comes back is short, however many jobs there are.
 with open as (
     select
         queue, status, priority, sla, since,
         ready_at is not null as delayed,
+        -- What was given up is done after all others, until it is taken.
+        case when status = 'waiting' then band else 0 end as band,
         -- One that nobody has begun yet waits since it was accepted, or since it was allowed to start.
         case
             when started_at is null and status <> 'running' and ready_at is null
@@ -30,7 +32,7 @@ placed as (
 -- Counted once in small cells, since to count many rows three times would mean to sort them.
 cells as materialized (
     select
-        queue, status, delayed, priority, due,
+        queue, status, delayed, band, priority, due,
         ceil(ln(age) / ln(%(gamma)s::float8))::int as place,
         count(*) as jobs,
         min(sla) as sla,
@@ -38,11 +40,12 @@ cells as materialized (
         min(waiting_from) as waiting_from,
         sum(age) as ages
     from placed
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5, 6, 7
 )
 select
     queue,
     place,
+    band,
     grouping(priority, place) as counted,
     sum(jobs)::int as jobs,
     coalesce(sum(jobs) filter (where status = 'waiting' and not delayed), 0)::int as waiting,
@@ -50,10 +53,11 @@ select
     coalesce(sum(jobs) filter (where status = 'queued'), 0)::int as queued,
     coalesce(sum(jobs) filter (where status = 'running'), 0)::int as running,
     coalesce(sum(jobs) filter (where due < 0), 0)::int as late,
+    coalesce(sum(jobs) filter (where band = 1), 0)::int as given_up,
     min(sla) as sla,
     min(waiting_from) filter (where status = 'waiting') as oldest_waiting,
     min(since) filter (where status = 'queued') as oldest_queued,
     sum(ages) as ages
 from cells
-group by grouping sets ((queue), (queue, priority, due), (queue, place))
+group by grouping sets ((queue), (queue, band, priority, due), (queue, place))
 order by queue, priority desc, sla

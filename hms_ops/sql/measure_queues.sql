@@ -21,10 +21,12 @@ select
         > %(now)s::timestamptz - greatest(60.0 / queue.starts_per_minute, 1.0) * interval '1 second'
         as starts_used,
     sla.minutes as sla_minutes,
+    plan.given_up_since,
     first.sla as next_sla,
     passed.late
 from oms.queues as queue
 left join sla on sla.queue = queue.name
+left join oms.backlog_plans as plan on plan.queue = queue.name
 left join unnest(%(queues)s::text[], %(deadlines)s::timestamptz[]) as known (queue, deadline)
     on known.queue = queue.name
 left join lateral (

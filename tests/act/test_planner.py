@@ -96,7 +96,7 @@ def test_the_fewest_are_given_up_and_kept_again_when_they_fit(
 
 def test_what_was_put_in_front_stays(engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe) -> None:
     """A promoted job is never given up, late or not, and what stands behind it has less time."""
-    jobs = orders(engine, shop, (0.5, 2.1, 2.2, 2.3))
+    jobs = orders(engine, shop, (0.5, 2.5, 2.6, 2.7))
     assert plan(planner, clock) == jobs[:2]
     with engine.begin() as connection:
         commands.promote(connection, jobs[0], who="test", reason=None)
@@ -121,9 +121,9 @@ def test_what_has_become_too_late_goes_each_second(
     forward: Callable[[timedelta], None],
 ) -> None:
     """Between two plans, once something had to be given up."""
-    jobs = orders(engine, shop, (2.1, 2.2, 2.3))
+    jobs = orders(engine, shop, (2.5, 2.6, 2.7))
     assert plan(planner, clock) == jobs[:1]
-    forward(timedelta(seconds=85))
+    forward(timedelta(seconds=105))
     clock.now += 1
     planner.turn([window(planner.connection)])
     assert [row(engine, job)["band"] for job in jobs] == [1, 1, 1]
@@ -166,7 +166,7 @@ def test_other_policies_give_nothing_up(
     engine: sa.Engine, planner: Planner, clock: Clock, shop: Recipe, policy: str
 ) -> None:
     """What was given up is kept again, and jobs are dated as the policy says, also those that come later."""
-    jobs = orders(engine, shop, (9, 8, 1, 1.2, 1.1))
+    jobs = orders(engine, shop, (9, 8, 1.5, 1.7, 1.6))
     assert plan(planner, clock)
     with engine.begin() as connection:
         connection.execute(sa.text("update oms.queues set policy = :policy"), {"policy": policy})

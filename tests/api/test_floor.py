@@ -42,6 +42,23 @@ def test_a_queue_is_paused_resumed_and_limited(api_server: ApiServer) -> None:
     assert api_server.ask("POST", "/queues/nowhere/pause").status_code == 404
 
 
+def test_the_policy_of_a_queue_is_set_told_and_undone(api_server: ApiServer) -> None:
+    """By a manager, with the reason in the audit trail; who only asks changes nothing."""
+    held = api_server.ask("POST", "/queues/shop/policy", {}).json()
+    assert held == {"queue": "shop", "policy": "most-on-time", "setBy": None, "setAt": None, "undo": None}
+    held = api_server.ask("POST", "/queues/shop/policy", {"policy": "fifo", "reason": "in turn"}).json()
+    assert (held["policy"], held["setBy"]) == ("fifo", "ann")
+    [entry] = api_server.get("/audit?subject=shop&limit=1")["entries"]
+    assert (entry["reason"], entry["detail"]) == ("in turn", {"before": "most-on-time", "policy": "fifo"})
+    [queue] = [item for item in api_server.get("/queues")["queues"] if item["name"] == "shop"]
+    assert (queue["policy"], queue["policySetBy"], queue["givenUp"]) == ("fifo", "ann", 0)
+    assert api_server.ask("POST", f"/changes/{held['undo']['id']}/undo", {}).status_code == 200
+    held = api_server.ask("POST", "/queues/shop/policy", {}).json()
+    assert (held["policy"], held["setBy"]) == ("most-on-time", None)
+    assert api_server.ask("POST", "/queues/shop/policy", {"policy": "lifo"}).status_code == 422
+    assert api_server.ask("POST", "/queues/shop/policy", {}, Role.OPERATOR).status_code == 403
+
+
 def test_an_sla_is_tried_set_and_remembered(api_server: ApiServer) -> None:
     """A dry run sets nothing; the history has who, why and since when, newest first."""
     dry = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}).json()

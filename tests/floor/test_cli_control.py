@@ -30,6 +30,7 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.queues import dispatch_windows
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Programs, wait_until
+from tests.oms.test_bands import give_up
 from tests.oms.test_ledger import claim, facts, look, order
 from tests.support.api import standing
 from tests.support.command_line import Hms, command_line
@@ -320,6 +321,39 @@ def test_a_job_is_explained(hms: Hms, engine: sa.Engine, raw: RawConnection, sho
     assert (explained["failures"], explained["attemptsAllowed"]) == (1, 3)
     assert any("failure 1 of 3 was E: no" in sentence for sentence in explained["because"])
     assert hms("job", "explain", "999").returncode == 4
+
+
+def test_what_was_given_up_is_told_and_found(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
+    """How many, since when and why; which they are; and that a hand wins, also in bulk."""
+    first, second, third = orders(engine, shop, 3)
+    give_up(engine, first, second)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into oms.backlog_plans values ('shop', oms.now(), 3, 5400, 2, 2, 1, 3600, oms.now())"
+            )
+        )
+    sheet = hms("queue", "show", "shop", COLUMNS="300").stdout
+    assert "1 h 30 min of work in 3 waiting jobs is more than 2 slots can do before all deadlines" in sheet
+    assert "1 of them would be late even if it were next" in sheet
+    assert "most-on-time: goes by deadline; when not all can be on time, the fewest are given up" in sheet
+    shown = told(hms("queue", "show", "shop", "--json"))
+    assert (shown["givenUp"], shown["policy"]) == (2, "most-on-time")
+    assert shown["givenUpSince"]
+    explained = told(hms("job", "explain", str(first), "--json"))
+    assert (explained["givenUp"], explained["position"]) == (True, 2)
+    assert any("It was given up" in sentence for sentence in explained["because"])
+    assert f"job-{first}\njob-{second}\n" == "".join(
+        sorted(hms("job", "list", "--given-up", "--ids").stdout.splitlines(keepends=True))
+    )
+    assert "given up" in hms("job", "list", "--queue", "shop", COLUMNS="200").stdout
+    assert told(hms("job", "promote", "--given-up", "--yes", "--json"))["changed"] == 2
+    with engine.connect() as connection:
+        assert [job.id for job in read.peek(connection, "shop", 3)][2] == third
+    set_to = hms("queue", "policy", "shop", "deadline", "--reason", "in turn").stdout
+    assert "shop has the policy deadline: it goes by deadline, also when not all can be on time." in set_to
+    assert hms("queue", "policy", "nowhere").returncode == 4
+    assert hms("queue", "show", "nowhere").returncode == 4
 
 
 def test_live_workers_are_listed(hms: Hms, raw: RawConnection, shop: Recipe) -> None:

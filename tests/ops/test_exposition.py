@@ -152,7 +152,12 @@ def test_what_was_measured_is_there_in_base_units(floor: sa.Engine) -> None:
 def test_no_data_is_absent(floor: sa.Engine) -> None:
     """A queue in which nothing began has no wait, no success rate and no forecast: not zero, but none."""
     of_returns = {name for name, labels in samples(scrape(floor)) if ("queue", "returns") in labels}
-    assert of_returns == {"hms_queue_jobs", "hms_queue_workers", "hms_sla_breached_jobs"}
+    assert of_returns == {
+        "hms_queue_given_up_jobs",
+        "hms_queue_jobs",
+        "hms_queue_workers",
+        "hms_sla_breached_jobs",
+    }
 
 
 def test_what_is_stale_is_absent_and_its_age_is_told(

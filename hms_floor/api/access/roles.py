@@ -52,6 +52,7 @@ TABLE: Mapping[str, Roles] = {
     "POST /queues/{queue}/pause": MANAGERS,
     "POST /queues/{queue}/resume": MANAGERS,
     "POST /queues/{queue}/limit": MANAGERS,
+    "POST /queues/{queue}/policy": MANAGERS,
     "PUT /queues/{queue}/sla": MANAGERS,
     "GET /queues/{queue}/sla": READERS,
     "GET /sla": READERS,

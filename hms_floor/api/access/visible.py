@@ -51,6 +51,7 @@ def explained(case: Case) -> Explained:
         step=job.step_name,
         attempt=job.attempt,
         position=standing.position,
+        given_up=standing.given_up,
         backlog=standing.backlog,
         queued=standing.queued,
         slots=standing.slots,

@@ -46,6 +46,7 @@ class JobFilter(RequestModel):
     payload: Annotated[dict[Word, Text], Field(default_factory=dict, min_length=1, max_length=10)]
     created_from: Annotated[Moment, Field(default_factory=lambda: EARLIEST)]
     created_to: Annotated[Moment, Field(default_factory=lambda: LATEST)]
+    given_up: Annotated[Literal[True], Field(default_factory=lambda: True)]
 
     @model_validator(mode="after")
     def _restricts(self) -> JobFilter:

@@ -36,6 +36,7 @@ def of(
     payload: Sequence[tuple[str, str]],
     created_from: datetime | None,
     created_to: datetime | None,
+    given_up: bool = False,
 ) -> Filter:
     """The filter. Raises Problem where it would tell what the caller may not see."""
     if payload and not who.sees_payloads:
@@ -50,6 +51,7 @@ def of(
         payload=tuple(payload),
         created_from=created_from,
         created_to=created_to,
+        given_up=given_up,
     )
 
 

@@ -160,6 +160,9 @@ class Start(RequestModel):
     supersede: Annotated[
         bool, Field(description="Replace the job that has the key, if it has other content and not begun.")
     ] = False
+    must: Annotated[
+        bool | None, Field(description="Whether it is never given up for others; else the recipe says so.")
+    ] = None
 
 
 class Reasoned(RequestModel):
@@ -206,6 +209,12 @@ class Limits(Reasoned):
 
     window: Annotated[int, Field(ge=0, le=_MOST), BeforeValidator(whole)] | None = None
     starts_per_minute: Annotated[int, Field(ge=1, le=_MOST), BeforeValidator(whole)] | None = None
+
+
+class QueuePolicy(Reasoned):
+    """How the jobs of a queue are put in order; without one nothing is changed."""
+
+    policy: Literal["most-on-time", "deadline", "fifo"] | None = None
 
 
 class SetSla(Reasoned):

@@ -46,6 +46,7 @@ cycle.add_command(cycle_rows.duplicates)
     "--accept-refusals", is_flag=True, help="Start even if one reason refuses more than half of the rows."
 )
 @click.option("--supersede", is_flag=True, help="Let rows that differ replace jobs that have not begun.")
+@click.option("--must", is_flag=True, default=None, help="Never give its jobs up for others.")
 @click.option("--dry-run", is_flag=True, help="Tell what it would do, and start nothing.")
 @show.json_option
 @click.pass_context
@@ -56,6 +57,7 @@ def run(
     sla_minutes: float | None,
     refused: Path | None,
     supersede: bool,
+    must: bool | None,
     accept_refusals: bool,
     dry_run: bool,
     as_json: bool,
@@ -91,6 +93,7 @@ def run(
         places=_refused_file(file, refused, settings.load().home),
         sla_minutes=sla_minutes,
         supersede=supersede,
+        must=must,
         accept_refusals=accept_refusals,
         silent=as_json,
     )

@@ -37,6 +37,7 @@ def run(
     places: Callable[[Cycle], Places],
     sla_minutes: float | None = None,
     supersede: bool = False,
+    must: bool | None = None,
     accept_refusals: bool = False,
     silent: bool = False,
     patience: timedelta | None = None,
@@ -55,6 +56,7 @@ def run(
                 name,
                 sla_minutes=sla_minutes,
                 supersede=supersede,
+                must=must,
                 accept_refusals=accept_refusals,
             )
         view.note(f"Cycle {cycle.id}: {cycle.type} from {cycle.name}")

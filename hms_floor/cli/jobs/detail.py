@@ -44,6 +44,8 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("progress", _progress(job, now)),
         ("attempt", tries),
         ("priority", str(job.priority)),
+        ("must", "never given up for others" if job.must else None),
+        ("given up", show.moment(job.given_up_at, now)),
         ("worker", job.worker),
         ("not before", show.moment(job.ready_at, now)),
         ("cycle", None if job.batch is None else str(job.batch)),

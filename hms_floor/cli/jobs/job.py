@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import IO, Any
 
 import click
+from rich.text import Text
 
 from hms_floor.cli.jobs import actions, detail
 from hms_floor.cli.terminal import api_client, show, tables, zones
@@ -46,6 +47,7 @@ for _control in actions.ALL:
 @click.option("--at", "ready_at", metavar="TIME", help="Not before: 14:30, 2026-11-23 08:00 or +10m.")
 @click.option("--payload", "file", type=click.File("rb"), help="A JSON object; - is standard input.")
 @click.option("--supersede", is_flag=True, help="Replace the job that has the key, if it has not begun.")
+@click.option("--must", is_flag=True, default=None, help="Never give it up for others.")
 @show.json_option
 def start(
     job_type: str,
@@ -56,6 +58,7 @@ def start(
     ready_at: str | None,
     file: IO[bytes] | None,
     supersede: bool,
+    must: bool | None,
     as_json: bool,
 ) -> None:
     """Start one job of TYPE with the fields KEY=VALUE of its payload.
@@ -82,6 +85,7 @@ def start(
         priority=priority,
         not_before=None if ready_at is None else future(ready_at, now, "--at"),
         supersede=supersede,
+        must=must or None,
     )
     if as_json:
         show.print_json(_whole(started) | {"created": started.created})
@@ -169,6 +173,12 @@ def list_jobs(
         click.echo(f"These are {len(jobs):,} of {total:,} jobs: --limit 0 shows all.", err=True)
 
 
+def _deadline(job: Job, now: datetime) -> Text:
+    words = show.deadline(job.sla_expires, job.finished_at, job.status, now)
+    given_up = job.given_up_at is not None and job.status == "waiting"
+    return words.append(", given up", "bold yellow") if given_up else words
+
+
 def _print_table(jobs: list[Job], now: datetime) -> None:
     headers = ["id", "type", "queue", "status", "step", "attempt", "deadline", "accepted", "outcome"]
     rows = [
@@ -179,7 +189,7 @@ def _print_table(jobs: list[Job], now: datetime) -> None:
             show.status(job.status),
             job.step,
             str(job.attempt),
-            show.deadline(job.sla_expires, job.finished_at, job.status, now),
+            _deadline(job, now),
             show.relative(job.created_at, now),
             job.outcome or (str(job.error.get("type", "")) if job.error else ""),
         )

@@ -10,14 +10,17 @@ import click
 from rich.text import Text
 
 from hms_floor.cli.jobs import undo
-from hms_floor.cli.queues import queue_watch
+from hms_floor.cli.queues import queue_sheet, queue_watch
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.arguments import Limit
 from hms_oms.api.codec import document
 from hms_oms.client import PAGE
 from hms_oms.documents.queues import Queue
 from hms_oms.jobs.states import WORDS
+from hms_oms.order.policy import Policy
 from hms_oms.runtime import format
+from hms_oms.runtime.errors import UnknownQueue
+from hms_ops.forecast import order_words
 
 
 @click.group()
@@ -159,6 +162,50 @@ def limit(
     undo.hint(limits.undo)
 
 
+@queue.command("policy")
+@click.argument("queue_name", metavar="QUEUE")
+@click.argument("policy", metavar="[POLICY]", type=click.Choice([*map(str, Policy)]), required=False)
+@click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
+@show.json_option
+def set_policy(queue_name: str, policy: str | None, reason: str | None, as_json: bool) -> None:
+    """Set how the jobs of QUEUE are put in order; show it where none is given.
+
+    \b
+    most-on-time  by deadline; when not all can be on time, give up the fewest
+    deadline      by deadline, also when not all can be on time
+    fifo          by when they were accepted
+
+    \b
+    Example:  hms queue policy farm-grant deadline --reason "the county wants them in turn"
+    """
+    held = api_client.act().policy(queue_name, Policy(policy) if policy else None, reason=reason)
+    if as_json:
+        show.print_json(document(held))
+        return
+    by = f" Set by {held.set_by} {show.relative(held.set_at, api_client.clock())}." if held.set_at else ""
+    show.lines(f"{queue_name} has the policy {held.policy}: it {order_words.MEANING[held.policy]}.{by}")
+    undo.hint(held.undo)
+
+
+@queue.command("show")
+@click.argument("queue_name", metavar="QUEUE")
+@show.json_option
+def show_queue(queue_name: str, as_json: bool) -> None:
+    """Show how QUEUE stands: what waits and runs, its limits and policy, and what was given up.
+
+    \b
+    Example:  hms queue show farm-grant
+    """
+    named = next((item for item in api_client.oms().queues() if item.name == queue_name), None)
+    if named is None:
+        raise UnknownQueue(queue_name, [item.name for item in api_client.oms().queues()])
+    if as_json:
+        show.print_json(document(named))
+        return
+    now = api_client.clock()
+    show.lines(tables.facts(queue_sheet.facts(named, now)), *_remarks([named], now))
+
+
 def _limit(given: int | Literal["none"] | None) -> int | EllipsisType | None:
     if given is None:
         return ...
@@ -191,6 +238,8 @@ def _remarks(queues: list[Queue], now: datetime) -> list[Text]:
             remarks.append(f"{queue.name}: {show.cause(queue.cause)}")
         elif queue.slots_lost:
             remarks.append(f"{queue.name}: {format.slots(queue.slots, queue.slots_lost)}")
+        elif queue.given_up:
+            remarks.append(f"{queue.name}: {queue_sheet.given_up(queue, now)}")
         elif queue.paused_at:
             since = show.relative(queue.paused_at, now)
             why = f": {queue.pause_reason}" if queue.pause_reason else ""

@@ -38,6 +38,7 @@ _FILTERS = [
     click.option(
         "--older-than", type=Length(), metavar="LENGTH", help="Only jobs accepted before: 10m, 2h, 1d."
     ),
+    click.option("--given-up", is_flag=True, help="Only jobs that are done last: not all can be on time."),
 ]
 
 
@@ -52,10 +53,18 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
         job_type: str | None,
         batch: int | None,
         older_than: timedelta | None,
+        given_up: bool,
         **others: Any,
     ) -> None:
         before = None if older_than is None else api_client.clock() - older_than
-        selected = Filter(queue=queue, status=statuses, type=job_type, batch=batch, created_to=before)
+        selected = Filter(
+            queue=queue,
+            status=statuses,
+            type=job_type,
+            batch=batch,
+            created_to=before,
+            given_up=given_up,
+        )
         function(*arguments, selected=selected, **others)
 
     return functools.reduce(lambda made, option: option(made), reversed(_FILTERS), call)

@@ -142,6 +142,8 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Progress": _progress(document["progress"]),
         "Deadline": _deadline(document)[0],
         "Priority": document["priority"],
+        "Must": "never given up for others" if document["must"] else None,
+        "Given up": _clock(document["givenUpAt"]),
         "Attempt": document["attempt"],
         "Outcome": document["outcome"],
         "Worker": document["worker"],

@@ -29,7 +29,9 @@ from hms_oms.runtime import format
 PAGE = 50
 #: How often they are looked at again, in seconds.
 LOOK_SECONDS = 5.0
-STATUSES = ("open", "waiting", "queued", "running", "done", "failed", "cancelled")
+#: What is done after the others because not all can be on time.
+GIVEN_UP = "given-up"
+STATUSES = ("open", "waiting", GIVEN_UP, "queued", "running", "done", "failed", "cancelled")
 _FIELDS = ("queue", "type", "batch", "payload")
 
 #: The deadline stands early, so that it is in sight on a phone, too.
@@ -133,7 +135,11 @@ class _Results:
 
     async def refresh(self) -> None:
         """Read them again. Raises Refused."""
-        given = {name: self._wanted.get(name) or None for name in (*_FIELDS, "status", "cursor")}
+        given: dict[str, Any] = {
+            name: self._wanted.get(name) or None for name in (*_FIELDS, "status", "cursor")
+        }
+        if given["status"] == GIVEN_UP:
+            given |= {"status": None, "givenUp": True}
         answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True)
         self._number = answer["total"]
         put(self._total, words.count(self._number, "job"))
@@ -152,7 +158,9 @@ def _filter(query: Mapping[str, str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {name: query[name] for name in ("queue", "type") if query.get(name)}
     if query.get("batch", "").isdigit():
         chosen["batch"] = int(query["batch"])
-    if query.get("status"):
+    if query.get("status") == GIVEN_UP:
+        chosen["givenUp"] = True
+    elif query.get("status"):
         chosen["status"] = [query["status"]]
     if "=" in query.get("payload", ""):
         name, _, value = query["payload"].partition("=")
@@ -167,6 +175,8 @@ def _row(job: Mapping[str, Any]) -> list[Cell]:
     deadline = words.short(due)
     if late and until > due:
         deadline += f" ({format.about(until - due)} late)"
+    if job["givenUpAt"] and job["status"] == "waiting":
+        deadline += ", given up"
     return [
         job_link(job["id"]),
         Mark(job["status"], f"status {job['status']}"),

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
@@ -110,6 +110,11 @@ class Dialog:
     def number(self, label: str, value: float | None = None, **bounds: float) -> ui.number:
         """A field for a number; `bounds` are its `min` and `max`."""
         field = ui.number(label, value=value, format="%g", **bounds)  # type: ignore[arg-type]
+        return self._first(field.props("outlined dense"))
+
+    def choice(self, label: str, options: Mapping[str, str], value: str) -> ui.select:
+        """A field for one of several values, each with what it means."""
+        field = ui.select(dict(options), label=label, value=value)
         return self._first(field.props("outlined dense"))
 
     def does(self, verb: str, act: Act, *, danger: bool = False, leave: str = "Close") -> None:

@@ -26,6 +26,7 @@ from hms_floor.presentation import finishes, headline, overview
 from hms_floor.presentation.finishes import Finish
 from hms_floor.presentation.overview import Card
 from hms_oms.runtime import format
+from hms_ops.forecast import order_words
 
 #: How many of the next jobs are shown.
 SHOWN = 100
@@ -51,6 +52,9 @@ async def queue(request: Request, name: str) -> None:
                 buttons = Buttons(name, visitor) if visitor.may(Role.MANAGER) else None
             status = ui.label("Reading the ledger ...").props('aria-live="polite"')
             figures = ui.label("").classes("faint number")
+            order = ui.label("").classes("faint")
+            given_up = ui.label("")
+            given_up_jobs = link("Jobs that were given up", f"/floor/jobs?queue={name}&status=given-up")
             drawings = QueueCharts(name)
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
@@ -81,6 +85,11 @@ async def queue(request: Request, name: str) -> None:
         source.at = view.taken
         put(status, headline.queue_verdict(card, words.zone()))
         put(figures, figures_of(card))
+        put(order, order_words.order(card.policy, card.policy_set_by))
+        for part in (given_up, given_up_jobs):
+            part.set_visibility(card.plan is not None)
+        if card.plan is not None:
+            put(given_up, order_words.given_up(card.plan, words.clock(card.plan.given_up_since)))
         light.show(card.light, overview.WORDS[card.light])
         if buttons is not None:
             buttons.show(card)

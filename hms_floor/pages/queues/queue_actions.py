@@ -13,7 +13,7 @@ from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation import sla_preview_words
 from hms_floor.presentation.overview import Card
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES
-from hms_ops.forecast import advice
+from hms_ops.forecast import advice, order_words
 from hms_ops.forecast.cause import Remedy
 
 #: The remedies that are a change of the queue itself.
@@ -34,6 +34,7 @@ class Buttons:
             self._limits = ui.button("Limits", icon="speed", on_click=lambda: self._ask_limits())
             self._limits.props("outline dense")
             ui.button("SLA", icon="schedule", on_click=self._ask_sla).props("outline dense")
+            self._policy = ui.button("Policy", icon="sort", on_click=self._ask_policy).props("outline dense")
 
     def show(self, card: Card) -> None:
         """Offer what would help, to pause an open queue, and to resume a paused one."""
@@ -93,6 +94,21 @@ class Buttons:
             async def act() -> None:
                 limits = {"window": _number(window.value), "startsPerMinute": _number(starts.value)}
                 await self._post("limit", limits, reason.value, f"The limits of {self._name} are set.")
+
+            dialog.does("Set", act)
+
+    async def _ask_policy(self) -> None:
+        with waits(self._policy):
+            present = await self._visitor.ask.post(f"/queues/{self._name}/policy", {})
+        effect = "How its jobs are put in order. What was put in front by hand stays there."
+        with Dialog(f"Policy of {self._name}", effect) as dialog:
+            options = {policy: f"{policy}: {meaning}" for policy, meaning in order_words.MEANING.items()}
+            policy = dialog.choice("Policy", options, present["policy"])
+            reason = dialog.text("Why?")
+
+            async def act() -> None:
+                message = f"{self._name} has the policy {policy.value}."
+                await self._post("policy", {"policy": policy.value}, reason.value, message)
 
             dialog.does("Set", act)
 

@@ -19,7 +19,8 @@ class Standing:
 
     `position` counts from 1 and is None unless the job is ready in the backlog, which has `backlog` jobs;
     `queued` is how many of its queue are in the window, `slots` how many can run at once on live
-    workers, of which `slots_lost` are lost to steps that hang.
+    workers, of which `slots_lost` are lost to steps that hang. What was `given_up` is done after all
+    others.
     """
 
     job: Job
@@ -29,6 +30,7 @@ class Standing:
     queued: int
     slots: int
     slots_lost: int
+    given_up: bool
     paused_at: datetime | None
     paused_by: str | None
     pause_reason: str | None

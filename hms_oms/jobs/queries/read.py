@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func
 
 from hms_oms.database.schema.tables import job_events, jobs
 from hms_oms.documents.jobs import StepProgress
-from hms_oms.jobs.records import Event, Job, in_full
+from hms_oms.jobs.records import Band, Event, Job, in_full
 from hms_oms.jobs.states import OPEN, TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime.errors import UnknownJob
@@ -40,6 +40,7 @@ class Filter:
     payload: tuple[tuple[str, str], ...] = ()
     created_from: datetime | None = None
     created_to: datetime | None = None
+    given_up: bool = False
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on oms.jobs."""
@@ -62,6 +63,8 @@ class Filter:
             conditions.append(jobs.c.created_at >= self.created_from)
         if self.created_to is not None:
             conditions.append(jobs.c.created_at < self.created_to)
+        if self.given_up:
+            conditions += [jobs.c.band == Band.GIVEN_UP, jobs.c.agent.is_(False), IN_BACKLOG]
         return conditions
 
 

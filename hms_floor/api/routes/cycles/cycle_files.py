@@ -18,7 +18,7 @@ from hms_act.files.csv_rows import Refusal, Row
 from hms_floor.api.access import visible
 from hms_floor.api.access.guard import Caller, Guarded, Who
 from hms_floor.api.app_state import AppState, TheAppState
-from hms_floor.api.requests.requests import JobType, Minutes, Word
+from hms_floor.api.requests import cycle_options as options
 from hms_floor.api.transport.problems import Problem, unprocessable
 from hms_floor.api.transport.uploads import Upload
 from hms_oms.access import audit
@@ -49,17 +49,6 @@ _FILE = {
     }
 }
 
-_Type = Annotated[JobType, Query(alias="jobType")]
-_Minutes = Annotated[Minutes | None, Query(alias="slaMinutes", description="Instead of the queue's SLA.")]
-_Name = Annotated[Word, Query(description="Where the rows come from.")]
-_Supersede = Annotated[
-    bool,
-    Query(description="Let rows replace jobs that have their key and other content, if they have not begun."),
-]
-_AcceptRefusals = Annotated[
-    bool,
-    Query(alias="acceptRefusals", description="Start even if one reason refuses more than half of the rows."),
-]
 _UploadId = Annotated[
     str, Path(alias="upload", pattern="^[A-Za-z0-9_-]{24}$", description="As the preview has named it.")
 ]
@@ -70,11 +59,12 @@ async def accept(
     request: Request,
     app_state: TheAppState,
     who: Who,
-    job_type: _Type,
-    sla_minutes: _Minutes = None,
-    name: _Name = "upload",
-    supersede: _Supersede = False,
-    accept_refusals: _AcceptRefusals = False,
+    job_type: options.Type,
+    sla_minutes: options.Minutes = None,
+    name: options.Name = "upload",
+    supersede: options.Supersede = False,
+    must: options.Must = None,
+    accept_refusals: options.AcceptRefusals = False,
 ) -> AcceptedCycle:
     """Accept every row of a file as a job. A row that is a job already makes no second one.
 
@@ -89,6 +79,7 @@ async def accept(
         sla_minutes=sla_minutes,
         name=name,
         supersede=supersede,
+        must=must,
         accept_refusals=accept_refusals,
     )
 
@@ -98,9 +89,9 @@ async def look(
     request: Request,
     app_state: TheAppState,
     who: Who,
-    job_type: _Type,
-    sla_minutes: _Minutes = None,
-    name: _Name = "upload",
+    job_type: options.Type,
+    sla_minutes: options.Minutes = None,
+    name: options.Name = "upload",
     keep: Annotated[bool, Query(description="Keep the file for a while, so that it can be started.")] = False,
 ) -> CyclePreview:
     """Tell what starting a file would do. Nothing is changed; with `keep` the same bytes can be started."""
@@ -118,11 +109,15 @@ async def look(
 
 @router.post("/cycles/uploads/{upload}/start", status_code=201)
 async def start(
-    app_state: TheAppState, who: Who, upload: _UploadId, supersede: _Supersede = False
+    app_state: TheAppState,
+    who: Who,
+    upload: _UploadId,
+    supersede: options.Supersede = False,
+    must: options.Must = None,
 ) -> AcceptedCycle:
     """Accept every row of a file that was kept by a preview, as it was previewed."""
     with _place(app_state, who):
-        return await run_in_threadpool(_start, app_state, who, upload, supersede)
+        return await run_in_threadpool(_start, app_state, who, upload, supersede, must)
 
 
 @router.post("/cycles/uploads/{upload}/discard", status_code=204)
@@ -133,13 +128,13 @@ def discard(app_state: TheAppState, who: Who, upload: _UploadId) -> None:
 
 
 async def _read_body(
-    work: Callable[..., Answer], request: Request, app_state: AppState, who: Caller, **options: Any
+    work: Callable[..., Answer], request: Request, app_state: AppState, who: Caller, **more: Any
 ) -> Answer:
     """Have `work` read the file that is the body of a request while it comes in."""
     kind = _kind(request)
     with _place(app_state, who):
         stream = io.BufferedReader(Upload(request.stream()), _BUFFER)
-        return await run_in_threadpool(work, app_state, who, stream, kind, **options)
+        return await run_in_threadpool(work, app_state, who, stream, kind, **more)
 
 
 def _kind(request: Request) -> str:
@@ -174,6 +169,7 @@ def _accept(
     sla_minutes: float | None,
     name: str,
     supersede: bool,
+    must: bool | None,
     accept_refusals: bool,
 ) -> AcceptedCycle:
     recipe = _recipe(app_state, job_type, kind)
@@ -188,6 +184,7 @@ def _accept(
         requested_by=who.actor,
         sla_minutes=sla_minutes,
         supersede=supersede,
+        must=must,
     )
     refused: list[Refused] = []
     batch: Cycle | None = None
@@ -214,7 +211,9 @@ def _note(app_state: AppState, who: Caller, batch: Cycle, supersede: bool) -> No
         audit.write(connection, [act])
 
 
-def _start(app_state: AppState, who: Caller, upload: str, supersede: bool) -> AcceptedCycle:
+def _start(
+    app_state: AppState, who: Caller, upload: str, supersede: bool, must: bool | None
+) -> AcceptedCycle:
     with app_state.writing() as connection:
         kept = uploads.take(connection, upload, who.actor)
     stream = io.BufferedReader(uploads.Pieces(app_state.engine, kept.id), _BUFFER)
@@ -228,6 +227,7 @@ def _start(app_state: AppState, who: Caller, upload: str, supersede: bool) -> Ac
             sla_minutes=kept.sla_minutes,
             name=kept.name,
             supersede=supersede,
+            must=must,
             # Anyone who starts it has seen by the preview what would be refused.
             accept_refusals=True,
         )

@@ -51,6 +51,7 @@ async def start(app_state: TheAppState, who: Who, asked: requests.Start) -> Resp
         ready_at=asked.not_before,
         caller=who,
         supersede=asked.supersede,
+        must=asked.must,
     )
     started = await app_state.starts.start(request)
     row = started.row
@@ -75,6 +76,7 @@ def find(
     ] = [],  # noqa: B006
     created_from: Annotated[requests.Moment | None, Query(alias="createdFrom")] = None,
     created_to: Annotated[requests.Moment | None, Query(alias="createdTo")] = None,
+    given_up: Annotated[bool, Query(alias="givenUp", description="Only those that were given up.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
@@ -89,6 +91,7 @@ def find(
         payload=[filters.pair(condition) for condition in payload],
         created_from=created_from,
         created_to=created_to,
+        given_up=given_up,
     )
     with app_state.reading() as connection:
         if queue is not None:

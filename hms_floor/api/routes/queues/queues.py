@@ -26,6 +26,7 @@ from hms_oms.documents.queues import (
     Queue,
     QueueCounts,
     QueueLimits,
+    QueuePolicy,
     Remedy,
     Resumed,
     Sla,
@@ -33,12 +34,13 @@ from hms_oms.documents.queues import (
 )
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
-from hms_oms.queues import queues
+from hms_oms.order.policy import Policy
+from hms_oms.queues import policies, queues
 from hms_oms.queues import sla as slas
 from hms_oms.runtime import format
 from hms_oms.undo import queue_changes
 from hms_ops import sla_preview
-from hms_ops.forecast import advice, snapshot
+from hms_ops.forecast import advice, order_words, snapshot
 
 router = APIRouter(route_class=Guarded, tags=["queues"])
 
@@ -104,6 +106,22 @@ def limit(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.Lim
     return QueueLimits(queue, window, starts, undo)
 
 
+@router.post("/queues/{queue}/policy")
+def policy(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.QueuePolicy) -> QueuePolicy:
+    """Set how the jobs of a queue are put in order; tell what holds if none is given."""
+    with app_state.writing() as connection:
+        before = policies.hold(connection, queue)
+        with queue_changes.keep(connection, "policy", queue, who=who.actor) as kept:
+            if body.policy not in (None, before.policy):
+                policies.set_policy(connection, queue, Policy(body.policy), who=who.actor)
+        after = policies.hold(connection, queue)
+        if body.policy is not None:  # who only asks what holds has changed nothing
+            detail = {"before": before.policy, "policy": after.policy}
+            audit.write(connection, [who.act(queue, reason=body.reason, detail=detail)])
+        undo = visible.undo(connection, kept.change)
+    return QueuePolicy(queue, after.policy, after.set_by, after.set_at, undo)
+
+
 @router.put("/queues/{queue}/sla")
 def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.SetSla) -> SlaChange:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
@@ -147,6 +165,11 @@ def _queue(counts: QueueCounts, card: Card, zone: tzinfo) -> Queue:
         throughput_now=card.rate_now,
         throughput_mean=card.rate,
         cause=_cause(card, zone),
+        policy=card.policy,
+        policy_set_by=card.policy_set_by,
+        policy_set_at=card.policy_set_at,
+        given_up_since=card.plan and card.plan.given_up_since,
+        given_up_because=card.plan and order_words.because(card.plan),
     )
 
 

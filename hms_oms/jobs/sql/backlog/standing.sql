@@ -19,6 +19,7 @@ select
             and other.status = 'queued'
     ) as queued,
     worker_slots.slots, worker_slots.slots_lost,
+    job.status = 'waiting' and job.band = 1 as given_up,
     queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
 from oms.jobs as job
 join oms.queues as queue on queue.name = job.queue

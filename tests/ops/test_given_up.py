@@ -1,0 +1,47 @@
+"""What was given up, as the watch counts and tells it: it is done last, and the forecast says who is late."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from hms_oms.database import health
+from hms_oms.recipes.recipes import Recipe
+from hms_ops.forecast import order_words
+from hms_ops.forecast.capacity import Capacity
+from hms_ops.forecast.forecast import forecast
+from hms_ops.metrics.counts import standings
+from tests.oms.test_bands import give_up, orders
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+#: Four slots, a job takes a minute.
+CAPACITY = Capacity(4, 1 / 60, trusted=True)
+
+
+def test_what_was_given_up_is_counted_and_served_last(engine: sa.Engine, shop: Recipe) -> None:
+    """Remedies are asked for by all deadlines in their order, lateness by the order of service."""
+    jobs = orders(engine, shop, (5, 10, 20))
+    give_up(engine, jobs[0])
+    with engine.connect() as connection:
+        standing = standings(connection, health.clock(connection))["shop"]
+    assert (standing.given_up, standing.waiting) == (1, 3)
+    early, middle, late = (deadline for deadline, _ in standing.histogram)
+    assert [deadline for deadline, _ in standing.served] == [middle, late, early]
+
+
+def test_the_forecast_of_who_is_late_is_the_plan() -> None:
+    """By deadline nearly all would be late; in the order of service only those that were given up are."""
+    due = NOW + timedelta(minutes=5)
+    kept, given_up = (due + timedelta(seconds=1), 20), (due, 10)
+    ahead = forecast([given_up, kept], CAPACITY, NOW, served=[kept, given_up])
+    assert (ahead.late, ahead.first_late) == (10, due)
+    assert ahead.slots_needed == forecast([given_up, kept], CAPACITY, NOW).slots_needed == 6
+
+
+def test_an_incident_tells_what_was_given_up() -> None:
+    """How many and since when; what an earlier version has written says nothing of it."""
+    facts = {"given_up": 12, "given_up_since": "12:00"}
+    words = " (12 are given up since 12:00, so that the others are on time)"
+    assert order_words.in_brief(facts, str) == words
+    assert order_words.in_brief({}, str) == ""
