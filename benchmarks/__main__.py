@@ -28,6 +28,7 @@ from benchmarks import (
     idle,
     latency,
     million,
+    on_time,
     order,
     pages,
     paging,
@@ -50,6 +51,7 @@ NAMES = (
     "million",
     "held",
     "aged",
+    "ontime",
     "cli",
     "idle",
     "events",
@@ -62,7 +64,7 @@ NAMES = (
     "pooler",
 )
 #: These take minutes each, and are measured when they are asked for.
-LONG = ("held", "aged", "order")
+LONG = ("held", "aged", "ontime", "order")
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = (
     "celery",
@@ -97,7 +99,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
     quick = asked.quick
     rounds = asked.rounds or (1 if quick else 3)
     results: list[Result] = []
-    if only & {"accept", "bulk", "steps", "durable", "pgqueuer", "latency", "held"}:
+    if only & {"accept", "bulk", "steps", "durable", "pgqueuer", "latency", "held", "ontime"}:
         with embedded.serving(folder / "servers") as servers:
             product = ProductSide(folder, servers)
             bare = BareSide(folder, servers)
@@ -113,6 +115,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
                 results += steps.measure(races, sides, rounds, 300 if quick else 1000)
             if "latency" in only:
                 results += latency.measure(product.product, 30 if quick else 100)
+            if "ontime" in only:
+                results += on_time.measure(product.product, 45.0 if quick else 120.0)
             if "held" in only:
                 assert servers.database_url is not None
                 done = held.JOBS_DONE // 10 if quick else held.JOBS_DONE

@@ -1,0 +1,99 @@
+"""Share of jobs on time under overload, on the real stack: each policy on the same burst of jobs.
+
+Four kinds of jobs, of which the largest takes nine times as long as the smallest, each in three exponential
+parts. All are accepted at once, with deadlines spread evenly over the time in which half of them can be done.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from benchmarks.processes import Setup
+from benchmarks.product import RECIPES, WHO, Product
+from benchmarks.results import Result
+from hms_act import accept
+from hms_oms.order.policy import Policy
+from hms_oms.recipes import recipes, registry
+
+SLOTS = Setup("threads", slots=16, processes=1)
+#: Seconds of a slot that a job takes on average, and each kind over that.
+MEAN = 1.0
+KINDS = {"small": 0.25, "medium": 0.5, "large": 1.0, "huge": 2.25}
+LOAD = 2.0
+#: Jobs that are done first, so that their times are known.
+KNOWN = 160
+#: What the simulator says of this burst, in percent: by deadline, and as many as possible.
+SIMULATED = 76.0
+
+
+class Nap(NamedTuple):
+    """A job of the burst."""
+
+    kind: str
+    seconds: float
+    due: float
+
+
+def burst(seconds: float, seed: int = 1) -> list[Nap]:
+    """Jobs for twice as long as they have."""
+    dice = random.Random(seed)
+    jobs = round(LOAD * seconds * SLOTS.slots / MEAN)
+    kinds = [dice.choice(list(KINDS)) for _ in range(jobs)]
+    return [
+        Nap(kind, dice.gammavariate(3, MEAN * KINDS[kind] / 3), dice.uniform(0, seconds)) for kind in kinds
+    ]
+
+
+def measure(product: Product, seconds: float) -> list[Result]:
+    """The share on time under each policy, of jobs with deadlines within so many seconds."""
+    shares = {policy: _share(product, policy, seconds) for policy in Policy}
+    product.clear()
+    detail = {str(policy): round(share, 1) for policy, share in shares.items()}
+    return [
+        Result(
+            "ontime",
+            f"jobs on time of a burst of twice the capacity, real workers, {seconds:g} s",
+            shares[Policy.MOST_ON_TIME],
+            "%",
+            bar=SIMULATED - 3,
+            aim=SIMULATED,
+            note=f"by deadline {detail['deadline']}, by acceptance {detail['fifo']}",
+            detail=detail,
+        )
+    ]
+
+
+def _share(product: Product, policy: Policy, seconds: float) -> float:
+    product.clear()
+    recipe = recipes.load_folder(RECIPES)["bench:nap:v1"]
+    with product.engine.begin() as connection:
+        registry.register(connection, recipe)
+        connection.execute(
+            text("update oms.queues set policy = :policy where name = 'nap'"), {"policy": policy.value}
+        )
+    with product.working(SLOTS):
+        _accept(product, recipe, [nap._replace(due=600.0) for nap in burst(seconds)[:KNOWN]])
+        product.await_done()
+        first = product.last_job()
+        _accept(product, recipe, burst(seconds))
+        time.sleep(seconds)
+        with product.engine.connect() as connection:
+            return 100 * float(connection.scalar(text(_ON_TIME), {"first": first}) or 0)
+
+
+def _accept(product: Product, recipe: recipes.Recipe, naps: list[Nap]) -> None:
+    with product.engine.begin() as connection:
+        for nap in naps:
+            payload = {"kind": nap.kind, "seconds": nap.seconds}
+            accept.accept_many(
+                connection, recipe, [payload], requested_by=WHO, sla_minutes=max(nap.due, 0.01) / 60
+            )
+
+
+_ON_TIME = """
+select avg((finished_at is not null and finished_at <= sla)::int) from oms.jobs where id > :first
+"""
