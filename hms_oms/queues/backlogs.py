@@ -10,10 +10,8 @@ from hms_oms.database import array_literals, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.judging import Judgement, work_of
-from hms_oms.order.plan import Cell, Move
+from hms_oms.order.plan import CELL_SECONDS, Cell, Move
 
-#: Deadlines in such a time, in seconds, count as one. It is fixed in absolute time, so that plans are stable.
-BUCKET_SECONDS = 15
 #: No work is shorter, in seconds: clocks may say so.
 LEAST_SECONDS = 0.001
 #: The most jobs that one statement dates again, or keeps again.
@@ -53,7 +51,7 @@ class Work(NamedTuple):
 
 def read(connection: RawConnection, queue: str, estimate: Callable[[int], Estimate]) -> Backlog:
     """Read a backlog; `estimate` says what a job of a cell needs."""
-    rows = statements.run_raw(connection, "histogram", {"queue": queue, "width": BUCKET_SECONDS})
+    rows = statements.run_raw(connection, "histogram", {"queue": queue, "width": CELL_SECONDS})
     in_front = {row["cell"]: row["jobs"] for row in rows if row["bucket_at"] is None}
     return Backlog(list(_cells(rows, estimate)), in_front)
 
@@ -90,7 +88,7 @@ def move(connection: RawConnection, queue: str, moves: Iterable[Move]) -> int:
 
 
 def _run(connection: RawConnection, name: str, queue: str, moves: Sequence[Move]) -> int:
-    given = {"queue": queue, "width": BUCKET_SECONDS, **_arrays(moves)}
+    given = {"queue": queue, "width": CELL_SECONDS, **_arrays(moves)}
     return len(statements.run_raw(connection, name, given)) if moves else 0
 
 

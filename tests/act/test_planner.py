@@ -14,12 +14,15 @@ import sqlalchemy as sa
 from hms_act.order.planner import PLAN_SECONDS, Planner
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger
+from hms_oms.jobs.queries import read
+from hms_oms.order.backlog import Backlog, Job
 from hms_oms.order.cells import cell
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.judging import judge
-from hms_oms.order.plan import Cell, moves
+from hms_oms.order.plan import moves
+from hms_oms.order.policy import Policy
 from hms_oms.queues import backlogs, dispatch_windows
-from hms_oms.queues.backlogs import BUCKET_SECONDS, Work
+from hms_oms.queues.backlogs import Work
 from hms_oms.queues.dispatch_windows import Window
 from hms_oms.recipes.recipes import Recipe
 from tests.oms.test_bands import orders
@@ -209,15 +212,18 @@ def test_the_ledger_and_a_plan_in_memory_agree(
     """The same jobs are given up, and the same fifty are next; also after more have come in."""
     with engine.begin() as connection:
         connection.exec_driver_sql("delete from oms.jobs")
-    base, memory = datetime(2026, 1, 1, tzinfo=UTC), []
+    base = datetime(2026, 1, 1, tzinfo=UTC)
+    memory = Backlog(Policy.MOST_ON_TIME)
     for part in (jobs, more):
+        rows = []
         for kind, minutes, must, priority in part:
             sla = base + timedelta(minutes=round(minutes, 2))
             due = sla - timedelta(minutes=3) if must else sla
-            memory.append(
-                {"id": len(memory) + 1, "cell": kind * 64, "due": due, "sla": sla, "must": must,
-                 "priority": priority, "band": 0}
-            )  # fmt: skip
+            number = len(memory) + 1
+            rows.append(
+                {"id": number, "sla": sla, "cell": kind * 64, "due": due, "must": must, "priority": priority}
+            )
+            memory.put(Job(number, 0, 0, sla.timestamp(), kind * 64, must, priority, due.timestamp()))
         with engine.begin() as connection:
             connection.execute(
                 sa.text(
@@ -226,47 +232,17 @@ def test_the_ledger_and_a_plan_in_memory_agree(
                     " values (:id, 'shop:order:v1', 1, '{pick}', 'shop', :sla, 30, '{}', 'test',"
                     " :cell, :due, :must, :priority)"
                 ),
-                memory[-len(part) :],
+                rows,
             )
         ahead = base.timestamp() + 60
         backlog = backlogs.read(raw, "shop", ESTIMATES.__getitem__)
-        backlogs.move(raw, "shop", moves(backlog.cells, judge(backlog.cells, slots, ahead).cuts))
-        _plan_in_memory(memory, slots, ahead)
+        moved = backlogs.move(raw, "shop", moves(backlog.cells, judge(backlog.cells, slots, ahead).cuts))
+        cells = memory.cells(lambda kind: ESTIMATES[int(str(kind))], 0.0)
+        assert memory.carry_out(moves(cells, judge(cells, slots, ahead).cuts)) == moved
         with engine.connect() as connection:
             given_up = connection.scalars(sa.text("select id from oms.jobs where band = 1 order by id")).all()
-        assert given_up == [job["id"] for job in memory if job["band"]]
-        with engine.connect() as connection:
-            connection.begin()
-            following = [job.job for job in ledger.take(connection.connection.driver_connection, "shop", 50)]  # type: ignore[arg-type]
-            connection.rollback()
-        order = sorted(memory, key=lambda job: (job["band"], -job["priority"], job["due"], job["id"]))
-        assert following == [job["id"] for job in order][:50]
-
-
-def _plan_in_memory(memory: list[dict[str, object]], slots: int, ahead: float) -> None:
-    """The same plan over a list of jobs."""
-    groups: dict[tuple[object, ...], list[dict[str, object]]] = {}
-    for job in sorted(memory, key=lambda job: (job["due"], job["id"])):
-        if not job["priority"]:
-            bucket = job["due"].timestamp() // BUCKET_SECONDS  # type: ignore[attr-defined]
-            groups.setdefault((job["cell"], bucket, job["must"]), []).append(job)
-    cells = [
-        Cell(
-            group[0]["due"].timestamp(),  # type: ignore[attr-defined]
-            *ESTIMATES[key[0]],  # type: ignore[index]
-            bool(key[2]),
-            len(group),
-            key,
-            180.0 if key[2] else 0.0,
-            sum(bool(job["band"]) for job in group),
-        )
-        for key, group in groups.items()
-    ]
-    for move in moves(cells, judge(cells, slots, ahead).cuts):
-        group = groups[move.key]  # type: ignore[index]
-        kept = [job for job in group if not job["band"]]
-        given_up = [job for job in group if job["band"]]
-        for job in kept[: max(0, move.jobs)]:
-            job["band"] = 1
-        for job in given_up[::-1][: max(0, -move.jobs)]:
-            job["band"] = 0
+            following = [job.id for job in read.peek(connection, "shop", 50)]
+        assert given_up == [job.number for job in memory if job.given_up]
+        order = sorted(memory, key=lambda job: (job.given_up, -job.priority, job.due, job.number))
+        assert following == [job.number for job in order][:50]
+    assert [job.job for job in ledger.take(raw, "shop", 50)] == following
