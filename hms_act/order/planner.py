@@ -47,6 +47,8 @@ class _Planned:
     newest_job: int = 0
     #: Whether something was given up.
     is_tight: bool = False
+    #: Whether all was written that it asked for.
+    is_done: bool = True
     #: What a job of each cell in the backlog was estimated to need.
     estimates: Mapping[int, Estimate] = field(default_factory=dict)
     credit: Credit = field(default_factory=Credit)
@@ -128,7 +130,7 @@ class Planner:
             planned.newest_job, planned.slots = newest_job, window.slots
             cost = self._clock() - now
             planned.not_before = self._clock() + cost / SHARE
-            planned.again_at = now + PLAN_SECONDS
+            planned.again_at = now + PLAN_SECONDS if planned.is_done else now
         elif planned.is_tight:
             ahead = begins(window.now, self._in_front(window, other), window.slots)
             backlogs.give_up_late(self.connection, window.queue, ahead, planned.estimates, other)
@@ -153,6 +155,7 @@ class Planner:
             backlogs.record(self.connection, window.queue, backlog, window.slots, judgement)
         if moved:
             _say(window.queue, backlog.jobs, judgement, moved)
+        planned.is_done = moved < backlogs.PAGE
         planned.is_tight, planned.jobs = judgement.given_up > 0, backlog.jobs
         planned.estimates = known
 

@@ -14,8 +14,8 @@ from hms_oms.order.plan import CELL_SECONDS, Cell, Move
 
 #: No work is shorter, in seconds: clocks may say so.
 LEAST_SECONDS = 0.001
-#: The most jobs that one statement dates again, or keeps again.
-PAGE = 5000
+#: The most jobs that one statement changes.
+PAGE = 2000
 
 
 class Key(NamedTuple):
@@ -79,12 +79,24 @@ def _cells(rows: Iterable[Mapping[str, Any]], estimate: Callable[[int], Estimate
 
 
 def move(connection: RawConnection, queue: str, moves: Iterable[Move]) -> int:
-    """Give jobs up, or keep them again, as a plan asks for; return how many."""
+    """Give jobs up, or keep them again, as a plan asks for; return how many.
+
+    No more of them than one statement should change: those that are due first.
+    """
     leave: list[Move] = []
     back: list[Move] = []
-    for item in moves:
+    for item in _most_urgent(moves):
         (leave if item.jobs > 0 else back).append(item)
     return _run(connection, "give_up", queue, leave) + _run(connection, "keep_again", queue, back)
+
+
+def _most_urgent(moves: Iterable[Move]) -> Iterator[Move]:
+    left = PAGE
+    for item in sorted(moves, key=lambda item: Key(*item.key).bucket):  # type: ignore[misc]
+        jobs = min(left, abs(item.jobs))
+        left -= jobs
+        if jobs:
+            yield item._replace(jobs=jobs if item.jobs > 0 else -jobs)
 
 
 def _run(connection: RawConnection, name: str, queue: str, moves: Sequence[Move]) -> int:

@@ -246,3 +246,19 @@ def test_the_ledger_and_a_plan_in_memory_agree(
         order = sorted(memory, key=lambda job: (job.given_up, -job.priority, job.due, job.number))
         assert following == [job.number for job in order][:50]
     assert [job.job for job in ledger.take(raw, "shop", 50)] == following
+
+
+def test_a_plan_changes_no_more_at_once_than_it_should(
+    engine: sa.Engine,
+    planner: Planner,
+    clock: Clock,
+    shop: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that are due first are given up first, the others by the plan that follows without a pause."""
+    monkeypatch.setattr(backlogs, "PAGE", 2)
+    jobs = orders(engine, shop, (2.1, 2.2, 2.3, 2.4, 2.5, 2.6))
+    assert plan(planner, clock) == jobs[:2]
+    clock.now += 1
+    planner.turn([window(planner.connection)])
+    assert [row(engine, job)["band"] for job in jobs] == [1, 1, 1, 1, 0, 0]

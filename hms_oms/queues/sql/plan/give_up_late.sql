@@ -13,7 +13,7 @@ with chosen as (
             else coalesce(estimate.upper, %(other_upper)s::float8)
         end)
     order by job.due, job.id
-    limit 5000
+    limit 2000
     for update of job skip locked
 )
 update oms.jobs as job

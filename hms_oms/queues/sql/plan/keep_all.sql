@@ -5,7 +5,7 @@ with chosen as (
     where queue = %(queue)s::text and not agent and band = 1
         and dispatched_at is null and finished_at is null and ready_at is null
     order by -priority, due, id
-    limit 5000
+    limit 2000
     for update skip locked
 )
 update oms.jobs as job

@@ -7,7 +7,7 @@ with chosen as (
     where job.queue = %(queue)s::text and job.finished_at is null and job.dispatched_at is null
         -- When it is dated does not hang on what has been measured since.
         and (job.due = job.created_at) <> (queue.policy = 'fifo')
-    limit 5000
+    limit 2000
     for update of job skip locked
 )
 update oms.jobs as job
