@@ -9,9 +9,10 @@ from pathlib import Path
 from types import EllipsisType
 from typing import IO, Any, Literal
 
+from hms_act.schedules.schedule_client import ScheduleCalls
 from hms_oms.api.codec import record, stamp
 from hms_oms.api.filter import Filter
-from hms_oms.api.http import Client, path
+from hms_oms.api.http import path
 from hms_oms.documents.cycles import AcceptedCycle, CyclePreview
 from hms_oms.documents.jobs import BulkDone, Change, Started, SteeredJob, Undone
 from hms_oms.documents.queues import Paused, QueueLimits, QueuePolicy, Resumed, SlaChange
@@ -27,8 +28,8 @@ PATIENCE_SECONDS = 300.0
 _NDJSON = (".ndjson", ".jsonl")
 
 
-class ActClient(Client):
-    """Client that starts and steers jobs and cycles.
+class ActClient(ScheduleCalls):
+    """Client that starts and steers jobs, cycles and schedules.
 
     Nothing here is repeated once the API may have begun with it: Unavailable with `maybe_done` leaves that
     to the caller. The exception is `start_job` with a `key`, which leads to one job however often it is sent;

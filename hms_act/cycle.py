@@ -114,6 +114,36 @@ def accept_rows(
     yield cycle
 
 
+def accept_whole(
+    connection: Connection,
+    recipe: Recipe,
+    rows: Iterator[Row | Refusal],
+    *,
+    name: str,
+    requested_by: str,
+    sla_minutes: float | None = None,
+) -> Cycle:
+    """Accept every row of a file as one new cycle, in the caller's transaction: all of it, or nothing."""
+    recipe_id = registry.register(connection, recipe)
+    minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
+    cycle = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
+    while (page := _Page.read(rows)).rows or page.refusals:
+        _take_page(
+            connection,
+            recipe,
+            recipe_id,
+            page,
+            cycle=cycle.id,
+            requested_by=requested_by,
+            sla_minutes=minutes,
+            supersede=False,
+            must=None,
+        )
+    if page.failure is not None:
+        raise page.failure
+    return cycles.close(connection, cycle.id)
+
+
 @dataclass(frozen=True)
 class _Page:
     """Rows that are accepted together; none at the end of the file, or where it can be read no further."""
@@ -146,32 +176,57 @@ def _accept_page(
     must: bool | None,
 ) -> Cycle:
     """Accept a page in one transaction; the cycle as it stands then."""
-    payloads = [row.payload for row in page.rows]
-    keys = [accept.key_of(recipe, payload) for payload in payloads]
     with engine.begin() as connection:
-        if supersede:
-            accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=cycle)
-        accepted = accept.accept_many(
+        return _take_page(
             connection,
             recipe,
-            payloads,
-            keys=keys,
+            recipe_id,
+            page,
+            cycle=cycle,
             requested_by=requested_by,
             sla_minutes=sla_minutes,
-            batch_id=cycle,
-            recipe_id=recipe_id,
-            musts=[recipe.must if must is None else must] * len(payloads),
+            supersede=supersede,
+            must=must,
         )
-        repeated = _repeated(connection, recipe, page.rows, keys, accepted)
-        cycle_rows.add(connection, cycle, [*map(refused, page.refusals), *repeated])
-        return cycles.add(
-            connection,
-            cycle,
-            accepted=len(accepted.jobs),
-            duplicates=accepted.duplicates,
-            differing=sum(row.result == "differs" for row in repeated),
-            refused=len(page.refusals),
-        )
+
+
+def _take_page(
+    connection: Connection,
+    recipe: Recipe,
+    recipe_id: int,
+    page: _Page,
+    *,
+    cycle: int,
+    requested_by: str,
+    sla_minutes: float,
+    supersede: bool,
+    must: bool | None,
+) -> Cycle:
+    payloads = [row.payload for row in page.rows]
+    keys = [accept.key_of(recipe, payload) for payload in payloads]
+    if supersede:
+        accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=cycle)
+    accepted = accept.accept_many(
+        connection,
+        recipe,
+        payloads,
+        keys=keys,
+        requested_by=requested_by,
+        sla_minutes=sla_minutes,
+        batch_id=cycle,
+        recipe_id=recipe_id,
+        musts=[recipe.must if must is None else must] * len(payloads),
+    )
+    repeated = _repeated(connection, recipe, page.rows, keys, accepted)
+    cycle_rows.add(connection, cycle, [*map(refused, page.refusals), *repeated])
+    return cycles.add(
+        connection,
+        cycle,
+        accepted=len(accepted.jobs),
+        duplicates=accepted.duplicates,
+        differing=sum(row.result == "differs" for row in repeated),
+        refused=len(page.refusals),
+    )
 
 
 def refused(row: Refusal) -> CycleRow:

@@ -22,6 +22,8 @@ from hms_act.fronts import Fronts
 from hms_act.order.planner import Planner
 from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_act.retention import Retention
+from hms_act.schedules.intake import Begin
+from hms_act.schedules.scheduler import Scheduler, SchedulerThread
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart
@@ -216,10 +218,12 @@ def run(
     home: Path,
     direct_url: str | None = None,
     pruner: Callable[[], Pruner] | None = None,
+    scheduler: Callable[[Begin], Scheduler] | None = None,
 ) -> None:
     """The daemon: lead or stand by until SIGTERM; its sign of life is kept in `home`.
 
-    `direct_url` leads around a pooler. `pruner` removes, beside the dispatching, what is over its time.
+    `direct_url` leads around a pooler. Beside the dispatching, `pruner` removes what is over its time, and
+    `scheduler` starts what is due.
     """
     app = make_app(broker_url)
     engine = connections.engine(database_url)
@@ -229,6 +233,8 @@ def run(
     def lead(lease: Lease) -> Dispatcher:
         if pruner is not None:
             Retention(lease, engine, pruner(), stop).start()
+        if scheduler is not None:
+            SchedulerThread(scheduler, lease, engine, stop).start()
         recovery = Recovery(lease.connection, waiting_tickets.client(broker_url))
         return Dispatcher(app, engine, lease.connection, recovery, broker_watch)
 

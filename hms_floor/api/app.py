@@ -19,6 +19,7 @@ from hms_floor.api.routes.incidents import incidents, ops, texts, twilio
 from hms_floor.api.routes.installation import audit, badges, health, stream
 from hms_floor.api.routes.jobs import bulk, changes, jobs, recipes, reservations
 from hms_floor.api.routes.queues import queues, reports, workers
+from hms_floor.api.routes.schedules import schedules
 from hms_floor.api.routes.webhooks import webhooks
 from hms_floor.api.transport import problems
 from hms_floor.api.transport.limits import Limits
@@ -35,6 +36,7 @@ ROUTERS = (
     cycle_files.router,
     cycles.router,
     cycle_rows.router,
+    schedules.router,
     queues.router,
     reservations.router,
     workers.router,

@@ -12,6 +12,7 @@ from hms_oms.documents.document import Document, Moment
 from hms_oms.documents.jobs import Change, Job, JobType, Peeked
 from hms_oms.documents.messages import Text
 from hms_oms.documents.queues import Queue, Sla, Worker
+from hms_oms.documents.schedules import CalendarEntry, Schedule
 from hms_ops.documents.calling import Part, Silence, Threshold
 from hms_ops.documents.incidents import Incident, LateJob
 from hms_ops.documents.webhooks import Webhook, WebhookDelivery
@@ -118,6 +119,20 @@ class Cycles(Document):
 
     cycles: tuple[Cycle, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedules(Document):
+    """The schedules, by name."""
+
+    schedules: tuple[Schedule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar(Document):
+    """Runs that were and runs that are planned, in the order of their times."""
+
+    entries: tuple[CalendarEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)

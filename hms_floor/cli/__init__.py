@@ -22,6 +22,10 @@ COMMANDS = {
     "job": ("hms_floor.cli.jobs.job:job", "Start, read, list and steer jobs."),
     "undo": ("hms_floor.cli.jobs.undo:undo", "Undo what you have just changed, within thirty seconds."),
     "queue": ("hms_floor.cli.queues.queue:queue", "See how the queues stand; pause, resume and limit them."),
+    "schedule": (
+        "hms_floor.cli.schedules.schedule:schedule",
+        "See what starts by itself; add, run, pause and remove schedules.",
+    ),
     "recipe": ("hms_floor.cli.recipes.recipe:recipe", "See job types; check and write recipes of your own."),
     "worker": ("hms_floor.cli.queues.worker:worker", "See who works, and on what."),
     "sla": (

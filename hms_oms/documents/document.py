@@ -51,7 +51,7 @@ class Document:
         }
 
     @classmethod
-    def of(cls, source: Any, **more: Any) -> Self:
+    def of(cls, source: Any, /, **more: Any) -> Self:
         """A document with what `source` has under the names of its fields, or with `more` instead."""
         names = [field.name for field in fields(cls) if field.name not in more]  # type: ignore[arg-type]
         return cls(**{name: getattr(source, name) for name in names}, **more)

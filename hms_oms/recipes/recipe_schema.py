@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hms_oms.recipes.schedules import written
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
 
 #: How the text of a file's cell is read (see hms_act.files.csv_rows).
@@ -134,6 +135,68 @@ _RETENTION: dict[str, Any] = {
     },
 }
 
+_SCHEDULE: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["name", "cron"],
+    "properties": {
+        "name": {**_NAME, "description": "What the schedule is called; no two have one name."},
+        "cron": {
+            "type": "string",
+            "examples": ["0 6 * * MON-FRI"],
+            "description": "Minute, hour, day of the month, month, day of the week; or @daily.",
+        },
+        "timezone": {
+            "type": "string",
+            "examples": ["America/Chicago"],
+            "description": "The time zone of its clock; else the office's.",
+        },
+        "calendar": {
+            "type": "string",
+            "examples": ["US", "US-IL", "NYSE"],
+            "description": "The calendar on whose business days alone it is due.",
+        },
+        "payload": {"type": "object", "description": "The payload of the one job that a run starts."},
+        "source": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 1000,
+            "examples": ["grants/day-*.csv", "https://files.example.gov/day.csv"],
+            "description": "The files that become cycles: a folder below HMS_INCOMING, or an https URL.",
+        },
+        "sla_minutes": {
+            "type": "number",
+            "minimum": LEAST_MINUTES,
+            "maximum": MOST_MINUTES,
+            "description": "Minutes from accepted to done, instead of the SLA of the queue.",
+        },
+        "catch_up": {
+            "enum": list(written.CATCH_UP),
+            "default": "last",
+            "description": "Which of the runs that were due during an outage are made up for after it.",
+        },
+        "catch_up_hours": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": written.MOST_HOURS,
+            "default": 24,
+            "description": "What was due longer ago than that is not made up for.",
+        },
+        "overlap": {
+            "enum": list(written.OVERLAP),
+            "default": "start",
+            "description": "What a run does while work of the run before is open.",
+        },
+        "missing_after_minutes": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": written.MOST_MINUTES,
+            "default": 15,
+            "description": "How long a run waits for its file before somebody is called.",
+        },
+    },
+}
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Recipe",
@@ -192,5 +255,10 @@ SCHEMA: dict[str, Any] = {
             " A field that says personal = true holds personal data.",
         },
         "retention": _RETENTION,
+        "schedule": {
+            "type": "array",
+            "items": _SCHEDULE,
+            "description": "When jobs or cycles of this type are started by themselves.",
+        },
     },
 }

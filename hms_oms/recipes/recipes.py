@@ -18,6 +18,8 @@ import jsonschema
 
 from hms_oms.recipes import payload_schema, recipe_schema
 from hms_oms.recipes.retention import personal_data, table
+from hms_oms.recipes.schedules import written
+from hms_oms.recipes.schedules.written import ScheduleSpec
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, UnknownJobType
 
@@ -95,6 +97,8 @@ class Recipe:
     size: str | None = None
     #: Whether its jobs are never given up for others.
     must: bool = False
+    #: When jobs or cycles of the type are started by themselves.
+    schedules: tuple[ScheduleSpec, ...] = ()
 
     def step(self, name: str) -> Step:
         """The step of this name. Raises KeyError where there is none."""
@@ -148,7 +152,7 @@ class Recipe:
 Recipes = Mapping[str, Recipe]
 
 #: What a snapshot does not need: a job has what it was accepted with, and retention is looked up later.
-_NOT_KEPT = ("retention", "size", "must")
+_NOT_KEPT = ("retention", "size", "must", "schedules")
 
 
 def load_folder(folder: Path) -> dict[str, Recipe]:
@@ -169,6 +173,12 @@ def load_folder(folder: Path) -> dict[str, Recipe]:
             continue
         if recipe.type in recipes:
             faults.append(f"{path.name}: type: {recipe.type} is described by another file too")
+        named = {spec.name for known in recipes.values() for spec in known.schedules}
+        faults += [
+            f"{path.name}: schedule: {spec.name} is the name of another file's schedule too"
+            for spec in recipe.schedules
+            if spec.name in named
+        ]
         recipes[recipe.type] = recipe
     if faults:
         raise ConfigError(faults)
@@ -207,6 +217,7 @@ def parse(document: Any, source: str) -> Recipe:
         retention=document.get("retention", {}),
         size=document.get("size"),
         must=document.get("must", False),
+        schedules=tuple(map(ScheduleSpec.of, document.get("schedule", ()))),
     )
 
 
@@ -261,6 +272,7 @@ def _faults(document: Any) -> list[str]:
             faults.append(f"columns.{position}.field: {target} is not a field of the payload")
     faults += personal_data.faults(document["payload"])
     faults += table.faults(document.get("retention", {}))
+    faults += _of_schedules(document)
     return faults
 
 
@@ -272,6 +284,17 @@ def _size_faults(size: str | None, fields: Mapping[str, Any]) -> list[str]:
     if personal_data.is_personal(fields[size]):
         return [f"size: {size} holds personal data: estimates are kept by its value"]
     return []
+
+
+def _of_schedules(document: Mapping[str, Any]) -> list[str]:
+    tables = document.get("schedule", ())
+    return _repeated("schedule", [table["name"] for table in tables]) + [
+        f"schedule.{position}.{field}: {reason}"
+        for position, table in enumerate(tables)
+        for field, reason in written.faults(
+            ScheduleSpec.of(table), document["payload"], document.get("columns", ())
+        )
+    ]
 
 
 def _repeated(where: str, names: Sequence[str]) -> list[str]:

@@ -165,7 +165,8 @@ update public.clock set shift = '0';
 truncate oms.jobs, oms.job_events, oms.changes, oms.changed_jobs, oms.batches, oms.audit, oms.badges,
     oms.workers, oms.messages, oms.slas, oms.uploads, ops.incidents, ops.incident_events,
     ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds, ops.metrics, ops.beats,
-    ops.webhooks, ops.webhook_deliveries, ops.webhook_attempts restart identity cascade;
+    ops.webhooks, ops.webhook_deliveries, ops.webhook_attempts, oms.schedules, oms.schedule_runs,
+    oms.schedule_files restart identity cascade;
 insert into oms.slas (queue, minutes, set_by) select name, 30, 'recipe' from oms.queues;
 update oms.queues set paused_at = null, paused_by = null, pause_reason = null, window_size = null,
     starts_per_minute = null;

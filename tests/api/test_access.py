@@ -37,6 +37,7 @@ from tests.support.programs import run_hms
 
 PLACES = {
     "{id}": "job-999",
+    "{schedule}": "nightly",
     "{queue}": "nowhere",
     "{jti}": "nobody",
     "{rule}": "none",

@@ -36,6 +36,7 @@ from hms_oms.runtime.errors import (
     UnknownQueue,
     UnknownSchema,
 )
+from hms_oms.schedules.records import InRecipe, NotWaiting, ScheduleExists, UnknownSchedule
 from hms_oms.undo.changes import UnknownChange
 from hms_oms.undo.undo import NotUndoable, NotYours
 from hms_ops.incidents.actions import UnknownIncident
@@ -66,6 +67,7 @@ _UNKNOWN = (
     UnknownUpload,
     UnknownWebhook,
     UnknownDelivery,
+    UnknownSchedule,
 )
 #: Client closed the request: nobody hears the answer, but the audit trail shows it.
 GONE = 499
@@ -169,6 +171,8 @@ def _of_ours(error: HmsError) -> Problem | None:
     if isinstance(error, NotYours):
         return Problem(403, detail)
     if isinstance(error, LeaseLost | tokens.NoKey | BadSilence | BadWebhook | NoEventsKey | NotUndoable):
+        return Problem(409, detail)
+    if isinstance(error, ScheduleExists | InRecipe | NotWaiting):
         return Problem(409, detail)
     if isinstance(error, UnknownSchema | TooManyUploads):
         return busy(detail, 30)

@@ -122,7 +122,7 @@ def restore_check(ctx: click.Context, as_json: bool) -> None:
 
 
 def _settle(configured: Settings, url: str, backup_at: datetime | None) -> Restore:
-    prepare(url, recipes.load_folder(configured.recipes).values())
+    prepare(url, recipes.load_folder(configured.recipes).values(), str(configured.zone))
     connection = connections.connect(url, "hms db restore", autocommit=False)
     try:
         done = restoring.settle(connection, backup_at)

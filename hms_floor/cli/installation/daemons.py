@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import click
 
 from hms_floor.cli.incidents import ops as watch
@@ -24,6 +26,9 @@ def run_act() -> None:
     Example:  hms act run
     """
     from hms_act import dispatcher
+    from hms_act.schedules.intake import Intake
+    from hms_act.schedules.scheduler import Scheduler
+    from hms_oms.recipes import recipes
     from hms_oms.retention import rules
     from hms_oms.retention.pruner import Pruner
     from hms_oms.runtime import logs
@@ -37,6 +42,11 @@ def run_act() -> None:
         configured.home,
         configured.database_direct_url,
         lambda: Pruner(rules.defaults(configured), configured.keep_audit),
+        lambda begin: Scheduler(
+            begin,
+            functools.cache(lambda: recipes.load_folder(configured.recipes)),
+            Intake(begin, configured.incoming_folder, configured.incoming_hosts),
+        ),
     )
 
 

@@ -45,7 +45,7 @@ def run_migrations(as_json: bool) -> None:
     """
     configured = settings.load()
     database_url, _ = configured.servers()
-    done = prepare(database_url, recipes.load_folder(configured.recipes).values())
+    done = prepare(database_url, recipes.load_folder(configured.recipes).values(), str(configured.zone))
     if as_json:
         show.print_json({"before": done.before, "revision": done.revision, **done.changed})
     else:

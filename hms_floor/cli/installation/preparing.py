@@ -10,6 +10,7 @@ from hms_oms.database import connections
 from hms_oms.database.schema import migrate, schema_revision
 from hms_oms.recipes import hooks, package_migrations, registry
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.schedules import store as schedules
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,11 @@ class Prepared:
         return f"{done}; queues: {', '.join(self.queues)}{''.join(changed)}"
 
 
-def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
-    """Migrate, make the queues of the recipes, and have their packages prepare what they keep."""
+def prepare(database_url: str, known: Iterable[Recipe], office: str = "UTC") -> Prepared:
+    """Migrate, make the queues and schedules of the recipes, and have their packages prepare what they keep.
+
+    `office` is the time zone of schedules that name none.
+    """
     known = tuple(known)
     engine = ledger.engine_of(database_url)
     with engine.connect() as connection:
@@ -49,6 +53,7 @@ def prepare(database_url: str, known: Iterable[Recipe]) -> Prepared:
         for recipe in known:
             registry.register(connection, recipe)
             queues |= dict.fromkeys(recipe.queues)
+        schedules.keep_recipes(connection, known, office)
     raw = connections.connect(database_url, "hms db", autocommit=False)
     try:
         changed = hooks.prepare(raw, known)

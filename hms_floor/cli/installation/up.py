@@ -57,7 +57,7 @@ def up(ctx: click.Context, sample: int | None, once: bool) -> None:
         hooks.sample(known, None)
 
     def prepare(database_url: str) -> None:
-        _say(str(db.prepare(database_url, known.values())))
+        _say(str(db.prepare(database_url, known.values(), str(configured.zone))))
         with connections.engine(database_url).connect() as connection:
             doubts.require_anybody(connection, configured)
 

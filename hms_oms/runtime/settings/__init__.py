@@ -41,6 +41,10 @@ class Settings:
     #: The API of the floor that runs under `home`; only that floor's servers file names it.
     floor_url: str | None = None
     recipes: Path = Path(__file__).resolve().parents[3] / "workers" / "recipes"
+    #: The folder below which schedules find their files, None: `incoming` under `home`; and the hosts from
+    #: which they may fetch some.
+    incoming: Path | None = None
+    incoming_hosts: tuple[str, ...] = ()
     #: Worker processes that `hms up` starts, their pool, and the slots of each.
     workers: int = 2
     worker_pool: str = "threads"
@@ -96,6 +100,11 @@ class Settings:
     def sender_name(self) -> str:
         """Who hands texts over: log, twilio or webhook."""
         return self.sender or ("twilio" if self.twilio_account_sid else "log")
+
+    @property
+    def incoming_folder(self) -> Path:
+        """The folder below which schedules find their files."""
+        return self.incoming or self.home / "incoming"
 
     @property
     def zone(self) -> ZoneInfo:

@@ -70,6 +70,15 @@ def words(text: str) -> str:
     return text
 
 
+def hosts(text: str) -> tuple[str, ...]:
+    """Read names of hosts with commas between."""
+    names = tuple(name.strip().lower() for name in text.split(","))
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
+            raise ValueError(f"must be hosts with commas between, as files.example.gov, not {name!r}")
+    return names
+
+
 def jwks(text: str) -> str:
     """Read where the keys of an identity provider are: a URL or a file."""
     if urlsplit(text).scheme == "https":

@@ -23,6 +23,8 @@ KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_URL": ("url", parsing.url("http", "https")),
     "HMS_BADGE": ("badge", parsing.badge),
     "HMS_RECIPES": ("recipes", parsing.existing_folder),
+    "HMS_INCOMING": ("incoming", parsing.path),
+    "HMS_INCOMING_HOSTS": ("incoming_hosts", parsing.hosts),
     "HMS_WORKERS": ("workers", parsing.number(0, 64)),
     "HMS_WORKER_POOL": ("worker_pool", parsing.one_of(*POOLS)),
     "HMS_WORKER_SLOTS": ("worker_slots", parsing.number(1, 1000)),
