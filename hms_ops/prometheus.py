@@ -21,7 +21,7 @@ from hms_ops import health as judgement
 from hms_ops import heartbeats
 from hms_ops.documents.reports import Metric
 from hms_ops.incidents import actions
-from hms_ops.metrics import metrics
+from hms_ops.metrics import metrics, schedules
 from hms_ops.metrics.metrics import CATALOGUE
 from hms_ops.rules import RULES
 
@@ -122,6 +122,7 @@ class _Floor(Collector):
         yield _ages(newest, now)
         yield _beats(self._connection)
         yield from _health(self._connection)
+        yield from schedules.families(self._connection, now)
         yield _incidents(self._connection)
         yield _unsent(self._connection)
         yield _build()

@@ -7,5 +7,6 @@ from hms_floor.pages.cycles import cycles
 from hms_floor.pages.incidents import incidents, oncall
 from hms_floor.pages.jobs import job, jobs
 from hms_floor.pages.queues import queue, sla
+from hms_floor.pages.schedules import schedules
 
-PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, sla, workers)
+PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, schedules, sla, workers)

@@ -32,6 +32,7 @@ LINKS = (
     ("/floor/", "Floor", "f", "GET /queues"),
     ("/floor/jobs", "Jobs", "j", "GET /jobs"),
     ("/floor/cycles", "Cycles", "c", "GET /cycles"),
+    ("/floor/schedules", "Schedules", "d", "GET /schedules"),
     ("/floor/incidents", "Incidents", "i", "GET /incidents"),
     ("/floor/sla", "SLA", "s", "GET /sla"),
     ("/floor/workers", "Workers", "w", "GET /workers"),

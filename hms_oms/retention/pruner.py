@@ -95,6 +95,7 @@ class Pruner:
             ),
             "remove_replies": self.keep.personal_data,
             "remove_callbacks": self.keep.attempts,
+            "remove_schedule_runs": self.keep.keys,
             "remove_audit": self.audit,
         }
         for statement, kept in rest.items():

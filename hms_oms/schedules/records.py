@@ -39,10 +39,12 @@ class InRecipe(HmsError):
 
 
 class NotWaiting(HmsError):
-    """No run of the schedule waits for a file."""
+    """No run of the schedule waits for a file, and the latest has not failed."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no run of {name} waits for a file: there is nothing to skip")
+        super().__init__(
+            f"no run of {name} waits for a file, and the latest has not failed: there is nothing to skip"
+        )
 
 
 @dataclass(frozen=True, slots=True)

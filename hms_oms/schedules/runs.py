@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from hms_oms.database import statements
 from hms_oms.database.plain_text import plain
 from hms_oms.jobs.tickets import job_name
-from hms_oms.schedules.planning import SKIPPED, WAITING, PlannedRun
+from hms_oms.schedules.planning import WAITING, PlannedRun
 from hms_oms.schedules.records import NotWaiting, Run, Schedule
 
 #: How long a note may be.
@@ -45,9 +45,9 @@ def request(connection: Connection, schedule: Schedule, who: str) -> Run:
 
 
 def skip(connection: Connection, schedule: Schedule, *, who: str, reason: str | None) -> Run:
-    """Have a run wait for its file no longer. Raises NotWaiting."""
+    """Have a run wait for its file no longer, or settle one that has failed. Raises NotWaiting."""
     note = f"skipped by {who}" + (f": {reason}" if reason else "")
-    asked = {"schedule": schedule.id, "state": SKIPPED, "note": plain(note)[:LONGEST_NOTE]}
+    asked = {"schedule": schedule.id, "who": who, "note": plain(note)[:LONGEST_NOTE]}
     rows = statements.run(connection, "skip_run", asked)
     if not rows:
         raise NotWaiting(schedule.name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hms_oms.broker.broker_state import BrokerState
+from hms_oms.schedules.troubles import ScheduleTrouble
 from hms_ops.forecast.cause import Cause, decide, standing_of
 
 
@@ -238,3 +239,5 @@ class Snapshot:
     broker: BrokerState | None = None
     horizon: HorizonHolder | None = None
     webhooks: Sequence[TroubledWebhook] = ()
+    #: The schedules whose work has not started.
+    schedules: Sequence[ScheduleTrouble] = ()

@@ -13,10 +13,11 @@ from hms_oms.messages.gsm7 import ONE_SEGMENT, encodable, septets
 from hms_oms.runtime.format import about, hour_and_zone, minutes, percent, share
 from hms_ops.forecast import advice, order_words
 from hms_ops.forecast.cause import read
-from hms_ops.incidents import horizon_words, signals
+from hms_ops.incidents import signals
 from hms_ops.incidents.signals import Signal
 from hms_ops.incidents.stages import LATENESS
 from hms_ops.incidents.store import Incident
+from hms_ops.incidents.words import horizon_words, schedule_words
 from hms_ops.rules import RULES
 
 #: Room for " (resend)".
@@ -226,6 +227,7 @@ _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
     "busy-host": _busy_host,
     "outbox": _outbox,
     "webhook": _webhook,
+    "schedule": schedule_words.phrase,
     "held-horizon": _held_horizon,
     "behind": _behind,
 }
@@ -256,6 +258,7 @@ _WAS: Mapping[str, Callable[[Incident], str]] = {
     "failing": lambda over: f"up to {percent(over.worst / 100)} of the steps failed",
     "busy-host": lambda over: f"CPU was at up to {over.worst:.0f} %",
     "outbox": lambda over: f"texts were not sent for {about(over.worst)}",
+    "schedule": lambda over: schedule_words.past(over.facts, over.worst),
     "webhook": lambda over: (
         f"the webhook {over.facts['webhook']} took no events for {about(over.worst)}"
         if over.worst

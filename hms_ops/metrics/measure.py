@@ -19,6 +19,8 @@ from hms_oms.broker import broker_state
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.jobs import workers as presence
 from hms_oms.jobs.workers import Worker
+from hms_oms.schedules import troubles
+from hms_oms.schedules.troubles import ScheduleTrouble
 from hms_ops import heartbeats
 from hms_ops.events.event_buffer import BufferedEvents
 from hms_ops.events.event_log import EventLog
@@ -85,6 +87,7 @@ class Measure:
         self._horizon_watch = HorizonWatch()
         self._horizon: HorizonHolder | None = None
         self._webhooks: Sequence[TroubledWebhook] = ()
+        self._schedules: Sequence[ScheduleTrouble] = ()
         # Queues in which nothing could be done, and since when it can again.
         self._unable: set[str] = set()
         self._able_since: dict[str, datetime] = {}
@@ -113,6 +116,7 @@ class Measure:
             self._broker = broker_state.read(connection)
             self._horizon = self._horizon_watch.look(connection, now)
             self._webhooks = troubled_webhooks(connection, now)
+            self._schedules = troubles.read(connection)
         unsent, unsent_since = self._unsent
         looked_before, self._looked = self._looked, now
         return Snapshot(
@@ -129,6 +133,7 @@ class Measure:
             broker=self._broker,
             horizon=self._horizon,
             webhooks=self._webhooks,
+            schedules=self._schedules,
         )
 
     def _follow(self, connection: Connection, buffered: BufferedEvents, now: float) -> None:

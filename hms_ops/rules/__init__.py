@@ -14,7 +14,7 @@ from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.rules import busy_host, failing, forecast, late, no_worker, slow, stalled
 from hms_ops.rules.limits import Limits
-from hms_ops.rules.services import behind, dispatcher, held_horizon, outbox, redis, webhook
+from hms_ops.rules.services import behind, dispatcher, held_horizon, outbox, redis, schedule, webhook
 
 __all__ = ["RULES", "Limits", "Rule"]
 
@@ -44,6 +44,6 @@ RULES: Sequence[Rule] = tuple(
     _rule(module)
     for module in (
         *(late, slow, forecast, stalled, redis, dispatcher, no_worker),
-        *(failing, busy_host, outbox, webhook, held_horizon, behind),
+        *(failing, busy_host, schedule, outbox, webhook, held_horizon, behind),
     )
 )

@@ -95,7 +95,7 @@ def test_every_rule_has_a_name_a_title_and_thresholds_that_are_numbers() -> None
     """Names are told apart, titles are there, defaults are numbers from zero up."""
     assert list(BY_NAME) == [
         *("late", "slow", "forecast", "stalled", "redis", "dispatcher", "no-worker"),
-        *("failing", "busy-host", "outbox", "webhook", "held-horizon", "behind"),
+        *("failing", "busy-host", "schedule", "outbox", "webhook", "held-horizon", "behind"),
     ]
     assert all(rule.title for rule in RULES)
     assert all(value >= 0 for rule in RULES for value in rule.defaults.values())

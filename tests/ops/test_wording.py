@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.messages.gsm7 import septets
+from hms_oms.schedules.troubles import ScheduleTrouble
 from hms_ops.forecast.snapshot import (
     Forecast,
     HorizonHolder,
@@ -79,6 +80,16 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         broker=BrokerState(1.0, NOW - 3 * MINUTE, "out-of-memory", OOM),
         horizon=HorizonHolder("transaction", "4711", "psql", "ann", NOW - 31 * MINUTE),
         webhooks=[TroubledWebhook("billing", NOW - 20 * MINUTE, "HTTP 500", given_up=2)],
+        schedules=[
+            ScheduleTrouble(
+                "daily",
+                "farm-grant",
+                "missing",
+                NOW - 15 * MINUTE,
+                "no new file grants/*.csv in /srv/incoming",
+                NOW - 30 * MINUTE,
+            )
+        ],
     )
     silent = replace(snapshot, broker=BrokerState(130.0))
     result = {}
@@ -131,6 +142,13 @@ FOUND = _found()
         ("busy-host", "HMS #K7 barn: CPU at 97 % with 4 workers. Reply ACK K7."),
         ("outbox", "HMS #K7 floor: 40 texts not sent, oldest 3 min. Reply ACK K7."),
         (
+            "schedule",
+            (
+                "HMS #K7 farm-grant: schedule daily misses its file since 10:27 CDT:"
+                " no new file grants/*.csv in /srv/incoming. Reply ACK K7."
+            ),
+        ),
+        (
             "webhook",
             (
                 "HMS #K7 floor: the webhook billing has taken no event for 20 min; 2 events given up:"
@@ -168,6 +186,7 @@ def test_each_rule_has_its_words(rule: str, says: str) -> None:
         ("failing", 66.7, "farm-grant: up to 66.7 % of the steps failed."),
         ("busy-host", 97.4, "barn: CPU was at up to 97 %."),
         ("outbox", 180.0, "floor: texts were not sent for 3 min."),
+        ("schedule", 1200.0, "farm-grant: schedule daily missed its file for 20 min."),
         ("webhook", 1200.0, "floor: the webhook billing took no events for 20 min."),
         (
             "held-horizon",

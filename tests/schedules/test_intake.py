@@ -109,8 +109,8 @@ def test_people_may_skip_a_file_that_does_not_come(office: Office, engine: sa.En
         schedule = store.get(connection, "daily")
         skipped = runs.skip(connection, schedule, who="m", reason="county holiday")
         assert (skipped.state, skipped.note) == ("skipped", "skipped by m: county holiday")
-        with pytest.raises(NotWaiting):
-            runs.skip(connection, schedule, who="m", reason=None)
+    with engine.begin() as connection, pytest.raises(NotWaiting):
+        runs.skip(connection, schedule, who="m", reason=None)
 
 
 def test_a_run_that_is_asked_for_ends_without_a_file(office: Office, engine: sa.Engine) -> None:

@@ -30,6 +30,7 @@ _WORDS = {
     "keys": ("key", "keys"),
     "audit": ("line of the audit trail", "lines of the audit trail"),
     "replies": ("reply", "replies"),
+    "schedule_runs": ("run of a schedule", "runs of schedules"),
     "callbacks": ("callback of a provider", "callbacks of a provider"),
     "personal_data": ("job's personal data", "jobs' personal data"),
     "erased_messages": ("text's recipient and words", "texts' recipients and words"),

@@ -50,6 +50,7 @@ create table oms.schedule_runs (
     job_id bigint,
     created_at timestamptz not null default oms.now(),
     ended_at timestamptz,
+    settled_by text,          -- who has said that nobody need look at it any more
     unique (schedule_id, due_at)
 );
 create index schedule_runs_waiting on oms.schedule_runs (id) where state = 'waiting';
