@@ -1,4 +1,4 @@
-"""Schedules for Prometheus: when each is due next, what came of its runs of a day, and which are in trouble."""
+"""Schedules for Prometheus: when each is due, what its runs of a day have become, which are in trouble."""
 
 from __future__ import annotations
 
