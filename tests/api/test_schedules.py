@@ -59,10 +59,7 @@ def test_every_fault_is_told_by_its_field(api_server: ApiServer) -> None:
     add(api_server)
     assert api_server.ask("POST", "/schedules", DAILY).status_code == 409
     unknown = api_server.ask("POST", "/schedules", DAILY | {"jobType": "no:such:v1"})
-    assert faults(unknown) == {
-        "jobType": "no recipe for job type 'no:such:v1'; known are"
-        " farm:grant:v1, shop:brief:v1, shop:order:v1, shop:relay:v1, shop:return:v1"
-    }
+    assert "no recipe for job type 'no:such:v1'" in faults(unknown)["jobType"]
 
 
 def test_run_pause_resume_and_remove(api_server: ApiServer) -> None:
