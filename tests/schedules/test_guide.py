@@ -102,7 +102,7 @@ def _last(hms: Hms, name: str) -> dict[str, str]:
 def test_the_table_of_the_guide_is_one_of_a_recipe() -> None:
     """What stands there passes, and every key that a table may have is one of a schedule."""
     [block] = re.findall(r"```toml\n(\[\[schedule\]\].*?)```", GUIDE.read_text(), re.DOTALL)
-    grant = (FOLDER / "farm_grant.toml").read_text()
+    grant = (FOLDER / "farm-grant.toml").read_text()
     document = tomllib.loads(grant.replace("[payload]\n", f"{block}\n[payload]\n", 1))
     [schedule] = recipes.parse(document, "guide").schedules
     assert (schedule.cron, schedule.calendar, schedule.overlap) == ("0 6 * * MON-FRI", "US-IL", "skip")
