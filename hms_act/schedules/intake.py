@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import httpx
 from sqlalchemy import Connection
@@ -28,6 +29,17 @@ from hms_oms.schedules.records import Run, Schedule
 ASK_SECONDS = 30.0
 
 Begin = Callable[[], AbstractContextManager[Connection]]
+#: What becomes of a file; while another process has the run, nothing.
+Fate = Literal["taken", "refused", "known", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A look for the files of a run: what is missing, whether more is on its way, or some was refused."""
+
+    missing: str | None
+    more: bool = False
+    refused: bool = False
 
 
 class Intake:
@@ -43,70 +55,83 @@ class Intake:
     def look(self, schedule: Schedule, recipe: Recipe, run: Run) -> None:
         """Take what has come for a run; end it if all that has come is taken, else note what it waits for."""
         assert schedule.source is not None
-        words, more = (self._fetched if is_url(schedule.source) else self._from_folder)(
+        seen = (self._fetched if is_url(schedule.source) else self._from_folder)(
             schedule, recipe, run, schedule.source
         )
+        if seen is None:
+            return
         with self._begin() as connection:
             if not runs.take(connection, run.id):
                 return
             cycles, faults = runs.taken(connection, run.id)
-            said = "; ".join([*faults, *([words] if words else [])]) or None
-            if cycles and not more:
+            said = "; ".join([*faults, *([seen.missing] if seen.missing else [])]) or None
+            if cycles and not seen.more:
                 runs.end(connection, run.id, "started", note="; ".join(faults) or None)
-            elif run.requested_by is not None and not more:
+                if not seen.refused:
+                    # What was refused before has been corrected by what has come now.
+                    runs.settle(connection, run.id, schedule.actor)
+            elif run.requested_by is not None and not seen.more:
                 runs.end(connection, run.id, "failed" if faults else "skipped", note=said)
             elif said:
                 runs.note(connection, run.id, said)
 
-    def _from_folder(
-        self, schedule: Schedule, recipe: Recipe, run: Run, source: str
-    ) -> tuple[str | None, bool]:
-        """Take new files of a folder; what is missing, and whether more is on its way."""
+    def _from_folder(self, schedule: Schedule, recipe: Recipe, run: Run, source: str) -> Seen | None:
+        """Take new files of a folder."""
         try:
             paths, growing = self.folder.look(schedule.name, source)
         except NoFolder as error:
-            return str(error), False
+            return Seen(str(error))
+        refused = False
         for path in paths:
             try:
                 with path.open("rb") as stream:
                     content = spool.of_stream(stream)
             except TooLarge as error:
-                return f"{path.name} {error}", False
+                return Seen(f"{path.name} {error}", refused=refused)
             except OSError as error:
-                return f"{path.name} cannot be read: {error.strerror}", False
+                return Seen(f"{path.name} cannot be read: {error.strerror}", refused=refused)
             with content.stream:
-                self._take(schedule, recipe, run, path.name, content)
+                fate = self._take(schedule, recipe, run, path.name, content)
+            if fate == "busy":
+                return None
+            refused = refused or fate == "refused"
             self.folder.done(schedule.name, path)
-        missing = f"no new file {source} in {self.folder.root}"
-        return (f"{growing} still being written" if growing else missing), growing > 0
+        if growing:
+            return Seen(f"{growing} still being written", more=True, refused=refused)
+        return Seen(f"no new file {source} in {self.folder.root}", refused=refused)
 
-    def _fetched(self, schedule: Schedule, recipe: Recipe, run: Run, source: str) -> tuple[str | None, bool]:
-        """Take the file of a URL if it is new; what is missing."""
+    def _fetched(self, schedule: Schedule, recipe: Recipe, run: Run, source: str) -> Seen | None:
+        """Take the file of a URL if it is new; None if it is not time to ask for it."""
         now = time.monotonic()
         if now - self._asked.get(run.id, float("-inf")) < ASK_SECONDS:
-            return run.note, False
+            return None
         self._asked[run.id] = now
         if self._client is None:
             self._client = httpx.Client(timeout=fetching.SILENCE_SECONDS)
         try:
             content = fetching.fetch(source, self._allowed, self._client, now + fetching.WHOLE_SECONDS)
         except NotFetched as error:
-            return str(error), False
+            return Seen(str(error))
         except TooLarge as error:
-            return f"{shown(source)} {error}", False
+            return Seen(f"{shown(source)} {error}")
         with content.stream:
-            is_new = bool(content.size) and self._take(
-                schedule, recipe, run, fetching.name_of(source), content
-            )
-        return (None if is_new else f"no new file at {shown(source)}: it is that of a run before"), False
+            if not content.size:
+                return Seen(f"the file at {shown(source)} is empty")
+            fate = self._take(schedule, recipe, run, fetching.name_of(source), content)
+        if fate == "busy":
+            return None
+        old = f"no new file at {shown(source)}: it is that of a run before"
+        return Seen(old if fate == "known" else None, refused=fate == "refused")
 
-    def _take(self, schedule: Schedule, recipe: Recipe, run: Run, name: str, content: Spooled) -> bool:
-        """Make a cycle of a file; False if the schedule has taken this content before."""
+    def _take(self, schedule: Schedule, recipe: Recipe, run: Run, name: str, content: Spooled) -> Fate:
+        """Make a cycle of a file, in one transaction with the note that it was taken."""
         with self._begin() as connection:
-            if not runs.take(connection, run.id) or not runs.add_file(
+            if not runs.take(connection, run.id):
+                return "busy"
+            if not runs.add_file(
                 connection, schedule, run.id, digest=content.digest, name=name, size=content.size
             ):
-                return False
+                return "known"
             batch, fault = None, None
             try:
                 with connection.begin_nested():
@@ -121,7 +146,7 @@ class Intake:
             except HmsError as error:
                 fault = f"{name} is refused: {error}"
             runs.settle_file(connection, schedule, content.digest, batch=batch, fault=fault)
-        return True
+        return "taken" if fault is None else "refused"
 
 
 def _rows(recipe: Recipe, stream: IO[bytes], name: str) -> Iterator[Row | Refusal]:

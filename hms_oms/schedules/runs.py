@@ -73,6 +73,13 @@ def end(
     )
 
 
+def settle(connection: Connection, run: int, who: str) -> None:
+    """Have nobody be called for what a run has not taken."""
+    connection.execute(
+        text("update oms.schedule_runs set settled_by = :who where id = :run"), {"run": run, "who": who}
+    )
+
+
 def note(connection: Connection, run: int, words: str) -> None:
     """Note what a run waits for."""
     connection.execute(text(_NOTE), {"run": run, "note": plain(words)[:LONGEST_NOTE]})
