@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from hms_act import cycle
 from hms_act.files import csv_rows, json_lines, majority
-from hms_act.files.csv_rows import Refusal, Row
+from hms_act.files.csv_rows import Refusal, Row, UnreadableFile
 from hms_act.schedules import fetching, spool
 from hms_act.schedules.fetching import NotFetched
 from hms_act.schedules.folder import Folder, NoFolder
@@ -144,9 +144,16 @@ class Intake:
                         sla_minutes=schedule.sla_minutes,
                     ).id
             except HmsError as error:
-                fault = f"{name} is refused: {error}"
+                fault = f"{name} is refused: {_told(error)}"
             runs.settle_file(connection, schedule, content.digest, batch=batch, fault=fault)
         return "taken" if fault is None else "refused"
+
+
+def _told(error: HmsError) -> str:
+    """Why a file is refused, without its first line: where the header is missing that is somebody's data."""
+    if isinstance(error, UnreadableFile):
+        return "; ".join(fault for fault in error.faults if not fault.startswith("found "))
+    return str(error)
 
 
 def _rows(recipe: Recipe, stream: IO[bytes], name: str) -> Iterator[Row | Refusal]:

@@ -131,13 +131,14 @@ def test_a_file_that_is_refused_is_told_and_a_corrected_one_taken(office: Office
     """The run goes on to wait, and says why; the corrected file is taken when it comes."""
     office.add(source="in")
     (office.incoming / "in").mkdir()
-    (office.incoming / "in/day.csv").write_text("order\n1\n")
+    (office.incoming / "in/day.csv").write_text("Ann Lee\n1\n")
     office.until(6)
     office.turn()
     office.turn()
     [run] = office.runs()
     assert run.state == "waiting"
     assert "day.csv is refused: the column number is missing" in (run.note or "")
+    assert "Ann Lee" not in (run.note or "")
     office.file("in/day.csv", 1, 2)
     office.turn()
     office.turn()
