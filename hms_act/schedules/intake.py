@@ -55,22 +55,22 @@ class Intake:
     def look(self, schedule: Schedule, recipe: Recipe, run: Run) -> None:
         """Take what has come for a run; end it if all that has come is taken, else note what it waits for."""
         assert schedule.source is not None
-        seen = (self._fetched if is_url(schedule.source) else self._from_folder)(
+        looked = (self._fetched if is_url(schedule.source) else self._from_folder)(
             schedule, recipe, run, schedule.source
         )
-        if seen is None:
+        if looked is None:
             return
         with self._begin() as connection:
             if not runs.take(connection, run.id):
                 return
             cycles, faults = runs.taken(connection, run.id)
-            said = "; ".join([*faults, *([seen.missing] if seen.missing else [])]) or None
-            if cycles and not seen.more:
+            said = "; ".join([*faults, *([looked.missing] if looked.missing else [])]) or None
+            if cycles and not looked.more:
                 runs.end(connection, run.id, "started", note="; ".join(faults) or None)
-                if not seen.refused:
+                if not looked.refused:
                     # What was refused before has been corrected by what has come now.
                     runs.settle(connection, run.id, schedule.actor)
-            elif run.requested_by is not None and not seen.more:
+            elif run.requested_by is not None and not looked.more:
                 runs.end(connection, run.id, "failed" if faults else "skipped", note=said)
             elif said:
                 runs.note(connection, run.id, said)

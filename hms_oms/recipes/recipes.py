@@ -272,7 +272,7 @@ def _faults(document: Any) -> list[str]:
             faults.append(f"columns.{position}.field: {target} is not a field of the payload")
     faults += personal_data.faults(document["payload"])
     faults += table.faults(document.get("retention", {}))
-    faults += _of_schedules(document)
+    faults += written.document_faults(document)
     return faults
 
 
@@ -284,17 +284,6 @@ def _size_faults(size: str | None, fields: Mapping[str, Any]) -> list[str]:
     if personal_data.is_personal(fields[size]):
         return [f"size: {size} holds personal data: estimates are kept by its value"]
     return []
-
-
-def _of_schedules(document: Mapping[str, Any]) -> list[str]:
-    tables = document.get("schedule", ())
-    return _repeated("schedule", [table["name"] for table in tables]) + [
-        f"schedule.{position}.{field}: {reason}"
-        for position, table in enumerate(tables)
-        for field, reason in written.faults(
-            ScheduleSpec.of(table), document["payload"], document.get("columns", ())
-        )
-    ]
 
 
 def _repeated(where: str, names: Sequence[str]) -> list[str]:

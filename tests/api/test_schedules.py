@@ -38,8 +38,8 @@ def test_a_schedule_is_added_and_shown(api_server: ApiServer) -> None:
 def test_every_fault_is_told_by_its_field(api_server: ApiServer) -> None:
     """Cron line, zone, calendar and payload at once; of a source, where it leads."""
     bad = DAILY | {"cron": "0 25 * * *", "timezone": "Chicago", "calendar": "UX", "payload": {"number": "x"}}
-    told = faults(api_server.ask("POST", "/schedules", bad))
-    assert set(told) == {"cron", "timezone", "calendar", "payload.number"}
+    blamed = faults(api_server.ask("POST", "/schedules", bad))
+    assert set(blamed) == {"cron", "timezone", "calendar", "payload.number"}
     sources = {
         "../etc.ndjson": "must be a folder below",
         "http://files.example/day.ndjson": "must be an https URL",
@@ -50,12 +50,12 @@ def test_every_fault_is_told_by_its_field(api_server: ApiServer) -> None:
         answer = api_server.ask("POST", "/schedules", DAILY | {"payload": None, "source": source})
         assert reason in faults(answer)["source"], source
     assert "payload" in faults(api_server.ask("POST", "/schedules", DAILY | {"source": "day.ndjson"}))
-    told = faults(
+    blamed = faults(
         api_server.ask(
             "POST", "/schedules", DAILY | {"payload": None, "source": "in/*.ndjson", "catchUp": "all"}
         )
     )
-    assert "write last" in told["catchUp"]
+    assert "write last" in blamed["catchUp"]
     add(api_server)
     assert api_server.ask("POST", "/schedules", DAILY).status_code == 409
     unknown = api_server.ask("POST", "/schedules", DAILY | {"jobType": "no:such:v1"})

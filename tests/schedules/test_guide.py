@@ -68,7 +68,10 @@ def test_what_the_guide_shows_works(
     intake = Intake(engine.begin, incoming, ())
     scheduler = Scheduler(engine.begin, lambda: KNOWN, intake)
     redis = "redis://127.0.0.1:1/0"
-    with standing(database, redis, tmp_path / "home", FOLDER) as api, taking_turns(scheduler):
+    with (
+        standing(database, redis, tmp_path / "home", FOLDER, HMS_TIMEZONE="America/Chicago") as api,
+        taking_turns(scheduler),
+    ):
         hms = command_line(api.environment() | {"HMS_TIMEZONE": "America/Chicago", "COLUMNS": "240"})
         for words in commands:
             if words[:2] == ["schedule", "skip"]:
@@ -84,8 +87,8 @@ def test_what_the_guide_shows_works(
         assert "at 06:00 on Monday through Friday, America/Chicago, on business days of US" in shown
         for columns in ("80", "50"):
             for verb in (("list",), ("get", "daily-grants")):
-                told = hms("schedule", *verb, COLUMNS=columns)
-                assert max(map(len, told.stdout.splitlines())) <= int(columns), told.stdout
+                output = hms("schedule", *verb, COLUMNS=columns)
+                assert max(map(len, output.stdout.splitlines())) <= int(columns), output.stdout
         failed = hms("schedule", "run", "daily-grants")
         assert (failed.returncode, failed.stdout) == (
             1,

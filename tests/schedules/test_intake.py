@@ -28,8 +28,8 @@ from tests.schedules.conftest import Office
 def cycle_counts(office: Office) -> list[tuple[str, int, str]]:
     """The file, the new jobs and the requester of each cycle, oldest first."""
     with office.engine.connect() as connection:
-        found = cycles.find(connection, None)[::-1]
-    return [(batch.name, batch.accepted, batch.requested_by) for batch in found]
+        batches = cycles.find(connection, None)[::-1]
+    return [(batch.name, batch.accepted, batch.requested_by) for batch in batches]
 
 
 def test_the_daily_file_becomes_a_cycle(office: Office) -> None:

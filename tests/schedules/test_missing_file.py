@@ -44,11 +44,11 @@ def look(office: Office) -> list[Incident]:
 
 def later(office: Office, seconds: float) -> list[Incident]:
     """Look every five seconds for so long."""
-    seen = look(office)
+    current = look(office)
     for _ in range(int(seconds // 5)):
         office.forward(timedelta(seconds=5))
-        seen = look(office)
-    return seen
+        current = look(office)
+    return current
 
 
 def kinds(office: Office) -> list[str]:
@@ -119,7 +119,7 @@ def test_each_trouble_has_its_kind(office: Office, engine: sa.Engine) -> None:
     assert kinds(office) == ["failed"]
     _skip(engine)
     assert kinds(office) == []
-    office.until(6, 5)
+    office.until(6, 5, days=1)
     assert kinds(office) == ["unlooked"]
     [incident] = later(office, 25)
     assert "is due since 06:00 UTC, and no dispatcher starts it" in wording.sentence(incident, UTC_ZONE)

@@ -82,9 +82,9 @@ def test_moments_rise_and_are_after_the_start(table: Timetable, after: datetime)
 @given(TABLES, YEARS, st.integers(0, 20000), st.integers(0, 20000))
 @example(Timetable("30 1 * * *", CHICAGO), datetime(2026, 11, 1, 6, tzinfo=UTC), 45, 45)
 @example(Timetable("0,30 2 * * *", CHICAGO), datetime(2026, 3, 8, 7, tzinfo=UTC), 60, 60)
-def test_a_span_has_what_its_parts_have(table: Timetable, start: datetime, one: int, two: int) -> None:
+def test_a_span_has_what_its_parts_have(table: Timetable, start: datetime, first: int, second: int) -> None:
     """However often and when it is asked, nothing between is left out or named twice."""
-    middle, end = start + timedelta(minutes=one), start + timedelta(minutes=one + two)
+    middle, end = start + timedelta(minutes=first), start + timedelta(minutes=first + second)
     parts = [*due_between(table, start, middle), *due_between(table, middle, end)]
     assert parts == list(due_between(table, start, end))
 

@@ -74,6 +74,17 @@ def faults(
             yield "catch_up", reason
 
 
+def document_faults(document: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the schedules of a recipe, each by its place in the document."""
+    tables, columns = document.get("schedule", ()), document.get("columns", ())
+    names = [table["name"] for table in tables]
+    wrong = [f"schedule: {name} stands there twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+    for position, table in enumerate(tables):
+        for field, reason in faults(ScheduleSpec.of(table), document["payload"], columns):
+            wrong.append(f"schedule.{position}.{field}: {reason}")
+    return wrong
+
+
 def is_url(source: str) -> bool:
     """Whether a source is fetched, rather than read from a folder."""
     return "://" in source
