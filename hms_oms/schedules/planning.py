@@ -76,9 +76,8 @@ def _started(due_at: Sequence[datetime], now: datetime, rules: Rules) -> Collect
 
 
 def _why(rules: Rules) -> str:
+    if rules.catch_up == "none":
+        return "nothing is made up for"
     hours = rules.within.total_seconds() / 3600
-    return {
-        "none": "what is missed is not made up for",
-        "last": f"of what is missed the last run is made up for, within {hours:g} h",
-        "all": f"what is missed is made up for within {hours:g} h, {MOST_RUNS} runs at most",
-    }[rules.catch_up]
+    most = "the last run is" if rules.catch_up == "last" else f"{MOST_RUNS} runs at most are"
+    return f"{most} made up for, within {hours:g} h"

@@ -66,7 +66,7 @@ def test_a_run_that_overlaps_is_skipped_by_its_rule() -> None:
 def test_a_missed_run_says_by_which_rule() -> None:
     """People read on the page why nothing was started."""
     [missed] = plan(hours(2), SIX, Rules("none", HOUR, "start"))
-    assert missed.note == "no dispatcher was at work; what is missed is not made up for"
+    assert missed.note == "no dispatcher was at work; nothing is made up for"
 
 
 @given(

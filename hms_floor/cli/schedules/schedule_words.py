@@ -50,7 +50,7 @@ def table(schedules: Sequence[Schedule], now: datetime) -> RenderableType:
 
 def detail(schedule: ScheduleWithRuns, now: datetime) -> Iterator[RenderableType]:
     """One of them, with its runs."""
-    yield show.heading(f"{schedule.name}: {times(schedule)}")
+    yield show.heading(schedule.name)
     yield tables.facts(_facts(schedule, now))
     if not schedule.runs:
         yield "No run yet."
@@ -65,7 +65,9 @@ def detail(schedule: ScheduleWithRuns, now: datetime) -> Iterator[RenderableType
         )
         for run in schedule.runs
     ]
-    yield tables.table(["due", "state", "asked for by", "started", "note"], rows, wide=["note", "started"])
+    yield tables.table(
+        ["due", "state", "asked for by", "started", "note"], rows, wide=["note"], spare=["asked for by"]
+    )
 
 
 def outcome(run: ScheduleRun) -> str:
@@ -80,6 +82,7 @@ def outcome(run: ScheduleRun) -> str:
 
 
 def _facts(schedule: ScheduleWithRuns, now: datetime) -> Iterator[tuple[str, str | Text]]:
+    yield "due", times(schedule)
     yield "type", schedule.type
     if schedule.source is not None:
         yield "files", schedule.source
