@@ -85,10 +85,9 @@ def test_what_the_guide_shows_works(
         assert hms("schedule", "get", "appeal-reminder").returncode == 4
         shown = hms("schedule", "get", "daily-grants").stdout
         assert "at 06:00 on Monday through Friday, America/Chicago, on business days of US" in shown
-        for columns in ("80", "50"):
-            for verb in (("list",), ("get", "daily-grants")):
-                output = hms("schedule", *verb, COLUMNS=columns)
-                assert max(map(len, output.stdout.splitlines())) <= int(columns), output.stdout
+        for verb in (("list",), ("get", "daily-grants")):
+            output = hms("schedule", *verb, COLUMNS="80")
+            assert max(map(len, output.stdout.splitlines())) <= 80, output.stdout
         failed = hms("schedule", "run", "daily-grants")
         assert (failed.returncode, failed.stdout) == (
             1,
