@@ -23,12 +23,13 @@ from hms_floor.cli.installation import preparing
 from hms_floor.local import embedded
 from hms_oms.database import connections, health, sessions
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger, reservations, running
+from hms_oms.jobs import ledger, reservations
+from hms_oms.jobs.live import running
+from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Claimed, Job, StepText
 from hms_oms.jobs.reservations import Reservation
-from hms_oms.jobs.running import StepProgress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipes

@@ -10,12 +10,12 @@ from typing import Any
 
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.plain_text import plain
+from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed, StepText
-from hms_oms.jobs.running import StepProgress
 from workers import limits
-from workers.live_reports import EVERY_SECONDS, Live
 from workers.telemetry import log_context
+from workers.telemetry.live_reports import EVERY_SECONDS, Live
 
 StepResult = Done | Mapping[str, Any] | None
 StepFunction = Callable[["StepRun"], StepResult | Awaitable[StepResult]]

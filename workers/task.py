@@ -23,12 +23,12 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import worker_id
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
-from workers import silence
 from workers.claiming import continuing
 from workers.claiming.ledger_session import LedgerSession, ledger_session
 from workers.failing import delay, describe
 from workers.limits import HeartbeatTimeout, TimeLimitExceeded, limited
 from workers.performing import perform
+from workers.presence import silence
 from workers.step import StepFunction, StepRun
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,10 @@ from alembic.config import Config
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.schema import migrate
 from hms_oms.database.schema.schema_revision import MIGRATIONS
-from hms_oms.jobs import ledger, running
+from hms_oms.jobs import ledger
+from hms_oms.jobs.live import running
+from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.queries import read
-from hms_oms.jobs.running import StepProgress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 from tests.oms.test_advance import advanced, report

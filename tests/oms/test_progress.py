@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, ledger, running
-from hms_oms.jobs.running import MOST_NOTE, StepProgress
+from hms_oms.jobs import commands, ledger
+from hms_oms.jobs.live import running
+from hms_oms.jobs.live.running import MOST_NOTE, StepProgress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 from tests.oms.test_advance import advanced, begun, report

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands
+from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.records import Claimed
-from hms_oms.jobs.running import StepProgress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
@@ -26,8 +26,8 @@ from tests.oms.test_ledger import look
 from tests.workers.test_running import ended
 from workers import limits
 from workers.limits import HeartbeatTimeout, limited
-from workers.live_reports import LiveReports
 from workers.step import StepRun
+from workers.telemetry.live_reports import LiveReports
 
 WHO = {"who": "boss", "reason": None}
 WATCHED = recipes.load_folder(RECIPES)["shop:watched:v1"]
@@ -116,7 +116,8 @@ def test_a_heartbeat_puts_silence_off() -> None:
 def test_a_silent_step_that_heeds_nothing_ends_its_process() -> None:
     """In a child of a pool of processes: its parent sees that, and has the step taken back."""
     code = (
-        "import time; from workers import limits, silence; from hms_oms.jobs.tickets import Ticket\n"
+        "import time; from workers import limits; from workers.presence import silence\n"
+        "from hms_oms.jobs.tickets import Ticket\n"
         "limits.HEED_SECONDS = 0.0; silence.LOOK_SECONDS = 0.05\n"
         "with limits.limited(Ticket(1, 1, 'pick'), 60, 0.01): silence.watch(); time.sleep(30)"
     )

@@ -34,7 +34,7 @@ from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
 from workers.claiming.slots import Slots
-from workers.live_reports import LiveReports
+from workers.telemetry.live_reports import LiveReports
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ import psycopg2
 from hms_oms.database import connections
 from hms_oms.database.claiming import CLAIMING
 from hms_oms.database.reconnecting import Line
-from hms_oms.jobs import running
-from hms_oms.jobs.running import StepProgress
+from hms_oms.jobs.live import running
+from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.tickets import Ticket
 
 log = logging.getLogger(__name__)
