@@ -14,15 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hms.enqueueing import enqueue
+    from hms.waiting import Enqueued, NotDone, NotEnded
     from hms_oms.jobs.outcomes import Done, Reject, Retry
     from hms_oms.recipes.hooks import Hooks
     from workers.step import StepRun, step
 
-__all__ = ["Done", "Hooks", "Reject", "Retry", "StepRun", "enqueue", "step"]
+__all__ = [
+    "Done",
+    "Enqueued",
+    "Hooks",
+    "NotDone",
+    "NotEnded",
+    "Reject",
+    "Retry",
+    "StepRun",
+    "enqueue",
+    "step",
+]
 
 _MODULES = {
     "Done": "hms_oms.jobs.outcomes",
+    "Enqueued": "hms.waiting",
     "Hooks": "hms_oms.recipes.hooks",
+    "NotDone": "hms.waiting",
+    "NotEnded": "hms.waiting",
     "Reject": "hms_oms.jobs.outcomes",
     "Retry": "hms_oms.jobs.outcomes",
     "StepRun": "workers.step",

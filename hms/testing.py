@@ -28,6 +28,7 @@ from hms_oms.jobs.live import running
 from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries.uniqueness import unique
 from hms_oms.jobs.records import Claimed, Job, StepText
 from hms_oms.jobs.reservations import Reservation
 from hms_oms.jobs.tickets import Ticket
@@ -126,6 +127,7 @@ class Jobs:
         Raises RequestRejected with every fault of the payload.
         """
         options.setdefault("requested_by", "test")
+        options["unique"] = unique(options.pop("unique_for", None), options.pop("unique_while", None))
         with self._engine.begin() as connection:
             return accept.start_job(connection, recipes.find(self._known, job_type), payload, **options).job
 
@@ -183,6 +185,7 @@ class Jobs:
 
     def _taken(self) -> Sequence[Ticket]:
         ledger.wake(self._claiming)
+        ledger.let_in(self._claiming)
         queues = {step.queue for recipe in self._known.values() for step in recipe.steps}
         taken = [job for queue in sorted(queues) for job in ledger.take(self._claiming, queue, _PAGE)]
         return [Ticket(job.job, job.attempt, job.steps[job.step]) for job in taken]

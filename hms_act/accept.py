@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.jobs import commands, ledger
-from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries import read, uniqueness
+from hms_oms.jobs.queries.uniqueness import BadUniqueness, Unique
 from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import sla
 from hms_oms.recipes import payload_equality, payload_schema, registry
@@ -48,28 +49,42 @@ def start_job(
     ready_at: datetime | None = None,
     supersede: bool = False,
     must: bool | None = None,
+    unique: Unique | None = None,
+    limit_key: str | None = None,
+    at_once: int | None = None,
 ) -> Started:
     """Accept one request; asking again with the same key gives the same job.
 
-    The key defaults to the payload field that the recipe names. With `supersede` a job that has the key and
+    The key defaults to the payload field that the recipe names. If it is `unique` for a while only, the job
+    that has it then is the answer, whatever its payload. No more than `at_once` jobs with a `limit_key` are
+    in flight at a time. With `supersede` a job that has the key and
     other content, and has not begun, is cancelled, and the new one refers to it. Raises RequestRejected with
     every fault of the payload, KeyReused if the job that has the key differs from the request, and
     KeyOfRemovedJob if retention has removed it.
     """
-    check(recipe, payload, key)
+    check(recipe, payload, key, limit_key)
     chosen = key if key is not None else key_of(recipe, payload)
+    if unique is not None:
+        if chosen is None:
+            raise BadUniqueness(f"no key was given, and the recipe of {recipe.type} names none")
+        holder = uniqueness.holder(connection, recipe.type, chosen, unique)
+        if holder is not None:
+            return Started(holder, created=False)
     if supersede:
         make_way(connection, recipe, [payload], keys=[chosen], who=requested_by)
     accepted = accept_many(
         connection,
         recipe,
         [payload],
-        keys=[chosen],
+        keys=[chosen if unique is None else None],
         requested_by=requested_by,
         sla_minutes=sla_minutes,
         priority=priority,
         ready_at=ready_at,
         musts=[recipe.must if must is None else must],
+        unique_key=None if unique is None else chosen,
+        limit_key=limit_key,
+        at_once=at_once,
     )
     if accepted.jobs:
         return Started(read.get(connection, accepted.jobs[0]), created=True)
@@ -141,6 +156,9 @@ def accept_many(
     batch_id: int | None = None,
     recipe_id: int | None = None,
     musts: Sequence[bool] | None = None,
+    unique_key: str | None = None,
+    limit_key: str | None = None,
+    at_once: int | None = None,
 ) -> Accepted:
     """Accept requests that meet the recipe already, in bulk and in order; known keys make no job.
 
@@ -172,23 +190,33 @@ def accept_many(
             priority=priority,
             ready_at=ready_at,
             batch_id=batch_id,
+            unique_key=unique_key,
+            limit_key=limit_key,
+            at_once=at_once,
         )
         jobs.extend(page.jobs)
         accepted.extend(page.keys)
     return Accepted(jobs, accepted, len(payloads) - len(jobs))
 
 
-def check(recipe: Recipe, payload: Mapping[str, Any], key: str | None = None) -> None:
+def check(
+    recipe: Recipe, payload: Mapping[str, Any], key: str | None = None, limit_key: str | None = None
+) -> None:
     """Raise RequestRejected with every fault of the payload, each by its field, or KeyTooLong."""
     faults = payload_schema.faults(recipe.payload, payload)
     if not faults and key is None:
         fault = key_fault(key_of(recipe, payload))
         faults = [(str(recipe.key), fault)] if fault else []
+    if not faults and recipe.limit is not None and recipe.limit.field is not None:
+        value = payload.get(recipe.limit.field)
+        fault = None if value is None else key_fault(str(value))
+        faults = [(recipe.limit.field, fault)] if fault else []
     if faults:
         raise RequestRejected(faults)
-    fault = key_fault(key)
-    if fault:
-        raise KeyTooLong([("key", fault)])
+    for name, given in (("key", key), ("limit_key", limit_key)):
+        fault = key_fault(given)
+        if fault:
+            raise KeyTooLong([(name, fault)])
 
 
 def key_fault(key: str | None) -> str | None:

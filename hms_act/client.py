@@ -209,10 +209,11 @@ class ActClient(ScheduleCalls):
         *,
         window: int | EllipsisType | None = ...,
         starts_per_minute: int | EllipsisType | None = ...,
+        at_once: int | EllipsisType | None = ...,
         reason: str | None = None,
     ) -> QueueLimits:
-        """Limit a queue's window and its starts a minute; None is no limit, what is not given stays."""
-        limits = {"window": window, "startsPerMinute": starts_per_minute}
+        """Limit a queue's window, starts a minute, jobs at once; None: any, what is not given stays."""
+        limits = {"window": window, "startsPerMinute": starts_per_minute, "atOnce": at_once}
         document = {name: value for name, value in limits.items() if value is not ...} | _given(reason=reason)
         return record(QueueLimits, self._wire.post(path("queues", queue, "limit"), document))
 

@@ -45,6 +45,9 @@ from hms_oms.runtime.errors import RecipeUnreadable
 BUSY_SECONDS = 0.02
 #: ... and otherwise this often, should a notification have been missed.
 IDLE_SECONDS = 1.0
+#: How often it is looked whether jobs that wait for others with their key may go, while there are such, in
+#: seconds, and the share of the time that these looks may take.
+LET_IN_SECONDS, LET_IN_SHARE = 0.05, 0.1
 #: How often the dispatcher reports to the ledger that it is at work, in seconds; a change at once.
 REPORT_SECONDS = 2.0
 #: How often it looks whether tables have grown so much that statements have to be planned again, in seconds.
@@ -83,6 +86,7 @@ class Dispatcher:
         self._rates: dict[str, StartRate] = {}
         self._fronts = Fronts(engine)
         self.planner = Planner(connection)
+        self._let_in_from = self._let_in_pause = 0.0
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -95,6 +99,8 @@ class Dispatcher:
                     messages=self._refusal is None, in_flight_from=self._fronts.in_flight_from
                 )
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
+        with self._apart.doing("letting in jobs that have waited for others"):
+            seconds = min(seconds, self._let_in())
         if self._refusal is not None:
             return seconds
         windows = self._fronts.windows(self.connection)
@@ -106,6 +112,17 @@ class Dispatcher:
                 if window.front is not None and (window.slots or window.size):
                     seconds = BUSY_SECONDS
         return seconds
+
+    def _let_in(self) -> float:
+        """Let jobs in that have waited for others with their key; return when to look again, in seconds."""
+        began = time.monotonic()
+        if began >= self._let_in_from:
+            _, keys = ledger.let_in(self.connection)
+            took = time.monotonic() - began
+            # With many keys a look takes long: it is made in a small share of the time.
+            self._let_in_pause = max(LET_IN_SECONDS, took / LET_IN_SHARE) if keys else 0.0
+            self._let_in_from = began + self._let_in_pause
+        return self._let_in_pause or IDLE_SECONDS
 
     def _fill(self, window: Window) -> None:
         """Fill one window from the front of its queue."""

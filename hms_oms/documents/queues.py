@@ -127,11 +127,12 @@ class Resumed(Document):
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits(Document):
-    """How many jobs may stand in a queue's window, and how many may start a minute; None is no limit."""
+    """How many jobs may stand in a queue's window, start a minute, and be in flight at once; None: any."""
 
     queue: str
     window: int | None
     starts_per_minute: int | None
+    at_once: int | None
     undo: Undo | None
 
 

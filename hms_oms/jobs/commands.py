@@ -38,10 +38,11 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many jobs may stand in a queue's window, and how many may start a minute; None is no limit."""
+    """How many jobs may stand in a queue's window, start a minute, and be in flight at once; None: any."""
 
     window: int | None
     starts_per_minute: int | None
+    at_once: int | None = None
 
 
 def cancel(
@@ -183,16 +184,18 @@ def resume(connection: Connection, queue: str) -> bool:
 
 
 def limit(
-    connection: Connection, queue: str, *, window: int | None, starts_per_minute: int | None, who: str
+    connection: Connection,
+    queue: str,
+    *,
+    window: int | None,
+    starts_per_minute: int | None,
+    who: str,
+    at_once: int | None = None,
 ) -> None:
-    """Set how many jobs may stand in a queue's window, and how many may start a minute (None: no limit).
-
-    The queue keeps who has set each of them, and when. Raises UnknownQueue.
-    """
+    """Set the limits of a queue, which keeps who has set each of them, and when. Raises UnknownQueue."""
     require_queue(connection, queue)
-    connection.execute(
-        text(_LIMIT), {"queue": queue, "window": window, "starts": starts_per_minute, "who": who}
-    )
+    limits = {"window": window, "starts": starts_per_minute, "at_once": at_once}
+    connection.execute(text(_LIMIT), {"queue": queue, "who": who, **limits})
     _notify(connection, queue)
 
 
@@ -200,7 +203,7 @@ def limits(connection: Connection, queue: str) -> Limits:
     """The limits of a queue, held until the transaction ends. Raises UnknownQueue."""
     require_queue(connection, queue)
     [row] = statements.run(connection, "hold_limits", {"queue": queue})
-    return Limits(row["window_size"], row["starts_per_minute"])
+    return Limits(row["window_size"], row["starts_per_minute"], row["at_once"])
 
 
 def require_queue(connection: Connection, queue: str) -> None:
@@ -288,6 +291,9 @@ update oms.queues set
     starts_set_at =
         case when starts_per_minute is distinct from :starts then oms.now() else starts_set_at end,
     window_size = :window,
+    at_once_set_by = case when at_once is distinct from :at_once then :who else at_once_set_by end,
+    at_once_set_at = case when at_once is distinct from :at_once then oms.now() else at_once_set_at end,
+    at_once = :at_once,
     starts_per_minute = :starts,
     starts_from = oms.now()
 where name = :queue

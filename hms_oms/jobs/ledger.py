@@ -41,13 +41,18 @@ def accept(
     priority: int = 0,
     ready_at: datetime | None = None,
     batch_id: int | None = None,
+    unique_key: str | None = None,
+    limit_key: str | None = None,
+    at_once: int | None = None,
 ) -> Accepted:
     """Record requests of one type as waiting jobs, in order; those whose key is known make no job.
 
     A new job with the key of cancelled ones refers to the newest of them. The payloads must meet the recipe
-    already. Nothing is visible before the caller commits.
+    already. No more than `at_once` jobs with a `limit_key`, by default as the recipe says, are in flight at
+    a time. Nothing is visible before the caller commits.
     """
     first = recipe.steps[0]
+    limit = recipe.limit
     [accepted] = statements.run(
         connection,
         "accept",
@@ -62,6 +67,11 @@ def accept(
             "sla_minutes": sla_minutes,
             "batch_id": batch_id,
             "requested_by": requested_by,
+            "unique_key": unique_key,
+            "limit_scope": recipe.name + "/",
+            "limit_key": limit_key,
+            "limit_field": limit.field if limit is not None else None,
+            "limit_at_once": at_once or (limit.at_once if limit is not None else 1),
             "payloads": _as_json(list(payloads)),
             "keys": array_literals.literal(keys),
             "cells": array_literals.literal(
@@ -102,6 +112,12 @@ def wake(connection: RawConnection) -> float:
     """Let delayed jobs that are due into the backlog; return in how many seconds the next one is."""
     row = statements.run_raw(connection, "wake", {})[0]
     return 0.0 if row["woken"] == WAKE_PAGE else max(0.0, row["next_in"] or math.inf)
+
+
+def let_in(connection: RawConnection) -> tuple[int, int]:
+    """Let jobs into the backlog that wait for others with their key; how many, and how many keys wait."""
+    row = statements.run_raw(connection, "let_in", {})[0]
+    return row["let_in"], row["keys"]
 
 
 def claim(

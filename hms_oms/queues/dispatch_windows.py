@@ -36,6 +36,8 @@ class Window:
     starts_per_minute: int | None = None
     #: When this was so, in seconds of the ledger's clock.
     now: float = 0.0
+    #: How many more jobs may be in flight by the queue's limit; None where there is none.
+    free_at_once: int | None = None
 
     @property
     def front(self) -> Place | None:
@@ -61,7 +63,8 @@ class Window:
         else:
             size = 0
         room = max(0, size - self.queued)
-        return room if self.starts_allowed is None else max(0, min(room, self.starts_allowed))
+        allowed = [most for most in (self.starts_allowed, self.free_at_once) if most is not None]
+        return max(0, min([room, *allowed]))
 
 
 def windows(
@@ -102,6 +105,7 @@ def windows(
             Policy(row["policy"]),
             row["starts_per_minute"],
             row["now"],
+            row["free_at_once"],
         )
         for row in rows
     ]

@@ -197,6 +197,26 @@ _SCHEDULE: dict[str, Any] = {
     },
 }
 
+_LIMIT: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "description": "How many jobs with one key may be in flight at once; the others wait for them.",
+    "properties": {
+        "field": {
+            "type": "string",
+            "minLength": 1,
+            "description": "The field of the payload that is the key, unless the job is given a `limit_key`.",
+        },
+        "at_once": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1_000_000,
+            "default": 1,
+            "description": "How many jobs with the same key may be in flight at once.",
+        },
+    },
+}
+
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Recipe",
@@ -254,6 +274,7 @@ SCHEMA: dict[str, Any] = {
             "description": "A JSON Schema (2020-12) of the payload; further formats: phone, us-county."
             " A field that says personal = true holds personal data.",
         },
+        "limit": _LIMIT,
         "retention": _RETENTION,
         "schedule": {
             "type": "array",

@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 
-from hms_oms.recipes import payload_schema, recipe_schema
+from hms_oms.recipes import limits, payload_schema, recipe_schema
 from hms_oms.recipes.retention import personal_data, table
 from hms_oms.recipes.schedules import written
 from hms_oms.recipes.schedules.written import ScheduleSpec
@@ -99,6 +99,12 @@ class Recipe:
     must: bool = False
     #: When jobs or cycles of the type are started by themselves.
     schedules: tuple[ScheduleSpec, ...] = ()
+    limit: limits.Limit | None = None
+
+    @property
+    def name(self) -> str:
+        """The job type without its version."""
+        return self.type.rpartition(":")[0]
 
     def step(self, name: str) -> Step:
         """The step of this name. Raises KeyError where there is none."""
@@ -152,7 +158,7 @@ class Recipe:
 Recipes = Mapping[str, Recipe]
 
 #: What a snapshot does not need: a job has what it was accepted with, and retention is looked up later.
-_NOT_KEPT = ("retention", "size", "must", "schedules")
+_NOT_KEPT = ("retention", "size", "must", "schedules", "limit")
 
 
 def load_folder(folder: Path) -> dict[str, Recipe]:
@@ -218,6 +224,7 @@ def parse(document: Any, source: str) -> Recipe:
         size=document.get("size"),
         must=document.get("must", False),
         schedules=tuple(map(ScheduleSpec.of, document.get("schedule", ()))),
+        limit=limits.read(document.get("limit")),
     )
 
 
@@ -270,6 +277,7 @@ def _faults(document: Any) -> list[str]:
         target = column.get("field", column["name"])
         if target not in fields:
             faults.append(f"columns.{position}.field: {target} is not a field of the payload")
+    faults += limits.faults(document)
     faults += personal_data.faults(document["payload"])
     faults += table.faults(document.get("retention", {}))
     faults += written.document_faults(document)

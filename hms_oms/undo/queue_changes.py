@@ -69,8 +69,16 @@ def restore(connection: Connection, change: Change, *, who: str) -> None:
         reason = f"undo of {change.actor}'s change"
         sla.set_sla(connection, queue, before["minutes"], set_by=who, reason=reason)
     elif change.action == "limit":
-        window, starts = before["window_size"], before["starts_per_minute"]
-        commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who)
+        # A change that was kept by the release before knows nothing of `at_once`.
+        before = {**dict.fromkeys(_LIMITS), **before}
+        commands.limit(
+            connection,
+            queue,
+            window=before["window_size"],
+            starts_per_minute=before["starts_per_minute"],
+            at_once=before["at_once"],
+            who=who,
+        )
         connection.execute(text(_LIMITED_BY), {"queue": queue, **before})
     elif change.action == "policy":
         policies.set_policy(connection, queue, Policy(before["policy"]), who=who)
@@ -102,6 +110,9 @@ _LIMITS = (
     "starts_per_minute",
     "starts_set_by",
     "starts_set_at",
+    "at_once",
+    "at_once_set_by",
+    "at_once_set_at",
 )
 
 _POLICY = ("policy", "policy_set_by", "policy_set_at")
@@ -111,7 +122,8 @@ _PAUSED_SINCE = "update oms.queues set paused_at = cast(:at as timestamptz) wher
 _LIMITED_BY = """
 update oms.queues
 set window_set_by = :window_set_by, window_set_at = cast(:window_set_at as timestamptz),
-    starts_set_by = :starts_set_by, starts_set_at = cast(:starts_set_at as timestamptz)
+    starts_set_by = :starts_set_by, starts_set_at = cast(:starts_set_at as timestamptz),
+    at_once_set_by = :at_once_set_by, at_once_set_at = cast(:at_once_set_at as timestamptz)
 where name = :queue
 """
 

@@ -176,11 +176,11 @@ class Measure:
         serving = [worker for worker in workers if name in worker.queues]
         slots = sum(worker.live_slots(name) for worker in serving)
         standing = count.standings.get(name, Standing())
-        day = count.days.get(name, Day())
-        stats = self._stats_of(name)
+        day, stats = count.days.get(name, Day()), self._stats_of(name)
         stats.finished_at(day.last_finished)
         if count.at != self._counted_at:
-            servers = 1 if name in count.agents else slots  # how many agents there are, nobody knows
+            # How many agents there are, nobody knows.
+            servers = 1 if name in count.agents else min(slots, row["at_once"] or slots)
             self._look_ahead(row, standing, servers, now)
         ahead = self._ahead.get(name)
         if ahead is not None:

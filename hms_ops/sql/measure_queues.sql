@@ -11,6 +11,7 @@ select
     queue.paused_at,
     queue.paused_by,
     queue.starts_per_minute,
+    queue.at_once,
     queue.starts_set_by,
     queue.starts_set_at,
     queue.window_size,

@@ -113,7 +113,14 @@ def test_sessions_plan_again_when_a_young_ledger_has_grown(
         ledger.claim(raw, [(ticket, 60.0)], "w")
     with engine.begin() as connection:
         ledger.accept(
-            connection, shop, 1, [{}] * 5000, sla_minutes=30, keys=[None] * 5000, requested_by="test"
+            connection,
+            shop,
+            1,
+            [{}] * 5000,
+            sla_minutes=30,
+            keys=[None] * 5000,
+            musts=[False] * 5000,
+            requested_by="test",
         )
     assert "Seq Scan on jobs" in prepared_claim(raw)
     statements.run_raw(raw, "refresh_statistics", {})

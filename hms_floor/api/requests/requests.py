@@ -209,6 +209,7 @@ class Limits(Reasoned):
 
     window: Annotated[int, Field(ge=0, le=_MOST), BeforeValidator(whole)] | None = None
     starts_per_minute: Annotated[int, Field(ge=1, le=_MOST), BeforeValidator(whole)] | None = None
+    at_once: Annotated[int, Field(ge=1, le=_MOST), BeforeValidator(whole)] | None = None
 
 
 class QueuePolicy(Reasoned):

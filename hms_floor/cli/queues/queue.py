@@ -134,16 +134,18 @@ def resume(queue_name: str, reason: str | None, as_json: bool) -> None:
 @click.argument("queue_name", metavar="QUEUE")
 @click.option("--window", type=Limit(0), help="How many jobs may stand in front of the workers.")
 @click.option("--per-minute", type=Limit(1), help="How many jobs may start in a minute.")
+@click.option("--at-once", type=Limit(1), help="How many jobs may be queued or running at once.")
 @click.option("--reason", metavar="TEXT", help="Why, for the incident that it may cause.")
 @show.json_option
 def limit(
     queue_name: str,
     window: int | Literal["none"] | None,
     per_minute: int | Literal["none"] | None,
+    at_once: int | Literal["none"] | None,
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Limit the window of QUEUE and its starts a minute; show the limits where none is given.
+    """Limit the window of QUEUE, its starts a minute, its jobs at once; show the limits if none is given.
 
     A limit that is not named stays as it is; none takes it away.
 
@@ -151,14 +153,19 @@ def limit(
     Example:  hms queue limit farm-grant --per-minute 600 --reason "the county's server is slow today"
     """
     limits = api_client.act().limit(
-        queue_name, window=_limit(window), starts_per_minute=_limit(per_minute), reason=reason
+        queue_name,
+        window=_limit(window),
+        starts_per_minute=_limit(per_minute),
+        at_once=_limit(at_once),
+        reason=reason,
     )
     if as_json:
         show.print_json(document(limits))
         return
     size = "as the workers need it" if limits.window is None else f"{limits.window:,} jobs at most"
     starts = "no limit" if limits.starts_per_minute is None else f"{limits.starts_per_minute:,} a minute"
-    show.lines(f"{queue_name}: window {size}; starts {starts}.")
+    at_most = "no limit" if limits.at_once is None else f"{limits.at_once:,} jobs at most"
+    show.lines(f"{queue_name}: window {size}; starts {starts}; at once {at_most}.")
     undo.hint(limits.undo)
 
 

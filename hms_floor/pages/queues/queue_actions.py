@@ -87,12 +87,17 @@ class Buttons:
         with Dialog(f"Limits of {self._name}", "An empty field is no limit.") as dialog:
             window = dialog.text("Window in front of the workers, jobs", _told(present["window"]))
             starts = dialog.text("Starts a minute, at most", _told(present["startsPerMinute"]))
-            for field in (window, starts):
+            at_once = dialog.text("Jobs at once, at most", _told(present["atOnce"]))
+            for field in (window, starts, at_once):
                 field.props("inputmode=numeric")
             reason = dialog.text("Why?")
 
             async def act() -> None:
-                limits = {"window": _number(window.value), "startsPerMinute": _number(starts.value)}
+                limits = {
+                    "window": _number(window.value),
+                    "startsPerMinute": _number(starts.value),
+                    "atOnce": _number(at_once.value),
+                }
                 await self._post("limit", limits, reason.value, f"The limits of {self._name} are set.")
 
             dialog.does("Set", act)

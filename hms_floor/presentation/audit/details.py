@@ -12,7 +12,12 @@ Tell = Callable[[datetime], str]
 
 #: Of a list no more than so many are named.
 NAMED = 3
-_NAMES = {"startsPerMinute": "starts a minute", "slaMinutes": "minutes", "before": "until then"}
+_NAMES = {
+    "startsPerMinute": "starts a minute",
+    "atOnce": "jobs at once",
+    "slaMinutes": "minutes",
+    "before": "until then",
+}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*(Z|[+-]\d\d:\d\d)")
 #: What comes last, however it is stored; what was done comes first.
 _LAST = ("before", "ids")

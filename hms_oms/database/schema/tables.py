@@ -64,6 +64,9 @@ jobs = Table(
     Column("must", Boolean, nullable=False),
     Column("due", _Time),
     Column("progress", JSONB),
+    Column("unique_key", Text),
+    Column("limit_key", Text),
+    Column("limit_at_once", Integer),
 )
 
 job_events = Table(

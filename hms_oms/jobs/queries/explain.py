@@ -20,7 +20,8 @@ class Standing:
     `position` counts from 1 and is None unless the job is ready in the backlog, which has `backlog` jobs;
     `queued` is how many of its queue are in the window, `slots` how many can run at once on live
     workers, of which `slots_lost` are lost to steps that hang. What was `given_up` is done after all
-    others.
+    others. One that waits for others with its key has `limit_at_once`, and `with_key` of them are in flight
+    or next.
     """
 
     job: Job
@@ -36,6 +37,8 @@ class Standing:
     pause_reason: str | None
     starts_per_minute: int | None
     window_size: int | None
+    limit_at_once: int | None
+    with_key: int
     event_log: tuple[Event, ...]
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
@@ -21,6 +21,8 @@ KEY = func.coalesce(jobs.c.key, jobs.c.freed_key).label("key")
 _COLUMNS = [KEY if field.name == "key" else jobs.c[field.name] for field in fields(Job)]
 #: Jobs in the backlog, as the index `jobs_order` has them.
 IN_BACKLOG = and_(jobs.c.dispatched_at.is_(None), jobs.c.finished_at.is_(None), jobs.c.ready_at.is_(None))
+#: As `oms.held_back()`: where jobs stand that wait for others with their key.
+HELD_BACK = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,10 @@ def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
 
 def _job(row: RowMapping) -> Job:
     steps = tuple(row["steps"])
-    return Job(**{**row, "steps": steps, "progress": _progress(row, steps[row["step"]])})
+    # One that waits for others with its key has no time before which it may not start.
+    ready_at = None if row["ready_at"] == HELD_BACK else row["ready_at"]
+    progress = _progress(row, steps[row["step"]])
+    return Job(**{**row, "steps": steps, "progress": progress, "ready_at": ready_at})
 
 
 def _progress(row: RowMapping, step: str) -> StepProgress | None:

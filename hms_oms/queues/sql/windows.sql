@@ -9,7 +9,7 @@ slots as (
     select queue, sum(slots)::int as slots from live group by queue
 ),
 in_flight as (
-    select queue, count(*) filter (where status = 'queued') as queued, min(dispatched_at) as since
+    select queue, count(*) filter (where status = 'queued') as queued, count(*) as jobs, min(dispatched_at) as since
     from oms.jobs
     where dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and finished_at is null
     group by queue
@@ -35,6 +35,7 @@ select
         ) * queue.starts_per_minute / 60.0)::int
     end as starts_allowed,
     coalesce(in_flight.queued, 0)::int as queued,
+    queue.at_once - coalesce(in_flight.jobs, 0)::int as free_at_once,
     kept.rank as kept_rank,
     kept.due as kept_due,
     kept.job as kept_job,

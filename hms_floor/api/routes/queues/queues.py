@@ -90,20 +90,28 @@ def resume(app_state: TheAppState, who: Who, queue: QueuePath, body: Reasoned | 
 
 @router.post("/queues/{queue}/limit")
 def limit(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.Limits) -> QueueLimits:
-    """Limit the window of a queue, and its starts a minute; tell what holds if neither is given."""
+    """Limit the window of a queue, its starts a minute, its jobs at once; without any, tell what holds."""
     given = body.model_fields_set
     with app_state.writing() as connection:
         current = commands.limits(connection, queue)
         window = body.window if "window" in given else current.window
         starts = body.starts_per_minute if "starts_per_minute" in given else current.starts_per_minute
-        limits = {"window": window, "startsPerMinute": starts}
+        at_once = body.at_once if "at_once" in given else current.at_once
+        limits = {"window": window, "startsPerMinute": starts, "atOnce": at_once}
         with queue_changes.keep(connection, "limit", queue, who=who.actor) as kept:
-            if commands.Limits(window, starts) != current:
-                commands.limit(connection, queue, window=window, starts_per_minute=starts, who=who.actor)
+            if commands.Limits(window, starts, at_once) != current:
+                commands.limit(
+                    connection,
+                    queue,
+                    window=window,
+                    starts_per_minute=starts,
+                    at_once=at_once,
+                    who=who.actor,
+                )
         if given - {"reason"}:  # who only asks what holds has changed nothing
             audit.write(connection, [who.act(queue, reason=body.reason, detail=limits)])
         undo = visible.undo(connection, kept.change)
-    return QueueLimits(queue, window, starts, undo)
+    return QueueLimits(queue, window, starts, at_once, undo)
 
 
 @router.post("/queues/{queue}/policy")

@@ -15,16 +15,22 @@ firsts as (
 accepted as (
     insert into oms.jobs (
         type, recipe_id, steps, queue, agent, priority, sla, due, must, cell, sla_minutes,
-        ready_at, payload, batch_id, key, requested_by
+        ready_at, payload, batch_id, key, requested_by, unique_key, limit_key, limit_at_once
     )
     select
         %(type)s::text, %(recipe_id)s::int, %(steps)s::text[], %(queue)s::text, %(agent)s::boolean,
         %(priority)s::int,
         deadline.sla,
         oms.due(queue.policy, oms.now(), deadline.sla, %(sla_minutes)s::float8, firsts.must, estimate.upper),
-        firsts.must, firsts.cell, %(sla_minutes)s::float8, %(ready_at)s::timestamptz,
-        payload, %(batch_id)s::bigint, key, %(requested_by)s::text
+        firsts.must, firsts.cell, %(sla_minutes)s::float8,
+        -- One with a limit waits until it is let in: see let_in.sql.
+        coalesce(%(ready_at)s::timestamptz, case when limited.by is not null then oms.held_back() end),
+        payload, %(batch_id)s::bigint, key, %(requested_by)s::text,
+        %(unique_key)s::text, limited.by, case when limited.by is not null then %(limit_at_once)s::int end
     from firsts
+    cross join lateral (
+        select %(limit_scope)s::text || coalesce(%(limit_key)s::text, payload ->> %(limit_field)s::text) as by
+    ) as limited
     cross join (
         select coalesce(%(ready_at)s::timestamptz, oms.now()) + %(sla_minutes)s::float8 * interval '1 minute' as sla
     ) as deadline

@@ -20,6 +20,13 @@ select
     ) as queued,
     worker_slots.slots, worker_slots.slots_lost,
     job.status = 'waiting' and job.band = 1 as given_up,
+    case when job.status = 'waiting' and job.ready_at = oms.held_back() then job.limit_at_once end as limit_at_once,
+    case when job.limit_key is not null then (
+        select count(*)
+        from oms.jobs as other
+        where other.limit_key = job.limit_key and other.finished_at is null and other.ready_at is null
+            and other.id <> job.id
+    ) else 0 end as with_key,
     queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
 from oms.jobs as job
 join oms.queues as queue on queue.name = job.queue

@@ -10,7 +10,7 @@ with due as (
 woken as (
     update oms.jobs as job
     -- What it waits for from here on is its turn.
-    set ready_at = null, since = oms.now()
+    set ready_at = case when job.limit_key is not null then oms.held_back() end, since = oms.now()
     from due where job.id = due.id returning job.id
 )
 select
@@ -18,5 +18,5 @@ select
     (
         select extract(epoch from min(ready_at) - oms.now())::float8
         from oms.jobs
-        where finished_at is null and ready_at > oms.now()
+        where finished_at is null and ready_at > oms.now() and ready_at < oms.held_back()
     ) as next_in

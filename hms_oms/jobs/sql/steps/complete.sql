@@ -23,9 +23,13 @@ judged as (
         )
     ) as goes_on
     from (
-        -- To or from an agent, and in a paused queue, the job waits its turn.
+        -- To or from an agent, in a paused queue, and in another one that limits its jobs at once, it waits its turn.
         select asked.*, asked.hand_over or exists (
-            select from oms.queues as queue where queue.name = asked.next_queue and queue.paused_at is not null
+            select from oms.queues as queue
+            where queue.name = asked.next_queue
+                and (queue.paused_at is not null or (queue.at_once is not null and not exists (
+                    select from oms.jobs as job where job.id = asked.job and job.queue = asked.next_queue
+                )))
         ) as waits
         from asked
     ) as report
