@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from hms_floor.cli.installation import preparing
+from hms_oms.database.schema.schema_revision import MIGRATIONS
 from hms_oms.recipes import package_migrations, recipes
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import settings
@@ -54,15 +56,21 @@ def shape(engine: sa.Engine) -> list[str]:
         return sorted(str(line) for line in connection.scalars(sa.text(SHAPE)))
 
 
+def go_back(engine: sa.Engine, revision: str) -> None:
+    """Take back the product's migrations after a revision."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
 def test_a_filled_ledger_of_the_release_before_goes_on(database: str, engine: sa.Engine) -> None:
     """Visits and loads stay, the roster follows its file, and the tables are those of a new ledger."""
     fresh = shape(engine)
+    go_back(engine, "0021")
     with engine.begin() as connection:
-        connection.exec_driver_sql("drop function oms.gone_workers; drop schema farm cascade")
-        connection.exec_driver_sql("drop table oms.package_revisions")
-        retention = importlib.import_module("hms_oms.migrations.versions.0024_retention")
-        connection.exec_driver_sql(retention.BEFORE.replace("%", "%%"))
-        connection.exec_driver_sql("update hms_revision set version_num = '0021'")
+        connection.exec_driver_sql("drop schema farm cascade")
         connection.exec_driver_sql(OF_THE_PRODUCT.replace("%", "%%"))
     done = preparing.prepare(database, KNOWN)
     assert done.before == "0021"

@@ -60,6 +60,18 @@ def test_a_detail_is_told_in_words(detail: dict[str, Any] | None, words: str) ->
             "lifted the limits of farm-grant",
         ),
         (
+            "POST /queues/{queue}/limit",
+            "shop",
+            {"window": 8, "startsPerMinute": 40, "atOnce": 1000},
+            "limited shop to 40 a minute, 1,000 at once and a window of 8 jobs",
+        ),
+        (
+            "POST /queues/{queue}/policy",
+            "shop",
+            {"before": "most-on-time", "policy": "fifo"},
+            "put shop in order by the policy fifo (it was most-on-time)",
+        ),
+        (
             "PUT /queues/{queue}/sla",
             "shop",
             {"before": 60.0, "minutes": 5},

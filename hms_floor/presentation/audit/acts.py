@@ -23,12 +23,14 @@ ACTS: Mapping[str, str] = {
     "POST /jobs/{id}/move": "moved|move {subject}{to_queue}",
     "POST /jobs/{id}/priority": "set|set the priority of {subject}{to_priority}",
     "POST /jobs/{id}/delay": "delayed|delay {subject}{until}",
+    "POST /jobs/{id}/signal": "sent|send {event}{subject}",
     "POST /changes/{id}/undo": "undid|undo {change}",
     "POST /cycles": "started|start {subject}{of_jobs}",
     "POST /cycles/uploads/{upload}/start": "started|start {subject}{of_jobs}",
     "POST /queues/{queue}/pause": "paused|pause {subject}",
     "POST /queues/{queue}/resume": "resumed|resume {subject}",
     "POST /queues/{queue}/limit": "{limited} {subject}{to_limits}",
+    "POST /queues/{queue}/policy": "put|put {subject} in order {to_policy}",
     "PUT /queues/{queue}/sla": "set|set the SLA of {subject}{to_minutes}",
     "POST /queues/{queue}/reserve": "reserved|reserve {subject}",
     "POST /reservations/{id}/extend": "extended|extend the reservation {subject}",
@@ -49,6 +51,12 @@ ACTS: Mapping[str, str] = {
     "POST /webhooks/{name}/remove": "removed|remove the webhook {subject}",
     "POST /webhooks/{name}/test": "tested|test the webhook {subject}",
     "POST /webhooks/{name}/deliveries/{id}/resend": "sent|send an event again to the webhook {subject}",
+    "POST /schedules": "added|add the schedule {subject}",
+    "POST /schedules/{schedule}/run": "ran|run the schedule {subject}",
+    "POST /schedules/{schedule}/skip": "skipped|skip a run of the schedule {subject}",
+    "POST /schedules/{schedule}/pause": "paused|pause the schedule {subject}",
+    "POST /schedules/{schedule}/resume": "resumed|resume the schedule {subject}",
+    "POST /schedules/{schedule}/remove": "removed|remove the schedule {subject}",
     "POST /badges": "issued|issue a badge{to_actor}",
     "POST /badges/{jti}/revoke": "revoked|revoke the badge {subject}",
     "hms badge issue": "issued|issue a badge{to_actor}",
@@ -109,15 +117,18 @@ def _change(left: Left, _: Tell) -> str:
 
 
 def _limited(left: Left, _: Tell) -> str:
-    is_lifted = "startsPerMinute" in left and left["startsPerMinute"] is None and left.get("window") is None
+    limits = ("startsPerMinute", "atOnce", "window")
+    is_lifted = "startsPerMinute" in left and all(left.get(limit) is None for limit in limits)
     return "lifted|lift the limits of" if is_lifted else "limited|limit"
 
 
 def _to_limits(left: Left, _: Tell) -> str:
     starts, window = left.pop("startsPerMinute", None), left.pop("window", None)
+    at_once = left.pop("atOnce", None)
     limits = [f"{starts:,} a minute"] if starts is not None else []
+    limits += [f"{at_once:,} at once"] if at_once is not None else []
     limits += [f"a window of {window:,} jobs"] if window is not None else []
-    return f" to {' and '.join(limits)}" if limits else ""
+    return f" to {', '.join(limits[:-1])}{' and ' * (len(limits) > 1)}{limits[-1]}" if limits else ""
 
 
 def _to_minutes(left: Left, _: Tell) -> str:
@@ -125,6 +136,13 @@ def _to_minutes(left: Left, _: Tell) -> str:
     if minutes is None:
         return ""
     return f" to {minutes:g} min" + (f" (it was {before:g} min)" if before is not None else "")
+
+
+def _to_policy(left: Left, _: Tell) -> str:
+    policy, before = left.pop("policy", None), left.pop("before", None)
+    if policy is None:
+        return ""
+    return f"by the policy {policy}" + (f" (it was {before})" if before is not None else "")
 
 
 def _of_jobs(left: Left, _: Tell) -> str:
@@ -186,4 +204,6 @@ _PARTS: Mapping[str, Callable[[Left, Tell], str]] = {
     "to_phone": _behind("to", " to "),
     "reported": _behind("reported", "", " for "),
     "held": _behind("target", ""),
+    "to_policy": _to_policy,
+    "event": _behind("event", "the event ", " to "),
 }
