@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 from hms_act import accept
 from hms_floor.cli.installation import preparing
 from hms_floor.local import embedded
-from hms_oms.database import connections, health, sessions
+from hms_oms.database import connections, health, held_connection, sessions
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, reservations
 from hms_oms.jobs.live import running
@@ -208,10 +208,11 @@ class Jobs:
         run = StepRun(claimed, self._begun, self._zone, self._live)
         try:
             report = perform(
-                step.registered[current.run], run, claimed, recipe, current.time_limit, self._effects.rollback
+                step.registered[current.run], run, claimed, recipe, current.time_limit, self._undo
             )
+            held_connection.take_back(self._effects)
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
-            self._effects.rollback()
+            self._undo()
             retry_after = delay(current.retry, error, claimed.failures, 0.0)
             ledger.fail(
                 self._claiming, claimed.ticket, describe(error), retry_after=retry_after, worker=_WORKER
@@ -225,7 +226,12 @@ class Jobs:
 
     def _begun(self) -> RawConnection:
         sessions.bound(self._effects, _LEASE_SECONDS)
+        held_connection.lend(self._effects)
         return self._effects
+
+    def _undo(self) -> None:
+        self._effects.lent = False
+        self._effects.rollback()
 
 
 class _Live:

@@ -7,6 +7,7 @@ import traceback
 
 from hms_oms.database import plain_text, statements
 from hms_oms.database.connections import RawConnection
+from hms_oms.database.held_connection import TransactionHeld
 from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Retry
 from hms_oms.jobs.tickets import Ticket
@@ -24,6 +25,7 @@ PROGRAMMING_ERRORS = (
     NotImplementedError,
     SyntaxError,
     TypeError,
+    TransactionHeld,
 )
 #: How much of a traceback the ledger keeps, in characters.
 TRACEBACK_CHARACTERS = 8000

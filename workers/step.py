@@ -139,7 +139,8 @@ class StepRun:
     def connection(self) -> RawConnection:
         """A connection whose transaction commits together with the completion of this step.
 
-        What is written here happens exactly once, whatever dies. The step must neither commit nor roll back.
+        What is written here happens exactly once, whatever dies. The step can neither commit nor roll back:
+        what tries it, by a method, by `with` or in SQL, raises TransactionHeld.
         """
         if self._connection is None:
             self._connection = self._effects()

@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hms_oms.broker import publishing
 from hms_oms.database import connections
+from hms_oms.database.held_connection import TransactionHeld
 from hms_oms.jobs.records import Claimed, Completion, Progress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import worker_id
@@ -88,7 +89,7 @@ class StepTask(Task):
             completion = continuing.with_lease(completion, self.app, recipe, links)
         try:
             made = _report(here, run, completion)
-        except psycopg2.Error as error:
+        except (psycopg2.Error, TransactionHeld) as error:
             if not connections.is_passing(error):
                 _undo(here, run)
                 self._fail(here, claimed, recipe, error)

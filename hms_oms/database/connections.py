@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
+from hms_oms.database.held_connection import HeldConnection
 from hms_oms.database.sessions import RawConnection as RawConnection
 from hms_oms.database.sessions import settle
 
@@ -90,7 +91,7 @@ def connect(
 def _open(url: str, name: str) -> RawConnection:
     connection: RawConnection = psycopg2.connect(
         re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", url),
-        connection_factory=RawConnection,
+        connection_factory=HeldConnection,
         application_name=name,
         connect_timeout=5,
         **_NOTICES_SILENCE,

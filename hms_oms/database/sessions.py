@@ -39,6 +39,8 @@ class RawConnection(psycopg2.extensions.connection):
     preamble = ""
     #: The names of the statements that the server's session has prepared; None while the pooler may lend any.
     prepared: set[str] | None = None
+    #: Whether a step writes in its transaction, which is not the step's to end (held_connection).
+    lent = False
     #: How many statements have come to their end: a sign of life.
     statements = 0
 

@@ -54,6 +54,8 @@ def weigh(run):
         cursor.execute("insert into kit.parcels values (%s)", (run.job,))
     if run.payload["weight"] > 100:
         raise Reject("too heavy")
+    if run.payload["weight"] == 13:
+        run.connection.commit()
     return {"heavy": 1 / run.payload["weight"] < 0.1}
 
 @step("kit.send")
@@ -131,6 +133,18 @@ def test_a_rejected_job_is_done_with_its_outcome(jobs: Jobs) -> None:
     parcel = jobs.start("kit:parcel:v1", {"number": 1, "weight": 101})
     jobs.run()
     assert (jobs.job(parcel).status, jobs.job(parcel).outcome) == ("done", "too heavy")
+    with jobs.connection() as connection:
+        assert connection.scalar(sa.text("select count(*) from kit.parcels")) == 0
+
+
+def test_a_step_cannot_commit(jobs: Jobs) -> None:
+    """It fails at once, as by any other mistake of the program, and what it wrote is undone."""
+    parcel = jobs.start("kit:parcel:v1", {"number": 1, "weight": 13})
+    jobs.run()
+    failed = jobs.job(parcel)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert failed.error["message"].startswith("commit() is not for a step")
     with jobs.connection() as connection:
         assert connection.scalar(sa.text("select count(*) from kit.parcels")) == 0
 

@@ -21,7 +21,7 @@ import psycopg2
 import psycopg2.errors
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms.database import connections, sessions
+from hms_oms.database import connections, held_connection, sessions
 from hms_oms.database.claiming import CLAIMING, REPORTING
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.group_commit import GroupCommit
@@ -155,8 +155,10 @@ class LedgerSession:
     def complete_with_effects(self, connection: RawConnection, completion: Completion) -> Progress | None:
         """Complete a step in the transaction that holds its effects: both are kept, or neither.
 
-        Raises psycopg2.Error if the database does not take it; the effects are then undone.
+        Raises psycopg2.Error if the database does not take it; the effects are then undone. Raises
+        TransactionHeld if the step has ended the transaction.
         """
+        held_connection.take_back(connection)
         made = self._advance(connection, [completion]).get(completion.ticket)
         if made is None:
             connection.rollback()
@@ -178,7 +180,9 @@ class LedgerSession:
         """Throw away what this thread's step has written."""
         line = self._effects()
         try:
-            line.connection().rollback()
+            connection = line.connection()
+            connection.lent = False
+            connection.rollback()
         except connections.GONE:
             line.drop()
 
@@ -246,6 +250,7 @@ class LedgerSession:
 def _begun(connection: RawConnection, limit: float) -> RawConnection:
     """The connection with a new transaction, if there is still a server at its other end."""
     sessions.bound(connection, limit)
+    held_connection.lend(connection)
     return connection
 
 
