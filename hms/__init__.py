@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hms.enqueueing import enqueue
     from hms.waiting import Enqueued, NotDone, NotEnded
-    from hms_oms.jobs.outcomes import Done, Reject, Retry
+    from hms_oms.jobs.outcomes import Done, Reject, Retry, Sleep
     from hms_oms.recipes.hooks import Hooks
     from workers.step import StepRun, step
 
@@ -27,6 +27,7 @@ __all__ = [
     "NotEnded",
     "Reject",
     "Retry",
+    "Sleep",
     "StepRun",
     "enqueue",
     "step",
@@ -40,6 +41,7 @@ _MODULES = {
     "NotEnded": "hms.waiting",
     "Reject": "hms_oms.jobs.outcomes",
     "Retry": "hms_oms.jobs.outcomes",
+    "Sleep": "hms_oms.jobs.outcomes",
     "StepRun": "workers.step",
     "enqueue": "hms.enqueueing",
     "step": "workers.step",

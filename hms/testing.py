@@ -19,11 +19,13 @@ import psycopg2
 from sqlalchemy import Connection, text
 
 from hms_act import accept
+from hms_act.waits import Waits
 from hms_floor.cli.installation import preparing
 from hms_floor.local import embedded
 from hms_oms.database import connections, health, held_connection, sessions
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, reservations
+from hms_oms.jobs import waits
 from hms_oms.jobs.live import running
 from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
@@ -32,8 +34,8 @@ from hms_oms.jobs.queries.uniqueness import unique
 from hms_oms.jobs.records import Claimed, Job, StepText
 from hms_oms.jobs.reservations import Reservation
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes import recipes
-from hms_oms.recipes.recipes import Recipes
+from hms_oms.recipes import recipes, registry
+from hms_oms.recipes.recipes import Recipe, Recipes
 from hms_oms.runtime import settings
 from workers import modules, step
 from workers.failing import delay, describe
@@ -114,6 +116,7 @@ class Jobs:
         self._claiming = connections.connect(url, "test claims")
         self._effects = connections.connect(url, "test effects", autocommit=False)
         self._live = _Live(self._claiming)
+        self._waits = Waits(self._claiming, self._snapshot)
         self._zone = settings.load().zone
 
     def close(self) -> None:
@@ -158,6 +161,11 @@ class Jobs:
         """What the job's steps have told of their progress, in order, without the throttling of a worker."""
         return self._live.reports[job if isinstance(job, int) else job.id]
 
+    def signal(self, job: Job | int, event: str, data: Mapping[str, Any] | None = None) -> bool:
+        """Signal an event to a job, which goes on with the next `run`; False if that was done before."""
+        with self._engine.begin() as connection:
+            return waits.signal(connection, job if isinstance(job, int) else job.id, event, data, who="test")
+
     def reserve(self, queue: str, agent: str = "agent") -> Reservation | None:
         """Reserve the most urgent job in a queue of agents, as one of them; None if there is none."""
         return reservations.reserve_now(self._claiming, queue, agent=agent)
@@ -186,9 +194,13 @@ class Jobs:
     def _taken(self) -> Sequence[Ticket]:
         ledger.wake(self._claiming)
         ledger.let_in(self._claiming)
+        self._waits.settle()
         queues = {step.queue for recipe in self._known.values() for step in recipe.steps}
         taken = [job for queue in sorted(queues) for job in ledger.take(self._claiming, queue, _PAGE)]
         return [Ticket(job.job, job.attempt, job.steps[job.step]) for job in taken]
+
+    def _snapshot(self, number: int) -> Recipe:
+        return registry.snapshot(self._claiming, number)
 
     def _run_job(self, ticket: Ticket | None) -> int:
         """Run the steps of a job from a ticket on; how many ran."""

@@ -14,7 +14,7 @@ from hms_oms.api.codec import record, stamp
 from hms_oms.api.filter import Filter
 from hms_oms.api.http import path
 from hms_oms.documents.cycles import AcceptedCycle, CyclePreview
-from hms_oms.documents.jobs import BulkDone, Change, Started, SteeredJob, Undone
+from hms_oms.documents.jobs import BulkDone, Change, SignalledJob, Started, SteeredJob, Undone
 from hms_oms.documents.queues import Paused, QueueLimits, QueuePolicy, Resumed, SlaChange
 from hms_oms.order.policy import Policy
 
@@ -248,6 +248,17 @@ class ActClient(ScheduleCalls):
             content=_pieces(file),
             headers={"Content-Type": kind} | _length(file),
         )
+
+    def signal(
+        self, job: str, event: str, data: Mapping[str, Any] | None = None, *, reason: str | None = None
+    ) -> SignalledJob:
+        """Signal an event to a job: it goes on if it waits for it, and else once it does.
+
+        `data` is the result of the step that waits. The same event again changes nothing, so this may be
+        repeated. Raises Conflict if the job does not wait for the event any more.
+        """
+        asked = {"event": event} | _given(data=data, reason=reason)
+        return record(SignalledJob, self._wire.post(path("jobs", job, "signal"), asked, safe=True))
 
     def _steer(self, job: str, action: Action, reason: str | None, **more: Any) -> SteeredJob:
         return record(SteeredJob, self._wire.post(path("jobs", job, action), more | _given(reason=reason)))

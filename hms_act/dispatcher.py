@@ -24,6 +24,7 @@ from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_act.retention import Retention
 from hms_act.schedules.intake import Begin
 from hms_act.schedules.scheduler import Scheduler, SchedulerThread
+from hms_act.waits import Waits
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart
@@ -87,6 +88,7 @@ class Dispatcher:
         self._fronts = Fronts(engine)
         self.planner = Planner(connection)
         self._let_in_from = self._let_in_pause = 0.0
+        self._waits = Waits(connection, self._recipe)
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -101,6 +103,8 @@ class Dispatcher:
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         with self._apart.doing("letting in jobs that have waited for others"):
             seconds = min(seconds, self._let_in())
+        with self._apart.doing("waits"):
+            seconds = min(seconds, self._waits.look())
         if self._refusal is not None:
             return seconds
         windows = self._fronts.windows(self.connection)
@@ -170,7 +174,7 @@ class Dispatcher:
         """
         with self.app.producer_pool.acquire(block=True) as producer, producer.batch():
             for job in taken:
-                recipe = self._recipe(job)
+                recipe = self._recipe(job.recipe_id)
                 if recipe is None:
                     self._fail_unreadable(job)
                     continue
@@ -186,12 +190,12 @@ class Dispatcher:
                     rest=rest[::-1],
                 )
 
-    def _recipe(self, job: Taken) -> Recipe | None:
-        """The recipe that a job was accepted under; None where the ledger's snapshot cannot be read."""
-        if job.recipe_id not in self._recipes:
-            with self._apart.doing(f"reading recipe snapshot {job.recipe_id}"):
-                self._recipes[job.recipe_id] = registry.snapshot(self.connection, job.recipe_id)
-        return self._recipes.get(job.recipe_id)
+    def _recipe(self, number: int) -> Recipe | None:
+        """The recipe that jobs were accepted under; None where the ledger's snapshot cannot be read."""
+        if number not in self._recipes:
+            with self._apart.doing(f"reading recipe snapshot {number}"):
+                self._recipes[number] = registry.snapshot(self.connection, number)
+        return self._recipes.get(number)
 
     def _fail_unreadable(self, job: Taken) -> None:
         """Fail a job that nobody can run: it would be taken again and again, and fill the window."""

@@ -71,12 +71,8 @@ def read(connection: Connection, job: int, zone: tzinfo) -> Case:
 def _step(connection: Connection, standing: Standing) -> Step | None:
     """The job's step as the newest recipe of its type with the same steps describes it."""
     job = standing.job
-    fitting = [
-        recipe
-        for _, recipe in sorted(registry.snapshots(connection).items())
-        if recipe.type == job.type and tuple(step.name for step in recipe.steps) == job.steps
-    ]
-    return fitting[-1].steps[job.step] if fitting else None
+    recipe = registry.fitting(connection, job.type, job.steps)
+    return recipe.steps[job.step] if recipe is not None else None
 
 
 def took(event_log: Sequence[Event], now: datetime) -> list[timedelta]:

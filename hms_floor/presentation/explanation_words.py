@@ -37,6 +37,9 @@ def _removed(case: Case) -> Iterator[str]:
 
 def _waiting(case: Case) -> Iterator[str]:
     standing, job = case.standing, case.standing.job
+    if job.event is not None:
+        yield from _awaiting(case)
+        return
     state = "ready" if job.ready_at is None or job.ready_at <= standing.now else "delayed"
     yield f"{job.name} has been {state} in {job.queue} {_for(job.since, standing.now)}, for {_place(case)}."
     yield from _paused(case)
@@ -86,6 +89,22 @@ def _given_up(case: Case) -> Iterator[str]:
     if case.plan is not None:
         yield f"{order_words.because(case.plan)}."
     yield f"Put it in front of all others with: hms job promote {job.name}"
+
+
+def _awaiting(case: Case) -> Iterator[str]:
+    """What the job waits for that nobody works on."""
+    standing, job = case.standing, case.standing.job
+    yield (
+        f"{job.name} has been waiting for the event {job.event} {_for(job.since, standing.now)}, in"
+        f" {_place(case)}."
+    )
+    yield f"Let it go on with: hms job signal {job.name} {job.event}"
+    follows = case.step.on_timeout if case.step is not None else None
+    if job.ready_at is not None and follows is not None:
+        words = {"fail": "the job fails", "continue": "it goes on"}.get(follows, f"it goes on with {follows}")
+        yield f"If the event has not come by {_at(case, job.ready_at)}, {words}."
+    if not case.dispatcher:
+        yield "No dispatcher is running: `hms up` or `hms act run` starts one."
 
 
 def _queued(case: Case) -> Iterator[str]:
@@ -146,11 +165,17 @@ def _not_yet(case: Case) -> Iterator[str]:
     due = job.ready_at is not None and job.ready_at <= standing.now
     until = _at(case, job.ready_at)
     cause = next(
-        (line for line in reversed(standing.event_log) if line.fact in ("retrying", "delayed", "accepted")),
+        (
+            line
+            for line in reversed(standing.event_log)
+            if line.fact in ("retrying", "delayed", "accepted", "sleeping")
+        ),
         None,
     )
     if cause is not None and cause.fact == "retrying":
         yield f"It is tried again {'since' if due else 'at'} {until}: {_failure(case)}."
+    elif cause is not None and cause.fact == "sleeping":
+        yield f"It may not start before {until}: so the step before it, or its recipe, says."
     elif cause is not None and cause.fact == "delayed":
         yield f"It may not start before {until}: {_by(cause, 'delayed it', standing.now)}."
     else:

@@ -22,13 +22,13 @@ PRIORITY_STEPS = [BEGUN, FRESH]
 
 
 def chain(app: Celery, recipe: Recipe, job: int, attempt: int, from_step: int) -> list[Signature]:
-    """The remaining steps of a job as Celery signatures, in order, up to the first step of an agent.
+    """The remaining steps of a job as Celery signatures, in order, up to the first that is not begun at once.
 
     Options that a chain is given as a whole reach its first step only, so each step carries its own.
     """
     signatures = []
     for position, step in enumerate(recipe.steps[from_step:], start=from_step):
-        if step.by == "agent":
+        if step.by != "worker" or (position > from_step and not step.is_at_once):
             break
         ticket = str(Ticket(job, attempt, step.name))
         signatures.append(

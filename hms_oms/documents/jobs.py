@@ -73,13 +73,16 @@ class JobFields(Document):
     progress: StepProgress | None
     must: bool
     given_up_at: Moment | None
+    event: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Job(JobFields):
     """One job. Payload, results and error are masked for badges that may not see them.
 
-    `progress` is what the step tells that runs, if it does.
+    `progress` is what the step tells that runs, if it does; `event` the event that the job waits for, until
+    `ready_at` at the latest.
+    At `erased_at` retention has erased the personal data in them.
     What `must` be on time is never given up for others. What was given up at `given_up_at` is done after all
     others, because not all can be on time. At `erased_at` retention has erased the personal data in them.
 
@@ -126,6 +129,13 @@ class SteeredJob(Job):
     """A job after a change, and how to undo it."""
 
     undo: Undo | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalledJob(Job):
+    """A job before it goes on; `signalled` is False if that was done before: nothing was changed."""
+
+    signalled: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from hms_oms.database.plain_text import plain
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes.recipes import Recipe
+from hms_oms.recipes.recipes import Recipe, Step
 
 # A NUL as JSON writes it; an escaped backslash before u0000 is only text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -44,12 +44,35 @@ def of(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Complet
         )
     outcome = None if done.outcome is None else plain(done.outcome)
     if following == len(recipe.steps):
+        if done.until is not None:
+            raise ValueError(f"{ticket.step} is the last step: there is none to begin later")
         return Completion(ticket, result, outcome)
     ahead = recipe.steps[following]
-    agent = ahead.by == "agent"
-    # Past an agent's step the chain has no message either: the job waits to be dispatched.
-    passed = any(skipped.by == "agent" for skipped in recipe.steps[step + 1 : following])
-    return Completion(ticket, result, outcome, following, ahead.queue, agent, by_agent or agent or passed)
+    # Past a step that does not follow at once the chain has no message: the job waits to be dispatched.
+    at_once = all(passed.is_at_once for passed in recipe.steps[step + 1 : following + 1])
+    return Completion(
+        ticket,
+        result,
+        outcome,
+        following,
+        ahead.queue,
+        ahead.by == "agent",
+        by_agent or not at_once or done.until is not None,
+        next_event=ahead.event,
+        **_begins(ahead, done.until),
+    )
+
+
+def _begins(ahead: Step, until: datetime | timedelta | None) -> dict[str, Any]:
+    """When the next step begins, or what it waits for is over, as fields of a completion."""
+    if ahead.event is not None and until is not None:
+        raise ValueError(f"{ahead.name} waits for an event already: no sleep can come before it")
+    if isinstance(until, datetime):
+        if until.tzinfo is None:
+            raise ValueError("a job sleeps until a time with a zone")
+        return {"ready_at": until}
+    seconds = [ahead.wait, until.total_seconds() if until is not None else None]
+    return {"wait": max((wait for wait in seconds if wait is not None), default=None)}
 
 
 def _as_text(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -12,12 +12,21 @@ class Done:
     """The step is done.
 
     `result` (JSON-able) is recorded under the step's name; `outcome` becomes the job's outcome;
-    `skip_to` names the next step to run, leaving out those between.
+    `skip_to` names the next step to run, leaving out those between; it begins no earlier than `until`, a time
+    or a length of time from now.
     """
 
     result: Any = None
     outcome: str | None = None
     skip_to: str | None = None
+    until: datetime | timedelta | None = None
+
+
+class Sleep(Done):
+    """The step is done, and the next one begins at a time: until then the job holds no slot."""
+
+    def __init__(self, until: datetime | timedelta, result: Any = None) -> None:
+        super().__init__(result, until=until)
 
 
 class Retry(Exception):

@@ -140,6 +140,10 @@ class Completion:
     next_agent: bool | None = None
     hand_over: bool = False
     lease: float | None = None
+    #: The event that the next step waits for; its limit, or how long the step is not begun, in seconds.
+    next_event: str | None = None
+    wait: float | None = None
+    ready_at: datetime | None = None
     texts: tuple[StepText, ...] = ()
 
 

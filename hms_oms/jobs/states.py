@@ -32,6 +32,10 @@ class Fact(StrEnum):
     FINISHED = "finished"
     RETRYING = "retrying"
     FAILED = "failed"
+    AWAITING = "awaiting"
+    SLEEPING = "sleeping"
+    SIGNALLED = "signalled"
+    TIMED_OUT = "timed out"
     LOST = "lost"
     POISONED = "poisoned"
     RESERVED = "reserved"
@@ -56,6 +60,13 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
     (Status.RUNNING, Fact.ADVANCED): Status.QUEUED,
     # A step is complete and the next one is an agent's: it waits to be reserved.
     (Status.RUNNING, Fact.HANDED_OVER): Status.WAITING,
+    # A step is complete and the next one is over when an event is signalled.
+    (Status.RUNNING, Fact.AWAITING): Status.WAITING,
+    # A step is complete and the next one begins at a later time.
+    (Status.RUNNING, Fact.SLEEPING): Status.WAITING,
+    # The event has come, or has not come in time: the dispatcher completes its step, or fails it, at once.
+    (Status.WAITING, Fact.SIGNALLED): Status.RUNNING,
+    (Status.WAITING, Fact.TIMED_OUT): Status.RUNNING,
     # The last step is complete, or a step has rejected the job.
     (Status.RUNNING, Fact.FINISHED): Status.DONE,
     # A step failed and may be tried again, now or later.

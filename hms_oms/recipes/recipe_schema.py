@@ -75,9 +75,28 @@ _STEP: dict[str, Any] = {
             "description": "The queue in which the job waits for this step; else the recipe's.",
         },
         "by": {
-            "enum": ["worker", "agent"],
+            "enum": ["worker", "agent", "event"],
             "default": "worker",
-            "description": "Who does it: a Celery worker, or any program that reserves it over HTTP.",
+            "description": "Who does it: a Celery worker, or any program that reserves it over HTTP. That of"
+            " an event is over when the event is signalled.",
+        },
+        "wait": {
+            "type": "string",
+            "examples": ["90 s", "10 min", "36 h", "2 days"],
+            "description": "The step begins so long after the one before it; of an event: its time limit.",
+        },
+        "event": {
+            **_NAME,
+            "description": "The event that a step by an event waits for; else the name of the step.",
+        },
+        "on_timeout": {
+            "type": "string",
+            "default": "fail",
+            "description": "What follows if the event has not come in time: fail, continue, or a later step.",
+        },
+        "timeout_result": {
+            "type": "object",
+            "description": 'Its result if the event has not come in time; else {"timedOut": true}.',
         },
         "time_limit": {
             "type": "integer",

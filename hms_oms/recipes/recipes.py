@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 
-from hms_oms.recipes import limits, payload_schema, recipe_schema
+from hms_oms.recipes import limits, payload_schema, recipe_schema, waits
 from hms_oms.recipes.retention import personal_data, table
 from hms_oms.recipes.schedules import written
 from hms_oms.recipes.schedules.written import ScheduleSpec
@@ -43,9 +43,11 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `run` is the Celery task that does it, `by` says who does it (worker or agent).
+    """One step: `run` is the Celery task that does it, `by` says who does it: worker, agent or event.
 
-    A step with a `heartbeat` is ended when it says nothing for so many seconds.
+    A step with a `heartbeat` is ended when it says nothing for so many seconds. One with a `wait` begins so
+    many seconds after the step before it. That of an event is over when `event` is signalled, and after its
+    `wait` at the latest: then `on_timeout` says what follows, with `timeout_result` as its result.
     """
 
     name: str
@@ -55,6 +57,15 @@ class Step:
     time_limit: int = 300
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     heartbeat: int | None = None
+    wait: float | None = None
+    event: str | None = None
+    on_timeout: str | None = None
+    timeout_result: Any = None
+
+    @property
+    def is_at_once(self) -> bool:
+        """Whether a worker may begin it as soon as the step before it is complete."""
+        return self.by == "worker" and self.wait is None
 
     def as_document(self) -> dict[str, Any]:
         """The step as plain JSON, without what it does not say of the keys that are newer than the ledger.
@@ -66,7 +77,7 @@ class Step:
 
 
 #: Keys of a step that are left out of its document where they are not given.
-_NEWER = frozenset({"heartbeat"})
+_NEWER = frozenset({"heartbeat", "wait", "event", "on_timeout", "timeout_result"})
 
 
 @dataclass(frozen=True)
@@ -245,6 +256,7 @@ def _step(step: Mapping[str, Any], queue: str) -> Step:
         by=step.get("by", "worker"),
         time_limit=step.get("time_limit", 300),
         heartbeat=step.get("heartbeat"),
+        **waits.of(step),
         retry=RetryPolicy(**{**retry, "errors": tuple(retry.get("errors", ()))}),
     )
 
@@ -261,6 +273,7 @@ def _faults(document: Any) -> list[str]:
     if faults:
         return faults
     faults += _repeated("steps", [step["name"] for step in document["steps"]])
+    faults += waits.faults(document["steps"])
     faults += _repeated("columns", [column["name"] for column in document.get("columns", ())])
     try:
         jsonschema.Draft202012Validator.check_schema(document["payload"])

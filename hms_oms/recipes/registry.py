@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -82,6 +82,20 @@ def snapshot(connection: RawConnection, recipe_id: int) -> Recipe:
         return Recipe.from_document(row[0])
     except Exception as error:
         raise RecipeUnreadable(recipe_id) from error
+
+
+def fitting(connection: Connection, job_type: str, steps: Sequence[str]) -> Recipe | None:
+    """The newest recipe of a job type with these steps."""
+    known = sorted(snapshots(connection).items(), reverse=True)
+    named = tuple(steps)
+    return next(
+        (
+            recipe
+            for _, recipe in known
+            if recipe.type == job_type and tuple(step.name for step in recipe.steps) == named
+        ),
+        None,
+    )
 
 
 def snapshots(connection: Connection) -> Mapping[int, Recipe]:

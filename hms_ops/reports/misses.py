@@ -24,7 +24,9 @@ class Cause(StrEnum):
     RAN_LONG = "ran long"  # in steps that were completed, or still run
     RETRIED = "retried"  # in attempts that failed, in back-off, or failed until a person revived it
     LOST_WORKER = "lost worker"  # in attempts whose worker or message was lost, or failed because of that
-    HELD = "held"  # called back by a pause, delayed by a person, or cancelled until it was reinstated
+    # called back by a pause, delayed by a person, cancelled until it was reinstated, or waiting for an event
+    # or a time of its recipe
+    HELD = "held"
 
 
 #: What becomes of the time of an attempt by the fact that ends it; any other end counts as running.
@@ -105,7 +107,7 @@ def _hold(event: Event, hold: Cause, hold_until: datetime, end: datetime) -> tup
     match event.fact:
         case Fact.RETRYING:
             return Cause.RETRIED, event.at + timedelta(seconds=detail.get("retryAfter") or 0)
-        case Fact.DELAYED:
+        case Fact.DELAYED | Fact.SLEEPING | Fact.AWAITING:
             return Cause.HELD, datetime.fromisoformat(detail["readyAt"]) if "readyAt" in detail else event.at
         case Fact.RECALLED:
             # The event log does not say when the queue went on; the job does, by being dispatched.

@@ -10,7 +10,7 @@ select
     line.status,
     line.step,
     case
-        when line.fact = 'delayed'
+        when line.fact in ('delayed', 'sleeping')
         then jsonb_build_object('readyAt', date_part('epoch', (line.detail ->> 'readyAt')::timestamptz))
         when line.fact in ('retrying', 'cancelled', 'moved') then line.detail
     end as detail

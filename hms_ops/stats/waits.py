@@ -15,6 +15,8 @@ ENDINGS = frozenset(
     {
         Fact.ADVANCED,
         Fact.HANDED_OVER,
+        Fact.AWAITING,
+        Fact.SLEEPING,
         Fact.FINISHED,
         Fact.RETRYING,
         Fact.FAILED,
@@ -23,7 +25,9 @@ ENDINGS = frozenset(
         Fact.CANCELLED,
     }
 )
-_COMPLETE = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.FINISHED})
+_COMPLETE = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.AWAITING, Fact.SLEEPING, Fact.FINISHED})
+#: The facts that end a wait for an event, which was no wait for a turn.
+_TAKEN_UP = frozenset({Fact.SIGNALLED, Fact.TIMED_OUT})
 #: The type of the error by which a step itself asks to be run later.
 _LATER = "Retry"
 
@@ -85,6 +89,12 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
             yield Begun(line.id, line.at, queue, recipe.steps[place].name, waited)
             since, ready, begun = None, 0.0, line.at
             continue
+        if line.fact in _TAKEN_UP:
+            since, ready = None, 0.0
+            continue
+        if begun is None and line.fact in _COMPLETE:
+            # What was taken up: nobody has worked on it.
+            place, queue = line.step, recipe.steps[line.step].queue
         if begun is not None and line.fact in ENDINGS:
             ahead = recipe.steps[line.step].queue if line.fact in _COMPLETE else queue
             left = line.status in TERMINAL or ahead != queue
@@ -99,7 +109,7 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
             queue = detail["queue"]
         if line.fact == Fact.RETRYING:
             ready = line.at + (detail.get("retryAfter") or 0.0)
-        if line.fact == Fact.DELAYED:
+        if line.fact in (Fact.DELAYED, Fact.SLEEPING):
             ready = detail.get("readyAt") or 0.0
         if line.status == Status.CANCELLED:
             # If it is reinstated, it waits from then on.

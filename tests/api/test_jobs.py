@@ -299,3 +299,28 @@ def test_a_bulk_change_needs_the_roles_of_the_single_one(api_server: ApiServer, 
     assert api_server.ask("POST", "/jobs/bulk", promote, Role.MANAGER).status_code == 200
     cancel = {"action": "cancel", "ids": [job]}
     assert api_server.ask("POST", "/jobs/bulk", cancel, Role.OPERATOR).status_code == 200
+
+
+def test_an_event_is_signalled_to_a_job(api_server: ApiServer) -> None:
+    """Once, with who and why in the audit trail; what the job does not wait for is refused."""
+    job = api_server.ask("POST", "/jobs", {"jobType": "shop:visit:v1", "payload": {"number": 1}}).json()[
+        "jobId"
+    ]
+    asked = {"event": "answered", "data": {"answer": "yes"}, "reason": "by telephone"}
+    first = api_server.ask("POST", f"/jobs/{job}/signal", asked)
+    again = api_server.ask("POST", f"/jobs/{job}/signal", asked)
+    assert (first.status_code, first.json()["signalled"]) == (200, True)
+    assert (again.status_code, again.json()["signalled"]) == (200, False)
+    unknown = api_server.ask("POST", f"/jobs/{job}/signal", {"event": "paid"})
+    assert unknown.status_code == 422
+    assert "its events are answered" in unknown.text
+    [line] = [
+        line for line in api_server.get("/audit")["entries"] if line["action"] == "POST /jobs/{id}/signal"
+    ]
+    assert (line["subject"], line["reason"], line["detail"]) == (job, "by telephone", {"event": "answered"})
+    other = api_server.ask("POST", "/jobs", {"jobType": "shop:visit:v1", "payload": {"number": 2}}).json()[
+        "jobId"
+    ]
+    api_server.ask("POST", f"/jobs/{other}/cancel", {})
+    refused = api_server.ask("POST", f"/jobs/{other}/signal", {"event": "answered"})
+    assert (refused.status_code, "waits for nothing" in refused.text) == (409, True)

@@ -39,7 +39,7 @@ def test_the_job_type_of_the_guide_has_no_fault(folder: Path) -> None:
 def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -> None:
     """Its job is scored, decided by the desk, answered, and late; the program of the guide starts another.
 
-    Its scan tells how far it is.
+    Its scan tells how far it is, and its visit waits for an answer.
     """
     (folder / "recipes" / "conftest.py").write_text(CONFTEST.format(url=sibling(servers, "hms")))
     (folder / "recipes" / "seed_loan" / "test_shop.py").write_text(SHOP)
@@ -48,7 +48,7 @@ def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=folder, env=environment
     )
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
 
 
 #: As in the guide, but on the server that is there.
@@ -63,7 +63,10 @@ def hms_server():
 """
 SHOP = """
 import sys
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 from sqlalchemy.orm import Session
 
 sys.path.append(str(Path(__file__).parents[2]))
@@ -79,4 +82,22 @@ def test_a_long_step_tells_how_far_it_is(hms_jobs):
     hms_jobs.run()
     assert hms_jobs.job(scan).results == {"read": {"read": 4}}
     assert [last.note for last in hms_jobs.progress(scan)] == ["page 1", "page 2", "page 3", "page 4"]
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_visit_waits_for_its_answer(hms_jobs, answered):
+    visit = hms_jobs.start("seed:visit:v1", {"farm": "Hill"})
+    hms_jobs.run()
+    assert hms_jobs.job(visit).event == "answered"
+    if answered:
+        assert hms_jobs.signal(visit, "answered", {"hours": 5})
+        assert not hms_jobs.signal(visit, "answered", {"hours": 9})
+        assert hms_jobs.run() == 1
+        assert hms_jobs.job(visit).status == "waiting"
+        hms_jobs.forward(timedelta(hours=5))
+    else:
+        hms_jobs.forward(timedelta(days=2))
+        assert hms_jobs.run() == 0
+        hms_jobs.forward(timedelta(hours=1))
+    assert hms_jobs.run() == 1
+    assert hms_jobs.job(visit).outcome == ("visited" if answered else "reminded")
 """

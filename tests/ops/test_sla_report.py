@@ -312,6 +312,15 @@ LATER = {"readyAt": (MONDAY + 25 * MINUTE).isoformat()}
             {"waited": 10, "held": 10, "ran long": 40},
             id="held: delayed, then let go",
         ),
+        pytest.param(
+            event_log(
+                "0 accepted; 1 dispatched; 1 claimed; 5 awaiting; 20 signalled; 20 handed over;"
+                " 22 dispatched; 22 claimed; 60 finished",
+                awaiting=LATER,
+            ),
+            {"waited": 3, "held": 15, "ran long": 42},
+            id="held: waiting for an event",
+        ),
         pytest.param([], {"waited": 60}, id="no event log"),
     ],
 )
@@ -343,7 +352,7 @@ def lives(draw: st.DrawFn) -> tuple[list[Event], datetime]:
         detail: Mapping[str, Any] | None = None
         if fact == Fact.RETRYING:
             detail = {"retryAfter": draw(st.none() | st.floats(0, 5000))}
-        if fact == Fact.DELAYED:
+        if fact in (Fact.DELAYED, Fact.AWAITING, Fact.SLEEPING):
             until = at + timedelta(seconds=draw(st.floats(-100, 5000)))
             detail = draw(st.sampled_from([{}, {"readyAt": until.isoformat()}]))
         events.append(Event(at, fact, status, 0, 1, None, detail))
@@ -359,7 +368,7 @@ def test_the_shares_add_up(life: tuple[list[Event], datetime], seconds: int) -> 
     assert sum(spent.values()) == pytest.approx((until - since).total_seconds(), abs=1e-5)
     assert min(spent.values()) >= 0
     facts = {event.fact for event in events}
-    assert spent[Cause.RAN_LONG] == 0 or facts & {Fact.CLAIMED, Fact.RESERVED}
+    assert spent[Cause.RAN_LONG] == 0 or facts & {Fact.CLAIMED, Fact.RESERVED, Fact.SIGNALLED, Fact.TIMED_OUT}
     assert spent[Cause.LOST_WORKER] == 0 or facts & {Fact.LOST, Fact.POISONED}
     assert spent[Cause.RETRIED] == 0 or facts & {Fact.RETRYING, Fact.FAILED}
     assert spent[Cause.HELD] == 0 or facts & {Fact.RECALLED, Fact.DELAYED}

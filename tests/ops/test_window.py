@@ -93,6 +93,7 @@ def life(*facts: str | tuple[str, dict[str, Any]], steps: tuple[int, ...] = ()) 
     status = {
         "claimed": "running",
         "reserved": "running",
+        "signalled": "running",
         "advanced": "queued",
         "finished": "done",
         "failed": "failed",
@@ -142,6 +143,8 @@ def shop_recipe() -> Recipe:
         (life("accepted", "claimed", "advanced", "recalled", "claimed", steps=(0, 0, 1, 1, 1)), [10, 10]),
         (life("accepted", "claimed", "handed over", "reserved", steps=(0, 0, 1, 1)), [10, 10]),
         (life("accepted", "claimed", "failed", "revived", "claimed"), [10, 10]),
+        (life("accepted", "claimed", ("sleeping", {"readyAt": 35.0}), "claimed"), [10, 0]),
+        (life("accepted", "claimed", "awaiting", "signalled", "handed over", "claimed"), [10, 10]),
     ],
     ids=lambda value: "-".join(line.fact for line in value) if isinstance(value[0], Line) else "",
 )

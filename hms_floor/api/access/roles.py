@@ -35,6 +35,7 @@ TABLE: Mapping[str, Roles] = {
     "POST /jobs/{id}/move": MANAGERS,
     "POST /jobs/{id}/priority": MANAGERS,
     "POST /jobs/{id}/delay": MANAGERS,
+    "POST /jobs/{id}/signal": STARTERS,
     "GET /changes": STARTERS,
     "POST /changes/{id}/undo": STARTERS,
     "POST /cycles": STARTERS,

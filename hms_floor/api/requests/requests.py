@@ -204,6 +204,15 @@ class Delay(Reasoned):
     not_before: Moment | None
 
 
+class Signal(Reasoned):
+    """An event that has come, with what is to be known of it."""
+
+    event: Annotated[StepName, Field(examples=["approved"])]
+    data: Annotated[
+        dict[str, Any] | None, Field(description="The result of the step that waits for the event.")
+    ] = None
+
+
 class Limits(Reasoned):
     """Limits of a queue: what is left out stays, null takes a limit away."""
 

@@ -9,6 +9,7 @@ import click
 from rich.text import Text
 
 from hms_floor.cli.jobs import actions, detail
+from hms_floor.cli.jobs.signal import signal
 from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
 from hms_floor.cli.terminal.selection import filtering
@@ -25,7 +26,7 @@ def job() -> None:
     """Start, read, list and steer jobs."""
 
 
-for _control in actions.ALL:
+for _control in (*actions.ALL, signal):
     job.add_command(_control)
 
 

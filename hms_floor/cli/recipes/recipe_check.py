@@ -59,7 +59,8 @@ def _of_queues(known: Recipes) -> Iterator[Finding]:
     by: dict[str, set[str]] = {}
     for recipe in known.values():
         for declared in recipe.steps:
-            by.setdefault(declared.queue, set()).add(declared.by)
+            if declared.by != "event":
+                by.setdefault(declared.queue, set()).add(declared.by)
     for queue, kinds in by.items():
         if len(kinds) > 1:
             advice = "give the steps of agents a queue of their own"

@@ -14,6 +14,7 @@ from hms_floor.auth.tokens import Role
 from hms_floor.pages.frame import frame
 from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.jobs.job_waterfall import Waterfall
+from hms_floor.pages.jobs.signal_button import SignalButton
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts import html
 from hms_floor.pages.parts.format import put
@@ -81,6 +82,7 @@ class _Job:
                 self._was = ""
                 ui.label(document["type"]).classes("faint")
             with ui.element("div").classes("row"):
+                self._signal = SignalButton(self._visitor, document["id"])
                 for name, action in JOB_ACTIONS.items():
                     if self._visitor.may(*action.roles):
                         which = {"ids": [document["id"]]}
@@ -98,6 +100,7 @@ class _Job:
         self._was = status
         for name, button in self._buttons.items():
             button.set_visibility(JOB_ACTIONS[name].fits(status))
+        self._signal.show(document["event"])
         put(self._because, "\n".join(because))
         last = document["progress"]
         self._progress.set_visibility(last is not None)
@@ -147,7 +150,8 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Attempt": document["attempt"],
         "Outcome": document["outcome"],
         "Worker": document["worker"],
-        "Not before": _clock(document["readyAt"]),
+        "Waits for": document["event"] and f"{document['event']}, until {_clock(document['readyAt'])}",
+        "Not before": None if document["event"] else _clock(document["readyAt"]),
         "Cycle": None if batch is None else Link(str(batch), f"/floor/cycles/{batch}"),
         "Key": document["key"],
         "Replaces": _job(document["replaces"]),

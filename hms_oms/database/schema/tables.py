@@ -67,6 +67,7 @@ jobs = Table(
     Column("unique_key", Text),
     Column("limit_key", Text),
     Column("limit_at_once", Integer),
+    Column("event", Text),
 )
 
 job_events = Table(

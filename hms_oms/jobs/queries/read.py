@@ -164,7 +164,9 @@ def _job(row: RowMapping) -> Job:
     # One that waits for others with its key has no time before which it may not start.
     ready_at = None if row["ready_at"] == HELD_BACK else row["ready_at"]
     progress = _progress(row, steps[row["step"]])
-    return Job(**{**row, "steps": steps, "progress": progress, "ready_at": ready_at})
+    event = row["event"] if row["status"] == Status.WAITING else None
+    made = {"steps": steps, "progress": progress, "ready_at": ready_at, "event": event}
+    return Job(**{**row, **made})
 
 
 def _progress(row: RowMapping, step: str) -> StepProgress | None:

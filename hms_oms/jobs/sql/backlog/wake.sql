@@ -1,8 +1,8 @@
--- Let delayed jobs whose time has come into the backlog.
+-- Let delayed jobs whose time has come into the backlog. What waits for an event is not delayed (settle_waits.sql).
 with due as (
     select id
     from oms.jobs
-    where finished_at is null and ready_at <= oms.now()
+    where finished_at is null and ready_at <= oms.now() and event is null
     order by ready_at
     limit 5000
     for update skip locked

@@ -23,7 +23,11 @@ changed as (
         status = case held.status when 'cancelled' then 'waiting' else job.status end,
         -- The new attempt keeps tickets of before the cancellation stale.
         attempt = case held.status when 'cancelled' then job.attempt + 1 else job.attempt end,
-        ready_at = case when held.status = 'running' or job.ready_at > oms.now() then job.ready_at end,
+        ready_at = case
+            when held.status = 'running' or job.ready_at > oms.now() then job.ready_at
+            -- The time limit of the event that it waits for was over while it was cancelled.
+            when job.event is not null then oms.now()
+        end,
         worker = case held.status when 'running' then job.worker end,
         lease_until = case held.status when 'running' then job.lease_until end,
         since = case held.status when 'cancelled' then oms.now() else job.since end,

@@ -4,6 +4,8 @@ with held as (
     select id, priority, queue, ready_at
     from oms.jobs
     where id = any(%(jobs)s::bigint[]) and status in ('waiting', 'queued')
+        -- What waits for an event has a time limit, and no start to be delayed.
+        and (event is null or %(fact)s::text <> 'delayed')
     order by id
     for update
 ),

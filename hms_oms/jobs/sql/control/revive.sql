@@ -5,7 +5,12 @@ with held as (
 changed as (
     update oms.jobs as job
     set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, suspicions = 0,
-        lost_with = '{}', ready_at = null,
+        lost_with = '{}',
+        -- It waits for its event again, as long as before.
+        ready_at = case when job.event is not null then oms.now() + make_interval(secs => (
+            select (recipe.definition #>> array['steps', job.step::text, 'wait'])::float8
+            from oms.recipes as recipe where recipe.id = job.recipe_id
+        )) end,
         since = oms.now(), dispatched_at = null, finished_at = null,
         band = 0, given_up_at = null, cell = oms.cell_at(job.cell, job.step), due = coalesce(job.due, job.sla)
     from held

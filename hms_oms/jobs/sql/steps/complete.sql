@@ -10,8 +10,10 @@ asked as (
     select * from unnest(
         %(jobs)s::bigint[], %(attempts)s::int[], %(steps)s::text[], %(results)s::text[], %(outcomes)s::text[],
         %(next_steps)s::smallint[], %(next_queues)s::text[], %(next_agents)s::boolean[], %(hand_overs)s::boolean[],
-        %(leases)s::float8[]
-    ) as report (job, attempt, step, result, outcome, next_step, next_queue, next_agent, hand_over, lease)
+        %(leases)s::float8[], %(events)s::text[], %(waits)s::float8[], %(ready_ats)s::timestamptz[]
+    ) as report (
+        job, attempt, step, result, outcome, next_step, next_queue, next_agent, hand_over, lease, event, wait, ready_at
+    )
 ),
 judged as (
     select report.*, report.lease is not null and report.next_step is not null and not report.waits and (
@@ -23,7 +25,8 @@ judged as (
         )
     ) as goes_on
     from (
-        -- To or from an agent, in a paused queue, and in another one that limits its jobs at once, it waits its turn.
+        -- To or from an agent or an event, before a later time, in a paused queue, and in another one that limits its jobs
+        -- at once, it waits its turn.
         select asked.*, asked.hand_over or exists (
             select from oms.queues as queue
             where queue.name = asked.next_queue
@@ -49,6 +52,8 @@ completed as (
         step = coalesce(report.next_step, job.step),
         queue = coalesce(report.next_queue, job.queue),
         agent = coalesce(report.next_agent, job.agent),
+        event = report.event,
+        ready_at = coalesce(report.ready_at, moment.now + make_interval(secs => report.wait)),
         band = case when report.waits then 0 else job.band end,
         given_up_at = case when not report.waits then job.given_up_at end,
         cell = case when report.waits then oms.cell_at(job.cell, report.next_step) else job.cell end,
@@ -75,7 +80,7 @@ completed as (
         and job.status = 'running'
     returning
         job.id, job.queue, job.status, job.step, job.attempt, job.cancel_by, job.since, job.worker,
-        job.created_at, report.step as finished_step
+        job.created_at, job.event, job.ready_at, report.step as finished_step
 ),
 -- A job that is older than a restore of the ledger may have sent its texts after the backup was made: then the provider
 -- is asked for them first, as for a text whose answer was lost, and one that is not there goes with the label of one
@@ -115,10 +120,17 @@ event_log as (
             when 'done' then 'finished'
             when 'queued' then 'advanced'
             when 'running' then 'advanced'
-            when 'waiting' then 'handed over'
+            when 'waiting' then
+                case when event is not null then 'awaiting' when ready_at is not null then 'sleeping' else 'handed over' end
             else 'cancelled'
         end,
-        status, step, attempt, coalesce(%(worker)s::text, cancel_by), jsonb_build_object('completed', finished_step)
+        status, step, attempt, coalesce(%(worker)s::text, cancel_by),
+        case
+            when ready_at is null then jsonb_build_object('completed', finished_step)
+            else jsonb_strip_nulls(
+                jsonb_build_object('completed', finished_step, 'event', event, 'readyAt', ready_at)
+            )
+        end
     from completed
 )
 select

@@ -29,6 +29,12 @@ jobs as (
     where job.id = erasable.id and job.erased_at is null and %(paths)s::jsonb <> '[]'
     returning job.id
 ),
+signals as (
+    update oms.signals as signal
+    set data = null
+    from jobs
+    where signal.job_id = jobs.id
+),
 messages as (
     update oms.messages as message
     set recipient = '',
