@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 
-from hms_oms.recipes import limits, payload_schema, recipe_schema, waits
+from hms_oms.recipes import installed, limits, payload_schema, recipe_schema, waits
 from hms_oms.recipes.retention import personal_data, table
 from hms_oms.recipes.schedules import written
 from hms_oms.recipes.schedules.written import ScheduleSpec
@@ -173,26 +173,28 @@ _NOT_KEPT = ("retention", "size", "must", "schedules", "limit")
 
 
 def load_folder(folder: Path) -> dict[str, Recipe]:
-    """Read every `*.toml` and `*.json` recipe in `folder`, by job type.
+    """Read every `*.toml` and `*.json` recipe in `folder`, and those of installed packages, by job type.
 
     Raises ConfigError listing all faults of all files at once.
     """
     faults: list[str] = []
     recipes: dict[str, Recipe] = {}
-    paths = sorted(path for path in folder.iterdir() if path.suffix in (".toml", ".json"))
+    paths = [("", path) for path in _files(folder)]
+    for package, place in installed.folders(faults):
+        paths += [(f"{package}: ", path) for path in _files(place)]
     if not paths:
         faults.append(f"{folder} holds no recipe (*.toml or *.json)")
-    for path in paths:
+    for owner, path in paths:
         try:
             recipe = load_file(path)
         except ConfigError as error:
-            faults.extend(error.faults)
+            faults.extend(owner + fault for fault in error.faults)
             continue
         if recipe.type in recipes:
-            faults.append(f"{path.name}: type: {recipe.type} is described by another file too")
+            faults.append(f"{owner}{path.name}: type: {recipe.type} is described by another file too")
         named = {spec.name for known in recipes.values() for spec in known.schedules}
         faults += [
-            f"{path.name}: schedule: {spec.name} is the name of another file's schedule too"
+            f"{owner}{path.name}: schedule: {spec.name} is the name of another file's schedule too"
             for spec in recipe.schedules
             if spec.name in named
         ]
@@ -200,6 +202,10 @@ def load_folder(folder: Path) -> dict[str, Recipe]:
     if faults:
         raise ConfigError(faults)
     return recipes
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in (".toml", ".json"))
 
 
 def load_file(path: Path) -> Recipe:

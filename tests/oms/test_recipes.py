@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,13 @@ import pytest
 from hms_oms.recipes import recipes
 from hms_oms.runtime.errors import ConfigError, UnknownJobType
 
+LOAN = {
+    "type": "seed:loan:v1",
+    "queue": "seed-loan",
+    "sla_minutes": 5,
+    "steps": [{"name": "score"}],
+    "payload": {"type": "object"},
+}
 SHIPPED = Path(__file__).parents[2] / "workers" / "recipes"
 
 
@@ -56,6 +65,44 @@ def test_a_recipe_must_make_sense(tmp_path: Path, text: str, fault: str) -> None
     with pytest.raises(ConfigError) as refused:
         recipes.load_file(path)
     assert fault in str(refused.value)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package with one recipe in JSON; the folder of its recipes."""
+    folder = tmp_path / "seeds" / "recipes"
+    folder.mkdir(parents=True)
+    (tmp_path / "seeds" / "__init__.py").touch()
+    (folder / "loan.json").write_text(json.dumps(LOAN))
+    facts = tmp_path / "seeds-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: seeds\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[hms.recipes]\nloans = seeds.recipes\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return folder
+
+
+def test_installed_packages_bring_recipes(package: Path) -> None:
+    """They stand beside those of the folder, each under its type."""
+    assert {"seed:loan:v1", "farm:grant:v1"} <= set(recipes.load_folder(SHIPPED))
+
+
+def test_faults_of_installed_recipes_name_their_package(package: Path, tmp_path: Path) -> None:
+    """A bad file, a type that is there already, and a folder that is not in the package."""
+    (package / "bad.json").write_text("{")
+    shutil.copy(SHIPPED / "farm-grant.toml", package)
+    (tmp_path / "seeds-1.0.dist-info" / "entry_points.txt").write_text(
+        "[hms.recipes]\nloans = seeds.recipes\nvisits = seeds.visits\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        recipes.load_folder(SHIPPED)
+    text = "\n".join(refused.value.faults)
+    for part in (
+        "seeds: bad.json: cannot be read",
+        "seeds: farm-grant.toml: type: farm:grant:v1 is described by another file too",
+        "seeds: its entry point hms.recipes, visits = seeds.visits, is no package that is here",
+    ):
+        assert part in text
 
 
 def test_an_unknown_type_names_the_known_ones() -> None:
