@@ -112,9 +112,9 @@ class StepRun:
     def cancelled(self) -> bool:
         """Whether the step works for nothing: a person has asked to cancel, or it runs elsewhere by now.
 
-        Cheap to ask in a loop: the ledger is asked at most once a second.
+        Cheap to ask in a loop: the ledger is asked at most once a second. What was asked may be withdrawn.
         """
-        if self._live is not None and not self._to_end and time.monotonic() >= self._known_until:
+        if self._live is not None and time.monotonic() >= self._known_until:
             self._to_end = self._live.is_to_end(self._claimed.ticket)
             self._known_until = time.monotonic() + EVERY_SECONDS
         return self._to_end

@@ -76,7 +76,7 @@ def test_progress_is_written_once_a_second(
 
 
 def test_a_step_may_ask_in_a_loop() -> None:
-    """The ledger is asked once a second at most; what is true once stays true."""
+    """The ledger is asked once a second at most."""
 
     class Ledger:
         asked = 0
