@@ -98,7 +98,7 @@ def fail(connection: RawConnection, due: Due, kind: str, message: str) -> str | 
 def _outcome(due: Due, recipe: Recipe) -> Done | str:
     """What the step's end is: its result, or why it has failed."""
     if due.signalled:
-        return Done(due.data)
+        return Done(due.data or {})
     step = recipe.step(due.ticket.step)
     if step.on_timeout == FAIL:
         return f"the event {due.event} has not come within {format.about(step.wait or 0)}"
