@@ -19,14 +19,14 @@ import psycopg2
 from sqlalchemy import Connection, text
 
 from hms_act import accept
-from hms_act.waits import Waits
+from hms_act.waiting.waits import Waits
 from hms_floor.cli.installation import preparing
 from hms_floor.local import embedded
-from hms_oms.database import connections, health, held_connection, sessions
+from hms_oms.database import connections, health, sessions
 from hms_oms.database.connections import RawConnection
+from hms_oms.database.lending import held_connection
 from hms_oms.jobs import ledger, reservations
-from hms_oms.jobs import waits
-from hms_oms.jobs.live import running
+from hms_oms.jobs.live import running, waits
 from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read

@@ -24,7 +24,7 @@ from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_act.retention import Retention
 from hms_act.schedules.intake import Begin
 from hms_act.schedules.scheduler import Scheduler, SchedulerThread
-from hms_act.waits import Waits
+from hms_act.waiting.waits import Waits
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
 from hms_oms.daemon.isolation import Apart

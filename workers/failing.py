@@ -7,7 +7,7 @@ import traceback
 
 from hms_oms.database import plain_text, statements
 from hms_oms.database.connections import RawConnection
-from hms_oms.database.held_connection import TransactionHeld
+from hms_oms.database.lending.held_connection import TransactionHeld
 from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Retry
 from hms_oms.jobs.tickets import Ticket

@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hms_oms.broker import publishing
 from hms_oms.database import connections
-from hms_oms.database.held_connection import TransactionHeld
+from hms_oms.database.lending.held_connection import TransactionHeld
 from hms_oms.jobs.records import Claimed, Completion, Progress
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import worker_id

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
-from hms_oms.database.held_connection import HeldConnection
+from hms_oms.database.lending.held_connection import HeldConnection
 from hms_oms.database.sessions import RawConnection as RawConnection
 from hms_oms.database.sessions import settle
 

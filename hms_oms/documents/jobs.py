@@ -82,7 +82,6 @@ class Job(JobFields):
 
     `progress` is what the step tells that runs, if it does; `event` the event that the job waits for, until
     `ready_at` at the latest.
-    At `erased_at` retention has erased the personal data in them.
     What `must` be on time is never given up for others. What was given up at `given_up_at` is done after all
     others, because not all can be on time. At `erased_at` retention has erased the personal data in them.
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-from hms_oms.recipes import installed, limits, payload_schema, recipe_schema, waits
-from hms_oms.recipes.retention import personal_data, table
-from hms_oms.recipes.schedules import written
+from hms_oms.recipes import limits
+from hms_oms.recipes.packages import installed
 from hms_oms.recipes.schedules.written import ScheduleSpec
+from hms_oms.recipes.steps import document_faults, waits
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, UnknownJobType
 
@@ -220,7 +218,7 @@ def load_file(path: Path) -> Recipe:
 
 def parse(document: Any, source: str) -> Recipe:
     """Build a recipe from a parsed file. Raises ConfigError with every fault, prefixed by `source`."""
-    faults = [f"{source}: {fault}" for fault in _faults(document)]
+    faults = [f"{source}: {fault}" for fault in document_faults.of(document)]
     if faults:
         raise ConfigError(faults)
     queue = document["queue"]
@@ -265,53 +263,3 @@ def _step(step: Mapping[str, Any], queue: str) -> Step:
         **waits.of(step),
         retry=RetryPolicy(**{**retry, "errors": tuple(retry.get("errors", ()))}),
     )
-
-
-def _faults(document: Any) -> list[str]:
-    validator = jsonschema.Draft202012Validator(recipe_schema.SCHEMA)
-    faults = [
-        f"{'.'.join(str(part) for part in error.absolute_path) or 'recipe'}: {error.message}"
-        for error in sorted(
-            validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path))
-        )
-    ]
-    faults += [f"{path}: not a finite number" for path in payload_schema.not_finite(document)]
-    if faults:
-        return faults
-    faults += _repeated("steps", [step["name"] for step in document["steps"]])
-    faults += waits.faults(document["steps"])
-    faults += _repeated("columns", [column["name"] for column in document.get("columns", ())])
-    try:
-        jsonschema.Draft202012Validator.check_schema(document["payload"])
-    except jsonschema.SchemaError as error:
-        where = ".".join(["payload", *(str(part) for part in error.absolute_path)])
-        faults.append(f"{where}: not a JSON Schema: {error.message}")
-        return faults
-    fields = document["payload"].get("properties", {})
-    key = document.get("key")
-    if key is not None and key not in document["payload"].get("required", ()):
-        faults.append(f"key: {key} is not a required field of the payload")
-    faults += _size_faults(document.get("size"), fields)
-    for position, column in enumerate(document.get("columns", ())):
-        target = column.get("field", column["name"])
-        if target not in fields:
-            faults.append(f"columns.{position}.field: {target} is not a field of the payload")
-    faults += limits.faults(document)
-    faults += personal_data.faults(document["payload"])
-    faults += table.faults(document.get("retention", {}))
-    faults += written.document_faults(document)
-    return faults
-
-
-def _size_faults(size: str | None, fields: Mapping[str, Any]) -> list[str]:
-    if size is None:
-        return []
-    if size not in fields:
-        return [f"size: {size} is not a field of the payload"]
-    if personal_data.is_personal(fields[size]):
-        return [f"size: {size} holds personal data: estimates are kept by its value"]
-    return []
-
-
-def _repeated(where: str, names: Sequence[str]) -> list[str]:
-    return [f"{where}: {name} stands there twice" for name in dict.fromkeys(names) if names.count(name) > 1]

@@ -315,7 +315,9 @@ def test_an_event_is_signalled_to_a_job(api_server: ApiServer) -> None:
     assert unknown.status_code == 422
     assert "its events are answered" in unknown.text
     [line] = [
-        line for line in api_server.get("/audit")["entries"] if line["action"] == "POST /jobs/{id}/signal"
+        line
+        for line in api_server.get("/audit")["entries"]
+        if (line["action"], line["status"]) == ("POST /jobs/{id}/signal", 200)
     ]
     assert (line["subject"], line["reason"], line["detail"]) == (job, "by telephone", {"event": "answered"})
     other = api_server.ask("POST", "/jobs", {"jobType": "shop:visit:v1", "payload": {"number": 2}}).json()[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from hms_act import accept
-from hms_oms.jobs import waits
+from hms_oms.jobs.live import waits
 from hms_oms.recipes import recipes
 from tests.conftest import RECIPES, Programs, wait_until
 from tests.crash.test_crashes import executions, facts, status

@@ -9,9 +9,10 @@ import psycopg2.extras
 import pytest
 from psycopg2 import sql
 
-from hms_oms.database import connections, held_connection
+from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
-from hms_oms.database.held_connection import TransactionHeld
+from hms_oms.database.lending import held_connection
+from hms_oms.database.lending.held_connection import TransactionHeld
 
 
 @pytest.fixture

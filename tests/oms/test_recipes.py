@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: seeds\nVersion: 1.0\n")
     (facts / "entry_points.txt").write_text("[hms.recipes]\nloans = seeds.recipes\n")
     monkeypatch.syspath_prepend(tmp_path)
+    # The package of another test may have been looked into.
+    monkeypatch.delitem(sys.modules, "seeds", raising=False)
     return folder
 
 

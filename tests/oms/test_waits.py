@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hms_act.waits import Waits
+from hms_act.waiting.waits import Waits
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, completions, ledger, waits
+from hms_oms.jobs import commands, completions, ledger
+from hms_oms.jobs.live import waits
 from hms_oms.jobs.outcomes import Done, Sleep
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes, registry

@@ -371,7 +371,7 @@ def test_the_shares_add_up(life: tuple[list[Event], datetime], seconds: int) -> 
     assert spent[Cause.RAN_LONG] == 0 or facts & {Fact.CLAIMED, Fact.RESERVED, Fact.SIGNALLED, Fact.TIMED_OUT}
     assert spent[Cause.LOST_WORKER] == 0 or facts & {Fact.LOST, Fact.POISONED}
     assert spent[Cause.RETRIED] == 0 or facts & {Fact.RETRYING, Fact.FAILED}
-    assert spent[Cause.HELD] == 0 or facts & {Fact.RECALLED, Fact.DELAYED}
+    assert spent[Cause.HELD] == 0 or facts & {Fact.RECALLED, Fact.DELAYED, Fact.AWAITING, Fact.SLEEPING}
 
 
 def test_the_causes_of_real_misses(

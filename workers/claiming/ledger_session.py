@@ -21,10 +21,11 @@ import psycopg2
 import psycopg2.errors
 from sqlalchemy.exc import DBAPIError
 
-from hms_oms.database import connections, held_connection, sessions
+from hms_oms.database import connections, sessions
 from hms_oms.database.claiming import CLAIMING, REPORTING
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.group_commit import GroupCommit
+from hms_oms.database.lending import held_connection
 from hms_oms.database.reconnecting import Line
 from hms_oms.jobs import ledger, losses, workers
 from hms_oms.jobs.records import Claimed, Completion, Progress

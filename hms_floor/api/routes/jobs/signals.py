@@ -13,7 +13,8 @@ from hms_floor.api.requests.requests import JobPath
 from hms_floor.api.transport.problems import Problem, unprocessable
 from hms_oms.access import audit
 from hms_oms.documents.jobs import SignalledJob
-from hms_oms.jobs import commands, waits
+from hms_oms.jobs import commands
+from hms_oms.jobs.live import waits
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Job
 from hms_oms.recipes import registry

@@ -20,7 +20,7 @@ from hms_oms.jobs import completions, ledger
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
-from hms_oms.recipes.waits import CONTINUE, FAIL
+from hms_oms.recipes.steps.waits import CONTINUE, FAIL
 from hms_oms.runtime import format
 
 #: So many jobs are taken up at a time.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import waits
+from hms_oms.jobs.live import waits
 from hms_oms.recipes.recipes import Recipe
 
 #: Waits are looked at this often, in seconds.

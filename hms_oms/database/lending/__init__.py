@@ -1,0 +1,1 @@
+"""Connections that are lent to steps."""
