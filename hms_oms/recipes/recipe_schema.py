@@ -9,6 +9,7 @@ from typing import Any
 
 from hms_oms.recipes.schedules import written
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
+from hms_oms.recipes.steps import waits
 
 #: How the text of a file's cell is read (see hms_act.files.csv_rows).
 COLUMN_KINDS = ("text", "positive-integer", "number", "date")
@@ -80,24 +81,7 @@ _STEP: dict[str, Any] = {
             "description": "Who does it: a Celery worker, or any program that reserves it over HTTP. That of"
             " an event is over when the event is signalled.",
         },
-        "wait": {
-            "type": "string",
-            "examples": ["90 s", "10 min", "36 h", "2 days"],
-            "description": "The step begins so long after the one before it; of an event: its time limit.",
-        },
-        "event": {
-            **_NAME,
-            "description": "The event that a step by an event waits for; else the name of the step.",
-        },
-        "on_timeout": {
-            "type": "string",
-            "default": "fail",
-            "description": "What follows if the event has not come in time: fail, continue, or a later step.",
-        },
-        "timeout_result": {
-            "type": "object",
-            "description": 'Its result if the event has not come in time; else {"timedOut": true}.',
-        },
+        **waits.KEYS,
         "time_limit": {
             "type": "integer",
             "minimum": 1,

@@ -15,6 +15,28 @@ MOST = timedelta(days=366)
 
 _WAIT = re.compile(r"(\d{1,9}) ?(s|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+#: The keys of a step's waits in the JSON Schema of recipes.
+KEYS: Mapping[str, Any] = {
+    "wait": {
+        "type": "string",
+        "examples": ["90 s", "10 min", "36 h", "2 days"],
+        "description": "The step begins so long after the one before it; of an event: its time limit.",
+    },
+    "event": {
+        "type": "string",
+        "pattern": "^[a-z][a-z0-9_-]{0,62}$",
+        "description": "The event that a step by an event waits for; else the name of the step.",
+    },
+    "on_timeout": {
+        "type": "string",
+        "default": "fail",
+        "description": "What follows if the event has not come in time: fail, continue, or a later step.",
+    },
+    "timeout_result": {
+        "type": "object",
+        "description": 'Its result if the event has not come in time; else {"timedOut": true}.',
+    },
+}
 #: Keys that say how work is done, which an event is not.
 _OF_WORK = ("run", "queue", "time_limit", "heartbeat", "retry")
 _OF_EVENTS = ("event", "on_timeout", "timeout_result")

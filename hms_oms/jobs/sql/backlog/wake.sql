@@ -1,4 +1,4 @@
--- Let delayed jobs whose time has come into the backlog. What waits for an event is not delayed (settle_waits.sql).
+-- Let delayed jobs whose time has come into the backlog. What waits for an event is not delayed (take_up_waits.sql).
 with due as (
     select id
     from oms.jobs
