@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from hms_oms.recipes import limits
+from hms_oms.recipes.checks import document_faults
 from hms_oms.recipes.packages import installed
 from hms_oms.recipes.schedules.written import ScheduleSpec
-from hms_oms.recipes.steps import document_faults, waits
+from hms_oms.recipes.steps import waits
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, UnknownJobType
 

@@ -1,1 +1,1 @@
-"""Checks of a recipe's document, and what it says of steps that wait."""
+"""What recipes say of steps that wait."""
