@@ -8,6 +8,7 @@ silent clients is the pooler's affair (`tcp_keepidle` and its kin in its configu
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 
 import psycopg2.extensions
@@ -28,6 +29,9 @@ NOTICES_SILENCE: Mapping[str, str] = {
 }
 #: A step's transaction may stand still for as long as the step may run, and so much longer, in seconds.
 GRACE_SECONDS = 5.0
+#: A session that keeps its limit is told it again after so many seconds: should it be gone, that shows before
+#: a step has begun to write. One that is lost in between costs a step that is run again.
+SAID_AGAIN_SECONDS = 5.0
 
 
 class RawConnection(psycopg2.extensions.connection):
@@ -39,8 +43,11 @@ class RawConnection(psycopg2.extensions.connection):
     preamble = ""
     #: The names of the statements that the server's session has prepared; None while the pooler may lend any.
     prepared: set[str] | None = None
-    #: Whether a step writes in its transaction, which is not the step's to end (held_connection).
-    lent = False
+    #: Whether a step writes in its transaction, which is not the step's to end (held_connection), and whether
+    #: it has begun to.
+    lent = has_begun = False
+    #: How long a step may take that writes here, in seconds, and when the session was told so (monotonic).
+    limit: tuple[float, float] | None = None
     #: How many statements have come to their end: a sign of life.
     statements = 0
 
@@ -66,21 +73,42 @@ def settle(connection: RawConnection, settings: Mapping[str, str]) -> None:
 
 
 def bound(connection: RawConnection, seconds: float) -> None:
-    """Begin a step's transaction: no statement, no wait for a lock and no pause of it may take longer."""
+    """Limit what comes next: no statement, no wait for a lock and no pause between two may take longer.
+
+    A session of our own keeps its limit, and is asked every few seconds whether it is still there. At a
+    pooler a transaction begins with this.
+    """
+    now = time.monotonic()
+    if not connection.pooled and connection.limit is not None:
+        known, said_at = connection.limit
+        if known == seconds and now - said_at < SAID_AGAIN_SECONDS:
+            return
     limit, idle = f"{seconds * 1000:.0f}", f"{(seconds + GRACE_SECONDS) * 1000:.0f}"
     settings = {
         "statement_timeout": limit,
         "lock_timeout": limit,
         "idle_in_transaction_session_timeout": idle,
     }
-    query = "select set_config(name, value, true) from unnest(%s, %s) as setting (name, value)"
+    names, values = list(settings), list(settings.values())
     if connection.pooled:
-        query += "; select name from pg_prepared_statements"
-    with connection.cursor() as cursor:
-        cursor.execute(query, (list(settings), list(settings.values())))
-        if connection.pooled:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select set_config(name, value, true) from unnest(%s, %s) as setting (name, value);"
+                " select name from pg_prepared_statements",
+                (names, values),
+            )
             # The session is this transaction's until it ends.
             connection.prepared = {name for (name,) in cursor.fetchall()}
+        return
+    # Not in a transaction: one that is rolled back takes its settings along.
+    before, connection.autocommit = connection.autocommit, True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select set_config(name, value, false) from unnest(%s, %s) as setting (name, value)",
+            (names, values),
+        )
+    connection.autocommit = before
+    connection.limit = seconds, now
 
 
 def listen(connection: RawConnection, *channels: str) -> bool:

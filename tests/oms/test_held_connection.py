@@ -104,6 +104,8 @@ def test_what_only_looks_like_an_end_runs(lent: RawConnection) -> None:
 
 def test_an_end_by_another_way_is_seen(lent: RawConnection) -> None:
     """What was too cheap to be refused is noticed before the step is recorded as done."""
+    with lent.cursor() as cursor:
+        cursor.execute("select 1")
     psycopg2.extensions.connection.commit(lent)
     with pytest.raises(TransactionHeld):
         held_connection.take_back(lent)

@@ -31,7 +31,7 @@ def setting(connection: RawConnection, name: str) -> str:
 
 
 def test_a_step_is_bounded_by_its_limit_and_no_longer(database: str) -> None:
-    """Statements, locks and pauses of a step's transaction end with its limit; the next one has its own."""
+    """Statements, locks and pauses end with the step's limit, after a rollback too; the next has its own."""
     with closing(ledger_connections.connect(database, "step", autocommit=False)) as connection:
         sessions.bound(connection, 0.2)
         assert setting(connection, "lock_timeout") == "200ms"
@@ -39,7 +39,25 @@ def test_a_step_is_bounded_by_its_limit_and_no_longer(database: str) -> None:
         with connection.cursor() as cursor, pytest.raises(psycopg2.errors.QueryCanceled):
             cursor.execute("select pg_sleep(5)")
         connection.rollback()
-        assert setting(connection, "statement_timeout") == "0"
+        assert setting(connection, "statement_timeout") == "200ms"
+        connection.rollback()
+        sessions.bound(connection, 0.3)
+        connection.rollback()
+        assert setting(connection, "statement_timeout") == "300ms"
+
+
+def test_a_session_keeps_the_limit_of_steps_that_follow_closely(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step like the one before costs no question; after a while the session is asked again."""
+    with closing(ledger_connections.connect(database, "step", autocommit=False)) as connection:
+        sessions.bound(connection, 1.0)
+        with closing(ledger_connections.connect(database, "end")) as other, other.cursor() as cursor:
+            cursor.execute("select pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+        sessions.bound(connection, 1.0)
+        monkeypatch.setattr(sessions, "SAID_AGAIN_SECONDS", 0.0)
+        with pytest.raises(psycopg2.OperationalError):
+            sessions.bound(connection, 1.0)
 
 
 def test_only_what_lost_workers_have_open_is_ended(

@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: How soon a claim is tried again while this worker is not heard, in seconds.
 CLAIM_AGAIN_SECONDS = 0.1
+#: A report of a failure may take so long, in seconds.
+REPORT_SECONDS = 60.0
 #: How long to wait before asking an absent database again, in seconds: from, to.
 BACKOFF_SECONDS = (0.1, 2.0)
 
@@ -249,13 +251,15 @@ class LedgerSession:
 
 
 def _begun(connection: RawConnection, limit: float) -> RawConnection:
-    """The connection with a new transaction, if there is still a server at its other end."""
+    """The connection for a new transaction, within its step's limit."""
     sessions.bound(connection, limit)
     held_connection.lend(connection)
     return connection
 
 
 def _in_transaction(connection: RawConnection, work: Callable[[], _Answer]) -> _Answer:
+    # The limit of the step that was here last is not meant for this.
+    sessions.bound(connection, REPORT_SECONDS)
     with connection:
         return work()
 

@@ -34,15 +34,20 @@ class TransactionHeld(Exception):
 
 
 def lend(connection: RawConnection) -> None:
-    """Let a step write in the transaction that has begun."""
-    connection.lent = True
+    """Let a step write in a transaction that begins with its first statement."""
+    connection.lent, connection.has_begun = True, False
 
 
 def take_back(connection: RawConnection) -> None:
     """Have the transaction to ourselves again. Raises TransactionHeld if the step has ended it after all."""
     was_lent, connection.lent = connection.lent, False
     idle = psycopg2.extensions.TRANSACTION_STATUS_IDLE
-    if was_lent and not connection.closed and connection.info.transaction_status == idle:
+    if (
+        was_lent
+        and connection.has_begun
+        and not connection.closed
+        and connection.info.transaction_status == idle
+    ):
         raise TransactionHeld("what has ended the transaction")
 
 
@@ -88,11 +93,13 @@ def _guarded(factory: type[Any]) -> type[Any]:
         def execute(self, query: Any, vars: Any = None) -> Any:
             """Run a statement, unless it would end the transaction."""
             _refuse_ends(query, self.connection)
+            self.connection.has_begun = True
             return super().execute(query, vars)
 
         def executemany(self, query: Any, vars_list: Any) -> Any:
             """Run a statement for each of many values, unless it would end the transaction."""
             _refuse_ends(query, self.connection)
+            self.connection.has_begun = True
             return super().executemany(query, vars_list)
 
     return Guarded
