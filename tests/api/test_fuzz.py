@@ -23,7 +23,16 @@ def test_the_document_says_what_each_route_needs(api_server: ApiServer) -> None:
     assert start["properties"]["payload"]["required"] == ["number"]
     assert start["properties"]["jobType"]["const"] == "shop:order:v1"
     move = document["components"]["schemas"]["Move"]["properties"]["queue"]
-    assert move["enum"] == ["brief", "relay", "relay-far", "returns", "returns-desk", "shop", "watched"]
+    assert move["enum"] == [
+        "brief",
+        "relay",
+        "relay-far",
+        "returns",
+        "returns-desk",
+        "shop",
+        "visit",
+        "watched",
+    ]
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert "429" in operation["responses"], f"{method} {path}"

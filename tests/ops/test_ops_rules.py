@@ -192,6 +192,8 @@ def test_a_forecast_breach_is_announced_with_what_it_takes(paused_at: datetime |
         "slots": 4,
         "slots_needed": 9,
         "paused": paused_at is not None,
+        "given_up": 0,
+        "given_up_since": None,
         "cause": document(queue.cause),
     }
     assert queue.cause is not None

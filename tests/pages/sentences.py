@@ -210,6 +210,20 @@ def _above_the_limit(said: str, span: Span) -> str | None:
     return None if int(said.replace(",", "")) > min(limits) else f"a limit of {min(limits)}"
 
 
+def _given_up(said: str, span: Span) -> str | None:
+    """How many were given up by a plan: no more than are open, for the next plan may keep some again."""
+    most = max(len(moment.open) for moment in span.moments)
+    return None if 0 < int(said.replace(",", "")) <= most else f"1 to {most}"
+
+
+def _given_up_since(said: str, span: Span) -> str | None:
+    """Since when some are given up, if they still are."""
+    since = span.ledger.value("select max(given_up_since) from oms.backlog_plans where queue = :queue")
+    if not isinstance(since, datetime):
+        return None
+    return None if said == span.ledger.clock(since) else span.ledger.clock(since)
+
+
 def _first(jobs: Sequence[Job]) -> list[datetime]:
     return [min(job.due for job in jobs)] if jobs else []
 
@@ -245,6 +259,8 @@ CHECKS: Mapping[str, Check] = {
     "sooner": _above_the_limit,
     "worst": _worst,
     "missing": _missing,
+    "given_up": _given_up,
+    "given_up_since": _given_up_since,
 }
 
 _NUMBER = r"[\d,]+"
@@ -263,6 +279,7 @@ PATTERNS = [
         r"will be late from (?P<late_from><t>)<z>",
         r"the last one done by (?P<done_at><t>)<z>(?:, due (?P<last_due><t>)<z>)?",
         r"[Nn]o more than (?P<limit><n>) jobs? a minute may start",
+        r"\((?P<given_up><n>) (?:is|are) given up(?: since (?P<given_up_since><t>)<z>)?",
         r"\(set by (?P<set_by>\S+) at (?P<set_at><t>)<z>\)",
         r"limit (?P<limit><n>) a minute",
         r"raise the limit to (?P<sooner><n>) to have them done sooner",
