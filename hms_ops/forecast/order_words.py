@@ -35,8 +35,7 @@ def in_brief(facts: Mapping[str, Any], at: Callable[[str], str]) -> str:
     number, since = facts.get("given_up"), facts.get("given_up_since")
     if not number:
         return ""
-    given_up = "1 is given up" if number == 1 else f"{number} are given up"
-    return f" ({given_up}{f' since {at(since)}' if since else ''}, so that the others are on time)"
+    return f" ({number:,} given up{f' since {at(since)}' if since else ''})"
 
 
 def because(plan: BacklogPlan) -> str:

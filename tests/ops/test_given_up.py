@@ -42,6 +42,6 @@ def test_the_forecast_of_who_is_late_is_the_plan() -> None:
 def test_an_incident_tells_what_was_given_up() -> None:
     """How many and since when; what an earlier version has written says nothing of it."""
     facts = {"given_up": 12, "given_up_since": "12:00"}
-    words = " (12 are given up since 12:00, so that the others are on time)"
+    words = " (12 given up since 12:00)"
     assert order_words.in_brief(facts, str) == words
     assert order_words.in_brief({}, str) == ""

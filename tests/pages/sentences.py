@@ -217,11 +217,12 @@ def _given_up(said: str, span: Span) -> str | None:
 
 
 def _given_up_since(said: str, span: Span) -> str | None:
-    """Since when some are given up, if they still are."""
-    since = span.ledger.value("select max(given_up_since) from oms.backlog_plans where queue = :queue")
-    if not isinstance(since, datetime):
-        return None
-    return None if said == span.ledger.clock(since) else span.ledger.clock(since)
+    """Since when some are given up: what has been kept again meanwhile leaves no trace of it."""
+    jobs = [job for moment in span.moments for job in moment.open]
+    first = min((job.accepted for job in jobs), default=span.moments[0].at)
+    minutes = int((span.moments[-1].at - first).total_seconds() // 60) + 1
+    times = {span.ledger.clock(first + timedelta(minutes=minute)) for minute in range(minutes + 1)}
+    return None if said in times else f"{span.ledger.clock(first)} at the earliest"
 
 
 def _first(jobs: Sequence[Job]) -> list[datetime]:
@@ -279,7 +280,7 @@ PATTERNS = [
         r"will be late from (?P<late_from><t>)<z>",
         r"the last one done by (?P<done_at><t>)<z>(?:, due (?P<last_due><t>)<z>)?",
         r"[Nn]o more than (?P<limit><n>) jobs? a minute may start",
-        r"\((?P<given_up><n>) (?:is|are) given up(?: since (?P<given_up_since><t>)<z>)?",
+        r"\((?P<given_up><n>) given up(?: since (?P<given_up_since><t>)<z>)?",
         r"\(set by (?P<set_by>\S+) at (?P<set_at><t>)<z>\)",
         r"limit (?P<limit><n>) a minute",
         r"raise the limit to (?P<sooner><n>) to have them done sooner",

@@ -83,6 +83,8 @@ def morning(floor: Floor, ledger: Ledger) -> Iterator[datetime]:
     """An empty queue whose throughput is known, quick rules, and somebody on call; when the morning began."""
     floor.ask("POST", f"/queues/{QUEUE}/resume", {})
     floor.ask("POST", f"/queues/{QUEUE}/limit", {"startsPerMinute": None, "window": None})
+    # What the sentences are compared with counts who is late if all go by deadline.
+    floor.ask("POST", f"/queues/{QUEUE}/policy", {"policy": "deadline"})
     before = floor.ask("GET", "/oncall")["document"]
     floor.ask("PUT", "/oncall", {"document": ON_CALL})
     for (rule, parameter), value in QUICK.items():
@@ -96,6 +98,7 @@ def morning(floor: Floor, ledger: Ledger) -> Iterator[datetime]:
     wait_until(lambda: not floor.ask("GET", "/jobs?status=open&limit=1")["jobs"], "an empty queue", 60)
     for rule, parameter in QUICK:
         floor.ask("PUT", f"/thresholds/{rule}/{parameter}", {"value": None, "queue": QUEUE})
+    floor.ask("POST", f"/queues/{QUEUE}/policy", {"policy": "most-on-time"})
     floor.ask("PUT", "/oncall", {"document": before})
 
 
