@@ -1,0 +1,1 @@
+"""Everything of road damage: its steps, its tables, its outcomes."""

@@ -1,0 +1,84 @@
+"""The steps of road damage; between assessing and ordering a person says which crew goes."""
+
+from __future__ import annotations
+
+from hms import Done, Reject, StepRun, step
+
+#: What is less deep is noted, and mended when the road is.
+SHALLOW_CM = 4
+COUNTY_ROAD = "CR "
+
+
+@step("road_damage.assess")
+def assess(run: StepRun) -> Done:
+    """Write the report down; only deep damage to a road of the county goes on to a crew."""
+    if not run.payload["road"].startswith(COUNTY_ROAD):
+        raise Reject("elsewhere")
+    shallow = run.payload["depthCm"] < SHALLOW_CM
+    with run.connection.cursor() as cursor:
+        cursor.execute(
+            "insert into road_damage.reports (report, job, road, district, state)"
+            " values (%(reportId)s, %(job)s, %(road)s, %(district)s, %(state)s)",
+            {**run.payload, "job": run.job, "state": "noted" if shallow else "open"},
+        )
+    if shallow:
+        return Done({"deep": False}, outcome="noted", skip_to="answer")
+    return Done({"deep": True})
+
+
+@step("road_damage.order")
+def order(run: StepRun) -> Done:
+    """Order the repair from the crew that was confirmed; there is nothing to escalate."""
+    crew = run.results["crew"].get("crew", "A crew")
+    _settle(run, "ordered", crew)
+    return Done({"crew": crew}, outcome="ordered", skip_to="answer")
+
+
+@step("road_damage.escalate")
+def escalate(run: StepRun) -> Done:
+    """Text the superintendent of the district: no crew was confirmed in time."""
+    _settle(run, "escalated", None)
+    with run.connection.cursor() as cursor:
+        cursor.execute(
+            "select phone from road_damage.districts where district = %s", (run.payload["district"],)
+        )
+        for (phone,) in cursor.fetchall():
+            run.text(phone, f"{run.payload['road']}: no crew for report {run.payload['reportId']}. Send one.")
+    return Done({"escalated": True}, outcome="escalated")
+
+
+@step("road_damage.answer")
+def answer(run: StepRun) -> Done:
+    """Text who reported the damage what becomes of it."""
+    if "order" in run.results:
+        outcome, becomes = "ordered", f"{run.results['order']['crew']} will repair it."
+    elif "escalate" in run.results:
+        outcome, becomes = "escalated", "The superintendent sees to it."
+    else:
+        outcome, becomes = "noted", "It is mended with the road."
+    run.text(run.payload["phone"], f"Your report of {run.payload['road']}: {becomes}")
+    return Done({"texted": True}, outcome=outcome)
+
+
+@step("road_damage.tell")
+def tell(run: StepRun) -> Done:
+    """Text each superintendent the counts of the last hours; a quiet district hears nothing."""
+    with run.connection.cursor() as cursor:
+        cursor.execute(
+            "select district, phone, count(*), count(*) filter (where state = 'escalated')"
+            " from road_damage.reports join road_damage.districts using (district)"
+            " where reported_at > oms.now() - make_interval(hours => %s) group by 1, 2 order by 1",
+            (run.payload["hours"],),
+        )
+        rows = cursor.fetchall()
+    for district, phone, reports, escalated in rows:
+        run.text(phone, f"{district}: {reports} reports, {escalated} without a crew.")
+    return Done({"districts": len(rows)}, outcome="told" if rows else "quiet")
+
+
+def _settle(run: StepRun, state: str, crew: str | None) -> None:
+    with run.connection.cursor() as cursor:
+        cursor.execute(
+            "update road_damage.reports set state = %s, crew = %s where report = %s",
+            (state, crew, run.payload["reportId"]),
+        )
