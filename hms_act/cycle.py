@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import IO
 
 from sqlalchemy import Connection, Engine
@@ -84,21 +83,15 @@ def accept_rows(
     # Faults of the whole file are raised before a cycle is made.
     rows = itertools.chain(list(itertools.islice(rows, 1)), rows)
     with engine.begin() as connection:
-        recipe_id = registry.register(connection, recipe)
-        minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
-        cycle = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
+        cycle, terms = _begin(
+            connection, recipe, name, requested_by, sla_minutes, supersede=supersede, must=must
+        )
     yield cycle
-    accept_page = partial(
-        _accept_page,
-        engine,
-        recipe,
-        recipe_id,
-        cycle=cycle.id,
-        requested_by=requested_by,
-        sla_minutes=minutes,
-        supersede=supersede,
-        must=must,
-    )
+
+    def accept_page(page: _Page) -> Cycle:
+        with engine.begin() as connection:
+            return _accept_page(connection, terms, page)
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept") as beside:
         page = _Page.read(rows)
         while page.rows or page.refusals:
@@ -124,24 +117,42 @@ def accept_whole(
     sla_minutes: float | None = None,
 ) -> Cycle:
     """Accept every row of a file as one new cycle, in the caller's transaction: all of it, or nothing."""
-    recipe_id = registry.register(connection, recipe)
-    minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
-    cycle = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
+    cycle, terms = _begin(connection, recipe, name, requested_by, sla_minutes)
     while (page := _Page.read(rows)).rows or page.refusals:
-        _take_page(
-            connection,
-            recipe,
-            recipe_id,
-            page,
-            cycle=cycle.id,
-            requested_by=requested_by,
-            sla_minutes=minutes,
-            supersede=False,
-            must=None,
-        )
+        _accept_page(connection, terms, page)
     if page.failure is not None:
         raise page.failure
     return cycles.close(connection, cycle.id)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """On which terms the rows of a cycle are accepted."""
+
+    recipe: Recipe
+    recipe_id: int
+    cycle: int
+    requested_by: str
+    sla_minutes: float
+    supersede: bool
+    must: bool | None
+
+
+def _begin(
+    connection: Connection,
+    recipe: Recipe,
+    name: str,
+    requested_by: str,
+    sla_minutes: float | None,
+    *,
+    supersede: bool = False,
+    must: bool | None = None,
+) -> tuple[Cycle, _Terms]:
+    """Open a cycle; the SLA in force now holds for the whole of it."""
+    recipe_id = registry.register(connection, recipe)
+    minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
+    cycle = cycles.begin(connection, job_type=recipe.type, name=name, requested_by=requested_by)
+    return cycle, _Terms(recipe, recipe_id, cycle.id, requested_by, minutes, supersede, must)
 
 
 @dataclass(frozen=True)
@@ -163,59 +174,23 @@ class _Page:
         )
 
 
-def _accept_page(
-    engine: Engine,
-    recipe: Recipe,
-    recipe_id: int,
-    page: _Page,
-    *,
-    cycle: int,
-    requested_by: str,
-    sla_minutes: float,
-    supersede: bool,
-    must: bool | None,
-) -> Cycle:
-    """Accept a page in one transaction; the cycle as it stands then."""
-    with engine.begin() as connection:
-        return _take_page(
-            connection,
-            recipe,
-            recipe_id,
-            page,
-            cycle=cycle,
-            requested_by=requested_by,
-            sla_minutes=sla_minutes,
-            supersede=supersede,
-            must=must,
-        )
-
-
-def _take_page(
-    connection: Connection,
-    recipe: Recipe,
-    recipe_id: int,
-    page: _Page,
-    *,
-    cycle: int,
-    requested_by: str,
-    sla_minutes: float,
-    supersede: bool,
-    must: bool | None,
-) -> Cycle:
+def _accept_page(connection: Connection, terms: _Terms, page: _Page) -> Cycle:
+    """Accept a page in the connection's transaction; the cycle as it stands then."""
+    recipe, cycle = terms.recipe, terms.cycle
     payloads = [row.payload for row in page.rows]
     keys = [accept.key_of(recipe, payload) for payload in payloads]
-    if supersede:
-        accept.make_way(connection, recipe, payloads, keys=keys, who=requested_by, batch_id=cycle)
+    if terms.supersede:
+        accept.make_way(connection, recipe, payloads, keys=keys, who=terms.requested_by, batch_id=cycle)
     accepted = accept.accept_many(
         connection,
         recipe,
         payloads,
         keys=keys,
-        requested_by=requested_by,
-        sla_minutes=sla_minutes,
+        requested_by=terms.requested_by,
+        sla_minutes=terms.sla_minutes,
         batch_id=cycle,
-        recipe_id=recipe_id,
-        musts=[recipe.must if must is None else must] * len(payloads),
+        recipe_id=terms.recipe_id,
+        musts=[recipe.must if terms.must is None else terms.must] * len(payloads),
     )
     repeated = _repeated(connection, recipe, page.rows, keys, accepted)
     cycle_rows.add(connection, cycle, [*map(refused, page.refusals), *repeated])

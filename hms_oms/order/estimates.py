@@ -7,8 +7,8 @@ of them, should they be wrong in the same direction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import ceil, hypot, log, log2
+from collections.abc import Sequence
+from math import ceil, log, log2
 from typing import NamedTuple
 
 #: So many of the latest works of a cell, or of a queue, are kept.
@@ -76,13 +76,6 @@ def measured(works: Sequence[float]) -> Estimate | None:
 def unmeasured(seconds: float) -> Estimate:
     """Estimate by a mean alone."""
     return Estimate(seconds, seconds * UNKNOWN_SPREAD)
-
-
-def in_sequence(estimates: Iterable[Estimate]) -> Estimate:
-    """Estimate works that are done one after the other, such as the steps that a job has left."""
-    works = list(estimates)
-    mean = sum(work.mean for work in works)
-    return Estimate(mean, mean + hypot(*(work.upper - work.mean for work in works)))
 
 
 def bucket(size: float) -> int:

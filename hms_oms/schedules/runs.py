@@ -113,12 +113,6 @@ def settle_file(
     connection.execute(text(_SETTLE_FILE), values)
 
 
-def is_known(connection: Connection, schedule: str, digest: str) -> bool:
-    """Whether a schedule has taken this content before."""
-    query = "select exists (select from oms.schedule_files where schedule = :schedule and digest = :digest)"
-    return bool(connection.scalar(text(query), {"schedule": schedule, "digest": digest}))
-
-
 def taken(connection: Connection, run: int) -> tuple[int, list[str]]:
     """How many cycles a run has made so far, and the faults of the files that became none."""
     rows = connection.execute(

@@ -43,11 +43,6 @@ def is_business_day(name: str, day: date) -> bool:
     return calendar(name).is_working_day(day)
 
 
-def holiday(name: str, day: date) -> str | None:
-    """What is celebrated on a day, if anything. Raises UnknownCalendar."""
-    return calendar(name).get(day)
-
-
 def _nearest(name: str) -> str:
     import holidays
 

@@ -15,7 +15,6 @@ from hms_oms.order.estimates import (
     Estimate,
     bucket,
     estimate,
-    in_sequence,
     measured,
     unmeasured,
 )
@@ -68,12 +67,6 @@ def test_right_estimates_are_not_corrected(jobs: int, seed: int) -> None:
     for _ in range(jobs):
         calibration = calibration.after(dice.uniform(0.7, 1.3), 1.0)
     assert calibration.factor == 1.0
-
-
-def test_steps_add_up() -> None:
-    """Means add up; what they may take longer adds up as independent spreads do."""
-    assert in_sequence([Estimate(1.0, 4.0), Estimate(2.0, 6.0)]) == Estimate(3.0, 8.0)
-    assert in_sequence([]) == Estimate(0.0, 0.0)
 
 
 @given(st.floats(1e-6, 1e12))

@@ -122,7 +122,6 @@ def test_thanksgiving_and_the_weekend_are_no_business_days() -> None:
     assert days("US") == [date(2026, 11, 27), date(2026, 11, 30)]
     assert days("US-CA") == [date(2026, 11, 30), date(2026, 12, 1)]
     assert days("NYSE") == [date(2026, 11, 27), date(2026, 11, 30)]
-    assert business_days.holiday("US", date(2026, 11, 26)) == "Thanksgiving Day"
 
 
 @pytest.mark.parametrize(
