@@ -24,14 +24,17 @@ class BacklogPlan:
     given_up: int
     hopeless: int
     given_up_since: datetime
+    #: The queue's limit, within which a plan has to stay, too.
+    starts_per_minute: int | None = None
 
 
 def in_force(connection: Connection) -> Mapping[str, BacklogPlan]:
     """The last plan of each queue whose plan gives up jobs."""
     rows = connection.execute(
         text(
-            "select queue, planned_at, jobs, work, slots, given_up, hopeless, given_up_since"
-            " from oms.backlog_plans where given_up > 0"
+            "select queue, planned_at, jobs, work, slots, given_up, hopeless, given_up_since,"
+            " starts_per_minute"
+            " from oms.backlog_plans as plan join oms.queues on queues.name = plan.queue where given_up > 0"
         )
     )
     return {row["queue"]: BacklogPlan(**row) for row in rows.mappings()}

@@ -40,10 +40,14 @@ def in_brief(facts: Mapping[str, Any], at: Callable[[str], str]) -> str:
 
 def because(plan: BacklogPlan) -> str:
     """Why jobs of a queue are given up, in a sentence or two."""
-    jobs = count(plan.jobs, "waiting job")
+    jobs, slots = count(plan.jobs, "waiting job"), count(plan.slots, "slot")
+    if plan.starts_per_minute is None:
+        too_much = f"{about(plan.work)} of work in {jobs} is more than {slots} can do before all deadlines"
+    else:
+        starts = count(plan.starts_per_minute, "start")
+        too_much = f"{starts} a minute and {slots} are too few for {jobs} to end by their deadlines"
     words = (
-        f"{about(plan.work)} of work in {jobs} is more than {count(plan.slots, 'slot')} can do before all"
-        f" deadlines. The fewest jobs, {plan.given_up:,}, are done after the others, with a twentieth of the"
+        f"{too_much}. The fewest jobs, {plan.given_up:,}, are done after the others, with a twentieth of the"
         " work until then"
     )
     if plan.hopeless:

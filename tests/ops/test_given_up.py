@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from hms_oms.database import health
+from hms_oms.queues.plans import BacklogPlan
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.forecast import order_words
 from hms_ops.forecast.capacity import Capacity
@@ -45,3 +47,13 @@ def test_an_incident_tells_what_was_given_up() -> None:
     words = " (12 given up since 12:00)"
     assert order_words.in_brief(facts, str) == words
     assert order_words.in_brief({}, str) == ""
+
+
+def test_the_reason_names_what_binds() -> None:
+    """Without a limit the work is held against the slots; under one it is the limit that may be raised."""
+    plan = BacklogPlan("shop", NOW, 279, 600.0, 16, 180, 0, NOW)
+    words = "10 min of work in 279 waiting jobs is more than 16 slots can do before all deadlines."
+    assert order_words.because(plan).startswith(words)
+    limited = order_words.because(replace(plan, starts_per_minute=60))
+    words = "60 starts a minute and 16 slots are too few for 279 waiting jobs to end by their deadlines."
+    assert limited.startswith(words)

@@ -47,6 +47,6 @@ def given_up(queue: Queue, now: datetime) -> str:
     """How many jobs are given up, since when and why."""
     if not queue.given_up:
         return "none"
-    since = f" since {show.relative(queue.given_up_since, now)}" if queue.given_up_since else ""
+    since = f" since {show.local(queue.given_up_since, now)}" if queue.given_up_since else ""
     why = f": {queue.given_up_because}" if queue.given_up_because else ""
     return f"{queue.given_up:,}{since}{why}"
