@@ -20,6 +20,8 @@ import sqlalchemy as sa
 MEASURED = timedelta(seconds=2.5)
 #: Moments between two readings are so far apart.
 STEP = timedelta(milliseconds=250)
+#: What has just happened is seen by others this long after the moment that it bears: it is not committed yet.
+UNSEEN = timedelta(milliseconds=250)
 #: No remedy is for deadlines that are nearer than this: nobody acts so fast.
 NEAR = timedelta(seconds=5)
 
@@ -116,8 +118,14 @@ class Ledger:
             rows = connection.execute(sa.text(_JOBS), {"queue": self.queue, "since": self.since}).all()
             limit = connection.execute(sa.text(_LIMIT), {"queue": self.queue}).scalar_one()
         jobs = [Job(*row) for row in rows]
-        moments = [since + place * STEP for place in range(int((until - since) / STEP) + 1)]
-        return [_moment(jobs, at, limit) for at in (*moments, until)]
+        steps = [since + place * STEP for place in range(int((until - since) / STEP) + 1)]
+        # Between two steps jobs can become late and others end: the most are late as soon as they are due.
+        passed = {job.due + timedelta(milliseconds=1) for job in jobs if since < job.due < until}
+        return [
+            _moment(jobs, at, limit, unseen)
+            for at in (*steps, *sorted(passed), until)
+            for unseen in (timedelta(), UNSEEN)
+        ]
 
     def clock(self, at: datetime) -> str:
         """A moment as people read it."""
@@ -312,9 +320,10 @@ def faults(place: str, sentence: str, span: Span) -> list[str]:
     return result
 
 
-def _moment(jobs: Sequence[Job], at: datetime, limit: int | None) -> Moment:
+def _moment(jobs: Sequence[Job], at: datetime, limit: int | None, unseen: timedelta) -> Moment:
+    """How the queue stood at a moment for those who do not see yet what ended within `unseen` before it."""
     known = [job for job in jobs if job.accepted <= at]
-    still = [job for job in known if job.ended is None or job.ended > at]
+    still = [job for job in known if job.ended is None or job.ended > at - unseen]
     return Moment(
         at, sorted(still, key=lambda job: job.due), [job for job in known if job not in still], limit
     )
