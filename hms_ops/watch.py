@@ -101,7 +101,7 @@ class Watch:
             if error.orig is not None and connections.is_gone(error.orig):
                 raise error.orig from error
             raise
-        seconds = _until_next(snapshot) if self._open else QUIET_SECONDS
+        seconds = until_next(snapshot) if self._open else QUIET_SECONDS
         return max(0.0, began + seconds - time.monotonic())
 
     def _look(self, connection: Connection) -> Snapshot:
@@ -170,7 +170,7 @@ class _Every:
         return True
 
 
-def _until_next(snapshot: Snapshot) -> float:
+def until_next(snapshot: Snapshot) -> float:
     """Seconds from a look to the next one: the next deadline, if it is near."""
     ahead = (queue.next_sla for queue in snapshot.queues if queue.next_sla and queue.next_sla > snapshot.now)
     seconds = ((deadline - snapshot.now).total_seconds() + AFTER_SECONDS for deadline in ahead)
