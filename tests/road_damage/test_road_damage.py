@@ -40,7 +40,7 @@ def test_the_guide_from_its_first_command_to_its_last(
     engine: sa.Engine,
     tmp_path: Path,
 ) -> None:
-    """A crew is confirmed for one report, none for another; the round runs; the map hears of each once."""
+    """One report is repaired and another escalates; the round runs; the map hears of each once."""
     known = recipes.load_folder(RECIPES)
     modules.load(known, RECIPES)
     prepare(database, known.values())
@@ -59,7 +59,7 @@ def test_the_guide_from_its_first_command_to_its_last(
             guide.follow(line)
         cycle = ("cycle", "run", str(tmp_path / "reports.csv"), "--type", "road:damage:v1")
         programs.start("cycle", "-m", "hms_floor", *cycle, **api.found)
-        wait_until(lambda: guide.events() == ["crew-confirmed"], "the third report to wait", 40)
+        wait_until(lambda: guide.events() == ["contractor-confirmed"], "the third report to wait", 40)
         with engine.begin() as connection:
             # Two hours later on this machine; a clock that is put forward makes every signature an old one.
             connection.exec_driver_sql("update oms.jobs set ready_at = oms.now() where event is not null")
@@ -72,12 +72,19 @@ def test_the_guide_from_its_first_command_to_its_last(
         1,
     )
     assert len({line["id"] for line in _lines(kept)}) == 4
-    heard = {line["outcome"] for line in _lines(kept)}
-    assert heard == {None, "elsewhere", "escalated", "noted"}  # None: the one that `webhook test` sends
+    outcomes_kept = {line["outcome"] for line in _lines(kept)}
+    assert outcomes_kept == {
+        None,
+        "elsewhere",
+        "escalated",
+        "noted",
+    }  # None: the one that `webhook test` sends
     with engine.connect() as connection:
-        rows = connection.execute(sa.text("select report, state, crew from road_damage.reports order by 1"))
+        rows = connection.execute(
+            sa.text("select report, state, contractor from road_damage.reports order by 1")
+        )
         assert [tuple(row) for row in rows] == [
-            ("R-1", "ordered", "Crew 4"),
+            ("R-1", "ordered", "Hill Paving"),
             ("R-2", "noted", None),
             ("R-4", "escalated", None),
         ]
@@ -85,7 +92,7 @@ def test_the_guide_from_its_first_command_to_its_last(
             sa.text("select body from oms.messages where recipient = :phone order by id"),
             {"phone": SUPERINTENDENTS["north"]},
         )
-        assert texted.all() == ["north: 1 reports, 0 without a crew."]
+        assert texted.all() == ["north: 1 reports, 0 without a contractor."]
 
 
 class _Guide:
@@ -108,7 +115,7 @@ class _Guide:
             self._write(Path(words[-1]).name, words[1])
         elif words[0] == "hms" and words != ["hms", "up"]:
             if "signal" in words:
-                wait_until(lambda: self.events() == ["crew-confirmed"], "the foreman to be asked", 40)
+                wait_until(lambda: self.events() == ["contractor-confirmed"], "the foreman to be asked", 40)
             done = self.hms(*words[1:])
             refused = 6 if "--dry-run" in words else 0
             assert done.returncode == refused, (line, done.stdout, done.stderr)

@@ -42,23 +42,26 @@ def reported(jobs: Jobs, **other: object) -> Job:
 def state(jobs: Jobs) -> object:
     """What the example's own table says of the one report; None without one."""
     with jobs.connection() as connection:
-        return connection.scalar(sa.text("select concat_ws(' ', state, crew) from road_damage.reports"))
+        return connection.scalar(sa.text("select concat_ws(' ', state, contractor) from road_damage.reports"))
 
 
-def test_a_crew_that_is_confirmed_in_time(jobs: Jobs) -> None:
+def test_a_contractor_that_is_confirmed_in_time(jobs: Jobs) -> None:
     """The repair is ordered from it, and nobody is called."""
     job = reported(jobs)
-    assert (jobs.job(job).event, state(jobs)) == ("crew-confirmed", "open")
+    assert (jobs.job(job).event, state(jobs)) == ("contractor-confirmed", "open")
     jobs.forward(timedelta(minutes=119))
     assert jobs.run() == 0
-    jobs.signal(job, "crew-confirmed", {"crew": "Crew 4"})
+    jobs.signal(job, "contractor-confirmed", {"contractor": "Hill Paving"})
     jobs.run()
-    assert (jobs.job(job).outcome, state(jobs)) == ("ordered", "ordered Crew 4")
+    assert (jobs.job(job).outcome, state(jobs)) == ("ordered", "ordered Hill Paving")
     [text] = jobs.texts(job)
-    assert (text.recipient, text.body) == (REPORT["phone"], "Your report of CR 12: Crew 4 will repair it.")
+    assert (text.recipient, text.body) == (
+        REPORT["phone"],
+        "Your report of CR 12: Hill Paving will repair it.",
+    )
 
 
-def test_no_crew_in_two_hours(jobs: Jobs) -> None:
+def test_no_contractor_in_two_hours(jobs: Jobs) -> None:
     """The superintendent of the district is texted, then who reported it; no order is made."""
     job = reported(jobs)
     jobs.forward(timedelta(hours=2, seconds=1))
@@ -71,7 +74,9 @@ def test_no_crew_in_two_hours(jobs: Jobs) -> None:
     ("other", "outcome", "row"),
     [({"depthCm": 3.9}, "noted", "noted"), ({"road": "US 61"}, "elsewhere", None)],
 )
-def test_what_needs_no_crew(jobs: Jobs, other: dict[str, object], outcome: str, row: str | None) -> None:
+def test_what_needs_no_contractor(
+    jobs: Jobs, other: dict[str, object], outcome: str, row: str | None
+) -> None:
     """Shallow damage is noted, and a road of somebody else leaves nothing behind."""
     job = reported(jobs, **other)
     assert (jobs.job(job).status, jobs.job(job).outcome, state(jobs)) == ("done", outcome, row)
@@ -85,8 +90,8 @@ def test_the_round_tells_of_districts_with_reports(jobs: Jobs) -> None:
     reported(jobs)
     jobs.forward(timedelta(hours=3))
     jobs.run()
-    told = jobs.start("road:round:v1", {"hours": 24})
+    evening = jobs.start("road:round:v1", {"hours": 24})
     jobs.run()
-    assert [jobs.job(job).outcome for job in (quiet, told)] == ["quiet", "told"]
-    assert [text.recipient for text in jobs.texts(told)] == [SUPERINTENDENTS["north"]]
-    assert [text.body for text in jobs.texts(told)] == ["north: 1 reports, 1 without a crew."]
+    assert [jobs.job(job).outcome for job in (quiet, evening)] == ["quiet", "told"]
+    assert [text.recipient for text in jobs.texts(evening)] == [SUPERINTENDENTS["north"]]
+    assert [text.body for text in jobs.texts(evening)] == ["north: 1 reports, 1 without a contractor."]

@@ -1,4 +1,4 @@
-"""The steps of road damage; between assessing and ordering a person says which crew goes."""
+"""The steps of road damage; between assessing and ordering a person says which contractor goes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COUNTY_ROAD = "CR "
 
 @step("road_damage.assess")
 def assess(run: StepRun) -> Done:
-    """Write the report down; only deep damage to a road of the county goes on to a crew."""
+    """Write the report down; only deep damage to a road of the county goes on to a contractor."""
     if not run.payload["road"].startswith(COUNTY_ROAD):
         raise Reject("elsewhere")
     shallow = run.payload["depthCm"] < SHALLOW_CM
@@ -28,22 +28,24 @@ def assess(run: StepRun) -> Done:
 
 @step("road_damage.order")
 def order(run: StepRun) -> Done:
-    """Order the repair from the crew that was confirmed; there is nothing to escalate."""
-    crew = run.results["crew"].get("crew", "A crew")
-    _settle(run, "ordered", crew)
-    return Done({"crew": crew}, outcome="ordered", skip_to="answer")
+    """Order the repair from the contractor that was confirmed; there is nothing to escalate."""
+    contractor = run.results["contractor"].get("contractor", "A contractor")
+    _settle(run, "ordered", contractor)
+    return Done({"contractor": contractor}, outcome="ordered", skip_to="answer")
 
 
 @step("road_damage.escalate")
 def escalate(run: StepRun) -> Done:
-    """Text the superintendent of the district: no crew was confirmed in time."""
+    """Text the superintendent of the district: no contractor was confirmed in time."""
     _settle(run, "escalated", None)
     with run.connection.cursor() as cursor:
         cursor.execute(
             "select phone from road_damage.districts where district = %s", (run.payload["district"],)
         )
         for (phone,) in cursor.fetchall():
-            run.text(phone, f"{run.payload['road']}: no crew for report {run.payload['reportId']}. Send one.")
+            run.text(
+                phone, f"{run.payload['road']}: no contractor for report {run.payload['reportId']}. Send one."
+            )
     return Done({"escalated": True}, outcome="escalated")
 
 
@@ -51,7 +53,7 @@ def escalate(run: StepRun) -> Done:
 def answer(run: StepRun) -> Done:
     """Text who reported the damage what becomes of it."""
     if "order" in run.results:
-        outcome, becomes = "ordered", f"{run.results['order']['crew']} will repair it."
+        outcome, becomes = "ordered", f"{run.results['order']['contractor']} will repair it."
     elif "escalate" in run.results:
         outcome, becomes = "escalated", "The superintendent sees to it."
     else:
@@ -72,13 +74,13 @@ def tell(run: StepRun) -> Done:
         )
         rows = cursor.fetchall()
     for district, phone, reports, escalated in rows:
-        run.text(phone, f"{district}: {reports} reports, {escalated} without a crew.")
+        run.text(phone, f"{district}: {reports} reports, {escalated} without a contractor.")
     return Done({"districts": len(rows)}, outcome="told" if rows else "quiet")
 
 
-def _settle(run: StepRun, state: str, crew: str | None) -> None:
+def _settle(run: StepRun, state: str, contractor: str | None) -> None:
     with run.connection.cursor() as cursor:
         cursor.execute(
-            "update road_damage.reports set state = %s, crew = %s where report = %s",
-            (state, crew, run.payload["reportId"]),
+            "update road_damage.reports set state = %s, contractor = %s where report = %s",
+            (state, contractor, run.payload["reportId"]),
         )

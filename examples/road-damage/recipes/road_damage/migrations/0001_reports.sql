@@ -15,6 +15,6 @@ create table road_damage.reports (
     road text not null,
     district text not null references road_damage.districts,
     state text not null check (state in ('open', 'noted', 'ordered', 'escalated')),
-    crew text,
+    contractor text,
     reported_at timestamptz not null default oms.now()
 );
