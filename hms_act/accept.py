@@ -14,7 +14,7 @@ from hms_oms.jobs import commands, ledger
 from hms_oms.jobs.queries import read, uniqueness
 from hms_oms.jobs.queries.uniqueness import BadUniqueness, Unique
 from hms_oms.jobs.records import Accepted, Job
-from hms_oms.queues import sla
+from hms_oms.queues import calendars, sla
 from hms_oms.recipes import payload_equality, payload_schema, registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.retention import known_keys
@@ -163,7 +163,8 @@ def accept_many(
     """Accept requests that meet the recipe already, in bulk and in order; known keys make no job.
 
     The deadline counts from the SLA in force for the recipe's queue if `sla_minutes` is None, and from
-    `ready_at` if that is still to come; a time that has come is no delay. `recipe_id` is that of a recipe
+    `ready_at` if that is still to come; a time that has come is no delay. If the queue has a calendar, only
+    its office hours count. Raises SlaNeverOver. `recipe_id` is that of a recipe
     which the caller has registered. `musts` says of each whether it is never to be given up for others; else
     the recipe does. Nothing is visible before the caller commits.
     """
@@ -171,6 +172,7 @@ def accept_many(
     if ready_at is not None and ready_at <= health.clock(connection):
         ready_at = None
     minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
+    deadline = calendars.deadline(connection, recipe.queue, minutes, start=ready_at)
     if keys is None:
         keys = [key_of(recipe, payload) for payload in payloads]
     if musts is None:
@@ -186,6 +188,7 @@ def accept_many(
             keys=keys[start : start + PAGE],
             musts=musts[start : start + PAGE],
             sla_minutes=minutes,
+            deadline=deadline,
             requested_by=requested_by,
             priority=priority,
             ready_at=ready_at,

@@ -6,17 +6,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import EllipsisType
 from typing import IO, Any, Literal
 
+from hms_act.queues.queue_client import QueueCalls
 from hms_act.schedules.schedule_client import ScheduleCalls
 from hms_oms.api.codec import record, stamp
 from hms_oms.api.filter import Filter
 from hms_oms.api.http import path
 from hms_oms.documents.cycles import AcceptedCycle, CyclePreview
 from hms_oms.documents.jobs import BulkDone, Change, SignalledJob, Started, SteeredJob, Undone
-from hms_oms.documents.queues import Paused, QueueLimits, QueuePolicy, Resumed, SlaChange
-from hms_oms.order.policy import Policy
 
 Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", "delay"]
 
@@ -28,8 +26,8 @@ PATIENCE_SECONDS = 300.0
 _NDJSON = (".ndjson", ".jsonl")
 
 
-class ActClient(ScheduleCalls):
-    """Client that starts and steers jobs, cycles and schedules.
+class ActClient(ScheduleCalls, QueueCalls):
+    """Client that starts and steers jobs, cycles, queues and schedules.
 
     Nothing here is repeated once the API may have begun with it: Unavailable with `maybe_done` leaves that
     to the caller. The exception is `start_job` with a `key`, which leads to one job however often it is sent;
@@ -187,40 +185,6 @@ class ActClient(ScheduleCalls):
             answer_seconds=PATIENCE_SECONDS,
         )
         return record(BulkDone, answer)
-
-    def set_sla(
-        self, queue: str, minutes: float, *, reason: str | None = None, dry_run: bool = False
-    ) -> SlaChange:
-        """Hold a queue to `minutes` from now on; jobs accepted before keep their deadline."""
-        document = {"minutes": minutes, "dryRun": dry_run} | _given(reason=reason)
-        return record(SlaChange, self._wire.put(path("queues", queue, "sla"), document))
-
-    def pause(self, queue: str, *, reason: str | None = None) -> Paused:
-        """Start nothing new in a queue; what stands in its window goes back to the backlog."""
-        return record(Paused, self._wire.post(path("queues", queue, "pause"), _given(reason=reason)))
-
-    def resume(self, queue: str, *, reason: str | None = None) -> Resumed:
-        """Go on with a queue."""
-        return record(Resumed, self._wire.post(path("queues", queue, "resume"), _given(reason=reason)))
-
-    def limit(
-        self,
-        queue: str,
-        *,
-        window: int | EllipsisType | None = ...,
-        starts_per_minute: int | EllipsisType | None = ...,
-        at_once: int | EllipsisType | None = ...,
-        reason: str | None = None,
-    ) -> QueueLimits:
-        """Limit a queue's window, starts a minute, jobs at once; None: any, what is not given stays."""
-        limits = {"window": window, "startsPerMinute": starts_per_minute, "atOnce": at_once}
-        document = {name: value for name, value in limits.items() if value is not ...} | _given(reason=reason)
-        return record(QueueLimits, self._wire.post(path("queues", queue, "limit"), document))
-
-    def policy(self, queue: str, policy: Policy | None = None, *, reason: str | None = None) -> QueuePolicy:
-        """Set how the jobs of a queue are put in order; with None only tell how."""
-        document = _given(policy=policy and policy.value, reason=reason)
-        return record(QueuePolicy, self._wire.post(path("queues", queue, "policy"), document))
 
     def changes(self) -> list[Change]:
         """Changes that can still be undone, newest first: the caller's own, for a manager everybody's."""

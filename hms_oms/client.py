@@ -16,7 +16,7 @@ from hms_oms.api.http import Client, Wire, path
 from hms_oms.documents.access import Badge, Entry, IssuedBadge, Me
 from hms_oms.documents.cycles import Cycle, CycleReport, RefusedRow, RepeatedRow
 from hms_oms.documents.jobs import Explained, Job, JobType, JobWithTimeline, Peeked, ReservedJob
-from hms_oms.documents.queues import Queue, Sla, Worker
+from hms_oms.documents.queues import Queue, QueueCalendar, Sla, Worker
 
 #: The most that the API lists in one answer.
 PAGE = 500
@@ -67,6 +67,10 @@ class OmsClient(Client):
         """Every SLA that a queue has had, the newest first. Raises NotFound."""
         answer = self._wire.get(path("queues", queue, "sla"))
         return [record(Sla, sla) for sla in answer["history"]]
+
+    def calendar(self, queue: str) -> QueueCalendar:
+        """The office hours in which the SLAs of a queue count. Raises NotFound."""
+        return record(QueueCalendar, self._wire.get(path("queues", queue, "calendar")))
 
     def job_types(self) -> list[JobType]:
         """What may be started, and what each payload must hold."""

@@ -50,6 +50,7 @@ _WORKER = {
 _DISPATCHER = {
     "oms.jobs": _ALL,
     "oms.job_events": "select, insert, delete",
+    "oms.calendars": _READ,
     "oms.schedules": _CHANGE,
     "oms.schedule_runs": _ALL,
     "oms.schedule_files": _ALL,
@@ -133,6 +134,7 @@ _API = {
     "oms.queues": _KEEP,
     "oms.recipes": _KEEP,
     "oms.slas": _ADD,
+    "oms.calendars": _ADD,
     "oms.changes": _ALL,
     "oms.changed_jobs": _KEEP,
     "oms.audit": _ADD,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.database import health
 from hms_oms.jobs import workers
+from hms_oms.queues import calendars
 from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.forecast import Arrival, Change, Histogram, arrival, change
 from hms_ops.metrics import counts, metrics
@@ -70,7 +71,13 @@ def sla(connection: Connection, queue: str, *, minutes: float, instead: float) -
     if load_now is None:
         return None
     changed = change(
-        load_now.line, load_now.capacity, now, minutes=minutes, instead=instead, paused=load_now.paused
+        load_now.line,
+        load_now.capacity,
+        now,
+        minutes=minutes,
+        instead=instead,
+        office=calendars.in_force(connection, queue).office,
+        paused=load_now.paused,
     )
     return Preview(load_now.jobs, changed)
 

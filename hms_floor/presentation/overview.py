@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from hms_floor.presentation import calendar_words
 from hms_oms.broker import broker_state
 from hms_oms.database import health
 from hms_oms.jobs import workers as presence
 from hms_oms.order.policy import Policy
-from hms_oms.queues import plans
+from hms_oms.queues import calendars, plans
 from hms_oms.queues import sla as slas
 from hms_oms.queues.plans import BacklogPlan
 from hms_oms.runtime.format import slots
@@ -94,6 +95,8 @@ class Card:
     policy: str = Policy.MOST_ON_TIME
     policy_set_by: str | None = None
     policy_set_at: datetime | None = None
+    #: The office hours in which its SLA counts, in words.
+    calendar: str | None = None
     given_up: int | None = None
     #: The plan that gives up some of its jobs.
     plan: BacklogPlan | None = None
@@ -183,6 +186,7 @@ def read(connection: Connection) -> Board:
     slas_by_queue = {sla.queue: sla.minutes for sla in slas.in_force(connection)}
     stop = heartbeats.stop_of(broker_state.read(connection))
     planned = plans.in_force(connection)
+    offices = calendars.offices(connection)
     rows = connection.execute(text(_QUEUES))
     cards = []
     for row in rows.mappings():
@@ -196,6 +200,7 @@ def read(connection: Connection) -> Board:
                 slots=sum(worker.live_slots(row["name"]) for worker in workers),
                 slots_lost=sum(worker.lost_slots(row["name"]) for worker in live),
                 plan=planned.get(row["name"]),
+                calendar=calendar_words.calendar(offices.get(row["name"])),
                 busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in workers),
                 **stop,
             )

@@ -117,9 +117,15 @@ class TimedEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobWithTimeline(Job):
-    """One job with all that happened to it, oldest first; a cancelled one's key is that of `replaced_by`."""
+    """One job with all that happened to it, oldest first; a cancelled one's key is that of `replaced_by`.
+
+    `elapsed_seconds` have passed from when its time began to count until now, or until its end; of these
+    `business_seconds` were in the office hours that its SLA counts in, None if it counts always.
+    """
 
     replaced_by: str | None
+    elapsed_seconds: float
+    business_seconds: float | None
     timeline: tuple[TimedEvent, ...]
 
 

@@ -89,6 +89,8 @@ class Queue(QueueCounts):
     policy: str
     policy_set_by: str | None
     policy_set_at: Moment | None
+    #: The office hours in which its SLA counts, in words; None: time always counts.
+    calendar: str | None
     #: Since when some of its jobs are given up, and why, in a sentence.
     given_up_since: Moment | None
     given_up_because: str | None
@@ -102,6 +104,26 @@ class QueuePolicy(Document):
     policy: str
     set_by: str | None
     set_at: Moment | None
+    undo: Undo | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCalendar(Document):
+    """The office hours in which the SLAs of a queue count; without `hours` time always counts.
+
+    `holidays` are those of a country or a part of it. A job that is accepted now is `due` by the SLA of the
+    queue, `sla_minutes`.
+    """
+
+    queue: str
+    hours: str | None
+    timezone: str | None
+    holidays: str | None
+    open_now: bool | None
+    set_by: str | None
+    set_at: Moment | None
+    sla_minutes: float
+    due: Moment
     undo: Undo | None
 
 

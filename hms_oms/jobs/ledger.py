@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from hms_oms.database import array_literals, statements
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs.records import Accepted, Band, Claimed, Completion, Place, Progress, Taken
+from hms_oms.jobs.records import Accepted, Band, Claimed, Completion, Deadline, Place, Progress, Taken
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.order import cells
 from hms_oms.recipes.recipes import Recipe
@@ -35,6 +35,7 @@ def accept(
     payloads: Sequence[Mapping[str, Any]],
     *,
     sla_minutes: float,
+    deadline: Deadline | None = None,
     keys: Sequence[str | None],
     musts: Sequence[bool],
     requested_by: str,
@@ -48,7 +49,8 @@ def accept(
     """Record requests of one type as waiting jobs, in order; those whose key is known make no job.
 
     A new job with the key of cancelled ones refers to the newest of them. The payloads must meet the recipe
-    already. No more than `at_once` jobs with a `limit_key`, by default as the recipe says, are in flight at
+    already. They are due `sla_minutes` from now or from `ready_at` on, or at a `deadline` that a calendar
+    says. No more than `at_once` jobs with a `limit_key`, by default as the recipe says, are in flight at
     a time. Nothing is visible before the caller commits.
     """
     first = recipe.steps[0]
@@ -65,6 +67,9 @@ def accept(
             "priority": priority,
             "ready_at": ready_at,
             "sla_minutes": sla_minutes,
+            "deadline": deadline and deadline.at,
+            "calendar": deadline and deadline.calendar,
+            "clock_from": deadline and deadline.clock_from,
             "batch_id": batch_id,
             "requested_by": requested_by,
             "unique_key": unique_key,

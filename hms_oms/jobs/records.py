@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ class Job(JobFields):
     sla: datetime
     batch_id: int | None
     replaces: int | None
+    calendar_id: int | None
+    clock_from: datetime | None
 
     @property
     def name(self) -> str:
@@ -29,9 +31,23 @@ class Job(JobFields):
         return job_name(self.id)
 
     @property
+    def counts_from(self) -> datetime:
+        """From when its time counts: its acceptance, or the start that was asked for."""
+        return self.clock_from or max(self.created_at, self.sla - timedelta(minutes=self.sla_minutes))
+
+    @property
     def step_name(self) -> str:
         """The step that the job is at, or was at last."""
         return self.steps[self.step]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A deadline that was computed by a calendar of its queue, and from when its time counts."""
+
+    at: datetime
+    calendar: int
+    clock_from: datetime
 
 
 @dataclass(frozen=True, slots=True)

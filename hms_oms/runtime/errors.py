@@ -50,6 +50,10 @@ class KeyTooLong(RequestRejected):
     """The key that was given for a request does not fit into the ledger."""
 
 
+class SlaNeverOver(RequestRejected):
+    """An SLA would never be over: by the calendar of its queue the office is open too seldom."""
+
+
 class KeyReused(HmsError):
     """A job has the key of a request, and other content; `differences` has both values by field."""
 

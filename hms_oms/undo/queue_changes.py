@@ -26,6 +26,7 @@ SAME: Mapping[str, tuple[str, ...]] = {
     "limit": ("limit",),
     "sla": ("sla",),
     "policy": ("policy",),
+    "calendar": ("calendar",),
 }
 
 
@@ -53,10 +54,8 @@ def standing(connection: Connection, action: str, queue: str) -> Standing:
     if action == "sla":
         entry = sla.history(connection, queue)[0]
         return {"minutes": entry.minutes, "since": entry.effective_at.isoformat(), "setBy": entry.set_by}
-    if action == "limit":
-        return {name: _json(row[name]) for name in _LIMITS}
-    if action == "policy":
-        return {name: _json(row[name]) for name in _POLICY}
+    if action in _COLUMNS:
+        return {name: _json(row[name]) for name in _COLUMNS[action]}
     return {"pausedAt": _json(row["paused_at"]), "pausedBy": row["paused_by"], "reason": row["pause_reason"]}
 
 
@@ -83,6 +82,8 @@ def restore(connection: Connection, change: Change, *, who: str) -> None:
     elif change.action == "policy":
         policies.set_policy(connection, queue, Policy(before["policy"]), who=who)
         connection.execute(text(_POLICY_BY), {"queue": queue, **before})
+    elif change.action == "calendar":
+        connection.execute(text(_CALENDAR_BY), {"queue": queue, **before})
     elif before["pausedAt"] is None:
         commands.resume(connection, queue)
     else:
@@ -92,11 +93,13 @@ def restore(connection: Connection, change: Change, *, who: str) -> None:
 
 
 def accepted_since(connection: Connection, change: Change) -> int:
-    """How many open jobs of a queue were accepted under an SLA that is now undone."""
-    if change.action != "sla" or change.after is None:
+    """How many open jobs of a queue were accepted under an SLA or a calendar that is now undone."""
+    if change.action not in _ACCEPTED_UNDER or change.after is None:
         return 0
-    given = {"queue": change.queue, "at": change.at, "minutes": change.after["minutes"]}
-    return int(connection.scalar(text(_ACCEPTED_SINCE), given) or 0)
+    column, field = _ACCEPTED_UNDER[change.action]
+    given = {"queue": change.queue, "at": change.at, "given": change.after[field]}
+    query = f"{_ACCEPTED_SINCE} and {column} is not distinct from :given"
+    return int(connection.scalar(text(query), given) or 0)
 
 
 def _json(value: Any) -> Any:
@@ -115,7 +118,18 @@ _LIMITS = (
     "at_once_set_at",
 )
 
-_POLICY = ("policy", "policy_set_by", "policy_set_at")
+#: The columns that an action is about.
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "limit": _LIMITS,
+    "policy": ("policy", "policy_set_by", "policy_set_at"),
+    "calendar": ("calendar_id", "calendar_set_by", "calendar_set_at"),
+}
+
+#: What jobs keep that were accepted meanwhile: their column, and the field of the change.
+_ACCEPTED_UNDER: Mapping[str, tuple[str, str]] = {
+    "sla": ("sla_minutes", "minutes"),
+    "calendar": ("calendar_id", "calendar_id"),
+}
 
 _PAUSED_SINCE = "update oms.queues set paused_at = cast(:at as timestamptz) where name = :queue"
 
@@ -133,8 +147,14 @@ set policy_set_by = :policy_set_by, policy_set_at = cast(:policy_set_at as times
 where name = :queue
 """
 
+_CALENDAR_BY = """
+update oms.queues
+set calendar_id = :calendar_id, calendar_set_by = :calendar_set_by,
+    calendar_set_at = cast(:calendar_set_at as timestamptz)
+where name = :queue
+"""
+
 _ACCEPTED_SINCE = """
 select count(*) from oms.jobs
-where queue = :queue and finished_at is null
-    and created_at >= :at and sla_minutes = :minutes
+where queue = :queue and finished_at is null and created_at >= :at
 """

@@ -44,6 +44,7 @@ _NOUNS = {
     "limit": "the change of the limits",
     "sla": "the change of the SLA",
     "policy": "the change of the policy",
+    "calendar": "the change of the calendar",
 }
 
 

@@ -22,6 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from hms_oms.timetables import business_time
+from hms_oms.timetables.business_time import OfficeHours
 from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.snapshot import Forecast
 
@@ -137,15 +139,20 @@ def change(
     *,
     minutes: float,
     instead: float,
+    office: OfficeHours | None = None,
     paused: bool = False,
 ) -> Change:
     """What an SLA of `instead` minutes, in place of `minutes`, would put at risk of the jobs open now.
 
     A real change leaves accepted jobs their deadline: this is how the load of now would fare under it. Jobs
-    are taken to have their deadline from the SLA.
+    are taken to have their deadline from the SLA, which counts in the hours of the office if there is one.
+    Raises NeverOver.
     """
     shift = timedelta(minutes=instead - minutes)
-    shifted = [(deadline + shift, jobs) for deadline, jobs in histogram]
+    shifted = [
+        (deadline + shift if office is None else business_time.moved(office, deadline, shift), jobs)
+        for deadline, jobs in histogram
+    ]
     return Change(
         before=forecast(histogram, capacity, now, paused=paused),
         after=forecast(shifted, capacity, now, paused=paused),

@@ -3,7 +3,7 @@ select
     line.job_id as job,
     job.recipe_id as recipe,
     -- The deadline counts from acceptance, or from the start that was asked for then.
-    date_part('epoch', job.sla) - 60 * job.sla_minutes as planned,
+    coalesce(date_part('epoch', job.clock_from), date_part('epoch', job.sla) - 60 * job.sla_minutes) as planned,
     line.id,
     date_part('epoch', line.at) as at,
     line.fact,

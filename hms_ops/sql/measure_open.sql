@@ -10,7 +10,7 @@ with open as (
         -- One that nobody has begun yet waits since it was accepted, or since it was allowed to start.
         case
             when started_at is null and status <> 'running' and ready_at is null
-            then greatest(created_at, sla - sla_minutes * interval '1 minute')
+            then coalesce(clock_from, greatest(created_at, sla - sla_minutes * interval '1 minute'))
             when status = 'waiting' and ready_at is null then since
         end as waiting_from
     from oms.jobs

@@ -2,7 +2,7 @@
 -- Their time runs from acceptance, or from the start that was asked for, to their end or until now.
 with missed as (
     (
-        select id, type, queue, status, sla, sla_minutes, created_at, finished_at, finished_at as until
+        select id, type, queue, status, sla, sla_minutes, clock_from, created_at, finished_at, finished_at as until
         from oms.jobs
         where finished_at >= %(since)s and finished_at < %(until)s
             and oms.kept(status, finished_at, sla, oms.now()) in ('late', 'failed')
@@ -12,7 +12,7 @@ with missed as (
     )
     union all
     (
-        select id, type, queue, status, sla, sla_minutes, created_at, null, oms.now()
+        select id, type, queue, status, sla, sla_minutes, clock_from, created_at, null, oms.now()
         from oms.jobs
         where finished_at is null and sla < oms.now()
             and oms.now() >= %(since)s and oms.now() < %(until)s
@@ -23,7 +23,7 @@ with missed as (
 )
 select
     id as job, type, queue, status, sla as deadline, finished_at, until,
-    greatest(created_at, sla - sla_minutes * interval '1 minute') as since
+    coalesce(clock_from, greatest(created_at, sla - sla_minutes * interval '1 minute')) as since
 from missed
 order by until - sla desc, id
 limit %(worst)s::int

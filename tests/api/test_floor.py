@@ -59,6 +59,37 @@ def test_the_policy_of_a_queue_is_set_told_and_undone(api_server: ApiServer) -> 
     assert api_server.ask("POST", "/queues/shop/policy", {}, Role.OPERATOR).status_code == 403
 
 
+def test_the_office_hours_of_a_queue_are_set_told_and_undone(api_server: ApiServer) -> None:
+    """Deadlines and their forecast go by them; faults name the field, and null takes the hours away."""
+    before = api_server.get("/queues/shop/calendar")
+    assert (before["hours"], before["openNow"], before["slaMinutes"]) == (None, None, 30.0)
+    hours = {"hours": "mon-fri 8:00-16:00", "timezone": "America/Chicago", "holidays": "US-IL"}
+    held = api_server.ask("PUT", "/queues/shop/calendar", hours | {"reason": "office"}).json()
+    assert (held["hours"], held["setBy"], held["holidays"]) == ("Mo-Fr 08:00-16:00", "ann", "US-IL")
+    assert api_server.get("/queues/shop/calendar")["hours"] == held["hours"]
+    words = "Mo-Fr 08:00-16:00 (America/Chicago), not on holidays of US-IL"
+    [entry] = api_server.get("/audit?subject=shop&limit=1")["entries"]
+    assert (entry["reason"], entry["detail"]) == ("office", {"before": None, "calendar": words})
+    [queue] = [item for item in api_server.get("/queues")["queues"] if item["name"] == "shop"]
+    assert queue["calendar"] == words
+    order = {"jobType": "shop:order:v1", "payload": {"number": 1}}
+    later = api_server.ask("POST", "/jobs", order | {"notBefore": "2027-11-24T21:45:00Z"}).json()
+    assert later["sla"] == "2027-11-26T14:15:00.000000Z"
+    job = api_server.get(f"/jobs/{later['jobId']}")
+    assert (job["elapsedSeconds"], job["businessSeconds"]) == (0, 0)
+    path = "/queues/shop/calendar"
+    assert set(faults(api_server.ask("PUT", path, {"hours": "Mo 8-16"}))) == {"hours"}
+    wrong = {"hours": "Mo 08:00-16:00", "timezone": "Chicago", "holidays": "Illinois"}
+    assert set(faults(api_server.ask("PUT", path, wrong))) == {"timezone", "holidays"}
+    api_server.ask("PUT", "/queues/shop/sla", {"minutes": 525600})
+    assert set(faults(api_server.ask("PUT", path, {"hours": "We 23:59-24:00"}))) == {"hours"}
+    assert api_server.ask("POST", f"/changes/{held['undo']['id']}/undo", {}).status_code == 200
+    assert api_server.get("/queues/shop/calendar")["hours"] is None
+    assert api_server.ask("PUT", path, {"hours": None}).json()["undo"] is None
+    assert api_server.ask("PUT", path, hours, Role.OPERATOR).status_code == 403
+    assert api_server.ask("PUT", "/queues/nowhere/calendar", hours).status_code == 404
+
+
 def test_an_sla_is_tried_set_and_remembered(api_server: ApiServer) -> None:
     """A dry run sets nothing; the history has who, why and since when, newest first."""
     dry = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 5, "dryRun": True}).json()

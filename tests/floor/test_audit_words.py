@@ -72,6 +72,18 @@ def test_a_detail_is_told_in_words(detail: dict[str, Any] | None, words: str) ->
             "put shop in order by the policy fifo (it was most-on-time)",
         ),
         (
+            "PUT /queues/{queue}/calendar",
+            "shop",
+            {"before": "Mo 08:00-16:00 (UTC)", "calendar": "Mo-Fr 08:00-16:00 (UTC)"},
+            "set the calendar of shop to Mo-Fr 08:00-16:00 (UTC); it was Mo 08:00-16:00 (UTC)",
+        ),
+        (
+            "PUT /queues/{queue}/calendar",
+            "shop",
+            {"before": None, "calendar": None},
+            "took the calendar from shop",
+        ),
+        (
             "PUT /queues/{queue}/sla",
             "shop",
             {"before": 60.0, "minutes": 5},

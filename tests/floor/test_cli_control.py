@@ -353,6 +353,15 @@ def test_what_was_given_up_is_told_and_found(hms: Hms, engine: sa.Engine, shop: 
     set_to = hms("queue", "policy", "shop", "deadline", "--reason", "in turn").stdout
     assert "shop has the policy deadline: it goes by deadline, also when not all can be on time." in set_to
     assert hms("queue", "policy", "nowhere").returncode == 4
+    hours = ("queue", "calendar", "shop")
+    assert "its SLAs count day and night." in hms(*hours).stdout
+    told_hours = hms(*hours, "Mo-Fr 8:00-16:00", "--timezone", "America/Chicago", "--holidays", "US").stdout
+    assert "Mo-Fr 08:00-16:00 (America/Chicago), not on holidays of US." in " ".join(told_hours.split())
+    assert "office hours" in hms("queue", "show", "shop", COLUMNS="300").stdout
+    number = f"job-{order(engine, shop, 4).id}"
+    assert "of it in office hours" in hms("job", "get", number, COLUMNS="300").stdout
+    assert told(hms(*hours, "none", "--json"))["hours"] is None
+    assert hms(*hours, "--holidays", "US").returncode == 2
     assert hms("queue", "show", "nowhere").returncode == 4
 
 

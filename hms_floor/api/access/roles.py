@@ -63,6 +63,8 @@ TABLE: Mapping[str, Roles] = {
     "POST /queues/{queue}/resume": MANAGERS,
     "POST /queues/{queue}/limit": MANAGERS,
     "POST /queues/{queue}/policy": MANAGERS,
+    "GET /queues/{queue}/calendar": READERS,
+    "PUT /queues/{queue}/calendar": MANAGERS,
     "PUT /queues/{queue}/sla": MANAGERS,
     "GET /queues/{queue}/sla": READERS,
     "GET /sla": READERS,

@@ -31,6 +31,7 @@ from hms_oms.runtime.errors import (
     KeyReused,
     KeyTooLong,
     RequestRejected,
+    SlaNeverOver,
     UnknownJob,
     UnknownJobType,
     UnknownQueue,
@@ -151,7 +152,7 @@ def _of_ours(error: HmsError) -> Problem | None:
         return Problem(404, detail)
     if isinstance(error, DocumentRejected):
         return unprocessable(*((f"document.{field}", reason) for field, reason in error.faults))
-    if isinstance(error, KeyTooLong):
+    if isinstance(error, KeyTooLong | SlaNeverOver):
         return unprocessable(*error.faults)
     if isinstance(error, RequestRejected):
         fields = [

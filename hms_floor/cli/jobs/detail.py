@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli.terminal import show, tables
+from hms_floor.presentation import calendar_words
 from hms_oms.documents.jobs import JobWithTimeline
 from hms_oms.runtime import format
 
@@ -39,6 +40,7 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
     rows: list[tuple[str, str | Text | None]] = [
         ("deadline", show.deadline(job.sla_expires, job.finished_at, job.status, now)),
         ("SLA", show.minutes(job.sla_minutes)),
+        ("elapsed", calendar_words.elapsed(job.elapsed_seconds, job.business_seconds)),
         ("queue", job.queue),
         ("step", place),
         ("progress", _progress(job, now)),

@@ -25,6 +25,7 @@ def facts(queue: Queue, now: datetime) -> list[tuple[str, str | Text]]:
         ("policy", f"{queue.policy}: {order_words.MEANING[queue.policy]}"),
         ("policy set", _policy_set(queue, now)),
         ("SLA", show.minutes(queue.sla_minutes) if queue.sla_minutes else None),
+        ("office hours", queue.calendar),
         ("next due", show.moment(queue.next_sla, now)),
         ("oldest", show.about(now - queue.oldest_waiting) if queue.oldest_waiting else None),
         ("starts", "no limit" if limit is None else f"{limit:,} a minute at most"),

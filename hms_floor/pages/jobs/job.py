@@ -23,6 +23,7 @@ from hms_floor.pages.parts.html import Link
 from hms_floor.pages.parts.live_section import Facts
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.session import Visitor
+from hms_floor.presentation import calendar_words
 from hms_oms.runtime import format
 
 #: How often an open job is looked at again, in seconds.
@@ -144,6 +145,7 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Step": f"{document['step']} of {', '.join(document['steps'])}",
         "Progress": _progress(document["progress"]),
         "Deadline": _deadline(document)[0],
+        "Elapsed": calendar_words.elapsed(document["elapsedSeconds"], document["businessSeconds"]),
         "Priority": document["priority"],
         "Must": "never given up for others" if document["must"] else None,
         "Given up": _clock(document["givenUpAt"]),

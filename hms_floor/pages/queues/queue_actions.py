@@ -35,6 +35,8 @@ class Buttons:
             self._limits.props("outline dense")
             ui.button("SLA", icon="schedule", on_click=self._ask_sla).props("outline dense")
             self._policy = ui.button("Policy", icon="sort", on_click=self._ask_policy).props("outline dense")
+            self._hours = ui.button("Office hours", icon="event", on_click=self._ask_hours)
+            self._hours.props("outline dense")
 
     def show(self, card: Card) -> None:
         """Offer what would help, to pause an open queue, and to resume a paused one."""
@@ -114,6 +116,28 @@ class Buttons:
             async def act() -> None:
                 message = f"{self._name} has the policy {policy.value}."
                 await self._post("policy", {"policy": policy.value}, reason.value, message)
+
+            dialog.does("Set", act)
+
+    async def _ask_hours(self) -> None:
+        path = f"/queues/{self._name}/calendar"
+        with waits(self._hours):
+            present = await self._visitor.ask.get(path)
+        effect = (
+            "The SLA of jobs accepted from now on counts in these hours only; without hours it always counts."
+        )
+        with Dialog(f"Office hours of {self._name}", effect) as dialog:
+            hours = dialog.text("Hours", present["hours"] or "", hint="As Mo-Fr 08:00-12:00,13:00-16:30")
+            zone = dialog.text("Time zone", present["timezone"] or "", hint="The office's, if this is empty")
+            holidays = dialog.text("Closed on holidays of", present["holidays"] or "", hint="As US or US-IL")
+            reason = dialog.text("Why?")
+
+            async def act() -> None:
+                fields = {"hours": hours, "timezone": zone, "holidays": holidays, "reason": reason}
+                body = {name: (field.value or "").strip() or None for name, field in fields.items()}
+                answer = await self._visitor.ask.put(path, body)
+                due = format.moment(answer["due"])
+                undo.offer(self._visitor, f"A job accepted now is due {due}.", answer["undo"])
 
             dialog.does("Set", act)
 

@@ -31,6 +31,7 @@ ACTS: Mapping[str, str] = {
     "POST /queues/{queue}/resume": "resumed|resume {subject}",
     "POST /queues/{queue}/limit": "{limited} {subject}{to_limits}",
     "POST /queues/{queue}/policy": "put|put {subject} in order {to_policy}",
+    "PUT /queues/{queue}/calendar": "{calendar} {subject}{to_calendar}",
     "PUT /queues/{queue}/sla": "set|set the SLA of {subject}{to_minutes}",
     "POST /queues/{queue}/reserve": "reserved|reserve {subject}",
     "POST /reservations/{id}/extend": "extended|extend the reservation {subject}",
@@ -145,6 +146,17 @@ def _to_policy(left: Left, _: Tell) -> str:
     return f"by the policy {policy}" + (f" (it was {before})" if before is not None else "")
 
 
+def _calendar(left: Left, _: Tell) -> str:
+    is_taken = "calendar" in left and left["calendar"] is None
+    return "took|take the calendar from" if is_taken else "set|set the calendar of"
+
+
+def _to_calendar(left: Left, _: Tell) -> str:
+    calendar, before = left.pop("calendar", None), left.pop("before", None)
+    to = f" to {calendar}" if calendar else ""
+    return to + (f"; it was {before}" if before else "")
+
+
 def _of_jobs(left: Left, _: Tell) -> str:
     accepted = left.pop("accepted", None)
     return "" if accepted is None else f" with {accepted:,} {'job' if accepted == 1 else 'jobs'}"
@@ -205,5 +217,7 @@ _PARTS: Mapping[str, Callable[[Left, Tell], str]] = {
     "reported": _behind("reported", "", " for "),
     "held": _behind("target", ""),
     "to_policy": _to_policy,
+    "calendar": _calendar,
+    "to_calendar": _to_calendar,
     "event": _behind("event", "the event ", " to "),
 }

@@ -68,6 +68,8 @@ jobs = Table(
     Column("limit_key", Text),
     Column("limit_at_once", Integer),
     Column("event", Text),
+    Column("calendar_id", Integer),
+    Column("clock_from", _Time),
 )
 
 job_events = Table(

@@ -25,7 +25,7 @@ from hms_oms.access import audit
 from hms_oms.cycles import uploads
 from hms_oms.database import health
 from hms_oms.documents.cycles import AcceptedCycle, Arrival, Cycle, CyclePreview, Refused, RefusedRow
-from hms_oms.queues import sla
+from hms_oms.queues import calendars, sla
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from hms_ops import sla_preview as forecasts
@@ -270,7 +270,8 @@ def _look(
     with app_state.reading() as connection:
         now = health.clock(connection)
         minutes = sla_minutes if sla_minutes is not None else sla.minutes_in_force(connection, recipe.queue)
-        due = now + timedelta(minutes=minutes)
+        by_calendar = calendars.deadline(connection, recipe.queue, minutes)
+        due = by_calendar.at if by_calendar else now + timedelta(minutes=minutes)
         forecast = _arrival(connection, recipe, preview.new, due)
     return CyclePreview.of(
         preview,

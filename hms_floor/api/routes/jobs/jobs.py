@@ -28,7 +28,9 @@ from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJ
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.tickets import job_name
+from hms_oms.queues import calendars
 from hms_oms.recipes import recipes
+from hms_oms.timetables import business_time
 from hms_oms.undo import changes
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
@@ -110,13 +112,22 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         record = read.get(connection, number)
         event_log, now = read.event_log(connection, number), health.clock(connection)
         holder = commands.key_holders(connection, [number]).get(number)
-    stays = explanation.took(event_log, record.finished_at or now)
+        office = calendars.of_job(connection, record.calendar_id)
+    until = record.finished_at or now
+    business = None if office is None else business_time.elapsed(office, record.counts_from, until)
+    stays = explanation.took(event_log, until)
     timeline = tuple(
         TimedEvent.of(event, step=record.steps[event.step], seconds=stay.total_seconds())
         for event, stay in zip(event_log, stays, strict=True)
     )
     replaced_by = None if holder is None else job_name(holder)
-    return JobWithTimeline.of(visible.job(record, who), replaced_by=replaced_by, timeline=timeline)
+    return JobWithTimeline.of(
+        visible.job(record, who),
+        replaced_by=replaced_by,
+        elapsed_seconds=max(0.0, (until - record.counts_from).total_seconds()),
+        business_seconds=None if business is None else business.total_seconds(),
+        timeline=timeline,
+    )
 
 
 @router.get("/jobs/{id:job}/explain")

@@ -35,7 +35,7 @@ from hms_oms.documents.queues import (
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
 from hms_oms.order.policy import Policy
-from hms_oms.queues import policies, queues
+from hms_oms.queues import calendars, policies, queues
 from hms_oms.queues import sla as slas
 from hms_oms.runtime import format
 from hms_oms.undo import queue_changes
@@ -137,6 +137,7 @@ def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.S
     undo: Undo | None = None
     with app_state.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
+        calendars.deadline(connection, queue, body.minutes, field="minutes")
         if body.dry_run:
             ahead = _ahead(sla_preview.sla(connection, queue, minutes=before, instead=body.minutes))
             sla = Sla(queue, body.minutes, health.clock(connection), who.actor, body.reason)
@@ -176,6 +177,7 @@ def _queue(counts: QueueCounts, card: Card, zone: tzinfo) -> Queue:
         policy=card.policy,
         policy_set_by=card.policy_set_by,
         policy_set_at=card.policy_set_at,
+        calendar=card.calendar,
         given_up_since=card.plan and card.plan.given_up_since,
         given_up_because=card.plan and order_words.because(card.plan),
     )

@@ -14,7 +14,7 @@ firsts as (
 ),
 accepted as (
     insert into oms.jobs (
-        type, recipe_id, steps, queue, agent, priority, sla, due, must, cell, sla_minutes,
+        type, recipe_id, steps, queue, agent, priority, sla, due, must, cell, sla_minutes, calendar_id, clock_from,
         ready_at, payload, batch_id, key, requested_by, unique_key, limit_key, limit_at_once
     )
     select
@@ -22,7 +22,7 @@ accepted as (
         %(priority)s::int,
         deadline.sla,
         oms.due(queue.policy, oms.now(), deadline.sla, %(sla_minutes)s::float8, firsts.must, estimate.upper),
-        firsts.must, firsts.cell, %(sla_minutes)s::float8,
+        firsts.must, firsts.cell, %(sla_minutes)s::float8, %(calendar)s::int, %(clock_from)s::timestamptz,
         -- One with a limit waits until it is let in: see let_in.sql.
         coalesce(%(ready_at)s::timestamptz, case when limited.by is not null then oms.held_back() end),
         payload, %(batch_id)s::bigint, key, %(requested_by)s::text,
@@ -32,7 +32,11 @@ accepted as (
         select %(limit_scope)s::text || coalesce(%(limit_key)s::text, payload ->> %(limit_field)s::text) as by
     ) as limited
     cross join (
-        select coalesce(%(ready_at)s::timestamptz, oms.now()) + %(sla_minutes)s::float8 * interval '1 minute' as sla
+        -- By the calendar of the queue, or else all time counts.
+        select coalesce(
+            %(deadline)s::timestamptz,
+            coalesce(%(ready_at)s::timestamptz, oms.now()) + %(sla_minutes)s::float8 * interval '1 minute'
+        ) as sla
     ) as deadline
     join oms.queues as queue on queue.name = %(queue)s::text
     left join oms.work_estimates as estimate on firsts.must and estimate.cell = firsts.cell
