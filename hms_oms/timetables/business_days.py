@@ -43,6 +43,11 @@ def is_business_day(name: str, day: date) -> bool:
     return calendar(name).is_working_day(day)
 
 
+def is_holiday(name: str, day: date) -> bool:
+    """Whether a day is a holiday in this calendar, and not only a weekend. Raises UnknownCalendar."""
+    return day in calendar(name)
+
+
 def _nearest(name: str) -> str:
     import holidays
 

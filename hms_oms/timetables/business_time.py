@@ -105,7 +105,7 @@ def faults(office: OfficeHours) -> list[tuple[str, str]]:
 def _open(office: OfficeHours, day: date) -> tuple[tuple[datetime, datetime], ...]:
     """From when until when the office is open on a day, in UTC and in order."""
     hours = office.week[day.weekday()]
-    if not hours or (office.holidays and business_days.holiday(office.holidays, day) is not None):
+    if not hours or (office.holidays and business_days.is_holiday(office.holidays, day)):
         return ()
     spans: list[tuple[datetime, datetime]] = []
     for first, last in hours:
