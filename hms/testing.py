@@ -19,6 +19,7 @@ import psycopg2
 from sqlalchemy import Connection, text
 
 from hms_act import accept
+from hms_act.waiting.parts import Parts
 from hms_act.waiting.waits import Waits
 from hms_floor.cli.installation import preparing
 from hms_floor.local import embedded
@@ -117,6 +118,7 @@ class Jobs:
         self._effects = connections.connect(url, "test effects", autocommit=False)
         self._live = _Live(self._claiming)
         self._waits = Waits(self._claiming, self._snapshot)
+        self._parts = Parts(self._claiming, self._snapshot)
         self._zone = settings.load().zone
 
     def close(self) -> None:
@@ -195,7 +197,9 @@ class Jobs:
         ledger.wake(self._claiming)
         ledger.let_in(self._claiming)
         self._waits.settle()
-        queues = {step.queue for recipe in self._known.values() for step in recipe.steps}
+        while self._parts.settle():
+            pass
+        queues = {step.queue for recipe in self._known.values() for step in recipe.works}
         taken = [job for queue in sorted(queues) for job in ledger.take(self._claiming, queue, _PAGE)]
         return [Ticket(job.job, job.attempt, job.steps[job.step]) for job in taken]
 
@@ -216,8 +220,8 @@ class Jobs:
     def _run_step(self, claimed: Claimed) -> Ticket | None:
         """Run a step and record what came of it; the ticket of the next one if it is for a worker at once."""
         recipe = self._known[claimed.type]
-        current = recipe.steps[claimed.step]
-        run = StepRun(claimed, self._begun, self._zone, self._live)
+        current = recipe.work(claimed.step, claimed.part)
+        run = StepRun(claimed, self._begun, self._zone, self._live, recipe)
         try:
             report = perform(
                 step.registered[current.run], run, claimed, recipe, current.time_limit, self._undo

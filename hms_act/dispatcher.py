@@ -24,6 +24,7 @@ from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_act.retention import Retention
 from hms_act.schedules.intake import Begin
 from hms_act.schedules.scheduler import Scheduler, SchedulerThread
+from hms_act.waiting.parts import Parts
 from hms_act.waiting.waits import Waits
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
 from hms_oms.daemon import daemon
@@ -89,6 +90,7 @@ class Dispatcher:
         self.planner = Planner(connection)
         self._let_in_from = self._let_in_pause = 0.0
         self._waits = Waits(connection, self._recipe)
+        self._parts = Parts(connection, self._recipe)
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -105,6 +107,8 @@ class Dispatcher:
             seconds = min(seconds, self._let_in())
         with self._apart.doing("waits"):
             seconds = min(seconds, self._waits.look())
+        with self._apart.doing("steps in parts"):
+            seconds = min(seconds, self._parts.look())
         if self._refusal is not None:
             return seconds
         windows = self._fronts.windows(self.connection)
@@ -178,7 +182,7 @@ class Dispatcher:
                 if recipe is None:
                     self._fail_unreadable(job)
                     continue
-                first, *rest = publishing.chain(self.app, recipe, job.job, job.attempt, job.step)
+                first, *rest = publishing.chain(self.app, recipe, job.job, job.attempt, job.step, job.part)
                 publishing.publish(
                     self.app,
                     producer,

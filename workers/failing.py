@@ -12,7 +12,8 @@ from hms_oms.jobs import ledger
 from hms_oms.jobs.outcomes import Retry
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import registry
-from hms_oms.recipes.recipes import Recipe, RetryPolicy
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.recipes.steps.step import RetryPolicy
 from hms_oms.runtime.errors import RecipeUnreadable
 from workers.limits import TimeLimitExceeded
 
@@ -43,8 +44,9 @@ def overrun(connection: RawConnection, ticket: Ticket, limit: float) -> str | No
         recipe: Recipe = registry.snapshot(connection, row["recipe_id"])
     except RecipeUnreadable as unreadable:
         return ledger.fail(connection, ticket, describe(unreadable), retry_after=None, worker="time limit")
+    work = recipe.work(row["step"], row["part"])
     error = TimeLimitExceeded(f"the time limit of {limit:g} s was exceeded")
-    retry_after = delay(recipe.steps[row["step"]].retry, error, row["failures"], random.random())  # noqa: S311
+    retry_after = delay(work.retry, error, row["failures"], random.random())  # noqa: S311
     return ledger.fail(connection, ticket, describe(error), retry_after=retry_after, worker="time limit")
 
 

@@ -55,7 +55,7 @@ def make_app(configured: settings.Settings) -> Celery:
 def _queues(known: recipes.Recipes) -> list[str]:
     """The queues that hold work for workers, in the order of the recipes."""
     return list(
-        dict.fromkeys(step.queue for recipe in known.values() for step in recipe.steps if step.by == "worker")
+        dict.fromkeys(step.queue for recipe in known.values() for step in recipe.works if step.by == "worker")
     )
 
 

@@ -65,7 +65,7 @@ def _import(module: str, known: Recipes, folder: Path) -> Iterator[str]:
 
 
 def _missing(recipe: Recipe) -> Iterator[str]:
-    for declared in recipe.steps:
+    for declared in recipe.works:
         if declared.by == "worker" and declared.run not in step.registered:
             yield (
                 f"{recipe.type}: step {declared.name}: no function is marked @step({declared.run!r}); "

@@ -42,7 +42,9 @@ def perform(
     try:
         returned = _returned(function, run, limit)
         done = returned if isinstance(returned, Done) else Done(returned)
-        return replace(completions.of(claimed.ticket, recipe, done, by_agent=False), texts=run.texts)
+        is_part = claimed.part is not None
+        report = completions.of(claimed.ticket, recipe, done, by_agent=False, part=is_part)
+        return replace(report, texts=run.texts)
     except Reject as rejection:
         undo()
         run.forget_effects()

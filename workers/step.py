@@ -13,6 +13,8 @@ from hms_oms.database.plain_text import plain
 from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Claimed, StepText
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.recipes.steps.parts import Part
 from workers import limits
 from workers.telemetry import log_context
 from workers.telemetry.live_reports import EVERY_SECONDS, Live
@@ -61,8 +63,10 @@ class StepRun:
         effects: Callable[[], RawConnection],
         office: tzinfo = UTC,
         live: Live | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         self._claimed = claimed
+        self._recipe = recipe
         self._live = live
         self._log: StepLog | None = None
         #: What `cancelled` has learned, and until when (monotonic seconds) it is not asked again.
@@ -91,6 +95,14 @@ class StepRun:
     def results(self) -> Mapping[str, Any]:
         """The results of the steps before this one, by step name."""
         return self._claimed.results
+
+    @property
+    def part(self) -> Part | None:
+        """Which part of the step this is, with its item of the list; None if the step is not in parts."""
+        if self._claimed.part is None or self._recipe is None:
+            return None
+        step = self._recipe.steps[self._claimed.step]
+        return step.part(self._claimed.part, self.payload, self.results)
 
     @property
     def now(self) -> datetime:

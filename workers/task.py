@@ -72,8 +72,8 @@ class StepTask(Task):
         except RecipeUnreadable as error:
             here.fail(claimed.ticket, describe(error), None)
             raise StepFailed(f"{claimed.ticket}: {error}") from None
-        run = StepRun(claimed, partial(here.effects, limit), self.app.office, here.live)
-        heartbeat = recipe.steps[claimed.step].heartbeat or math.inf
+        run = StepRun(claimed, partial(here.effects, limit), self.app.office, here.live, recipe)
+        heartbeat = recipe.work(claimed.step, claimed.part).heartbeat or math.inf
         if heartbeat < math.inf and not here.is_shared:
             silence.watch()
         try:
@@ -145,7 +145,7 @@ class StepTask(Task):
             log.warning("%s waits for recovery: the broker is away (%s)", task_id, type(error).__name__)
 
     def _fail(self, here: LedgerSession, claimed: Claimed, recipe: Recipe, error: Exception) -> NoReturn:
-        policy = recipe.steps[claimed.step].retry
+        policy = recipe.work(claimed.step, claimed.part).retry
         retry_after = delay(policy, error, claimed.failures, random.random())  # noqa: S311 -- jitter
         status = here.fail(claimed.ticket, describe(error), retry_after)
         log.warning("%s failed with %s: the job is now %s", claimed.ticket, type(error).__name__, status)

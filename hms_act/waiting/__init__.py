@@ -1,1 +1,1 @@
-"""The end of waits for events."""
+"""The end of waits: for events, and for parts."""

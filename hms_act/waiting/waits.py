@@ -32,7 +32,7 @@ class Waits:
 
     def settle(self) -> int:
         """Settle the waits that are over; how many there were."""
-        with _transaction(self._connection):
+        with transaction(self._connection):
             overdue = waits.take_up(self._connection)
             for due in overdue:
                 self._settle(due)
@@ -50,7 +50,7 @@ class Waits:
 
 
 @contextmanager
-def _transaction(connection: RawConnection) -> Iterator[None]:
+def transaction(connection: RawConnection) -> Iterator[None]:
     """One transaction of several statements: what was taken up is settled, or waits as before."""
     connection.autocommit = False
     try:

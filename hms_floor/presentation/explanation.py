@@ -19,7 +19,7 @@ from hms_oms.jobs.tickets import job_name
 from hms_oms.queues import plans
 from hms_oms.queues.plans import BacklogPlan
 from hms_oms.recipes import registry
-from hms_oms.recipes.recipes import Step
+from hms_oms.recipes.steps.step import Step
 from hms_ops import heartbeats
 
 

@@ -21,16 +21,20 @@ FRESH = 9
 PRIORITY_STEPS = [BEGUN, FRESH]
 
 
-def chain(app: Celery, recipe: Recipe, job: int, attempt: int, from_step: int) -> list[Signature]:
+def chain(
+    app: Celery, recipe: Recipe, job: int, attempt: int, from_step: int, part: int | None = None
+) -> list[Signature]:
     """The remaining steps of a job as Celery signatures, in order, up to the first that is not begun at once.
 
-    Options that a chain is given as a whole reach its first step only, so each step carries its own.
+    Options that a chain is given as a whole reach its first step only, so each step carries its own. A part
+    has its one step.
     """
     signatures = []
-    for position, step in enumerate(recipe.steps[from_step:], start=from_step):
-        if step.by != "worker" or (position > from_step and not step.is_at_once):
+    for position, named in enumerate(recipe.steps[from_step:], start=from_step):
+        if named.by != "worker" or (position > from_step and (part is not None or not named.is_at_once)):
             break
-        ticket = str(Ticket(job, attempt, step.name))
+        step = recipe.work(position, part)
+        ticket = str(Ticket(job, attempt, named.name))
         signatures.append(
             Signature(
                 step.run,

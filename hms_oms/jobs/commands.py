@@ -280,7 +280,8 @@ def _notify(connection: Connection, queue: str) -> None:
 
 
 def _ids(rows: Sequence[RowMapping]) -> list[int]:
-    return [int(row["id"]) for row in rows]
+    """The jobs that were meant; what was changed with them are their parts."""
+    return [int(row["id"]) for row in rows if row["asked"]]
 
 
 _LIMIT = """

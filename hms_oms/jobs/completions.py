@@ -13,7 +13,8 @@ from hms_oms.database.plain_text import plain
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes.recipes import Recipe, Step
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.recipes.steps.step import Step
 
 # A NUL as JSON writes it; an escaped backslash before u0000 is only text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -22,8 +23,8 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 MOST_RESULT = 1_000_000
 
 
-def of(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Completion:
-    """The report of a step that is done, with the step that comes next by the recipe.
+def of(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool, part: bool = False) -> Completion:
+    """The report of a step that is done, with the step that comes next by the recipe: after a part none.
 
     Dates, times, decimals and UUIDs in the result are kept as text. Raises TypeError or ValueError for a
     result that is no JSON otherwise, is too large, or a skip that does not lead ahead.
@@ -43,6 +44,12 @@ def of(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Complet
             " store it elsewhere and return where it is"
         )
     outcome = None if done.outcome is None else plain(done.outcome)
+    if part:
+        if done.skip_to is not None or done.until is not None:
+            raise ValueError(
+                f"a part of {ticket.step} can neither skip nor sleep: its job goes on without it"
+            )
+        return Completion(ticket, result, outcome)
     if following == len(recipe.steps):
         if done.until is not None:
             raise ValueError(f"{ticket.step} is the last step: there is none to begin later")
@@ -58,7 +65,7 @@ def of(ticket: Ticket, recipe: Recipe, done: Done, *, by_agent: bool) -> Complet
         ahead.queue,
         ahead.by == "agent",
         by_agent or not at_once or done.until is not None,
-        next_event=ahead.event,
+        next_event=ahead.awaits,
         **_begins(ahead, done.until),
     )
 
@@ -72,7 +79,9 @@ def _begins(ahead: Step, until: datetime | timedelta | None) -> dict[str, Any]:
             raise ValueError("a job sleeps until a time with a zone")
         return {"ready_at": until}
     seconds = [ahead.wait, until.total_seconds() if until is not None else None]
-    return {"wait": max((wait for wait in seconds if wait is not None), default=None)}
+    # What waits stands in no backlog: a step in parts is begun by the dispatcher at its next look.
+    least = 0.0 if ahead.is_split else None
+    return {"wait": max((wait for wait in seconds if wait is not None), default=least)}
 
 
 def _as_text(value: Any) -> str:

@@ -64,6 +64,7 @@ def accept(
             "steps": [step.name for step in recipe.steps],
             "queue": first.queue,
             "agent": first.by == "agent",
+            "event": first.awaits,
             "priority": priority,
             "ready_at": ready_at,
             "sla_minutes": sla_minutes,
@@ -108,6 +109,7 @@ def take(connection: RawConnection, queue: str, count: int, front: Place | None 
             row["recipe_id"],
             row["cell"],
             Place(Band(row["band"]), -row["priority"], row["due"], row["id"]),
+            row["part"],
         )
         for row in rows
     ]
@@ -164,6 +166,7 @@ def claim(
             payload=row["payload"],
             results=row["results"],
             now=row["now"],
+            part=row["part"],
         )
         for row in rows
     ]

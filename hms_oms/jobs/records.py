@@ -24,6 +24,8 @@ class Job(JobFields):
     replaces: int | None
     calendar_id: int | None
     clock_from: datetime | None
+    parent_id: int | None
+    part: int | None
 
     @property
     def name(self) -> str:
@@ -108,6 +110,7 @@ class Taken:
     recipe_id: int
     cell: int
     place: Place
+    part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class Claimed:
     payload: Mapping[str, Any]
     results: Mapping[str, Any]
     now: datetime
+    #: Which part of the step it is, from 0; None if it is the whole.
+    part: int | None = None
 
     @property
     def ticket(self) -> Ticket:

@@ -36,6 +36,9 @@ class Fact(StrEnum):
     SLEEPING = "sleeping"
     SIGNALLED = "signalled"
     TIMED_OUT = "timed out"
+    SPLIT = "split"
+    JOINED = "joined"
+    PART_FAILED = "part failed"
     LOST = "lost"
     POISONED = "poisoned"
     RESERVED = "reserved"
@@ -67,6 +70,11 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
     # The event has come, or has not come in time: the dispatcher completes its step, or fails it, at once.
     (Status.WAITING, Fact.SIGNALLED): Status.RUNNING,
     (Status.WAITING, Fact.TIMED_OUT): Status.RUNNING,
+    # The step is split into its parts, for which the job waits.
+    (Status.WAITING, Fact.SPLIT): Status.WAITING,
+    # All its parts are done, or one has failed: the dispatcher completes the step, or fails it, at once.
+    (Status.WAITING, Fact.JOINED): Status.RUNNING,
+    (Status.WAITING, Fact.PART_FAILED): Status.RUNNING,
     # The last step is complete, or a step has rejected the job.
     (Status.RUNNING, Fact.FINISHED): Status.DONE,
     # A step failed and may be tried again, now or later.

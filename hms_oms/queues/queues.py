@@ -35,7 +35,7 @@ standing as (
     select
         queue,
         {OPEN_COUNTS},
-        count(*) filter (where sla < oms.now()) as late,
+        count(*) filter (where sla < oms.now() and part is null) as late,
         count(*) filter (where band = 1 and status = 'waiting' and ready_at is null) as given_up,
         min(since) filter (where status = 'waiting' and ready_at is null) as oldest_waiting,
         min(sla) as next_sla

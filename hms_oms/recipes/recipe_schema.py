@@ -9,7 +9,7 @@ from typing import Any
 
 from hms_oms.recipes.schedules import written
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
-from hms_oms.recipes.steps import waits
+from hms_oms.recipes.steps import parts, waits
 
 #: How the text of a file's cell is read (see hms_act.files.csv_rows).
 COLUMN_KINDS = ("text", "positive-integer", "number", "date")
@@ -82,6 +82,7 @@ _STEP: dict[str, Any] = {
             " an event is over when the event is signalled.",
         },
         **waits.KEYS,
+        **parts.KEYS,
         "time_limit": {
             "type": "integer",
             "minimum": 1,
@@ -99,6 +100,8 @@ _STEP: dict[str, Any] = {
         "retry": _RETRY,
     },
 }
+
+_STEP["properties"]["branches"] = parts.branches(_STEP["properties"])
 
 _COLUMN: dict[str, Any] = {
     "type": "object",

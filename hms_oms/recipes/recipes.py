@@ -18,65 +18,10 @@ from hms_oms.recipes import limits
 from hms_oms.recipes.checks import document_faults
 from hms_oms.recipes.packages import installed
 from hms_oms.recipes.schedules.written import ScheduleSpec
-from hms_oms.recipes.steps import waits
+from hms_oms.recipes.steps import step as steps
+from hms_oms.recipes.steps.step import Step
 from hms_oms.runtime import text_decoding
 from hms_oms.runtime.errors import ConfigError, UnknownJobType
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often and how late a failed step is tried again.
-
-    The n-th retry waits `base_seconds * factor ** (n - 1)`, at most `max_seconds`, with up to `jitter`
-    (a share of the delay) added at random. `errors` names the exception types that are tried again;
-    empty means all but mistakes of the program (see workers.failing).
-    """
-
-    attempts: int = 3
-    base_seconds: float = 2.0
-    factor: float = 2.0
-    max_seconds: float = 300.0
-    jitter: float = 0.1
-    errors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step: `run` is the Celery task that does it, `by` says who does it: worker, agent or event.
-
-    A step with a `heartbeat` is ended when it says nothing for so many seconds. One with a `wait` begins so
-    many seconds after the step before it. That of an event is over when `event` is signalled, and after its
-    `wait` at the latest: then `on_timeout` says what follows, with `timeout_result` as its result.
-    """
-
-    name: str
-    run: str
-    queue: str
-    by: str = "worker"
-    time_limit: int = 300
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    heartbeat: int | None = None
-    wait: float | None = None
-    event: str | None = None
-    on_timeout: str | None = None
-    timeout_result: Any = None
-
-    @property
-    def is_at_once(self) -> bool:
-        """Whether a worker may begin it as soon as the step before it is complete."""
-        return self.by == "worker" and self.wait is None
-
-    def as_document(self) -> dict[str, Any]:
-        """The step as plain JSON, without what it does not say of the keys that are newer than the ledger.
-
-        So a recipe that has none of them keeps its digest, and programs of the release before can read it.
-        """
-        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {name: value for name, value in document.items() if name not in _NEWER or value is not None}
-
-
-#: Keys of a step that are left out of its document where they are not given.
-_NEWER = frozenset({"heartbeat", "wait", "event", "on_timeout", "timeout_result"})
 
 
 @dataclass(frozen=True)
@@ -120,6 +65,11 @@ class Recipe:
         """The step of this name. Raises KeyError where there is none."""
         return self.steps[self.index(name)]
 
+    def work(self, position: int, part: int | None) -> Step:
+        """What is run at a step: the branch of it that a job does which is a part, or the step itself."""
+        step = self.steps[position]
+        return step if part is None or step.branches is None else step.branches[part]
+
     def index(self, name: str) -> int:
         """The position of the step of this name, from 0. Raises KeyError where there is none."""
         for position, step in enumerate(self.steps):
@@ -128,9 +78,15 @@ class Recipe:
         raise KeyError(name)
 
     @property
+    def works(self) -> tuple[Step, ...]:
+        """What is run of each step, one after the other: of one with branches those."""
+        return tuple(work for step in self.steps for work in step.works)
+
+    @property
     def queues(self) -> tuple[str, ...]:
         """Every queue that a step of this recipe waits in, the recipe's own first."""
-        return tuple(dict.fromkeys([self.queue, *(step.queue for step in self.steps)]))
+        waiting = [*self.steps, *self.works]
+        return tuple(dict.fromkeys([self.queue, *(step.queue for step in waiting)]))
 
     def as_document(self) -> dict[str, Any]:
         """The recipe as plain JSON, the form in which the ledger keeps its snapshot.
@@ -152,15 +108,7 @@ class Recipe:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Recipe:
         """The inverse of `as_document`."""
-        steps = tuple(
-            Step(
-                **{
-                    **step,
-                    "retry": RetryPolicy(**{**step["retry"], "errors": tuple(step["retry"]["errors"])}),
-                }
-            )
-            for step in document["steps"]
-        )
+        steps = tuple(map(Step.from_document, document["steps"]))
         columns = tuple(Column(**column) for column in document["columns"])
         return cls(**{**document, "steps": steps, "columns": columns})
 
@@ -235,7 +183,7 @@ def parse(document: Any, source: str) -> Recipe:
             Column(column["name"], column.get("field", column["name"]), column.get("kind", "text"))
             for column in document.get("columns", ())
         ),
-        steps=tuple(_step(step, queue) for step in document["steps"]),
+        steps=tuple(steps.of(step, queue) for step in document["steps"]),
         retention=document.get("retention", {}),
         size=document.get("size"),
         must=document.get("must", False),
@@ -250,17 +198,3 @@ def find(recipes: Recipes, job_type: str) -> Recipe:
         return recipes[job_type]
     except KeyError:
         raise UnknownJobType(job_type, sorted(recipes)) from None
-
-
-def _step(step: Mapping[str, Any], queue: str) -> Step:
-    retry = step.get("retry", {})
-    return Step(
-        name=step["name"],
-        run=step.get("run", step["name"]),
-        queue=step.get("queue", queue),
-        by=step.get("by", "worker"),
-        time_limit=step.get("time_limit", 300),
-        heartbeat=step.get("heartbeat"),
-        **waits.of(step),
-        retry=RetryPolicy(**{**retry, "errors": tuple(retry.get("errors", ()))}),
-    )

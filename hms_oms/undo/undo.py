@@ -132,7 +132,7 @@ def _restore(connection: Connection, change: Change, rows: Sequence[RowMapping],
         begun = [row["id"] for row in rows if row["status"] in ("waiting", "queued")]
         return commands.cancel_jobs(connection, begun, who=who, reason=None, undo=change.id).jobs
     given = {"change": change.id, "jobs": jobs, "fact": _BACK[change.action].value, "who": who}
-    return [row["id"] for row in statements.run(connection, "restore", given)]
+    return [row["id"] for row in statements.run(connection, "restore", given) if row["asked"]]
 
 
 def _left(connection: Connection, change: Change, rows: Sequence[RowMapping]) -> Counter[str]:

@@ -177,5 +177,5 @@ def _days(connection: Connection, now: datetime, office: tzinfo) -> Mapping[str,
 
 
 def _agents(connection: Connection) -> frozenset[str]:
-    steps = [step for recipe in registry.snapshots(connection).values() for step in recipe.steps]
+    steps = [step for recipe in registry.snapshots(connection).values() for step in recipe.works]
     return frozenset(step.queue for step in steps) - {step.queue for step in steps if step.by != "agent"}

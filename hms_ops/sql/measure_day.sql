@@ -11,5 +11,6 @@ from (
         oms.kept(status, finished_at, sla, finished_at) as kept
     from oms.jobs
     where finished_at >= %(midnight)s::timestamptz - interval '1 day' and status <> 'cancelled'
+        and part is null
 ) as job
 group by queue

@@ -12,7 +12,7 @@ select
     case
         when line.fact in ('delayed', 'sleeping')
         then jsonb_build_object('readyAt', date_part('epoch', (line.detail ->> 'readyAt')::timestamptz))
-        when line.fact in ('retrying', 'cancelled', 'moved') then line.detail
+        when line.fact in ('accepted', 'retrying', 'cancelled', 'moved') then line.detail
     end as detail
 from oms.job_events as line
 join oms.jobs as job on job.id = line.job_id

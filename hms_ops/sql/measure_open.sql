@@ -1,9 +1,10 @@
 -- The open jobs, read once and counted three ways: by queue; by queue, band, priority and how far the deadline is;
 -- by queue and how long they have been waiting for their start. Distances and waits go into buckets that grow
--- with them, so that what comes back is short, however many jobs there are.
+-- with them, so that what comes back is short, however many jobs there are. Parts of a step are work that waits, and no
+-- jobs that are late: theirs is.
 with open as (
     select
-        queue, status, priority, sla, since,
+        queue, status, priority, sla, since, part is not null as is_part,
         ready_at is not null as delayed,
         -- What was given up is done after all others, until it is taken.
         case when status = 'waiting' then band else 0 end as band,
@@ -32,7 +33,7 @@ placed as (
 -- Counted once in small cells, since to count many rows three times would mean to sort them.
 cells as materialized (
     select
-        queue, status, delayed, band, priority, due,
+        queue, status, delayed, is_part, band, priority, due,
         ceil(ln(age) / ln(%(gamma)s::float8))::int as place,
         count(*) as jobs,
         min(sla) as sla,
@@ -40,7 +41,7 @@ cells as materialized (
         min(waiting_from) as waiting_from,
         sum(age) as ages
     from placed
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 )
 select
     queue,
@@ -52,7 +53,7 @@ select
     coalesce(sum(jobs) filter (where status = 'waiting' and delayed), 0)::int as delayed,
     coalesce(sum(jobs) filter (where status = 'queued'), 0)::int as queued,
     coalesce(sum(jobs) filter (where status = 'running'), 0)::int as running,
-    coalesce(sum(jobs) filter (where due < 0), 0)::int as late,
+    coalesce(sum(jobs) filter (where due < 0 and not is_part), 0)::int as late,
     coalesce(sum(jobs) filter (where band = 1), 0)::int as given_up,
     min(sla) as sla,
     min(waiting_from) filter (where status = 'waiting') as oldest_waiting,

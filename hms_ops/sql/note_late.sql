@@ -5,7 +5,7 @@ with incident as (
 past as (
     select job.id, job.sla
     from oms.jobs as job, incident
-    where job.queue = %(queue)s
+    where job.queue = %(queue)s and job.part is null
         and job.finished_at is null
         and job.sla < %(now)s::timestamptz
         and job.sla >= case when %(whole)s::boolean then '-infinity' else coalesce(incident.noted_until, '-infinity') end
@@ -13,7 +13,7 @@ past as (
     -- A job may become late and end between two looks.
     select job.id, job.sla
     from oms.jobs as job, incident
-    where job.queue = %(queue)s
+    where job.queue = %(queue)s and job.part is null
         and job.finished_at > greatest(incident.active_at, %(now)s::timestamptz - interval '30 seconds')
         and job.finished_at > job.sla
         and job.status <> 'cancelled'

@@ -4,7 +4,7 @@ with missed as (
     (
         select id, type, queue, status, sla, sla_minutes, clock_from, created_at, finished_at, finished_at as until
         from oms.jobs
-        where finished_at >= %(since)s and finished_at < %(until)s
+        where finished_at >= %(since)s and finished_at < %(until)s and part is null
             and oms.kept(status, finished_at, sla, oms.now()) in ('late', 'failed')
             and (%(queue)s::text is null or queue = %(queue)s::text)
         order by finished_at - sla desc, id
@@ -14,7 +14,7 @@ with missed as (
     (
         select id, type, queue, status, sla, sla_minutes, clock_from, created_at, null, oms.now()
         from oms.jobs
-        where finished_at is null and sla < oms.now()
+        where finished_at is null and sla < oms.now() and part is null
             and oms.now() >= %(since)s and oms.now() < %(until)s
             and (%(queue)s::text is null or queue = %(queue)s::text)
         order by sla, id

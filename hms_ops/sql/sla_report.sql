@@ -5,14 +5,14 @@ with counted as (
         queue, finished_at as at, sla, oms.kept(status, finished_at, sla, oms.now()) as kept,
         width_bucket(finished_at, %(midnights)s::timestamptz[]) as day
     from oms.jobs
-    where finished_at >= %(since)s and finished_at < %(until)s and status <> 'cancelled'
+    where finished_at >= %(since)s and finished_at < %(until)s and status <> 'cancelled' and part is null
         and (%(queue)s::text is null or queue = %(queue)s::text)
     union all
     select
         queue, oms.now(), sla, oms.kept(status, finished_at, sla, oms.now()),
         width_bucket(oms.now(), %(midnights)s::timestamptz[])
     from oms.jobs
-    where finished_at is null and sla < oms.now()
+    where finished_at is null and sla < oms.now() and part is null
         and oms.now() >= %(since)s and oms.now() < %(until)s
         and (%(queue)s::text is null or queue = %(queue)s::text)
 ),

@@ -3,11 +3,12 @@ with late as (
     select extract(epoch from finished_at - sla)::float8 as seconds
     from oms.jobs
     where finished_at >= %(since)s and finished_at < %(until)s and finished_at > sla and status <> 'cancelled'
+        and part is null
         and (%(queue)s::text is null or queue = %(queue)s::text)
     union all
     select extract(epoch from oms.now() - sla)::float8
     from oms.jobs
-    where finished_at is null and sla < oms.now()
+    where finished_at is null and sla < oms.now() and part is null
         and oms.now() >= %(since)s and oms.now() < %(until)s
         and (%(queue)s::text is null or queue = %(queue)s::text)
     union all

@@ -26,8 +26,8 @@ ENDINGS = frozenset(
     }
 )
 _COMPLETE = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.AWAITING, Fact.SLEEPING, Fact.FINISHED})
-#: The facts that end a wait for an event, which was no wait for a turn.
-_TAKEN_UP = frozenset({Fact.SIGNALLED, Fact.TIMED_OUT})
+#: The facts that end a wait for an event, or for parts, which was no wait for a turn.
+_TAKEN_UP = frozenset({Fact.SIGNALLED, Fact.TIMED_OUT, Fact.JOINED, Fact.PART_FAILED})
 #: The type of the error by which a step itself asks to be run later.
 _LATER = "Retry"
 
@@ -89,6 +89,8 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
             yield Begun(line.id, line.at, queue, recipe.steps[place].name, waited)
             since, ready, begun = None, 0.0, line.at
             continue
+        if line.fact == Fact.ACCEPTED and "part" in detail:
+            place, queue = line.step, detail["queue"]
         if line.fact in _TAKEN_UP:
             since, ready = None, 0.0
             continue

@@ -24,6 +24,7 @@ def test_the_document_says_what_each_route_needs(api_server: ApiServer) -> None:
     assert start["properties"]["jobType"]["const"] == "shop:order:v1"
     move = document["components"]["schemas"]["Move"]["properties"]["queue"]
     assert move["enum"] == [
+        "boxes",
         "brief",
         "relay",
         "relay-far",

@@ -44,6 +44,21 @@ def pack(run: StepRun) -> Any:
     return _work(run, "pack")
 
 
+@step("shop.box")
+def box(run: StepRun) -> Any:
+    """A part: what is to happen in it stands with its item."""
+    assert run.part is not None
+    wish = run.part.item if isinstance(run.part.item, dict) else {}
+    return _work(run, "box", wish) | {"box": run.part.index}
+
+
+@step("shop.weigh")
+def weigh(run: StepRun) -> Any:
+    """A branch, which has what the parts before it have returned."""
+    assert run.part is not None
+    return {"branch": run.part.item, "boxes": len(run.results["box"])}
+
+
 @step("shop.send")
 def send(run: StepRun) -> Any:
     """The last step."""
@@ -52,9 +67,9 @@ def send(run: StepRun) -> Any:
     return _work(run, "send")
 
 
-def _work(run: StepRun, name: str) -> Any:
+def _work(run: StepRun, name: str, wish: Any = None) -> Any:
     runs, began = _note(run, name), time.monotonic()
-    wish = run.payload.get(name, {})
+    wish = run.payload.get(name, {}) if wish is None else wish
     log.info("works", runs=runs)
     if wish.get("effect"):
         with run.connection.cursor() as cursor:

@@ -18,7 +18,7 @@ from hms_oms.jobs import completions
 from hms_oms.jobs.outcomes import Done, Retry
 from hms_oms.jobs.records import Claimed, Completion
 from hms_oms.recipes import recipes
-from hms_oms.recipes.recipes import RetryPolicy
+from hms_oms.recipes.steps.step import RetryPolicy
 from workers import failing
 from workers.limits import TimeLimitExceeded
 from workers.performing import perform

@@ -16,7 +16,8 @@ from celery import Celery, signals
 
 from hms_oms.jobs.records import Claimed, Completion, Progress
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes.recipes import Recipe, Step
+from hms_oms.recipes.recipes import Recipe
+from hms_oms.recipes.steps.step import Step
 
 #: A lease outlives the step's time limit by this much, in seconds, so that the limit comes first.
 LEASE_GRACE = 30.0

@@ -58,7 +58,7 @@ def _of_queues(known: Recipes) -> Iterator[Finding]:
     """Queues in which both workers and agents would look for work."""
     by: dict[str, set[str]] = {}
     for recipe in known.values():
-        for declared in recipe.steps:
+        for declared in recipe.works:
             if declared.by != "event":
                 by.setdefault(declared.queue, set()).add(declared.by)
     for queue, kinds in by.items():
@@ -70,7 +70,7 @@ def _of_queues(known: Recipes) -> Iterator[Finding]:
 def _of_retries(recipe: Recipe) -> Iterator[Finding]:
     """Waits that are not what they seem, and exceptions that nothing which was imported knows."""
     known = {kind.__name__ for kind in _subclasses(BaseException)}
-    for declared in recipe.steps:
+    for declared in recipe.works:
         if declared.retry.base_seconds > declared.retry.max_seconds:
             detail = f"step {declared.name}: retry.base_seconds exceeds max_seconds, which is then waited"
             yield Finding(recipe.type, WARN, detail, "set max_seconds as well; it is 300 by default")
@@ -152,7 +152,7 @@ def _refused(recipe: Recipe, write: Sample) -> list[Refusal]:
 
 def _unused(known: Recipes) -> Iterator[Finding]:
     """Functions that are marked as steps and that no recipe runs."""
-    used = {declared.run for recipe in known.values() for declared in recipe.steps}
+    used = {declared.run for recipe in known.values() for declared in recipe.works}
     named = {recipe.module for recipe in known.values()}
     for name in _marked(step.registered, named):
         if name not in used:

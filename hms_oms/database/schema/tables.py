@@ -70,6 +70,8 @@ jobs = Table(
     Column("event", Text),
     Column("calendar_id", Integer),
     Column("clock_from", _Time),
+    Column("parent_id", BigInteger),
+    Column("part", Integer),
 )
 
 job_events = Table(

@@ -14,6 +14,7 @@ from hms_oms.documents.jobs import StepProgress
 from hms_oms.jobs.records import Band, Event, Job, in_full
 from hms_oms.jobs.states import OPEN, TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
+from hms_oms.recipes.steps.parts import EVENT
 from hms_oms.runtime.errors import UnknownJob
 
 #: The key that a job has, or had until it was cancelled.
@@ -23,6 +24,8 @@ _COLUMNS = [KEY if field.name == "key" else jobs.c[field.name] for field in fiel
 IN_BACKLOG = and_(jobs.c.dispatched_at.is_(None), jobs.c.finished_at.is_(None), jobs.c.ready_at.is_(None))
 #: As `oms.held_back()`: where jobs stand that wait for others with their key.
 HELD_BACK = datetime(9999, 1, 1, tzinfo=UTC)
+#: As `oms.parts_pending()`: where jobs stand that wait for their parts.
+PARTS_PENDING = datetime(9998, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Filter:
     """Filter of jobs; fields that are None or empty do not restrict.
 
     `payload` pairs a field, as `countyFips` or `address.county`, with its value as text; `created_from` <=
-    when the job was accepted < `created_to`.
+    when the job was accepted < `created_to`. The parts of a job's steps are those that have it as `parent`.
     """
 
     queue: str | None = None
@@ -43,10 +46,13 @@ class Filter:
     created_from: datetime | None = None
     created_to: datetime | None = None
     given_up: bool = False
+    parent: int | None = None
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on oms.jobs."""
-        conditions: list[ColumnElement[bool]] = []
+        # Parts of steps are jobs of no list but that of their job.
+        mine = jobs.c.part.is_(None) if self.parent is None else jobs.c.parent_id == self.parent
+        conditions: list[ColumnElement[bool]] = [mine] if self.ids is None else []
         if self.queue is not None:
             conditions.append(jobs.c.queue == self.queue)
         if self.status:
@@ -161,10 +167,11 @@ def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
 
 def _job(row: RowMapping) -> Job:
     steps = tuple(row["steps"])
-    # One that waits for others with its key has no time before which it may not start.
-    ready_at = None if row["ready_at"] == HELD_BACK else row["ready_at"]
+    # One that waits for its parts, or for others with its key, has no time before which it may not start.
+    ready_at = None if row["ready_at"] in (HELD_BACK, PARTS_PENDING) else row["ready_at"]
     progress = _progress(row, steps[row["step"]])
-    event = row["event"] if row["status"] == Status.WAITING else None
+    waits_for_event = row["status"] == Status.WAITING and row["event"] != EVENT
+    event = row["event"] if waits_for_event else None
     made = {"steps": steps, "progress": progress, "ready_at": ready_at, "event": event}
     return Job(**{**row, **made})
 

@@ -12,7 +12,7 @@ running as (
 ),
 due as (
     select
-        job.id, job.finished_at, job.erased_at,
+        job.id, job.finished_at, job.erased_at, job.part,
         job.id in (select job_id from oms.needed_jobs)
             or job.batch_id in (select batch_id from running) as needed,
         job.id in (select job_id from oms.held_jobs) as held,
@@ -23,7 +23,7 @@ due as (
 )
 select
     type,
-    count(*) filter (where finished_at < jobs and not needed)::int as jobs,
+    count(*) filter (where finished_at < jobs and not needed and part is null)::int as jobs,
     coalesce(sum((select count(*) from oms.job_events as event where event.job_id = due.id))
         filter (where finished_at < greatest(jobs, events) and not needed), 0)::int as events,
     coalesce(sum((select count(*) from oms.messages as message where message.job_id = due.id))
@@ -38,8 +38,8 @@ select
                 )
             )
     )::int as personal_data,
-    count(*) filter (where finished_at < jobs and held)::int as held,
-    count(*) filter (where finished_at < jobs and needed and not held)::int as needed
+    count(*) filter (where finished_at < jobs and held and part is null)::int as held,
+    count(*) filter (where finished_at < jobs and needed and not held and part is null)::int as needed
 from due
 group by type
 order by type

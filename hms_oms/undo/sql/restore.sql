@@ -4,9 +4,17 @@
 with held as (
     select job.id, kept.priority, kept.queue, kept.ready_at
     from oms.changed_jobs as kept
-    join oms.jobs as job on job.id = kept.job_id
+    -- A job with its parts; those that were moved with it stand in its queue.
+    join oms.jobs as parent on parent.id = kept.job_id
+    join oms.jobs as job on job.id in (
+        select parent.id
+        union
+        select part.id from oms.jobs as part
+        where part.parent_id = parent.id and part.part is not null
+            and (%(fact)s::text <> 'moved' or part.queue = parent.queue)
+    )
     join oms.job_events as line on line.job_id = kept.job_id and line.id = kept.event_id
-    where kept.change_id = %(change)s::bigint and job.id = any(%(jobs)s::bigint[])
+    where kept.change_id = %(change)s::bigint and parent.id = any(%(jobs)s::bigint[])
         and job.status in ('waiting', 'queued')
         and (%(fact)s::text <> 'moved' or job.step = line.step)
     order by job.id
@@ -27,7 +35,8 @@ changed as (
         ready_at = case %(fact)s::text when 'delayed' then held.ready_at else job.ready_at end
     from held
     where job.id = held.id
-    returning job.id, job.queue, job.status, job.step, job.attempt, job.priority, job.ready_at
+    returning job.id, job.queue, job.status, job.step, job.attempt, job.priority, job.ready_at,
+        job.id = any(%(jobs)s::bigint[]) as asked
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
@@ -41,4 +50,4 @@ event_log as (
         ))
     from changed
 )
-select id, status, pg_notify('oms_backlog', queue) from changed
+select id, status, asked, pg_notify('oms_backlog', queue) from changed

@@ -131,7 +131,7 @@ def _workers(connection: Connection, known: Recipes) -> Iterator[Finding]:
 def _steps(recipe: Recipe, live: list[workers.Worker]) -> Finding:
     missing = [
         step.name
-        for step in recipe.steps
+        for step in recipe.works
         if step.by == "worker"
         and not any(step.run in worker.steps and step.queue in worker.queues for worker in live)
     ]

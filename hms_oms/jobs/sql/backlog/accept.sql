@@ -15,7 +15,7 @@ firsts as (
 accepted as (
     insert into oms.jobs (
         type, recipe_id, steps, queue, agent, priority, sla, due, must, cell, sla_minutes, calendar_id, clock_from,
-        ready_at, payload, batch_id, key, requested_by, unique_key, limit_key, limit_at_once
+        ready_at, payload, batch_id, key, requested_by, unique_key, limit_key, limit_at_once, event
     )
     select
         %(type)s::text, %(recipe_id)s::int, %(steps)s::text[], %(queue)s::text, %(agent)s::boolean,
@@ -23,10 +23,14 @@ accepted as (
         deadline.sla,
         oms.due(queue.policy, oms.now(), deadline.sla, %(sla_minutes)s::float8, firsts.must, estimate.upper),
         firsts.must, firsts.cell, %(sla_minutes)s::float8, %(calendar)s::int, %(clock_from)s::timestamptz,
-        -- One with a limit waits until it is let in: see let_in.sql.
-        coalesce(%(ready_at)s::timestamptz, case when limited.by is not null then oms.held_back() end),
+        -- One with a limit waits until it is let in: see let_in.sql. One that begins in parts is in no backlog.
+        coalesce(
+            %(ready_at)s::timestamptz,
+            case when limited.by is not null then oms.held_back() when %(event)s::text is not null then oms.now() end
+        ),
         payload, %(batch_id)s::bigint, key, %(requested_by)s::text,
-        %(unique_key)s::text, limited.by, case when limited.by is not null then %(limit_at_once)s::int end
+        %(unique_key)s::text, limited.by, case when limited.by is not null then %(limit_at_once)s::int end,
+        %(event)s::text
     from firsts
     cross join lateral (
         select %(limit_scope)s::text || coalesce(%(limit_key)s::text, payload ->> %(limit_field)s::text) as by

@@ -38,12 +38,12 @@ taken as (
     from judged
     where job.id = judged.id and judged.fits
     returning job.id, job.attempt, job.step, job.status, job.steps, job.recipe_id, job.cell,
-        job.band, job.priority, job.due
+        job.band, job.priority, job.due, job.part
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt)
     select id, 'dispatched', status, step, attempt from taken
 )
-select id, attempt, step, steps, recipe_id, cell, band, priority, due
+select id, attempt, step, steps, recipe_id, cell, band, priority, due, part
 from taken
 order by band, -priority, due, id

@@ -18,5 +18,5 @@ select
     (
         select extract(epoch from min(ready_at) - oms.now())::float8
         from oms.jobs
-        where finished_at is null and ready_at > oms.now() and ready_at < oms.held_back()
+        where finished_at is null and ready_at > oms.now() and ready_at < oms.parts_pending()
     ) as next_in

@@ -3,7 +3,12 @@
 with held as (
     select id, status
     from oms.jobs
-    where id = any(%(jobs)s::bigint[]) and status in ('waiting', 'queued', 'running')
+    where id in (
+            select unnest(%(jobs)s::bigint[])
+            union
+            -- What happens to a job happens to its parts.
+            select id from oms.jobs where parent_id = any(%(jobs)s::bigint[]) and part is not null
+        ) and status in ('waiting', 'queued', 'running')
     order by id
     for update
 ),
@@ -25,7 +30,8 @@ changed as (
         end
     from held
     where job.id = held.id
-    returning job.id, job.status, job.step, job.attempt, held.status as found, job.steps, job.worker
+    returning job.id, job.status, job.step, job.attempt, held.status as found, job.steps, job.worker,
+        job.id = any(%(jobs)s::bigint[]) as asked
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
@@ -40,6 +46,7 @@ event_log as (
 ),
 kept as (
     insert into oms.changed_jobs (change_id, job_id, event_id)
-    select %(change)s::bigint, job_id, id from event_log where %(change)s::bigint is not null
+    select %(change)s::bigint, job_id, id from event_log
+    where %(change)s::bigint is not null and job_id = any(%(jobs)s::bigint[])
 )
-select id, status, found, attempt, steps[step + 1] as step from changed
+select id, status, found, attempt, steps[step + 1] as step, asked from changed

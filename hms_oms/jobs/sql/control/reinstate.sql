@@ -4,7 +4,12 @@
 with held as (
     select job.id, job.status
     from oms.jobs as job
-    where job.id = any(%(jobs)s::bigint[])
+    where job.id in (
+            select unnest(%(jobs)s::bigint[])
+            union
+            -- What happens to a job happens to its parts.
+            select id from oms.jobs where parent_id = any(%(jobs)s::bigint[]) and part is not null
+        )
         and (job.status = 'cancelled' or (job.status = 'running' and job.cancel_by is not null))
         and not exists (
             select from oms.jobs as other
@@ -39,7 +44,8 @@ changed as (
         due = coalesce(job.due, job.sla)
     from held
     where job.id = held.id
-    returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found
+    returning job.id, job.queue, job.status, job.step, job.attempt, held.status as found,
+        job.id = any(%(jobs)s::bigint[]) as asked
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
@@ -53,6 +59,7 @@ event_log as (
 ),
 kept as (
     insert into oms.changed_jobs (change_id, job_id, event_id)
-    select %(change)s::bigint, job_id, id from event_log where %(change)s::bigint is not null
+    select %(change)s::bigint, job_id, id from event_log
+    where %(change)s::bigint is not null and job_id = any(%(jobs)s::bigint[])
 )
-select id, status, pg_notify('oms_backlog', queue) from changed
+select id, status, asked, pg_notify('oms_backlog', queue) from changed

@@ -3,7 +3,17 @@
 with held as (
     select id, priority, queue, ready_at
     from oms.jobs
-    where id = any(%(jobs)s::bigint[]) and status in ('waiting', 'queued')
+    where id in (
+            select unnest(%(jobs)s::bigint[])
+            union
+            -- What happens to a job happens to its parts; moved are those that wait where it does.
+            select part.id
+            from oms.jobs as parent
+            join oms.jobs as part on part.parent_id = parent.id and part.part is not null
+            where parent.id = any(%(jobs)s::bigint[])
+                and (%(queue)s::text is null or part.queue = parent.queue) and %(fact)s::text <> 'delayed'
+        )
+        and status in ('waiting', 'queued')
         -- What waits for an event has a time limit, and no start to be delayed.
         and (event is null or %(fact)s::text <> 'delayed')
     order by id
@@ -24,7 +34,8 @@ changed as (
         ready_at = case when %(fact)s::text = 'delayed' then %(ready_at)s::timestamptz else job.ready_at end
     from held
     where job.id = held.id
-    returning job.id, job.queue, job.status, job.step, job.attempt, job.priority, job.ready_at
+    returning job.id, job.queue, job.status, job.step, job.attempt, job.priority, job.ready_at,
+        job.id = any(%(jobs)s::bigint[]) as asked
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
@@ -42,6 +53,6 @@ kept as (
     select %(change)s::bigint, held.id, event_log.id, held.priority, held.queue, held.ready_at
     from held
     join event_log on event_log.job_id = held.id
-    where %(change)s::bigint is not null
+    where %(change)s::bigint is not null and held.id = any(%(jobs)s::bigint[])
 )
-select id, status, pg_notify('oms_backlog', queue) from changed
+select id, status, asked, pg_notify('oms_backlog', queue) from changed

@@ -1,25 +1,46 @@
--- Have failed jobs tried again, from the step that failed, with all its attempts again.
-with held as (
-    select id from oms.jobs where id = any(%(jobs)s::bigint[]) and status = 'failed' order by id for update
+-- Have failed jobs tried again, from the step that failed, with all its attempts again. Of a step in parts those are
+-- tried again that have failed, or were cancelled because others had.
+with asked as (
+    select id, step from oms.jobs
+    where id = any(%(jobs)s::bigint[]) and status = 'failed' and part is null
+    order by id
+    for update
+),
+parts as (
+    select job.id
+    from asked
+    join oms.jobs as job on job.parent_id = asked.id and job.part is not null and job.step = asked.step
+    where job.status in ('failed', 'cancelled')
+    order by job.id
+    for update of job
+),
+held as (
+    select id from asked union all select id from parts
 ),
 changed as (
     update oms.jobs as job
     set status = 'waiting', attempt = job.attempt + 1, failures = 0, losses = 0, suspicions = 0,
         lost_with = '{}',
-        -- It waits for its event again, as long as before.
-        ready_at = case when job.event is not null then oms.now() + make_interval(secs => (
-            select (recipe.definition #>> array['steps', job.step::text, 'wait'])::float8
-            from oms.recipes as recipe where recipe.id = job.recipe_id
-        )) end,
+        cancel_by = null,
+        ready_at = case
+            -- Its parts are looked at.
+            when job.event = '*parts' then oms.now()
+            -- It waits for its event again, as long as before.
+            when job.event is not null then oms.now() + make_interval(secs => (
+                select (recipe.definition #>> array['steps', job.step::text, 'wait'])::float8
+                from oms.recipes as recipe where recipe.id = job.recipe_id
+            ))
+        end,
         since = oms.now(), dispatched_at = null, finished_at = null,
         band = 0, given_up_at = null, cell = oms.cell_at(job.cell, job.step), due = coalesce(job.due, job.sla)
     from held
     where job.id = held.id
-    returning job.id, job.queue, job.status, job.step, job.attempt
+    returning job.id, job.queue, job.status, job.step, job.attempt,
+        job.id = any(%(jobs)s::bigint[]) as asked
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
     select id, 'revived', status, step, attempt, %(who)s::text, jsonb_build_object('reason', %(reason)s::text)
     from changed
 )
-select id, status, pg_notify('oms_backlog', queue) from changed
+select id, status, asked, pg_notify('oms_backlog', queue) from changed

@@ -34,6 +34,12 @@ event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who)
     select id, 'claimed', status, step, attempt, worker from claimed
 )
+-- A part works on what its job has.
 select
-    id, type, recipe_id, step, steps, attempt, failures, payload, results, oms.now() as now
+    claimed.id, claimed.type, claimed.recipe_id, claimed.step, claimed.steps, claimed.attempt, claimed.failures,
+    coalesce(parent.payload, claimed.payload) as payload,
+    coalesce(parent.results, claimed.results) as results,
+    claimed.part,
+    oms.now() as now
 from claimed
+left join oms.jobs as parent on parent.id = claimed.parent_id and claimed.part is not null

@@ -21,7 +21,7 @@ cross join lateral (
     select at
     from oms.job_events as later
     where later.job_id = line.job_id and later.id > line.id and later.attempt = line.attempt
-        and (later.fact in ('finished', 'handed over') or (later.fact = 'advanced' and later.status = 'queued'))
+        and (later.fact in ('finished', 'handed over', 'awaiting', 'sleeping') or (later.fact = 'advanced' and later.status = 'queued'))
     order by later.id
     limit 1
 ) as over

@@ -1,10 +1,19 @@
 -- Remove jobs that have ended, with all that is theirs, and add them to the sums. A job with a key goes only when the
--- note of the key is seen by every acceptance: those that may have begun before the note are over.
-with removable as materialized (
+-- note of the key is seen by every acceptance: those that may have begun before the note are over. The parts of its
+-- steps go with it, and stand in no sum.
+with whole as materialized (
     select job.*
     from oms.jobs as job
-    where job.id = any(%(jobs)s::bigint[])
+    where job.id = any(%(jobs)s::bigint[]) and job.part is null
         and job.finished_at < %(before)s::timestamptz
+        and not exists (
+            select from oms.jobs as part
+            where part.parent_id = job.id and part.part is not null
+                and (
+                    part.finished_at is null or part.finished_at >= %(before)s::timestamptz
+                    or exists (select from oms.needed_jobs as needed where needed.job_id = part.id)
+                )
+        )
         and not exists (select from oms.needed_jobs as needed where needed.job_id = job.id)
         and (
             job.key is null
@@ -18,6 +27,11 @@ with removable as materialized (
         )
     order by job.id
     for update of job skip locked
+),
+removable as materialized (
+    select * from whole
+    union all
+    select part.* from whole join oms.jobs as part on part.parent_id = whole.id and part.part is not null
 ),
 texts as (
     select message.id from oms.messages as message join removable on removable.id = message.job_id
@@ -42,7 +56,7 @@ ended as (
         *,
         date_bin('15 minutes', finished_at, timestamptz '2000-01-01 00:00+00') as quarter,
         oms.kept(status, finished_at, sla, finished_at) as kept
-    from removable
+    from whole
 ),
 tallies as (
     select

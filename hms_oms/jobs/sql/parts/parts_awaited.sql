@@ -1,0 +1,4 @@
+-- Whether any job waits for its parts: who ends one of them notifies nobody.
+select exists (
+    select from oms.jobs where event is not null and finished_at is null and ready_at = oms.parts_pending()
+) as awaited
