@@ -31,6 +31,7 @@ from hms_oms.jobs.live import running, waits
 from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.queries.uniqueness import unique
 from hms_oms.jobs.records import Claimed, Job, StepText
 from hms_oms.jobs.reservations import Reservation
@@ -152,6 +153,12 @@ class Jobs:
         with self._engine.connect() as connection:
             return read.get(connection, job if isinstance(job, int) else job.id)
 
+    def parts(self, job: Job | int) -> list[Job]:
+        """The parts of the job's steps, in order."""
+        selected = Filter(parent=job if isinstance(job, int) else job.id)
+        with self._engine.connect() as connection:
+            return read.find(connection, selected, limit=None)[::-1]
+
     def texts(self, job: Job | int) -> list[StepText]:
         """The texts that the job has handed over, in order."""
         query = "select token, recipient, body from oms.messages where job_id = :job order by id"
@@ -194,11 +201,11 @@ class Jobs:
             yield connection
 
     def _taken(self) -> Sequence[Ticket]:
-        ledger.wake(self._claiming)
-        ledger.let_in(self._claiming)
         self._waits.settle()
         while self._parts.settle():
             pass
+        ledger.wake(self._claiming)
+        ledger.let_in(self._claiming)
         queues = {step.queue for recipe in self._known.values() for step in recipe.works}
         taken = [job for queue in sorted(queues) for job in ledger.take(self._claiming, queue, _PAGE)]
         return [Ticket(job.job, job.attempt, job.steps[job.step]) for job in taken]

@@ -75,6 +75,7 @@ _DISPATCHER = {
     "oms.queues": _KEEP,
     "oms.recipes": _KEEP,
     "oms.signals": _CHANGE,
+    "oms.ended_parts": "select, delete",
     "oms.workers": "select, delete",
     "oms.package_revisions": _READ,
     "oms.leaders": _KEEP,

@@ -19,6 +19,8 @@ def sentences(case: Case) -> Iterator[str]:
     tell = {"waiting": _waiting, "queued": _queued, "running": _running}.get(job.status, _ended)
     yield from tell(case)
     yield from _lost(case)
+    if job.part is not None:
+        yield f"It is part {job.part + 1:,} of that step of job-{job.parent_id}."
     if job.finished_at is None:
         yield from _steered(case)
     if job.status != "cancelled":
@@ -39,6 +41,9 @@ def _waiting(case: Case) -> Iterator[str]:
     standing, job = case.standing, case.standing.job
     if job.event is not None:
         yield from _awaiting(case)
+        return
+    if standing.parts is not None:
+        yield from _in_parts(case, standing.parts)
         return
     state = "ready" if job.ready_at is None or job.ready_at <= standing.now else "delayed"
     yield f"{job.name} has been {state} in {job.queue} {_for(job.since, standing.now)}, for {_place(case)}."
@@ -103,6 +108,19 @@ def _awaiting(case: Case) -> Iterator[str]:
     if job.ready_at is not None and follows is not None:
         words = {"fail": "the job fails", "continue": "it goes on"}.get(follows, f"it goes on with {follows}")
         yield f"If the event has not come by {_at(case, job.ready_at)}, {words}."
+    if not case.dispatcher:
+        yield "No dispatcher is running: `hms up` or `hms act run` starts one."
+
+
+def _in_parts(case: Case, parts: int) -> Iterator[str]:
+    """How many parts of its step the job waits for."""
+    standing, job = case.standing, case.standing.job
+    since = _for(job.since, standing.now)
+    if parts:
+        yield f"{job.name} waits for {standing.open_parts:,} of {parts:,} parts, {since}, in {_place(case)}."
+        yield f"See them with: hms job list --parent {job.name}"
+    else:
+        yield f"{job.name} has been waiting {since} to be split into parts, in {_place(case)}."
     if not case.dispatcher:
         yield "No dispatcher is running: `hms up` or `hms act run` starts one."
 

@@ -20,6 +20,7 @@ class Filter:
     `status` may name `open`, which stands for every status of a job that has not ended. `payload` maps fields
     (`address.county` for nested ones) to their values. Accepted from `created_from` on, and before
     `created_to`. With `given_up` only those that are done after the others, because not all can be on time.
+    The parts of a job's steps are listed only with it as `parent`, and cannot be changed by it.
     """
 
     queue: str | None = None
@@ -30,6 +31,7 @@ class Filter:
     created_from: datetime | None = None
     created_to: datetime | None = None
     given_up: bool = False
+    parent: str | None = None
 
     def query(self) -> dict[str, Any]:
         """The filter as the query of an address."""
@@ -49,5 +51,6 @@ class Filter:
             "createdFrom": self.created_from and stamp(self.created_from),
             "createdTo": self.created_to and stamp(self.created_to),
             "givenUp": self.given_up or None,
+            "parent": self.parent,
         }
         return {name: value for name, value in document.items() if value not in (None, [], {})}

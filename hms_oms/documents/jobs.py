@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from hms_oms.documents.document import Document, Json, Moment, Named
+from hms_oms.documents.events import Event, TimedEvent
+from hms_oms.documents.parts import StepInParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Job(JobFields):
     What `must` be on time is never given up for others. What was given up at `given_up_at` is done after all
     others, because not all can be on time. At `erased_at` retention has erased the personal data in them.
 
-    `replaces` is the cancelled job whose key this one has been given.
+    `replaces` is the cancelled job whose key this one has been given. A part of a step has the job that it
+    belongs to as its `parent`, and is its `part`, from 0.
     """
 
     id: str
@@ -93,26 +96,8 @@ class Job(JobFields):
     sla_expires: Moment
     batch: int | None
     replaces: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Event(Document):
-    """One line of a job's event log."""
-
-    at: Moment
-    fact: str
-    status: str
-    step: str
-    attempt: int
-    who: str | None
-    detail: Json | None
-
-
-@dataclass(frozen=True, slots=True)
-class TimedEvent(Event):
-    """A line of the timeline, and how many seconds the job stayed so."""
-
-    seconds: float
+    parent: str | None
+    part: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +106,14 @@ class JobWithTimeline(Job):
 
     `elapsed_seconds` have passed from when its time began to count until now, or until its end; of these
     `business_seconds` were in the office hours that its SLA counts in, None if it counts always.
+    `parts` are its steps that were split into parts.
     """
 
     replaced_by: str | None
     elapsed_seconds: float
     business_seconds: float | None
     timeline: tuple[TimedEvent, ...]
+    parts: tuple[StepInParts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

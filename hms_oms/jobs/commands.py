@@ -229,9 +229,8 @@ def page(connection: Connection, selected: Filter, *, limit: int, after: int | N
 
 def statuses(connection: Connection, jobs: Sequence[int]) -> Mapping[int, str]:
     """The status of each job; one that does not exist has none."""
-    rows = connection.execute(
-        text("select id, status from oms.jobs where id = any(cast(:jobs as bigint[]))"), {"jobs": list(jobs)}
-    )
+    query = text("select id, status from oms.jobs where id = any(cast(:jobs as bigint[]))")
+    rows = connection.execute(query, {"jobs": list(jobs)})
     return {row.id: row.status for row in rows}
 
 
@@ -280,7 +279,7 @@ def _notify(connection: Connection, queue: str) -> None:
 
 
 def _ids(rows: Sequence[RowMapping]) -> list[int]:
-    """The jobs that were meant; what was changed with them are their parts."""
+    # What was changed beside the jobs that were asked for are their parts.
     return [int(row["id"]) for row in rows if row["asked"]]
 
 

@@ -109,6 +109,9 @@ def _hold(event: Event, hold: Cause, hold_until: datetime, end: datetime) -> tup
             return Cause.RETRIED, event.at + timedelta(seconds=detail.get("retryAfter") or 0)
         case Fact.DELAYED | Fact.SLEEPING | Fact.AWAITING:
             return Cause.HELD, datetime.fromisoformat(detail["readyAt"]) if "readyAt" in detail else event.at
+        case Fact.SPLIT:
+            # Its parts are done meanwhile.
+            return Cause.RAN_LONG, end
         case Fact.RECALLED:
             # The event log does not say when the queue went on; the job does, by being dispatched.
             return Cause.HELD, end

@@ -39,7 +39,7 @@ def test_the_job_type_of_the_guide_has_no_fault(folder: Path) -> None:
 def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -> None:
     """Its job is scored, decided by the desk, answered, and late; the program of the guide starts another.
 
-    Its scan tells how far it is, and its visit waits for an answer.
+    Its scan tells how far it is, its visit waits for an answer, and its survey is done in parts.
     """
     (folder / "recipes" / "conftest.py").write_text(CONFTEST.format(url=sibling(servers, "hms")))
     (folder / "recipes" / "seed_loan" / "test_shop.py").write_text(SHOP)
@@ -48,7 +48,7 @@ def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=folder, env=environment
     )
-    assert "5 passed" in done.stdout, done.stdout + done.stderr
+    assert "7 passed" in done.stdout, done.stdout + done.stderr
 
 
 #: As in the guide, but on the server that is there.
@@ -100,4 +100,13 @@ def test_a_visit_waits_for_its_answer(hms_jobs, answered):
         hms_jobs.forward(timedelta(hours=1))
     assert hms_jobs.run() == 1
     assert hms_jobs.job(visit).outcome == ("visited" if answered else "reminded")
+
+@pytest.mark.parametrize("fields", [0, 5])
+def test_a_survey_is_done_in_parts(hms_jobs, fields):
+    survey = hms_jobs.start("seed:survey:v1", {"fields": fields})
+    assert hms_jobs.run() == 1 + fields + 2 + 1
+    done = hms_jobs.job(survey)
+    assert done.results["sum"] == {"acres": 19 * fields + fields * fields, "good": fields > 1}
+    assert len(hms_jobs.parts(survey)) == fields + 2
+    assert [part["acres"] for part in done.results["measure"]] == [20 + 2 * field for field in range(fields)]
 """

@@ -368,7 +368,8 @@ def test_the_shares_add_up(life: tuple[list[Event], datetime], seconds: int) -> 
     assert sum(spent.values()) == pytest.approx((until - since).total_seconds(), abs=1e-5)
     assert min(spent.values()) >= 0
     facts = {event.fact for event in events}
-    assert spent[Cause.RAN_LONG] == 0 or facts & {Fact.CLAIMED, Fact.RESERVED, Fact.SIGNALLED, Fact.TIMED_OUT}
+    begun = {Fact.CLAIMED, Fact.RESERVED, Fact.SIGNALLED, Fact.TIMED_OUT, Fact.SPLIT, Fact.JOINED}
+    assert spent[Cause.RAN_LONG] == 0 or facts & {*begun, Fact.PART_FAILED}
     assert spent[Cause.LOST_WORKER] == 0 or facts & {Fact.LOST, Fact.POISONED}
     assert spent[Cause.RETRIED] == 0 or facts & {Fact.RETRYING, Fact.FAILED}
     assert spent[Cause.HELD] == 0 or facts & {Fact.RECALLED, Fact.DELAYED, Fact.AWAITING, Fact.SLEEPING}

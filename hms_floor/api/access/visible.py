@@ -14,7 +14,8 @@ from hms_floor.presentation.explanation import Case
 from hms_floor.presentation.masking import MASK
 from hms_oms.cycles.cycle_rows import CycleRow
 from hms_oms.documents.cycles import Difference, RepeatedRow
-from hms_oms.documents.jobs import Event, Explained, Job, Pause, Undo
+from hms_oms.documents.events import Event
+from hms_oms.documents.jobs import Explained, Job, Pause, Undo
 from hms_oms.documents.messages import Text
 from hms_oms.jobs import records
 from hms_oms.jobs.on_time import missed
@@ -34,6 +35,7 @@ def job(source: records.Job, caller: Caller) -> Job:
         sla_expires=source.sla,
         batch=source.batch_id,
         replaces=None if source.replaces is None else job_name(source.replaces),
+        parent=None if source.parent_id is None else job_name(source.parent_id),
         **masked,
     )
 

@@ -37,6 +37,7 @@ def of(
     created_from: datetime | None,
     created_to: datetime | None,
     given_up: bool = False,
+    parent: int | None = None,
 ) -> Filter:
     """The filter. Raises Problem where it would tell what the caller may not see."""
     if payload and not who.sees_payloads:
@@ -52,6 +53,7 @@ def of(
         created_from=created_from,
         created_to=created_to,
         given_up=given_up,
+        parent=parent,
     )
 
 

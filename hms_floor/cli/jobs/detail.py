@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +13,16 @@ from rich.text import Text
 from hms_floor.cli.terminal import show, tables
 from hms_floor.presentation import calendar_words
 from hms_oms.documents.jobs import JobWithTimeline
+from hms_oms.documents.parts import Part
+from hms_oms.jobs.states import Status
 from hms_oms.runtime import format
 
 
 def sheet(job: JobWithTimeline, now: datetime) -> list[RenderableType]:
     """Everything that the ledger has of a job."""
     parts: list[RenderableType] = [_heading(job), tables.facts(_facts(job, now))]
+    if job.parts:
+        parts += [_title("Parts"), *_in_parts(job, now)]
     parts += [_title("Timeline"), _timeline(job, now)]
     parts += [_title("Payload"), _json(job.payload)]
     if job.results:
@@ -51,6 +56,7 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("worker", job.worker),
         ("waits for", job.event and f"{job.event}, until {show.moment(job.ready_at, now)}"),
         ("not before", None if job.event else show.moment(job.ready_at, now)),
+        ("part of", job.parent),
         ("cycle", None if job.batch is None else str(job.batch)),
         ("key", job.key),
         ("replaces", job.replaces and f"{job.replaces}, which was cancelled"),
@@ -62,6 +68,33 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("took", show.span(job.finished_at - job.created_at) if job.finished_at else None),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _in_parts(job: JobWithTimeline, now: datetime) -> Iterator[RenderableType]:
+    """A table of the parts of each step, with how many are in each status above it."""
+    for step in job.parts:
+        counts = {status.value: getattr(step, status.value) for status in Status}
+        words = ", ".join(f"{number:,} {status}" for status, number in counts.items() if number)
+        yield Text(f"{step.step}: {format.count(step.parts, 'part')}, {words}")
+        rows = [
+            (
+                part.name,
+                part.id,
+                show.status(part.status),
+                str(part.attempt),
+                part.worker or "",
+                _ran(part, now),
+            )
+            for part in step.shown
+        ]
+        headers = ["part", "id", "status", "attempt", "worker", "since"]
+        yield tables.table(headers, rows, right=["attempt"], spare=["worker", "attempt"])
+        if step.parts > len(step.shown):
+            yield Text(f"All of them: hms job list --parent {job.id} --limit 0")
+
+
+def _ran(part: Part, now: datetime) -> str:
+    return show.relative(part.timeline[-1].at, now) if part.timeline else ""
 
 
 def _progress(job: JobWithTimeline, now: datetime) -> str | None:

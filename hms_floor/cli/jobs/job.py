@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any
 
@@ -106,7 +107,7 @@ def _whole(started: Started) -> dict[str, Any]:
         whole = document(api_client.oms().job(started.id))
     except NotFound:  # retention has removed it; only its key is known
         return document(started)
-    del whole["timeline"]
+    del whole["timeline"], whole["parts"]
     return whole
 
 
@@ -146,11 +147,13 @@ def explain(number: int, as_json: bool) -> None:
 @job.command("list")
 @filtering
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="How many; 0 is all.")
+@click.option("--parent", type=JobId(), metavar="ID", help="The parts of the steps of this job.")
 @click.option("ids_only", "--ids", is_flag=True, help="Print nothing but the ids, one a line.")
 @show.json_option
 def list_jobs(
     selected: Filter,
     limit: int,
+    parent: int | None,
     ids_only: bool,
     as_json: bool,
 ) -> None:
@@ -159,6 +162,8 @@ def list_jobs(
     \b
     Example:  hms job list --status failed --older-than 10m
     """
+    if parent is not None:
+        selected = replace(selected, parent=job_name(parent))
     jobs = list(api_client.oms().jobs(selected, limit=limit or None))
     total = api_client.oms().count(selected) if len(jobs) == limit else len(jobs)
     if as_json:

@@ -154,6 +154,7 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Worker": document["worker"],
         "Waits for": document["event"] and f"{document['event']}, until {_clock(document['readyAt'])}",
         "Not before": None if document["event"] else _clock(document["readyAt"]),
+        "Part of": _job(document["parent"]),
         "Cycle": None if batch is None else Link(str(batch), f"/floor/cycles/{batch}"),
         "Key": document["key"],
         "Replaces": _job(document["replaces"]),

@@ -10,6 +10,7 @@ from typing import Any
 from nicegui import ui
 
 from hms_floor.pages import flower_link
+from hms_floor.pages.parts import html
 from hms_floor.pages.parts.charts import waterfall
 from hms_floor.pages.parts.charts.waterfall import Row
 from hms_floor.pages.parts.format import put
@@ -28,6 +29,10 @@ class Waterfall:
             for kind in waterfall.KINDS:
                 ui.html(f'<b class="{kind}"></b>{kind}', sanitize=False, tag="span")
             self._whole = ui.label("")
+        self._parts = html.Table(
+            ("Step", "Parts", "Waiting", "Queued", "Running", "Done", "Failed", "Cancelled"),
+            caption="Steps in parts",
+        )
 
     def show(self, document: Mapping[str, Any]) -> None:
         """Draw the life of a job as `GET /jobs/{id}` tells it."""
@@ -35,19 +40,21 @@ class Waterfall:
         start, seconds = waterfall.span(timeline)
         due = (datetime.fromisoformat(document["slaExpires"]) - start).total_seconds()
         mark = f'<i class="due" style="left:{100 * due / seconds:.3f}%"></i>' if 0 <= due <= seconds else ""
-        rows = {(place, row.step): row for place, row in enumerate(waterfall.rows(timeline))}
+        rows = {(place, row.step): row for place, row in enumerate(waterfall.whole(document))}
         self._rows.show({key: key for key in rows}, self._build)
         for key, row in rows.items():
-            drawn = _drawn(row, start, seconds, mark, job_number(document["id"]))
+            drawn = _drawn(row, start, seconds, mark, row.part or document["id"])
             if self._drawn[key].content != drawn:
                 self._drawn[key].set_content(drawn)
         put(self._whole, f"in all {_took(seconds)}")
+        self._parts.show([_counts(step) for step in document["parts"]])
+        self._parts.set_visibility(bool(document["parts"]))
 
     def _build(self, key: Hashable) -> None:
         self._drawn[key] = ui.html("", sanitize=False).classes("life")
 
 
-def _drawn(row: Row, start: datetime, seconds: float, mark: str, job: int) -> str:
+def _drawn(row: Row, start: datetime, seconds: float, mark: str, job: str) -> str:
     bars = "".join(
         f'<b class="{bar.kind}" style="left:{100 * (bar.start - start).total_seconds() / seconds:.3f}%;'
         f'width:{max(0.25, 100 * bar.seconds / seconds):.3f}%"'
@@ -56,13 +63,22 @@ def _drawn(row: Row, start: datetime, seconds: float, mark: str, job: int) -> st
     )
     label = ", ".join(f"{bar.kind} {_took(bar.seconds)}" for bar in row.bars)
     again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
+    name = escape(row.step)
+    if row.part:
+        name = f'<a href="/floor/jobs/{row.part}">{name}</a>'
     worker = f" on {escape(row.worker)}" if row.worker else ""
-    flower = flower_link.path(Ticket(job, row.attempt, row.step)) if row.worker else None
+    flower = flower_link.path(Ticket(job_number(job), row.attempt, row.step)) if row.worker else None
     link = f' <a href="{flower}" target="_blank" rel="noopener">Flower</a>' if flower else ""
     return (
-        f'<span class="step">{escape(row.step)}{again}</span><span class="bars">{mark}{bars}</span>'
+        f'<span class="{"step part" if row.part else "step"}">{name}{again}</span>'
+        f'<span class="bars">{mark}{bars}</span>'
         f'<span class="told">{label}{worker}{link}</span>'
     )
+
+
+def _counts(step: Mapping[str, Any]) -> tuple[str, ...]:
+    numbers = ("parts", "waiting", "queued", "running", "done", "failed", "cancelled")
+    return (step["step"], *(f"{step[name]:,}" for name in numbers))
 
 
 def _took(seconds: float) -> str:

@@ -119,18 +119,19 @@ def join(connection: RawConnection, parent: Parent, recipe: Recipe) -> str | Non
 
 def fail_with(connection: RawConnection, parent: Parent, bad: Bad, recipe: Recipe) -> str | None:
     """Fail a job one of whose parts has come to a bad end, and cancel the parts that have not begun."""
-    name = words(recipe.steps[parent.step], bad.part, parent.parts)
+    step = recipe.steps[parent.step]
+    called = f"{'branch' if step.branches else 'part'} {name(step, bad.part, parent.parts)} of {step.name}"
     asked = {"job": parent.ticket.job, "step": parent.step}
     others = [row["id"] for row in statements.run_raw(connection, "unbegun_parts", asked)]
     if others:
-        reason = f"{name} has {bad.status}" if bad.status == "failed" else f"{name} was {bad.status}"
+        reason = f"{called} has {bad.status}" if bad.status == "failed" else f"{called} was {bad.status}"
         given = {"jobs": others, "who": WHO, "reason": reason, "now": False, "change": None, "undo": None}
         statements.run_raw(connection, "cancel", given)
     if bad.status == "cancelled":
-        return fail(connection, parent, "PartCancelled", f"{name} ({job_name(bad.job)}) was cancelled")
+        return fail(connection, parent, "PartCancelled", f"{called} ({job_name(bad.job)}) was cancelled")
     error = bad.error or {}
     said = f"{error.get('type', 'error')}: {error.get('message', '')}".removesuffix(": ")
-    return fail(connection, parent, "PartFailed", f"{name} ({job_name(bad.job)}) has failed: {said}")
+    return fail(connection, parent, "PartFailed", f"{called} ({job_name(bad.job)}) has failed: {said}")
 
 
 def fail(connection: RawConnection, parent: Parent, kind: str, message: str) -> str | None:
@@ -140,11 +141,9 @@ def fail(connection: RawConnection, parent: Parent, kind: str, message: str) -> 
     return ledger.fail(connection, parent.ticket, error, retry_after=None, worker=WHO)
 
 
-def words(step: Step, part: int, of: int) -> str:
-    """What a part is called: `part 4 of 12 of score`, `branch credit of checks`."""
-    if step.branches:
-        return f"branch {step.branches[part].name} of {step.name}"
-    return f"part {part + 1:,} of {of:,} of {step.name}"
+def name(step: Step | None, part: int, of: int) -> str:
+    """What a part is called: `4 of 12`, or as its branch."""
+    return step.branches[part].name if step and step.branches else f"{part + 1:,} of {of:,}"
 
 
 def _queues(connection: RawConnection, parent: Parent, step: Step) -> list[str]:

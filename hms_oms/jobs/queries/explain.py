@@ -21,7 +21,8 @@ class Standing:
     `queued` is how many of its queue are in the window, `slots` how many can run at once on live
     workers, of which `slots_lost` are lost to steps that hang. What was `given_up` is done after all
     others. One that waits for others with its key has `limit_at_once`, and `with_key` of them are in flight
-    or next.
+    or next. One that waits for the `parts` of its step has so many, none before they are made; of them
+    `open_parts` have not ended.
     """
 
     job: Job
@@ -39,6 +40,8 @@ class Standing:
     window_size: int | None
     limit_at_once: int | None
     with_key: int
+    parts: int | None
+    open_parts: int
     event_log: tuple[Event, ...]
 
     @property

@@ -150,6 +150,16 @@ def event_log(connection: Connection, job: int) -> list[Event]:
     return list(in_full(Event(**row) for row in connection.execute(query).mappings()))
 
 
+def event_logs(connection: Connection, chosen: Sequence[int]) -> dict[int, list[Event]]:
+    """The event logs of some jobs."""
+    columns = [job_events.c[field.name] for field in fields(Event)]
+    query = select(job_events.c.job_id, *columns).where(job_events.c.job_id.in_(chosen))
+    logs: dict[int, list[Event]] = {}
+    for job, *line in connection.execute(query.order_by(job_events.c.job_id, job_events.c.id)):
+        logs.setdefault(job, []).append(Event(*line))
+    return {job: list(in_full(lines)) for job, lines in logs.items()}
+
+
 def peek(connection: Connection, queue: str, limit: int) -> list[Job]:
     """The jobs of a queue's backlog in the order in which they will be dispatched, the next one first."""
     query = (

@@ -28,7 +28,7 @@ create or replace function oms.parts_pending() returns timestamptz immutable lan
     select timestamptz '9998-01-01 00:00:00+00'
 $$;
 
--- Runs with the rights of its owner: whoever ends a part need not know of parents.
+-- Runs with the rights of its owner: who ends a part need not know of parents.
 create or replace function oms.end_part() returns trigger
 language plpgsql security definer set search_path = pg_catalog as $$
 begin
@@ -49,6 +49,39 @@ when (old.finished_at is null and new.finished_at is not null and new.part is nu
 execute function ops.announce_end();
 """
 
+HELD = """
+create or replace view oms.held_jobs as
+    select job_id from oms.holds where job_id is not null and ended_at is null
+    union all
+    select job.id
+    from oms.holds as hold
+    join oms.jobs as job on job.batch_id = hold.batch_id
+    where hold.ended_at is null
+    union all
+    select job.id
+    from oms.holds as hold
+    join oms.jobs as job on job.key = hold.key
+    where hold.ended_at is null and coalesce(hold.type = job.type, true)
+    union all
+    select job.id
+    from oms.holds as hold
+    join oms.jobs as job on job.freed_key = hold.key
+    where hold.ended_at is null and coalesce(hold.type = job.type, true)
+"""
+#: The parts of a job that is held are held with it.
+HELD_PARTS = """
+    union all
+    select part.id
+    from oms.jobs as part
+    join oms.jobs as job on job.id = part.parent_id
+    join oms.holds as hold on hold.ended_at is null and (
+        hold.job_id = job.id
+        or hold.batch_id = job.batch_id
+        or (coalesce(hold.type = job.type, true) and hold.key in (job.key, job.freed_key))
+    )
+    where part.part is not null
+"""
+
 BEFORE = """
 drop trigger jobs_announced on oms.jobs;
 create trigger jobs_announced after update of status on oms.jobs for each row
@@ -67,6 +100,7 @@ VALID = text("select indisvalid from pg_index where indexrelid = to_regclass('om
 def upgrade() -> None:
     """Add the columns, the table and the triggers, and, while everybody goes on, the index of parts."""
     op.execute(COLUMNS)
+    op.execute(HELD + HELD_PARTS)
     with op.get_context().autocommit_block():
         built = op.get_bind().scalar(VALID)
         if built is False:
@@ -81,4 +115,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove them; parts that are left are jobs like others."""
+    op.execute(HELD)
     op.execute(BEFORE)

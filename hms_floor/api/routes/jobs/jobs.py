@@ -20,11 +20,11 @@ from hms_floor.api.requests.requests import Cursor, JobPath, JobType, Limit, Que
 from hms_floor.api.requests.zones import Zone
 from hms_floor.api.responses import Jobs, next_page
 from hms_floor.api.transport.problems import Problem
-from hms_floor.presentation import explanation
+from hms_floor.presentation import explanation, parts
 from hms_oms.access import audit
 from hms_oms.api.codec import document, stamp
 from hms_oms.database import health
-from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob, TimedEvent
+from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.tickets import job_name
@@ -79,6 +79,9 @@ def find(
     created_from: Annotated[requests.Moment | None, Query(alias="createdFrom")] = None,
     created_to: Annotated[requests.Moment | None, Query(alias="createdTo")] = None,
     given_up: Annotated[bool, Query(alias="givenUp", description="Only those that were given up.")] = False,
+    parent: Annotated[
+        requests.JobId | None, Query(description="Only the parts of the steps of this job.")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
@@ -94,6 +97,7 @@ def find(
         created_from=created_from,
         created_to=created_to,
         given_up=given_up,
+        parent=None if parent is None else visible.number(parent),
     )
     with app_state.reading() as connection:
         if queue is not None:
@@ -113,20 +117,16 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         event_log, now = read.event_log(connection, number), health.clock(connection)
         holder = commands.key_holders(connection, [number]).get(number)
         office = calendars.of_job(connection, record.calendar_id)
+        in_parts = parts.read(connection, record, now)
     until = record.finished_at or now
     business = None if office is None else business_time.elapsed(office, record.counts_from, until)
-    stays = explanation.took(event_log, until)
-    timeline = tuple(
-        TimedEvent.of(event, step=record.steps[event.step], seconds=stay.total_seconds())
-        for event, stay in zip(event_log, stays, strict=True)
-    )
-    replaced_by = None if holder is None else job_name(holder)
     return JobWithTimeline.of(
         visible.job(record, who),
-        replaced_by=replaced_by,
+        replaced_by=None if holder is None else job_name(holder),
         elapsed_seconds=max(0.0, (until - record.counts_from).total_seconds()),
         business_seconds=None if business is None else business.total_seconds(),
-        timeline=timeline,
+        timeline=tuple(parts.timeline(tuple(event_log), record.steps, until)),
+        parts=in_parts,
     )
 
 

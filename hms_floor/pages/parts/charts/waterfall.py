@@ -28,11 +28,13 @@ class Row:
     step: str
     attempt: int
     bars: list[Bar] = field(default_factory=list)
+    #: The part of the step that it is of; None if it is of the job itself.
+    part: str | None = None
 
     @property
     def worker(self) -> str | None:
         """Who ran it, where anybody did."""
-        return next((bar.worker for bar in self.bars if bar.worker), None)
+        return next((bar.worker for bar in reversed(self.bars) if bar.worker), None)
 
 
 def rows(timeline: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -47,6 +49,25 @@ def rows(timeline: Sequence[Mapping[str, Any]]) -> list[Row]:
         worker = line["who"] if line["fact"] in ("claimed", "reserved") else None
         bar = Bar(kind, _moment(line["at"]), line["seconds"], worker)
         drawn[-1].bars.append(bar)
+    return drawn
+
+
+def whole(document: Mapping[str, Any]) -> list[Row]:
+    """The rows of a job as `GET /jobs/{id}` tells it, each step in parts followed by those that are shown."""
+    parts = {step["step"]: _of_parts(step) for step in document["parts"]}
+    drawn: list[Row] = []
+    for row in reversed(rows(document["timeline"])):
+        # Behind the last attempt at the step.
+        drawn[:0] = [row, *parts.pop(row.step, ())]
+    return drawn
+
+
+def _of_parts(step: Mapping[str, Any]) -> list[Row]:
+    """A row for each part of a step, with all attempts at it."""
+    drawn = []
+    for part in step["shown"]:
+        bars = [bar for row in rows(part["timeline"]) for bar in row.bars]
+        drawn.append(Row(part["name"], part["attempt"], bars, part["id"]))
     return drawn
 
 

@@ -27,6 +27,8 @@ select
         where other.limit_key = job.limit_key and other.finished_at is null and other.ready_at is null
             and other.id <> job.id
     ) else 0 end as with_key,
+    case when job.status = 'waiting' and job.event = '*parts' then parts.number end as parts,
+    parts.open as open_parts,
     queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
 from oms.jobs as job
 join oms.queues as queue on queue.name = job.queue
@@ -36,4 +38,9 @@ cross join lateral (
     where job.queue = any(queues || left_queues)
         and beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
 ) as worker_slots
+cross join lateral (
+    select count(*) as number, count(*) filter (where finished_at is null) as open
+    from oms.jobs as part
+    where part.parent_id = job.id and part.part is not null and part.step = job.step
+) as parts
 where job.id = %(job)s::bigint

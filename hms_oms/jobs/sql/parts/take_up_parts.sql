@@ -1,5 +1,5 @@
 -- Lock the jobs of whose parts something may be decided: they have come to a step in parts, or one of their parts has
--- ended. Whoever holds such a job is just changing it: it is seen the next time.
+-- ended. What somebody else holds is just being changed: it is seen the next time.
 with candidate as (
     (
         select id from oms.jobs

@@ -110,7 +110,7 @@ sums as (
         outcomes = oms.added(sum.outcomes, excluded.outcomes)
 )
 select
-    (select count(*) from jobs)::int as jobs,
+    (select count(*) from jobs where id in (select id from whole))::int as jobs,
     (select count(*) from events)::int as events,
     (select count(*) from messages)::int as messages,
     (select count(*) from attempts)::int as attempts,
