@@ -84,11 +84,12 @@ def cancel_pages(connection: Connection, incident: int) -> int:
 def texts_of(
     connection: Connection, *, incident: int | None = None, job: int | None = None, limit: int
 ) -> list[Text]:
-    """The texts about an incident or to the applicant of a job, or all; the newest first."""
+    """The texts about an incident or to the applicant of a job (also of its parts), or all; newest first."""
     rows = connection.execute(
         text(
             _TEXTS + " where (cast(:incident as bigint) is null or message.incident_id = :incident)"
-            " and (cast(:job as bigint) is null or message.job_id = :job)"
+            " and (cast(:job as bigint) is null or message.job_id = any(array("
+            "select :job union all select id from oms.jobs where parent_id = :job and part is not null)))"
             " order by message.id desc limit :limit"
         ),
         {"incident": incident, "job": job, "limit": limit},

@@ -21,8 +21,14 @@ from (
     left join oms.message_attempts as attempt
         on attempt.message_id = coalesce(carrier.id, message.id)
         and attempt.number = coalesce(carrier.attempts, message.attempts)
-    left join oms.jobs as job on job.id = message.job_id
     where not message.page
-        and (%(batch)s::bigint is null or job.batch_id = %(batch)s::bigint)
+        and (%(batch)s::bigint is null or message.job_id in (
+            select id from oms.jobs where batch_id = %(batch)s::bigint
+            union all
+            select part.id
+            from oms.jobs as job
+            join oms.jobs as part on part.parent_id = job.id and part.part is not null
+            where job.batch_id = %(batch)s::bigint
+        ))
         and (%(since)s::timestamptz is null or message.created_at >= %(since)s::timestamptz)
 ) as text
