@@ -85,15 +85,8 @@ def texts_of(
     connection: Connection, *, incident: int | None = None, job: int | None = None, limit: int
 ) -> list[Text]:
     """The texts about an incident or to the applicant of a job (also of its parts), or all; newest first."""
-    rows = connection.execute(
-        text(
-            _TEXTS + " where (cast(:incident as bigint) is null or message.incident_id = :incident)"
-            " and (cast(:job as bigint) is null or message.job_id = any(array("
-            "select :job union all select id from oms.jobs where parent_id = :job and part is not null)))"
-            " order by message.id desc limit :limit"
-        ),
-        {"incident": incident, "job": job, "limit": limit},
-    )
+    given = {"incident": incident, "job": job, "limit": limit}
+    rows = connection.execute(text(_TEXTS + _ABOUT), given)
     return [Text(**row) for row in rows.mappings()]
 
 
@@ -126,3 +119,12 @@ _TEXTS = (
     " left join oms.message_attempts as attempt on attempt.message_id = coalesce(carrier.id, message.id)"
     " and attempt.number = coalesce(carrier.attempts, message.attempts)"
 )
+
+_ABOUT = """
+where (cast(:incident as bigint) is null or message.incident_id = :incident)
+    and (cast(:job as bigint) is null or message.job_id = any(array(
+        select :job union all select id from oms.jobs where parent_id = :job and part is not null
+    )))
+order by message.id desc
+limit :limit
+"""

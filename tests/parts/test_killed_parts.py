@@ -1,4 +1,4 @@
-"""Parts on real workers: whoever dies meanwhile, each is done, and their job goes on once."""
+"""Parts on real workers: whatever dies meanwhile, each is done, and their job goes on once."""
 
 from __future__ import annotations
 
