@@ -49,8 +49,8 @@ class Case:
 
     @property
     def attempts(self) -> int | None:
-        """How often the step may fail before the job does."""
-        return self.step.retry.attempts if self.step else None
+        """How often the step may fail before the job does; one in parts fails with them."""
+        return self.step.retry.attempts if self.step and not self.step.is_split else None
 
 
 def read(connection: Connection, job: int, zone: tzinfo) -> Case:

@@ -57,3 +57,27 @@ def test_a_timeline_ends_where_the_job_did_or_now() -> None:
     assert waterfall.span(LIFE)[1] == 17
     assert waterfall.span(LIFE[:3])[1] == 7
     assert waterfall.span([line(0, "accepted", "done", 0)])[1] > 0
+
+
+def test_parts_stand_behind_their_step() -> None:
+    """A row for each, with all attempts at it, and how it has ended if that was badly."""
+    shown = [
+        {"id": "job-2", "name": "1 of 2", "status": "done", "attempt": 2, "timeline": LIFE[:6]},
+        {"id": "job-3", "name": "2 of 2", "status": "failed", "attempt": 2, "timeline": LIFE[:3]},
+    ]
+    rows = waterfall.whole({"timeline": LIFE, "parts": [{"step": "pick", "shown": shown}]})
+    assert [(row.step, row.attempt, row.part, row.fate) for row in rows] == [
+        ("pick", 1, None, None),
+        ("pick", 2, None, None),
+        ("1 of 2", 2, "job-2", None),
+        ("2 of 2", 1, "job-3", "failed"),
+        ("pack", 1, None, None),
+    ]
+    assert [bar.kind for bar in rows[2].bars] == [
+        "waiting",
+        "queued",
+        "running",
+        "waiting",
+        "queued",
+        "running",
+    ]

@@ -12,7 +12,7 @@ from nicegui import ui
 from hms_floor.pages import flower_link
 from hms_floor.pages.parts import html
 from hms_floor.pages.parts.charts import waterfall
-from hms_floor.pages.parts.charts.waterfall import Row
+from hms_floor.pages.parts.charts.waterfall import Bar, Row
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.live_section import Rows
 from hms_oms.jobs.tickets import Ticket, job_number
@@ -58,10 +58,10 @@ def _drawn(row: Row, start: datetime, seconds: float, mark: str, job: str) -> st
     bars = "".join(
         f'<b class="{bar.kind}" style="left:{100 * (bar.start - start).total_seconds() / seconds:.3f}%;'
         f'width:{max(0.25, 100 * bar.seconds / seconds):.3f}%"'
-        f' title="{bar.kind} {_took(bar.seconds)}"></b>'
+        f' title="{_told(bar)}"></b>'
         for bar in row.bars
     )
-    label = ", ".join(f"{bar.kind} {_took(bar.seconds)}" for bar in row.bars)
+    label = ", ".join([*([row.fate] if row.fate else []), *(_told(bar) for bar in row.bars)])
     again = f" (attempt {row.attempt})" if row.attempt > 1 else ""
     name = escape(row.step)
     if row.part:
@@ -74,6 +74,10 @@ def _drawn(row: Row, start: datetime, seconds: float, mark: str, job: str) -> st
         f'<span class="bars">{mark}{bars}</span>'
         f'<span class="told">{label}{worker}{link}</span>'
     )
+
+
+def _told(bar: Bar) -> str:
+    return f"{bar.kind} {_took(bar.seconds)}"
 
 
 def _counts(step: Mapping[str, Any]) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ class Row:
     bars: list[Bar] = field(default_factory=list)
     #: The part of the step that it is of; None if it is of the job itself.
     part: str | None = None
+    #: How a part has ended, if not well.
+    fate: str | None = None
 
     @property
     def worker(self) -> str | None:
@@ -66,8 +68,10 @@ def _of_parts(step: Mapping[str, Any]) -> list[Row]:
     """A row for each part of a step, with all attempts at it."""
     drawn = []
     for part in step["shown"]:
-        bars = [bar for row in rows(part["timeline"]) for bar in row.bars]
-        drawn.append(Row(part["name"], part["attempt"], bars, part["id"]))
+        attempts = rows(part["timeline"])
+        bars = [bar for row in attempts for bar in row.bars]
+        fate = part["status"] if part["status"] in ("failed", "cancelled") else None
+        drawn.append(Row(part["name"], attempts[-1].attempt if attempts else 1, bars, part["id"], fate))
     return drawn
 
 

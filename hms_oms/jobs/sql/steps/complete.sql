@@ -128,7 +128,10 @@ event_log as (
         case
             when ready_at is null then jsonb_build_object('completed', finished_step)
             else jsonb_strip_nulls(
-                jsonb_build_object('completed', finished_step, 'event', event, 'readyAt', ready_at)
+                -- A step in parts is begun at once, unless it is to be later.
+                jsonb_build_object(
+                    'completed', finished_step, 'event', nullif(event, '*parts'), 'readyAt', nullif(ready_at, since)
+                )
             )
         end
     from completed
