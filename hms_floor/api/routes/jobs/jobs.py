@@ -20,7 +20,8 @@ from hms_floor.api.requests.requests import Cursor, JobPath, JobType, Limit, Que
 from hms_floor.api.requests.zones import Zone
 from hms_floor.api.responses import Jobs, next_page
 from hms_floor.api.transport.problems import Problem
-from hms_floor.presentation import explanation, parts
+from hms_floor.presentation import explanation
+from hms_floor.presentation.jobs import parts
 from hms_oms.access import audit
 from hms_oms.api.codec import document, stamp
 from hms_oms.database import health
