@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from hms_oms.recipes.packages import beside
 from hms_oms.recipes.recipes import Recipe, Recipes
 from hms_oms.runtime.errors import ConfigError
 from workers import step
@@ -24,9 +24,7 @@ def load(known: Recipes, folder: Path) -> None:
     foreign = _foreign()
     if foreign is not None:
         raise ConfigError([foreign])
-    if str(folder) not in sys.path:
-        # At the end: a recipes folder adds modules and never replaces one.
-        sys.path.append(str(folder))
+    beside.make_importable(folder)
     faults = [fault for module in _modules(known) for fault in _import(module, known, folder)]
     faults += [fault for recipe in known.values() for fault in _missing(recipe)] if not faults else []
     if faults:

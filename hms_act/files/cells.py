@@ -24,6 +24,8 @@ Check = Callable[[Any], str | None]
 #: has more characters than this.
 MOST_REMEMBERED, LONGEST_REMEMBERED = 4000, 40
 _UNKNOWN = object()
+#: What an empty cell of an optional field means: the payload goes without it.
+_LEFT_OUT = object()
 
 
 class BadCell(Exception):
@@ -45,8 +47,19 @@ class Form:
         self._recipe = recipe
         validator = payload_schema.validator(recipe.payload)
         properties = recipe.payload.get("properties", {})
+        required = set(recipe.payload.get("required", ()))
         self._columns: list[tuple[str, int, Convert, dict[str, Any]]] = [
-            (column.field, place, _reader(column, properties.get(column.field, True), validator), {})
+            (
+                column.field,
+                place,
+                _reader(
+                    column,
+                    properties.get(column.field, True),
+                    validator,
+                    empty=None if column.field in required else _LEFT_OUT,
+                ),
+                {},
+            )
             for column, place in zip(recipe.columns, positions, strict=True)
         ]
         self._column_of = {column.field: column.name for column in recipe.columns}
@@ -64,7 +77,8 @@ class Form:
                 value = read(text)
                 if len(good) < MOST_REMEMBERED and len(text) <= LONGEST_REMEMBERED:
                     good[text] = value
-            payload[field] = value
+            if value is not _LEFT_OUT:
+                payload[field] = value
         if self._whole is not None:
             self._check_whole(self._whole, payload)
         fault = accept.key_fault(accept.key_of(self._recipe, payload))
@@ -84,13 +98,19 @@ class Form:
             raise BadCell(self._column_of[fields[place]], reason)
 
 
-def _reader(column: Column, kind: Any, validator: Validator) -> Convert:
-    """The function that converts a cell of this column; it raises BadCell."""
+def _reader(column: Column, kind: Any, validator: Validator, *, empty: Any) -> Convert:
+    """The function that converts a cell of this column; it raises BadCell.
+
+    `empty` is what an empty one stands for; None if there must be a value.
+    """
     convert, check = _CONVERSIONS[column.kind], _check(column, kind, validator)
 
     def read(cell: str) -> Any:
+        text = cell.strip()
+        if not text and empty is not None:
+            return empty
         try:
-            value = convert(_legible(cell.strip()))
+            value = convert(_legible(text))
         except ValueError as error:
             raise BadCell(column.name, str(error)) from None
         reason = check(value)

@@ -9,7 +9,11 @@ from hms_oms.cycles.cycles import Report
 
 
 def sums(report: Report, outcomes: Sequence[str]) -> dict[str, Any]:
-    """What came of a cycle; `outcomes` are those that the job type declares."""
+    """What came of a cycle; `outcomes` are those that the job type declares.
+
+    Each of these is a field as well, unless a field of every report has its name.
+    """
+    declared = {outcome: report.outcomes.get(outcome, 0) for outcome in outcomes}
     document: dict[str, Any] = {
         "batch": report.batch.id,
         "accepted": report.batch.accepted,
@@ -18,7 +22,7 @@ def sums(report: Report, outcomes: Sequence[str]) -> dict[str, Any]:
         "refused": report.batch.refused,
         "done": report.progress.done,
         "failed": report.progress.failed,
-        **{outcome: report.outcomes.get(outcome, 0) for outcome in outcomes},
+        "outcomes": {**declared, **report.outcomes},
         "reasons": dict(report.reasons),
         "onTime": report.deadlines.on_time,
         "late": report.deadlines.late,
@@ -30,4 +34,5 @@ def sums(report: Report, outcomes: Sequence[str]) -> dict[str, Any]:
         "texts": report.texts.written,
     }
     extra = {"cancelled": report.progress.cancelled, "open": report.progress.open, "lost": report.lost}
-    return document | {name: number for name, number in extra.items() if number}
+    document |= {name: number for name, number in extra.items() if number}
+    return document | {name: number for name, number in declared.items() if name not in document}

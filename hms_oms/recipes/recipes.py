@@ -16,7 +16,7 @@ from typing import Any
 
 from hms_oms.recipes import limits
 from hms_oms.recipes.checks import document_faults
-from hms_oms.recipes.packages import installed
+from hms_oms.recipes.packages import beside, installed
 from hms_oms.recipes.schedules.written import ScheduleSpec
 from hms_oms.recipes.steps import step as steps
 from hms_oms.recipes.steps.step import Step
@@ -122,8 +122,9 @@ _NOT_KEPT = ("retention", "size", "must", "schedules", "limit")
 def load_folder(folder: Path) -> dict[str, Recipe]:
     """Read every `*.toml` and `*.json` recipe in `folder`, and those of installed packages, by job type.
 
-    Raises ConfigError listing all faults of all files at once.
+    Packages beside them can be imported from then on. Raises ConfigError listing all faults of all files.
     """
+    beside.make_importable(folder)
     faults: list[str] = []
     recipes: dict[str, Recipe] = {}
     paths = [("", path) for path in _files(folder)]

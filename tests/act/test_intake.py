@@ -158,6 +158,20 @@ def test_a_missing_value_is_refused_by_its_column(column: str, blank: str) -> No
     assert [(2, column)] == refused(table(line(**{column: blank})))
 
 
+@pytest.mark.parametrize("blank", ["", " \u00a0", '""'])
+def test_an_empty_cell_of_an_optional_field_is_left_out(blank: str) -> None:
+    """The payload goes without the field, wherever its column stands; what is there is checked as ever."""
+    optional = ("crop", "amountRequested")
+    required = [field for field in GRANT.payload["required"] if field not in optional]
+    recipe = replace(GRANT, payload={**GRANT.payload, "required": required})
+    file = table(line(crop=blank, amount_requested=blank), line(crop="x" * 101), line())
+    first, second, third = read(io.BytesIO(file), recipe)
+    rest = {field: value for field, value in PAYLOAD.items() if field not in optional}
+    assert (first, third) == (Row(2, rest), Row(4, PAYLOAD))
+    assert isinstance(second, Refusal)
+    assert second.field == "crop"
+
+
 def test_a_short_row_misses_its_last_values() -> None:
     """Cells that are not there at all are missing values too."""
     assert refused(table("219,Ann Lee,312-555-0123,19001,corn")) == [(2, "acres")]

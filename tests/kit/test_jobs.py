@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from hms_oms.database import connections
 from hms_oms.jobs.queries import read
 from hms_oms.runtime import settings
 from hms_oms.runtime.errors import RequestRejected, UnknownJob
+from tests.support.programs import run_hms
 
 RECIPE = """
 type = "kit:parcel:v1"
@@ -192,6 +194,16 @@ def test_versions_are_written_beside_each_other(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match=r"city-permit\.toml"):
         recipe_new.missing(tmp_path, "city:permit:v1")
     assert set(recipe_new.missing(tmp_path, "city:permit:v2")) == second - {Path("conftest.py")}
+
+
+def test_a_command_finds_the_hooks_beside_the_recipes(tmp_path: Path) -> None:
+    """As a process of its own, which has loaded no steps, `hms cycle sample` writes the sample."""
+    for place, text in recipe_new.missing(tmp_path, "kit:found:v1").items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text)
+    environment = {**os.environ, "HMS_RECIPES": str(tmp_path), "HMS_HOME": str(tmp_path / "home")}
+    sample = run_hms(["cycle", "sample", "2", "--seed", "1"], environment)
+    assert (sample.returncode, len(sample.stdout.splitlines())) == (0, 3), sample.stderr
 
 
 def test_the_package_has_only_what_it_names() -> None:
