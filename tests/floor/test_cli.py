@@ -217,6 +217,7 @@ def test_a_cycle_is_run_to_its_report(
         "refused": 1,
         "done": 4,
         "failed": 0,
+        "outcomes": {"assigned": 3, "rejected": 1},
         "assigned": 3,
         "rejected": 1,
         "reasons": {"acres": 1, "crop": 1},
