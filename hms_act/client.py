@@ -159,7 +159,9 @@ class ActClient(ScheduleCalls, QueueCalls):
         priority: int | None = None,
         until: datetime | None = None,
     ) -> BulkDone:
-        """Do to many jobs, named or meant by a filter, what `action` does to one; `dry_run` only counts.
+        """Do to many jobs, named or meant by a filter, what `action` does to one.
+
+        With `dry_run` they are only counted, and the effects on others are told.
 
         More than a hundred are changed only with a reason, and with `count` as the dry run tells it in
         `able`. `now` goes with cancel, `queue` with move, `priority` with priority, `until` with delay.

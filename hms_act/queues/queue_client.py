@@ -21,9 +21,13 @@ class QueueCalls(Client):
         document = {"minutes": minutes, "dryRun": dry_run} | _given(reason=reason)
         return record(SlaChange, self._wire.put(path("queues", queue, "sla"), document))
 
-    def pause(self, queue: str, *, reason: str | None = None) -> Paused:
-        """Start nothing new in a queue; what stands in its window goes back to the backlog."""
-        return record(Paused, self._wire.post(path("queues", queue, "pause"), _given(reason=reason)))
+    def pause(self, queue: str, *, reason: str | None = None, dry_run: bool = False) -> Paused:
+        """Start nothing new in a queue; what stands in its window goes back to the backlog.
+
+        With `dry_run` nothing is changed, here and below, but the `effect` on the open jobs is told.
+        """
+        document = _given(reason=reason, dryRun=dry_run or None)
+        return record(Paused, self._wire.post(path("queues", queue, "pause"), document))
 
     def resume(self, queue: str, *, reason: str | None = None) -> Resumed:
         """Go on with a queue."""
@@ -37,15 +41,24 @@ class QueueCalls(Client):
         starts_per_minute: int | EllipsisType | None = ...,
         at_once: int | EllipsisType | None = ...,
         reason: str | None = None,
+        dry_run: bool = False,
     ) -> QueueLimits:
         """Limit a queue's window, starts a minute, jobs at once; None: any, what is not given stays."""
         limits = {"window": window, "startsPerMinute": starts_per_minute, "atOnce": at_once}
-        document = {name: value for name, value in limits.items() if value is not ...} | _given(reason=reason)
+        document = {name: value for name, value in limits.items() if value is not ...}
+        document |= _given(reason=reason, dryRun=dry_run or None)
         return record(QueueLimits, self._wire.post(path("queues", queue, "limit"), document))
 
-    def policy(self, queue: str, policy: Policy | None = None, *, reason: str | None = None) -> QueuePolicy:
+    def policy(
+        self,
+        queue: str,
+        policy: Policy | None = None,
+        *,
+        reason: str | None = None,
+        dry_run: bool = False,
+    ) -> QueuePolicy:
         """Set how the jobs of a queue are put in order; with None only tell how."""
-        document = _given(policy=policy and policy.value, reason=reason)
+        document = _given(policy=policy and policy.value, reason=reason, dryRun=dry_run or None)
         return record(QueuePolicy, self._wire.post(path("queues", queue, "policy"), document))
 
     def set_calendar(

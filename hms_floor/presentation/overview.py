@@ -60,6 +60,7 @@ class Card:
     window_size: int | None = None
     window_set_by: str | None = None
     window_set_at: datetime | None = None
+    at_once: int | None = None
     backlog: int | None = None
     delayed: int | None = None
     window: int | None = None
@@ -229,7 +230,7 @@ def read(connection: Connection) -> Board:
 _QUEUES = """
 select
     name, paused_at, paused_by, pause_reason, starts_per_minute, starts_set_by, starts_set_at,
-    window_size, window_set_by, window_set_at, policy, policy_set_by, policy_set_at,
+    window_size, window_set_by, window_set_at, at_once, policy, policy_set_by, policy_set_at,
     (
         select max(sla) from oms.jobs
         where queue = queues.name and finished_at is null

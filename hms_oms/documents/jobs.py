@@ -8,6 +8,7 @@ from typing import Annotated
 
 from hms_oms.documents.document import Document, Json, Moment, Named
 from hms_oms.documents.events import Event, TimedEvent
+from hms_oms.documents.foresight import Effect
 from hms_oms.documents.parts import StepInParts
 
 
@@ -88,7 +89,9 @@ class Job(JobFields):
     others, because not all can be on time. At `erased_at` retention has erased the personal data in them.
 
     `replaces` is the cancelled job whose key this one has been given. A part of a step has the job that it
-    belongs to as its `parent`, and is its `part`, from 0.
+    belongs to as its `parent`, and is its `part`, from 0. An open job is predicted to end at `predicted_end`
+    if nothing changes; it is `at_risk` if its deadline is ahead and it will miss it. Both are None where
+    nobody has asked, and where nobody can tell.
     """
 
     id: str
@@ -98,6 +101,8 @@ class Job(JobFields):
     replaces: str | None
     parent: str | None
     part: int | None
+    predicted_end: Moment | None
+    at_risk: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +213,8 @@ class BulkDone(Document):
     """What came of a change to many jobs: `able` could be changed, `unchanged` by their status could not.
 
     `jobs` names the first 10,000 that were changed, `running` are the tickets of steps that ran. `undo` is
-    None if nothing was changed, or if the change is none that can be undone.
+    None if nothing was changed, or if the change is none that can be undone. A dry run of a promotion, a
+    priority, a move or a cancellation tells its `effects` on each queue of which enough was measured.
     """
 
     dry_run: bool
@@ -220,6 +226,7 @@ class BulkDone(Document):
     running: tuple[str, ...]
     warning: str | None
     undo: Undo | None
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

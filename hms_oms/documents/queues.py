@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hms_oms.documents.document import Document, Moment
+from hms_oms.documents.foresight import Effect
 from hms_oms.documents.jobs import Undo
 
 
@@ -83,6 +84,7 @@ class Queue(QueueCounts):
     slots_to_have: int | None
     starts_per_minute: int | None
     window: int | None
+    at_once: int | None
     throughput_now: float | None
     throughput_mean: float | None
     cause: Cause | None
@@ -98,13 +100,18 @@ class Queue(QueueCounts):
 
 @dataclass(frozen=True, slots=True)
 class QueuePolicy(Document):
-    """How the jobs of a queue are put in order; `set_by` is None as long as nobody has set it."""
+    """How the jobs of a queue are put in order; `set_by` is None as long as nobody has set it.
+
+    With `dry_run` it is not set: then `effect` is what it would do, if enough was measured.
+    """
 
     queue: str
     policy: str
     set_by: str | None
     set_at: Moment | None
     undo: Undo | None
+    dry_run: bool = False
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +136,17 @@ class QueueCalendar(Document):
 
 @dataclass(frozen=True, slots=True)
 class Paused(Document):
-    """A queue that is paused, and how many jobs went back from its window."""
+    """A queue that is paused, and how many jobs went back from its window.
+
+    With `dry_run` it is not: then `effect` is what ten minutes of it would do, if enough was measured.
+    """
 
     queue: str
     status: str
     recalled: int
     undo: Undo | None
+    dry_run: bool = False
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +161,18 @@ class Resumed(Document):
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits(Document):
-    """How many jobs may stand in a queue's window, start a minute, and be in flight at once; None: any."""
+    """How many jobs may stand in a queue's window, start a minute, and be in flight at once; None: any.
+
+    With `dry_run` they are not set: then `effect` is what they would do, if enough was measured.
+    """
 
     queue: str
     window: int | None
     starts_per_minute: int | None
     at_once: int | None
     undo: Undo | None
+    dry_run: bool = False
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +213,16 @@ class Forecast(Document):
 
 @dataclass(frozen=True, slots=True)
 class SlaChange(Sla):
-    """An SLA that was set, or with `dry_run` would be; then with a forecast, if the watch has measured."""
+    """An SLA that was set, or with `dry_run` would be; then with a forecast, if the watch has measured.
+
+    `effect` is how the open jobs would fare had they been accepted under it, each by its own kind of work.
+    """
 
     before: float
     dry_run: bool
     forecast: Forecast | None
     undo: Undo | None
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,14 @@ def deadline(
     return f"{at} (missed by {about(ended - due)})", True
 
 
+def predicted_end(ends: datetime | None, due: datetime, zone: tzinfo, now: datetime) -> str:
+    """When a job will end if nothing changes (None: never), and how long before or after its deadline."""
+    if ends is None:
+        return "not before something changes"
+    at = local(ends, zone, now)
+    return f"{at} ({about(ends - due)} late)" if ends > due else f"{at} ({about(due - ends)} to spare)"
+
+
 def relative(when: datetime, now: datetime) -> str:
     """How far away a time is: `in 4 min`, `2 h ago`."""
     distance = abs(when - now)

@@ -347,9 +347,15 @@ def test_what_was_given_up_is_told_and_found(hms: Hms, engine: sa.Engine, shop: 
         sorted(hms("job", "list", "--given-up", "--ids").stdout.splitlines(keepends=True))
     )
     assert "given up" in hms("job", "list", "--queue", "shop", COLUMNS="200").stdout
+    # Nobody works, so the third one will be late as well; by deadline it is the last.
+    assert hms("job", "list", "--at-risk", "--ids").stdout.split()[2] == f"job-{third}"
+    assert "not before something changes" in hms("job", "list", "--at-risk", COLUMNS="200").stdout
+    assert "not before something changes" in hms("job", "get", str(third), COLUMNS="200").stdout
+    assert "at once   no limit" in hms("queue", "show", "shop").stdout
     assert told(hms("job", "promote", "--given-up", "--yes", "--json"))["changed"] == 2
     with engine.connect() as connection:
         assert [job.id for job in read.peek(connection, "shop", 3)][2] == third
+    assert told(hms("job", "priority", "--at-risk", "--to", "0", "--yes", "--json"))["matched"] == 3
     set_to = hms("queue", "policy", "shop", "deadline", "--reason", "in turn").stdout
     assert "shop has the policy deadline: it goes by deadline, also when not all can be on time." in set_to
     assert hms("queue", "policy", "nowhere").returncode == 4

@@ -21,12 +21,13 @@ from hms_oms.jobs import records
 from hms_oms.jobs.on_time import missed
 from hms_oms.jobs.tickets import Ticket, job_name, job_number
 from hms_oms.undo import changes
+from hms_ops.foresight.ends import End
 
 _PRIVATE = ("payload", "results", "error")
 
 
-def job(source: records.Job, caller: Caller) -> Job:
-    """One job, for this caller."""
+def job(source: records.Job, caller: Caller, end: End | None = None) -> Job:
+    """One job, for this caller, with its predicted end if there is one."""
     masked = {} if caller.sees_payloads else {name: hidden(getattr(source, name)) for name in _PRIVATE}
     return Job.of(
         source,
@@ -36,6 +37,8 @@ def job(source: records.Job, caller: Caller) -> Job:
         batch=source.batch_id,
         replaces=None if source.replaces is None else job_name(source.replaces),
         parent=None if source.parent_id is None else job_name(source.parent_id),
+        predicted_end=end and end.ends_at,
+        at_risk=end and end.at_risk,
         **masked,
     )
 

@@ -47,6 +47,7 @@ class JobFilter(RequestModel):
     created_from: Annotated[Moment, Field(default_factory=lambda: EARLIEST)]
     created_to: Annotated[Moment, Field(default_factory=lambda: LATEST)]
     given_up: Annotated[Literal[True], Field(default_factory=lambda: True)]
+    at_risk: Annotated[Literal[True], Field(default_factory=lambda: True)]
 
     @model_validator(mode="after")
     def _restricts(self) -> JobFilter:

@@ -29,7 +29,8 @@ from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
 MOST_IDS = 10_000
 #: The longest page.
 MOST_ROWS = 500
-_MOST = 2**31 - 1
+#: The largest number of the ledger's.
+MOST = 2**31 - 1
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})")
 #: PostgreSQL and Python both know these years, in whatever zone.
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -171,6 +172,7 @@ class Reasoned(RequestModel):
     reason: Reason = None
 
 
+JobOrder = Literal["newest", "deadline", "lateness"]
 LateOrder = Literal["deadline", "late", "key", "name", "status"]
 
 
@@ -211,27 +213,6 @@ class Signal(Reasoned):
     data: Annotated[
         dict[str, Any] | None, Field(description="The result of the step that waits for the event.")
     ] = None
-
-
-class Limits(Reasoned):
-    """Limits of a queue: what is left out stays, null takes a limit away."""
-
-    window: Annotated[int, Field(ge=0, le=_MOST), BeforeValidator(whole)] | None = None
-    starts_per_minute: Annotated[int, Field(ge=1, le=_MOST), BeforeValidator(whole)] | None = None
-    at_once: Annotated[int, Field(ge=1, le=_MOST), BeforeValidator(whole)] | None = None
-
-
-class QueuePolicy(Reasoned):
-    """How the jobs of a queue are put in order; without one nothing is changed."""
-
-    policy: Literal["most-on-time", "deadline", "fifo"] | None = None
-
-
-class SetSla(Reasoned):
-    """Minutes that a job of the queue has from now on; with `dryRun` nothing is set."""
-
-    minutes: Minutes
-    dry_run: bool = False
 
 
 class Silence(RequestModel):

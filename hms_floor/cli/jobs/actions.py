@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from hms_floor.cli.jobs.changes import Verb, end, steer, tell
-from hms_floor.cli.terminal import api_client, selection, show
+from hms_floor.cli.jobs.changes import Verb, end, steer, tell, try_out
+from hms_floor.cli.terminal import api_client, preview, selection, show
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, future
 from hms_floor.cli.terminal.confirming import Consent
 from hms_oms.api.filter import CONFIRM_ABOVE, Filter
@@ -38,8 +38,11 @@ def _steering(function: Function) -> Function:
 
 @click.command("cancel")
 @click.option("--now", is_flag=True, help="End steps that are running, too.")
+@preview.dry_run_option
 @_steering
-def cancel(words: tuple[str, ...], selected: Filter, now: bool, consent: Consent, as_json: bool) -> None:
+def cancel(
+    words: tuple[str, ...], selected: Filter, now: bool, consent: Consent, dry_run: bool, as_json: bool
+) -> None:
     """Cancel jobs that have not ended.
 
     A job that runs ends when its step does, or at once with --now. ID may be - for ids on standard input.
@@ -48,6 +51,9 @@ def cancel(words: tuple[str, ...], selected: Filter, now: bool, consent: Consent
     Example:  hms job cancel --queue farm-grant --older-than 2d --reason "the county has withdrawn"
     """
     verb = Verb("cancel", "Cancel", "cancelled", {"now": now})
+    if dry_run:
+        try_out(verb, words, selected, consent, as_json=as_json)
+        return
     outcome = steer(verb, words, selected, consent)
     tell(verb, outcome, as_json=as_json, more={"running": outcome.running})
     if outcome.running and not as_json:
@@ -93,8 +99,9 @@ def reinstate(words: tuple[str, ...], selected: Filter, consent: Consent, as_jso
 
 
 @click.command("promote")
+@preview.dry_run_option
 @_steering
-def promote(words: tuple[str, ...], selected: Filter, consent: Consent, as_json: bool) -> None:
+def promote(words: tuple[str, ...], selected: Filter, consent: Consent, dry_run: bool, as_json: bool) -> None:
     """Put jobs in front of everything that waits in their queue.
 
     The first ID becomes the very next job, by a filter the oldest. ID may be - for ids on standard input.
@@ -102,13 +109,21 @@ def promote(words: tuple[str, ...], selected: Filter, consent: Consent, as_json:
     \b
     Example:  hms job promote job-219 job-7 --reason "the governor asks"
     """
-    _do(Verb("promote", "Promote", "promoted", {}), words, selected, consent, as_json)
+    _do(Verb("promote", "Promote", "promoted", {}), words, selected, consent, as_json, dry_run=dry_run)
 
 
 @click.command("move")
 @click.option("--to", "to_queue", required=True, metavar="QUEUE", help="The queue that they go to.")
+@preview.dry_run_option
 @_steering
-def move(words: tuple[str, ...], selected: Filter, to_queue: str, consent: Consent, as_json: bool) -> None:
+def move(
+    words: tuple[str, ...],
+    selected: Filter,
+    to_queue: str,
+    consent: Consent,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Move jobs that have not begun their step to another queue.
 
     Their deadline stays, and later steps go where the recipe says. ID may be - for ids on standard input.
@@ -117,7 +132,7 @@ def move(words: tuple[str, ...], selected: Filter, to_queue: str, consent: Conse
     Example:  hms job move job-219 --to farm-appeal
     """
     verb = Verb("move", "Move", f"moved to {to_queue}", {"queue": to_queue})
-    _do(verb, words, selected, consent, as_json)
+    _do(verb, words, selected, consent, as_json, dry_run=dry_run)
 
 
 @click.command("priority")
@@ -129,8 +144,16 @@ def move(words: tuple[str, ...], selected: Filter, to_queue: str, consent: Conse
     metavar="N",
     help=f"From -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}; 0 is what jobs have of themselves.",
 )
+@preview.dry_run_option
 @_steering
-def priority(words: tuple[str, ...], selected: Filter, number: int, consent: Consent, as_json: bool) -> None:
+def priority(
+    words: tuple[str, ...],
+    selected: Filter,
+    number: int,
+    consent: Consent,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Set the priority of jobs: the higher goes first, whatever the deadlines.
 
     ID may be - for ids on standard input.
@@ -139,7 +162,7 @@ def priority(words: tuple[str, ...], selected: Filter, number: int, consent: Con
     Example:  hms job priority --batch 3 --to 10
     """
     verb = Verb("priority", "Change the priority of", f"set to priority {number}", {"priority": number})
-    _do(verb, words, selected, consent, as_json)
+    _do(verb, words, selected, consent, as_json, dry_run=dry_run)
 
 
 @click.command("delay")
@@ -160,7 +183,18 @@ def delay(words: tuple[str, ...], selected: Filter, at: str, consent: Consent, a
     _do(verb, words, selected, consent, as_json)
 
 
-def _do(verb: Verb, words: tuple[str, ...], selected: Filter, consent: Consent, as_json: bool) -> None:
+def _do(
+    verb: Verb,
+    words: tuple[str, ...],
+    selected: Filter,
+    consent: Consent,
+    as_json: bool,
+    *,
+    dry_run: bool = False,
+) -> None:
+    if dry_run:
+        try_out(verb, words, selected, consent, as_json=as_json)
+        return
     outcome = steer(verb, words, selected, consent)
     tell(verb, outcome, as_json=as_json)
     end(outcome)

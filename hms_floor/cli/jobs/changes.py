@@ -12,10 +12,12 @@ import click
 from hms_act.client import Action
 from hms_floor.cli import exit_codes
 from hms_floor.cli.jobs import undo as undoing
-from hms_floor.cli.terminal import api_client, confirming, selection, show
+from hms_floor.cli.terminal import api_client, confirming, preview, selection, show
 from hms_floor.cli.terminal.confirming import Consent
 from hms_floor.cli.terminal.errors import ERROR, Stopped
+from hms_oms.api import codec
 from hms_oms.api.filter import CONFIRM_ABOVE, Filter
+from hms_oms.documents.foresight import Effect
 from hms_oms.documents.jobs import BulkDone, Undo
 from hms_oms.jobs.states import TERMINAL, Status
 
@@ -82,6 +84,22 @@ def steer(verb: Verb, words: Sequence[str], selected: Filter, consent: Consent) 
     return outcome
 
 
+def try_out(verb: Verb, words: Sequence[str], selected: Filter, consent: Consent, *, as_json: bool) -> None:
+    """Tell what it would do, without doing it. Raises NotFound.
+
+    Of jobs that are named in parts, each part is tried by itself.
+    """
+    named = selection.ids(words, selected)
+    effects: list[Effect] = []
+    parts: list[Part] = [_as_of_now(selected)] if named is None else [*_parts(verb, named)]
+    counted, ables = _count(verb, parts, consent.reason, effects)
+    if as_json:
+        document = {"dryRun": True, "matched": counted.meant, "able": sum(ables)}
+        show.print_json(document | {"effects": [codec.document(effect) for effect in effects]})
+        return
+    preview.tell_all(f"{sum(ables):,} of {counted.meant:,} would be {verb.done}.", effects)
+
+
 def end(outcome: Result) -> None:
     """End with the exit code of what was left, if jobs were named and not all of them changed."""
     code = exit_codes.of_parts(outcome.meant - outcome.changed, outcome.meant)
@@ -118,7 +136,9 @@ def _as_of_now(selected: Filter) -> Filter:
     return selected if selected.created_to else replace(selected, created_to=api_client.clock())
 
 
-def _count(verb: Verb, parts: Sequence[Part], reason: str | None) -> tuple[Result, list[int]]:
+def _count(
+    verb: Verb, parts: Sequence[Part], reason: str | None, effects: list[Effect] | None = None
+) -> tuple[Result, list[int]]:
     """Dry run of a change, with the number of jobs that each part would change."""
     counted = Result()
     ables = []
@@ -126,6 +146,8 @@ def _count(verb: Verb, parts: Sequence[Part], reason: str | None) -> tuple[Resul
         done = api_client.act().bulk(verb.action, part, dry_run=True, reason=reason, **verb.options)
         counted.add(done)
         ables.append(done.able)
+        if effects is not None:
+            effects += done.effects
     return counted, ables
 
 

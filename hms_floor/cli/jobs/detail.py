@@ -53,6 +53,7 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("priority", str(job.priority)),
         ("must", "never given up for others" if job.must else None),
         ("given up", show.moment(job.given_up_at, now)),
+        ("predicted end", show.predicted_end(job.predicted_end, job.sla_expires, now, at_risk=job.at_risk)),
         ("worker", job.worker),
         ("waits for", job.event and f"{job.event}, until {show.moment(job.ready_at, now)}"),
         ("not before", None if job.event else show.moment(job.ready_at, now)),

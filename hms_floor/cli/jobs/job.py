@@ -157,7 +157,7 @@ def list_jobs(
     ids_only: bool,
     as_json: bool,
 ) -> None:
-    """List jobs, newest first.
+    """List jobs, newest first; those at risk by deadline, with their predicted end.
 
     \b
     Example:  hms job list --status failed --older-than 10m
@@ -185,7 +185,15 @@ def _deadline(job: Job, now: datetime) -> Text:
     return words.append(", given up", "bold yellow") if given_up else words
 
 
+def _predicted_end(job: Job, now: datetime) -> Text:
+    end = show.predicted_end(job.predicted_end, job.sla_expires, now, at_risk=job.at_risk)
+    return end or Text("-", style="dim")
+
+
 def _print_table(jobs: list[Job], now: datetime) -> None:
+    if any(job.at_risk for job in jobs):
+        _print_risks(jobs, now)
+        return
     headers = ["id", "type", "queue", "status", "step", "attempt", "deadline", "accepted", "outcome"]
     rows = [
         (
@@ -203,3 +211,11 @@ def _print_table(jobs: list[Job], now: datetime) -> None:
     ]
     spare = ["type", "queue", "attempt", "step", "accepted"]
     show.lines(tables.table(headers, rows, right=["attempt"], wide=["outcome"], spare=spare))
+
+
+def _print_risks(jobs: list[Job], now: datetime) -> None:
+    rows = [
+        (job.id, job.queue, show.status(job.status), _deadline(job, now), _predicted_end(job, now))
+        for job in jobs
+    ]
+    show.lines(tables.table(["id", "queue", "status", "deadline", "predicted end"], rows, spare=["queue"]))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hms_floor.cli.jobs import undo
 from hms_floor.cli.queues import queue_calendar, queue_sheet, queue_watch
-from hms_floor.cli.terminal import api_client, show, tables
+from hms_floor.cli.terminal import api_client, preview, show, tables
 from hms_floor.cli.terminal.arguments import Limit
 from hms_oms.api.codec import document
 from hms_oms.client import PAGE
@@ -90,8 +90,9 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
 @queue.command("pause")
 @click.argument("queue_name", metavar="QUEUE")
 @click.option("--reason", metavar="TEXT", help="Why, for the person who wonders why nothing starts.")
+@preview.dry_run_option
 @show.json_option
-def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
+def pause(queue_name: str, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Start nothing new in QUEUE until it is resumed.
 
     Steps that run are finished; what stands in the window goes back to its place in the backlog.
@@ -99,9 +100,12 @@ def pause(queue_name: str, reason: str | None, as_json: bool) -> None:
     \b
     Example:  hms queue pause farm-grant --reason "the roster is being changed"
     """
-    paused = api_client.act().pause(queue_name, reason=reason)
+    paused = api_client.act().pause(queue_name, reason=reason, dry_run=dry_run)
     if as_json:
         show.print_json(document(paused))
+        return
+    if dry_run:
+        preview.tell(f"{queue_name} would be paused, and go on in ten minutes.", paused.effect)
         return
     recalled = paused.recalled
     jobs_back = "1 job" if recalled == 1 else f"{recalled:,} jobs"
@@ -137,6 +141,7 @@ def resume(queue_name: str, reason: str | None, as_json: bool) -> None:
 @click.option("--per-minute", type=Limit(1), help="How many jobs may start in a minute.")
 @click.option("--at-once", type=Limit(1), help="How many jobs may be queued or running at once.")
 @click.option("--reason", metavar="TEXT", help="Why, for the incident that it may cause.")
+@preview.dry_run_option
 @show.json_option
 def limit(
     queue_name: str,
@@ -144,6 +149,7 @@ def limit(
     per_minute: int | Literal["none"] | None,
     at_once: int | Literal["none"] | None,
     reason: str | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Limit the window of QUEUE, its starts a minute, its jobs at once; show the limits if none is given.
@@ -159,6 +165,7 @@ def limit(
         starts_per_minute=_limit(per_minute),
         at_once=_limit(at_once),
         reason=reason,
+        dry_run=dry_run,
     )
     if as_json:
         show.print_json(document(limits))
@@ -166,7 +173,11 @@ def limit(
     size = "as the workers need it" if limits.window is None else f"{limits.window:,} jobs at most"
     starts = "no limit" if limits.starts_per_minute is None else f"{limits.starts_per_minute:,} a minute"
     at_most = "no limit" if limits.at_once is None else f"{limits.at_once:,} jobs at most"
-    show.lines(f"{queue_name}: window {size}; starts {starts}; at once {at_most}.")
+    words = f"{queue_name}: window {size}; starts {starts}; at once {at_most}."
+    if dry_run:
+        preview.tell(words, limits.effect)
+        return
+    show.lines(words)
     undo.hint(limits.undo)
 
 
@@ -174,8 +185,9 @@ def limit(
 @click.argument("queue_name", metavar="QUEUE")
 @click.argument("policy", metavar="[POLICY]", type=click.Choice([*map(str, Policy)]), required=False)
 @click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
+@preview.dry_run_option
 @show.json_option
-def set_policy(queue_name: str, policy: str | None, reason: str | None, as_json: bool) -> None:
+def set_policy(queue_name: str, policy: str | None, reason: str | None, dry_run: bool, as_json: bool) -> None:
     """Set how the jobs of QUEUE are put in order; show it where none is given.
 
     \b
@@ -186,9 +198,13 @@ def set_policy(queue_name: str, policy: str | None, reason: str | None, as_json:
     \b
     Example:  hms queue policy farm-grant deadline --reason "the county wants them in turn"
     """
-    held = api_client.act().policy(queue_name, Policy(policy) if policy else None, reason=reason)
+    instead = Policy(policy) if policy else None
+    held = api_client.act().policy(queue_name, instead, reason=reason, dry_run=dry_run)
     if as_json:
         show.print_json(document(held))
+        return
+    if dry_run:
+        preview.tell(f"{queue_name} would have the policy {held.policy}.", held.effect)
         return
     by = f" Set by {held.set_by} {show.relative(held.set_at, api_client.clock())}." if held.set_at else ""
     show.lines(f"{queue_name} has the policy {held.policy}: it {order_words.MEANING[held.policy]}.{by}")

@@ -30,6 +30,7 @@ def facts(queue: Queue, now: datetime) -> list[tuple[str, str | Text]]:
         ("oldest", show.about(now - queue.oldest_waiting) if queue.oldest_waiting else None),
         ("starts", "no limit" if limit is None else f"{limit:,} a minute at most"),
         ("window", "as the workers need it" if queue.window is None else f"{queue.window:,} jobs at most"),
+        ("at once", "no limit" if queue.at_once is None else f"{queue.at_once:,} jobs at most"),
         (
             "workers",
             f"{format.count(queue.workers, 'worker')} with {format.slots(queue.slots, queue.slots_lost)}",

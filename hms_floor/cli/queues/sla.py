@@ -10,7 +10,7 @@ from hms_floor.cli.jobs import undo
 from hms_floor.cli.queues import sla_report
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.arguments import Minutes
-from hms_floor.presentation import sla_preview_words
+from hms_floor.presentation import effect_words, sla_preview_words
 from hms_oms.api.codec import document
 from hms_oms.documents.queues import Sla
 
@@ -45,6 +45,8 @@ def set_minutes(queue: str, minutes: float, reason: str | None, dry_run: bool, a
     elif dry_run:
         ahead = sla_preview_words.told(document(answer.forecast) if answer.forecast else None)
         show.lines(f"{queue}: {before} -> {show.minutes(minutes)}, not set. {ahead}")
+        if answer.effect is not None:
+            show.lines(effect_words.told(document(answer.effect)))
     else:
         show.lines(
             f"{queue}: {before} -> {show.minutes(minutes)} for every job from now on."

@@ -39,6 +39,7 @@ _FILTERS = [
         "--older-than", type=Length(), metavar="LENGTH", help="Only jobs accepted before: 10m, 2h, 1d."
     ),
     click.option("--given-up", is_flag=True, help="Only jobs that are done last: not all can be on time."),
+    click.option("--at-risk", is_flag=True, help="Only jobs that will miss their deadline."),
 ]
 
 
@@ -54,6 +55,7 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
         batch: int | None,
         older_than: timedelta | None,
         given_up: bool,
+        at_risk: bool,
         **others: Any,
     ) -> None:
         before = None if older_than is None else api_client.clock() - older_than
@@ -64,6 +66,7 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
             batch=batch,
             created_to=before,
             given_up=given_up,
+            at_risk=at_risk,
         )
         function(*arguments, selected=selected, **others)
 

@@ -148,6 +148,15 @@ def deadline(due: datetime, ended: datetime | None, status: str, now: datetime) 
     return Text(words, style=STYLES["late"] if missed else "")
 
 
+def predicted_end(
+    ends: datetime | None, due: datetime, now: datetime, *, at_risk: bool | None
+) -> Text | None:
+    """When an open job will end if nothing changes; None where nobody can tell."""
+    if ends is None and not at_risk:
+        return None
+    return Text(format.predicted_end(ends, due, zones.reader(), now), style="yellow" if at_risk else "")
+
+
 def local(when: datetime, now: datetime, *, parts: str = "seconds") -> str:
     """A time by the reader's clock, with the zone; the date if it is another day."""
     return format.local(when, zones.reader(), now, parts=parts)

@@ -149,6 +149,7 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Priority": document["priority"],
         "Must": "never given up for others" if document["must"] else None,
         "Given up": _clock(document["givenUpAt"]),
+        "Will end": words.predicted_end(document) or None,
         "Attempt": document["attempt"],
         "Outcome": document["outcome"],
         "Worker": document["worker"],

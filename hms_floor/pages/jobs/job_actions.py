@@ -14,6 +14,7 @@ from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.undo import follow
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
+from hms_floor.presentation import effect_words
 from hms_oms.api.filter import CONFIRM_ABOVE
 
 _OPEN = ("waiting", "queued", "running")
@@ -126,7 +127,7 @@ async def _ask(
             dialog.say(str(refused), fault=True)
             return
         able = answer["able"]
-        dialog.say(_effect(answer))
+        dialog.say(" ".join([_effect(answer), *map(effect_words.told, answer["effects"])]))
         if able > CONFIRM_ABOVE:
             typed.props(f'label="Type {able} to confirm"')
         typed.set_visibility(able > CONFIRM_ABOVE)

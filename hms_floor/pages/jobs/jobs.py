@@ -31,11 +31,15 @@ PAGE = 50
 LOOK_SECONDS = 5.0
 #: What is done after the others because not all can be on time.
 GIVEN_UP = "given-up"
-STATUSES = ("open", "waiting", GIVEN_UP, "queued", "running", "done", "failed", "cancelled")
+#: What will miss its deadline if nothing changes.
+AT_RISK = "at-risk"
+STATUSES = ("open", AT_RISK, "waiting", GIVEN_UP, "queued", "running", "done", "failed", "cancelled")
 _FIELDS = ("queue", "type", "batch", "payload")
+#: What jobs at risk can be sorted by, as people read it.
+_ORDERS = {"deadline": "Deadline", "lateness": "How late they will be", "newest": "Newest first"}
 
 #: The deadline stands early, so that it is in sight on a phone, too.
-_HEADERS = ("Job", "Status", "Deadline", "Type", "Queue", "Step", "Accepted", "Outcome")
+_HEADERS = ("Job", "Status", "Deadline", "Will end", "Type", "Queue", "Step", "Accepted", "Outcome")
 
 
 @page("/jobs", "GET /jobs")
@@ -63,6 +67,8 @@ def _require_known(query: Mapping[str, str]) -> None:
     status, batch = query.get("status"), query.get("batch")
     if status and status not in STATUSES:
         raise Refused(422, f"There is no status {status!r}. It is one of {', '.join(STATUSES)}.")
+    if query.get("order") and query["order"] not in _ORDERS:
+        raise Refused(422, f"There is no order {query['order']!r}. It is one of {', '.join(_ORDERS)}.")
     if batch and not (batch.isdecimal() and len(batch) < 19):
         raise Refused(422, f"There is no cycle {batch!r}: cycles are numbered.")
     if query.get("payload") and "=" not in query["payload"]:
@@ -98,6 +104,11 @@ def _filters(query: Mapping[str, str]) -> None:
             ("payload", "Field=value"),
         ):
             fields[name] = ui.input(label, value=query.get(name, "")).classes("field")
+        if status == AT_RISK:
+            order = query.get("order")
+            fields["order"] = ui.select(
+                _ORDERS, label="Sorted by", value=order if order in _ORDERS else "deadline", on_change=search
+            ).classes("field")
         for field in fields.values():
             field.props("outlined dense").on("keydown.enter", search)
         ui.button("Search", icon="search", on_click=search).props("outline")
@@ -140,7 +151,9 @@ class _Results:
         }
         if given["status"] == GIVEN_UP:
             given |= {"status": None, "givenUp": True}
-        answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True)
+        elif given["status"] == AT_RISK:
+            given |= {"status": None, "atRisk": True, "order": self._wanted.get("order")}
+        answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True, forecast=True)
         self._number = answer["total"]
         put(self._total, words.count(self._number, "job"))
         self._all.set_visibility(self._number > 0 and self._visitor.may(*JOB_ACTIONS["cancel"].roles))
@@ -160,6 +173,8 @@ def _filter(query: Mapping[str, str]) -> dict[str, Any]:
         chosen["batch"] = int(query["batch"])
     if query.get("status") == GIVEN_UP:
         chosen["givenUp"] = True
+    elif query.get("status") == AT_RISK:
+        chosen["atRisk"] = True
     elif query.get("status"):
         chosen["status"] = [query["status"]]
     if "=" in query.get("payload", ""):
@@ -181,6 +196,7 @@ def _row(job: Mapping[str, Any]) -> list[Cell]:
         job_link(job["id"]),
         Mark(job["status"], f"status {job['status']}"),
         Mark(deadline, "late" if late else ""),
+        Mark(words.predicted_end(job), "late" if job["atRisk"] else ""),
         job["type"],
         job["queue"],
         job["step"],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
@@ -59,6 +61,14 @@ def sla(minutes: float | None) -> str:
 def clock(when: datetime | None) -> str:
     """A time of today by the reader's clock, and the day with it if it is another one."""
     return "-" if when is None else format.hour_or_day(when, zone(), datetime.now(UTC))
+
+
+def predicted_end(job: Mapping[str, Any]) -> str:
+    """When a job of an answer will end if nothing changes; empty where nobody can tell."""
+    if job["predictedEnd"] is None and not job["atRisk"]:
+        return ""
+    ends = None if job["predictedEnd"] is None else _moment(job["predictedEnd"])
+    return format.predicted_end(ends, _moment(job["slaExpires"]), zone(), datetime.now(UTC))
 
 
 def phone(number: str) -> str:

@@ -10,7 +10,7 @@ from nicegui import ui
 from hms_floor.pages.parts import format, undo
 from hms_floor.pages.parts.dialogs import Dialog, waits, whole_number
 from hms_floor.pages.sign_in.session import Visitor
-from hms_floor.presentation import sla_preview_words
+from hms_floor.presentation import effect_words, sla_preview_words
 from hms_floor.presentation.overview import Card
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES
 from hms_ops.forecast import advice, order_words
@@ -67,6 +67,8 @@ class Buttons:
             async def act() -> None:
                 await self._post(verb, {}, reason.value, f"{self._name} is {verb}d.")
 
+            if verb == "pause":
+                dialog.offers("Preview", lambda: self._preview(verb, {}))
             dialog.does(verb.capitalize(), act)
 
     async def _ask_remedy(self) -> None:
@@ -94,14 +96,17 @@ class Buttons:
                 field.props("inputmode=numeric")
             reason = dialog.text("Why?")
 
-            async def act() -> None:
-                limits = {
+            def limits() -> dict[str, int | None]:
+                return {
                     "window": _number(window.value),
                     "startsPerMinute": _number(starts.value),
                     "atOnce": _number(at_once.value),
                 }
-                await self._post("limit", limits, reason.value, f"The limits of {self._name} are set.")
 
+            async def act() -> None:
+                await self._post("limit", limits(), reason.value, f"The limits of {self._name} are set.")
+
+            dialog.offers("Preview", lambda: self._preview("limit", limits()))
             dialog.does("Set", act)
 
     async def _ask_policy(self) -> None:
@@ -117,6 +122,7 @@ class Buttons:
                 message = f"{self._name} has the policy {policy.value}."
                 await self._post("policy", {"policy": policy.value}, reason.value, message)
 
+            dialog.offers("Preview", lambda: self._preview("policy", {"policy": policy.value}))
             dialog.does("Set", act)
 
     async def _ask_hours(self) -> None:
@@ -161,6 +167,11 @@ class Buttons:
             dialog.offers("Preview", preview)
             dialog.does("Set", act)
 
+    async def _preview(self, verb: str, body: Mapping[str, Any]) -> str:
+        """What a change would do to the open jobs. Raises Refused."""
+        answer = await self._visitor.ask.post(f"/queues/{self._name}/{verb}", {**body, "dryRun": True})
+        return effect_words.told(answer["effect"])
+
     async def _post(self, verb: str, body: Mapping[str, Any], reason: str | None, message: str) -> None:
         given = {**body, "reason": reason} if reason else dict(body)
         answer = await self._visitor.ask.post(f"/queues/{self._name}/{verb}", given)
@@ -169,7 +180,8 @@ class Buttons:
 
 def _preview(answer: Mapping[str, Any]) -> str:
     change = f"From {format.sla(answer['before'])} to {format.sla(answer['minutes'])}."
-    return f"{change} {sla_preview_words.told(answer['forecast'])}"
+    words = f"{change} {sla_preview_words.told(answer['forecast'])}"
+    return f"{words} {effect_words.told(answer['effect'])}" if answer["effect"] else words
 
 
 def _told(number: int | None) -> str:

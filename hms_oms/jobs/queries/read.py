@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from hms_oms.database.schema.tables import job_events, jobs
 from hms_oms.documents.jobs import StepProgress
@@ -64,7 +77,7 @@ class Filter:
         if self.older_than is not None:
             conditions.append(jobs.c.created_at < func.oms.now() - self.older_than)
         if self.ids is not None:
-            conditions.append(jobs.c.id.in_(self.ids))
+            conditions.append(jobs.c.id == any_(literal(list(self.ids), ARRAY(BigInteger))))
         for field, value in self.payload:
             conditions.append(func.jsonb_extract_path_text(jobs.c.payload, *field.split(".")) == value)
         if self.created_from is not None:
@@ -130,6 +143,17 @@ def find(
     if after is not None:
         query = query.where(jobs.c.id < after)
     return _jobs(connection, query.limit(limit))
+
+
+def find_in_order(
+    connection: Connection, selected: Filter, order: Sequence[int], *, limit: int, skip: int
+) -> tuple[list[Job], int]:
+    """The jobs of `order` that a filter means, without the first `skip`, and how many there are in all."""
+    narrowed = replace(selected, ids=tuple(order))
+    meant = set(connection.scalars(select(jobs.c.id).where(*narrowed.clauses())))
+    page = [job for job in order if job in meant][skip : skip + limit]
+    records = {job.id: job for job in find(connection, Filter(ids=tuple(page)), limit=limit)}
+    return [records[job] for job in page], len(meant)
 
 
 def count(connection: Connection, selected: Filter) -> int:

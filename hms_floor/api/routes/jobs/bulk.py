@@ -16,15 +16,18 @@ from hms_floor.api.access.guard import Caller, Guarded, Who
 from hms_floor.api.app_state import BULK_SECONDS, AppState, TheAppState
 from hms_floor.api.requests import bulk as asked_bulk
 from hms_floor.api.requests import filters, requests
+from hms_floor.api.routes.jobs import preview
 from hms_floor.api.transport.problems import Problem, unprocessable
 from hms_oms.access import audit
 from hms_oms.api.filter import CONFIRM_ABOVE
+from hms_oms.documents.foresight import Effect
 from hms_oms.documents.jobs import BulkDone, Undo
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.states import Fact, Status, allowed_before
 from hms_oms.jobs.tickets import Ticket, job_name
 from hms_oms.undo import changes
+from hms_ops.foresight import ends
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
@@ -66,7 +69,10 @@ def bulk(app_state: TheAppState, who: Who, body: asked_bulk.AnyBulk) -> BulkDone
     outcome = _Result()
     pages = _named(app_state, body, outcome) if body.ids else _meant(app_state, who, body, outcome)
     undo = None
-    if not body.dry_run:
+    effects: list[Effect] = []
+    if body.dry_run:
+        effects = preview.effects(app_state, body, pages)
+    else:
         _require_confirmed(body, outcome.able)
         for page in pages:
             _turn(app_state, who, body, page, outcome)
@@ -81,6 +87,7 @@ def bulk(app_state: TheAppState, who: Who, body: asked_bulk.AnyBulk) -> BulkDone
         running=tuple(map(str, outcome.running)),
         warning=outcome.warning,
         undo=undo,
+        effects=tuple(effects),
     )
 
 
@@ -149,6 +156,9 @@ def _meant(
         for queue in filter(None, (meant.queue, body.queue if body.action == "move" else None)):
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, meant)
+        if "at_risk" in given.model_fields_set:
+            risks = ends.at_risk(connection, meant.queue)
+            meant = dataclasses.replace(meant, ids=tuple(end.job for end in risks))
         by_status = commands.count_by_status(connection, meant)
         replaced = _replaced(connection, meant) if body.action == "reinstate" else {}
     outcome.matched = sum(by_status.values())

@@ -16,10 +16,20 @@ from hms_floor.api.access import visible
 from hms_floor.api.access.guard import Caller, Guarded, Who
 from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.requests import filters, requests
-from hms_floor.api.requests.requests import Cursor, JobPath, JobType, Limit, QueueName, Reasoned, StatusWord
+from hms_floor.api.requests.requests import (
+    Cursor,
+    JobOrder,
+    JobPath,
+    JobType,
+    Limit,
+    QueueName,
+    Reasoned,
+    StatusWord,
+)
 from hms_floor.api.requests.zones import Zone
 from hms_floor.api.responses import Jobs, next_page
-from hms_floor.api.transport.problems import Problem
+from hms_floor.api.routes.jobs import predictions
+from hms_floor.api.transport.problems import Problem, unprocessable
 from hms_floor.presentation import explanation
 from hms_floor.presentation.jobs import parts
 from hms_oms.access import audit
@@ -83,11 +93,14 @@ def find(
     parent: Annotated[
         requests.JobId | None, Query(description="Only the parts of the steps of this job.")
     ] = None,
+    at_risk: Annotated[bool, Query(alias="atRisk", description="Only those that will miss it.")] = False,
+    order: Annotated[JobOrder | None, Query(description="Other than `newest` only with `atRisk`.")] = None,
+    forecast: Annotated[bool, Query(description="Tell when open jobs will end, too.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
 ) -> Jobs:
-    """List jobs, newest first."""
+    """List jobs, newest first; those at risk by deadline, unless another order is asked for."""
     job_filter = filters.of(
         who,
         queue=queue,
@@ -104,9 +117,15 @@ def find(
         if queue is not None:
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, job_filter)
+        if at_risk:
+            return predictions.page(connection, who, job_filter, order or "deadline", limit, cursor or 0)
+        if order not in (None, "newest"):
+            raise unprocessable(("order", f"{order} needs atRisk: other jobs are listed newest first"))
         page = read.find(connection, job_filter, limit=limit, after=cursor)
         total = read.count(connection, job_filter) if count else None
-    return Jobs(tuple(visible.job(job, who) for job in page), next_page(page, limit), total)
+        known = predictions.ends_of(connection, page) if forecast else {}
+    jobs = tuple(visible.job(job, who, known.get(job.id)) for job in page)
+    return Jobs(jobs, next_page(page, limit), total)
 
 
 @router.get("/jobs/{id:job}")
@@ -117,12 +136,13 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         record = read.get(connection, number)
         event_log, now = read.event_log(connection, number), health.clock(connection)
         holder = commands.key_holders(connection, [number]).get(number)
+        end = predictions.ends_of(connection, [record]).get(number)
         office = calendars.of_job(connection, record.calendar_id)
         in_parts = parts.read(connection, record, now)
     until = record.finished_at or now
     business = None if office is None else business_time.elapsed(office, record.counts_from, until)
     return JobWithTimeline.of(
-        visible.job(record, who),
+        visible.job(record, who, end),
         replaced_by=None if holder is None else job_name(holder),
         elapsed_seconds=max(0.0, (until - record.counts_from).total_seconds()),
         business_seconds=None if business is None else business.total_seconds(),

@@ -9,14 +9,16 @@ from fastapi import APIRouter
 from hms_floor.api.access import visible
 from hms_floor.api.access.guard import Guarded, Who
 from hms_floor.api.app_state import TheAppState
-from hms_floor.api.requests import requests
+from hms_floor.api.requests import queues as asked_of_queues
 from hms_floor.api.requests.requests import Limit, QueuePath, Reasoned
 from hms_floor.api.requests.zones import Zone
 from hms_floor.api.responses import Peek, Queues, SlaHistory, Slas
+from hms_floor.api.routes.queues import dry_runs
 from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Card
 from hms_oms.access import audit
 from hms_oms.database import health
+from hms_oms.documents.foresight import Effect
 from hms_oms.documents.jobs import Peeked, Undo
 from hms_oms.documents.queues import (
     Ahead,
@@ -41,6 +43,7 @@ from hms_oms.runtime import format
 from hms_oms.undo import queue_changes
 from hms_ops import sla_preview
 from hms_ops.forecast import advice, order_words, snapshot
+from hms_ops.foresight import previews
 
 router = APIRouter(route_class=Guarded, tags=["queues"])
 
@@ -65,8 +68,12 @@ def peek(app_state: TheAppState, queue: QueuePath, limit: Limit = 20) -> Peek:
 
 
 @router.post("/queues/{queue}/pause")
-def pause(app_state: TheAppState, who: Who, queue: QueuePath, body: Reasoned | None = None) -> Paused:
+def pause(
+    app_state: TheAppState, who: Who, queue: QueuePath, body: asked_of_queues.Pause | None = None
+) -> Paused:
     """Start nothing new in a queue; what runs is finished."""
+    if body is not None and body.dry_run:
+        return dry_runs.pause(app_state, queue)
     reason = body.reason if body else None
     with app_state.writing() as connection:
         with queue_changes.keep(connection, "pause", queue, who=who.actor) as kept:
@@ -89,14 +96,14 @@ def resume(app_state: TheAppState, who: Who, queue: QueuePath, body: Reasoned | 
 
 
 @router.post("/queues/{queue}/limit")
-def limit(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.Limits) -> QueueLimits:
+def limit(app_state: TheAppState, who: Who, queue: QueuePath, body: asked_of_queues.Limits) -> QueueLimits:
     """Limit the window of a queue, its starts a minute, its jobs at once; without any, tell what holds."""
+    if body.dry_run:
+        return dry_runs.limit(app_state, queue, body)
     given = body.model_fields_set
     with app_state.writing() as connection:
         current = commands.limits(connection, queue)
-        window = body.window if "window" in given else current.window
-        starts = body.starts_per_minute if "starts_per_minute" in given else current.starts_per_minute
-        at_once = body.at_once if "at_once" in given else current.at_once
+        window, starts, at_once = dry_runs.limits(body, current)
         limits = {"window": window, "startsPerMinute": starts, "atOnce": at_once}
         with queue_changes.keep(connection, "limit", queue, who=who.actor) as kept:
             if commands.Limits(window, starts, at_once) != current:
@@ -108,15 +115,19 @@ def limit(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.Lim
                     at_once=at_once,
                     who=who.actor,
                 )
-        if given - {"reason"}:  # who only asks what holds has changed nothing
+        if given - {"reason", "dry_run"}:  # who only asks what holds has changed nothing
             audit.write(connection, [who.act(queue, reason=body.reason, detail=limits)])
         undo = visible.undo(connection, kept.change)
     return QueueLimits(queue, window, starts, at_once, undo)
 
 
 @router.post("/queues/{queue}/policy")
-def policy(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.QueuePolicy) -> QueuePolicy:
+def policy(
+    app_state: TheAppState, who: Who, queue: QueuePath, body: asked_of_queues.QueuePolicy
+) -> QueuePolicy:
     """Set how the jobs of a queue are put in order; tell what holds if none is given."""
+    if body.dry_run:
+        return dry_runs.policy(app_state, queue, body)
     with app_state.writing() as connection:
         before = policies.hold(connection, queue)
         with queue_changes.keep(connection, "policy", queue, who=who.actor) as kept:
@@ -131,15 +142,17 @@ def policy(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.Qu
 
 
 @router.put("/queues/{queue}/sla")
-def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.SetSla) -> SlaChange:
+def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, body: asked_of_queues.SetSla) -> SlaChange:
     """Hold a queue to so many minutes from now on. Jobs accepted before keep their deadline."""
     ahead: Forecast | None = None
+    effect: Effect | None = None
     undo: Undo | None = None
     with app_state.writing() as connection:
         before = slas.minutes_in_force(connection, queue)
         calendars.deadline(connection, queue, body.minutes, field="minutes")
         if body.dry_run:
             ahead = _ahead(sla_preview.sla(connection, queue, minutes=before, instead=body.minutes))
+            effect = previews.sla(connection, queue, minutes=before, instead=body.minutes)
             sla = Sla(queue, body.minutes, health.clock(connection), who.actor, body.reason)
         else:
             with queue_changes.keep(connection, "sla", queue, who=who.actor) as kept:
@@ -147,7 +160,7 @@ def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, body: requests.S
             detail = {"before": before, "minutes": body.minutes}
             audit.write(connection, [who.act(queue, reason=body.reason, detail=detail)])
             undo = visible.undo(connection, kept.change)
-    return SlaChange.of(sla, before=before, dry_run=body.dry_run, forecast=ahead, undo=undo)
+    return SlaChange.of(sla, before=before, dry_run=body.dry_run, forecast=ahead, undo=undo, effect=effect)
 
 
 @router.get("/queues/{queue}/sla")
@@ -171,6 +184,7 @@ def _queue(counts: QueueCounts, card: Card, zone: tzinfo) -> Queue:
         slots_to_have=card.slots_to_have,
         starts_per_minute=card.starts_per_minute,
         window=card.window_size,
+        at_once=card.at_once,
         throughput_now=card.rate_now,
         throughput_mean=card.rate,
         cause=_cause(card, zone),

@@ -1,0 +1,49 @@
+"""When open jobs will end, and a page of those that are at risk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hms_floor.api.access import visible
+from hms_floor.api.access.guard import Caller
+from hms_floor.api.requests.requests import JobOrder
+from hms_floor.api.responses import Jobs
+from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries.read import Filter
+from hms_oms.jobs.records import Job
+from hms_ops.foresight import ends
+from hms_ops.foresight.ends import End
+
+
+def page(
+    connection: Connection, who: Caller, job_filter: Filter, order: JobOrder, limit: int, skip: int
+) -> Jobs:
+    """A page of jobs that are at risk; they change from look to look, so the cursor counts them."""
+    risks = sorted(ends.at_risk(connection, job_filter.queue), key=_ORDERS[order])
+    known = {end.job: end for end in risks}
+    records, total = read.find_in_order(connection, job_filter, list(known), limit=limit, skip=skip)
+    behind = skip + len(records)
+    jobs = tuple(visible.job(job, who, known[job.id]) for job in records)
+    return Jobs(jobs, str(behind) if behind < total else None, total)
+
+
+def ends_of(connection: Connection, jobs: Iterable[Job]) -> Mapping[int, End]:
+    """The predicted ends of those of the jobs that are open."""
+    return ends.of_jobs(connection, ((job.id, job.queue) for job in jobs if job.finished_at is None))
+
+
+def _lateness(end: End) -> tuple[float, int]:
+    """The latest first, and before them those that never end."""
+    late = inf if end.ends_at is None else (end.ends_at - end.deadline).total_seconds()
+    return -late, end.job
+
+
+_ORDERS: Mapping[JobOrder, Callable[[End], Any]] = {
+    "newest": lambda end: -end.job,
+    "deadline": lambda end: (end.deadline, end.job),
+    "lateness": _lateness,
+}
