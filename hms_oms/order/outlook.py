@@ -7,10 +7,11 @@ would do is the difference of the two outlooks. Moments are seconds of one clock
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from math import inf
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.judging import judge
@@ -35,8 +36,10 @@ class Open(NamedTuple):
     runs_since: float | None = None
 
 
-#: When it is a job's turn.
-_Due: TypeAlias = Callable[[Open], float]
+#: The priority with the opposite sign, when it is the job's turn, its id, and the job.
+_Place: TypeAlias = tuple[int, float, int, Open]
+#: What the jobs of a cell have in common: whether they must be on time, their kind, and when their turn is.
+_Key: TypeAlias = tuple[bool, int, int]
 
 
 class Situation(NamedTuple):
@@ -79,62 +82,68 @@ class Outlook(NamedTuple):
 def outlook(situation: Situation) -> Outlook:
     """Foresee a situation."""
     estimates = {kind: situation.estimate(kind) for kind in {job.kind for job in situation.jobs}}
-    due = _due(situation.policy, estimates)
     front = [job for job in situation.jobs if job.in_flight]
-    line = sorted(
-        (job for job in situation.jobs if not job.in_flight),
-        key=lambda job: (-job.priority, due(job), job.id),
-    )
-    given_up = _given_up(situation, line, front, estimates, due)
-    kept = (job for job in line if job.id not in given_up)
-    last = (job for job in line if job.id in given_up)
-    ends, late, work = {}, set(), 0.0
+    line = _line(situation, estimates)
+    given_up = _given_up(situation, line, front, estimates)
+    waiting = [job for _, _, _, job in line]
+    kept = [job for job in waiting if job.id not in given_up] if given_up else waiting
+    last = [job for job in waiting if job.id in given_up] if given_up else []
+    means = {kind: estimate.mean for kind, estimate in estimates.items()}
+    now, begins_at, slots = situation.now, situation.begins_at, situation.slots
+    ends: dict[int, float] = {}
+    late = set(given_up)
+    work = 0.0
     for job in chain(front, kept, last):
-        mean = estimates[job.kind].mean
+        mean = means[job.kind]
         if job.runs_since is not None:
-            mean = max(0.0, mean - (situation.now - job.runs_since))
-            end = situation.now + mean
-        elif situation.slots > 0:
-            end = situation.begins_at + work / situation.slots + mean
+            mean = max(0.0, mean - (now - job.runs_since))
+            end = now + mean
         else:
-            end = inf
+            end = begins_at + work / slots + mean if slots > 0 else inf
         work += mean
         ends[job.id] = end
-        if end > job.deadline or job.deadline < situation.now or job.id in given_up:
+        if end > job.deadline or job.deadline < now:
             late.add(job.id)
     return Outlook(ends, frozenset(late), given_up)
 
 
-def _due(policy: Policy, estimates: Mapping[int, Estimate]) -> _Due:
-    if policy is Policy.FIFO:
-        return lambda job: job.accepted
-    return lambda job: job.deadline - (early(job.sla, estimates[job.kind].upper) if job.must else 0.0)
+def _line(situation: Situation, estimates: Mapping[int, Estimate]) -> list[_Place]:
+    """The jobs that wait for their turn, in the order of their turns."""
+    waiting = (job for job in situation.jobs if not job.in_flight)
+    if situation.policy is Policy.FIFO:
+        return sorted((-job.priority, job.accepted, job.id, job) for job in waiting)
+    return sorted(
+        (
+            -job.priority,
+            job.deadline - early(job.sla, estimates[job.kind].upper) if job.must else job.deadline,
+            job.id,
+            job,
+        )
+        for job in waiting
+    )
 
 
 def _given_up(
-    situation: Situation,
-    line: Sequence[Open],
-    front: Iterable[Open],
-    estimates: Mapping[int, Estimate],
-    due: _Due,
+    situation: Situation, line: Sequence[_Place], front: Iterable[Open], estimates: Mapping[int, Estimate]
 ) -> frozenset[int]:
     """The jobs that a plan gives up of the line: by cells, the nearest deadlines of each."""
     if situation.policy is not Policy.MOST_ON_TIME or situation.slots <= 0:
         return frozenset()
     # The dispatcher counts what stands in the window, and not what runs.
     in_front = sum(estimates[job.kind].mean for job in front if job.runs_since is None)
-    cells: dict[tuple[bool, int, int], list[Open]] = {}
-    for job in line:
-        if job.priority > 0:
+    cells: dict[_Key, list[_Place]] = defaultdict(list)
+    for place in line:
+        rank, due, _, job = place
+        if not rank:
+            cells[job.must, job.kind, int(due // CELL_SECONDS)].append(place)
+        elif rank < 0:
             in_front += estimates[job.kind].mean
-        elif job.priority == 0:
-            cells.setdefault((job.must, job.kind, int(due(job) // CELL_SECONDS)), []).append(job)
     ahead = begins(situation.begins_at, in_front, situation.slots)
-    counted = (_cell(key, jobs, estimates[key[1]], due(jobs[0])) for key, jobs in cells.items())
+    counted = (_cell(key, places, estimates[key[1]]) for key, places in cells.items())
     cuts = judge(counted, situation.slots, ahead).cuts
-    return frozenset(job.id for key, leave in cuts for job in cells[key][:leave])  # type: ignore[index]
+    return frozenset(place[2] for key, leave in cuts for place in cells[cast("_Key", key)][:leave])
 
 
-def _cell(key: tuple[bool, int, int], jobs: Sequence[Open], estimate: Estimate, due: float) -> Cell:
-    pull = jobs[0].deadline - due if jobs[0].must else 0.0
-    return Cell(due, estimate.mean, estimate.upper, jobs[0].must, len(jobs), key, pull)
+def _cell(key: _Key, places: Sequence[_Place], estimate: Estimate) -> Cell:
+    _, due, _, job = places[0]
+    return Cell(due, estimate.mean, estimate.upper, job.must, len(places), key, job.deadline - due)

@@ -48,7 +48,7 @@ def _read(connection: Connection, workforces: Collection[Workforce], jobs: Seque
     given = {
         "queues": array_literals.literal([queue.queue for queue in workforces]),
         "slots": array_literals.literal([queue.slots for queue in workforces]),
-        "begins": array_literals.literal([queue.begins_at.isoformat() for queue in workforces]),
+        "begins": array_literals.literal([queue.begins_at.timestamp() for queue in workforces]),
         "means": array_literals.literal([queue.mean for queue in workforces]),
         "spacings": array_literals.literal([queue.spacing for queue in workforces]),
         "jobs": None if jobs is None else array_literals.literal(jobs),

@@ -22,6 +22,7 @@ from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket
 from tests.api.conftest import ApiServer, counted, faults
 from tests.conftest import wait_until
+from tests.ops.test_ends import measured
 
 ROWS = "number,phone\n"
 
@@ -30,7 +31,13 @@ def test_a_queue_is_paused_resumed_and_limited(api_server: ApiServer) -> None:
     """What is not named stays, null takes a limit away; who and why is kept."""
     paused = api_server.ask("POST", "/queues/shop/pause", {"reason": "stock-taking"}).json()
     assert paused.pop("undo")["id"]
-    assert paused == {"queue": "shop", "status": "paused", "recalled": 0}
+    assert paused == {
+        "queue": "shop",
+        "status": "paused",
+        "recalled": 0,
+        "dryRun": False,
+        "effect": None,
+    }
     [queue] = [item for item in api_server.get("/queues")["queues"] if item["name"] == "shop"]
     assert (queue["status"], queue["pausedBy"], queue["pauseReason"]) == ("paused", "ann", "stock-taking")
     assert api_server.ask("POST", "/queues/shop/resume").json()["changed"] is True
@@ -42,10 +49,51 @@ def test_a_queue_is_paused_resumed_and_limited(api_server: ApiServer) -> None:
     assert api_server.ask("POST", "/queues/nowhere/pause").status_code == 404
 
 
+def test_a_change_of_a_queue_is_tried_first(
+    api_server: ApiServer, engine: sa.Engine, raw: RawConnection, order: Callable[..., str]
+) -> None:
+    """A dry run tells the effect, changes nothing and leaves no trace; the filter finds who is at risk."""
+    for number in range(1, 4):
+        order(number)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set sla = oms.now() + interval '230 s'")
+        connection.exec_driver_sql("update oms.jobs set due = sla")
+    assert api_server.ask("POST", "/queues/shop/pause", {"dryRun": True}).json()["effect"] is None
+    measured(engine, raw, slots=1)
+    paused = api_server.ask("POST", "/queues/shop/pause", {"dryRun": True}).json()
+    assert (paused["status"], paused["dryRun"], paused["undo"]) == ("open", True, None)
+    assert (paused["effect"]["before"]["late"], paused["effect"]["intoRiskJobs"]) == (0, 3)
+    limit = api_server.ask("POST", "/queues/shop/limit", {"window": 0, "dryRun": True}).json()
+    assert (limit["window"], limit["effect"]["after"]["late"]) == (0, 3)
+    policy = api_server.ask("POST", "/queues/shop/policy", {"policy": "fifo", "dryRun": True}).json()
+    assert (policy["policy"], policy["effect"]["after"]["onTime"]) == ("fifo", 1.0)
+    sla = api_server.ask("PUT", "/queues/shop/sla", {"minutes": 29, "dryRun": True}).json()
+    assert sla["effect"]["after"]["late"] == 1
+    bulk = {"action": "cancel", "ids": ["job-1"], "dryRun": True}
+    [effect] = api_server.ask("POST", "/jobs/bulk", bulk).json()["effects"]
+    assert (effect["before"]["open"], effect["after"]["open"]) == (3, 2)
+    held = api_server.ask("POST", "/queues/shop/policy", {}).json()
+    assert (held["policy"], api_server.get("/changes")["changes"]) == ("most-on-time", [])
+    assert api_server.get("/audit?subject=shop")["entries"] == []
+    assert api_server.get("/jobs?atRisk=true") == {"jobs": [], "next": None, "total": 0}
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.work_estimates set mean = 120, upper = 130")
+    page = api_server.get("/jobs?atRisk=true&limit=1&order=lateness")
+    assert ([job["id"] for job in page["jobs"]], page["next"], page["total"]) == (["job-3"], "1", 2)
+    assert page["jobs"][0]["predictedEnd"] > page["jobs"][0]["slaExpires"]
+    again = api_server.get("/jobs?atRisk=true&limit=1&order=lateness&cursor=1")
+    assert ([job["id"] for job in again["jobs"]], again["next"]) == (["job-2"], None)
+    assert [job["id"] for job in api_server.get("/jobs?atRisk=true")["jobs"]] == ["job-2", "job-3"]
+    listed = api_server.get("/jobs?forecast=true")["jobs"]
+    assert [job["atRisk"] for job in listed] == [True, True, False]
+    assert api_server.get("/jobs/job-3")["atRisk"] is True
+    assert api_server.ask("GET", "/jobs?order=deadline").status_code == 422
+
+
 def test_the_policy_of_a_queue_is_set_told_and_undone(api_server: ApiServer) -> None:
     """By a manager, with the reason in the audit trail; who only asks changes nothing."""
     held = api_server.ask("POST", "/queues/shop/policy", {}).json()
-    assert held == {"queue": "shop", "policy": "most-on-time", "setBy": None, "setAt": None, "undo": None}
+    assert (held["policy"], held["setBy"], held["setAt"], held["undo"]) == ("most-on-time", None, None, None)
     held = api_server.ask("POST", "/queues/shop/policy", {"policy": "fifo", "reason": "in turn"}).json()
     assert (held["policy"], held["setBy"]) == ("fifo", "ann")
     [entry] = api_server.get("/audit?subject=shop&limit=1")["entries"]

@@ -32,6 +32,7 @@ from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Programs, wait_until
 from tests.oms.test_bands import give_up
 from tests.oms.test_ledger import claim, facts, look, order
+from tests.ops.test_ends import measured
 from tests.support.api import standing
 from tests.support.command_line import Hms, command_line
 
@@ -280,9 +281,13 @@ def test_a_queue_is_paused_limited_and_resumed(
     """A pause calls the window back and tells why; a limit that is not named stays as it was."""
     orders(engine, shop, 2)
     ledger.take(raw, "shop", 2)
+    tried = hms("queue", "pause", "shop", "--dry-run").stdout
+    assert tried.startswith(
+        "shop would be paused, and go on in ten minutes. Nothing was changed.\nNo forecast"
+    )
     paused = told(hms("queue", "pause", "shop", "--reason", "harvest", "--json"))
     assert paused.pop("undo")["seconds"] > 25
-    assert paused == {"queue": "shop", "status": "paused", "recalled": 2}
+    assert (paused["status"], paused["recalled"], paused["dryRun"]) == ("paused", 2, False)
     assert "harvest" in hms("queue", "list").stdout
     assert hms("queue", "resume", "shop", "--reason", "mown").stdout == "shop goes on.\n"
     assert hms("queue", "pause", "nowhere").returncode == 4
@@ -321,6 +326,30 @@ def test_a_job_is_explained(hms: Hms, engine: sa.Engine, raw: RawConnection, sho
     assert (explained["failures"], explained["attemptsAllowed"]) == (1, 3)
     assert any("failure 1 of 3 was E: no" in sentence for sentence in explained["because"])
     assert hms("job", "explain", "999").returncode == 4
+
+
+def test_a_change_is_tried_first(hms: Hms, engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
+    """Each tells who would be late because of it, and changes nothing; ids may come by a filter."""
+    first, second = orders(engine, shop, 2)
+    measured(engine, raw, slots=1)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set sla = oms.now() + interval '100 s' where id = 1")
+        connection.exec_driver_sql("update oms.jobs set due = sla")
+    tried = hms("job", "promote", str(second), "--dry-run", COLUMNS="200").stdout
+    assert tried == (
+        "1 of 1 would be promoted. Nothing was changed.\n"
+        "shop: now 100 % of 2 open jobs will be on time (0 late);"
+        " with this 50.0 % of 2 open jobs will be on time (1 late)."
+        f" 1 would be late because of it: job-{first}.\n"
+    )
+    tried = told(hms("job", "cancel", "--queue", "shop", "--dry-run", "--json"))
+    assert (tried["able"], tried["effects"][0]["after"]["open"]) == (2, 0)
+    assert "with this" in hms("job", "priority", str(first), "--to", "-1", "--dry-run", COLUMNS="200").stdout
+    assert "No difference for shop" in hms("queue", "policy", "shop", "fifo", "--dry-run").stdout
+    assert "(2 late)" in hms("queue", "limit", "shop", "--window", "0", "--dry-run", COLUMNS="200").stdout
+    with engine.connect() as connection:
+        assert [job.priority for job in read.peek(connection, "shop", 3)] == [0, 0]
+    assert told(hms("queue", "limit", "shop", "--json"))["window"] is None
 
 
 def test_what_was_given_up_is_told_and_found(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:

@@ -2,14 +2,14 @@
 -- wait for another thing than their turn.
 select
     id,
-    extract(epoch from created_at)::float8 as accepted,
-    extract(epoch from sla)::float8 as deadline,
+    date_part('epoch', created_at) as accepted,
+    date_part('epoch', sla) as deadline,
     cell,
     60 * sla_minutes as sla,
     must,
     priority,
     dispatched_at is not null as in_flight,
-    case when status = 'running' then extract(epoch from since)::float8 end as runs_since
+    case when status = 'running' then date_part('epoch', since) end as runs_since
 from oms.jobs
 where queue = %(queue)s::text and not agent and finished_at is null and ready_at is null
 order by dispatched_at, due, id
