@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -15,22 +15,27 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How a field is read: its name here and in JSON, whether it may be None, and what makes its value."""
+    """How a field is read: its name here and in JSON, and what makes its value.
+
+    A document need not have it if it may be None, or has a default.
+    """
 
     name: str
     written: str
     optional: bool
+    has_default: bool
     read: Callable[[Any], Any]
 
 
 def record(kind: type[Record], document: Mapping[str, Any]) -> Record:
     """Read a record; what the document has beyond its fields is left out.
 
-    A field that an older API does not know is None. Raises KeyError if it cannot be.
+    A field that an older API does not know has its default, or is None. Raises KeyError if it cannot be.
     """
     values = {
         field.name: field.read(document.get(field.written) if field.optional else document[field.written])
         for field in _plan(kind)
+        if field.written in document or not field.has_default
     }
     return kind(**values)
 
@@ -62,8 +67,14 @@ def _plan(kind: type[Any]) -> tuple[_Field, ...]:
     if kind not in _PLANS:
         hints = get_type_hints(kind)
         _PLANS[kind] = tuple(
-            _Field(name, json_name(kind, name), types.NoneType in get_args(hints[name]), _reader(hints[name]))
-            for name in (field.name for field in fields(kind))
+            _Field(
+                field.name,
+                json_name(kind, field.name),
+                types.NoneType in get_args(hints[field.name]),
+                field.default is not MISSING,
+                _reader(hints[field.name]),
+            )
+            for field in fields(kind)
         )
     return _PLANS[kind]
 

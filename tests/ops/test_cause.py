@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_floor.presentation import sla_preview_words
+from hms_floor.presentation.foresight import sla_preview_words
 from hms_oms.api import codec
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.database.refusals import SILENT

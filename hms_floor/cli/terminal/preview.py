@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 
 from hms_floor.cli.terminal import show
-from hms_floor.presentation import effect_words
+from hms_floor.presentation.foresight import effect_words
 from hms_oms.api.codec import document
 from hms_oms.documents.foresight import Effect
 

@@ -14,7 +14,7 @@ from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.undo import follow
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
-from hms_floor.presentation import effect_words
+from hms_floor.presentation.foresight import effect_words
 from hms_oms.api.filter import CONFIRM_ABOVE
 
 _OPEN = ("waiting", "queued", "running")

@@ -10,7 +10,7 @@ from nicegui import ui
 from hms_floor.pages.parts import format, undo
 from hms_floor.pages.parts.dialogs import Dialog, waits, whole_number
 from hms_floor.pages.sign_in.session import Visitor
-from hms_floor.presentation import effect_words, sla_preview_words
+from hms_floor.presentation.foresight import effect_words, sla_preview_words
 from hms_floor.presentation.overview import Card
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES
 from hms_ops.forecast import advice, order_words
