@@ -25,7 +25,7 @@ RECIPES = EXAMPLE / "recipes"
 def test_what_the_guide_quotes_is_in_the_example() -> None:
     """Each block that names a file of the example stands in it, and each file of the table is there."""
     quoted = re.findall(r"```(?:toml|python)\n# (\S+)\n(.*?)```", GUIDE, re.DOTALL)
-    assert len(quoted) == 3
+    assert len(quoted) == 4
     for name, block in quoted:
         assert block in (EXAMPLE / name).read_text(encoding="utf-8"), name
     named = re.findall(r"^\| `(\S+)` \|", GUIDE, re.MULTILINE)

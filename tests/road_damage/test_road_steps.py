@@ -54,11 +54,20 @@ def test_a_contractor_that_is_confirmed_in_time(jobs: Jobs) -> None:
     jobs.signal(job, "contractor-confirmed", {"contractor": "Hill Paving"})
     jobs.run()
     assert (jobs.job(job).outcome, state(jobs)) == ("ordered", "ordered Hill Paving")
+    assert jobs.job(job).results["survey"] == {"traffic": {"vehicles": 0}, "history": {"reports": 0}}
     [text] = jobs.texts(job)
     assert (text.recipient, text.body) == (
         REPORT["phone"],
         "Your report of CR 12: Hill Paving will repair it.",
     )
+
+
+def test_a_busy_road_is_urgent(jobs: Jobs) -> None:
+    """What the branches have returned decides it."""
+    job = reported(jobs, road="CR 7")
+    jobs.signal(job, "contractor-confirmed", {"contractor": "Hill Paving"})
+    jobs.run()
+    assert (jobs.job(job).outcome, state(jobs)) == ("ordered", "urgent Hill Paving")
 
 
 def test_no_contractor_in_two_hours(jobs: Jobs) -> None:

@@ -12,6 +12,7 @@ HOOKS = Hooks(
         "worker": {
             "road_damage.reports": "select, insert, update",
             "road_damage.districts": "select",
+            "road_damage.counts": "select",
         }
     },
     outcomes={

@@ -7,6 +7,8 @@ from hms import Done, Reject, StepRun, step
 #: What is less deep is noted, and mended when the road is.
 SHALLOW_CM = 4
 COUNTY_ROAD = "CR "
+#: A repair is urgent where so many vehicles a day pass, or where it is not the first report.
+BUSY_VEHICLES = 1000
 
 
 @step("road_damage.assess")
@@ -26,12 +28,33 @@ def assess(run: StepRun) -> Done:
     return Done({"deep": True})
 
 
+@step("road_damage.traffic")
+def traffic(run: StepRun) -> dict[str, int]:
+    """Look up how many vehicles a day pass; none are counted on most roads."""
+    with run.connection.cursor() as cursor:
+        cursor.execute("select vehicles from road_damage.counts where road = %s", (run.payload["road"],))
+        return {"vehicles": sum(vehicles for (vehicles,) in cursor.fetchall())}
+
+
+@step("road_damage.history")
+def history(run: StepRun) -> dict[str, int]:
+    """Count what else was reported of the road."""
+    with run.connection.cursor() as cursor:
+        cursor.execute(
+            "select report from road_damage.reports where road = %s and report <> %s",
+            (run.payload["road"], run.payload["reportId"]),
+        )
+        return {"reports": cursor.rowcount}
+
+
 @step("road_damage.order")
 def order(run: StepRun) -> Done:
     """Order the repair from the contractor that was confirmed; there is nothing to escalate."""
     contractor = run.results["contractor"].get("contractor", "A contractor")
-    _settle(run, "ordered", contractor)
-    return Done({"contractor": contractor}, outcome="ordered", skip_to="answer")
+    survey = run.results["survey"]  # by the names of its branches
+    urgent = survey["traffic"]["vehicles"] >= BUSY_VEHICLES or survey["history"]["reports"] > 0
+    _settle(run, "urgent" if urgent else "ordered", contractor)
+    return Done({"contractor": contractor, "urgent": urgent}, outcome="ordered", skip_to="answer")
 
 
 @step("road_damage.escalate")
