@@ -64,7 +64,7 @@ bench: $(VENV)/.bench-ready
 	$(BIN)/python -m benchmarks $(BENCH)
 
 chaos: setup
-	STORIES=500 $(BIN)/python -m pytest --quiet tests/properties tests/ops/test_stages.py
+	STORIES=500 STRIDE=1 $(BIN)/python -m pytest --quiet tests/properties tests/ops/test_stages.py tests/schedules/test_killed_schedules.py
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
 
