@@ -19,6 +19,8 @@ import psycopg2
 from sqlalchemy import Connection, text
 
 from hms_act import accept
+from hms_act.waiting import child_jobs
+from hms_act.waiting.child_jobs import ChildWaits
 from hms_act.waiting.parts import Parts
 from hms_act.waiting.waits import Waits
 from hms_floor.cli.installation import preparing
@@ -120,6 +122,7 @@ class Jobs:
         self._live = _Live(self._claiming)
         self._waits = Waits(self._claiming, self._snapshot)
         self._parts = Parts(self._claiming, self._snapshot)
+        self._child_waits = ChildWaits(self._claiming, self._snapshot)
         self._zone = settings.load().zone
 
     def close(self) -> None:
@@ -202,13 +205,17 @@ class Jobs:
 
     def _taken(self) -> Sequence[Ticket]:
         self._waits.settle()
-        while self._parts.settle():
+        while self._parts.settle() or self._child_jobs():
             pass
         ledger.wake(self._claiming)
         ledger.let_in(self._claiming)
         queues = {step.queue for recipe in self._known.values() for step in recipe.works}
         taken = [job for queue in sorted(queues) for job in ledger.take(self._claiming, queue, _PAGE)]
         return [Ticket(job.job, job.attempt, job.steps[job.step]) for job in taken]
+
+    def _child_jobs(self) -> int:
+        """Start what steps have asked for, and end the waits for that; how many there were."""
+        return child_jobs.start(self._engine.begin, lambda: self._known) + self._child_waits.settle()
 
     def _snapshot(self, number: int) -> Recipe:
         return registry.snapshot(self._claiming, number)
@@ -228,7 +235,7 @@ class Jobs:
         """Run a step and record what came of it; the ticket of the next one if it is for a worker at once."""
         recipe = self._known[claimed.type]
         current = recipe.work(claimed.step, claimed.part)
-        run = StepRun(claimed, self._begun, self._zone, self._live, recipe)
+        run = StepRun(claimed, self._begun, self._zone, self._live, recipe, lambda: self._known)
         try:
             report = perform(
                 step.registered[current.run], run, claimed, recipe, current.time_limit, self._undo

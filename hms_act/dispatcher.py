@@ -24,6 +24,7 @@ from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_act.retention import Retention
 from hms_act.schedules.intake import Begin
 from hms_act.schedules.scheduler import Scheduler, SchedulerThread
+from hms_act.waiting.child_jobs import ChildWaits
 from hms_act.waiting.parts import Parts
 from hms_act.waiting.waits import Waits
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
@@ -91,6 +92,7 @@ class Dispatcher:
         self._let_in_from = self._let_in_pause = 0.0
         self._waits = Waits(connection, self._recipe)
         self._parts = Parts(connection, self._recipe)
+        self._child_waits = ChildWaits(connection, self._recipe)
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -108,6 +110,7 @@ class Dispatcher:
         with self._apart.doing("waits"):
             seconds = min(seconds, self._waits.look())
         with self._apart.doing("steps in parts"):
+            self._child_waits.look()
             seconds = min(seconds, self._parts.look())
         if self._refusal is not None:
             return seconds

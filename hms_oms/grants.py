@@ -46,6 +46,7 @@ _WORKER = {
     "oms.workers": _ALL,
     "oms.package_revisions": _READ,
     "oms.known_keys": _READ,
+    "oms.child_jobs": "insert, select",
 }
 _DISPATCHER = {
     "oms.jobs": _ALL,
@@ -76,6 +77,7 @@ _DISPATCHER = {
     "oms.recipes": _KEEP,
     "oms.signals": _CHANGE,
     "oms.ended_parts": "select, delete",
+    "oms.child_jobs": _CHANGE_AND_REMOVE,
     "oms.workers": "select, delete",
     "oms.package_revisions": _READ,
     "oms.leaders": _KEEP,
@@ -132,6 +134,7 @@ _API = {
     "oms.batches": _KEEP,
     "oms.cycle_rows": _ADD,
     "oms.signals": _ADD,
+    "oms.child_jobs": _READ,
     "oms.queues": _KEEP,
     "oms.recipes": _KEEP,
     "oms.slas": _ADD,

@@ -37,6 +37,7 @@ def make_app(configured: settings.Settings) -> Celery:
     made.settings = configured
     # Looked up once: each step is told of it.
     made.office = configured.zone
+    made.recipes = lambda: known
     # Remembered before the pool forks: a child works in the name of its parent.
     made.parent_pid = os.getpid()
     # Containers may share host name and pid.

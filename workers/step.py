@@ -12,9 +12,12 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.database.plain_text import plain
 from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.parts import child_jobs
 from hms_oms.jobs.records import Claimed, StepText
-from hms_oms.recipes.recipes import Recipe
+from hms_oms.recipes import payload_schema, recipes
+from hms_oms.recipes.recipes import Recipe, Recipes
 from hms_oms.recipes.steps.parts import Part
+from hms_oms.runtime.errors import RequestRejected
 from workers import limits
 from workers.telemetry import log_context
 from workers.telemetry.live_reports import EVERY_SECONDS, Live
@@ -64,9 +67,12 @@ class StepRun:
         office: tzinfo = UTC,
         live: Live | None = None,
         recipe: Recipe | None = None,
+        known: Callable[[], Recipes] = dict,
     ) -> None:
         self._claimed = claimed
         self._recipe = recipe
+        self._known = known
+        self._asked = 0
         self._live = live
         self._log: StepLog | None = None
         #: What `cancelled` has learned, and until when (monotonic seconds) it is not asked again.
@@ -172,6 +178,37 @@ class StepRun:
         """Have the step reported without effects, after they were undone."""
         self._connection = None
         self._texts.clear()
+        self._asked = 0
+
+    def start_job(
+        self,
+        job_type: str,
+        payload: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        sla_minutes: float | None = None,
+        priority: int = 0,
+        must: bool | None = None,
+    ) -> None:
+        """Have a job of any type started, once, when and only when this step is complete.
+
+        A later step with `by = "jobs"` waits for it and has its results. A job that has its key is
+        the answer. Raises UnknownJobType, RequestRejected with every fault of the payload.
+        """
+        faults = payload_schema.faults(recipes.find(self._known(), job_type).payload, payload)
+        if faults:
+            raise RequestRejected(faults)
+        options = {"key": key, "sla_minutes": sla_minutes, "priority": priority, "must": must}
+        child_jobs.ask(
+            self.connection,
+            parent=self._claimed.job,
+            step=self._claimed.step,
+            number=self._asked,
+            job_type=job_type,
+            payload=payload,
+            options={name: value for name, value in options.items() if value is not None},
+        )
+        self._asked += 1
 
     def text(self, phone: str, body: str) -> None:
         """Have a text sent, once, when and only when this step is complete.

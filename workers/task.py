@@ -72,7 +72,9 @@ class StepTask(Task):
         except RecipeUnreadable as error:
             here.fail(claimed.ticket, describe(error), None)
             raise StepFailed(f"{claimed.ticket}: {error}") from None
-        run = StepRun(claimed, partial(here.effects, limit), self.app.office, here.live, recipe)
+        run = StepRun(
+            claimed, partial(here.effects, limit), self.app.office, here.live, recipe, self.app.recipes
+        )
         heartbeat = recipe.work(claimed.step, claimed.part).heartbeat or math.inf
         if heartbeat < math.inf and not here.is_shared:
             silence.watch()

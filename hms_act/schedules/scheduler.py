@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_act import accept
 from hms_act.schedules.intake import Begin, Intake
+from hms_act.waiting import child_jobs
 from hms_oms.cycles.cycle_rows import gist
 from hms_oms.daemon import leader_election
 from hms_oms.daemon.daemon import Stop
@@ -44,7 +45,9 @@ class Scheduler:
         self._apart = Apart()
 
     def turn(self) -> None:
-        """Write down the runs that are due, and start those that wait."""
+        """Write down the runs that are due, and start those that wait, and what steps have asked for."""
+        with self._apart.doing("jobs that steps have asked for"):
+            child_jobs.start(self._begin, self._known)
         with self._begin() as connection:
             due = store.due(connection)
         for name in due:

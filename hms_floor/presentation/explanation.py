@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from hms_oms.broker import broker_state
 from hms_oms.database import health
 from hms_oms.jobs import commands
+from hms_oms.jobs.parts import child_jobs
+from hms_oms.jobs.parts.child_jobs import ChildJob
 from hms_oms.jobs.queries import explain
 from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
@@ -41,6 +43,8 @@ class Case:
     refused: str | None = None
     #: The plan that gives up jobs of its queue.
     plan: BacklogPlan | None = None
+    #: The jobs that it has started, if it waits for them.
+    child_jobs: Sequence[ChildJob] = ()
 
     @property
     def by_agent(self) -> bool:
@@ -65,6 +69,7 @@ def read(connection: Connection, job: int, zone: tzinfo) -> Case:
         next(map(job_name, commands.key_holders(connection, [job]).values()), None),
         heartbeats.stop_of(broker_state.read(connection)).get("refused"),
         plans.in_force(connection).get(standing.job.queue),
+        child_jobs.of_job(connection, job) if standing.awaits_jobs else (),
     )
 
 

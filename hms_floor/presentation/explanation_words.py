@@ -9,6 +9,7 @@ from typing import Any
 from hms_floor.presentation.explanation import Case
 from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
+from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime import format
 from hms_ops.forecast import order_words
 
@@ -39,11 +40,8 @@ def _removed(case: Case) -> Iterator[str]:
 
 def _waiting(case: Case) -> Iterator[str]:
     standing, job = case.standing, case.standing.job
-    if job.event is not None:
+    if job.event is not None or standing.parts is not None or standing.awaits_jobs:
         yield from _awaiting(case)
-        return
-    if standing.parts is not None:
-        yield from _in_parts(case, standing.parts)
         return
     state = "ready" if job.ready_at is None or job.ready_at <= standing.now else "delayed"
     yield f"{job.name} has been {state} in {job.queue} {_for(job.since, standing.now)}, for {_place(case)}."
@@ -97,7 +95,18 @@ def _given_up(case: Case) -> Iterator[str]:
 
 
 def _awaiting(case: Case) -> Iterator[str]:
-    """What the job waits for that nobody works on."""
+    """What the job waits for while nobody works on itself."""
+    if case.standing.awaits_jobs:
+        yield from _for_jobs(case)
+    elif case.standing.parts is not None:
+        yield from _in_parts(case, case.standing.parts)
+    else:
+        yield from _for_event(case)
+    if not case.dispatcher:
+        yield "No dispatcher is running: `hms up` or `hms act run` starts one."
+
+
+def _for_event(case: Case) -> Iterator[str]:
     standing, job = case.standing, case.standing.job
     yield (
         f"{job.name} has been waiting for the event {job.event} {_for(job.since, standing.now)}, in"
@@ -108,8 +117,6 @@ def _awaiting(case: Case) -> Iterator[str]:
     if job.ready_at is not None and follows is not None:
         words = {"fail": "the job fails", "continue": "it goes on"}.get(follows, f"it goes on with {follows}")
         yield f"If the event has not come by {_at(case, job.ready_at)}, {words}."
-    if not case.dispatcher:
-        yield "No dispatcher is running: `hms up` or `hms act run` starts one."
 
 
 def _in_parts(case: Case, parts: int) -> Iterator[str]:
@@ -121,8 +128,18 @@ def _in_parts(case: Case, parts: int) -> Iterator[str]:
         yield f"See them with: hms job list --parent {job.name}"
     else:
         yield f"{job.name} has been waiting {since} to be split into parts, in {_place(case)}."
-    if not case.dispatcher:
-        yield "No dispatcher is running: `hms up` or `hms act run` starts one."
+
+
+def _for_jobs(case: Case) -> Iterator[str]:
+    """How many of the jobs that it has started the job waits for."""
+    standing, job = case.standing, case.standing.job
+    left = [child for child in case.child_jobs if child.is_open]
+    since = _for(job.since, standing.now)
+    started = format.count(len(case.child_jobs), "job")
+    yield f"{job.name} waits for {len(left):,} of {started} that it has started, {since}, in {_place(case)}."
+    names = [job_name(child.job) for child in left if child.job is not None]
+    if names:
+        yield f"Look at {'it' if len(left) == 1 else 'the first of them'} with: hms job explain {names[0]}"
 
 
 def _queued(case: Case) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 from hms_oms.documents.document import Document, Json, Moment, Named
 from hms_oms.documents.events import Event, TimedEvent
 from hms_oms.documents.foresight import Effect
-from hms_oms.documents.parts import StepInParts
+from hms_oms.documents.parts import ChildJob, StepInParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class JobWithTimeline(Job):
 
     `elapsed_seconds` have passed from when its time began to count until now, or until its end; of these
     `business_seconds` were in the office hours that its SLA counts in, None if it counts always.
-    `parts` are its steps that were split into parts.
+    `parts` are its steps that were split into parts, `child_jobs` the jobs that its steps have started.
     """
 
     replaced_by: str | None
@@ -119,6 +119,7 @@ class JobWithTimeline(Job):
     business_seconds: float | None
     timeline: tuple[TimedEvent, ...]
     parts: tuple[StepInParts, ...] = ()
+    child_jobs: tuple[ChildJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Parts of a job's steps."""
+"""Parts of a job's steps, and the jobs that they start."""
 
 from __future__ import annotations
 
@@ -42,3 +42,14 @@ class StepInParts(Document):
     failed: int
     cancelled: int
     shown: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildJob(Document):
+    """A job that a step has started. `id` is None until then, or if `fault` says why not."""
+
+    id: str | None
+    type: str
+    status: str | None
+    outcome: str | None
+    fault: str | None

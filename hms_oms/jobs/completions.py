@@ -79,8 +79,8 @@ def _begins(ahead: Step, until: datetime | timedelta | None) -> dict[str, Any]:
             raise ValueError("a job sleeps until a time with a zone")
         return {"ready_at": until}
     seconds = [ahead.wait, until.total_seconds() if until is not None else None]
-    # What waits stands in no backlog: a step in parts is begun by the dispatcher at its next look.
-    least = 0.0 if ahead.is_split else None
+    # What waits stands in no backlog: the dispatcher begins a step in parts, or by jobs, at its next look.
+    least = 0.0 if ahead.awaits != ahead.event else None
     return {"wait": max((wait for wait in seconds if wait is not None), default=least)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hms_oms.recipes.schedules import written
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
-from hms_oms.recipes.steps import parts, waits
+from hms_oms.recipes.steps import child_jobs, parts, waits
 
 #: How the text of a file's cell is read (see hms_act.files.csv_rows).
 COLUMN_KINDS = ("text", "positive-integer", "number", "date")
@@ -76,13 +76,15 @@ _STEP: dict[str, Any] = {
             "description": "The queue in which the job waits for this step; else the recipe's.",
         },
         "by": {
-            "enum": ["worker", "agent", "event"],
+            "enum": ["worker", "agent", "event", "jobs"],
             "default": "worker",
             "description": "Who does it: a Celery worker, or any program that reserves it over HTTP. That of"
-            " an event is over when the event is signalled.",
+            " an event is over when the event is signalled, that of jobs when those have ended that earlier"
+            " steps have started.",
         },
         **waits.KEYS,
         **parts.KEYS,
+        **child_jobs.KEYS,
         "time_limit": {
             "type": "integer",
             "minimum": 1,

@@ -40,6 +40,7 @@ def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -
     """Its job is scored, decided by the desk, answered, and late; the program of the guide starts another.
 
     Its scan tells how far it is, its visit waits for an answer, and its survey is done in parts.
+    Its season starts scans, and waits for them.
     """
     (folder / "recipes" / "conftest.py").write_text(CONFTEST.format(url=sibling(servers, "hms")))
     (folder / "recipes" / "seed_loan" / "test_shop.py").write_text(SHOP)
@@ -48,7 +49,7 @@ def test_the_test_of_the_guide_passes(folder: Path, servers: embedded.Servers) -
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=folder, env=environment
     )
-    assert "7 passed" in done.stdout, done.stdout + done.stderr
+    assert "8 passed" in done.stdout, done.stdout + done.stderr
 
 
 #: As in the guide, but on the server that is there.
@@ -109,4 +110,12 @@ def test_a_survey_is_done_in_parts(hms_jobs, fields):
     assert done.results["sum"] == {"acres": 19 * fields + fields * fields, "good": fields > 1}
     assert len(hms_jobs.parts(survey)) == fields + 2
     assert [part["acres"] for part in done.results["measure"]] == [20 + 2 * field for field in range(fields)]
+
+def test_a_season_starts_scans(hms_jobs):
+    season = hms_jobs.start("seed:season:v1", {"scans": [3, 4]})
+    assert hms_jobs.run() == 1 + 2 + 1
+    done = hms_jobs.job(season)
+    assert (done.status, done.results["close"]) == ("done", {"pages": 7})
+    scan = hms_jobs.job(int(done.results["scans"][1]["job"].removeprefix("job-")))
+    assert (scan.type, scan.requested_by, scan.payload) == ("seed:scan:v1", "job-1", {"pages": 4})
 """

@@ -23,6 +23,8 @@ def sheet(job: JobWithTimeline, now: datetime) -> list[RenderableType]:
     parts: list[RenderableType] = [_heading(job), tables.facts(_facts(job, now))]
     if job.parts:
         parts += [_title("Parts"), *_in_parts(job, now)]
+    if job.child_jobs:
+        parts += [_title("Jobs that it has started"), _child_jobs(job)]
     parts += [_title("Timeline"), _timeline(job, now)]
     parts += [_title("Payload"), _json(job.payload)]
     if job.results:
@@ -92,6 +94,14 @@ def _in_parts(job: JobWithTimeline, now: datetime) -> Iterator[RenderableType]:
         yield tables.table(headers, rows, right=["attempt"], spare=["worker", "attempt"])
         if step.parts > len(step.shown):
             yield Text(f"All of them: hms job list --parent {job.id} --limit 0")
+
+
+def _child_jobs(job: JobWithTimeline) -> RenderableType:
+    rows = [
+        (child.id or "", child.type, show.status(child.status or ""), child.outcome or child.fault or "")
+        for child in job.child_jobs
+    ]
+    return tables.table(["id", "type", "status", "outcome"], rows, wide=["outcome"])
 
 
 def _ran(part: Part, now: datetime) -> str:

@@ -107,7 +107,7 @@ def _whole(started: Started) -> dict[str, Any]:
         whole = document(api_client.oms().job(started.id))
     except NotFound:  # retention has removed it; only its key is known
         return document(started)
-    del whole["timeline"], whole["parts"]
+    del whole["timeline"], whole["parts"], whole["childJobs"]
     return whole
 
 

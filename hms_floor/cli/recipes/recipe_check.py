@@ -59,7 +59,7 @@ def _of_queues(known: Recipes) -> Iterator[Finding]:
     by: dict[str, set[str]] = {}
     for recipe in known.values():
         for declared in recipe.works:
-            if declared.by != "event":
+            if declared.by in ("worker", "agent"):
                 by.setdefault(declared.queue, set()).add(declared.by)
     for queue, kinds in by.items():
         if len(kinds) > 1:

@@ -63,6 +63,12 @@ class _Job:
                     ("At", "Fact", "Step", "Attempt", "Who", "Took", "Detail"),
                     caption="Oldest first",
                 )
+        with ui.element("section").classes("card") as self._child_jobs_card:
+            with ui.element("h2"):
+                ui.label("Jobs that it has started")
+            self._child_jobs = html.Table(
+                ("Job", "Type", "Status", "Outcome"), wide=("Outcome",), caption="In the order of their start"
+            )
         with ui.element("section").classes("card") as self._texts_card:
             with ui.element("h2"):
                 ui.label("Texts to the applicant")
@@ -111,6 +117,8 @@ class _Job:
         self._facts.show(_facts(document), late="Deadline" if _deadline(document)[1] else None)
         self._waterfall.show(document)
         self._event_log.show([_line(line) for line in document["timeline"]])
+        self._child_jobs_card.set_visibility(bool(document["childJobs"]))
+        self._child_jobs.show([_child_job(child) for child in document["childJobs"]])
         self._texts_card.set_visibility(bool(texts))
         self._texts.show(
             [(_clock(text["createdAt"]) or "", text["to"], text["body"], text["fate"]) for text in texts]
@@ -180,6 +188,11 @@ def _erased(moment: str | None) -> str | None:
 
 def _job(name: str | None) -> Link | None:
     return None if name is None else Link(name, f"/floor/jobs/{name}")
+
+
+def _child_job(child: Mapping[str, Any]) -> tuple[str | Link, ...]:
+    job = _job(child["id"]) or ""
+    return (job, child["type"], child["status"] or "", child["outcome"] or child["fault"] or "")
 
 
 def _deadline(document: Mapping[str, Any]) -> tuple[str, bool]:

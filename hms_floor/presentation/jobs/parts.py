@@ -1,4 +1,4 @@
-"""Steps in parts as the API tells of them, with a job."""
+"""Steps in parts, and jobs that steps have started, as the API tells of them with a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from hms_floor.presentation import explanation
 from hms_oms.documents.events import TimedEvent
-from hms_oms.documents.parts import Part, StepInParts
+from hms_oms.documents.parts import ChildJob, Part, StepInParts
+from hms_oms.jobs.parts import child_jobs
 from hms_oms.jobs.parts.parts import name
 from hms_oms.jobs.queries import parts
 from hms_oms.jobs.queries.parts import PartState
@@ -39,6 +40,14 @@ def read(connection: Connection, job: Job, now: datetime) -> tuple[StepInParts, 
             ),
         )
         for step in sorted(counts)
+    )
+
+
+def started(connection: Connection, job: int) -> tuple[ChildJob, ...]:
+    """The jobs that the steps of a job have started, in order."""
+    return tuple(
+        ChildJob.of(child, id=None if child.job is None else job_name(child.job))
+        for child in child_jobs.of_job(connection, job)
     )
 
 

@@ -1,1 +1,1 @@
-"""Parts of a step: jobs that do it side by side, for another job that waits for them."""
+"""Parts of a step, which do it side by side, and the jobs that a step starts: their job waits for them."""

@@ -40,14 +40,14 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A job that waits at a step in parts, and how they stand."""
+    """A job that waits at a step in parts, and how they stand; or at a step by jobs."""
 
     ticket: Ticket
     step: int
     recipe_id: int
-    parts: int
-    open: int
-    bad: Bad | None
+    parts: int = 0
+    open: int = 0
+    bad: Bad | None = None
 
 
 class Decision(Enum):
@@ -81,7 +81,7 @@ def take_up(connection: RawConnection) -> list[Parent]:
 
 
 def is_awaited(connection: RawConnection) -> bool:
-    """Whether any job waits for its parts."""
+    """Whether any job waits for its parts, or for jobs that it has started."""
     return bool(statements.run_raw(connection, "parts_awaited", {})[0]["awaited"])
 
 
@@ -113,7 +113,7 @@ def join(connection: RawConnection, parent: Parent, recipe: Recipe) -> str | Non
     names = [branch.name for branch in branches or ()]
     done = Done(dict(zip(names, results, strict=True)) if branches else results)
     report = completions.of(parent.ticket, recipe, done, by_agent=True)
-    statements.run_raw(connection, "end_split", {"job": parent.ticket.job, "fact": Fact.JOINED.value})
+    take_over(connection, parent, Fact.JOINED)
     return ledger.complete(connection, [report], WHO).get(parent.ticket)
 
 
@@ -135,10 +135,15 @@ def fail_with(connection: RawConnection, parent: Parent, bad: Bad, recipe: Recip
 
 
 def fail(connection: RawConnection, parent: Parent, kind: str, message: str) -> str | None:
-    """Fail a job that waits at a step in parts, for good."""
-    statements.run_raw(connection, "end_split", {"job": parent.ticket.job, "fact": Fact.PART_FAILED.value})
+    """Fail a job that waits at a step in parts, or for jobs, for good."""
+    take_over(connection, parent, Fact.PART_FAILED)
     error = {"type": kind, "message": message, "traceback": ""}
     return ledger.fail(connection, parent.ticket, error, retry_after=None, worker=WHO)
+
+
+def take_over(connection: RawConnection, parent: Parent, fact: Fact) -> None:
+    """Take up a job, whose step is then completed or failed in the same transaction."""
+    statements.run_raw(connection, "end_split", {"job": parent.ticket.job, "fact": fact.value})
 
 
 def name(step: Step | None, part: int, of: int) -> str:

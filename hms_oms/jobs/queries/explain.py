@@ -22,7 +22,7 @@ class Standing:
     workers, of which `slots_lost` are lost to steps that hang. What was `given_up` is done after all
     others. One that waits for others with its key has `limit_at_once`, and `with_key` of them are in flight
     or next. One that waits for the `parts` of its step has so many, none before they are made; of them
-    `open_parts` have not ended.
+    `open_parts` have not ended. One that `awaits_jobs` waits for those that it has started.
     """
 
     job: Job
@@ -42,6 +42,7 @@ class Standing:
     with_key: int
     parts: int | None
     open_parts: int
+    awaits_jobs: bool
     event_log: tuple[Event, ...]
 
     @property

@@ -27,7 +27,7 @@ from hms_oms.documents.jobs import StepProgress
 from hms_oms.jobs.records import Band, Event, Job, in_full
 from hms_oms.jobs.states import OPEN, TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
-from hms_oms.recipes.steps.parts import EVENT
+from hms_oms.recipes.steps import child_jobs, parts
 from hms_oms.runtime.errors import UnknownJob
 
 #: The key that a job has, or had until it was cancelled.
@@ -39,6 +39,8 @@ IN_BACKLOG = and_(jobs.c.dispatched_at.is_(None), jobs.c.finished_at.is_(None), 
 HELD_BACK = datetime(9999, 1, 1, tzinfo=UTC)
 #: As `oms.parts_pending()`: where jobs stand that wait for their parts.
 PARTS_PENDING = datetime(9998, 1, 1, tzinfo=UTC)
+#: Events of our own, which nobody signals.
+_OWN = (parts.EVENT, child_jobs.EVENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +203,11 @@ def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
 
 def _job(row: RowMapping) -> Job:
     steps = tuple(row["steps"])
-    # One that waits for its parts, or for others with its key, has no time before which it may not start.
-    ready_at = None if row["ready_at"] in (HELD_BACK, PARTS_PENDING) else row["ready_at"]
+    # One that waits for its parts, its child jobs, or for others with its key, may start at no time.
+    no_time = row["ready_at"] in (HELD_BACK, PARTS_PENDING) or row["event"] == child_jobs.EVENT
+    ready_at = None if no_time else row["ready_at"]
     progress = _progress(row, steps[row["step"]])
-    waits_for_event = row["status"] == Status.WAITING and row["event"] != EVENT
+    waits_for_event = row["status"] == Status.WAITING and row["event"] not in _OWN
     event = row["event"] if waits_for_event else None
     made = {"steps": steps, "progress": progress, "ready_at": ready_at, "event": event}
     return Job(**{**row, **made})

@@ -10,7 +10,7 @@ import jsonschema
 from hms_oms.recipes import limits, payload_schema, recipe_schema
 from hms_oms.recipes.retention import personal_data, table
 from hms_oms.recipes.schedules import written
-from hms_oms.recipes.steps import parts, waits
+from hms_oms.recipes.steps import child_jobs, parts, waits
 
 
 def of(document: Any) -> list[str]:
@@ -35,6 +35,7 @@ def of(document: Any) -> list[str]:
         faults.append(f"{where}: not a JSON Schema: {error.message}")
         return faults
     faults += parts.faults(document)
+    faults += child_jobs.faults(document)
     fields = document["payload"].get("properties", {})
     key = document.get("key")
     if key is not None and key not in document["payload"].get("required", ()):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hms_oms.recipes.steps import waits
+from hms_oms.recipes.steps import child_jobs, waits
 from hms_oms.recipes.steps.parts import EVENT, Part, items
 
 
@@ -52,6 +52,7 @@ class Step:
     parts: str | None = None
     at_once: int | None = None
     branches: tuple[Step, ...] | None = None
+    on_failed: str | None = None
 
     @property
     def is_split(self) -> bool:
@@ -61,6 +62,8 @@ class Step:
     @property
     def awaits(self) -> str | None:
         """The event that its job waits for; its own, or the end of its parts."""
+        if self.by == "jobs":
+            return child_jobs.EVENT
         return EVENT if self.is_split else self.event
 
     @property
@@ -106,7 +109,17 @@ class Step:
 
 #: Keys of a step that are left out of its document where they are not given.
 _NEWER = frozenset(
-    {"heartbeat", "wait", "event", "on_timeout", "timeout_result", "parts", "at_once", "branches"}
+    {
+        "heartbeat",
+        "wait",
+        "event",
+        "on_timeout",
+        "timeout_result",
+        "parts",
+        "at_once",
+        "branches",
+        "on_failed",
+    }
 )
 
 
@@ -124,6 +137,7 @@ def of(step: Mapping[str, Any], queue: str) -> Step:
         parts=step.get("parts"),
         at_once=step.get("at_once"),
         branches=_branches(step, queue),
+        on_failed=step.get("on_failed", child_jobs.FAIL) if step.get("by") == "jobs" else None,
         retry=RetryPolicy(**{**retry, "errors": tuple(retry.get("errors", ()))}),
     )
 

@@ -139,6 +139,7 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         end = predictions.ends_of(connection, [record]).get(number)
         office = calendars.of_job(connection, record.calendar_id)
         in_parts = parts.read(connection, record, now)
+        started = parts.started(connection, number)
     until = record.finished_at or now
     business = None if office is None else business_time.elapsed(office, record.counts_from, until)
     return JobWithTimeline.of(
@@ -148,6 +149,7 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         business_seconds=None if business is None else business.total_seconds(),
         timeline=tuple(parts.timeline(tuple(event_log), record.steps, until)),
         parts=in_parts,
+        child_jobs=started,
     )
 
 

@@ -29,6 +29,7 @@ select
     ) else 0 end as with_key,
     case when job.status = 'waiting' and job.event = '*parts' then parts.number end as parts,
     parts.open as open_parts,
+    job.status = 'waiting' and job.event is not distinct from '*jobs' as awaits_jobs,
     queue.paused_at, queue.paused_by, queue.pause_reason, queue.starts_per_minute, queue.window_size
 from oms.jobs as job
 join oms.queues as queue on queue.name = job.queue

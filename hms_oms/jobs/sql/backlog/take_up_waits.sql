@@ -10,7 +10,7 @@ with due as (
         union
         (
             select id from oms.jobs
-            where event is not null and event <> '*parts' and finished_at is null and status = 'waiting'
+            where event is not null and event not in ('*parts', '*jobs') and finished_at is null and status = 'waiting'
                 and ready_at <= oms.now()
             order by ready_at
             limit %(most)s::int
@@ -20,7 +20,7 @@ with due as (
     join oms.jobs as job on job.id = candidate.id
     left join oms.signals as signal
         on signal.job_id = job.id and signal.event = job.event and signal.spent_at is null
-    where job.event is not null and job.event <> '*parts' and job.status = 'waiting'
+    where job.event is not null and job.event not in ('*parts', '*jobs') and job.status = 'waiting'
         and (signal.job_id is not null or job.ready_at <= oms.now())
     order by job.id
     -- Anyone who holds the row is just changing it: it is seen the next time.

@@ -1,14 +1,21 @@
 -- Cancel jobs: what waits or stands in the window at once; what runs at its next step boundary, or now. The trigger
 -- jobs_settled has a cancelled job give its key back.
-with held as (
+with recursive family (id) as (
+    select unnest(%(jobs)s::bigint[])
+    union
+    -- What happens to a job happens to its parts, and to the jobs that it has started.
+    select other.id
+    from family
+    cross join lateral (
+        select part.id from oms.jobs as part where part.parent_id = family.id and part.part is not null
+        union all
+        select asked.job_id from oms.child_jobs as asked where asked.parent_id = family.id and asked.created
+    ) as other
+),
+held as (
     select id, status
     from oms.jobs
-    where id in (
-            select unnest(%(jobs)s::bigint[])
-            union
-            -- What happens to a job happens to its parts.
-            select id from oms.jobs where parent_id = any(%(jobs)s::bigint[]) and part is not null
-        ) and status in ('waiting', 'queued', 'running')
+    where id in (select id from family) and status in ('waiting', 'queued', 'running')
     order by id
     for update
 ),

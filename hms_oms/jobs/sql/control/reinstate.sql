@@ -1,15 +1,22 @@
 -- Put cancelled jobs back at the step at which they stood, and let those go on that only were to end with their step.
 -- The deadline stays. A job that a newer one with its key has replaced stays cancelled; if a newer one is just being
 -- accepted, the unique index on keys ends this statement.
-with held as (
+with recursive family (id) as (
+    select unnest(%(jobs)s::bigint[])
+    union
+    -- What happens to a job happens to its parts, and to the jobs that it has started.
+    select other.id
+    from family
+    cross join lateral (
+        select part.id from oms.jobs as part where part.parent_id = family.id and part.part is not null
+        union all
+        select asked.job_id from oms.child_jobs as asked where asked.parent_id = family.id and asked.created
+    ) as other
+),
+held as (
     select job.id, job.status
     from oms.jobs as job
-    where job.id in (
-            select unnest(%(jobs)s::bigint[])
-            union
-            -- What happens to a job happens to its parts.
-            select id from oms.jobs where parent_id = any(%(jobs)s::bigint[]) and part is not null
-        )
+    where job.id in (select id from family)
         and (job.status = 'cancelled' or (job.status = 'running' and job.cancel_by is not null))
         and not exists (
             select from oms.jobs as other

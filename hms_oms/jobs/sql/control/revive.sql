@@ -23,8 +23,8 @@ changed as (
         lost_with = '{}',
         cancel_by = null,
         ready_at = case
-            -- Its parts are looked at.
-            when job.event = '*parts' then oms.now()
+            -- Its parts, or the jobs that it has started, are looked at.
+            when job.event in ('*parts', '*jobs') then oms.now()
             -- It waits for its event again, as long as before.
             when job.event is not null then oms.now() + make_interval(secs => (
                 select (recipe.definition #>> array['steps', job.step::text, 'wait'])::float8

@@ -1,4 +1,4 @@
--- Take up a job that the caller holds and whose parts are over: its step is completed, or failed, in the same transaction.
+-- Take up a job that the caller holds and whose parts, or child jobs, are over: its step is completed, or failed, in the same transaction.
 with taken_up as (
     update oms.jobs as job
     set status = 'running',
@@ -7,7 +7,7 @@ with taken_up as (
         dispatched_at = oms.now(),
         started_at = coalesce(job.started_at, oms.now()),
         ready_at = null
-    where job.id = %(job)s::bigint and job.status = 'waiting' and job.event = '*parts'
+    where job.id = %(job)s::bigint and job.status = 'waiting' and job.event in ('*parts', '*jobs')
     returning job.id, job.attempt, job.step, job.status
 ),
 event_log as (

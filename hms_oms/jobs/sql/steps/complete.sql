@@ -130,7 +130,7 @@ event_log as (
             else jsonb_strip_nulls(
                 -- A step in parts is begun at once, unless it is to be later.
                 jsonb_build_object(
-                    'completed', finished_step, 'event', nullif(event, '*parts'), 'readyAt', nullif(ready_at, since)
+                    'completed', finished_step, 'event', case when event not in ('*parts', '*jobs') then event end, 'readyAt', nullif(ready_at, since)
                 )
             )
         end

@@ -48,6 +48,9 @@ events as (
 keys as (
     update oms.known_keys set removed_at = oms.now() where job_id in (select id from removable) and removed_at is null
 ),
+asked as (
+    delete from oms.child_jobs where parent_id in (select id from removable)
+),
 jobs as (
     delete from oms.jobs where id in (select id from removable) returning id
 ),
