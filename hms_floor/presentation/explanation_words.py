@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from hms_floor.presentation.explanation import Case
+from hms_floor.presentation.jobs import awaiting_words
 from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
-from hms_oms.jobs.tickets import job_name
 from hms_oms.runtime import format
 from hms_ops.forecast import order_words
 
@@ -96,10 +96,11 @@ def _given_up(case: Case) -> Iterator[str]:
 
 def _awaiting(case: Case) -> Iterator[str]:
     """What the job waits for while nobody works on itself."""
+    since = _for(case.standing.job.since, case.standing.now)
     if case.standing.awaits_jobs:
-        yield from _for_jobs(case)
+        yield from awaiting_words.for_jobs(case.standing, case.child_jobs, since, _place(case))
     elif case.standing.parts is not None:
-        yield from _in_parts(case, case.standing.parts)
+        yield from awaiting_words.for_parts(case.standing, since, _place(case))
     else:
         yield from _for_event(case)
     if not case.dispatcher:
@@ -117,29 +118,6 @@ def _for_event(case: Case) -> Iterator[str]:
     if job.ready_at is not None and follows is not None:
         words = {"fail": "the job fails", "continue": "it goes on"}.get(follows, f"it goes on with {follows}")
         yield f"If the event has not come by {_at(case, job.ready_at)}, {words}."
-
-
-def _in_parts(case: Case, parts: int) -> Iterator[str]:
-    """How many parts of its step the job waits for."""
-    standing, job = case.standing, case.standing.job
-    since = _for(job.since, standing.now)
-    if parts:
-        yield f"{job.name} waits for {standing.open_parts:,} of {parts:,} parts, {since}, in {_place(case)}."
-        yield f"See them with: hms job list --parent {job.name}"
-    else:
-        yield f"{job.name} has been waiting {since} to be split into parts, in {_place(case)}."
-
-
-def _for_jobs(case: Case) -> Iterator[str]:
-    """How many of the jobs that it has started the job waits for."""
-    standing, job = case.standing, case.standing.job
-    left = [child for child in case.child_jobs if child.is_open]
-    since = _for(job.since, standing.now)
-    started = format.count(len(case.child_jobs), "job")
-    yield f"{job.name} waits for {len(left):,} of {started} that it has started, {since}, in {_place(case)}."
-    names = [job_name(child.job) for child in left if child.job is not None]
-    if names:
-        yield f"Look at {'it' if len(left) == 1 else 'the first of them'} with: hms job explain {names[0]}"
 
 
 def _queued(case: Case) -> Iterator[str]:

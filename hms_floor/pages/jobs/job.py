@@ -67,7 +67,9 @@ class _Job:
             with ui.element("h2"):
                 ui.label("Jobs that it has started")
             self._child_jobs = html.Table(
-                ("Job", "Type", "Status", "Outcome"), wide=("Outcome",), caption="In the order of their start"
+                ("Number", "Job", "Type", "Status", "Outcome"),
+                wide=("Outcome",),
+                caption="In the order of their start",
             )
         with ui.element("section").classes("card") as self._texts_card:
             with ui.element("h2"):
@@ -118,7 +120,9 @@ class _Job:
         self._waterfall.show(document)
         self._event_log.show([_line(line) for line in document["timeline"]])
         self._child_jobs_card.set_visibility(bool(document["childJobs"]))
-        self._child_jobs.show([_child_job(child) for child in document["childJobs"]])
+        self._child_jobs.show(
+            [(str(place), *_child_job(child)) for place, child in enumerate(document["childJobs"], 1)]
+        )
         self._texts_card.set_visibility(bool(texts))
         self._texts.show(
             [(_clock(text["createdAt"]) or "", text["to"], text["body"], text["fate"]) for text in texts]
