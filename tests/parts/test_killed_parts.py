@@ -12,11 +12,12 @@ from tests.conftest import RECIPES, Programs, wait_until
 from tests.crash.test_crashes import executions
 from tests.oms.test_ledger import facts, look
 
-BOXES = recipes.load_folder(RECIPES)["shop:boxes:v1"]
+KNOWN = recipes.load_folder(RECIPES)
+BOXES, ORDERS = KNOWN["shop:boxes:v1"], KNOWN["shop:orders:v1"]
 
 
 def test_parts_survive_kills(programs: Programs, engine: sa.Engine) -> None:
-    """Worker and dispatcher are killed in the middle of parts, of which one fails once and one kills."""
+    """Worker and dispatcher are killed amid parts, and two steps kill theirs; what one asks for is there once."""
     boxes = [{"sleep": 0.1}] * 10 + [{"fail": 1}, {"die": "self"}]
     with engine.begin() as connection:
         asked = [{"number": number, "boxes": boxes} for number in (1, 2)]
@@ -28,9 +29,13 @@ def test_parts_survive_kills(programs: Programs, engine: sa.Engine) -> None:
     dispatcher.kill()
     dispatcher.wait()
     assert {look(engine, job).step_name for job in jobs} == {"box"}
+    with engine.begin() as connection:
+        asked = {"number": 9, "orders": [8, 9]}
+        orders = accept.start_job(connection, ORDERS, asked, requested_by="test").job.id
     programs.dispatcher("act2")
     programs.worker("second", slots=2)
-    wait_until(lambda: all(look(engine, job).status == "done" for job in jobs), "both to be done", 60)
+    every = [*jobs, orders]
+    wait_until(lambda: all(look(engine, job).status == "done" for job in every), "all to be done", 60)
     for job in jobs:
         results = look(engine, job).results
         assert [box["box"] for box in results["box"]] == list(range(len(boxes)))
@@ -39,10 +44,16 @@ def test_parts_survive_kills(programs: Programs, engine: sa.Engine) -> None:
         with engine.connect() as connection:
             parts = read.find(connection, Filter(parent=job), limit=None)
         assert {(part.status, facts(engine, part.id).count("finished")) for part in parts} == {("done", 1)}
-    assert [step for _, step in executions(engine)].count("send") == len(jobs)
+    started = look(engine, orders).results["orders"]
+    assert [(child["status"], child["results"]["send"]["token"]) for child in started] == [
+        ("done", f"{child['job']}.3") for child in started
+    ]
+    assert executions(engine)[orders, "order"] == 2
+    assert [step for _, step in executions(engine)].count("send") == len(every) + len(started)
     with engine.connect() as connection:
         assert connection.scalar(sa.text("select count(*) from oms.ended_parts")) == 0
-        assert read.count(connection, Filter(queue="boxes")) == len(jobs)
+        assert read.count(connection, Filter(queue="boxes")) == len(every)
+        assert read.count(connection, Filter(queue="shop")) == len(started)
 
 
 def done(engine: sa.Engine) -> int:

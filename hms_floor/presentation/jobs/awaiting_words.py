@@ -1,4 +1,4 @@
-"""What a job waits for while others work for it, as sentences: parts of its step, jobs that it has started."""
+"""What a job waits for while others work for it: parts of its step, jobs that it has started."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def for_parts(standing: Standing, since: str, place: str) -> Iterator[str]:
 
 def for_jobs(standing: Standing, children: Sequence[ChildJob], since: str, place: str) -> Iterator[str]:
     """How many of the jobs that it has started a job waits for."""
+    name = standing.job.name
     left = [child for child in children if child.is_open]
     started = format.count(len(children), "job")
-    yield f"{standing.job.name} waits for {len(left):,} of {started} that it has started, {since}, in {place}."
+    yield f"{name} waits for {len(left):,} of {started} that it has started, {since}, in {place}."
     names = [job_name(child.job) for child in left if child.job is not None]
     if names:
         yield f"Look at {'it' if len(left) == 1 else 'the first of them'} with: hms job explain {names[0]}"
