@@ -17,7 +17,7 @@ BOXES, ORDERS = KNOWN["shop:boxes:v1"], KNOWN["shop:orders:v1"]
 
 
 def test_parts_survive_kills(programs: Programs, engine: sa.Engine) -> None:
-    """Worker and dispatcher are killed amid parts, and two steps kill theirs; what one asks for is there once."""
+    """Worker and dispatcher are killed amid parts, and two steps kill theirs; all is done once."""
     boxes = [{"sleep": 0.1}] * 10 + [{"fail": 1}, {"die": "self"}]
     with engine.begin() as connection:
         asked = [{"number": number, "boxes": boxes} for number in (1, 2)]
