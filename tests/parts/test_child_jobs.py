@@ -90,8 +90,8 @@ def play(raw: RawConnection, error: str | None = None) -> None:
     assert claim(raw, taken.job, "play")
     ticket = Ticket(taken.job, 1, "play")
     if error:
-        told = {"type": error, "message": "", "traceback": ""}
-        ledger.fail(raw, ticket, told, retry_after=None, worker="w")
+        failure = {"type": error, "message": "", "traceback": ""}
+        ledger.fail(raw, ticket, failure, retry_after=None, worker="w")
     else:
         report = completions.of(ticket, FAMILIES["test:child:v1"], Done({"played": True}), by_agent=False)
         ledger.advance(raw, [report], "w")
@@ -113,7 +113,7 @@ def test_children_are_started_once_and_waited_for(
         assert settle(raw) == (0 if left else 1)
     whole = look(engine, job)
     assert (whole.step_name, whole.status, whole.event) == ("close", "waiting", None)
-    assert [(told["status"], told["results"]) for told in whole.results["wait"]] == [
+    assert [(child["status"], child["results"]) for child in whole.results["wait"]] == [
         ("done", {"play": {"played": True}})
     ] * 2
     assert facts(engine, job)[-3:] == ["awaiting", "joined", "handed over"]
