@@ -14,7 +14,7 @@ from hms_oms.api.codec import record, stamp
 from hms_oms.api.filter import Filter
 from hms_oms.api.http import path
 from hms_oms.documents.cycles import AcceptedCycle, CyclePreview
-from hms_oms.documents.jobs import BulkDone, Change, SignalledJob, Started, SteeredJob, Undone
+from hms_oms.documents.jobs import BulkDone, Change, Job, SignalledJob, Started, SteeredJob, Undone
 
 Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", "delay"]
 
@@ -145,6 +145,17 @@ class ActClient(ScheduleCalls, QueueCalls):
     def delay(self, job: str, until: datetime | None, *, reason: str | None = None) -> SteeredJob:
         """Start a job no earlier than `until`; None takes a delay away. Its deadline stays."""
         return self._steer(job, "delay", reason, notBefore=until and stamp(until))
+
+    def hold(self, job: str, *, reason: str | None = None) -> Job:
+        """Stop the clock of a job until the applicant answers; it is not handed out meanwhile, and not late.
+
+        Raises Conflict if it runs, has ended, waits for an event or is held already.
+        """
+        return record(Job, self._wire.post(path("jobs", job, "hold"), _given(reason=reason)))
+
+    def answer(self, job: str, *, reason: str | None = None) -> Job:
+        """Let a job go on that was held; its deadline is later by the time that its clock has stood."""
+        return record(Job, self._wire.post(path("jobs", job, "answer"), _given(reason=reason)))
 
     def bulk(
         self,

@@ -17,7 +17,7 @@ from hms_floor.api.app_state import AppState
 from hms_floor.api.routes.cycles import cycle_files, cycle_rows, cycles
 from hms_floor.api.routes.incidents import incidents, ops, texts, twilio
 from hms_floor.api.routes.installation import audit, badges, health, stream
-from hms_floor.api.routes.jobs import bulk, changes, jobs, recipes, reservations, signals
+from hms_floor.api.routes.jobs import answers, bulk, changes, jobs, recipes, reservations, signals
 from hms_floor.api.routes.queues import calendars, queues, reports, workers
 from hms_floor.api.routes.schedules import schedules
 from hms_floor.api.routes.webhooks import webhooks
@@ -33,6 +33,7 @@ ROUTERS = (
     bulk.router,
     jobs.router,
     signals.router,
+    answers.router,
     changes.router,
     cycle_files.router,
     cycles.router,

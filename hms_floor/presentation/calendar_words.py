@@ -23,8 +23,8 @@ def told(hours: str, timezone: str | None, holidays: str | None) -> str:
 
 
 def elapsed(seconds: float, business_seconds: float | None) -> str | None:
-    """How much time a job has taken, and how much of it its SLA has counted; None: all of it."""
+    """How much time has passed for a job, and how much of it its SLA counts; None: all of it."""
     if business_seconds is None:
         return None
     whole, counted = (format.about(timedelta(seconds=time)) for time in (seconds, business_seconds))
-    return f"{whole}, {counted} of it in office hours"
+    return f"{whole}, of which the SLA counts {counted}"

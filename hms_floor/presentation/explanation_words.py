@@ -8,6 +8,7 @@ from typing import Any
 
 from hms_floor.presentation.explanation import Case
 from hms_floor.presentation.jobs import awaiting_words
+from hms_floor.presentation.jobs.phrases import by, lasting
 from hms_oms.jobs.queries.explain import Standing
 from hms_oms.jobs.records import Event
 from hms_oms.runtime import format
@@ -43,8 +44,12 @@ def _waiting(case: Case) -> Iterator[str]:
     if job.event is not None or standing.parts is not None or standing.awaits_jobs:
         yield from _awaiting(case)
         return
+    if job.held_at is not None:
+        yield from _held(case)
+        return
     state = "ready" if job.ready_at is None or job.ready_at <= standing.now else "delayed"
-    yield f"{job.name} has been {state} in {job.queue} {_for(job.since, standing.now)}, for {_place(case)}."
+    since = lasting(job.since, standing.now)
+    yield f"{job.name} has been {state} in {job.queue} {since}, for {_place(case)}."
     yield from _paused(case)
     if job.ready_at is not None:
         yield from _not_yet(case)
@@ -94,9 +99,22 @@ def _given_up(case: Case) -> Iterator[str]:
     yield f"Put it in front of all others with: hms job promote {job.name}"
 
 
+def _held(case: Case) -> Iterator[str]:
+    """Who has asked the applicant, and what lets the job go on."""
+    standing, job = case.standing, case.standing.job
+    yield (
+        f"{job.name} has been held {lasting(job.since, standing.now)} until the applicant answers, for"
+        f" {_place(case)}: its clock stands."
+    )
+    asked = _last(standing, "held")
+    if asked is not None:
+        yield f"{by(asked, 'held it', standing.now)}."
+    yield f"When the answer is there, let it go on with: hms job answer {job.name}"
+
+
 def _awaiting(case: Case) -> Iterator[str]:
     """What the job waits for while nobody works on itself."""
-    since = _for(case.standing.job.since, case.standing.now)
+    since = lasting(case.standing.job.since, case.standing.now)
     if case.standing.awaits_jobs:
         yield from awaiting_words.for_jobs(case.standing, case.child_jobs, since, _place(case))
     elif case.standing.parts is not None:
@@ -110,7 +128,7 @@ def _awaiting(case: Case) -> Iterator[str]:
 def _for_event(case: Case) -> Iterator[str]:
     standing, job = case.standing, case.standing.job
     yield (
-        f"{job.name} has been waiting for the event {job.event} {_for(job.since, standing.now)}, in"
+        f"{job.name} has been waiting for the event {job.event} {lasting(job.since, standing.now)}, in"
         f" {_place(case)}."
     )
     yield f"Let it go on with: hms job signal {job.name} {job.event}"
@@ -125,7 +143,7 @@ def _queued(case: Case) -> Iterator[str]:
     others = standing.queued - 1
     beside = f", with {others:,} others" if others > 1 else ", with 1 other" if others else ""
     yield (
-        f"{job.name} has been handed out {_for(job.since, standing.now)}, for {_place(case)}: its ticket"
+        f"{job.name} has been handed out {lasting(job.since, standing.now)}, for {_place(case)}: its ticket"
         f" stands in front of the workers of {job.queue}{beside}."
     )
     yield from _paused(case)
@@ -135,7 +153,7 @@ def _queued(case: Case) -> Iterator[str]:
 def _running(case: Case) -> Iterator[str]:
     standing, job = case.standing, case.standing.job
     whom = f"agent {job.worker}" if case.by_agent else f"worker {job.worker}"
-    yield f"{job.name} has been running on {whom} {_for(job.since, standing.now)}, in {_place(case)}."
+    yield f"{job.name} has been running on {whom} {lasting(job.since, standing.now)}, in {_place(case)}."
     if case.lease_until is not None:
         left = case.lease_until >= standing.now
         yield (
@@ -149,7 +167,7 @@ def _running(case: Case) -> Iterator[str]:
         yield f"It is being tried again: {_failure(case)}."
     asked = _last(standing, "cancel asked")
     if asked is not None:
-        yield f"{_by(asked, 'asked to cancel it', standing.now)}: it ends when the step does."
+        yield f"{by(asked, 'asked to cancel it', standing.now)}: it ends when the step does."
     if standing.paused_at is not None:
         yield from _paused(case)
 
@@ -166,7 +184,7 @@ def _ended(case: Case) -> Iterator[str]:
         yield f"{job.name} is cancelled since {at}, in {_place(case)}."
         asked = _last(standing, "cancel asked") or _last(standing, "cancelled")
         if asked is not None:
-            yield f"{_by(asked, 'cancelled it', standing.now)}."
+            yield f"{by(asked, 'cancelled it', standing.now)}."
         if case.replaced_by is not None:
             yield f"{case.replaced_by} has its key now, so it stays cancelled."
         else:
@@ -190,7 +208,7 @@ def _not_yet(case: Case) -> Iterator[str]:
     elif cause is not None and cause.fact == "sleeping":
         yield f"It may not start before {until}: so the step before it, or its recipe, says."
     elif cause is not None and cause.fact == "delayed":
-        yield f"It may not start before {until}: {_by(cause, 'delayed it', standing.now)}."
+        yield f"It may not start before {until}: {by(cause, 'delayed it', standing.now)}."
     else:
         yield f"It may not start before {until}: so it was asked for when it was accepted."
     if due:
@@ -237,17 +255,18 @@ def _lost(case: Case) -> Iterator[str]:
 
 def _steered(case: Case) -> Iterator[str]:
     words = {"promoted": "promoted it", "reprioritized": "changed its priority", "moved": "moved it"}
+    words |= {"answered": "let it go on after the applicant's answer, with its deadline moved"}
     words |= {"revived": "had it tried again", "reinstated": "had it done after all"}
     for fact, did in words.items():
         line = _last(case.standing, fact)
         if line is not None:
-            yield f"{_by(line, did, case.standing.now)}."
+            yield f"{by(line, did, case.standing.now)}."
 
 
 def _deadline(case: Case) -> str:
     standing, job = case.standing, case.standing.job
-    word = "was" if job.finished_at or job.sla < standing.now else "is"
-    sentence, _ = format.deadline(job.sla, job.finished_at, job.status, case.zone, standing.now)
+    word = "was" if job.finished_at or (job.sla < standing.now and job.held_at is None) else "is"
+    sentence, _ = format.deadline(job.sla, job.finished_at, job.status, case.zone, standing.now, job.held_at)
     return f"Its deadline {word} {sentence}."
 
 
@@ -266,17 +285,8 @@ def _failure(case: Case) -> str:
     return f"failure {job.failures}{of} was {said}"
 
 
-def _by(line: Event, did: str, now: datetime) -> str:
-    why = (line.detail or {}).get("reason")
-    return f"{line.who or 'somebody'} {did} {format.relative(line.at, now)}{f' ({why})' if why else ''}"
-
-
 def _last(standing: Standing, fact: str) -> Event | None:
     return next((line for line in reversed(standing.event_log) if line.fact == fact), None)
-
-
-def _for(since: datetime, now: datetime) -> str:
-    return f"for {format.about(max(now, since) - since)}"
 
 
 def _at(case: Case, when: datetime | None) -> str:

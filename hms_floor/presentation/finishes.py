@@ -26,7 +26,8 @@ def finish(position: int, card: Card, now: datetime) -> Finish | None:
         return None
     if card.done_at is not None:
         ahead = position + (card.window or 0) + (card.running or 0)
-        return Finish(now + min(1.0, ahead / card.open) * (card.done_at - now))
+        at_work = card.open - (card.held or 0)
+        return Finish(now + min(1.0, ahead / max(1, at_work)) * (card.done_at - now))
     assert card.starts_per_minute
     return Finish(now + timedelta(minutes=position / card.starts_per_minute), at_best=True)
 

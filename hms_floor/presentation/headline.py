@@ -87,6 +87,7 @@ def _holding(cards: Sequence[Card], zone: tzinfo, incidents: int) -> Verdict:
 
 def _ahead(card: Card, zone: tzinfo) -> str:
     counts = {"ready": card.backlog, "delayed": card.delayed, "queued": card.window, "running": card.running}
+    counts["held"] = card.held
     words = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
     if card.stopped:
         words += ", nothing is handed out"

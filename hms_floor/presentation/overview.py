@@ -65,6 +65,7 @@ class Card:
     delayed: int | None = None
     window: int | None = None
     running: int | None = None
+    held: int | None = None
     late: int | None = None
     at_risk: int | None = None
     oldest_age: float | None = None
@@ -106,7 +107,9 @@ class Card:
     @property
     def open(self) -> int:
         """Jobs of the queue that have not ended."""
-        return sum(number or 0 for number in (self.backlog, self.delayed, self.window, self.running))
+        return sum(
+            number or 0 for number in (self.backlog, self.delayed, self.window, self.running, self.held)
+        )
 
     @property
     def stopped(self) -> bool:
@@ -245,6 +248,7 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("queue.length", "delayed"): "delayed",
     ("queue.length", "window"): "window",
     ("queue.length", "running"): "running",
+    ("queue.length", "held"): "held",
     ("queue.givenUp", None): "given_up",
     ("sla.breached", None): "late",
     ("sla.atRisk", None): "at_risk",
@@ -263,7 +267,7 @@ _FIELDS: Mapping[tuple[str, str | None], str] = {
     ("forecast.limitNeeded", None): "limit_needed",
 }
 _COUNTS = (
-    *("backlog", "delayed", "window", "running", "late", "at_risk", "missed_today", "given_up"),
+    *("backlog", "delayed", "window", "running", "held", "late", "at_risk", "missed_today", "given_up"),
     *("slots_needed", "slots_to_have", "limit_needed", "done"),
 )
 #: Which metric is how long from now on which moment of a card is.

@@ -20,7 +20,8 @@ class Filter:
     `status` may name `open`, which stands for every status of a job that has not ended. `payload` maps fields
     (`address.county` for nested ones) to their values. Accepted from `created_from` on, and before
     `created_to`. With `given_up` only those that are done after the others, because not all can be on time,
-    with `at_risk` those whose deadline is ahead and will be missed if nothing changes.
+    with `at_risk` those whose deadline is ahead and will be missed if nothing changes, with `held` those that
+    wait for an answer of the applicant.
     The parts of a job's steps are listed only with it as `parent`, and cannot be changed by it.
     """
 
@@ -34,6 +35,7 @@ class Filter:
     given_up: bool = False
     parent: str | None = None
     at_risk: bool = False
+    held: bool = False
 
     def query(self) -> dict[str, Any]:
         """The filter as the query of an address."""
@@ -55,5 +57,6 @@ class Filter:
             "givenUp": self.given_up or None,
             "parent": self.parent,
             "atRisk": self.at_risk or None,
+            "held": self.held or None,
         }
         return {name: value for name, value in document.items() if value not in (None, [], {})}

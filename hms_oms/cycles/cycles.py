@@ -167,7 +167,7 @@ select
     count(*) filter (where status = 'failed') as failed,
     count(*) filter (where status = 'cancelled') as cancelled,
     count(*) filter (
-        where oms.kept(status, finished_at, sla, oms.now()) in ('late', 'open late')
+        where held_at is null and oms.kept(status, finished_at, sla, oms.now()) in ('late', 'open late')
     ) as late,
     max(since) as moved_at
 from oms.jobs
@@ -190,7 +190,7 @@ select
     ) as totals,
     max(finished_at) as finished_at
 from oms.jobs
-cross join lateral oms.kept(status, finished_at, sla, oms.now()) as kept
+cross join lateral oms.kept(status, finished_at, case when held_at is null then sla end, oms.now()) as kept
 where batch_id = :batch
 """
 

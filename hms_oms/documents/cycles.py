@@ -93,7 +93,8 @@ class CyclePreview(Document):
 class CycleProgress(Document):
     """How many jobs of a cycle are in which status, at the moment `now` of the ledger's clock.
 
-    `waiting` ones are ready, `delayed` ones may not start yet; `moved_at` is when anything happened to any.
+    `waiting` ones are ready, `delayed` ones may not start yet, `held` ones wait for an answer of the
+    applicant; `moved_at` is when anything happened to any.
     """
 
     now: Moment
@@ -101,6 +102,7 @@ class CycleProgress(Document):
     delayed: int
     queued: int
     running: int
+    held: int
     done: int
     failed: int
     cancelled: int
@@ -110,7 +112,7 @@ class CycleProgress(Document):
     @property
     def open(self) -> int:
         """Jobs that have not ended."""
-        return self.waiting + self.delayed + self.queued + self.running
+        return self.waiting + self.delayed + self.queued + self.running + self.held
 
     @property
     def ended(self) -> int:

@@ -77,6 +77,7 @@ class JobFields(Document):
     must: bool
     given_up_at: Moment | None
     event: str | None
+    held_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,9 @@ class Job(JobFields):
     `progress` is what the step tells that runs, if it does; `event` the event that the job waits for, until
     `ready_at` at the latest.
     What `must` be on time is never given up for others. What was given up at `given_up_at` is done after all
-    others, because not all can be on time. At `erased_at` retention has erased the personal data in them.
+    others, because not all can be on time. Since `held_at` it waits for an answer of the applicant: its clock
+    stands, and its deadline is moved when it goes on. At `erased_at` retention has erased the personal data
+    in them.
 
     `replaces` is the cancelled job whose key this one has been given. A part of a step has the job that it
     belongs to as its `parent`, and is its `part`, from 0. An open job is predicted to end at `predicted_end`
@@ -110,7 +113,7 @@ class JobWithTimeline(Job):
     """One job with all that happened to it, oldest first; a cancelled one's key is that of `replaced_by`.
 
     `elapsed_seconds` have passed from when its time began to count until now, or until its end; of these
-    `business_seconds` were in the office hours that its SLA counts in, None if it counts always.
+    its SLA has counted `business_seconds`, in office hours and while the job was not held; None: all of them.
     `parts` are its steps that were split into parts, `child_jobs` the jobs that its steps have started.
     """
 

@@ -13,9 +13,10 @@ from hms_oms.documents.jobs import Undo
 class QueueCounts(Document):
     """How a queue stands; `delayed` jobs may not start yet, `late` ones are open past their deadline.
 
-    `given_up` ones are ready and done after the others, because not all can be on time. `oldest_waiting` is
-    since when the oldest ready job has been ready; `next_sla` is the earliest deadline of an open job. Of the
-    `slots` of its workers `slots_lost` are lost to steps that hang.
+    `held` ones wait for an answer of the applicant, and their clock stands. `given_up` ones are ready and
+    done after the others, because not all can be on time. `oldest_waiting` is since when the oldest ready
+    job has been ready; `next_sla` is the earliest deadline of an open job. Of the `slots` of its workers
+    `slots_lost` are lost to steps that hang.
     """
 
     name: str
@@ -23,6 +24,7 @@ class QueueCounts(Document):
     delayed: int
     queued: int
     running: int
+    held: int
     late: int
     given_up: int
     oldest_waiting: Moment | None
@@ -38,7 +40,7 @@ class QueueCounts(Document):
     @property
     def open(self) -> int:
         """Jobs of this queue that have not ended."""
-        return self.waiting + self.delayed + self.queued + self.running
+        return self.waiting + self.delayed + self.queued + self.running + self.held
 
 
 @dataclass(frozen=True, slots=True)

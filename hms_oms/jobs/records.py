@@ -26,6 +26,7 @@ class Job(JobFields):
     clock_from: datetime | None
     parent_id: int | None
     part: int | None
+    held_seconds: float | None
 
     @property
     def name(self) -> str:

@@ -52,6 +52,8 @@ class Fact(StrEnum):
     REPRIORITIZED = "reprioritized"
     MOVED = "moved"
     DELAYED = "delayed"
+    HELD = "held"
+    ANSWERED = "answered"
 
 
 TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
@@ -112,6 +114,10 @@ TRANSITIONS: Mapping[tuple[Status, Fact], Status] = {
     (Status.QUEUED, Fact.MOVED): Status.WAITING,
     (Status.WAITING, Fact.DELAYED): Status.WAITING,
     (Status.QUEUED, Fact.DELAYED): Status.WAITING,
+    # A person asks the applicant something: the job's clock stands until the answer comes.
+    (Status.WAITING, Fact.HELD): Status.WAITING,
+    (Status.QUEUED, Fact.HELD): Status.WAITING,
+    (Status.WAITING, Fact.ANSWERED): Status.WAITING,
 }
 
 
@@ -121,12 +127,20 @@ def allowed_before(fact: Fact) -> frozenset[Status]:
 
 
 #: The one count of jobs that have not ended, as columns over oms.jobs: for queues, cycles and all that shows
-#: them. A delayed job whose time has come is ready once the dispatcher has seen it.
+#: them. A delayed job whose time has come is ready once the dispatcher has seen it. One that is held waits
+#: for an answer of the applicant.
 OPEN_COUNTS = """
     count(*) filter (where status = 'waiting' and ready_at is null) as waiting,
-    count(*) filter (where status = 'waiting' and ready_at is not null) as delayed,
+    count(*) filter (where status = 'waiting' and ready_at is not null and held_at is null) as delayed,
     count(*) filter (where status = 'queued') as queued,
-    count(*) filter (where status = 'running') as running"""
+    count(*) filter (where status = 'running') as running,
+    count(*) filter (where status = 'waiting' and held_at is not null) as held"""
 
 #: What people read, by the name of the count in JSON.
-WORDS = {"waiting": "ready", "delayed": "delayed", "queued": "queued", "running": "running"}
+WORDS = {
+    "waiting": "ready",
+    "delayed": "delayed",
+    "queued": "queued",
+    "running": "running",
+    "held": "held",
+}

@@ -35,10 +35,10 @@ standing as (
     select
         queue,
         {OPEN_COUNTS},
-        count(*) filter (where sla < oms.now() and part is null) as late,
+        count(*) filter (where sla < oms.now() and part is null and held_at is null) as late,
         count(*) filter (where band = 1 and status = 'waiting' and ready_at is null) as given_up,
         min(since) filter (where status = 'waiting' and ready_at is null) as oldest_waiting,
-        min(sla) as next_sla
+        min(sla) filter (where held_at is null) as next_sla
     from oms.jobs
     where finished_at is null
     group by queue
@@ -55,6 +55,7 @@ select
     coalesce(standing.delayed, 0) as delayed,
     coalesce(standing.queued, 0) as queued,
     coalesce(standing.running, 0) as running,
+    coalesce(standing.held, 0) as held,
     coalesce(standing.late, 0) as late,
     coalesce(standing.given_up, 0) as given_up,
     standing.oldest_waiting,

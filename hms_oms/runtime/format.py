@@ -69,14 +69,24 @@ def local_and_relative(when: datetime, zone: tzinfo, now: datetime) -> str:
 
 
 def deadline(
-    due: datetime, ended: datetime | None, status: str, zone: tzinfo, now: datetime
+    due: datetime,
+    ended: datetime | None,
+    status: str,
+    zone: tzinfo,
+    now: datetime,
+    held_at: datetime | None = None,
 ) -> tuple[str, bool]:
-    """A job's deadline and what came of it, and whether it was missed: a failed job has missed its own."""
+    """A job's deadline and what came of it, and whether it was missed: a failed job has missed its own.
+
+    One that is held since `held_at` is not late: its deadline will be moved.
+    """
     at = local(due, zone, now)
     if status == "failed":
         return f"{at} (missed: the job failed)", True
     if status == "cancelled":
         return f"{at} (the job was cancelled: neither met nor missed)", False
+    if ended is None and held_at is not None:
+        return f"{at}, and later by the time that it is held", False
     if ended is None:
         return (
             (f"{at} ({about(now - due)} late)", True)

@@ -98,6 +98,7 @@ class QueueSnapshot:
     delayed: int = 0
     queued: int = 0
     running: int = 0
+    held_jobs: int = 0
     late: int = 0
     late_since: datetime | None = None
     at_risk: int | None = None
@@ -171,7 +172,7 @@ class QueueSnapshot:
     @property
     def open(self) -> int:
         """Jobs of this queue that have not ended."""
-        return self.waiting + self.delayed + self.queued + self.running
+        return self.waiting + self.delayed + self.queued + self.running + self.held_jobs
 
 
 @dataclass(frozen=True, slots=True)

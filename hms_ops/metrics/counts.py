@@ -35,6 +35,7 @@ class Standing:
     delayed: int = 0
     queued: int = 0
     running: int = 0
+    held: int = 0
     late: int = 0
     given_up: int = 0
     oldest_waiting: datetime | None = None
@@ -144,9 +145,9 @@ def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
         if row.counted == _BY_QUEUE:
             standing.waiting, standing.delayed = row.waiting, row.delayed
             standing.queued, standing.running, standing.late = row.queued, row.running, row.late
-            standing.given_up = row.given_up
+            standing.given_up, standing.held = row.given_up, row.held
             standing.oldest_waiting, standing.oldest_queued = row.oldest_waiting, row.oldest_queued
-        elif row.counted == _BY_DEADLINE:
+        elif row.counted == _BY_DEADLINE and row.jobs:
             standing.deadlines.append((row.sla, row.jobs))
             (standing.last if row.band else standing.kept).append((row.sla, row.jobs))
         elif row.place is not None:

@@ -194,6 +194,7 @@ class Measure:
             queued=standing.queued,
             given_up=standing.given_up,
             running=standing.running,
+            held_jobs=standing.held,
             late=row["late"] if row["late"] < deadlines.MOST_LATE else max(row["late"], standing.late),
             late_since=row["next_sla"] if row["late"] else None,
             at_risk=ahead.late if ahead is not None and ahead.trusted else None,

@@ -48,7 +48,7 @@ class Meaning:
 CATALOGUE: Mapping[str, Meaning] = {
     "queue.length": Meaning(
         "jobs",
-        "Open jobs: ready (`backlog`), delayed, queued (`window`) or running",
+        "Open jobs: ready (`backlog`), delayed, queued (`window`), running or held",
         ("queue", "state"),
         kept=True,
     ),
@@ -218,6 +218,7 @@ def _of_queue(queue: QueueSnapshot, snapshot: Snapshot) -> Iterator[Metric]:
         "delayed": queue.delayed,
         "window": queue.queued,
         "running": queue.running,
+        "held": queue.held_jobs,
     }
     for state, length in lengths.items():
         yield Metric("queue.length", length, queue.name, state, counted, LEDGER)

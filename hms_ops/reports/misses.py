@@ -25,7 +25,7 @@ class Cause(StrEnum):
     RETRIED = "retried"  # in attempts that failed, in back-off, or failed until a person revived it
     LOST_WORKER = "lost worker"  # in attempts whose worker or message was lost, or failed because of that
     # called back by a pause, delayed by a person, cancelled until it was reinstated, or waiting for an event
-    # or a time of its recipe
+    # or a time of its recipe, or for an answer of the applicant
     HELD = "held"
 
 
@@ -112,7 +112,7 @@ def _hold(event: Event, hold: Cause, hold_until: datetime, end: datetime) -> tup
         case Fact.SPLIT:
             # Its parts are done meanwhile.
             return Cause.RAN_LONG, end
-        case Fact.RECALLED:
+        case Fact.RECALLED | Fact.HELD:
             # The event log does not say when the queue went on; the job does, by being dispatched.
             return Cause.HELD, end
         case fact if fact in _IN_PASSING:

@@ -6,6 +6,7 @@ with open as (
     select
         queue, status, priority, sla, since, part is not null as is_part,
         ready_at is not null as delayed,
+        held_at is not null as held,
         -- What was given up is done after all others, until it is taken.
         case when status = 'waiting' then band else 0 end as band,
         -- One that nobody has begun yet waits since it was accepted, or since it was allowed to start.
@@ -33,7 +34,7 @@ placed as (
 -- Counted once in small cells, since to count many rows three times would mean to sort them.
 cells as materialized (
     select
-        queue, status, delayed, is_part, band, priority, due,
+        queue, status, delayed, held, is_part, band, priority, due,
         ceil(ln(age) / ln(%(gamma)s::float8))::int as place,
         count(*) as jobs,
         min(sla) as sla,
@@ -41,21 +42,23 @@ cells as materialized (
         min(waiting_from) as waiting_from,
         sum(age) as ages
     from placed
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 )
 select
     queue,
     place,
     band,
     grouping(priority, place) as counted,
-    sum(jobs)::int as jobs,
+    -- What is held has no deadline as long as its clock stands.
+    coalesce(sum(jobs) filter (where not held), 0)::int as jobs,
     coalesce(sum(jobs) filter (where status = 'waiting' and not delayed), 0)::int as waiting,
-    coalesce(sum(jobs) filter (where status = 'waiting' and delayed), 0)::int as delayed,
+    coalesce(sum(jobs) filter (where status = 'waiting' and delayed and not held), 0)::int as delayed,
     coalesce(sum(jobs) filter (where status = 'queued'), 0)::int as queued,
     coalesce(sum(jobs) filter (where status = 'running'), 0)::int as running,
-    coalesce(sum(jobs) filter (where due < 0 and not is_part), 0)::int as late,
+    coalesce(sum(jobs) filter (where held), 0)::int as held,
+    coalesce(sum(jobs) filter (where due < 0 and not held and not is_part), 0)::int as late,
     coalesce(sum(jobs) filter (where band = 1), 0)::int as given_up,
-    min(sla) as sla,
+    min(sla) filter (where not held) as sla,
     min(waiting_from) filter (where status = 'waiting') as oldest_waiting,
     min(since) filter (where status = 'queued') as oldest_queued,
     sum(ages) as ages

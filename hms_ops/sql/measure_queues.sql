@@ -33,7 +33,7 @@ left join unnest(%(queues)s::text[], %(deadlines)s::timestamptz[]) as known (que
 left join lateral (
     select job.sla
     from oms.jobs as job
-    where job.queue = queue.name and job.finished_at is null and job.part is null
+    where job.queue = queue.name and job.finished_at is null and job.part is null and job.held_at is null
         and job.sla >= coalesce(known.deadline, '-infinity')
     order by job.sla
     limit 1
@@ -43,7 +43,7 @@ cross join lateral (
     from (
         select
         from oms.jobs as job
-        where job.queue = queue.name and job.finished_at is null and job.part is null
+        where job.queue = queue.name and job.finished_at is null and job.part is null and job.held_at is null
             and job.sla < %(now)s::timestamptz and job.sla >= first.sla
         limit %(most)s::int
     ) as job

@@ -7,6 +7,7 @@ past as (
     from oms.jobs as job, incident
     where job.queue = %(queue)s and job.part is null
         and job.finished_at is null
+        and job.held_at is null
         and job.sla < %(now)s::timestamptz
         and job.sla >= case when %(whole)s::boolean then '-infinity' else coalesce(incident.noted_until, '-infinity') end
     union all

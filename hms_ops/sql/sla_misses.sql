@@ -14,7 +14,7 @@ with missed as (
     (
         select id, type, queue, status, sla, sla_minutes, clock_from, created_at, null, oms.now()
         from oms.jobs
-        where finished_at is null and sla < oms.now() and part is null
+        where finished_at is null and sla < oms.now() and part is null and held_at is null
             and oms.now() >= %(since)s and oms.now() < %(until)s
             and (%(queue)s::text is null or queue = %(queue)s::text)
         order by sla, id

@@ -12,7 +12,7 @@ with counted as (
         queue, oms.now(), sla, oms.kept(status, finished_at, sla, oms.now()),
         width_bucket(oms.now(), %(midnights)s::timestamptz[])
     from oms.jobs
-    where finished_at is null and sla < oms.now() and part is null
+    where finished_at is null and sla < oms.now() and part is null and held_at is null
         and oms.now() >= %(since)s and oms.now() < %(until)s
         and (%(queue)s::text is null or queue = %(queue)s::text)
 ),

@@ -82,6 +82,7 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
     since: float | None = None
     ready = planned
     begun: float | None = None
+    is_held = False
     for line in lines:
         detail = line.detail or {}
         if line.fact in BEGINNINGS:
@@ -91,6 +92,9 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
             continue
         if line.fact == Fact.ACCEPTED and "part" in detail:
             place, queue = line.step, detail["queue"]
+        if line.fact in (Fact.HELD, Fact.ANSWERED):
+            # While its clock stands it waits for no turn.
+            since, is_held = None, line.fact == Fact.HELD
         if line.fact in _TAKEN_UP:
             since, ready = None, 0.0
             continue
@@ -116,7 +120,7 @@ def read(lines: Iterable[Line], recipe: Recipe, planned: float) -> Iterator[Begu
         if line.status == Status.CANCELLED:
             # If it is reinstated, it waits from then on.
             since = None
-        if line.status == Status.WAITING and since is None:
+        if line.status == Status.WAITING and since is None and not is_held:
             since = line.at
 
 

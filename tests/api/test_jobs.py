@@ -236,6 +236,37 @@ def test_a_job_is_steered(api_server: ApiServer, order: Place, engine: sa.Engine
     assert (lines[-1][2] or {})["reason"] == "fair"
 
 
+def test_a_job_waits_for_its_applicant(
+    api_server: ApiServer, order: Place, forward: Callable[[timedelta], None]
+) -> None:
+    """It is held, told of, found and explained as such, and due later when the answer is there."""
+    job = order(1)
+    before = api_server.get(f"/jobs/{job}")
+    held = api_server.ask("POST", f"/jobs/{job}/hold", {"reason": "the map is missing"}, Role.OPERATOR).json()
+    assert held["heldAt"]
+    assert api_server.ask("POST", f"/jobs/{job}/hold").status_code == 409
+    assert [item["id"] for item in api_server.get("/jobs?held=true")["jobs"]] == [job]
+    assert api_server.get("/queues/shop/peek")["jobs"] == []
+    forward(timedelta(hours=5))
+    explained = api_server.get(f"/jobs/{job}/explain")
+    assert explained["late"] is False
+    assert any("(the map is missing)" in sentence for sentence in explained["because"])
+    assert any("later by the time that it is held" in sentence for sentence in explained["because"])
+    shown = api_server.get(f"/jobs/{job}")
+    assert shown["elapsedSeconds"] == pytest.approx(5 * 3600, abs=60)
+    assert shown["businessSeconds"] == pytest.approx(0, abs=60)
+    after = api_server.ask("POST", f"/jobs/{job}/answer", {}, Role.OPERATOR).json()
+    moved = datetime.fromisoformat(after["slaExpires"]) - datetime.fromisoformat(before["slaExpires"])
+    assert (after["heldAt"], moved // timedelta(hours=1)) == (None, 5)
+    assert api_server.ask("POST", f"/jobs/{job}/answer").status_code == 409
+    entries = api_server.get(f"/audit?subject={job}")["entries"]
+    assert [entry["action"] for entry in entries if entry["status"] < 400][:2] == [
+        "POST /jobs/{id}/answer",
+        "POST /jobs/{id}/hold",
+    ]
+    assert api_server.ask("POST", f"/jobs/{job}/hold", {}, Role.VIEWER).status_code == 403
+
+
 def test_many_jobs_are_changed_after_a_dry_run(api_server: ApiServer, order: Place) -> None:
     """The dry run counts and changes nothing; the run changes those that can be, and counts the others."""
     made = [order(number) for number in range(1, 6)]

@@ -89,6 +89,13 @@ def test_a_detail_is_told_in_words(detail: dict[str, Any] | None, words: str) ->
             {"before": 60.0, "minutes": 5},
             "set the SLA of shop to 5 min (it was 60 min)",
         ),
+        ("POST /jobs/{id}/hold", "job-1", None, "held job-1 until the applicant answers"),
+        (
+            "POST /jobs/{id}/answer",
+            "job-1",
+            {"deadline": "2026-11-29T10:55:00Z"},
+            "let job-1 go on after an answer, due 10:55",
+        ),
         ("POST /jobs/bulk", None, {"action": "cancel", "jobs": 598}, "cancelled 598 jobs"),
         ("POST /jobs/bulk", None, {"action": "priority", "jobs": 1}, "changed the priority of 1 job"),
         (

@@ -352,6 +352,18 @@ def test_a_change_is_tried_first(hms: Hms, engine: sa.Engine, raw: RawConnection
     assert told(hms("queue", "limit", "shop", "--json"))["window"] is None
 
 
+def test_a_job_is_held_until_its_applicant_answers(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
+    """What to do next is told; it is counted and listed as held."""
+    job = f"job-{order(engine, shop).id}"
+    assert hms("job", "hold", job).returncode == 2
+    assert f"hms job answer {job}" in hms("job", "hold", job, "--until-answer", "--reason", "the map").stdout
+    assert ", and later by the time that it is held" in hms("job", "get", job, COLUMNS="200").stdout
+    assert hms("job", "list", "--held", "--ids").stdout == f"{job}\n"
+    assert told(hms("queue", "show", "shop", "--json"))["held"] == 1
+    assert f"{job} goes on, due " in hms("job", "answer", job).stdout
+    assert hms("job", "answer", job).returncode == 1
+
+
 def test_what_was_given_up_is_told_and_found(hms: Hms, engine: sa.Engine, shop: Recipe) -> None:
     """How many, since when and why; which they are; and that a hand wins, also in bulk."""
     first, second, third = orders(engine, shop, 3)
@@ -394,7 +406,7 @@ def test_what_was_given_up_is_told_and_found(hms: Hms, engine: sa.Engine, shop: 
     assert "Mo-Fr 08:00-16:00 (America/Chicago), not on holidays of US." in " ".join(told_hours.split())
     assert "office hours" in hms("queue", "show", "shop", COLUMNS="300").stdout
     number = f"job-{order(engine, shop, 4).id}"
-    assert "of it in office hours" in hms("job", "get", number, COLUMNS="300").stdout
+    assert "of which the SLA counts" in hms("job", "get", number, COLUMNS="300").stdout
     assert told(hms(*hours, "none", "--json"))["hours"] is None
     assert hms(*hours, "--holidays", "US").returncode == 2
     assert hms("queue", "show", "nowhere").returncode == 4

@@ -191,6 +191,7 @@ def test_a_minute_is_kept_once(engine: sa.Engine) -> None:
         "delayed",
         "window",
         "running",
+        "held",
     }
     [hour] = history(engine, "sla.breached", 3600)
     assert (hour.at, hour.value, hour.least, hour.most) == (NOW.replace(minute=0, second=0), 2, 1, 3)

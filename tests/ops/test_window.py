@@ -135,6 +135,7 @@ def shop_recipe() -> Recipe:
         (life("accepted", "reprioritized", "promoted", "claimed"), [30]),
         (life("accepted", "recalled", "claimed"), [20]),
         (life("accepted", "lost", "claimed"), [20]),
+        (life("accepted", "held", "promoted", "answered", "claimed"), [10]),
         (life("accepted", "claimed", "lost", "claimed"), [10, 10]),
         (life("accepted", "claimed", ("retrying", {"retryAfter": 4.0}), "claimed"), [10, 6]),
         (life("accepted", ("delayed", {"readyAt": 25.0}), "claimed", "claimed"), [0, None]),

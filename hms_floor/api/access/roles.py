@@ -36,6 +36,8 @@ TABLE: Mapping[str, Roles] = {
     "POST /jobs/{id}/priority": MANAGERS,
     "POST /jobs/{id}/delay": MANAGERS,
     "POST /jobs/{id}/signal": STARTERS,
+    "POST /jobs/{id}/hold": STARTERS,
+    "POST /jobs/{id}/answer": STARTERS,
     "GET /changes": STARTERS,
     "POST /changes/{id}/undo": STARTERS,
     "POST /cycles": STARTERS,

@@ -71,7 +71,7 @@ def explained(case: Case) -> Explained:
         attempts_allowed=case.attempts,
         losses=tuple(Event.of(line, step=job.steps[line.step]) for line in standing.losses),
         sla_expires=job.sla,
-        late=missed(job.status, job.finished_at, job.sla, standing.now),
+        late=job.held_at is None and missed(job.status, job.finished_at, job.sla, standing.now),
         now=standing.now,
         dispatcher=case.dispatcher,
         by_agent=case.by_agent,

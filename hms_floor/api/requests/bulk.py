@@ -48,6 +48,7 @@ class JobFilter(RequestModel):
     created_to: Annotated[Moment, Field(default_factory=lambda: LATEST)]
     given_up: Annotated[Literal[True], Field(default_factory=lambda: True)]
     at_risk: Annotated[Literal[True], Field(default_factory=lambda: True)]
+    held: Annotated[Literal[True], Field(default_factory=lambda: True)]
 
     @model_validator(mode="after")
     def _restricts(self) -> JobFilter:

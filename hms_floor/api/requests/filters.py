@@ -38,6 +38,7 @@ def of(
     created_to: datetime | None,
     given_up: bool = False,
     parent: int | None = None,
+    held: bool = False,
 ) -> Filter:
     """The filter. Raises Problem where it would tell what the caller may not see."""
     if payload and not who.sees_payloads:
@@ -54,6 +55,7 @@ def of(
         created_to=created_to,
         given_up=given_up,
         parent=parent,
+        held=held,
     )
 
 

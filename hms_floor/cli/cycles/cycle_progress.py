@@ -99,6 +99,8 @@ def _why_still(oms: OmsClient, progress: CycleProgress) -> str | None:
         return None
     if progress.delayed:
         return f"{progress.delayed:,} jobs may not start yet (delayed, or tried again later)"
+    if progress.held:
+        return f"{progress.held:,} jobs are held until their applicants answer"
     return "is a dispatcher running? `hms check` tells, `hms act run` starts one"
 
 
@@ -136,6 +138,8 @@ def counts(progress: CycleProgress, throughput: Throughput) -> Text:
     bad = [("failed", progress.failed), ("late", progress.late)]
     if progress.delayed:
         bad.append(("delayed", progress.delayed))
+    if progress.held:
+        bad.append(("held", progress.held))
     if progress.cancelled:
         bad.append(("cancelled", progress.cancelled))
     # As wide as the whole, so that the line does not jump about; what is bad is rare, and may.

@@ -45,7 +45,7 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
     place = f"{job.step} ({job.steps.index(job.step) + 1} of {len(job.steps)}: {' -> '.join(job.steps)})"
     tries = f"{job.attempt}" + (f", {job.failures} failed in this step" if job.failures else "")
     rows: list[tuple[str, str | Text | None]] = [
-        ("deadline", show.deadline(job.sla_expires, job.finished_at, job.status, now)),
+        ("deadline", show.deadline(job.sla_expires, job.finished_at, job.status, now, job.held_at)),
         ("SLA", show.minutes(job.sla_minutes)),
         ("elapsed", calendar_words.elapsed(job.elapsed_seconds, job.business_seconds)),
         ("queue", job.queue),
@@ -57,6 +57,7 @@ def _facts(job: JobWithTimeline, now: datetime) -> list[tuple[str, str | Text]]:
         ("given up", show.moment(job.given_up_at, now)),
         ("predicted end", show.predicted_end(job.predicted_end, job.sla_expires, now, at_risk=job.at_risk)),
         ("worker", job.worker),
+        ("held", _held(job, now)),
         ("waits for", job.event and f"{job.event}, until {show.moment(job.ready_at, now)}"),
         ("not before", None if job.event else show.moment(job.ready_at, now)),
         ("part of", job.parent),
@@ -111,6 +112,11 @@ def _ran(part: Part, now: datetime) -> str:
 def _progress(job: JobWithTimeline, now: datetime) -> str | None:
     last = job.progress
     return None if last is None else format.progress(last.share, last.note, last.at, now)
+
+
+def _held(job: JobWithTimeline, now: datetime) -> str | None:
+    since = show.moment(job.held_at, now)
+    return f"until the applicant answers, since {since}" if since else None
 
 
 def _erased(job: JobWithTimeline) -> str | None:

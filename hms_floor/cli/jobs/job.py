@@ -9,7 +9,7 @@ from typing import IO, Any
 import click
 from rich.text import Text
 
-from hms_floor.cli.jobs import actions, detail
+from hms_floor.cli.jobs import actions, answers, detail
 from hms_floor.cli.jobs.signal import signal
 from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
@@ -27,7 +27,7 @@ def job() -> None:
     """Start, read, list and steer jobs."""
 
 
-for _control in (*actions.ALL, signal):
+for _control in (*actions.ALL, signal, answers.hold, answers.answer):
     job.add_command(_control)
 
 
@@ -180,7 +180,7 @@ def list_jobs(
 
 
 def _deadline(job: Job, now: datetime) -> Text:
-    words = show.deadline(job.sla_expires, job.finished_at, job.status, now)
+    words = show.deadline(job.sla_expires, job.finished_at, job.status, now, job.held_at)
     given_up = job.given_up_at is not None and job.status == "waiting"
     return words.append(", given up", "bold yellow") if given_up else words
 

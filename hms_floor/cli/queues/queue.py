@@ -52,7 +52,7 @@ def list_queues(as_json: bool) -> None:
     numbers += ["late", "oldest", "SLA", "next due"]
     numbers += ["workers", "slots"]
     rows = [_row(queue, now) for queue in queues]
-    spare = ["slots", "delayed", "queued", "mean of 5 min", "next due", "oldest", "done/min now"]
+    spare = ["held", "slots", "delayed", "queued", "mean of 5 min", "next due", "oldest", "done/min now"]
     table = tables.table(["queue", "status", *numbers], rows, right=numbers, spare=spare)
     show.lines(table, *_remarks(queues, now))
 

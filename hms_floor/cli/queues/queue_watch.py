@@ -135,7 +135,7 @@ class Screen:
             why = f": {queue.pause_reason}" if queue.pause_reason else ""
             paused = f"since {show.moment(queue.paused_at, now)} by {queue.paused_by}{why}"
             yield "paused", Text(paused, style="bold yellow")
-        states = {"backlog": "ready", "delayed": "delayed", "window": "queued"}
+        states = {"backlog": "ready", "delayed": "delayed", "window": "queued", "held": "held"}
         lengths = (f"{_number(values, 'queue.length', state)} {name}" for state, name in states.items())
         yield "not started", ", ".join(lengths)
         yield "running", _number(values, "queue.length", "running")

@@ -40,6 +40,7 @@ _FILTERS = [
     ),
     click.option("--given-up", is_flag=True, help="Only jobs that are done last: not all can be on time."),
     click.option("--at-risk", is_flag=True, help="Only jobs that will miss their deadline."),
+    click.option("--held", is_flag=True, help="Only jobs that wait for an answer of the applicant."),
 ]
 
 
@@ -56,6 +57,7 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
         older_than: timedelta | None,
         given_up: bool,
         at_risk: bool,
+        held: bool,
         **others: Any,
     ) -> None:
         before = None if older_than is None else api_client.clock() - older_than
@@ -67,6 +69,7 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
             created_to=before,
             given_up=given_up,
             at_risk=at_risk,
+            held=held,
         )
         function(*arguments, selected=selected, **others)
 

@@ -142,9 +142,11 @@ def day(when: datetime) -> str:
     return format.day(when, zones.reader())
 
 
-def deadline(due: datetime, ended: datetime | None, status: str, now: datetime) -> Text:
+def deadline(
+    due: datetime, ended: datetime | None, status: str, now: datetime, held_at: datetime | None = None
+) -> Text:
     """A job's deadline, and whether it was met, or by how much the job is ahead of it or behind."""
-    words, missed = format.deadline(due, ended, status, zones.reader(), now)
+    words, missed = format.deadline(due, ended, status, zones.reader(), now, held_at)
     return Text(words, style=STYLES["late"] if missed else "")
 
 

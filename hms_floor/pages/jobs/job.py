@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.frame import frame
+from hms_floor.pages.jobs.hold_button import HoldButton
 from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.jobs.job_waterfall import Waterfall
 from hms_floor.pages.jobs.signal_button import SignalButton
@@ -92,6 +93,7 @@ class _Job:
                 ui.label(document["type"]).classes("faint")
             with ui.element("div").classes("row"):
                 self._signal = SignalButton(self._visitor, document["id"])
+                self._hold = HoldButton(self._visitor, document["id"])
                 for name, action in JOB_ACTIONS.items():
                     if self._visitor.may(*action.roles):
                         which = {"ids": [document["id"]]}
@@ -110,6 +112,7 @@ class _Job:
         for name, button in self._buttons.items():
             button.set_visibility(JOB_ACTIONS[name].fits(status))
         self._signal.show(document["event"])
+        self._hold.show(document)
         put(self._because, "\n".join(because))
         last = document["progress"]
         self._progress.set_visibility(last is not None)
@@ -165,6 +168,7 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Attempt": document["attempt"],
         "Outcome": document["outcome"],
         "Worker": document["worker"],
+        "Held": document["heldAt"] and f"until the applicant answers, since {_clock(document['heldAt'])}",
         "Waits for": document["event"] and f"{document['event']}, until {_clock(document['readyAt'])}",
         "Not before": None if document["event"] else _clock(document["readyAt"]),
         "Part of": _job(document["parent"]),
@@ -201,13 +205,14 @@ def _child_job(child: Mapping[str, Any]) -> tuple[str | Link, ...]:
 
 def _deadline(document: Mapping[str, Any]) -> tuple[str, bool]:
     """The deadline and what came of it, and whether it was missed."""
-    ended = document["finishedAt"]
+    ended, held = document["finishedAt"], document["heldAt"]
     return format.deadline(
         datetime.fromisoformat(document["slaExpires"]),
         datetime.fromisoformat(ended) if ended else None,
         document["status"],
         words.zone(),
         datetime.now(UTC),
+        datetime.fromisoformat(held) if held else None,
     )
 
 

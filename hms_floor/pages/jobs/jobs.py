@@ -33,7 +33,9 @@ LOOK_SECONDS = 5.0
 GIVEN_UP = "given-up"
 #: What will miss its deadline if nothing changes.
 AT_RISK = "at-risk"
-STATUSES = ("open", AT_RISK, "waiting", GIVEN_UP, "queued", "running", "done", "failed", "cancelled")
+#: What waits for an answer of the applicant.
+HELD = "held"
+STATUSES = ("open", AT_RISK, "waiting", GIVEN_UP, HELD, "queued", "running", "done", "failed", "cancelled")
 _FIELDS = ("queue", "type", "batch", "payload")
 #: What jobs at risk can be sorted by, as people read it.
 _ORDERS = {"deadline": "Deadline", "lateness": "How late they will be", "newest": "Newest first"}
@@ -151,6 +153,8 @@ class _Results:
         }
         if given["status"] == GIVEN_UP:
             given |= {"status": None, "givenUp": True}
+        elif given["status"] == HELD:
+            given |= {"status": None, "held": True}
         elif given["status"] == AT_RISK:
             given |= {"status": None, "atRisk": True, "order": self._wanted.get("order")}
         answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True, forecast=True)
@@ -175,6 +179,8 @@ def _filter(query: Mapping[str, str]) -> dict[str, Any]:
         chosen["givenUp"] = True
     elif query.get("status") == AT_RISK:
         chosen["atRisk"] = True
+    elif query.get("status") == HELD:
+        chosen["held"] = True
     elif query.get("status"):
         chosen["status"] = [query["status"]]
     if "=" in query.get("payload", ""):
@@ -186,12 +192,15 @@ def _filter(query: Mapping[str, str]) -> dict[str, Any]:
 def _row(job: Mapping[str, Any]) -> list[Cell]:
     due, ended = datetime.fromisoformat(job["slaExpires"]), job["finishedAt"]
     until = datetime.fromisoformat(ended) if ended else datetime.now(due.tzinfo)
-    late = missed(job["status"], datetime.fromisoformat(ended) if ended else None, due, until)
+    is_held = job["heldAt"] is not None and not ended
+    late = not is_held and missed(job["status"], datetime.fromisoformat(ended) if ended else None, due, until)
     deadline = words.short(due)
     if late and until > due:
         deadline += f" ({format.about(until - due)} late)"
     if job["givenUpAt"] and job["status"] == "waiting":
         deadline += ", given up"
+    if is_held:
+        deadline += ", held"
     return [
         job_link(job["id"]),
         Mark(job["status"], f"status {job['status']}"),

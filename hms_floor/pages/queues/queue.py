@@ -146,6 +146,7 @@ def figures_of(card: Card) -> str:
         f"{card.delayed or 0:,} delayed",
         f"{card.window or 0:,} queued",
         f"{card.running or 0:,} running",
+        *((f"{card.held:,} held for an answer",) if card.held else ()),
         f"{words.count(card.workers, 'worker')} with {card.slots_told}",
         f"{words.a_minute(card.rate_now)} done a minute now, {words.a_minute(card.rate)} over 5 min",
         f"SLA {words.sla(card.sla_minutes)}" if card.sla_minutes else "no SLA",

@@ -24,6 +24,8 @@ ACTS: Mapping[str, str] = {
     "POST /jobs/{id}/priority": "set|set the priority of {subject}{to_priority}",
     "POST /jobs/{id}/delay": "delayed|delay {subject}{until}",
     "POST /jobs/{id}/signal": "sent|send {event}{subject}",
+    "POST /jobs/{id}/hold": "held|hold {subject} until the applicant answers",
+    "POST /jobs/{id}/answer": "let|let {subject} go on after an answer{to_deadline}",
     "POST /changes/{id}/undo": "undid|undo {change}",
     "POST /cycles": "started|start {subject}{of_jobs}",
     "POST /cycles/uploads/{upload}/start": "started|start {subject}{of_jobs}",
@@ -180,6 +182,11 @@ def _until(left: Left, tell: Tell) -> str:
     return f" until {_moment(moment, tell)}" if moment else ""
 
 
+def _to_deadline(left: Left, tell: Tell) -> str:
+    moment = left.pop("deadline", None)
+    return f", due {_moment(moment, tell)}" if moment else ""
+
+
 def _to_actor(left: Left, _: Tell) -> str:
     actor, roles = left.pop("actor", None), left.pop("roles", None)
     given: Sequence[str] = roles if isinstance(roles, list | tuple) else ()
@@ -211,6 +218,7 @@ _PARTS: Mapping[str, Callable[[Left, Tell], str]] = {
     "to_value": _to_value,
     "until": _until,
     "to_actor": _to_actor,
+    "to_deadline": _to_deadline,
     "to_queue": _behind("queue", " to "),
     "to_priority": _behind("priority", " to "),
     "to_phone": _behind("to", " to "),

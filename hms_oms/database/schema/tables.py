@@ -72,6 +72,9 @@ jobs = Table(
     Column("clock_from", _Time),
     Column("parent_id", BigInteger),
     Column("part", Integer),
+    Column("held_at", _Time),
+    Column("held_seconds", Double),
+    Column("held_ready_at", _Time),
 )
 
 job_events = Table(

@@ -39,6 +39,8 @@ IN_BACKLOG = and_(jobs.c.dispatched_at.is_(None), jobs.c.finished_at.is_(None), 
 HELD_BACK = datetime(9999, 1, 1, tzinfo=UTC)
 #: As `oms.parts_pending()`: where jobs stand that wait for their parts.
 PARTS_PENDING = datetime(9998, 1, 1, tzinfo=UTC)
+#: As `oms.on_hold()`: where jobs stand that wait for an answer.
+ON_HOLD = datetime(9999, 2, 1, tzinfo=UTC)
 #: Events of our own, which nobody signals.
 _OWN = (parts.EVENT, child_jobs.EVENT)
 
@@ -62,6 +64,7 @@ class Filter:
     created_to: datetime | None = None
     given_up: bool = False
     parent: int | None = None
+    held: bool = False
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on oms.jobs."""
@@ -88,6 +91,8 @@ class Filter:
             conditions.append(jobs.c.created_at < self.created_to)
         if self.given_up:
             conditions += [jobs.c.band == Band.GIVEN_UP, jobs.c.agent.is_(False), IN_BACKLOG]
+        if self.held:
+            conditions += [jobs.c.held_at.is_not(None), jobs.c.finished_at.is_(None)]
         return conditions
 
 
@@ -203,8 +208,8 @@ def _jobs(connection: Connection, query: Select[Any]) -> list[Job]:
 
 def _job(row: RowMapping) -> Job:
     steps = tuple(row["steps"])
-    # One that waits for its parts, its child jobs, or for others with its key, may start at no time.
-    no_time = row["ready_at"] in (HELD_BACK, PARTS_PENDING) or row["event"] == child_jobs.EVENT
+    # One that waits for its parts, its child jobs, others with its key, or an answer, may start at no time.
+    no_time = row["ready_at"] in (HELD_BACK, PARTS_PENDING, ON_HOLD) or row["event"] == child_jobs.EVENT
     ready_at = None if no_time else row["ready_at"]
     progress = _progress(row, steps[row["step"]])
     waits_for_event = row["status"] == Status.WAITING and row["event"] not in _OWN

@@ -21,7 +21,7 @@ BEFORE = timedelta(minutes=15)
 AFTER = timedelta(minutes=5)
 #: The most steps of one trend.
 MOST = 360
-_PLACES = ("backlog", "delayed", "window", "running")
+_PLACES = ("backlog", "delayed", "window", "running", "held")
 
 
 def of(connection: Connection, incident: Incident, now: datetime) -> list[TrendPoint]:

@@ -5,6 +5,7 @@ from (
     from ops.webhooks as webhook
     join oms.jobs as job
         on job.finished_at is null
+        and job.held_at is null
         and job.batch_id is not null
         and job.sla < oms.now()
         and job.sla >= webhook.created_at

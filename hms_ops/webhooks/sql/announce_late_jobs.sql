@@ -5,7 +5,7 @@ from (
     select job
     from ops.webhooks as webhook
     join oms.jobs as job
-        on job.finished_at is null and job.part is null
+        on job.finished_at is null and job.part is null and job.held_at is null
         and job.sla < oms.now()
         and job.sla >= webhook.created_at
         and (%(whole)s::boolean or job.sla >= oms.now() - make_interval(secs => %(recent)s::float8))

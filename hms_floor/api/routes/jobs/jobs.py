@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -38,10 +39,11 @@ from hms_oms.database import health
 from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
+from hms_oms.jobs.records import Job
 from hms_oms.jobs.tickets import job_name
-from hms_oms.queues import calendars
+from hms_oms.queues import answers, calendars
 from hms_oms.recipes import recipes
-from hms_oms.timetables import business_time
+from hms_oms.timetables.business_time import OfficeHours
 from hms_oms.undo import changes
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
@@ -96,6 +98,7 @@ def find(
     at_risk: Annotated[bool, Query(alias="atRisk", description="Only those that will miss it.")] = False,
     order: Annotated[JobOrder | None, Query(description="Other than `newest` only with `atRisk`.")] = None,
     forecast: Annotated[bool, Query(description="Tell when open jobs will end, too.")] = False,
+    held: Annotated[bool, Query(description="Only those that wait for an answer of the applicant.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
@@ -112,6 +115,7 @@ def find(
         created_to=created_to,
         given_up=given_up,
         parent=None if parent is None else visible.number(parent),
+        held=held,
     )
     with app_state.reading() as connection:
         if queue is not None:
@@ -141,16 +145,24 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         in_parts = parts.read(connection, record, now)
         started = parts.started(connection, number)
     until = record.finished_at or now
-    business = None if office is None else business_time.elapsed(office, record.counts_from, until)
+    business = _counted(record, office, until)
     return JobWithTimeline.of(
         visible.job(record, who, end),
         replaced_by=None if holder is None else job_name(holder),
         elapsed_seconds=max(0.0, (until - record.counts_from).total_seconds()),
-        business_seconds=None if business is None else business.total_seconds(),
+        business_seconds=business,
         timeline=tuple(parts.timeline(tuple(event_log), record.steps, until)),
         parts=in_parts,
         child_jobs=started,
     )
+
+
+def _counted(job: Job, office: OfficeHours | None, until: datetime) -> float | None:
+    """How many seconds the SLA of a job has counted; None: all."""
+    if office is None and job.held_at is None and not job.held_seconds:
+        return None
+    counted = answers.counted(office, job.counts_from, max(job.counts_from, min(until, job.held_at or until)))
+    return max(0.0, counted.total_seconds() - (job.held_seconds or 0.0))
 
 
 @router.get("/jobs/{id:job}/explain")

@@ -13,7 +13,7 @@ from hms_floor.pages.parts.charts.charts import Points
 from hms_floor.presentation.overview import Card
 from hms_ops.metrics import history, moments
 
-_STATES = ("backlog", "delayed", "window", "running")
+_STATES = ("backlog", "delayed", "window", "running", "held")
 #: Which metric is which field of a point.
 _FIELDS: Mapping[str, str] = {
     "queue.waitTime": "wait",

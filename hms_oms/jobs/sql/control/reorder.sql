@@ -14,8 +14,8 @@ with held as (
                 and (%(queue)s::text is null or part.queue = parent.queue) and %(fact)s::text <> 'delayed'
         )
         and status in ('waiting', 'queued')
-        -- What waits for an event has a time limit, and no start to be delayed.
-        and (event is null or %(fact)s::text <> 'delayed')
+        -- What waits for an event or an answer has no start to be delayed.
+        and ((event is null and held_at is null) or %(fact)s::text <> 'delayed')
     order by id
     for update
 ),
