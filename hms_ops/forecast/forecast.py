@@ -10,9 +10,9 @@ Two classic sums over the deadlines of the open jobs, taken in the order in whic
   time until d. Solved for the slots: `slots = max over d of (work due by d) / ((d - now) * rate per slot)`;
   solved for the limit: `starts = max over d of (jobs due by d, not started) / (d - now - time of one job)`.
 
-Both cost the number of different deadlines, not of jobs. Jobs that may not start yet stand in line like the
-others, and nothing is known of jobs still to come: what is forecast is the least that will happen. Everything
-here is a pure function; moments are aware, rates are jobs per second.
+Both cost the number of different deadlines, not of jobs. Jobs that may not start yet stand in line too, and
+nothing is known of jobs still to come: what is forecast is the least that will happen. All is pure functions;
+moments are aware, rates are jobs per second.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from hms_ops.forecast.snapshot import Forecast
 #: How many open jobs have which deadline, in the order in which they are served: by priority, and among
 #: equals the earliest deadline first, as long as none is given up. A deadline may occur more than once.
 Histogram = Sequence[tuple[datetime, int]]
+#: How many of each place in line are jobs, and no parts of steps; None: all.
+Wholes = Sequence[int] | None
 
 #: A paused queue is taken to go on this many seconds from now, so that a pause is announced this long before
 #: it breaks a deadline, and not while it is harmless.
@@ -68,8 +70,11 @@ def forecast(
     *,
     paused: bool = False,
     served: Histogram | None = None,
+    wholes: Wholes = None,
 ) -> Forecast:
     """Forecast the open jobs if nothing changes; `served` is their order if some were given up.
+
+    Parts of steps are work, and no jobs: so many of each place in line are jobs as `wholes` says.
 
     `late` counts jobs whose deadline is still ahead (or this very moment) and will be missed; those that are
     past it hold the others up, but are not counted again. `first_late` is the earliest deadline that will be
@@ -83,7 +88,7 @@ def forecast(
     starts `PAUSE_SECONDS` from now.
     """
     start = start_of(now, paused=paused)
-    late, first_late = _late(served or histogram, capacity, start, now)
+    late, first_late = _late(served or histogram, capacity, start, now, wholes)
     slots, deadline = _slots(histogram, capacity.per_slot, now)
     starts, by_limit = _starts(histogram, capacity, now)
     jobs = sum(count for _, count in histogram)
@@ -113,13 +118,14 @@ def later(
     now: datetime,
     *,
     served: Histogram | None = None,
+    wholes: Wholes = None,
 ) -> Forecast:
     """Bring a recent forecast, whose work began at `start`, up to `now`.
 
     Jobs whose deadline has passed since are late, and no longer of those that will be, nor does a remedy
     hold them.
     """
-    late, first_late = _late(served or histogram, capacity, start, now)
+    late, first_late = _late(served or histogram, capacity, start, now, wholes)
     by_now = forecast(histogram, capacity, now)
     return replace(by_now, late=late, first_late=first_late, done_at=earlier.done_at)
 
@@ -224,14 +230,14 @@ def _overdue(histogram: Histogram, now: datetime) -> int:
 
 
 def _late(
-    histogram: Histogram, capacity: Capacity, start: datetime, now: datetime
+    histogram: Histogram, capacity: Capacity, start: datetime, now: datetime, wholes: Wholes = None
 ) -> tuple[int, datetime | None]:
     """How many jobs will miss a deadline that is not past, and the earliest such deadline."""
     late, first, before = 0, None, 0
-    for deadline, jobs in histogram:
+    for place, (deadline, jobs) in enumerate(histogram):
         missed = jobs - _on_time(before, jobs, capacity, (deadline - start).total_seconds())
         if missed and deadline >= now:
-            late += missed
+            late += missed if wholes is None else min(missed, wholes[place])
             first = deadline if first is None else min(first, deadline)
         before += jobs
     return late, first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,6 +44,8 @@ class Standing:
     deadlines: list[tuple[datetime, int]] = field(default_factory=list)
     kept: list[tuple[datetime, int]] = field(default_factory=list)
     last: list[tuple[datetime, int]] = field(default_factory=list)
+    kept_wholes: list[int] = field(default_factory=list)
+    last_wholes: list[int] = field(default_factory=list)
 
     @property
     def histogram(self) -> Histogram:
@@ -57,6 +59,11 @@ class Standing:
     def served(self) -> Histogram:
         """The same in the order in which they are served: what was given up comes last."""
         return [*self.kept, *self.last] if self.last else self.deadlines
+
+    @property
+    def wholes(self) -> Sequence[int]:
+        """How many of those that are `served` with each deadline are jobs, and no parts of one."""
+        return [*self.kept_wholes, *self.last_wholes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,7 @@ def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
         elif row.counted == _BY_DEADLINE and row.jobs:
             standing.deadlines.append((row.sla, row.jobs))
             (standing.last if row.band else standing.kept).append((row.sla, row.jobs))
+            (standing.last_wholes if row.band else standing.kept_wholes).append(row.wholes)
         elif row.place is not None:
             standing.ages.gain(row.place, row.jobs, row.ages)
     return by_queue

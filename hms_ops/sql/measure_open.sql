@@ -51,6 +51,7 @@ select
     grouping(priority, place) as counted,
     -- What is held has no deadline as long as its clock stands.
     coalesce(sum(jobs) filter (where not held), 0)::int as jobs,
+    coalesce(sum(jobs) filter (where not held and not is_part), 0)::int as wholes,
     coalesce(sum(jobs) filter (where status = 'waiting' and not delayed), 0)::int as waiting,
     coalesce(sum(jobs) filter (where status = 'waiting' and delayed and not held), 0)::int as delayed,
     coalesce(sum(jobs) filter (where status = 'queued'), 0)::int as queued,

@@ -72,6 +72,13 @@ def test_one_job_more_is_late() -> None:
     assert (outlook.late, outlook.first_late, outlook.slots_needed) == (1, at(5), 3)
 
 
+def test_a_job_is_late_once_however_many_parts_it_has() -> None:
+    """Its parts are work that holds others up, and no jobs that are late."""
+    outlook = forecast(due((1, 30), (2, 8)), CAPACITY, NOW, wholes=[1, 8])
+    assert (outlook.late, outlook.first_late) == (1 + 8, at(1))
+    assert later(outlook, due((1, 30), (2, 8)), CAPACITY, NOW, at(1.5), wholes=[1, 8]).late == 8
+
+
 def test_the_binding_deadline_is_the_one_that_asks_for_most_slots() -> None:
     """A few jobs are late soon, but the many due later decide how many slots it takes."""
     outlook = forecast(due((1, 13), (10, 400), (60, 5)), CAPACITY, NOW)

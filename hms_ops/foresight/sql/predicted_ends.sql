@@ -58,6 +58,20 @@ judged as (
             and (band = 1 or slots = 0 or coalesce(ends_at > date_part('epoch', sla), false)) as at_risk
     from ends
 )
-select id, queue, sla, to_timestamp(ends_at) as ends_at, at_risk
-from judged
-where case when %(jobs)s::bigint[] is null then at_risk else id = any(%(jobs)s::bigint[]) end
+-- A job ends no sooner than the parts of its step.
+select whole as id, min(queue) as queue, min(sla) as sla,
+    case when bool_and(ends_at is not null) then to_timestamp(max(ends_at)) end as ends_at,
+    bool_or(at_risk) as at_risk
+from (
+    select judged.*,
+        case when judged.id = any(%(jobs)s::bigint[]) then judged.id else coalesce(part.parent_id, judged.id) end as whole
+    from judged
+    left join oms.jobs as part on part.id = judged.id and part.part is not null
+    where case
+        when %(jobs)s::bigint[] is null then at_risk
+        else judged.id = any(%(jobs)s::bigint[]) or judged.id in (
+            select id from oms.jobs where parent_id = any(%(jobs)s::bigint[]) and part is not null
+        )
+    end
+) as told
+group by whole

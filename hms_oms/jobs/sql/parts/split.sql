@@ -12,14 +12,14 @@ event_log as (
 ),
 parts as (
     insert into oms.jobs (
-        type, recipe_id, steps, step, queue, agent, priority, sla, due, must, cell, sla_minutes, calendar_id, clock_from,
-        ready_at, payload, requested_by, limit_key, limit_at_once, parent_id, part
+        type, recipe_id, steps, step, queue, agent, priority, sla, due, must, cell, sla_minutes, ready_at, payload,
+         requested_by, limit_key, limit_at_once, parent_id, part
     )
     select
         parent.type, parent.recipe_id, parent.steps, parent.step, asked.queue, false, parent.priority, parent.sla,
         oms.due(queue.policy, oms.now(), parent.sla, parent.sla_minutes, parent.must, estimate.upper),
-        parent.must, oms.cell_at(parent.cell, parent.step), parent.sla_minutes, parent.calendar_id,
-        parent.clock_from, case when %(at_once)s::int is not null then oms.held_back() end, '{}', parent.requested_by,
+        parent.must, oms.cell_at(parent.cell, parent.step), parent.sla_minutes,
+        case when %(at_once)s::int is not null then oms.held_back() end, '{}', parent.requested_by,
         case when %(at_once)s::int is not null then format('parts of job-%%s.%%s', parent.id, parent.step + 1) end,
         %(at_once)s::int, parent.id, asked.place - 1
     from parent
