@@ -2,8 +2,8 @@
 # make test      set everything up and pass the tests
 # make check     lint, format, types, import contracts; the site of documents; the wheel installed and a cycle run far from here
 # make bench     measure against Celery and pgqueuer, side by side
-# make chaos     a storm of faults over real processes, and one over texts; a verdict on each (JOBS=20000
-#                FAULTS=200 SEED=7 TEXTS=500)
+# make chaos     a storm of faults over real processes, with events, parts, keys, schedules and webhooks in it, and
+#                one over texts; a verdict on each (JOBS=20000 FAULTS=200 SEED=7 TEXTS=500)
 # make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)

@@ -13,7 +13,7 @@ from tests.chaos.executions import FAILED, LEFT, Execution
 from tests.chaos.history import Entry, Fault, History
 
 #: Facts by which the result of a step is recorded.
-COMPLETIONS = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.FINISHED})
+COMPLETIONS = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.AWAITING, Fact.SLEEPING, Fact.FINISHED})
 _FAILURES = frozenset({Fact.RETRYING, Fact.FAILED})
 _LOSSES = frozenset({Fact.LOST, Fact.POISONED})
 

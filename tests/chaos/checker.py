@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hms_oms.jobs.states import TERMINAL, TRANSITIONS, Fact, Status
-from tests.chaos import attribution
+from tests.chaos import attribution, guarantees
 from tests.chaos.attribution import COMPLETIONS, TakenBack, Wasted
 from tests.chaos.executions import Execution
 from tests.chaos.history import Ending, Fault, History
@@ -22,6 +22,7 @@ class Findings:
     recorded_twice: list[str]
     broken_lives: list[str]
     unattributed: list[str]
+    broken_guarantees: list[str]
     wasted: list[Wasted]
     hits: list[tuple[Fault, Execution]]
     taken_back: list[TakenBack]
@@ -29,7 +30,8 @@ class Findings:
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.lost or self.recorded_twice or self.broken_lives or self.unattributed)
+        wrong = (self.lost, self.recorded_twice, self.broken_lives, self.unattributed, self.broken_guarantees)
+        return not any(wrong)
 
 
 def check(history: History) -> Findings:
@@ -44,6 +46,9 @@ def check(history: History) -> Findings:
         ],
         broken_lives=list(_broken_lives(history)),
         unattributed=[_sentence(item.execution) for item in wasted if item.fault is None],
+        broken_guarantees=guarantees.broken(
+            history.outside, {job.id: job.status for job in history.jobs.values()}
+        ),
         wasted=wasted,
         hits=attribution.hits(history, wasted),
         taken_back=attribution.taken_back(history),
@@ -66,6 +71,9 @@ def _lost(history: History) -> Iterator[str]:
     for job in history.jobs.values():
         if job.status not in TERMINAL:
             yield f"job-{job.id} is still {job.status}"
+        elif job.part and job.status == Status.DONE:
+            if not job.runs:
+                yield f"job-{job.id} is a part that is done without a result"
         elif job.status == Status.DONE:
             for step in sorted(history.expected[job.key[0]] - set(job.runs)):
                 yield f"job-{job.id} is done without a result of {step}"

@@ -13,7 +13,7 @@ from contextlib import suppress
 import psutil
 import redis
 
-from tests.chaos.floor import Floor, Hand
+from tests.chaos.floor import WATCH, Floor, Hand
 from tests.chaos.history import Fault
 from tests.chaos.plan import Planned
 
@@ -61,6 +61,15 @@ def _kill_dispatcher(floor: Floor, planned: Planned) -> Strike:
     while (successor := floor.leader()) is None or successor[1] < at:
         yield
     return Fault(planned.kind, at, max(at, successor[1]), None, (leader[0].process.pid,))
+
+
+def _kill_watch(floor: Floor, planned: Planned) -> Strike:
+    while not (watch := floor.programs[WATCH]).lives:
+        yield
+    at = time.time()
+    watch.kill()
+    yield from _passing(2.5)  # until its successor works
+    return Fault(planned.kind, at, at, None, (watch.process.pid,))
 
 
 def _restart_redis(floor: Floor, planned: Planned) -> Strike:
@@ -160,6 +169,7 @@ _STRIKES: dict[str, Callable[[Floor, Planned], Strike]] = {
     "workerKilled": _kill_worker,
     "childKilled": _kill_child,
     "dispatcherKilled": _kill_dispatcher,
+    "watchKilled": _kill_watch,
     "redisRestarted": _restart_redis,
     "flushed": _flush,
     "postgresRestarted": _restart_postgres,

@@ -34,6 +34,7 @@ WORKERS = {
     "solo": ("solo", 1),
 }
 DISPATCHERS = ("act-1", "act-2")
+WATCH = "watch"
 
 #: A process that is gone is started again after this long, in seconds, as a supervisor would.
 RESTART_SECONDS = 0.5
@@ -92,7 +93,7 @@ class Floor:
 
     def staff(self) -> None:
         """Start every dispatcher and worker."""
-        for role in (*DISPATCHERS, *WORKERS):
+        for role in (*DISPATCHERS, WATCH, *WORKERS):
             self.programs[role] = self._start(role)
 
     def tend(self) -> None:
@@ -195,13 +196,14 @@ class Floor:
             pool, slots = WORKERS[role]
             words = ["celery", "-A", "workers", "worker", "-P", pool, "-c", str(slots), "-n", f"{role}@storm"]
         else:
-            words = ["hms_floor", "act", "run"]
+            words = ["hms_floor", "ops" if role == WATCH else "act", "run"]
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HMS_")},
             "HMS_HOME": str(self.home),
             "HMS_DATABASE_URL": self.database_url,
             "HMS_BROKER_URL": self.broker_url,
             "HMS_RECIPES": str(RECIPES),
+            "HMS_EVENTS_NETWORKS": "127.0.0.0/8",
             "HMS_LOG_LEVEL": "WARNING" if role in WORKERS else "INFO",
             "PYTHONPATH": str(RECIPES.parents[2]),
             FOLDER: str(self.record),

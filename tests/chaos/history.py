@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from hms_oms.jobs.records import goes_on
-from tests.chaos import executions
+from tests.chaos import executions, guarantees
 from tests.chaos.executions import Execution
+from tests.chaos.guarantees import Outside, Part, ScheduleRun
 
+#: The steps that are done in parts: a list has their results, or the names of branches.
+SPLIT_STEPS = ("piece", "sides")
 #: A request by its job type and key.
 Key = tuple[str, str]
 
@@ -29,7 +32,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A job as the ledger has it at the end; `runs` are the executions whose results it holds, by step."""
+    """A job, or a part of one, as the ledger has it at the end.
+
+    `runs` are the executions whose results it holds, by step.
+    """
 
     id: int
     key: Key
@@ -37,6 +43,7 @@ class Ending:
     steps: tuple[str, ...]
     runs: Mapping[str, str]
     error: str | None
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ class History:
     executions: Sequence[Execution]
     faults: Sequence[Fault]
     sighted: Mapping[str, float]
+    outside: Outside = field(default_factory=Outside)
 
 
 def read(
@@ -82,18 +90,43 @@ def read(
     sighted: Mapping[str, float],
     expected: Mapping[str, frozenset[str]],
     effective: Mapping[str, frozenset[str]],
+    outside: Outside,
 ) -> History:
     """Read the tables and the record of executions."""
+    event_log = _event_log(connection)
     return History(
         accepted=list(accepted),
         expected=expected,
         effective=effective,
         jobs=_jobs(connection),
-        event_log=_event_log(connection),
+        event_log=event_log,
         effects=[(job, step, run) for job, step, run in connection.execute(_EFFECTS)],
         executions=executions.read(record),
         faults=sorted(faults, key=lambda fault: fault.at),
         sighted=sighted,
+        outside=_with_ledger(connection, outside, event_log),
+    )
+
+
+def _with_ledger(
+    connection: Connection, outside: Outside, event_log: Mapping[int, Sequence[Entry]]
+) -> Outside:
+    """What was done from outside, with what the ledger has of it."""
+    joined = {
+        (row.id, step): [part.get("run") for part in (result.values() if step == "sides" else result)]
+        for row in connection.execute(_JOINED)
+        for step, result in row.results.items()
+        if step in SPLIT_STEPS
+    }
+    return replace(
+        outside,
+        answers={row.id: row.answer for row in connection.execute(_ANSWERS)},
+        heeded=guarantees.heeded(event_log),
+        joined=joined,
+        parts=[Part(*row) for row in connection.execute(_PARTS)],
+        schedule_runs=[ScheduleRun(*row) for row in connection.execute(_SCHEDULE_RUNS)],
+        scheduled=list(connection.scalars(_SCHEDULED)),
+        watched={row.id: row.status for row in connection.execute(_WATCHED)},
     )
 
 
@@ -104,8 +137,13 @@ def _jobs(connection: Connection) -> dict[int, Ending]:
             (row.type, row.key),
             row.status,
             tuple(row.steps),
-            {step: result["run"] for step, result in row.results.items()},
+            {
+                step: result["run"]
+                for step, result in row.results.items()
+                if isinstance(result, Mapping) and isinstance(result.get("run"), str)
+            },
             row.error,
+            row.part,
         )
         for row in connection.execute(_JOBS)
     }
@@ -124,7 +162,8 @@ def _event_log(connection: Connection) -> dict[int, list[Entry]]:
 
 _JOBS = text(
     "select id, type, coalesce(key, freed_key) as key, status, steps, results,"
-    " error ->> 'type' || ': ' || (error ->> 'message') as error"
+    " error ->> 'type' || ': ' || (error ->> 'message') as error,"
+    " part is not null as part"
     " from oms.jobs order by id"
 )
 _DIARY = text(
@@ -132,4 +171,16 @@ _DIARY = text(
     " detail ->> 'completed', coalesce(detail ->> 'reason', detail ->> 'error')"
     " from oms.job_events order by job_id, id"
 )
+_ANSWERS = text(
+    "select id, results -> 'answer' as answer from oms.jobs"
+    " where type = 'chaos:wait:v1' and results ? 'answer'"
+)
+_JOINED = text("select id, results from oms.jobs where type = 'chaos:parts:v1' and part is null")
+_PARTS = text(
+    "select parent_id, steps[step + 1], part, status, results -> steps[step + 1] ->> 'run'"
+    " from oms.jobs where part is not null"
+)
+_SCHEDULE_RUNS = text("select extract(epoch from due_at)::float8, state, job_id from oms.schedule_runs")
+_SCHEDULED = text("select id from oms.jobs where type = 'chaos:tick:v1'")
+_WATCHED = text("select id, status from oms.jobs where type = 'chaos:wait:v1'")
 _EFFECTS = text("select job, step, run from public.effects")

@@ -9,9 +9,10 @@ from typing import Any
 
 #: Kinds of faults, each with its share of all. Those that last are the rarer.
 SHARES = {
-    "workerKilled": 0.25,
+    "workerKilled": 0.23,
     "childKilled": 0.33,
     "dispatcherKilled": 0.07,
+    "watchKilled": 0.02,
     "redisRestarted": 0.11,
     "flushed": 0.13,
     "postgresRestarted": 0.05,
@@ -25,12 +26,20 @@ SURGE_SECONDS = 2.0
 
 #: Job types with their share, and the steps that each must have a result of when it is done.
 TYPES: dict[str, tuple[float, tuple[str, ...]]] = {
-    "chaos:plain:v1": (0.35, ("one", "two", "three")),
-    "chaos:effect:v1": (0.25, ("count", "book", "tell")),
-    "chaos:flaky:v1": (0.15, ("start", "stumble", "arrive")),
-    "chaos:skip:v1": (0.12, ("look", "land")),
-    "chaos:review:v1": (0.13, ("file", "judge", "answer")),
+    "chaos:plain:v1": (0.24, ("one", "two", "three")),
+    "chaos:effect:v1": (0.21, ("count", "book", "tell")),
+    "chaos:flaky:v1": (0.12, ("start", "stumble", "arrive")),
+    "chaos:skip:v1": (0.1, ("look", "land")),
+    "chaos:review:v1": (0.11, ("file", "judge", "answer")),
+    "chaos:wait:v1": (0.1, ("ask", "pack", "send")),
+    "chaos:parts:v1": (0.04, ("cut", "sum")),
+    "chaos:key:v1": (0.08, ("open", "close")),
+    # Started by others than those who send requests.
+    "chaos:once:v1": (0.0, ("look",)),
+    "chaos:tick:v1": (0.0, ("tick",)),
 }
+#: Requests of so many customers come, of each of whom two are worked on at once.
+CUSTOMERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,15 @@ def request(number: int, seed: int) -> tuple[str, dict[str, Any]]:
         work["look"]["skip_to"] = "land"
     elif job_type == "chaos:review:v1":
         work["judge"]["how"] = dice.choices(["done", "extend", "fail", "leave"], [80, 10, 8, 2])[0]
-    return job_type, {"number": number, "work": work}
+    elif job_type == "chaos:wait:v1":
+        work["pack"]["sleep"] = round(dice.uniform(0.0, 2.0), 3)
+    more: dict[str, Any] = {}
+    if job_type == "chaos:parts:v1":
+        more["pieces"] = list(range(dice.choice([0, 1, 3, 6])))
+        work |= {name: {"seconds": _duration(dice)} for name in ("piece", "sides")}
+    elif job_type == "chaos:key:v1":
+        more["customer"] = f"customer {dice.randrange(CUSTOMERS)}"
+    return job_type, {"number": number, "work": work, **more}
 
 
 def _duration(dice: random.Random) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from celery import current_app
 
-from hms_oms.jobs.outcomes import Done
+from hms_oms.jobs.outcomes import Done, Sleep
 from tests.chaos.executions import DONE, FAILED, FOLDER, Record
 from workers.step import StepRun, step
 
@@ -25,7 +26,7 @@ def work(run: StepRun) -> Done:
     name = claimed.steps[claimed.step]
     this = _record.begin(claimed.job, name, claimed.attempt, current_app.parent_pid)
     try:
-        done = _work(run, name, run.payload["work"].get(name, {}), this)
+        done = _work(run, name, run.payload.get("work", {}).get(name, {}), this)
     except Exception:
         _record.end(this, FAILED)
         raise
@@ -40,4 +41,6 @@ def _work(run: StepRun, name: str, wish: dict[str, Any], this: str) -> Done:
     time.sleep(wish.get("seconds", 0.0))  # the work
     if run._claimed.failures < wish.get("fail", 0):
         raise ValueError(f"request {run.payload['number']} stumbles")
+    if "sleep" in wish:
+        return Sleep(timedelta(seconds=wish["sleep"]), {"run": this})
     return Done({"run": this}, skip_to=wish.get("skip_to"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -12,18 +13,25 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from hms_floor.cli.installation import preparing
 from hms_oms.database import connections
-from hms_oms.database.schema import migrate
 from hms_oms.jobs import workers
-from hms_oms.recipes import recipes, registry
+from hms_oms.recipes import recipes
+from hms_oms.runtime.settings import Settings
+from hms_oms.schedules import store
+from hms_ops.webhooks import signing
+from hms_ops.webhooks import store as webhooks
 from tests.chaos import floor, history, plan
 from tests.chaos.agents import Agent
 from tests.chaos.arrivals import Arrivals
 from tests.chaos.executions import Record
 from tests.chaos.faults import Strike, strike
 from tests.chaos.floor import Floor
+from tests.chaos.guarantees import Outside
 from tests.chaos.history import Fault, History
+from tests.chaos.outside import SCHEDULE, WAITING_TYPE, Asker, Onlooker, Outsider, Signaller, Starter
 from tests.chaos.steps import EFFECTS
+from tests.webhooks.receiver import receiving
 
 #: How many faults may be under way at once.
 AT_ONCE = 3
@@ -35,6 +43,8 @@ CALM_SHARE = 0.04
 DRAIN_SECONDS = 60.0
 #: The tickets in Redis are looked at this often, in seconds.
 SIGHT_SECONDS = 0.2
+#: The receiver of webhooks answers this share of them with an error.
+BAD_ANSWERS = 0.02
 #: Everybody must have come back this long after the storm, in seconds.
 RETURN_SECONDS = 30.0
 
@@ -75,10 +85,12 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
     """Have a storm in an empty folder, and tell what it left."""
     began = time.monotonic()
     known = recipes.load_folder(floor.RECIPES)
-    with floor.standing(home) as ground, ExitStack() as people:
+    with floor.standing(home) as ground, ExitStack() as people, receiving() as receiver:
         engine = connections.engine(ground.database_url)
         people.callback(engine.dispose)
-        _prepare(ground, known, engine)
+        secret = _prepare(ground, known, engine, receiver.url)
+        dice = random.Random(f"receiver {seed}")
+        receiver.before_answer = lambda: receiver.answers.append(500 if dice.random() < BAD_ANSWERS else 204)
         ground.staff()
         _wait_for_workers(ground, engine)
 
@@ -87,7 +99,14 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
         clock = _Clock(lasting, faults, jobs, round(jobs * CALM_SHARE))
         arrivals = Arrivals(ground.database_url, known, seed, clock.due)
         agents = [Agent(f"agent-{number}", ground.database_url, Record(ground.record)) for number in range(2)]
-        staying: list[Arrivals | Agent] = [arrivals, *agents]
+        url, signaller = ground.database_url, Signaller(ground.database_url)
+        starters = [
+            Starter(f"starter-{number}", url, known["chaos:once:v1"], lambda: not clock.calm)
+            for number in range(2)
+        ]
+        onlooker = Onlooker(url)
+        staying: list[Arrivals | Agent | Outsider] = [arrivals, *agents, signaller, *starters, onlooker]
+        staying.append(Asker(url, lambda: not clock.calm))
         for person in staying:
             person.start()
             people.callback(person.leave)
@@ -101,6 +120,8 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
         idle = _wait_for_workers(ground, engine)
         calm = time.time()
         clock.calm = True
+        with engine.begin() as connection:
+            store.pause(connection, SCHEDULE, who="storm", reason=None)
         print("calm", file=sys.stderr)
         _drain(ground, engine, arrivals, jobs)
         orphans = len(ground.orphans())
@@ -116,6 +137,13 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
                 sighted=ground.sighted,
                 expected={job_type: frozenset(steps) for job_type, (_, steps) in plan.TYPES.items()},
                 effective={"chaos:effect:v1": frozenset({"book", "tell"})},
+                outside=Outside(
+                    signalled=frozenset(signaller.signalled),
+                    started=[job for starter in starters for job in starter.started],
+                    exceeded=onlooker.exceeded,
+                    posted=[(got.id, got.body) for got in receiver.requests],
+                    forged=sum(not got.is_signed_with(secret) for got in receiver.requests),
+                ),
             )
         worked = {execution.parent for execution in past.executions if execution.begin >= calm}
         idle += [
@@ -154,12 +182,23 @@ class _Clock:
         return int(min(1.0, by_time, by_faults) * (self._jobs - self._kept_back))
 
 
-def _prepare(ground: Floor, known: recipes.Recipes, engine: sa.Engine) -> None:
-    migrate.upgrade(ground.database_url)
+def _prepare(ground: Floor, known: recipes.Recipes, engine: sa.Engine, receiver: str) -> str:
+    """Make the tables, the recipes with their schedule, and a webhook, whose secret is returned."""
+    preparing.prepare(ground.database_url, known.values())
+    key = signing.make_key(Settings(home=ground.home))
     with engine.begin() as connection:
         connection.exec_driver_sql(EFFECTS)
-        for recipe in known.values():
-            registry.register(connection, recipe)
+        added = webhooks.add(
+            connection,
+            key,
+            name="storm",
+            url=receiver,
+            events=["job.done", "job.failed"],
+            queue=None,
+            job_type=WAITING_TYPE,
+            set_by="storm",
+        )
+    return added.secret
 
 
 def _ticks(ground: Floor) -> Iterator[None]:
@@ -203,7 +242,10 @@ def _drain(ground: Floor, engine: sa.Engine, arrivals: Arrivals, jobs: int) -> N
             return
 
 
-_OPEN = sa.text("select count(*) from oms.jobs where status in ('waiting', 'queued', 'running')")
+_OPEN = sa.text(
+    "select (select count(*) from oms.jobs where status in ('waiting', 'queued', 'running'))"
+    " + (select count(*) from ops.webhook_deliveries where state in ('pending', 'sending'))"
+)
 
 
 def _tell(clock: _Clock, accepted: int, struck: int) -> None:

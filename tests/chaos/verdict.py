@@ -36,6 +36,8 @@ def document(aftermath: Aftermath, findings: Findings, seed: int) -> dict[str, A
         "lost": len(findings.lost),
         "recordedTwice": len(findings.recorded_twice),
         "brokenLives": len(findings.broken_lives),
+        "brokenGuarantees": len(findings.broken_guarantees),
+        "outside": _outside(history),
         "executions": len(history.executions),
         "executionsAboveOne": len(findings.wasted),
         "executionsAboveOneBy": dict(wasted),
@@ -66,6 +68,7 @@ def show(aftermath: Aftermath, findings: Findings, counted: Mapping[str, Any], c
         ("lost", findings.lost),
         ("recorded twice", findings.recorded_twice),
         ("broken lives", findings.broken_lives),
+        ("broken guarantees", findings.broken_guarantees),
         ("executed needlessly, without a fault", findings.unattributed),
         ("died by themselves", aftermath.deaths),
         ("idle", aftermath.idle),
@@ -84,6 +87,19 @@ def exit_code(sound: bool, counted: Mapping[str, Any]) -> int:
     if not sound:
         return 1
     return 2 if counted["barsMissed"] else 0
+
+
+def _outside(history: History) -> dict[str, int]:
+    """How much there was to promise."""
+    outside = history.outside
+    return {
+        "eventsHeeded": sum(outside.heeded.values()),
+        "parts": len(outside.parts),
+        "startedUnderKeys": len(outside.started),
+        "scheduleRuns": len(outside.schedule_runs),
+        "webhooksPosted": len(outside.posted),
+        "webhooksPostedAgain": len(outside.posted) - len({event for event, _ in outside.posted}),
+    }
 
 
 _NONE = {"count": 0, "p50": 0.0, "p99": 0.0, "max": 0.0}
@@ -152,7 +168,8 @@ def _faults_table(findings: Findings, counted: Mapping[str, Any]) -> Table:
 def _verdict_table(counted: Mapping[str, Any]) -> Table:
     table = Table(title="Verdict", show_header=False)
     for name in (
-        *("accepted", "ended", "lost", "recordedTwice", "brokenLives", "executions", "executionsAboveOne"),
+        *("accepted", "ended", "lost", "recordedTwice", "brokenLives", "brokenGuarantees"),
+        *("outside", "executions", "executionsAboveOne"),
         *("killsOfRunningSteps", "unattributed", "takenBackWithoutFault", "diedByThemselves", "idleWorkers"),
         *("failuresRecorded", "orphans", "barsMissed", "seconds", "seed"),
     ):
