@@ -255,7 +255,7 @@ def _lost(case: Case) -> Iterator[str]:
 
 def _steered(case: Case) -> Iterator[str]:
     words = {"promoted": "promoted it", "reprioritized": "changed its priority", "moved": "moved it"}
-    words |= {"answered": "let it go on after the applicant's answer, with its deadline moved"}
+    words |= {"answered": "let it go on after the applicant's answer"}
     words |= {"revived": "had it tried again", "reinstated": "had it done after all"}
     for fact, did in words.items():
         line = _last(case.standing, fact)

@@ -236,7 +236,7 @@ select
     window_size, window_set_by, window_set_at, at_once, policy, policy_set_by, policy_set_at,
     (
         select max(sla) from oms.jobs
-        where queue = queues.name and finished_at is null
+        where queue = queues.name and finished_at is null and held_at is null
     ) as last_due
 from oms.queues
 order by name

@@ -11,6 +11,7 @@ from hms_oms.database import health
 from hms_oms.documents.foresight import Effect
 from hms_oms.order.outlook import Situation
 from hms_oms.order.policy import Policy
+from hms_oms.queues import calendars
 from hms_ops.foresight import effects, situations, workforce
 
 #: The changes of jobs that have an effect on others.
@@ -52,7 +53,8 @@ def sla(connection: Connection, queue: str, *, minutes: float, instead: float) -
     before = situations.read(connection, queue)
     if before is None:
         return None
-    return effects.of(queue, before, situations.with_sla(before, 60 * (instead - minutes)))
+    office = calendars.in_force(connection, queue).office
+    return effects.of(queue, before, situations.with_sla(before, 60 * (instead - minutes), office))
 
 
 def jobs(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from hms_oms.database import health
 from hms_oms.order.estimates import Estimate, unmeasured
 from hms_oms.order.outlook import Open, Situation
+from hms_oms.timetables import business_time
+from hms_oms.timetables.business_time import OfficeHours
 from hms_ops.forecast.forecast import PAUSE_SECONDS
 from hms_ops.foresight import workforce
 from hms_ops.statements import statement
@@ -53,10 +56,20 @@ def paused(situation: Situation) -> Situation:
     return situation._replace(jobs=back, begins_at=situation.now + PAUSE_SECONDS)
 
 
-def with_sla(situation: Situation, seconds: float) -> Situation:
-    """The situation if all jobs had so many seconds more, or below zero fewer."""
-    jobs = [job._replace(deadline=job.deadline + seconds, sla=job.sla + seconds) for job in situation.jobs]
+def with_sla(situation: Situation, seconds: float, office: OfficeHours | None = None) -> Situation:
+    """The situation if all jobs had so many seconds more, or below zero fewer, that an office counts."""
+    jobs = [
+        job._replace(deadline=_later(job.deadline, seconds, office), sla=job.sla + seconds)
+        for job in situation.jobs
+    ]
     return situation._replace(jobs=jobs)
+
+
+def _later(deadline: float, seconds: float, office: OfficeHours | None) -> float:
+    if office is None:
+        return deadline + seconds
+    at = datetime.fromtimestamp(deadline, UTC)
+    return business_time.moved(office, at, timedelta(seconds=seconds)).timestamp()
 
 
 def without(situation: Situation, gone: Collection[int], *, running: bool = False) -> Situation:

@@ -10,6 +10,8 @@ import hypothesis.strategies as st
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.outlook import Open, Situation, outlook
 from hms_oms.order.policy import Policy
+from hms_oms.timetables import opening_hours
+from hms_oms.timetables.business_time import OfficeHours
 from hms_ops.foresight import effects, situations
 
 #: Small works and large ones, in seconds.
@@ -68,6 +70,10 @@ def test_effects_name_the_jobs() -> None:
     assert (effect.after.on_time, effect.out_of_risk) == (1.0, ())
     assert effects.of("shop", before, situations.paused(before)).after.late == 3
     assert effects.of("shop", before, situations.with_sla(before, 60)).after.late == 0
+    # An office that opens tomorrow counts no minute today.
+    office = OfficeHours(opening_hours.read("Fr 08:00-09:00"), "UTC")
+    later = situations.with_sla(before, 60, office)
+    assert [job.deadline for job in later.jobs] == [(24 + 8) * 3600 + 60] * 3
 
 
 @hypothesis.given(

@@ -81,3 +81,16 @@ def test_parts_stand_behind_their_step() -> None:
         "queued",
         "running",
     ]
+
+
+def test_what_is_held_is_told_from_what_waits() -> None:
+    """From the moment at which the applicant was asked until the answer, whatever is done to it meanwhile."""
+    life = [
+        line(0, "accepted", "waiting", 2),
+        line(2, "held", "waiting", 3, who="ann"),
+        line(5, "promoted", "waiting", 4, who="ann"),
+        line(9, "answered", "waiting", 1, who="bob"),
+        line(10, "dispatched", "queued", 1),
+    ]
+    [row] = waterfall.rows(life)
+    assert [bar.kind for bar in row.bars] == ["waiting", "held", "held", "waiting", "queued"]

@@ -26,7 +26,7 @@ class Waterfall:
         self._rows = Rows[Hashable]("waterfall", "ol", "li")
         self._drawn: dict[Hashable, ui.html] = {}
         with ui.element("p").classes("legend"):
-            for kind in waterfall.KINDS:
+            for kind in (*waterfall.KINDS, waterfall.HELD):
                 ui.html(f'<b class="{kind}"></b>{kind}', sanitize=False, tag="span")
             self._whole = ui.label("")
         self._parts = html.Table(

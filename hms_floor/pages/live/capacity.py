@@ -23,7 +23,7 @@ from (
     select sla, row_number() over (order by sla) as place
     from (
         select sla from oms.jobs
-        where queue = :queue and finished_at is null
+        where queue = :queue and finished_at is null and held_at is null
         order by sla limit :most
     ) as first
 ) as placed
@@ -56,7 +56,7 @@ def lines(demand: Sequence[tuple[datetime, int]], card: Card, now: datetime) -> 
     needed.append((last, needed[-1][1]))
     if end <= start:
         return needed, ()
-    whole = float(card.open)
+    whole = float(card.open - (card.held or 0))
     if end > last:
         return needed, [(start, 0.0), (last, round(whole * (last - start) / (end - start), 1))]
     return needed, [(start, 0.0), (end, whole), (last, whole)]

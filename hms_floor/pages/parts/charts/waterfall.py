@@ -9,6 +9,8 @@ from typing import Any
 
 #: What a job is doing between two lines of its event log, by its status after the first of them.
 KINDS = {"waiting": "waiting", "queued": "queued", "running": "running"}
+#: Waiting for an answer of the applicant, its clock standing.
+HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,11 @@ class Row:
 def rows(timeline: Sequence[Mapping[str, Any]]) -> list[Row]:
     """The rows of a timeline as `GET /jobs/{id}` tells it, in the order of their beginning."""
     drawn: list[Row] = []
+    is_held = False
     for line in timeline:
-        kind = KINDS.get(line["status"])
+        # Until it goes on it stays held, whatever is done to it meanwhile.
+        is_held = line["fact"] == HELD or (is_held and line["fact"] != "answered")
+        kind = HELD if is_held and line["status"] == "waiting" else KINDS.get(line["status"])
         if kind is None:
             continue
         if not drawn or (drawn[-1].step, drawn[-1].attempt) != (line["step"], line["attempt"]):
