@@ -142,7 +142,8 @@ class Dispatcher:
         if window.front is None or not room:
             return
         share = self.planner.share(window, room)
-        taken = self._take(window.queue, room - share, window.front.band)
+        last = Band.KEPT if window.holds_back else Band.GIVEN_UP
+        taken = self._take(window.queue, room - share, window.front.band, last)
         self.planner.started(window, taken)
         if share:
             taken += self._take(window.queue, share, Band.GIVEN_UP)
@@ -151,9 +152,11 @@ class Dispatcher:
         self.publish(window.queue, taken)
         rate.add(time.monotonic(), len(taken))
 
-    def _take(self, queue: str, count: int, band: Band) -> list[Taken]:
-        """Take from the front of a band on."""
-        taken = ledger.take(self.connection, queue, count, self._fronts.place(queue, band)) if count else []
+    def _take(self, queue: str, count: int, band: Band, last: Band = Band.GIVEN_UP) -> list[Taken]:
+        """Take from the front of a band on, up to the band `last`."""
+        if not count or band > last:
+            return []
+        taken = ledger.take(self.connection, queue, count, self._fronts.place(queue, band), last)
         self._fronts.passed(queue, taken)
         return taken
 

@@ -81,7 +81,7 @@ class Planner:
         for window in windows:
             planned = self._planned.setdefault(window.queue, _Planned())
             self._redate(window, planned)
-            if window.policy is not Policy.MOST_ON_TIME:
+            if not window.policy.gives_up:
                 if window.given_up is not None:
                     backlogs.keep_all(self.connection, window.queue)
             elif window.front is not None and window.slots:
@@ -91,6 +91,8 @@ class Planner:
         """How many of the next jobs are to be ones that were given up: 0 or 1, as their share allows."""
         planned = self._planned.get(window.queue)
         if planned is None or window.given_up is None or window.kept is None or not room:
+            return 0
+        if window.policy is Policy.DEFER:
             return 0
         estimate = planned.estimates.get(window.given_up_cell or 0)
         return int(estimate is not None and planned.credit.spend(estimate.mean))

@@ -93,7 +93,8 @@ def _given_up(case: Case) -> Iterator[str]:
     job = case.standing.job
     if not case.standing.given_up:
         return
-    yield f"It was given up {_at(case, job.given_up_at)}, and is done after the others of {job.queue}."
+    done, until = order_words.put_off(case.plan)
+    yield f"It was {done} {_at(case, job.given_up_at)}, and is {until} of {job.queue}."
     if case.plan is not None:
         yield f"{order_words.because(case.plan)}."
     yield f"Put it in front of all others with: hms job promote {job.name}"

@@ -92,14 +92,18 @@ def accept(
     return Accepted(jobs, accepted["keys"], len(payloads) - len(jobs))
 
 
-def take(connection: RawConnection, queue: str, count: int, front: Place | None = None) -> list[Taken]:
-    """Move up to `count` jobs from the front of a backlog, looked for from a place on, into the window."""
+def take(
+    connection: RawConnection,
+    queue: str,
+    count: int,
+    front: Place | None = None,
+    last: Band = Band.GIVEN_UP,
+) -> list[Taken]:
+    """Move up to `count` jobs of the bands up to `last` into the window, looked for from a place on."""
     band, rank, due, job = front or (None, None, None, None)
-    rows = statements.run_raw(
-        connection,
-        "take",
-        {"queue": queue, "count": count, "band": band, "rank": rank, "due": due, "job": job},
-    )
+    place = {"band": band, "rank": rank, "due": due, "job": job}
+    given = {"queue": queue, "count": count, "last_band": last, **place}
+    rows = statements.run_raw(connection, "take", given)
     return [
         Taken(
             row["id"],

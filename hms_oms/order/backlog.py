@@ -147,13 +147,13 @@ class Backlog:
             heappush(self._given_up, (job.deadline, job.number))
         else:
             heappush(self._line, self._rank(job))
-        if not job.priority and self._policy is Policy.MOST_ON_TIME:
+        if not job.priority and self._policy.gives_up:
             members = self._cells.setdefault(self._key(job), _Members())
             insort(members.given_up if given_up else members.line, (job.due, job.number))
 
     def _leave(self, job: Job) -> None:
         self.given_up -= job.given_up
-        if not job.priority and self._policy is Policy.MOST_ON_TIME:
+        if not job.priority and self._policy.gives_up:
             key = self._key(job)
             members = self._cells[key]
             side = members.given_up if job.given_up else members.line

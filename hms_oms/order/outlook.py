@@ -127,7 +127,7 @@ def _given_up(
     situation: Situation, line: Sequence[_Place], front: Iterable[Open], estimates: Mapping[int, Estimate]
 ) -> frozenset[int]:
     """The jobs that a plan gives up of the line: by cells, the nearest deadlines of each."""
-    if situation.policy is not Policy.MOST_ON_TIME or situation.slots <= 0:
+    if not situation.policy.gives_up or situation.slots <= 0:
         return frozenset()
     # The dispatcher counts what stands in the window, and not what runs.
     in_front = sum(estimates[job.kind].mean for job in front if job.runs_since is None)

@@ -17,6 +17,18 @@ class Policy(StrEnum):
     DEADLINE = "deadline"
     #: By acceptance.
     FIFO = "fifo"
+    #: As `most-on-time`; what is given up is held back until no other job waits or is about to begin.
+    DEFER = "defer"
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether jobs are given up when not all can be on time."""
+        return self in (Policy.MOST_ON_TIME, Policy.DEFER)
+
+    @property
+    def reserved(self) -> float:
+        """The share of the work that is reserved for jobs that were given up."""
+        return 0.0 if self is Policy.DEFER else RESERVED
 
 
 class Credit:

@@ -17,7 +17,7 @@ from hms_oms.order.backlog import Backlog, Job, is_late
 from hms_oms.order.estimates import KEPT, Calibration, Estimate, estimate
 from hms_oms.order.judging import judge
 from hms_oms.order.plan import begins, moves
-from hms_oms.order.policy import RESERVED, Credit, Policy
+from hms_oms.order.policy import Credit, Policy
 
 #: How often a plan is made, in seconds; at once if so much of the backlog has come since.
 PLAN_SECONDS = 5.0
@@ -108,7 +108,7 @@ class Simulation:
         works: Works,
         changes: Iterable[Change] = (),
         plan_seconds: float = PLAN_SECONDS,
-        reserved: float = RESERVED,
+        reserved: float | None = None,
     ) -> None:
         self.figures = Figures()
         self._arrivals = deque(sorted(jobs, key=lambda job: (job.arrival, job.number)))
@@ -117,7 +117,7 @@ class Simulation:
         self._policy = policy
         self._works = works
         self._plan_seconds = plan_seconds
-        self._credit = Credit(reserved)
+        self._credit = Credit(policy.reserved if reserved is None else reserved)
         self._backlog = Backlog(policy)
         self._window: deque[Job] = deque()
         self._running: list[tuple[float, int, Job]] = []
@@ -131,7 +131,7 @@ class Simulation:
             self._end(now)
             self._change(now)
             self._arrive(now)
-            if self._policy is Policy.MOST_ON_TIME:
+            if self._policy.gives_up:
                 self._plan(now)
             self._start(now)
         return self.figures
@@ -190,6 +190,9 @@ class Simulation:
                 job.begun = now
                 heappush(self._running, (now + job.service, job.number, job))
             if len(self._window) >= WINDOW * self._slots or not self._backlog:
+                return
+            if self._window and self._policy is Policy.DEFER and self._savable(now) is None:
+                # What is deferred begins when nothing else does.
                 return
             self._window.append(self._take(now))
 

@@ -49,6 +49,11 @@ class Window:
         """The first job of each band in which there is one."""
         return (place for place in (self.kept, self.given_up) if place is not None)
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether what was given up is held back: another job waits, or is about to begin."""
+        return self.policy is Policy.DEFER and (self.kept is not None or self.queued > 0)
+
     def room(self, starts_per_second: float) -> int:
         """How many more jobs the window takes, for work that was started lately at this throughput.
 

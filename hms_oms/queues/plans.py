@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from hms_oms.order.policy import Policy
+
 
 @dataclass(frozen=True, slots=True)
 class BacklogPlan:
@@ -26,6 +28,7 @@ class BacklogPlan:
     given_up_since: datetime
     #: The queue's limit, within which a plan has to stay, too.
     starts_per_minute: int | None = None
+    policy: str = Policy.MOST_ON_TIME
 
 
 def in_force(connection: Connection) -> Mapping[str, BacklogPlan]:
@@ -33,7 +36,7 @@ def in_force(connection: Connection) -> Mapping[str, BacklogPlan]:
     rows = connection.execute(
         text(
             "select queue, planned_at, jobs, work, slots, given_up, hopeless, given_up_since,"
-            " starts_per_minute"
+            " starts_per_minute, policy"
             " from oms.backlog_plans as plan join oms.queues on queues.name = plan.queue where given_up > 0"
         )
     )

@@ -16,6 +16,7 @@ MEANING: Mapping[str, str] = {
     Policy.MOST_ON_TIME: "goes by deadline; when not all can be on time, the fewest are given up",
     Policy.DEADLINE: "goes by deadline, also when not all can be on time",
     Policy.FIFO: "goes by when jobs were accepted",
+    Policy.DEFER: "goes by deadline; when not all can be on time, the fewest are held back",
 }
 
 
@@ -27,7 +28,15 @@ def order(policy: str, set_by: str | None) -> str:
 
 def given_up(plan: BacklogPlan, since: str) -> str:
     """How many jobs of a queue are given up, since when and why."""
-    return f"{count(plan.given_up, 'job is', 'jobs are')} given up since {since}: {because(plan)}."
+    done, _ = put_off(plan)
+    return f"{count(plan.given_up, 'job is', 'jobs are')} {done} since {since}: {because(plan)}."
+
+
+def put_off(plan: BacklogPlan | None) -> tuple[str, str]:
+    """What became of a job that cannot be on time, and until when; the queue follows."""
+    if plan is not None and plan.policy == Policy.DEFER:
+        return "deferred", "held back as long as there are others"
+    return "given up", "done after the others"
 
 
 def in_brief(facts: Mapping[str, Any], at: Callable[[str], str]) -> str:
@@ -46,10 +55,11 @@ def because(plan: BacklogPlan) -> str:
     else:
         starts = count(plan.starts_per_minute, "start")
         too_much = f"{starts} a minute and {slots} are too few for {jobs} to end by their deadlines"
-    words = (
-        f"{too_much}. The fewest jobs, {plan.given_up:,}, are done after the others, with a twentieth of the"
-        " work until then"
-    )
+    words = f"{too_much}. The fewest jobs, {plan.given_up:,}, are "
+    if plan.policy == Policy.DEFER:
+        words += "held back until no other job waits"
+    else:
+        words += "done after the others, with a twentieth of the work until then"
     if plan.hopeless:
         could = "1 of them" if plan.hopeless == 1 else f"{plan.hopeless:,} of them"
         words += f"; {could} would be late even if it were next"

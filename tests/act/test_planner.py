@@ -15,16 +15,18 @@ from hms_act.order.planner import PLAN_SECONDS, Planner
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger
 from hms_oms.jobs.queries import read
+from hms_oms.jobs.records import Band
 from hms_oms.order.backlog import Backlog, Job
 from hms_oms.order.cells import cell
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.judging import judge
 from hms_oms.order.plan import moves
 from hms_oms.order.policy import Policy
-from hms_oms.queues import backlogs, dispatch_windows
+from hms_oms.queues import backlogs, dispatch_windows, plans, policies
 from hms_oms.queues.backlogs import Work
 from hms_oms.queues.dispatch_windows import Window
 from hms_oms.recipes.recipes import Recipe
+from hms_ops.forecast import order_words
 from tests.oms.test_bands import orders
 from tests.oms.test_hot import row
 
@@ -162,6 +164,28 @@ def test_given_up_jobs_have_a_share_of_the_work(
         taken = ledger.take(raw, "shop", 1)
         planner.started(window(raw), taken)
     assert shares == [int(number in (20,)) for number in range(25)]
+
+
+def test_deferred_jobs_are_held_back(
+    engine: sa.Engine, planner: Planner, clock: Clock, raw: RawConnection, shop: Recipe
+) -> None:
+    """They have no share, and are not taken as long as another job waits, or is about to begin."""
+    jobs = orders(engine, shop, (3.1, 3.2, 3.3, 3.4, 3.5))
+    late, others = jobs[:2], jobs[2:]
+    with engine.begin() as connection:
+        policies.set_policy(connection, "shop", Policy.DEFER, who="test")
+    assert plan(planner, clock) == late
+    assert window(raw).holds_back
+    assert planner.share(window(raw), 10) == 0
+    assert [taken.job for taken in ledger.take(raw, "shop", 10, last=Band.KEPT)] == others
+    planner.started(window(raw), [])
+    assert (window(raw).kept, window(raw).holds_back) == (None, True)
+    with engine.begin() as connection:
+        connection.execute(sa.text("update oms.jobs set status = 'running' where status = 'queued'"))
+        words = order_words.given_up(plans.in_force(connection)["shop"], "now")
+    assert "2 jobs are deferred since now" in words
+    assert "are held back until no other job waits" in words
+    assert not window(raw).holds_back
 
 
 @pytest.mark.parametrize("policy", ["deadline", "fifo"])

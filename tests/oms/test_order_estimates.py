@@ -90,4 +90,4 @@ def test_given_up_jobs_get_a_twentieth_of_the_work() -> None:
 
 def test_policies_are_named_as_people_type_them() -> None:
     """`most-on-time` is the default of a queue."""
-    assert [str(policy) for policy in Policy] == ["most-on-time", "deadline", "fifo"]
+    assert [str(policy) for policy in Policy] == ["most-on-time", "deadline", "fifo", "defer"]

@@ -28,7 +28,7 @@ class QueuePolicy(Reasoned):
     """How the jobs of a queue are put in order; without one, or with `dryRun`, nothing is changed."""
 
     dry_run: bool = False
-    policy: Literal["most-on-time", "deadline", "fifo"] | None = None
+    policy: Literal["most-on-time", "deadline", "fifo", "defer"] | None = None
 
 
 class SetSla(Reasoned):

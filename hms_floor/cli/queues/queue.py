@@ -192,6 +192,7 @@ def set_policy(queue_name: str, policy: str | None, reason: str | None, dry_run:
 
     \b
     most-on-time  by deadline; when not all can be on time, give up the fewest
+    defer         the same; those are held back until no other job waits
     deadline      by deadline, also when not all can be on time
     fifo          by when they were accepted
 

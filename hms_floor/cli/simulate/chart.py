@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: The same colour for a policy wherever it stands.
-COLOURS = {"most-on-time": "#1a7f4b", "deadline": "#b35900", "fifo": "#5b6b7b"}
+COLOURS = {"most-on-time": "#1a7f4b", "deadline": "#b35900", "fifo": "#5b6b7b", "defer": "#6b4fbb"}
 BOUND_COLOUR = "#20242a"
 
 

@@ -5,6 +5,7 @@ with front as (
     from oms.jobs
     where queue = %(queue)s::text and not agent
         and dispatched_at is null and finished_at is null and ready_at is null
+        and band <= %(last_band)s::smallint
         and (band, -priority, due, id) >= (
             coalesce(%(band)s::smallint, 0), coalesce(%(rank)s::int, -2147483648),
             coalesce(%(due)s::timestamptz, '-infinity'), coalesce(%(job)s::bigint, 0)
