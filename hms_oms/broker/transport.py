@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 #: How Celery names the queues of replies to remote control, as Flower reads them.
 _REPLIES = ".reply.celery.pidbox"
-#: The serializer of events: there are more of them than of anything else. What it writes is JSON as any other.
+#: The serializer of events, of which there are most: it writes JSON as any other.
 EVENTS = "hms-events"
 #: No more messages are taken at once.
 MOST_AT_ONCE = 16

@@ -33,7 +33,7 @@ AHEAD_SECONDS = 0.05
 #: No more steps than this are claimed ahead.
 MOST_AHEAD = 16
 #: A step that was claimed and has not begun for so long, in seconds, is given back.
-STALE_SECONDS = 2.0
+STALE_SECONDS = 1.0
 #: At its end a worker takes this long, in seconds, for what it still has to report.
 FINISH_SECONDS = 10.0
 
@@ -60,6 +60,8 @@ class Engine:
         #: The step that is to run with no other beside it, or does.
         self._suspect: HandledStep | None = None
         self._again_at = 0.0
+        #: When a slot became free the last time, by the monotonic clock.
+        self._moved_at = 0.0
         self._ended: Pile[_Ended] = Pile("reports", self._record)
         self._advanced: Pile[tuple[HandledStep, list[Any]]] = Pile("chains", self._publish)
         threading.Thread(target=self._claim, name="claims", daemon=True).start()
@@ -121,6 +123,7 @@ class Engine:
 
     def _note_end(self, request: HandledStep, seconds: float | None) -> None:
         if seconds is not None:
+            self._moved_at = time.monotonic()
             self._runner.note(seconds)
         self._runner.ended(request)
 
@@ -166,7 +169,8 @@ class Engine:
     def _most(self) -> int:
         """How many steps may be in hand."""
         slots, average = self._runner.slots(), self._runner.average
-        if average is None:
+        if average is None or time.monotonic() > self._moved_at + AHEAD_SECONDS:
+            # What runs may take much longer than what ran before it.
             return slots
         return slots + min(MOST_AHEAD, int(slots * AHEAD_SECONDS / max(average, 1e-6)))
 
