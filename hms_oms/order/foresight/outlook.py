@@ -36,10 +36,17 @@ class Open(NamedTuple):
     runs_since: float | None = None
 
 
-#: The priority with the opposite sign, when it is the job's turn, its id, and the job.
-_Place: TypeAlias = tuple[int, float, int, Open]
 #: What the jobs of a cell have in common: whether they must be on time, their kind, and when their turn is.
 _Key: TypeAlias = tuple[bool, int, int]
+
+
+class Place(NamedTuple):
+    """A place in the line: the lower the `rank` the earlier, and in each rank by when a job is `due`."""
+
+    rank: int
+    due: float
+    id: int
+    job: Open
 
 
 class Situation(NamedTuple):
@@ -83,7 +90,7 @@ def outlook(situation: Situation) -> Outlook:
     """Foresee a situation."""
     estimates = {kind: situation.estimate(kind) for kind in {job.kind for job in situation.jobs}}
     front = [job for job in situation.jobs if job.in_flight]
-    line = _line(situation, estimates)
+    line = line_of(situation)
     given_up = _given_up(situation, line, front, estimates)
     waiting = [job for _, _, _, job in line]
     kept = [job for job in waiting if job.id not in given_up] if given_up else waiting
@@ -94,44 +101,46 @@ def outlook(situation: Situation) -> Outlook:
     late = set(given_up)
     work = 0.0
     for job in chain(front, kept, last):
-        mean = means[job.kind]
+        need = rest(situation, job, means[job.kind])
         if job.runs_since is not None:
-            mean = max(0.0, mean - (now - job.runs_since))
-            end = now + mean
+            end = now + need
         else:
-            end = begins_at + work / slots + mean if slots > 0 else inf
-        work += mean
+            end = begins_at + work / slots + need if slots > 0 else inf
+        work += need
         ends[job.id] = end
         if end > job.deadline or job.deadline < now:
             late.add(job.id)
     return Outlook(ends, frozenset(late), given_up)
 
 
-def _line(situation: Situation, estimates: Mapping[int, Estimate]) -> list[_Place]:
-    """The jobs that wait for their turn, in the order of their turns."""
+def line_of(situation: Situation) -> list[Place]:
+    """The jobs that wait for their turn, in the order of their turns, as if none were given up."""
     waiting = (job for job in situation.jobs if not job.in_flight)
     if situation.policy is Policy.FIFO:
-        return sorted((-job.priority, job.accepted, job.id, job) for job in waiting)
-    return sorted(
-        (
-            -job.priority,
-            job.deadline - early(job.sla, estimates[job.kind].upper) if job.must else job.deadline,
-            job.id,
-            job,
-        )
-        for job in waiting
-    )
+        return sorted(Place(-job.priority, job.accepted, job.id, job) for job in waiting)
+    return sorted(Place(-job.priority, _due(situation, job), job.id, job) for job in waiting)
+
+
+def rest(situation: Situation, job: Open, mean: float) -> float:
+    """How many seconds of a slot a job still needs, if such jobs need `mean`."""
+    return mean if job.runs_since is None else max(0.0, mean - (situation.now - job.runs_since))
+
+
+def _due(situation: Situation, job: Open) -> float:
+    if not job.must:
+        return job.deadline
+    return job.deadline - early(job.sla, situation.estimates[job.kind].upper)
 
 
 def _given_up(
-    situation: Situation, line: Sequence[_Place], front: Iterable[Open], estimates: Mapping[int, Estimate]
+    situation: Situation, line: Sequence[Place], front: Iterable[Open], estimates: Mapping[int, Estimate]
 ) -> frozenset[int]:
     """The jobs that a plan gives up of the line: by cells, the nearest deadlines of each."""
     if not situation.policy.gives_up or situation.slots <= 0:
         return frozenset()
     # The dispatcher counts what stands in the window, and not what runs.
     in_front = sum(estimates[job.kind].mean for job in front if job.runs_since is None)
-    cells: dict[_Key, list[_Place]] = defaultdict(list)
+    cells: dict[_Key, list[Place]] = defaultdict(list)
     for place in line:
         rank, due, _, job = place
         if not rank:
@@ -144,6 +153,6 @@ def _given_up(
     return frozenset(place[2] for key, leave in cuts for place in cells[cast("_Key", key)][:leave])
 
 
-def _cell(key: _Key, places: Sequence[_Place], estimate: Estimate) -> Cell:
+def _cell(key: _Key, places: Sequence[Place], estimate: Estimate) -> Cell:
     _, due, _, job = places[0]
     return Cell(due, estimate.mean, estimate.upper, job.must, len(places), key, job.deadline - due)
