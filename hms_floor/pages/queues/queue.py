@@ -58,6 +58,7 @@ async def queue(request: Request, name: str) -> None:
             given_up = ui.label("")
             given_up_jobs = link("Jobs that were given up", f"/floor/jobs?queue={name}&status=given-up")
             drawings = QueueCharts(name)
+        workers = WorkersCard(name, visitor)
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
                 with ui.element("h2"):
@@ -74,8 +75,6 @@ async def queue(request: Request, name: str) -> None:
                 numbers=("Position",),
             )
             more = ui.label("").classes("faint number")
-        workers = WorkersCard(name, visitor)
-
     source = of_page().add(Source(1.0))
     drawn = 0.0
 

@@ -20,10 +20,14 @@ def needed(forecast: Mapping[str, Any], at: Callable[[datetime], str]) -> str:
     average, sure = forecast["workersNeeded"], forecast["workersSure"]
     keep = "keeps" if average == 1 else "keep"
     sure_words = _workers(sure, forecast["slotsSure"])
-    return (
+    words = (
         f"{_workers(average, forecast['slotsNeeded'])} {keep} each deadline that can be kept on average,"
         f" {sure_words} in 95 of 100 cases; the deadline that asks for the most is {at(deadline)}."
     )
+    present = forecast["present"]
+    if present["outlook"]["late"] and present["workers"] >= sure:
+        words += " That many are there: what will be late is held back by something else."
+    return words
 
 
 def told(staffing: Mapping[str, Any], at: Callable[[datetime], str]) -> str:

@@ -34,13 +34,14 @@ def of_lateness(end: float, spread: float, deadline: float) -> float:
 
 def ahead(situation: Situation, line: Sequence[Place]) -> Iterator[tuple[float, float]]:
     """The work in front of each place of a line, and behind its last, with the variance of the work."""
-    estimates = {kind: situation.estimate(kind) for kind in {job.kind for job in situation.jobs}}
-    variances = {kind: deviation(estimate) ** 2 for kind, estimate in estimates.items()}
+    kinds = {job.kind for job in situation.jobs}
+    costs = {kind: situation.cost(kind) for kind in kinds}
+    variances = {kind: deviation(situation.estimates[kind]) ** 2 for kind in kinds}
     front = [job for job in situation.jobs if job.in_flight]
-    work = sum(rest(situation, job, estimates[job.kind].mean) for job in front)
+    work = sum(rest(situation, job, situation.estimates[job.kind].mean) for job in front)
     variance = sum(variances[job.kind] for job in front)
     yield work, variance
     for place in line:
-        work += estimates[place.job.kind].mean
+        work += costs[place.job.kind]
         variance += variances[place.job.kind]
         yield work, variance

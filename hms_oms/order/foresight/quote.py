@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from math import hypot
+from math import hypot, inf
 from typing import NamedTuple
 
 from hms_oms.order.estimates import Estimate
@@ -55,19 +55,19 @@ def _spread(situation: Situation, after: Outlook, job: Open) -> float:
     for other in after.ends:
         if other == job.id:
             break
-        variance += chance.deviation(situation.estimate(kinds[other])) ** 2
-    return _deviation(variance, situation, situation.estimate(job.kind))
+        variance += chance.deviation(situation.estimates[kinds[other]]) ** 2
+    return _deviation(variance, situation, situation.estimates[job.kind])
 
 
 def _earliest(situation: Situation, before: Outlook, job: Open) -> float | None:
     """The earliest deadline that can be promised: behind all that the job would make late."""
     if situation.slots <= 0:
         return None
-    own = situation.estimate(job.kind)
+    own = situation.estimates[job.kind]
     line = [place for place in line_of(situation) if place.id not in before.given_up]
     first = bisect_left(line, -job.priority, key=lambda place: place.rank)
     last = bisect_right(line, -job.priority, key=lambda place: place.rank)
-    harmed = _last_harmed(line, before, own.mean / situation.slots)
+    harmed = _last_harmed(line, before, situation.cost(job.kind) / situation.slots)
     if harmed >= last:
         return None
     fifo = situation.policy is Policy.FIFO
@@ -88,7 +88,8 @@ def _last_harmed(line: Sequence[Place], before: Outlook, seconds: float) -> int:
     """The last one in a line that so many seconds more would make late; -1 if there is none."""
     for number in reversed(range(len(line))):
         job = line[number].job
-        if job.id not in before.late and before.ends[job.id] + seconds > job.deadline:
+        end = before.ends.get(job.id, -inf)
+        if job.id not in before.late and end + seconds > job.deadline:
             return number
     return -1
 

@@ -60,7 +60,7 @@ def needed(situation: Situation) -> Needed:
 def _stops(situation: Situation) -> Iterator[_Stop]:
     line = line_of(situation)
     for place, (work, variance) in zip(line, chance.ahead(situation, line), strict=False):
-        job, estimate = place.job, situation.estimate(place.job.kind)
+        job, estimate = place.job, situation.estimates[place.job.kind]
         seconds = job.deadline - situation.begins_at
         yield _Stop(job.deadline, seconds, work, variance, estimate.mean, chance.deviation(estimate))
 
