@@ -32,7 +32,7 @@ def test_a_deadline_holds_or_is_at_risk() -> None:
     assert quote(situation(slots=0), small(NEW, 1000)).earliest is None
 
 
-def test_nobody_else_is_late_for_what_is_promised() -> None:
+def test_nobody_else_is_late_for_a_new_job() -> None:
     """A job in front would make another one late: the quote names it, and promises a place behind it."""
     before = situation(small(1, 60), small(2, 15), policy=Policy.DEADLINE)
     offered = quote(before, small(NEW, 12))
@@ -40,9 +40,9 @@ def test_nobody_else_is_late_for_what_is_promised() -> None:
     assert not offered.holds
     assert offered.earliest is not None
     assert 15 < offered.earliest < 60
-    promised = quote(before, small(NEW, offered.earliest))
-    assert promised.late <= 0.0501
-    assert not promised.others
+    then = quote(before, small(NEW, offered.earliest))
+    assert then.late <= 0.0501
+    assert not then.others
     first = quote(situation(large(1, 5000), policy=Policy.FIFO), small(NEW, 30))
     assert first.earliest == pytest.approx(110 + chance.SURE * (50**2 + 5**2) ** 0.5 / chance.NINE_OF_TEN)
 
@@ -52,7 +52,7 @@ def test_nobody_else_is_late_for_what_is_promised() -> None:
     st.integers(1, 4),
     st.sampled_from(Policy),
 )
-def test_a_promise_holds_whatever_stands_in_line(
+def test_the_earliest_deadline_holds_whatever_stands_in_line(
     drawn: list[tuple[int, int]], slots: int, policy: Policy
 ) -> None:
     """With the deadline that is promised a job holds, unless the plan had to give up others anyhow."""
@@ -60,9 +60,9 @@ def test_a_promise_holds_whatever_stands_in_line(
     before = Situation(policy, slots, 0.0, 0.0, jobs, ESTIMATES)
     offered = quote(before, small(NEW, 50))
     if offered.earliest is not None and not outlook(before).given_up:
-        promised = quote(before, small(NEW, offered.earliest))
+        then = quote(before, small(NEW, offered.earliest))
         if NEW not in outlook(before._replace(jobs=[*jobs, small(NEW, offered.earliest)])).given_up:
-            assert promised.late <= 0.0501
+            assert then.late <= 0.0501
 
 
 def test_slots_that_keep_deadlines() -> None:

@@ -75,12 +75,12 @@ def _earliest(situation: Situation, before: Outlook, job: Open) -> float | None:
         if not (last if fifo else max(first, harmed + 1)) <= number <= last:
             continue
         end = situation.begins_at + work / situation.slots + own.mean
-        promised = end + chance.SURE * _deviation(variance, situation, own)
+        due = end + chance.SURE * _deviation(variance, situation, own)
         # By deadline it stands behind all that are due earlier, and before all that are due later.
         if not fifo and number > first:
-            promised = max(promised, line[number - 1].due)
-        if fifo or number == last or promised < line[number].due:
-            return promised
+            due = max(due, line[number - 1].due)
+        if fifo or number == last or due < line[number].due:
+            return due
     return None
 
 
