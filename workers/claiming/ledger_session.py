@@ -136,7 +136,7 @@ class LedgerSession:
         """Report steps as done; in their order what `complete` answers, or the error that it raises."""
         try:
             return self._complete(completions)
-        except Exception as error:  # noqa: BLE001 -- handed to whoever has reported
+        except Exception as error:  # noqa: BLE001 -- handed to those who have reported
             if len(completions) == 1:
                 return [error]
             # Whose report is it? The others should not suffer for it.

@@ -90,7 +90,7 @@ class Engine:
     def report(self, request: HandledStep, reported: Reported, traced: tuple[int, Any, float]) -> None:
         """Have a step reported as done; returns at once."""
         self._note_end(request, traced[2])
-        # It is still held, but whoever ends the worker now does not end the step.
+        # It is still held, but its end can no longer be what ends this worker.
         state.active_requests.discard(request)
         self._ended.put(_Ended(request, reported, traced))
 

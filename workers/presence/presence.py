@@ -30,8 +30,7 @@ from hms_oms.jobs import losses, workers
 from hms_oms.jobs.tickets import Ticket
 from workers import failing, limits
 from workers.claiming import continuing, holding
-from workers.claiming.ledger_session import ledger_session
-from workers.engine import engine, runners
+from workers.engine import engine, starting
 from workers.presence.queue_watch import QueueWatch
 
 log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ class Presence(bootsteps.StartStopStep):
         if self._thread is None:
             self._thread = _Presence(consumer)
             self._thread.start()
-            _begin_engine(consumer)
+            starting.start(consumer)
         if engine.current is not None:
             engine.current.register()
 
@@ -93,16 +92,6 @@ class Presence(bootsteps.StartStopStep):
         if self._thread is not None:
             self._thread.leave()
             self._thread = None
-
-
-def _begin_engine(consumer: Any) -> None:
-    runner = runners.runner(consumer)
-    if runner is not None:
-        app = consumer.app
-        worker = workers.worker_id(consumer.hostname, os.getpid(), app.worker_token)
-        session = ledger_session(app.settings.servers()[0], worker, parent_pid=os.getpid())
-        engine.begin(app, session, runner)
-        continuing.begin()
 
 
 class _Heartbeat:
