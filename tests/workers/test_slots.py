@@ -49,3 +49,57 @@ def test_a_step_waits_for_one_that_is_alone() -> None:
     assert not began.wait(0.1)
     slots.end_step()
     assert began.wait(10)
+
+
+def test_a_slot_that_is_kept_passes_by_those_who_wait_to_be_alone() -> None:
+    """A suspect waits for the step that its neighbour has claimed already, and asks it to go no further."""
+    slots = Slots()
+    slots.enter()
+    began, over = threading.Event(), threading.Event()
+
+    def suspect() -> None:
+        slots.enter()
+        slots.be_alone()
+        began.set()
+        over.wait(10)
+        slots.end_step()
+
+    other = threading.Thread(target=suspect, daemon=True)
+    other.start()
+    while not slots.is_asked_for():
+        threading.Event().wait(0.001)
+    slots.keep()
+    slots.end_step()
+    assert not began.wait(0.1)
+    slots.enter()
+    assert not began.wait(0.1)
+    slots.end_step()
+    assert began.wait(10)
+    over.set()
+    other.join(10)
+    slots.enter()
+    assert not slots.is_asked_for()
+
+
+def test_what_follows_a_step_that_was_alone_runs_beside_others() -> None:
+    """The one who has run alone keeps the slot, and lets the others in."""
+    slots = Slots()
+    slots.enter()
+    slots.be_alone()
+    began = threading.Event()
+
+    def step() -> None:
+        slots.enter()
+        began.set()
+        slots.end_step()
+
+    other = threading.Thread(target=step, daemon=True)
+    other.start()
+    slots.keep()
+    slots.end_step()
+    assert began.wait(10)
+    slots.give_back()
+    slots.give_back()
+    other.join(10)
+    slots.enter()
+    slots.be_alone()

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
-from starlette.concurrency import run_in_threadpool
 
 from hms_floor import subpath
 from hms_floor.api import accept
@@ -37,7 +36,6 @@ from hms_floor.presentation.jobs import parts
 from hms_oms.access import audit
 from hms_oms.api.codec import document, stamp
 from hms_oms.database import health
-from hms_oms.documents.foresight import Quoted
 from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
@@ -55,18 +53,10 @@ router = APIRouter(route_class=Guarded, tags=["jobs"])
     "/jobs",
     status_code=201,
     response_model=Started,
-    responses={200: {"model": Started | Quoted, "description": "A job has this key already, or a quote."}},
+    responses={200: {"model": Started, "description": "A job has this key already."}},
 )
-async def start(
-    app_state: TheAppState,
-    who: Who,
-    asked: requests.Start,
-    quote: Annotated[bool, Query(description="Only tell whether its deadline would hold.")] = False,
-) -> Response:
-    """Start a job. Asking again with the same key gives the same job; with other content it is a conflict.
-
-    With `quote` nothing is started.
-    """
+async def start(app_state: TheAppState, who: Who, asked: requests.Start) -> Response:
+    """Start a job. Asking again with the same key gives the same job; with other content it is a conflict."""
     request = accept.request(
         recipes.find(app_state.recipes, asked.job_type),
         asked.payload,
@@ -78,9 +68,6 @@ async def start(
         supersede=asked.supersede,
         must=asked.must,
     )
-    if quote:
-        quoted = await run_in_threadpool(predictions.quote, app_state, request)
-        return Response(json.dumps(document(quoted), ensure_ascii=False), media_type="application/json")
     started = await app_state.starts.start(request)
     row = started.row
     name = job_name(row.id)
@@ -157,6 +144,7 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         office = calendars.of_job(connection, record.calendar_id)
         in_parts = parts.read(connection, record, now)
         started = parts.started(connection, number)
+        item = None if record.part is None else parts.item(connection, record)
     until = record.finished_at or now
     business = _counted(record, office, until)
     return JobWithTimeline.of(
@@ -167,6 +155,7 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         timeline=tuple(parts.timeline(tuple(event_log), record.steps, until)),
         parts=in_parts,
         child_jobs=started,
+        item=item if who.sees_payloads else visible.hidden(item),
     )
 
 

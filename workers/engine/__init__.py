@@ -1,1 +1,0 @@
-"""The step engine of a worker process: no slot waits for the ledger."""
