@@ -1,6 +1,6 @@
 """`make screenshots`: bring a floor up, give it two weeks and a busy morning, and take its pictures.
 
-They go to docs/images, as docs/floor.md shows them.
+They go to docs/images, as docs/floor.md and docs/pictures.md show them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,8 @@ from tests.conftest import wait_until
 from tests.pages.conftest import CALM, CHROMIUM, FLAGS, HEAD, Floor, row, start
 from tests.support.api import free_port
 
+#: The window of pages that have little on them.
+LOW = {"width": 1280, "height": 400}
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 #: Two weeks of mornings of 400 applications each, some of them late; one morning worse than the others.
@@ -53,6 +56,20 @@ from generate_series(
     ) as kept (name, subject, scale)
 on conflict do nothing
 """
+#: What starts by itself, so that the week has something in it.
+SCHEDULES = {
+    "daily-grants": {
+        "jobType": "farm:grant:v1",
+        "cron": "0 6 * * MON-FRI",
+        "calendar": "US",
+        "source": "grants/*.csv",
+    },
+    "appeal-reminder": {
+        "jobType": "farm:appeal:v1",
+        "cron": "0 9 * * TUE,THU",
+        "payload": {"appId": 219, "phone": "+13125550142", "grounds": "the yearly review"},
+    },
+}
 
 
 def main() -> None:
@@ -91,6 +108,8 @@ def _take(floor: Floor) -> None:
     content = "\n".join([HEAD, *(row(number) for number in range(5000, 5700))])
     path = "/cycles?jobType=farm:grant:v1&name=applications.csv&slaMinutes=1"
     floor.ask("POST", path, content=content, headers={"Content-Type": "text/csv"})
+    for name, body in SCHEDULES.items():
+        floor.ask("POST", "/schedules", {"name": name, **body})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         first = _page(floor, browser, "/floor/")
@@ -101,8 +120,11 @@ def _take(floor: Floor) -> None:
             _picture(_page(floor, browser, "/floor/", theme), f"floor-{theme}")
         _picture(_page(floor, browser, "/floor/queues/farm-grant", "dark"), "queue")
         _picture(_page(floor, browser, f"/floor/jobs/{job}"), "job")
-        _picture(_page(floor, browser, "/floor/incidents"), "incidents")
+        _picture(_page(floor, browser, "/floor/incidents", size=LOW), "incidents")
         _picture(_page(floor, browser, "/floor/sla"), "sla")
+        _picture(_page(floor, browser, "/floor/cycles/2", size=LOW), "cycle")
+        week = f"/floor/schedules?week={date.today() + timedelta(weeks=1)}"
+        _picture(_page(floor, browser, week, "dark", LOW), "schedules")
         phone = _page(floor, browser, "/floor/", "dark", {"width": 390, "height": 844})
         _picture(phone, "phone")
         browser.close()

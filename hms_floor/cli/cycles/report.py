@@ -94,7 +94,9 @@ def _ends(report: CycleReport) -> list[tuple[str, int]]:
     others = progress.done - sum(report.outcomes.values())
     ends = [*report.outcomes.items(), ("done", others), ("failed", progress.failed)]
     ends += [("cancelled", progress.cancelled), ("open", progress.open), ("lost", report.lost)]
-    return [(word, number) for word, number in ends if number]
+    # What the job type declares is told as soon as anything has ended, also of no job.
+    declared = report.outcomes if progress.ended else ()
+    return [(word, number) for word, number in ends if number or word in declared]
 
 
 def _spans(pair: tuple[float, float] | None) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
@@ -66,23 +66,30 @@ class Week:
                         ui.label(f"{day:%a %d}" + (", today" if day == today else ""))
                     if not theirs:
                         ui.label("nothing").classes("faint")
-                    self._day(theirs)
-
-    def _day(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        def by(entry: Mapping[str, Any]) -> tuple[str, str]:
-            return entry["schedule"], entry["state"]
-
-        for (name, state), group in groupby(sorted(entries, key=by), key=by):
-            same = list(group)
-            if len(same) > MOST_NAMED:
-                first, last = (f"{self._when(entry):%H:%M}" for entry in (same[0], same[-1]))
-                _entry(f"{first} to {last}, {len(same)} times", name, state)
-                continue
-            for entry in same:
-                _entry(f"{self._when(entry):%H:%M}", name, state)
+                    for line in lines(theirs, self._when):
+                        _entry(*line)
 
     def _when(self, entry: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat(entry["at"]).astimezone(self._zone)
+
+
+def lines(
+    entries: Sequence[Mapping[str, Any]], when: Callable[[Mapping[str, Any]], datetime]
+) -> list[tuple[str, str, str]]:
+    """The lines of a day by time: when, which schedule, and what became of it."""
+
+    def by(entry: Mapping[str, Any]) -> tuple[str, str]:
+        return entry["schedule"], entry["state"]
+
+    timed = []
+    for (name, state), group in groupby(sorted(entries, key=by), key=by):
+        times = [when(entry) for entry in group]
+        if len(times) > MOST_NAMED:
+            text = f"{times[0]:%H:%M} to {times[-1]:%H:%M}, {len(times)} times"
+            timed.append((times[0], text, name, state))
+        else:
+            timed += [(at, f"{at:%H:%M}", name, state) for at in times]
+    return [(text, name, state) for _, text, name, state in sorted(timed)]
 
 
 def _entry(when: str, name: str, state: str) -> None:

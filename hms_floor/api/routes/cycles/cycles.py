@@ -36,15 +36,16 @@ def get(
     with app_state.reading() as connection:
         report, refusals = cycles.report(connection, number), cycle_rows.refusals(connection, number)
     declared = hooks.outcomes(app_state.recipes.get(report.batch.type))
+    sums = cycle_report.sums(report, declared)
     return CycleReport.of(
         report.batch,
         progress=report.progress,
-        report=cycle_report.sums(report, declared),
+        report=sums,
         refusals=tuple(refusals),
         wait_seconds=_seconds(report.wait),
         total_seconds=_seconds(report.total),
         sla_minutes_range=report.sla_minutes,
-        outcomes=dict(report.outcomes),
+        outcomes=sums["outcomes"],
         texts_by_state=report.texts,
         finished_at=report.finished_at,
     )
