@@ -88,7 +88,7 @@ def test_any_width_shows_sentences_whole(
 @pytest.mark.parametrize("columns", [1, 20, 40, 60, 80, 132])
 def test_the_bar_of_a_cycle_breaks_no_number(columns: int) -> None:
     """Without room for a bar there is none; a line that is cut ends with a sign of it."""
-    observed = CycleProgress(datetime.now(UTC), 1_234_567, 0, 10, 16, 2_345_678, 12, 3, 4_567, None)
+    observed = CycleProgress(datetime.now(UTC), 1_234_567, 0, 10, 16, 0, 2_345_678, 12, 3, 4_567, None)
     console = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)
     with Live(console=console, auto_refresh=False) as live:
         watching.Bar(live).show(observed)
