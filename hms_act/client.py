@@ -14,6 +14,7 @@ from hms_oms.api.codec import record, stamp
 from hms_oms.api.filter import Filter
 from hms_oms.api.http import path
 from hms_oms.documents.cycles import AcceptedCycle, CyclePreview
+from hms_oms.documents.foresight import Quoted
 from hms_oms.documents.jobs import BulkDone, Change, Job, SignalledJob, Started, SteeredJob, Undone
 
 Action = Literal["cancel", "retry", "reinstate", "promote", "move", "priority", "delay"]
@@ -60,6 +61,25 @@ class ActClient(ScheduleCalls, QueueCalls):
         )
         document |= {"supersede": True} if supersede else {}
         return record(Started, self._wire.post("/jobs", document, safe=key is not None))
+
+    def quote(
+        self,
+        job_type: str,
+        payload: Mapping[str, Any],
+        *,
+        sla_minutes: float | None = None,
+        priority: int = 0,
+        must: bool | None = None,
+    ) -> Quoted:
+        """Quote what `start_job` would start: whether its deadline holds; nothing is started.
+
+        Raises Invalid with every fault of the payload.
+        """
+        document: dict[str, Any] = {"jobType": job_type, "payload": payload, "priority": priority}
+        document |= _given(slaMinutes=sla_minutes, must=must)
+        return record(
+            Quoted, self._wire.send("POST", "/jobs", query={"quote": "true"}, json=document, safe=True)
+        )
 
     def run_cycle(
         self,

@@ -15,6 +15,7 @@ from hms_oms.api.filter import Filter
 from hms_oms.api.http import Client, Wire, path
 from hms_oms.documents.access import Badge, Entry, IssuedBadge, Me
 from hms_oms.documents.cycles import Cycle, CycleReport, RefusedRow, RepeatedRow
+from hms_oms.documents.foresight import QueueForecast
 from hms_oms.documents.jobs import Explained, Job, JobType, JobWithTimeline, Peeked, ReservedJob
 from hms_oms.documents.queues import Queue, QueueCalendar, Sla, Worker
 
@@ -58,6 +59,10 @@ class OmsClient(Client):
     def queues(self) -> list[Queue]:
         """Every queue as it stands now, by name."""
         return [record(Queue, queue) for queue in self._wire.get("/queues")["queues"]]
+
+    def forecast(self, queue: str, workers: int | None = None) -> QueueForecast:
+        """How a queue will fare, with so many `workers` as well, and how many are needed. Raises NotFound."""
+        return record(QueueForecast, self._wire.get(path("queues", queue, "forecast"), workers=workers))
 
     def slas(self) -> list[Sla]:
         """The SLA in force of every queue."""

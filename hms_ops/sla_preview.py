@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.database import health
 from hms_oms.jobs import workers
+from hms_oms.order.policy import Policy
 from hms_oms.queues import calendars
 from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.forecast import Arrival, Change, Histogram, arrival, change
@@ -23,6 +24,7 @@ class Load:
     line: Histogram
     capacity: Capacity
     paused: bool
+    by_acceptance: bool = False
 
     @property
     def jobs(self) -> int:
@@ -55,13 +57,13 @@ def load(connection: Connection, queue: str, now: datetime) -> Load | None:
         return None
     slots = sum(worker.live_slots(queue) for worker in workers.live(connection))
     row = connection.execute(
-        text("select paused_at, starts_per_minute, window_size from oms.queues where name = :queue"),
+        text("select paused_at, starts_per_minute, window_size, policy from oms.queues where name = :queue"),
         {"queue": queue},
     ).one()
     standing = counts.standings(connection, now).get(queue, Standing())
     allowed = most(row.starts_per_minute, row.window_size)
     capacity = Capacity(slots, throughput).limited(allowed, standing.running + standing.queued)
-    return Load(standing.histogram, capacity, row.paused_at is not None)
+    return Load(standing.histogram, capacity, row.paused_at is not None, row.policy == Policy.FIFO)
 
 
 def sla(connection: Connection, queue: str, *, minutes: float, instead: float) -> Preview | None:
@@ -89,5 +91,11 @@ def more(connection: Connection, queue: str, *, jobs: int, deadline: datetime) -
     if load_now is None:
         return None
     return arrival(
-        load_now.line, load_now.capacity, now, jobs=jobs, deadline=deadline, paused=load_now.paused
+        load_now.line,
+        load_now.capacity,
+        now,
+        jobs=jobs,
+        deadline=deadline,
+        paused=load_now.paused,
+        last=load_now.by_acceptance,
     )

@@ -11,18 +11,20 @@ from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import Terminated, WorkerLostError
 from celery import signals
 from celery.app import trace
-from celery.concurrency import prefork
 from celery.concurrency.base import apply_target
 from celery.exceptions import TaskRevokedError
 from celery.worker import state
 from celery.worker.request import Request
 
 from hms_oms.broker import publishing
+from hms_oms.jobs.records import Claimed
 from hms_oms.jobs.tickets import Ticket
 from workers.claiming import continuing
-from workers.claiming.continuing import Following
-from workers.claiming.ledger_session import give_back_slot
+from workers.claiming.continuing import Following, Reported
+from workers.claiming.ledger_session import LedgerSession
+from workers.engine import engine
 from workers.presence import presence
+from workers.task import DEFAULT_LIMIT, failure
 
 # Where Celery itself tells of messages that were received.
 log = logging.getLogger("celery.worker.strategy")
@@ -51,30 +53,49 @@ def strategy(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
         state.task_reserved(request)
         for callback in callbacks or ():
             callback(request)
-        consumer.on_task_request(request)
+        if engine.current is not None:
+            engine.current.take(request)
+        else:
+            consumer.on_task_request(request)
 
     return take
 
 
-def run_step(name: str, ticket: str, *rest: Any) -> tuple[int, Any, Any, Following | None]:
+def run_step(name: str, ticket: str, *rest: Any) -> tuple[int, Any, Any, Following | Reported | None]:
     """Run a step under Celery's tracer, in a thread or in a child of the pool.
 
-    Answers as the tracer does, and with the next step, if that was claimed with the completion of this one.
+    Answers as the tracer does, and with what comes next: a report, or the next step, claimed already.
     """
     failed, shown, seconds = trace.fast_trace_task(name, ticket, *rest)
     return failed, shown, seconds, continuing.taken(ticket)
 
 
 class StepRequest(Request):
-    """A request for one step, followed by one for the next if that is claimed already.
+    """A request for one step; its loss is reported to the ledger at once, by the parent."""
 
-    Its loss is reported to the ledger at once, by the parent.
-    """
+    #: Since when it waits for a slot, by the monotonic clock.
+    ready_at = 0.0
 
     def __init__(self, message: Any, *, consumer: Any, **options: Any) -> None:
         super().__init__(message, **options)
         self._consumer = consumer
-        self._next: StepRequest | None = None
+
+    @property
+    def limit(self) -> float:
+        """The time limit of the step, in seconds."""
+        return self.time_limits[0] or DEFAULT_LIMIT
+
+    @property
+    def granted(self) -> Claimed:
+        """The claim, once there is one."""
+        claimed: Claimed = self.request_dict["granted"]
+        return claimed
+
+    def grant(self, claimed: Claimed) -> None:
+        """Give the step its claim: its message has done its work."""
+        self.request_dict["granted"] = claimed
+        continuing.granted.add(claimed.ticket)
+        self.acknowledge()
 
     def announce(self) -> None:
         """Tell the log, the signals and the listeners that the step was received."""
@@ -100,7 +121,11 @@ class StepRequest(Request):
         )
 
     def execute_using_pool(self, pool: Any, **_: Any) -> Any:
-        """Have the pool run the step."""
+        """Have the pool run the step, once it is claimed."""
+        if engine.current is not None and "granted" not in self.request_dict:
+            # Its turn has come by the rate limit of its task.
+            engine.current.take(self)
+            return None
         if self.revoked():
             raise TaskRevokedError(self.id)
         limit, soft_limit = self.time_limits
@@ -122,14 +147,44 @@ class StepRequest(Request):
         super().on_accepted(pid, time_accepted)
 
     def on_success(self, failed__retval__runtime: Any, **_: Any) -> None:
-        """The step has ended: go on with the next one, if that is claimed already."""
+        """The step has ended: report it, or go on with the next one if that is claimed already."""
+        if isinstance(failed__retval__runtime, ExceptionInfo):
+            # A step has asked for the end of the process in a thread.
+            self.on_failure(failed__retval__runtime)
+            return
+        *traced, left = failed__retval__runtime
+        here, outcome = engine.current, (traced[0], traced[1], traced[2])
+        if here is None:
+            super().on_success(outcome)
+        elif isinstance(left, Reported):
+            here.report(self, left, outcome)
+        elif isinstance(left, Following):
+            following = self.follow(left)
+            super().on_success(outcome)
+            following.announce()
+            here.go_on(self, following, outcome[2])
+        else:
+            try:
+                super().on_success(outcome)
+            finally:
+                here.free(self, outcome[2])
+
+    def succeeded(self, traced: tuple[int, Any, float]) -> None:
+        """Tell that the step was recorded as done."""
+        super().on_success(traced)
+
+    def ignore(self) -> None:
+        """Be done with a message that the ledger does not want run, or not by us any more."""
+        self.acknowledge()
+        state.task_ready(self)
+
+    def refused(self, error: Exception, session: LedgerSession) -> None:
+        """Report that the ledger cannot keep what the step has returned."""
+        recipe = session.recipe(self.granted.recipe_id)
         try:
-            self._settle(failed__retval__runtime)
-            ahead = self._next
-            while ahead is not None:
-                ahead = ahead._run_next()
-        finally:
-            give_back_slot()
+            raise failure(session, self.granted, recipe, error)
+        except Exception:  # noqa: BLE001 -- for Celery, with its place
+            super().on_failure(ExceptionInfo(), return_ok=True)
 
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
         """The pool says that the task ended badly; where its process died, the step is taken back."""
@@ -139,32 +194,26 @@ class StepRequest(Request):
         # Billiard may report the exit of the child as the SystemExit that it raised there.
         if isinstance(error, WorkerLostError | Terminated | SystemExit):
             presence.report_lost(Ticket.parse(self.id), "the worker's process died")
-        return super().on_failure(exc_info, *args, **options)
+        try:
+            return super().on_failure(exc_info, *args, **options)
+        finally:
+            self._free()
 
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         """The pool has ended a step that ran past its time limit."""
         if not soft:
             presence.report_overrun(Ticket.parse(self.id), timeout)
+            self._free()
         return super().on_timeout(soft, timeout)
 
-    def _settle(self, outcome: tuple[int, Any, Any, Following | None] | ExceptionInfo) -> None:
-        """Have this step end; the request for the next one exists before: a heartbeat names one of them."""
-        if isinstance(outcome, ExceptionInfo):
-            # A step has asked for the end of the process in a thread.
-            self.on_failure(outcome)
-            return
-        *traced, following = outcome
-        if following is not None:
-            self._next = self._follow(following)
-            state.task_reserved(self._next)
-            continuing.granted.add(following.claimed.ticket)
-        super().on_success(tuple(traced))
+    def follow(self, following: Following) -> StepRequest:
+        """The request for the step that is claimed, as if its message had just come.
 
-    def _follow(self, following: Following) -> StepRequest:
-        """The request for the step that is claimed, as if its message had just come."""
+        It exists before this one ends: a heartbeat names one of them.
+        """
         ticket, step = str(following.claimed.ticket), following.step
         delivery = {"exchange": "", "routing_key": step.queue}
-        return StepRequest(
+        request = StepRequest(
             SimpleNamespace(
                 delivery_info=delivery, properties={"correlation_id": ticket, "priority": publishing.BEGUN}
             ),
@@ -189,36 +238,42 @@ class StepRequest(Request):
                 "eta": None,
                 "expires": None,
                 "group": None,
+                "granted": following.claimed,
             },
-            body=([ticket], {}, {"chain": list(following.chain), "granted": following.claimed}),
+            body=([ticket], {}, {"chain": list(following.chain)}),
             decoded=True,
         )
+        state.task_reserved(request)
+        continuing.granted.add(following.claimed.ticket)
+        return request
 
-    def _run_next(self) -> StepRequest | None:
-        """Run the step in this thread, or as the next one of the pool's children; the step after it here."""
-        pool = self._consumer.pool
+    def run_here(self) -> None:
+        """Run the step in this thread."""
         try:
-            self.announce()
-            if isinstance(pool, prefork.TaskPool):
-                self._run_first(pool)
-            else:
-                apply_target(run_step, self._call(), callback=self._settle, accept_callback=self.on_accepted)
+            apply_target(run_step, self._call(), callback=self.on_success, accept_callback=self.on_accepted)
         except Exception:
             log.exception("%s was claimed and cannot be run here", self.id)
-            state.task_ready(self)
-            presence.give_back(Ticket.parse(self.id), "its worker could not go on with it")
-        return self._next
+            self.give_back("its worker could not run it")
 
-    def _run_first(self, pool: Any) -> None:
-        """Have the pool run this step before those that wait there: none of them is claimed."""
-        result = self.execute_using_pool(pool)
-        if result is None:
-            state.task_ready(self)
-            presence.give_back(Ticket.parse(self.id), "its worker takes no more steps")
-            return
-        waiting = getattr(pool._pool, "outbound_buffer", None)
-        if waiting and waiting[-1] is result:
-            waiting.rotate(1)
+    def send_to(self, pool: Any) -> bool:
+        """Have a child of the pool run the step; whether one is to."""
+        try:
+            sent = self.execute_using_pool(pool) is not None
+        except TaskRevokedError:
+            sent = False
+        if not sent:
+            self.give_back("its worker takes no more steps")
+        return sent
+
+    def give_back(self, why: str) -> None:
+        """Have the step, which has not begun, taken back."""
+        state.task_ready(self)
+        presence.give_back(Ticket.parse(self.id), why)
+        self._free()
+
+    def _free(self) -> None:
+        if engine.current is not None:
+            engine.current.free(self)
 
     def _call(self) -> tuple[Any, ...]:
         return (self.type, self.id, self.request_dict, self.body, self.content_type, self.content_encoding)

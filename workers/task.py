@@ -25,6 +25,7 @@ from hms_oms.jobs.workers import worker_id
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import RecipeUnreadable
 from workers.claiming import continuing
+from workers.claiming.continuing import Following, Reported
 from workers.claiming.ledger_session import LedgerSession, ledger_session
 from workers.failing import delay, describe
 from workers.limits import HeartbeatTimeout, TimeLimitExceeded, limited
@@ -60,7 +61,10 @@ class StepTask(Task):
         here = ledger_session(app.settings.servers()[0], worker, parent_pid=app.parent_pid)
         limit = (self.request.timelimit or (None,))[0] or DEFAULT_LIMIT
         granted = self.request.get("granted")
-        with here.claimed(_parse(ticket), limit + continuing.LEASE_GRACE, granted) as claimed:
+        if granted is not None:
+            self._run(here, granted, limit)
+            return
+        with here.claimed(_parse(ticket), limit + continuing.LEASE_GRACE) as claimed:
             if claimed is None:
                 log.info("%s is void: the ledger has moved on", ticket)
                 raise Ignore
@@ -87,7 +91,12 @@ class StepTask(Task):
             _undo(here, run)
             self._fail(here, claimed, recipe, _overrun(error, limit, heartbeat))
         links = continuing.rest(self.request.chain, completion, recipe)
-        if here.may_go_on():
+        if self.request.get("granted") is not None:
+            # Once a worker is to end, the pool's children report by themselves: the parent may be gone first.
+            if not run.has_effects and (here.is_shared or continuing.is_open()):
+                self.request.chain = []
+                continuing.leave(claimed.ticket, Reported(completion, links))
+                return
             completion = continuing.with_lease(completion, self.app, recipe, links)
         try:
             made = _report(here, run, completion)
@@ -102,8 +111,7 @@ class StepTask(Task):
         # Celery publishes what is left in the chain when this task returns.
         self.request.chain = links if made.status == "queued" else []
         if made.status == "running":
-            here.keep_slot()
-            continuing.hand_on(claimed, completion, made, recipe, links)
+            continuing.leave(claimed.ticket, Following.after(claimed, completion, made, recipe, links))
 
     def _give_back(self, here: LedgerSession, run: StepRun, ticket: Ticket, error: Exception) -> NoReturn:
         """Have the step run again, since its effects are undone: that is nobody's failure."""
@@ -147,14 +155,21 @@ class StepTask(Task):
             log.warning("%s waits for recovery: the broker is away (%s)", task_id, type(error).__name__)
 
     def _fail(self, here: LedgerSession, claimed: Claimed, recipe: Recipe, error: Exception) -> NoReturn:
-        policy = recipe.work(claimed.step, claimed.part).retry
-        retry_after = delay(policy, error, claimed.failures, random.random())  # noqa: S311 -- jitter
-        status = here.fail(claimed.ticket, describe(error), retry_after)
-        log.warning("%s failed with %s: the job is now %s", claimed.ticket, type(error).__name__, status)
-        if status is None:
-            raise Ignore from None
-        # No word of the exception itself: it may quote the payload, and Celery tells the world.
-        raise StepFailed(f"{type(error).__name__} in {claimed.ticket}; see the ledger") from None
+        raise failure(here, claimed, recipe, error) from None
+
+
+def failure(here: LedgerSession, claimed: Claimed, recipe: Recipe, error: Exception) -> StepFailed | Ignore:
+    """Report a step as failed; what Celery is told of it."""
+    policy = recipe.work(claimed.step, claimed.part).retry
+    retry_after = delay(policy, error, claimed.failures, random.random())  # noqa: S311 -- jitter
+    status = here.fail(claimed.ticket, describe(error), retry_after)
+    log.warning("%s failed with %s: the job is now %s", claimed.ticket, type(error).__name__, status)
+    # No word of the exception itself: it may quote the payload, and Celery tells the world.
+    return (
+        Ignore()
+        if status is None
+        else StepFailed(f"{type(error).__name__} in {claimed.ticket}; see the ledger")
+    )
 
 
 def _overrun(error: Exception, limit: float, heartbeat: float) -> Exception:

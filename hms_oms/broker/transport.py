@@ -7,14 +7,15 @@ one costs more than the command. The client holds no connection of its own and m
 from __future__ import annotations
 
 import logging
+import time
 from queue import Empty
 from typing import Any
 
 import orjson
-from kombu import transport
+from kombu import serialization, transport
 from kombu.transport import redis
 from kombu.utils import json as kombu_json
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from hms_oms.broker import envelope, waiting_tickets
 
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 
 #: How Celery names the queues of replies to remote control, as Flower reads them.
 _REPLIES = ".reply.celery.pidbox"
+#: The serializer of events, of which there are most: it writes JSON as any other.
+EVENTS = "hms-events"
+#: No more messages are taken at once.
+MOST_AT_ONCE = 16
 #: How many messages this process has dropped because they were not of ours.
 dropped = 0
 
@@ -37,6 +42,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
     body_encoding = "utf-8"
 
     _plain_client: Any = None
+    _pops_many = True
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:
@@ -53,42 +59,68 @@ class Channel(redis.Channel):  # type: ignore[misc]
         self._plain_client = None
         super()._disconnect_pools()
 
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for as many messages as this worker may have, at once where Redis can do so (from 7 on)."""
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues or not self._pops_many:
+            super()._brpop_start(timeout)
+            return
+        keys = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
+        room = self.qos.can_consume_max_estimate()
+        most = max(1, min(MOST_AT_ONCE, MOST_AT_ONCE if room is None else room))
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = time.monotonic()
+        self.client.connection.send_command(
+            "BLMPOP", timeout or self.brpop_timeout or 0, len(keys), *keys, "RIGHT", "COUNT", most
+        )
+
     def _brpop_read(self, **options: Any) -> bool:
-        """Take one message off a queue's list; kombu's own method, with its unchecked decoding replaced."""
+        """Take messages off a queue's list; kombu's own method, with its unchecked decoding replaced."""
         try:
-            answer = self._answer(**options)
-            if not answer:
-                raise Empty
-            key, item = answer
+            key, items = self._answer(**options)
             queue = key.decode().rsplit(self.sep, 1)[0]
             self._queue_cycle.rotate(queue)
-            try:
-                # Replies to remote control carry no step.
-                is_reply = queue.endswith(_REPLIES)
-                message = envelope.announcement(item) if is_reply else envelope.read(item)
-            except envelope.Malformed as error:
-                drop(f"queue {queue}", str(error))
-            else:
-                self.connection._deliver(message, queue)
+            for item in items:
+                self._receive_item(queue, item)
             return True
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
 
-    def _answer(self, **options: Any) -> Any:
+    def _receive_item(self, queue: str, item: bytes) -> None:
         try:
-            return self.client.parse_response(self.client.connection, "BRPOP", **options)
+            # Replies to remote control carry no step.
+            is_reply = queue.endswith(_REPLIES)
+            message = envelope.announcement(item) if is_reply else envelope.read(item)
+        except envelope.Malformed as error:
+            drop(f"queue {queue}", str(error))
+        else:
+            self.connection._deliver(message, queue)
+
+    def _answer(self, **options: Any) -> tuple[bytes, list[bytes]]:
+        """The list that messages were taken from, and those. Raises Empty."""
+        try:
+            answer = self.client.parse_response(self.client.connection, "BLMPOP", **options)
         except ResponseError as error:
-            if not waiting_tickets.is_wrong_type(error):
+            if waiting_tickets.is_wrong_type(error):
+                waiting_tickets.clear(
+                    self.client, [key for queue in self.active_queues for key in waiting_tickets.keys(queue)]
+                )
+            elif self._pops_many and _is_unknown(error):
+                log.info("Redis does not hand out many messages at once: they are taken one by one")
+                self._pops_many = False
+            else:
                 raise
-            waiting_tickets.clear(
-                self.client, [key for queue in self.active_queues for key in waiting_tickets.keys(queue)]
-            )
-            return None
+            raise Empty from None
         except self.connection_errors:
             # The next round connects again.
             self.client.connection.disconnect()
             raise
+        if not answer:
+            raise Empty
+        key, items = answer
+        # One by one it is the message itself.
+        return key, items if isinstance(items, list) else [items]
 
     def _receive_one(self, client: Any) -> Any:
         """Take one message off the channels for control and events; kombu's own method, but checked."""
@@ -131,6 +163,11 @@ class Channel(redis.Channel):  # type: ignore[misc]
             super()._queue_bind(exchange, routing_key, pattern, queue)
 
 
+def _is_unknown(error: ResponseError) -> bool:
+    """Whether Redis does not know a command, or does not let this user give it."""
+    return isinstance(error, NoPermissionError) or "unknown command" in str(error).lower()
+
+
 def drop(where: str, why: str) -> None:
     """Count and tell a message that is not ours; the text quotes nothing of it."""
     global dropped
@@ -159,8 +196,8 @@ class SentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
     Channel = SentinelChannel
 
 
-def _as_json(message: dict[str, Any]) -> Any:
-    """A message as it stands in Redis: in kombu's own way if it holds what JSON has no word for."""
+def _as_json(message: Any) -> Any:
+    """A message as it stands in Redis, or its body; in kombu's own way what JSON has no word for."""
     try:
         return orjson.dumps(message, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except TypeError:
@@ -173,6 +210,9 @@ def install() -> None:
     A setting would not do: kombu takes the transport from the URL where it is `redis+socket://`.
     """
     redis.dumps = _as_json
+    serialization.registry.register(EVENTS, _as_json, None, "application/json")
+    # Who is to accept JSON names it so.
+    serialization.registry.type_to_name["application/json"] = "json"
     for scheme in ("redis", "rediss"):
         transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
     transport.TRANSPORT_ALIASES["sentinel"] = f"{__name__}:SentinelTransport"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hms_oms.documents.document import Document
+from hms_oms.documents.document import Document, Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,55 @@ class Effect(Document):
     into_risk_jobs: int
     out_of_risk: tuple[str, ...]
     out_of_risk_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted(Document):
+    """What a new job could expect; nothing was started.
+
+    With its `deadline` it would end at `predicted_end` (None: never) and be late with the chance
+    `late_chance`, and `others_late` jobs would be late because of it. It `holds` if neither is to be feared.
+    With the deadline `earliest` it would be on time in 95 of 100 cases, and no other job late because of it.
+    All of these are None if too little of the queue was measured.
+    """
+
+    type: str
+    queue: str
+    deadline: Moment
+    holds: bool | None
+    late_chance: float | None
+    others_late: int | None
+    predicted_end: Moment | None
+    earliest: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staffing(Document):
+    """How the open jobs of a queue would fare with so many workers, with so many slots in all.
+
+    The last of them would be done at `done_at` (None: never).
+    """
+
+    workers: int
+    slots: int
+    outlook: Outlook
+    done_at: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueForecast(Document):
+    """How a queue fares with its workers of now, and with as many as were asked for.
+
+    `workers_needed` with `slots_needed` keep each deadline that can be kept on average, `workers_sure` with
+    `slots_sure` in 95 of 100 cases; `deadline` is the one that asks for the most. None: too little was
+    measured.
+    """
+
+    queue: str
+    present: Staffing | None
+    asked: Staffing | None
+    workers_needed: int | None
+    slots_needed: int | None
+    workers_sure: int | None
+    slots_sure: int | None
+    deadline: Moment | None

@@ -27,8 +27,8 @@ from hms_oms.timetables.business_time import OfficeHours
 from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.snapshot import Forecast
 
-#: How many open jobs have which deadline, in the order in which they are served: by priority, and among
-#: equals the earliest deadline first, as long as none is given up. A deadline may occur more than once.
+#: How many open jobs have which deadline, in the order in which they are served, if none is given up: by
+#: priority, and then the earliest deadline first (or the oldest job). A deadline may occur more than once.
 Histogram = Sequence[tuple[datetime, int]]
 #: How many of each place in line are jobs, and no parts of steps; None: all.
 Wholes = Sequence[int] | None
@@ -188,11 +188,12 @@ def arrival(
     jobs: int,
     deadline: datetime,
     paused: bool = False,
+    last: bool = False,
 ) -> Arrival:
-    """Forecast `jobs` more with `deadline` and no priority, together with the open ones."""
+    """Forecast `jobs` more with `deadline` and no priority, by acceptance `last`, with the open ones."""
     start = start_of(now, paused=paused)
     place = len(histogram)
-    while place and histogram[place - 1][0] > deadline:
+    while not last and place and histogram[place - 1][0] > deadline:
         place -= 1
     ahead, behind = list(histogram[:place]), list(histogram[place:])
     before = sum(count for _, count in ahead)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from hms_oms.documents.foresight import Effect, Outlook
 from hms_oms.jobs.tickets import job_name
-from hms_oms.order import outlook as foreseen
-from hms_oms.order.outlook import Situation
+from hms_oms.order.foresight import outlook as foreseen
+from hms_oms.order.foresight.outlook import Situation
 
 #: So many jobs are named.
 NAMED = 100

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.documents.foresight import Effect
-from hms_oms.order.outlook import Situation
+from hms_oms.order.foresight.outlook import Situation
 from hms_oms.order.policy import Policy
 from hms_oms.queues import calendars
 from hms_ops.foresight import effects, situations, workforce

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.database import health
 from hms_oms.order.estimates import Estimate, unmeasured
-from hms_oms.order.outlook import Open, Situation
+from hms_oms.order.foresight.outlook import Open, Situation
 from hms_oms.timetables import business_time
 from hms_oms.timetables.business_time import OfficeHours
 from hms_ops.forecast.forecast import PAUSE_SECONDS

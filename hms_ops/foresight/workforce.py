@@ -30,8 +30,14 @@ class Workforce:
     workers: int = 0
     #: The slots of its workers, some of which a limit may keep from working.
     live_slots: int = 0
+    window: int | None = None
     starts_per_minute: int | None = None
     at_once: int | None = None
+
+    @property
+    def slots_each(self) -> float:
+        """The slots of a worker, on average; one if there is no worker."""
+        return self.live_slots / self.workers if self.workers and self.live_slots else 1.0
 
     @property
     def spacing(self) -> float:
@@ -42,7 +48,7 @@ class Workforce:
         """The same workers under these limits; without a window nothing comes to any of them."""
         slots = self.live_slots if at_once is None else min(self.live_slots, at_once)
         slots = 0 if window == 0 else slots
-        return replace(self, slots=slots, starts_per_minute=starts_per_minute, at_once=at_once)
+        return replace(self, slots=slots, window=window, starts_per_minute=starts_per_minute, at_once=at_once)
 
 
 def of_queues(connection: Connection, now: datetime, queue: str | None = None) -> Mapping[str, Workforce]:

@@ -51,6 +51,8 @@ class Standing:
     def histogram(self) -> Histogram:
         """How many jobs have which deadline, in the order in which they are served if none is given up.
 
+        Acceptances that are near each other, by a 64th of the time since then, stand as one in that order.
+
         Deadlines that are near each other, by a 64th of the time until then, stand as the earliest of them.
         """
         return self.deadlines

@@ -9,6 +9,12 @@ with open as (
         held_at is not null as held,
         -- What was given up is done after all others, until it is taken.
         case when status = 'waiting' then band else 0 end as band,
+        -- In a queue by acceptance the oldest is served first, whatever its deadline.
+        case
+            when policy = 'fifo'
+            then floor(-64 * ln(1 + greatest(0, date_part('epoch', %(now)s::timestamptz - created_at))))
+            else 0
+        end as turn,
         -- One that nobody has begun yet waits since it was accepted, or since it was allowed to start.
         case
             when started_at is null and status <> 'running' and ready_at is null
@@ -16,6 +22,7 @@ with open as (
             when status = 'waiting' and ready_at is null then since
         end as waiting_from
     from oms.jobs
+    join (select name as queue, policy from oms.queues) as served using (queue)
     where finished_at is null
 ),
 placed as (
@@ -34,7 +41,7 @@ placed as (
 -- Counted once in small cells, since to count many rows three times would mean to sort them.
 cells as materialized (
     select
-        queue, status, delayed, held, is_part, band, priority, due,
+        queue, status, delayed, held, is_part, band, priority, turn, due,
         ceil(ln(age) / ln(%(gamma)s::float8))::int as place,
         count(*) as jobs,
         min(sla) as sla,
@@ -42,7 +49,7 @@ cells as materialized (
         min(waiting_from) as waiting_from,
         sum(age) as ages
     from placed
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 )
 select
     queue,
@@ -64,5 +71,5 @@ select
     min(since) filter (where status = 'queued') as oldest_queued,
     sum(ages) as ages
 from cells
-group by grouping sets ((queue), (queue, band, priority, due), (queue, place))
-order by queue, priority desc, sla
+group by grouping sets ((queue), (queue, band, priority, turn, due), (queue, place))
+order by queue, priority desc, turn, sla

@@ -72,6 +72,19 @@ def test_a_change_of_a_queue_is_tried_first(
     bulk = {"action": "cancel", "ids": ["job-1"], "dryRun": True}
     [effect] = api_server.ask("POST", "/jobs/bulk", bulk).json()["effects"]
     assert (effect["before"]["open"], effect["after"]["open"]) == (3, 2)
+    forecast = api_server.get("/queues/shop/forecast?workers=3")
+    assert (forecast["present"]["slots"], forecast["asked"]["slots"], forecast["slotsNeeded"]) == (1, 3, 1)
+    assert forecast["asked"]["doneAt"] < forecast["present"]["doneAt"]
+    asked = {"jobType": "shop:order:v1", "payload": {"number": 9}, "slaMinutes": 10}
+    quoted = api_server.ask("POST", "/jobs?quote=true", asked)
+    assert (quoted.status_code, quoted.json()["holds"], quoted.json()["othersLate"]) == (200, True, 0)
+    quoted = api_server.ask("POST", "/jobs?quote=true", asked | {"slaMinutes": 1}).json()
+    assert (quoted["holds"], quoted["queue"]) == (False, "shop")
+    assert quoted["deadline"] < quoted["earliest"]
+    assert api_server.ask("POST", "/jobs?quote=true", asked | {"payload": {}}).status_code == 422
+    later = asked | {"notBefore": "2100-01-01T00:00:00Z"}
+    assert api_server.ask("POST", "/jobs?quote=true", later).status_code == 422
+    assert api_server.get("/jobs?count=true")["total"] == 3
     held = api_server.ask("POST", "/queues/shop/policy", {}).json()
     assert (held["policy"], api_server.get("/changes")["changes"]) == ("most-on-time", [])
     assert api_server.get("/audit?subject=shop")["entries"] == []

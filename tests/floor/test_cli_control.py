@@ -347,6 +347,16 @@ def test_a_change_is_tried_first(hms: Hms, engine: sa.Engine, raw: RawConnection
     assert "with this" in hms("job", "priority", str(first), "--to", "-1", "--dry-run", COLUMNS="200").stdout
     assert "No difference for shop" in hms("queue", "policy", "shop", "fifo", "--dry-run").stdout
     assert "(2 late)" in hms("queue", "limit", "shop", "--window", "0", "--dry-run", COLUMNS="200").stdout
+    quoted = hms("job", "quote", shop.type, "number=7", "--sla", "60", COLUMNS="300")
+    assert quoted.returncode == 0
+    assert ", and that holds: it would end " in quoted.stdout
+    quoted = hms("job", "quote", shop.type, "number=7", "--sla", "1", COLUMNS="300")
+    assert quoted.returncode == 5
+    assert ", and that is at risk" in quoted.stdout
+    assert "The earliest that can be promised is " in quoted.stdout
+    ahead = hms("queue", "forecast", "shop", "--workers", "2", COLUMNS="300").stdout
+    assert "with 2" in ahead
+    assert "1 worker (1 slot) keeps each deadline that can be kept on average" in ahead
     with engine.connect() as connection:
         assert [job.priority for job in read.peek(connection, "shop", 3)] == [0, 0]
     assert told(hms("queue", "limit", "shop", "--json"))["window"] is None

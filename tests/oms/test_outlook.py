@@ -8,7 +8,7 @@ import hypothesis
 import hypothesis.strategies as st
 
 from hms_oms.order.estimates import Estimate
-from hms_oms.order.outlook import Open, Situation, outlook
+from hms_oms.order.foresight.outlook import Open, Situation, outlook
 from hms_oms.order.policy import Policy
 from hms_oms.timetables import opening_hours
 from hms_oms.timetables.business_time import OfficeHours

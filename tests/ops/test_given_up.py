@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from hms_oms.database import health
+from hms_oms.order.policy import Policy
+from hms_oms.queues import policies
 from hms_oms.queues.plans import BacklogPlan
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.forecast import order_words
 from hms_ops.forecast.capacity import Capacity
-from hms_ops.forecast.forecast import forecast
+from hms_ops.forecast.forecast import arrival, forecast
 from hms_ops.metrics.counts import standings
 from tests.oms.test_bands import give_up, orders
 
@@ -30,6 +32,25 @@ def test_what_was_given_up_is_counted_and_served_last(engine: sa.Engine, shop: R
     assert (standing.given_up, standing.waiting) == (1, 3)
     early, middle, late = (deadline for deadline, _ in standing.histogram)
     assert [deadline for deadline, _ in standing.served] == [middle, late, early]
+
+
+def test_a_queue_by_acceptance_is_drained_so(engine: sa.Engine, shop: Recipe) -> None:
+    """The oldest is served first, though its deadline is the last: of the other two one is late, not none."""
+    with engine.begin() as connection:
+        policies.set_policy(connection, "shop", Policy.FIFO, who="test")
+    old, *_ = orders(engine, shop, (30, 3, 3))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("update oms.jobs set created_at = created_at - interval '1 minute' where id = :job"),
+            {"job": old},
+        )
+    with engine.connect() as connection:
+        now = health.clock(connection)
+        histogram = standings(connection, now)["shop"].histogram
+    assert histogram[0] == (max(deadline for deadline, _ in histogram), 1)
+    assert forecast(histogram, Capacity(1, 1 / 65), now).late == 1
+    assert forecast(sorted(histogram), Capacity(1, 1 / 65), now).late == 0
+    assert arrival(histogram, Capacity(1, 1 / 65), now, jobs=1, deadline=now, last=True).others_late == 0
 
 
 def test_the_forecast_of_who_is_late_is_the_plan() -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
-from hms_oms.order import outlook
+from hms_oms.order.foresight import outlook
 from hms_oms.order.policy import Policy
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.foresight import ends, previews, situations

@@ -146,4 +146,4 @@ def _die(*_: object, **__: object) -> None:
 if os.environ.get("SHOP_DIES") == "before the next publish":
     StepTask.apply_async = _die
 if os.environ.get("SHOP_DIES") == "before the next step":
-    StepRequest._run_next = _die  # type: ignore[method-assign]
+    StepRequest.follow = _die  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
 """Going on with a job: its next step is claimed as this one is completed, and runs in the same worker.
 
-Without this each next step would travel through Redis. It still does if another worker serves its queue, or
-if this one is to take nothing more.
+Without this each next step would travel through Redis. It still does if another worker serves its queue, if
+a step waits to run alone, or if this worker is to take nothing more.
 """
 
 from __future__ import annotations
@@ -22,11 +22,18 @@ from hms_oms.recipes.steps.step import Step
 #: A lease outlives the step's time limit by this much, in seconds, so that the limit comes first.
 LEASE_GRACE = 30.0
 
-#: Pools in which a worker goes on.
-_POOLS = frozenset(f"celery.concurrency.{name}" for name in ("prefork", "solo", "thread"))
 _OPEN, _STOPPED = 1, 2
-# In memory that the pool's children share: only the parent hears that the worker is to stop.
-_state = mmap.mmap(-1, 1)
+# In memory that the pool's children share: only the parent hears that the worker is to stop, or that a step
+# waits to be alone.
+_state = mmap.mmap(-1, 2)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A step that has ended and is to be reported, with what is left of its job's chain, last one first."""
+
+    completion: Completion
+    links: Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -38,21 +45,45 @@ class Following:
     #: The rest of the job's chain, last one first.
     chain: Sequence[Any]
 
+    @classmethod
+    def after(
+        cls, before: Claimed, completion: Completion, made: Progress, recipe: Recipe, links: Sequence[Any]
+    ) -> Following:
+        """The step that was claimed with this completion of the one before."""
+        assert completion.next_step is not None
+        claimed = replace(
+            before,
+            step=completion.next_step,
+            failures=0,
+            results={**before.results, before.ticket.step: json.loads(completion.result)},
+            now=made.since,
+        )
+        return cls(recipe.steps[completion.next_step], claimed, links[:-1])
 
-#: Steps that this process has claimed in going on, and that have not begun.
+
+#: Steps that this process has claimed, and that have not begun.
 granted: set[Ticket] = set()
-_followings: dict[str, Following] = {}
+_left: dict[str, Following | Reported] = {}
 
 
-def begin(pool: object) -> None:
-    """Go on from now on, if the pool is one that we know."""
-    if type(pool).__module__ in _POOLS:
-        _state[0] = _OPEN
+def begin() -> None:
+    """Go on with jobs from now on."""
+    _state[0] = _OPEN
 
 
 def stop(**_: Any) -> None:
     """Go on with no job from now on, in this process and the pool's children: the worker is to end."""
     _state[0] = _STOPPED
+
+
+def hold(is_held: bool) -> None:
+    """Go on with no job while a step waits to run alone."""
+    _state[1] = is_held
+
+
+def is_open() -> bool:
+    """Whether this worker takes and goes on with jobs."""
+    return _state[0] == _OPEN
 
 
 signals.worker_shutting_down.connect(stop, weak=False)
@@ -62,7 +93,8 @@ def may_run(app: Celery, step: Step) -> bool:
     """Whether this worker may go on with a job's next step."""
     task = app.tasks.get(step.run)
     return (
-        _state[0] == _OPEN
+        is_open()
+        and not _state[1]
         and step.by == "worker"
         and step.queue in app.amqp.queues.consume_from
         # Celery counts what it limits as it takes messages.
@@ -91,25 +123,11 @@ def with_lease(completion: Completion, app: Celery, recipe: Recipe, links: Seque
     return replace(completion, lease=step.time_limit + LEASE_GRACE) if may_run(app, step) else completion
 
 
-def hand_on(
-    before: Claimed, completion: Completion, made: Progress, recipe: Recipe, links: Sequence[Any]
-) -> None:
-    """Keep the claim to the next step for the request that runs it."""
-    assert completion.next_step is not None
-    ticket = before.ticket
-    _followings[str(ticket)] = Following(
-        recipe.steps[completion.next_step],
-        replace(
-            before,
-            step=completion.next_step,
-            failures=0,
-            results={**before.results, ticket.step: json.loads(completion.result)},
-            now=made.since,
-        ),
-        links[:-1],
-    )
+def leave(ticket: Ticket, what: Following | Reported) -> None:
+    """Keep what comes after a step for the request that ran it."""
+    _left[str(ticket)] = what
 
 
-def taken(ticket: str) -> Following | None:
-    """The step that was claimed with the completion of the one that this ticket names; it is told once."""
-    return _followings.pop(ticket, None)
+def taken(ticket: str) -> Following | Reported | None:
+    """What comes after the step that this ticket names; it is told once."""
+    return _left.pop(ticket, None)

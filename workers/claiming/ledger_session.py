@@ -70,7 +70,7 @@ def patiently(line: Line, work: Callable[[RawConnection], _Answer]) -> _Answer:
             pause = min(pause * 2, BACKOFF_SECONDS[1])
 
 
-class _Refused(Enum):
+class Refused(Enum):
     """Why a good ticket was not claimed."""
 
     SILENT = 1
@@ -93,28 +93,33 @@ class LedgerSession:
         # What is reported as done must be on the disk; a claim need not be.
         self._claiming = Line(database_url, session_name("claims", worker), CLAIMING)
         self._reporting = Line(database_url, session_name("reports", worker), REPORTING)
-        self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | _Refused] = GroupCommit(self._claim)
+        self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | Refused] = GroupCommit(self.claim)
         self._reports: GroupCommit[Completion, Progress] = GroupCommit(self._complete)
         self._recipes: Mapping[int, Recipe] = {}
         self._own = threading.local()
 
     @contextmanager
-    def claimed(self, ticket: Ticket, lease: float, granted: Claimed | None) -> Iterator[Claimed | None]:
-        """Hold a slot and, in it, the claim to a step for `lease` seconds; None if the ticket is void.
-
-        A step may be `granted` already, together with the completion of the one before it.
-        """
+    def claimed(self, ticket: Ticket, lease: float) -> Iterator[Claimed | None]:
+        """Hold a slot and, in it, the claim to a step for `lease` seconds; None if the ticket is void."""
         self._slots.enter()
         try:
-            yield granted or self._claimed(ticket, lease)
+            yield self._claimed(ticket, lease)
         finally:
             self._slots.end_step()
+
+    def claim(self, asked: Sequence[tuple[Ticket, float, bool]]) -> Sequence[Claimed | Refused | None]:
+        """Claim steps, each for so many seconds, where it is alone or not; the answers in their order."""
+        # The same ticket twice in one batch is one claim: the first asker has it.
+        leases = {ticket: lease for ticket, lease, _ in reversed(asked)}
+        alone = {ticket for ticket, _, is_alone in asked if is_alone}
+        answers = patiently(self._claiming, lambda connection: self._answers(connection, leases, alone))
+        return [answers.pop(ticket, None) for ticket, _, _ in asked]
 
     def _claimed(self, ticket: Ticket, lease: float) -> Claimed | None:
         alone = not self.is_shared
         answer = self._claims.ask((ticket, lease, alone))
-        while isinstance(answer, _Refused):
-            if answer is _Refused.SUSPECT and not alone:
+        while isinstance(answer, Refused):
+            if answer is Refused.SUSPECT and not alone:
                 log.warning("%s runs alone: a worker was lost that ran it among others", ticket)
                 self._slots.be_alone()
                 alone = True
@@ -123,22 +128,19 @@ class LedgerSession:
             answer = self._claims.ask((ticket, lease, alone))
         return answer
 
-    def may_go_on(self) -> bool:
-        """Whether a thread here may keep its slot for the next step: not while another waits to be alone."""
-        return not self._slots.is_asked_for()
-
-    def keep_slot(self) -> None:
-        """Keep this thread's slot for the next step; in a pool of processes it may run in another child."""
-        if self.is_shared:
-            self._slots.keep()
-
-    def give_back_slot(self) -> None:
-        """Give back this thread's slot if it was kept for a step that has not begun."""
-        self._slots.give_back()
-
     def complete(self, completion: Completion) -> Progress | None:
         """Report a step as done; where the job stands now, or None where the report is too late."""
         return self._reports.ask(completion)
+
+    def record(self, completions: Sequence[Completion]) -> Sequence[Progress | Exception | None]:
+        """Report steps as done; in their order what `complete` answers, or the error that it raises."""
+        try:
+            return self._complete(completions)
+        except Exception as error:  # noqa: BLE001 -- handed to those who have reported
+            if len(completions) == 1:
+                return [error]
+            # Whose report is it? The others should not suffer for it.
+            return [answer for completion in completions for answer in self.record([completion])]
 
     def fail(self, ticket: Ticket, error: Mapping[str, Any], retry_after: float | None) -> str | None:
         """Report a step as failed; the job's status now, or None where the report is too late."""
@@ -210,25 +212,18 @@ class LedgerSession:
             line = self._own.line = Line(self._url, session_name("effects", self.worker), autocommit=False)
         return line
 
-    def _claim(self, asked: Sequence[tuple[Ticket, float, bool]]) -> Sequence[Claimed | _Refused | None]:
-        # The same ticket twice in one batch is one claim: the first asker has it.
-        leases = {ticket: lease for ticket, lease, _ in reversed(asked)}
-        alone = {ticket for ticket, _, is_alone in asked if is_alone}
-        answers = patiently(self._claiming, lambda connection: self._answers(connection, leases, alone))
-        return [answers.pop(ticket, None) for ticket, _, _ in asked]
-
     def _answers(
         self, connection: RawConnection, leases: Mapping[Ticket, float], alone: Collection[Ticket]
-    ) -> dict[Ticket, Claimed | _Refused]:
+    ) -> dict[Ticket, Claimed | Refused]:
         claims = ledger.claim(
             connection, list(leases.items()), self.worker, alone=alone, heartbeat_within=workers.GONE_SECONDS
         )
-        answers: dict[Ticket, Claimed | _Refused] = dict(claims)
+        answers: dict[Ticket, Claimed | Refused] = dict(claims)
         left = [ticket for ticket in leases if ticket not in claims]
         if left:
             good = ledger.claimable(connection, left, self.worker, workers.GONE_SECONDS)
             for ticket, lives in good.items():
-                answers[ticket] = _Refused.SUSPECT if lives else _Refused.SILENT
+                answers[ticket] = Refused.SUSPECT if lives else Refused.SILENT
         return answers
 
     def _complete(self, asked: Sequence[Completion]) -> Sequence[Progress | None]:
@@ -276,10 +271,3 @@ def ledger_session(database_url: str, worker: str, *, parent_pid: int) -> Ledger
         if known is not None
         else _sessions.setdefault(pid, LedgerSession(database_url, worker, shared=pid == parent_pid))
     )
-
-
-def give_back_slot() -> None:
-    """Give back the slot that this thread of a worker has kept for a step that has not begun, if it has."""
-    known = _sessions.get(os.getpid())
-    if known is not None:
-        known.give_back_slot()

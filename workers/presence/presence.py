@@ -30,6 +30,7 @@ from hms_oms.jobs import losses, workers
 from hms_oms.jobs.tickets import Ticket
 from workers import failing, limits
 from workers.claiming import continuing, holding
+from workers.engine import engine, starting
 from workers.presence.queue_watch import QueueWatch
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ class Presence(bootsteps.StartStopStep):
         if self._thread is None:
             self._thread = _Presence(consumer)
             self._thread.start()
-            continuing.begin(consumer.pool)
+            starting.start(consumer)
+        if engine.current is not None:
+            engine.current.register()
 
     def shutdown(self, consumer: Any) -> None:  # noqa: ARG002 -- Celery's signature
         """Leave in good order."""
@@ -167,11 +170,15 @@ class _Presence(threading.Thread):
 
     def leave(self) -> None:
         """End the heartbeats, hand back what was not begun, and take the worker's row away."""
+        if engine.current is not None:
+            engine.current.finish()
         self._over.set()
         self.join(LOOK_SECONDS * 2)
         self._sign.end()
         self._heartbeat.end()
         waiting = holding.waiting() | continuing.granted.copy()
+        if engine.current is not None:
+            waiting |= engine.current.waiting()
         try:
             connection = self._line.connection()
             self._send_reports(connection)
@@ -187,6 +194,7 @@ class _Presence(threading.Thread):
         given_up = self._heartbeat.given_up()
         deaf = limits.enforce(now, given_up)
         self._end_in_children(given_up)
+        self._give_back_stale()
         self._heartbeat.tell(self._said())
         if not _reports.empty():
             try:
@@ -221,6 +229,12 @@ class _Presence(threading.Thread):
             if request.worker_pid and holding.ticket(request.id) in given_up:
                 log.info("%s is ended: the ledger has given it up", request.id)
                 pool.terminate_job(request.worker_pid, signal.SIGTERM)
+
+    def _give_back_stale(self) -> None:
+        if engine.current is not None:
+            for request in engine.current.stale():
+                log.info("%s is given back: its worker is busy with longer steps", request.id)
+                request.give_back("its worker is busy with longer steps")
 
     def _drain(self, now: float, deaf: list[tuple[Ticket, float]]) -> None:
         """Take nothing more, wait for the steps that will end, and then end the process with the others."""

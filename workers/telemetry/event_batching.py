@@ -13,6 +13,8 @@ from typing import Any
 
 from celery import bootsteps
 
+from hms_oms.broker import transport
+
 #: How often events are sent, in seconds.
 SEND_SECONDS = 0.1
 #: The most events that wait for that.
@@ -29,6 +31,7 @@ class EventBatching(bootsteps.StartStopStep):
         dispatcher = consumer.event_dispatcher
         if consumer.hub is None or dispatcher is None:
             return
+        dispatcher.serializer = transport.EVENTS
         dispatcher.buffer_limit = MOST
         dispatcher.on_send_buffered = None
         dispatcher.flush = partial(_flush_merged, dispatcher, dispatcher.flush)

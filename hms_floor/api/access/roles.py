@@ -61,6 +61,7 @@ TABLE: Mapping[str, Roles] = {
     "GET /calendar": READERS,
     "GET /queues": READERS,
     "GET /queues/{queue}/peek": READERS,
+    "GET /queues/{queue}/forecast": READERS,
     "POST /queues/{queue}/pause": MANAGERS,
     "POST /queues/{queue}/resume": MANAGERS,
     "POST /queues/{queue}/limit": MANAGERS,

@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from hms_floor.cli.jobs import actions, answers, detail
+from hms_floor.cli.jobs.quote import quote
 from hms_floor.cli.jobs.signal import signal
 from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
@@ -19,7 +20,6 @@ from hms_oms.api.errors import NotFound
 from hms_oms.api.filter import Filter
 from hms_oms.documents.jobs import Job, Started
 from hms_oms.jobs.tickets import job_name
-from hms_oms.runtime.errors import UnknownJobType
 
 
 @click.group()
@@ -27,7 +27,7 @@ def job() -> None:
     """Start, read, list and steer jobs."""
 
 
-for _control in (*actions.ALL, signal, answers.hold, answers.answer):
+for _control in (*actions.ALL, quote, signal, answers.hold, answers.answer):
     job.add_command(_control)
 
 
@@ -74,10 +74,7 @@ def start(
     """
     from hms_floor.cli.jobs import request
 
-    known = {recipe.type: recipe for recipe in api_client.oms().job_types()}
-    if job_type not in known:
-        raise UnknownJobType(job_type, list(known))
-    payload = request.build(known[job_type], words, file)
+    payload = request.of_type(job_type, words, file)
     now = api_client.clock()
     started = api_client.act().start_job(
         job_type,

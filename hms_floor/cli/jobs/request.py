@@ -8,15 +8,24 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+from hms_floor.cli.terminal import api_client
 from hms_oms.documents.jobs import JobType
 from hms_oms.recipes import payload_schema as schema
 from hms_oms.runtime import text_decoding
-from hms_oms.runtime.errors import RequestRejected
+from hms_oms.runtime.errors import RequestRejected, UnknownJobType
 
 Faults = list[tuple[str, str]]
 
 #: A word that is no JSON is this, so that None stays a value.
 _UNREADABLE = object()
+
+
+def of_type(job_type: str, words: Sequence[str], file: IO[bytes] | None) -> dict[str, Any]:
+    """The payload for a job type. Raises UnknownJobType, and RequestRejected with every fault."""
+    known = {recipe.type: recipe for recipe in api_client.oms().job_types()}
+    if job_type not in known:
+        raise UnknownJobType(job_type, list(known))
+    return build(known[job_type], words, file)
 
 
 def build(job_type: JobType, words: Sequence[str], file: IO[bytes] | None) -> dict[str, Any]:

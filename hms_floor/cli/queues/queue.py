@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from hms_floor.cli.jobs import undo
-from hms_floor.cli.queues import queue_calendar, queue_sheet, queue_watch
+from hms_floor.cli.queues import queue_calendar, queue_forecast, queue_sheet, queue_watch
 from hms_floor.cli.terminal import api_client, preview, show, tables
 from hms_floor.cli.terminal.arguments import Limit
 from hms_oms.api.codec import document
@@ -29,6 +29,7 @@ def queue() -> None:
 
 
 queue.add_command(queue_watch.watch)
+queue.add_command(queue_forecast.forecast)
 queue.add_command(queue_calendar.calendar)
 
 

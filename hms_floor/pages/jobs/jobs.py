@@ -38,7 +38,7 @@ HELD = "held"
 STATUSES = ("open", AT_RISK, "waiting", GIVEN_UP, HELD, "queued", "running", "done", "failed", "cancelled")
 _FIELDS = ("queue", "type", "batch", "payload")
 #: What jobs at risk can be sorted by, as people read it.
-_ORDERS = {"deadline": "Deadline", "lateness": "How late they will be", "newest": "Newest first"}
+_ORDERS = {"deadline": "Deadline", "lateness": "Lateness", "newest": "Newest first"}
 
 #: The deadline stands early, so that it is in sight on a phone, too.
 _HEADERS = ("Job", "Status", "Deadline", "Will end", "Type", "Queue", "Step", "Accepted", "Outcome")

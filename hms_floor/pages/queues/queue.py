@@ -19,8 +19,10 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import Source, keep, of_page
 from hms_floor.pages.parts.html import Cell, Mark, link
 from hms_floor.pages.parts.live_section import Light
+from hms_floor.pages.queues import queue_workers
 from hms_floor.pages.queues.queue_actions import Buttons
 from hms_floor.pages.queues.queue_charts import QueueCharts
+from hms_floor.pages.queues.queue_workers import WorkersCard
 from hms_floor.pages.route import page
 from hms_floor.presentation import finishes, headline, overview
 from hms_floor.presentation.finishes import Finish
@@ -56,6 +58,7 @@ async def queue(request: Request, name: str) -> None:
             given_up = ui.label("")
             given_up_jobs = link("Jobs that were given up", f"/floor/jobs?queue={name}&status=given-up")
             drawings = QueueCharts(name)
+        workers = WorkersCard(name, visitor)
         with ui.element("section").classes("card"):
             with ui.element("div").classes("spread"):
                 with ui.element("h2"):
@@ -72,7 +75,6 @@ async def queue(request: Request, name: str) -> None:
                 numbers=("Position",),
             )
             more = ui.label("").classes("faint number")
-
     source = of_page().add(Source(1.0))
     drawn = 0.0
 
@@ -111,6 +113,7 @@ async def queue(request: Request, name: str) -> None:
 
     refresh()
     await keep(refresh_order, LOOK_SECONDS)
+    await keep(workers.refresh, queue_workers.LOOK_SECONDS)
     ui.timer(1.0, refresh)
     ui.timer(DEMAND_SECONDS, drawings.draw_demand)
 

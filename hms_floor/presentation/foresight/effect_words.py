@@ -20,8 +20,8 @@ def told(effect: Mapping[str, Any] | None) -> str:
     if not before["open"] and not after["open"]:
         return f"No job of {effect['queue']} is open, so none would be late."
     if before == after and not effect["intoRiskJobs"] and not effect["outOfRiskJobs"]:
-        return f"No difference for {effect['queue']}: {_fares(after)}."
-    words = [f"{effect['queue']}: now {_fares(before)}; with this {_fares(after)}."]
+        return f"No difference for {effect['queue']}: {fares(after)}."
+    words = [f"{effect['queue']}: now {fares(before)}; with this {fares(after)}."]
     for verb, name in (("would be late because of it", "intoRisk"), ("would be on time again", "outOfRisk")):
         number = effect[f"{name}Jobs"]
         if number:
@@ -29,7 +29,7 @@ def told(effect: Mapping[str, Any] | None) -> str:
     return " ".join(words)
 
 
-def _fares(outlook: Mapping[str, Any]) -> str:
+def fares(outlook: Mapping[str, Any]) -> str:
     """How open jobs fare."""
     if not outlook["open"]:
         return "no job is open"

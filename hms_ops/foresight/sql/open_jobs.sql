@@ -9,7 +9,8 @@ select
     must,
     priority,
     dispatched_at is not null as in_flight,
-    case when status = 'running' then date_part('epoch', since) end as runs_since
+    case when status = 'running' then date_part('epoch', since) end as runs_since,
+    part is not null as is_part
 from oms.jobs
 where queue = %(queue)s::text and not agent and finished_at is null and ready_at is null
 order by dispatched_at, due, id

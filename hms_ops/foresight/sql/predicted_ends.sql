@@ -9,7 +9,7 @@ with workforce as materialized (
     ) with ordinality as workforce (queue, slots, begins_at, mean, spacing, number)
 ),
 line as (
-    select id, queue, sla, cell, 0 as part, 0 as band, 0 as rank, dispatched_at as turn, due,
+    select id, queue, sla, cell, 0 as side, 0 as band, 0 as rank, dispatched_at as turn, due,
         case when status = 'running' then date_part('epoch', since) end as runs_since, null::float8 as ready_at
     from oms.jobs
     where queue = any(%(queues)s::text[]) and dispatched_at is not null and finished_at is null
@@ -27,18 +27,17 @@ line as (
 ),
 measured as (
     select line.*, workforce.number, workforce.slots, workforce.begins_at, workforce.now,
-        -- The greatest of null and something is something.
-        case when coalesce(estimate.mean, workforce.mean) is not null
-            then greatest(estimate.mean, case when estimate.mean is null then workforce.mean end, workforce.spacing)
-        end as mean
+        coalesce(estimate.mean, workforce.mean) as mean,
+        -- What has not started costs a slot the time between two starts at least, under a limit of starts.
+        case when side = 0 then 0 else workforce.spacing end as least_cost
     from line
     join workforce on workforce.queue = line.queue
     left join oms.work_estimates as estimate on estimate.cell = line.cell
 ),
 placed as (
     select *,
-        coalesce(sum(greatest(0, mean - coalesce(now - runs_since, 0))) over (
-            partition by number order by part, band, rank, turn, due, id
+        coalesce(sum(greatest(least_cost, mean - coalesce(now - runs_since, 0))) over (
+            partition by number order by side, band, rank, turn, due, id
             rows between unbounded preceding and 1 preceding
         ), 0) as before
     from measured
@@ -48,7 +47,7 @@ ends as (
         case
             when mean is null then null
             when runs_since is not null then greatest(now, runs_since + mean)
-            when slots > 0 then greatest(ready_at, begins_at + case when part < 2 then before / slots end) + mean
+            when slots > 0 then greatest(ready_at, begins_at + case when side < 2 then before / slots end) + mean
         end as ends_at
     from placed
 ),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
 
 from hms_floor import subpath
 from hms_floor.api import accept
@@ -36,6 +37,7 @@ from hms_floor.presentation.jobs import parts
 from hms_oms.access import audit
 from hms_oms.api.codec import document, stamp
 from hms_oms.database import health
+from hms_oms.documents.foresight import Quoted
 from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
@@ -53,10 +55,18 @@ router = APIRouter(route_class=Guarded, tags=["jobs"])
     "/jobs",
     status_code=201,
     response_model=Started,
-    responses={200: {"model": Started, "description": "A job has this key already."}},
+    responses={200: {"model": Started | Quoted, "description": "A job has this key already, or a quote."}},
 )
-async def start(app_state: TheAppState, who: Who, asked: requests.Start) -> Response:
-    """Start a job. Asking again with the same key gives the same job; with other content it is a conflict."""
+async def start(
+    app_state: TheAppState,
+    who: Who,
+    asked: requests.Start,
+    quote: Annotated[bool, Query(description="Only tell whether its deadline would hold.")] = False,
+) -> Response:
+    """Start a job. Asking again with the same key gives the same job; with other content it is a conflict.
+
+    With `quote` nothing is started.
+    """
     request = accept.request(
         recipes.find(app_state.recipes, asked.job_type),
         asked.payload,
@@ -68,6 +78,9 @@ async def start(app_state: TheAppState, who: Who, asked: requests.Start) -> Resp
         supersede=asked.supersede,
         must=asked.must,
     )
+    if quote:
+        quoted = await run_in_threadpool(predictions.quote, app_state, request)
+        return Response(json.dumps(document(quoted), ensure_ascii=False), media_type="application/json")
     started = await app_state.starts.start(request)
     row = started.row
     name = job_name(row.id)
@@ -144,7 +157,6 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         office = calendars.of_job(connection, record.calendar_id)
         in_parts = parts.read(connection, record, now)
         started = parts.started(connection, number)
-        item = None if record.part is None else parts.item(connection, record)
     until = record.finished_at or now
     business = _counted(record, office, until)
     return JobWithTimeline.of(
@@ -155,7 +167,6 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         timeline=tuple(parts.timeline(tuple(event_log), record.steps, until)),
         parts=in_parts,
         child_jobs=started,
-        item=item if who.sees_payloads else visible.hidden(item),
     )
 
 

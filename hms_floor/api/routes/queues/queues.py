@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from hms_floor.api.access import visible
 from hms_floor.api.access.guard import Guarded, Who
@@ -18,7 +19,7 @@ from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Card
 from hms_oms.access import audit
 from hms_oms.database import health
-from hms_oms.documents.foresight import Effect
+from hms_oms.documents.foresight import Effect, QueueForecast
 from hms_oms.documents.jobs import Peeked, Undo
 from hms_oms.documents.queues import (
     Ahead,
@@ -43,7 +44,7 @@ from hms_oms.runtime import format
 from hms_oms.undo import queue_changes
 from hms_ops import sla_preview
 from hms_ops.forecast import advice, order_words, snapshot
-from hms_ops.foresight import previews
+from hms_ops.foresight import previews, staffing
 
 router = APIRouter(route_class=Guarded, tags=["queues"])
 
@@ -65,6 +66,20 @@ def peek(app_state: TheAppState, queue: QueuePath, limit: Limit = 20) -> Peek:
         jobs = read.peek(connection, queue, limit)
     places = enumerate(jobs, start=1)
     return Peek(tuple(Peeked(job.name, job.status, job.sla, position) for position, job in places))
+
+
+@router.get("/queues/{queue}/forecast")
+def forecast(
+    app_state: TheAppState,
+    queue: QueuePath,
+    workers: Annotated[
+        int | None, Query(ge=0, le=10_000, description="How it would fare with so many, too.")
+    ] = None,
+) -> QueueForecast:
+    """How the open jobs of a queue will fare, with other workers, too, and how many are needed."""
+    with app_state.reading() as connection:
+        commands.require_queue(connection, queue)
+        return staffing.forecast(connection, queue, workers)
 
 
 @router.post("/queues/{queue}/pause")

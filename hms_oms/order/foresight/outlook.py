@@ -22,7 +22,8 @@ from hms_oms.order.policy import Policy
 class Open(NamedTuple):
     """An open job. `kind` is what its estimate goes by; `sla` is for how many seconds it was promised.
 
-    It stands in the window or runs if it is `in_flight`; one that runs does since `runs_since`.
+    It stands in the window or runs if it is `in_flight`; one that runs does since `runs_since`. What
+    `is_part` of a step of another job is work, but no job that is on time or late.
     """
 
     id: int
@@ -34,12 +35,20 @@ class Open(NamedTuple):
     priority: int = 0
     in_flight: bool = False
     runs_since: float | None = None
+    is_part: bool = False
 
 
-#: The priority with the opposite sign, when it is the job's turn, its id, and the job.
-_Place: TypeAlias = tuple[int, float, int, Open]
 #: What the jobs of a cell have in common: whether they must be on time, their kind, and when their turn is.
 _Key: TypeAlias = tuple[bool, int, int]
+
+
+class Place(NamedTuple):
+    """A place in the line: the lower the `rank` the earlier, and in each rank by when a job is `due`."""
+
+    rank: int
+    due: float
+    id: int
+    job: Open
 
 
 class Situation(NamedTuple):
@@ -57,10 +66,9 @@ class Situation(NamedTuple):
     estimates: Mapping[int, Estimate]
     spacing: float = 0.0
 
-    def estimate(self, kind: int) -> Estimate:
-        """What a job of a kind needs."""
-        mean, upper = self.estimates[kind]
-        return Estimate(max(mean, self.spacing), upper)
+    def cost(self, kind: int) -> float:
+        """What a job of a kind that has not started costs a slot, in seconds."""
+        return max(self.estimates[kind].mean, self.spacing)
 
 
 class Outlook(NamedTuple):
@@ -81,69 +89,76 @@ class Outlook(NamedTuple):
 
 def outlook(situation: Situation) -> Outlook:
     """Foresee a situation."""
-    estimates = {kind: situation.estimate(kind) for kind in {job.kind for job in situation.jobs}}
+    costs = {kind: situation.cost(kind) for kind in {job.kind for job in situation.jobs}}
     front = [job for job in situation.jobs if job.in_flight]
-    line = _line(situation, estimates)
-    given_up = _given_up(situation, line, front, estimates)
+    line = line_of(situation)
+    given_up = _given_up(situation, line, front, costs)
     waiting = [job for _, _, _, job in line]
     kept = [job for job in waiting if job.id not in given_up] if given_up else waiting
     last = [job for job in waiting if job.id in given_up] if given_up else []
-    means = {kind: estimate.mean for kind, estimate in estimates.items()}
+    means = {kind: situation.estimates[kind].mean for kind in costs}
     now, begins_at, slots = situation.now, situation.begins_at, situation.slots
     ends: dict[int, float] = {}
-    late = set(given_up)
+    late: set[int] = set()
     work = 0.0
     for job in chain(front, kept, last):
-        mean = means[job.kind]
+        need = rest(situation, job, means[job.kind])
         if job.runs_since is not None:
-            mean = max(0.0, mean - (now - job.runs_since))
-            end = now + mean
+            end = now + need
         else:
-            end = begins_at + work / slots + mean if slots > 0 else inf
-        work += mean
+            end = begins_at + work / slots + need if slots > 0 else inf
+        work += need if job.in_flight else costs[job.kind]
+        if job.is_part:
+            continue
         ends[job.id] = end
-        if end > job.deadline or job.deadline < now:
+        if end > job.deadline or job.deadline < now or job.id in given_up:
             late.add(job.id)
     return Outlook(ends, frozenset(late), given_up)
 
 
-def _line(situation: Situation, estimates: Mapping[int, Estimate]) -> list[_Place]:
-    """The jobs that wait for their turn, in the order of their turns."""
+def line_of(situation: Situation) -> list[Place]:
+    """The jobs that wait for their turn, in the order of their turns, as if none were given up."""
     waiting = (job for job in situation.jobs if not job.in_flight)
     if situation.policy is Policy.FIFO:
-        return sorted((-job.priority, job.accepted, job.id, job) for job in waiting)
-    return sorted(
-        (
-            -job.priority,
-            job.deadline - early(job.sla, estimates[job.kind].upper) if job.must else job.deadline,
-            job.id,
-            job,
-        )
-        for job in waiting
-    )
+        return sorted(Place(-job.priority, job.accepted, job.id, job) for job in waiting)
+    return sorted(Place(-job.priority, _due(situation, job), job.id, job) for job in waiting)
+
+
+def rest(situation: Situation, job: Open, mean: float) -> float:
+    """How many seconds of a slot a job still needs, if such jobs need `mean`."""
+    return mean if job.runs_since is None else max(0.0, mean - (situation.now - job.runs_since))
+
+
+def _due(situation: Situation, job: Open) -> float:
+    if not job.must:
+        return job.deadline
+    return job.deadline - early(job.sla, situation.estimates[job.kind].upper)
 
 
 def _given_up(
-    situation: Situation, line: Sequence[_Place], front: Iterable[Open], estimates: Mapping[int, Estimate]
+    situation: Situation, line: Sequence[Place], front: Iterable[Open], costs: Mapping[int, float]
 ) -> frozenset[int]:
     """The jobs that a plan gives up of the line: by cells, the nearest deadlines of each."""
     if not situation.policy.gives_up or situation.slots <= 0:
         return frozenset()
     # The dispatcher counts what stands in the window, and not what runs.
-    in_front = sum(estimates[job.kind].mean for job in front if job.runs_since is None)
-    cells: dict[_Key, list[_Place]] = defaultdict(list)
+    in_front = sum(costs[job.kind] for job in front if job.runs_since is None)
+    cells: dict[_Key, list[Place]] = defaultdict(list)
     for place in line:
         rank, due, _, job = place
         if not rank:
             cells[job.must, job.kind, int(due // CELL_SECONDS)].append(place)
         elif rank < 0:
-            in_front += estimates[job.kind].mean
+            in_front += costs[job.kind]
     ahead = begins(situation.begins_at, in_front, situation.slots)
-    counted = (_cell(key, places, estimates[key[1]]) for key, places in cells.items())
+    counted = (
+        _cell(key, places, situation.estimates[key[1]]._replace(mean=costs[key[1]]))
+        for key, places in cells.items()
+    )
     cuts = judge(counted, situation.slots, ahead).cuts
     return frozenset(place[2] for key, leave in cuts for place in cells[cast("_Key", key)][:leave])
 
 
-def _cell(key: _Key, places: Sequence[_Place], estimate: Estimate) -> Cell:
+def _cell(key: _Key, places: Sequence[Place], estimate: Estimate) -> Cell:
     _, due, _, job = places[0]
     return Cell(due, estimate.mean, estimate.upper, job.must, len(places), key, job.deadline - due)

@@ -1,0 +1,61 @@
+"""What another number of workers would do for a queue: a slider, and how many are needed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from nicegui import ui
+
+from hms_floor.pages.parts import format
+from hms_floor.pages.parts.format import put
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
+from hms_floor.presentation.foresight import staffing_words
+
+#: How often the forecast is looked at again, in seconds: it reads all open jobs of the queue.
+LOOK_SECONDS = 10.0
+#: The slider goes at least so far.
+LEAST_REACH = 4
+
+
+class WorkersCard:
+    """The card of a queue's page that tells what more or fewer workers would do."""
+
+    def __init__(self, name: str, visitor: Visitor) -> None:
+        self._name, self._visitor = name, visitor
+        self._is_moved = False
+        with ui.element("section").classes("card"):
+            with ui.element("h2"):
+                ui.label("What other numbers of workers would do")
+            self._needed = ui.label("").classes("faint")
+            self._slider = ui.slider(min=0, max=LEAST_REACH, value=0).on("change", self._move)
+            self._slider.props('label snap markers aria-label="Number of workers"')
+            self._told = ui.label("").props('aria-live="polite"')
+
+    async def refresh(self) -> None:
+        """Look again; the slider stands at the workers of now until somebody moves it. Raises Refused."""
+        workers = int(self._slider.value) if self._is_moved else None
+        ahead = await self._visitor.ask.get(f"/queues/{self._name}/forecast", workers=workers)
+        put(self._needed, staffing_words.needed(ahead, _clock))
+        present = ahead["present"]
+        for part in (self._slider, self._told):
+            part.set_visibility(present is not None)
+        if present is None:
+            return
+        reach = max(2 * present["workers"], ahead["workersSure"] + 2, LEAST_REACH)
+        if self._slider.props.get("max") != reach:
+            self._slider.props(f"max={reach}")
+        if not self._is_moved:
+            self._slider.set_value(present["workers"])
+        put(self._told, staffing_words.told(ahead["asked"] or present, _clock))
+
+    async def _move(self) -> None:
+        self._is_moved = True
+        try:
+            await self.refresh()
+        except Refused as refused:
+            put(self._told, str(refused))
+
+
+def _clock(when: datetime) -> str:
+    return format.clock(when)

@@ -1,0 +1,1 @@
+"""What is foreseen of a backlog: pure decisions, on which previews, quotes and forecasts rest."""

@@ -1,0 +1,55 @@
+"""Quotes: what a new job could expect if it were accepted now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import inf
+
+from sqlalchemy import Connection
+
+from hms_oms.database import health
+from hms_oms.documents.foresight import Quoted
+from hms_oms.order.foresight.outlook import Open
+from hms_oms.order.foresight.quote import Quote, quote
+from hms_ops.foresight import situations
+
+#: The id of a job that does not exist: behind all that do.
+NEW = 2**63 - 1
+
+
+def of(
+    connection: Connection,
+    job_type: str,
+    queue: str,
+    cell: int,
+    *,
+    deadline: datetime,
+    sla_minutes: float,
+    priority: int = 0,
+    must: bool = False,
+) -> Quoted:
+    """Quote a job of a kind of work with a deadline; an SLA says how much earlier one is served that must."""
+    situation = situations.read(connection, queue, also=[cell])
+    if situation is None:
+        return Quoted(job_type, queue, deadline, None, None, None, None, None)
+    accepted = health.clock(connection).timestamp()
+    job = Open(NEW, accepted, deadline.timestamp(), cell, 60 * sla_minutes, must, priority)
+    return _document(job_type, queue, deadline, quote(situation, job))
+
+
+def _document(job_type: str, queue: str, deadline: datetime, quoted: Quote) -> Quoted:
+    return Quoted(
+        job_type,
+        queue,
+        deadline,
+        quoted.holds,
+        round(quoted.late, 3),
+        len(quoted.others),
+        moment(quoted.end),
+        None if quoted.earliest is None else moment(quoted.earliest),
+    )
+
+
+def moment(seconds: float) -> datetime | None:
+    """A moment; an infinite one never comes."""
+    return None if seconds == inf else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,50 @@
+"""What other numbers of workers would do, and how many are needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import ceil, inf
+
+from sqlalchemy import Connection
+
+from hms_oms.database import health
+from hms_oms.documents.foresight import QueueForecast, Staffing
+from hms_oms.order.foresight.outlook import Situation, outlook
+from hms_oms.order.foresight.slots import needed
+from hms_ops.foresight import effects, situations, workforce
+from hms_ops.foresight.workforce import Workforce
+
+
+def forecast(connection: Connection, queue: str, workers: int | None = None) -> QueueForecast:
+    """Forecast a queue with its workers, and with so many; a new one has as many slots as those of now."""
+    situation = situations.read(connection, queue)
+    if situation is None:
+        return QueueForecast(queue, None, None, None, None, None, None, None)
+    force = workforce.of_queues(connection, health.clock(connection), queue)[queue]
+    need = needed(situation)
+    asked = None if workers is None else _staffing(situation, _with_workers(force, workers))
+    return QueueForecast(
+        queue,
+        _staffing(situation, force),
+        asked,
+        ceil(need.on_average / force.slots_each),
+        need.on_average,
+        ceil(need.surely / force.slots_each),
+        need.surely,
+        None if need.deadline is None else datetime.fromtimestamp(need.deadline, UTC),
+    )
+
+
+def _with_workers(force: Workforce, workers: int) -> Workforce:
+    slots = round(workers * force.slots_each)
+    return replace(force, workers=workers, live_slots=slots).limited(
+        force.window, force.starts_per_minute, force.at_once
+    )
+
+
+def _staffing(situation: Situation, force: Workforce) -> Staffing:
+    ahead = outlook(situation._replace(slots=force.slots, spacing=force.spacing))
+    last = max(ahead.ends.values(), default=inf)
+    done_at = None if last == inf else datetime.fromtimestamp(last, UTC)
+    return Staffing(force.workers, force.slots, effects.summary(ahead), done_at)

@@ -1,0 +1,99 @@
+"""The step engine: what is claimed ahead of the slots neither waits for a long step nor is lost with one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+import sqlalchemy as sa
+
+from hms_oms.jobs import commands
+from hms_oms.jobs.queries import read
+from hms_oms.recipes.recipes import Recipe
+from tests.conftest import Programs, wait_until
+from tests.crash.test_crashes import executions, held_lock, running
+from tests.workers.test_running import ended, order
+from workers.engine.piles import Pile
+
+WHO = {"who": "boss", "reason": None}
+MANY = 12
+
+
+def short_steps(engine: sa.Engine, shop: Recipe) -> None:
+    """Have a worker learn that steps are short, so that it claims ahead."""
+    jobs = [order(engine, shop, 1 + number) for number in range(MANY)]
+    for job in jobs:
+        assert ended(engine, job).status == "done"
+
+
+def test_a_pile_is_worked_off_together_and_survives_an_error() -> None:
+    """What comes while the pile is at work is its next batch, and an error costs its own batch alone."""
+    begun, go_on = threading.Event(), threading.Event()
+    batches: list[list[int]] = []
+
+    def work(items: Sequence[int]) -> None:
+        batches.append(list(items))
+        begun.set()
+        go_on.wait(10)
+        if items[0] == 1:
+            raise ValueError
+
+    pile = Pile("test", work)
+    pile.put(1)
+    assert begun.wait(10)
+    for number in (2, 3, 4):
+        pile.put(number)
+    assert not pile.finish(0.01)
+    go_on.set()
+    assert pile.finish(10)
+    assert batches == [[1], [2, 3, 4]]
+
+
+def test_short_steps_do_not_wait_behind_a_long_one(
+    programs: Programs, engine: sa.Engine, shop: Recipe
+) -> None:
+    """Threads that had short steps only begin others beside a long one, although nobody has foreseen it."""
+    programs.dispatcher()
+    programs.worker("w", "threads", slots=3)
+    short_steps(engine, shop)
+    with held_lock(programs, 7):
+        long = order(engine, shop, 100, pick={"hold": 7})
+        wait_until(lambda: running(engine, long), "the long step to run")
+        others = [order(engine, shop, 101 + number) for number in range(MANY)]
+        assert {ended(engine, job).status for job in others} == {"done"}
+        with engine.connect() as connection:
+            assert read.get(connection, long).status == "running"
+    assert ended(engine, long).status == "done"
+    assert set(executions(engine).values()) == {1}
+
+
+@pytest.mark.parametrize("pool", ["solo", "prefork"])
+def test_what_was_claimed_and_cannot_begin_goes_to_another_worker(
+    programs: Programs, engine: sa.Engine, shop: Recipe, pool: str
+) -> None:
+    """Jobs in hand behind an unforeseen long step are given back, and that is nobody's failure."""
+    programs.dispatcher()
+    first, second = (programs.worker(name, pool, slots=1) for name in ("first", "second"))
+    short_steps(engine, shop)
+    with engine.begin() as connection:
+        commands.pause(connection, "shop", **WHO)
+    with held_lock(programs, 7):
+        # The long one comes to run while others are in hand: each step claims the next one ahead.
+        jobs = [
+            order(engine, shop, 200 + number, pack={"hold": 7} if number == 9 else {})
+            for number in range(MANY)
+        ]
+        with engine.begin() as connection:
+            commands.resume(connection, "shop")
+        wait_until(lambda: running(engine, jobs[9]), "the long step to run")
+        for job in jobs[:9] + jobs[10:]:
+            assert ended(engine, job).status == "done"
+        with engine.connect() as connection:
+            most = connection.execute(sa.text("select max(losses), max(attempt) from oms.jobs")).one()
+            assert read.get(connection, jobs[9]).status == "running"
+    # Given back once, and not claimed there again.
+    assert (most[0], most[1] <= 2) == (0, True)
+    assert ended(engine, jobs[9]).status == "done"
+    assert set(executions(engine).values()) == {1}
+    assert (first.poll(), second.poll()) == (None, None)

@@ -1,0 +1,1 @@
+"""The step engine of a worker process: no slot waits for the ledger."""

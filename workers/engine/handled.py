@@ -1,0 +1,59 @@
+"""What the engine needs of the request for a step; Celery's own has it in `workers.request`."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from hms_oms.jobs.records import Claimed
+from workers.claiming.continuing import Following
+from workers.claiming.ledger_session import LedgerSession
+
+
+class HandledStep(Protocol):
+    """A step that was received, and then claimed, begun and reported."""
+
+    id: str
+    #: Since when it waits for a slot, by the monotonic clock.
+    ready_at: float
+
+    @property
+    def limit(self) -> float:
+        """The time limit of the step, in seconds."""
+
+    @property
+    def granted(self) -> Claimed:
+        """The claim, once there is one."""
+
+    @property
+    def root_id(self) -> Any:
+        """The first task of the chain."""
+
+    def revoked(self) -> bool:
+        """Whether Celery has been told not to run it; then it is done with."""
+
+    def announce(self) -> None:
+        """Tell that it was received."""
+
+    def grant(self, claimed: Claimed) -> None:
+        """Give the step its claim."""
+
+    def run_here(self) -> None:
+        """Run the step in this thread."""
+
+    def send_to(self, pool: Any) -> bool:
+        """Have a child of the pool run the step; whether one is to."""
+
+    def follow(self, following: Following) -> HandledStep:
+        """The request for the next step, which is claimed."""
+
+    def succeeded(self, traced: tuple[int, Any, float]) -> None:
+        """Tell that the step was recorded as done."""
+
+    def ignore(self) -> None:
+        """Be done with a message that the ledger does not want run, or not by us any more."""
+
+    def refused(self, error: Exception, session: LedgerSession) -> None:
+        """Report that the ledger cannot keep what the step has returned."""
+
+    def give_back(self, why: str) -> None:
+        """Have the step, which has not begun, taken back."""

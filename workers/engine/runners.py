@@ -1,0 +1,198 @@
+"""Runners: how a pool begins the steps that are claimed.
+
+Each is given what is ready, and begins no more at a time than the pool has slots.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from workers.claiming import holding
+from workers.engine.handled import HandledStep
+
+#: A step that takes no longer, in seconds, is not worth waking another thread for the one behind it.
+SHORT_SECONDS = 0.002
+#: One that has waited so long behind such a step, in seconds, gets a thread of its own after all.
+WATCH_SECONDS = 0.01
+#: Steps that run in the event loop leave it to others after so many seconds.
+TURN_SECONDS = 0.02
+
+
+class Runner(ABC):
+    """The steps that are ready, and the slots that they wait for."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._lock = threading.Lock()
+        self._ready: deque[HandledStep] = deque()
+        #: What a step takes lately, in seconds.
+        self.average: float | None = None
+
+    def slots(self) -> int:
+        """How many steps may run at a time."""
+        return holding.slots(self._consumer)
+
+    def note(self, seconds: float) -> None:
+        """Learn from a step that has ended."""
+        self.average = seconds if self.average is None else 0.9 * self.average + 0.1 * seconds
+
+    def add(self, requests: Iterable[HandledStep]) -> None:
+        """Have steps begun, in this order."""
+        with self._lock:
+            self._ready.extend(requests)
+        self._wake()
+
+    def take_back(self, before: float) -> list[HandledStep]:
+        """Take back what was added `before` (monotonic seconds) and waits still."""
+        with self._lock:
+            stale = [request for request in self._ready if request.ready_at < before]
+            for request in stale:
+                self._ready.remove(request)
+        return stale
+
+    def ended(self, request: HandledStep) -> None:
+        """Hear that a step's function has ended."""
+        del request  # only a pool of processes has to be told
+
+    def register(self) -> None:
+        """Join the event loop of the worker; called again after each reconnection."""
+        return
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """Begin what is ready."""
+
+    def _next(self) -> HandledStep | None:
+        with self._lock:
+            return self._ready.popleft() if self._ready else None
+
+
+class ThreadRunner(Runner):
+    """Threads of the pool, each of which goes on while there is something to begin."""
+
+    def __init__(self, consumer: Any) -> None:
+        super().__init__(consumer)
+        self._threads = 0
+        self._waited = threading.Event()
+        threading.Thread(target=self._watch, name="slots", daemon=True).start()
+
+    def _wake(self) -> None:
+        is_short = self.average is not None and self.average < SHORT_SECONDS
+        self._start(1 if is_short else self.slots(), besides=not is_short)
+        self._waited.set()
+
+    def _start(self, most: int, *, besides: bool) -> None:
+        """Have up to `most` threads begin what is ready, `besides` those that are at work."""
+        with self._lock:
+            wanted = min(most, len(self._ready)) + (self._threads if besides else 0)
+            more = max(0, min(wanted, self.slots()) - self._threads)
+            self._threads += more
+        for _ in range(more):
+            self._consumer.pool.executor.submit(self._go_on)
+
+    def _go_on(self) -> None:
+        try:
+            while (request := self._next()) is not None:
+                request.run_here()
+        finally:
+            with self._lock:
+                self._threads -= 1
+        # What came between the last look and the end of this thread.
+        if self._ready:
+            self._wake()
+
+    def _watch(self) -> None:
+        while True:
+            self._waited.wait()
+            self._waited.clear()
+            while self._ready:
+                time.sleep(WATCH_SECONDS)
+                with self._lock:
+                    behind = bool(self._ready) and self._ready[0].ready_at < time.monotonic() - WATCH_SECONDS
+                if behind:
+                    self._start(self.slots(), besides=True)
+
+
+class LoopRunner(Runner):
+    """The event loop of the worker: steps are begun, and sent to the pool's children, there alone."""
+
+    def __init__(self, consumer: Any) -> None:
+        super().__init__(consumer)
+        self._woken, self._wake_up = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._wake_up, False)
+
+    def register(self) -> None:
+        """Join the event loop of the worker; called again after each reconnection."""
+        self._consumer.hub.add_reader(self._woken, self._turn)
+        self._wake()
+
+    def _wake(self) -> None:
+        # A pipe that is full has been written to, and not been read yet.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_up, b"\0")
+
+    def _turn(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._woken, 4096)
+        self._begin()
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Begin what is ready, in the event loop."""
+
+
+class SoloRunner(LoopRunner):
+    """The worker's only thread."""
+
+    def _begin(self) -> None:
+        until = time.monotonic() + TURN_SECONDS
+        while time.monotonic() < until:
+            request = self._next()
+            if request is None:
+                return
+            request.run_here()
+        self._wake()
+
+
+class PreforkRunner(LoopRunner):
+    """The pool's children."""
+
+    def __init__(self, consumer: Any) -> None:
+        super().__init__(consumer)
+        self._running: set[HandledStep] = set()
+
+    def ended(self, request: HandledStep) -> None:
+        """Hear that a step's function has ended: its child is free."""
+        self._running.discard(request)
+        self._wake()
+
+    def _begin(self) -> None:
+        while len(self._running) < self.slots():
+            request = self._next()
+            if request is None:
+                return
+            self._running.add(request)
+            if not request.send_to(self._consumer.pool):
+                self._running.discard(request)
+
+
+#: The runners by the modules of Celery's pools.
+_RUNNERS: dict[str, type[Runner]] = {
+    "celery.concurrency.prefork": PreforkRunner,
+    "celery.concurrency.solo": SoloRunner,
+    "celery.concurrency.thread": ThreadRunner,
+}
+
+
+def runner(consumer: Any) -> Runner | None:
+    """The runner for a worker's pool; None for a pool that is none of those known here."""
+    kind = _RUNNERS.get(type(consumer.pool).__module__)
+    return kind(consumer) if kind is not None and consumer.hub is not None else None

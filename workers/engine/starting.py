@@ -1,0 +1,23 @@
+"""Starts the engine of a worker whose pool is one that it knows."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hms_oms.jobs import workers
+from workers.claiming import continuing
+from workers.claiming.ledger_session import ledger_session
+from workers.engine import engine, runners
+
+
+def start(consumer: Any) -> None:
+    """Have the steps of this worker claimed and reported by an engine; in other pools each does it itself."""
+    runner = runners.runner(consumer)
+    if runner is None:
+        return
+    app = consumer.app
+    worker = workers.worker_id(consumer.hostname, os.getpid(), app.worker_token)
+    session = ledger_session(app.settings.servers()[0], worker, parent_pid=os.getpid())
+    engine.begin(app, session, runner)
+    continuing.begin()
