@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from hms_oms.documents.document import Document, Json, Moment, Named
 from hms_oms.documents.events import Event, TimedEvent
@@ -115,6 +115,7 @@ class JobWithTimeline(Job):
     `elapsed_seconds` have passed from when its time began to count until now, or until its end; of these
     its SLA has counted `business_seconds`, in office hours and while the job was not held; None: all of them.
     `parts` are its steps that were split into parts, `child_jobs` the jobs that its steps have started.
+    `item` is what a part works on: an item of the list, or the name of its branch.
     """
 
     replaced_by: str | None
@@ -123,6 +124,7 @@ class JobWithTimeline(Job):
     timeline: tuple[TimedEvent, ...]
     parts: tuple[StepInParts, ...] = ()
     child_jobs: tuple[ChildJob, ...] = ()
+    item: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,7 @@ def readable(trace: int, spans: Sequence[Span]) -> list[ReadableSpan]:
 
 def _finished(installation: str, row: Any) -> tuple[int, list[Span]]:
     job = Ended(row.id, row.type, row.queue, row.status, row.steps, row.sla, row.finished_at)
+    job = replace(job, parent_id=row.parent_id, part=row.part)
     lines = (Event(**{**line, "at": datetime.fromisoformat(line["at"])}) for line in row.event_log)
     return tracing.trace(installation, job.id), tracing.spans(installation, job, list(in_full(lines)))
 

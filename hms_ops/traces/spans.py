@@ -23,7 +23,7 @@ Attributes = Mapping[str, str | int | float]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job that has ended."""
+    """A job that has ended, or a `part` of one, its parent."""
 
     id: int
     type: str
@@ -32,6 +32,8 @@ class Ended:
     steps: Sequence[str]
     sla: datetime
     finished_at: datetime
+    parent_id: int | None = None
+    part: int | None = None
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Span:
 def spans(installation: str, job: Ended, event_log: Sequence[Event]) -> list[Span]:
     """The spans of a job, the job itself first."""
     root = Span(
-        f"job {job.type}",
+        f"job {job.type}" if job.part is None else f"part {job.steps[event_log[0].step]}",
         span_id(installation, job.id),
         None,
         event_log[0].at,
@@ -126,4 +128,7 @@ def _end(span: Span, line: Event, *, was_step: bool) -> None:
 
 
 def _common(job: Ended) -> dict[str, str | int | float]:
-    return {"hms.job.id": job_name(job.id), "hms.job.type": job.type, "hms.queue": job.queue}
+    common: dict[str, str | int | float] = {"hms.job.id": job_name(job.id), "hms.job.type": job.type}
+    if job.parent_id is not None and job.part is not None:
+        common |= {"hms.job.parent": job_name(job.parent_id), "hms.job.part": job.part}
+    return {**common, "hms.queue": job.queue}

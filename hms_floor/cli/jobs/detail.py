@@ -26,7 +26,10 @@ def sheet(job: JobWithTimeline, now: datetime) -> list[RenderableType]:
     if job.child_jobs:
         parts += [_title("Jobs that it has started"), _child_jobs(job)]
     parts += [_title("Timeline"), _timeline(job, now)]
-    parts += [_title("Payload"), _json(job.payload)]
+    if job.part is None:
+        parts += [_title("Payload"), _json(job.payload)]
+    else:
+        parts += [_title("Item"), _json(job.item)]
     if job.results:
         parts += [_title("Results"), _json(job.results)]
     if job.error:

@@ -79,6 +79,7 @@ class _Job:
                 ("At", "To", "Text", "Fate"), wide=("Text",), caption="Texts, newest first"
             )
         with ui.element("div").classes("pair two"):
+            self._item = _Values("Item", visitor)
             self._payload = _Values("Payload", visitor)
             self._results = _Values("Results", visitor)
             self._error = _Values("Last error", visitor)
@@ -130,7 +131,9 @@ class _Job:
         self._texts.show(
             [(_clock(text["createdAt"]) or "", text["to"], text["body"], text["fate"]) for text in texts]
         )
-        self._payload.show(document["payload"])
+        self._item.show(document["item"])
+        # A part has that of its job.
+        self._payload.show(document["payload"] if document["part"] is None else None)
         self._results.show(document["results"])
         self._error.show(document["error"])
 

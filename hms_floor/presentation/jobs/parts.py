@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,12 +15,15 @@ from hms_oms.documents.parts import ChildJob, Part, StepInParts
 from hms_oms.jobs.parts import child_jobs
 from hms_oms.jobs.parts.parts import name
 from hms_oms.jobs.queries import parts
+from hms_oms.jobs.queries import read as jobs
 from hms_oms.jobs.queries.parts import PartState
 from hms_oms.jobs.records import Event, Job
 from hms_oms.jobs.states import TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import registry
+from hms_oms.recipes.steps.parts import PartsFault
 from hms_oms.recipes.steps.step import Step
+from hms_oms.runtime.errors import UnknownJob
 
 
 def read(connection: Connection, job: Job, now: datetime) -> tuple[StepInParts, ...]:
@@ -41,6 +46,17 @@ def read(connection: Connection, job: Job, now: datetime) -> tuple[StepInParts, 
         )
         for step in sorted(counts)
     )
+
+
+def item(connection: Connection, job: Job) -> Any:
+    """What a part works on; None for a whole job, and if its job has no such item any more."""
+    recipe = registry.fitting(connection, job.type, job.steps)
+    if job.part is None or job.parent_id is None or recipe is None:
+        return None
+    with suppress(UnknownJob, PartsFault, IndexError):
+        whole = jobs.get(connection, job.parent_id)
+        return recipe.steps[job.step].part(job.part, whole.payload, whole.results).item
+    return None
 
 
 def started(connection: Connection, job: int) -> tuple[ChildJob, ...]:

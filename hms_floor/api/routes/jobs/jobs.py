@@ -157,6 +157,7 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         office = calendars.of_job(connection, record.calendar_id)
         in_parts = parts.read(connection, record, now)
         started = parts.started(connection, number)
+        item = None if record.part is None else parts.item(connection, record)
     until = record.finished_at or now
     business = _counted(record, office, until)
     return JobWithTimeline.of(
@@ -167,6 +168,7 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         timeline=tuple(parts.timeline(tuple(event_log), record.steps, until)),
         parts=in_parts,
         child_jobs=started,
+        item=item if who.sees_payloads else visible.hidden(item),
     )
 
 
