@@ -72,14 +72,14 @@ def test_short_steps_do_not_wait_behind_a_long_one(
 def test_what_was_claimed_and_cannot_begin_goes_to_another_worker(
     programs: Programs, engine: sa.Engine, shop: Recipe, pool: str
 ) -> None:
-    """Jobs in hand behind an unforeseen long step are given back, and that is nobody's failure."""
+    """Jobs held behind an unforeseen long step are given back, and that is nobody's failure."""
     programs.dispatcher()
     first, second = (programs.worker(name, pool, slots=1) for name in ("first", "second"))
     short_steps(engine, shop)
     with engine.begin() as connection:
         commands.pause(connection, "shop", **WHO)
     with held_lock(programs, 7):
-        # The long one comes to run while others are in hand: each step claims the next one ahead.
+        # The long one comes to run while others are held: each step claims the next one ahead.
         jobs = [
             order(engine, shop, 200 + number, pack={"hold": 7} if number == 9 else {})
             for number in range(MANY)

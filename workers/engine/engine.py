@@ -1,7 +1,7 @@
 """The step engine: it claims and reports the steps of a worker while others run.
 
 All that has been received or has ended meanwhile goes to the ledger as one statement. What is claimed begins
-at once: no more of it is in hand than there are slots, and a few more where steps are so short that those
+at once: no more of it is held than there are slots, and a few more where steps are so short that those
 are begun within `AHEAD_SECONDS`. The slots themselves never wait for the ledger or for Redis.
 """
 
@@ -56,7 +56,7 @@ class Engine:
         self._are_alone = isinstance(runner, PreforkRunner)
         self._changed = threading.Condition()
         self._received: deque[HandledStep] = deque()
-        self._in_hand: set[HandledStep] = set()
+        self._held: set[HandledStep] = set()
         #: The step that is to run with no other beside it, or does.
         self._suspect: HandledStep | None = None
         self._again_at = 0.0
@@ -103,7 +103,7 @@ class Engine:
         """Hear that a step has ended, and the job does not go on here."""
         self._note_end(request, seconds)
         with self._changed:
-            self._in_hand.discard(request)
+            self._held.discard(request)
             if request is self._suspect:
                 self._suspect = None
                 continuing.hold(False)
@@ -129,8 +129,8 @@ class Engine:
 
     def _begin(self, requests: Sequence[HandledStep], in_place_of: Sequence[HandledStep] = ()) -> None:
         with self._changed:
-            self._in_hand.difference_update(in_place_of)
-            self._in_hand.update(requests)
+            self._held.difference_update(in_place_of)
+            self._held.update(requests)
         now = time.monotonic()
         for request in requests:
             request.ready_at = now
@@ -150,24 +150,24 @@ class Engine:
                     self.free(request)
 
     def _next_batch(self) -> tuple[list[HandledStep], bool]:
-        """Wait until steps may be claimed; they are in hand from now on."""
+        """Wait until steps may be claimed; they are held from now on."""
         with self._changed:
             while True:
                 pause = max(0.0, self._again_at - time.monotonic())
                 if continuing.is_open() and not pause and (batch := self._claimable()):
-                    self._in_hand.update(batch)
+                    self._held.update(batch)
                     return batch, self._are_alone or self._suspect is not None
                 self._changed.wait(pause or None)
 
     def _claimable(self) -> list[HandledStep]:
         """Take what may be claimed now; while one step is to run alone nothing else is."""
         if self._suspect is not None:
-            return [] if self._in_hand else [self._suspect]
-        room = max(0, self._most() - len(self._in_hand))
+            return [] if self._held else [self._suspect]
+        room = max(0, self._most() - len(self._held))
         return [self._received.popleft() for _ in range(min(room, len(self._received)))]
 
     def _most(self) -> int:
-        """How many steps may be in hand."""
+        """How many steps may be held."""
         slots, average = self._runner.slots(), self._runner.average
         if average is None or time.monotonic() > self._moved_at + AHEAD_SECONDS:
             # What runs may take much longer than what ran before it.
@@ -196,7 +196,7 @@ class Engine:
 
     def _ask_again(self, request: HandledStep, why: Refused) -> None:
         with self._changed:
-            self._in_hand.discard(request)
+            self._held.discard(request)
             if why is Refused.SUSPECT and self._suspect is None:
                 log.warning("%s runs alone: a worker was lost that ran it among others", request.id)
                 self._suspect = request

@@ -91,8 +91,8 @@ class ThreadRunner(Runner):
     def _start(self, most: int, *, besides: bool) -> None:
         """Have up to `most` threads begin what is ready, `besides` those that are at work."""
         with self._lock:
-            wanted = min(most, len(self._ready)) + (self._threads if besides else 0)
-            more = max(0, min(wanted, self.slots()) - self._threads)
+            needed = min(most, len(self._ready)) + (self._threads if besides else 0)
+            more = max(0, min(needed, self.slots()) - self._threads)
             self._threads += more
         for _ in range(more):
             self._consumer.pool.executor.submit(self._go_on)
