@@ -60,7 +60,7 @@ def plan(engine: sa.Engine, name: str, parameters: dict[str, Any]) -> list[dict[
 PLANS: list[tuple[str, dict[str, Any], str, int]] = [
     (
         "take",
-        {"queue": "shop", "count": 20, "band": None, "rank": None, "due": None, "job": None},
+        {"queue": "shop", "count": 20, "last_band": 1, "band": None, "rank": None, "due": None, "job": None},
         "jobs_order",
         100,
     ),
@@ -167,8 +167,16 @@ def test_a_place_keeps_takes_from_passing_dead_rows(long_backlog: sa.Engine, dat
             for node in plan(long_backlog, "take", asked)
         )
         for asked in (
-            {"queue": "shop", "count": 1, "band": None, "rank": None, "due": None, "job": None},
-            {"queue": "shop", "count": 1, "band": 0, "rank": 0, "due": place, "job": 10000},
+            {
+                "queue": "shop",
+                "count": 1,
+                "last_band": 1,
+                "band": None,
+                "rank": None,
+                "due": None,
+                "job": None,
+            },
+            {"queue": "shop", "count": 1, "last_band": 1, "band": 0, "rank": 0, "due": place, "job": 10000},
         )
     ]
     reader.close()

@@ -1,7 +1,7 @@
 """Statistics of a table when it is four times as large as at the last ones; at twice they were a burden.
 
-A cycle of thousands of jobs in a new ledger had its tables analyzed each second of its first minute, which was
-a tenth of what it cost PostgreSQL.
+A cycle of thousands of jobs in a new ledger had its tables analyzed each second of its first minute.
+That was a tenth of what it cost PostgreSQL.
 """
 
 from __future__ import annotations
