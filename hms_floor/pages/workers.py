@@ -13,7 +13,7 @@ from hms_floor.pages.frame import frame
 from hms_floor.pages.parts import format as words
 from hms_floor.pages.parts import html
 from hms_floor.pages.parts.freshness import keep
-from hms_floor.pages.parts.html import Link
+from hms_floor.pages.parts.html import Link, Mark
 from hms_floor.pages.route import page
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.runtime import format
@@ -59,7 +59,7 @@ def _row(worker: Mapping[str, Any]) -> tuple[html.Cell, ...]:
         worker["name"],
         worker["pool"],
         f"{worker['slots']:,}" + (f", {worker['slotsLost']:,} lost" if worker["slotsLost"] else ""),
-        ", ".join(worker["queues"]) or TO_BE_REPLACED,
+        _queues(worker),
         held,
         worker["host"],
         f"{worker['cpuPercent']:.0f} %",
@@ -67,3 +67,10 @@ def _row(worker: Mapping[str, Any]) -> tuple[html.Cell, ...]:
         format.about(beat - started),
         format.time_of_day(beat, words.zone()),
     )
+
+
+def _queues(worker: Mapping[str, Any]) -> html.Cell:
+    served = ", ".join(worker["queues"]) or TO_BE_REPLACED
+    if worker["heldBecause"]:
+        return Mark(f"{served}: starts nothing more, {worker['heldBecause']}", "late")
+    return served

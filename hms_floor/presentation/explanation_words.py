@@ -226,6 +226,8 @@ def _workers(case: Case) -> Iterator[str]:
     elif case.standing.slots_lost:
         slots = format.slots(case.standing.slots, case.standing.slots_lost)
         yield f"The workers of {queue} have {slots}; a worker with steps that hang ends, to be replaced."
+    if case.standing.held_hosts:
+        yield f"Nothing more is started on {', '.join(case.standing.held_hosts)}."
     if not case.dispatcher:
         yield "No dispatcher is running: `hms up` or `hms act run` starts one."
     if case.refused is not None:

@@ -99,6 +99,8 @@ class Card:
     policy_set_at: datetime | None = None
     #: The office hours in which its SLA counts, in words.
     calendar: str | None = None
+    #: The hosts on which nothing more is started, each with why.
+    held_hosts: Sequence[str] = ()
     given_up: int | None = None
     #: The plan that gives up some of its jobs.
     plan: BacklogPlan | None = None
@@ -204,6 +206,7 @@ def read(connection: Connection) -> Board:
                 slots=sum(worker.live_slots(row["name"]) for worker in workers),
                 slots_lost=sum(worker.lost_slots(row["name"]) for worker in live),
                 plan=planned.get(row["name"]),
+                held_hosts=sorted({f"{w.host} ({w.held_because})" for w in workers if w.held_because}),
                 calendar=calendar_words.calendar(offices.get(row["name"])),
                 busy_hosts=busy_hosts((worker.host, worker.cpu_percent) for worker in workers),
                 **stop,

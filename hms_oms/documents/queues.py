@@ -95,6 +95,8 @@ class Queue(QueueCounts):
     policy_set_at: Moment | None
     #: The office hours in which its SLA counts, in words; None: time always counts.
     calendar: str | None
+    #: The hosts on which nothing more is started, each with why.
+    held_hosts: tuple[str, ...]
     #: Since when some of its jobs are given up, and why, in a sentence.
     given_up_since: Moment | None
     given_up_because: str | None
@@ -232,7 +234,8 @@ class Worker(Document):
     """A live worker: what it serves, which tickets it holds, and the load of its host in percent.
 
     Of its `slots` those are lost that do no more work, all of them if it is to be replaced; then it takes
-    nothing more from `left_queues`.
+    nothing more from `left_queues`. With `held_because` its host is over a limit, and it starts nothing more
+    until that is over.
     """
 
     id: str
@@ -248,6 +251,8 @@ class Worker(Document):
     tickets: tuple[str, ...]
     cpu_percent: float
     rss_bytes: int
+    memory_percent: float
+    held_because: str | None
     started_at: Moment
     beat_at: Moment
     beat_age_seconds: float

@@ -30,7 +30,8 @@ class Beat:
 
     `tickets` are those it holds and `begun` those of them that run, as it said `tickets_age` seconds ago. Of
     its `slots` those are lost that do no more work: steps that do not end at their limit hold them, or it is
-    to be replaced, and takes nothing more from `left_queues`.
+    to be replaced, and takes nothing more from `left_queues`. With `held_because` its host is over a limit,
+    and it starts nothing more until that is over.
     """
 
     id: str
@@ -48,6 +49,8 @@ class Beat:
     tickets_age: float = field(default=0.0, kw_only=True)
     slots_lost: int = field(default=0, kw_only=True)
     left_queues: Sequence[str] = field(default=(), kw_only=True)
+    memory_percent: float = field(default=0.0, kw_only=True)
+    held_because: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,9 @@ class Worker(Beat):
     beat_at: datetime
 
     def live_slots(self, queue: str) -> int:
-        """Count the slots that serve this queue."""
-        return self.slots - self.slots_lost if queue in self.queues else 0
+        """Count the slots that serve this queue now."""
+        serves = queue in self.queues and self.held_because is None
+        return self.slots - self.slots_lost if serves else 0
 
     def lost_slots(self, queue: str) -> int:
         """Count the slots of this queue that are lost to hung steps."""

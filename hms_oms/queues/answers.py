@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from hms_oms.database import statements
+from hms_oms.jobs.records import Job
 from hms_oms.queues import calendars
 from hms_oms.timetables import business_time
 from hms_oms.timetables.business_time import OfficeHours
@@ -41,6 +42,14 @@ def counted(office: OfficeHours | None, start: datetime, end: datetime) -> timed
     if office is None:
         return max(end - start, timedelta(0))
     return business_time.elapsed(office, start, end)
+
+
+def counted_seconds(job: Job, office: OfficeHours | None, until: datetime) -> float | None:
+    """How many seconds of a job its SLA has counted; None: all that have passed."""
+    if office is None and job.held_at is None and not job.held_seconds:
+        return None
+    end = max(job.counts_from, min(until, job.held_at or until))
+    return max(0.0, counted(office, job.counts_from, end).total_seconds() - (job.held_seconds or 0.0))
 
 
 def moved(office: OfficeHours | None, deadline: datetime, by: timedelta) -> datetime:

@@ -78,13 +78,15 @@ def _beat(line: Line, said: _Said, worker: psutil.Process) -> dict[str, Any]:
         if age > HUNG_SECONDS or worker.status() in _STOPPED:
             return {}
         assert said.newest is not None
+        cpu, memory = psutil.cpu_percent(), psutil.virtual_memory().percent
         beat = Beat(
             **said.newest,
-            cpu_percent=psutil.cpu_percent(),
+            cpu_percent=cpu,
             rss_bytes=worker.memory_info().rss,
+            memory_percent=memory,
             tickets_age=age,
         )
-        return {"given_up": workers.beat(line.connection(), beat)}
+        return {"given_up": workers.beat(line.connection(), beat), "load": [cpu, memory]}
     except psutil.NoSuchProcess:
         return {}
     except psycopg2.Error as error:

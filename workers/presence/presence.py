@@ -6,14 +6,11 @@ it what the worker holds, hears which steps the ledger has given up, and reports
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import queue
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +28,8 @@ from hms_oms.jobs.tickets import Ticket
 from workers import failing, limits
 from workers.claiming import continuing, holding
 from workers.engine import engine, starting
+from workers.presence.heartbeat_process import Heartbeat
+from workers.presence.host_load import HostLoad, Intake
 from workers.presence.queue_watch import QueueWatch
 
 log = logging.getLogger(__name__)
@@ -94,57 +93,6 @@ class Presence(bootsteps.StartStopStep):
             self._thread = None
 
 
-class _Heartbeat:
-    """The process that sends the heartbeats, started again should it end."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self.recorded_at = time.monotonic()
-
-    def tell(self, what: dict[str, Any]) -> None:
-        """Say what is to be told of this worker."""
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers.presence.heartbeat"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            )
-            assert self._process.stdout is not None
-            os.set_blocking(self._process.stdout.fileno(), False)
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(what).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            log.warning("the heartbeat process has ended; another is started")
-            self._process.kill()
-
-    def given_up(self) -> frozenset[Ticket]:
-        """The steps that the ledger has given up, by the answers that have come."""
-        if self._process is None or self._process.stdout is None:
-            return frozenset()
-        given_up: set[Ticket] = set()
-        for line in (self._process.stdout.read() or b"").splitlines():
-            answer = json.loads(line)
-            if answer.get("away") is not False:
-                # It arrived, or nobody's heartbeats arrive.
-                self.recorded_at = time.monotonic()
-            given_up.update(map(Ticket.parse, answer.get("given_up", ())))
-        return frozenset(given_up)
-
-    def end(self) -> None:
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(workers.BEAT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
 class _Presence(threading.Thread):
     def __init__(self, consumer: Any) -> None:
         super().__init__(name="presence", daemon=True)
@@ -153,7 +101,9 @@ class _Presence(threading.Thread):
         self._id = workers.worker_id(consumer.hostname, os.getpid(), app.worker_token)
         self._line = Line(app.settings.servers()[0], workers.session_name("presence", self._id))
         self._queues = QueueWatch(app.settings.servers()[1])
-        self._heartbeat = _Heartbeat()
+        self._host = HostLoad(app.settings.host_cpu_limit, app.settings.host_memory_limit)
+        self._intake = Intake(consumer.call_soon)
+        self._heartbeat = Heartbeat(self._host)
         self._sign = Sign(app.settings.home, "worker")
         self._over = threading.Event()
         self._draining_since: float | None = None
@@ -206,8 +156,16 @@ class _Presence(threading.Thread):
             self._replace("its heartbeats do not arrive", [])
         elif deaf or self._draining_since is not None:
             self._drain(now, deaf)
+        elif self._is_held():
+            return
         elif self._queues.is_deaf(now, self._serves()[0], free=self._free(), received=state.total_count):
             self._replace("it does not take what stands in its queues", [])
+
+    def _is_held(self) -> bool:
+        """Whether the host is over a limit; then nothing more is taken until it is below."""
+        is_held = self._host.because is not None
+        self._intake.hold(self._consumer.task_consumer, held=is_held)
+        return is_held
 
     def _send_reports(self, connection: connections.RawConnection) -> None:
         while not _reports.empty():
@@ -289,6 +247,7 @@ class _Presence(threading.Thread):
             "slots_lost": slots if left else min(slots, limits.hung()),
             "queues": serves,
             "left_queues": left,
+            "held_because": self._host.because,
             "steps": sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
             "tickets": holding.held(),
             "begun": [str(ticket) for ticket in holding.begun()],

@@ -266,6 +266,8 @@ def _remarks(queues: list[Queue], now: datetime) -> list[Text]:
             remarks.append(f"{queue.name}: {format.slots(queue.slots, queue.slots_lost)}")
         elif queue.given_up:
             remarks.append(f"{queue.name}: {queue_sheet.given_up(queue, now)}")
+        elif queue.held_hosts:
+            remarks.append(f"{queue.name}: nothing more is started on {', '.join(queue.held_hosts)}")
         elif queue.paused_at:
             since = show.relative(queue.paused_at, now)
             why = f": {queue.pause_reason}" if queue.pause_reason else ""

@@ -36,6 +36,7 @@ def facts(queue: Queue, now: datetime) -> list[tuple[str, str | Text]]:
             f"{format.count(queue.workers, 'worker')} with {format.slots(queue.slots, queue.slots_lost)}",
         ),
     ]
+    rows += [("starts nothing", host) for host in queue.held_hosts]
     return [(name, value) for name, value in rows if value]
 
 

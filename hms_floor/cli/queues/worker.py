@@ -64,7 +64,12 @@ def list_workers(as_json: bool) -> None:
     numbers = ["pid", "slots", "held", "CPU", "memory", "beat"]
     spare = ["host", "pid", "pool", "beat", "CPU"]
     rows = [_row(worker) for worker in workers]
-    show.lines(tables.table(headers, rows, right=numbers, wide=["queues"], spare=spare))
+    held = [
+        Text(f"\n{worker.name} starts nothing more: {worker.held_because}", style="yellow")
+        for worker in workers
+        if worker.held_because
+    ]
+    show.lines(tables.table(headers, rows, right=numbers, wide=["queues"], spare=spare), *held)
 
 
 def _row(worker: Worker) -> list[str | Text]:

@@ -153,6 +153,7 @@ def figures_of(card: Card) -> str:
         f"{words.count(card.workers, 'worker')} with {card.slots_told}",
         f"{words.a_minute(card.rate_now)} done a minute now, {words.a_minute(card.rate)} over 5 min",
         f"SLA {words.sla(card.sla_minutes)}" if card.sla_minutes else "no SLA",
+        *(f"nothing more starts on {host}" for host in card.held_hosts),
         *((f"counted {card.calendar}",) if card.calendar else ()),
     ]
     return ", ".join(parts)

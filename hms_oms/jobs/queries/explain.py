@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,11 +19,12 @@ class Standing:
     """The facts about a job that explain its state.
 
     `position` counts from 1 and is None unless the job is ready in the backlog, which has `backlog` jobs;
-    `queued` is how many of its queue are in the window, `slots` how many can run at once on live
-    workers, of which `slots_lost` are lost to steps that hang. What was `given_up` is done after all
-    others. One that waits for others with its key has `limit_at_once`, and `with_key` of them are in flight
-    or next. One that waits for the `parts` of its step has so many, none before they are made; of them
-    `open_parts` have not ended. One that `awaits_jobs` waits for those that it has started.
+    `queued` is how many of its queue are in the window, `slots` how many can run at once on live workers,
+    of which `slots_lost` are lost to steps that hang; on `held_hosts` nothing more is started. What was
+    `given_up` is done after all others. One that waits for others with its key has `limit_at_once`, and
+    `with_key` of them are in flight or next. One that waits for the `parts` of its step has so many, none
+    before they are made; of them `open_parts` have not ended. One that `awaits_jobs` waits for those that
+    it has started.
     """
 
     job: Job
@@ -32,6 +34,7 @@ class Standing:
     queued: int
     slots: int
     slots_lost: int
+    held_hosts: Sequence[str]
     given_up: bool
     paused_at: datetime | None
     paused_by: str | None

@@ -3,7 +3,8 @@
 with live as (
     select unnest(queues) as queue, slots - slots_lost as slots
     from oms.workers
-    where beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
+    -- On a host that is over a limit nothing more is started.
+    where held_because is null and beat_at > oms.now() - %(gone)s::float8 * interval '1 second'
 ),
 slots as (
     select queue, sum(slots)::int as slots from live group by queue

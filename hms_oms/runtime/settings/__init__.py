@@ -49,6 +49,9 @@ class Settings:
     workers: int = 2
     worker_pool: str = "threads"
     worker_slots: int = 8
+    #: The load of a host in percent beyond which its workers start nothing more; None: they always do.
+    host_cpu_limit: int | None = None
+    host_memory_limit: int | None = None
     flower_port: int = 0
     #: Where the API listens, and whose word on the caller's address (X-Forwarded-For) it takes.
     floor_host: str = "127.0.0.1"

@@ -28,6 +28,8 @@ KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     "HMS_WORKERS": ("workers", parsing.number(0, 64)),
     "HMS_WORKER_POOL": ("worker_pool", parsing.one_of(*POOLS)),
     "HMS_WORKER_SLOTS": ("worker_slots", parsing.number(1, 1000)),
+    "HMS_HOST_CPU_LIMIT": ("host_cpu_limit", parsing.number(1, 100)),
+    "HMS_HOST_MEMORY_LIMIT": ("host_memory_limit", parsing.number(1, 100)),
     "HMS_FLOWER_PORT": ("flower_port", parsing.number(0, 65535)),
     "HMS_FLOOR_HOST": ("floor_host", parsing.words),
     "HMS_FLOOR_PORT": ("floor_port", parsing.number(0, 65535)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -41,11 +40,9 @@ from hms_oms.documents.foresight import Quoted
 from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
-from hms_oms.jobs.records import Job
 from hms_oms.jobs.tickets import job_name
 from hms_oms.queues import answers, calendars
 from hms_oms.recipes import recipes
-from hms_oms.timetables.business_time import OfficeHours
 from hms_oms.undo import changes
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
@@ -159,7 +156,7 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         started = parts.started(connection, number)
         item = None if record.part is None else parts.item(connection, record)
     until = record.finished_at or now
-    business = _counted(record, office, until)
+    business = answers.counted_seconds(record, office, until)
     return JobWithTimeline.of(
         visible.job(record, who, end),
         replaced_by=None if holder is None else job_name(holder),
@@ -170,14 +167,6 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         child_jobs=started,
         item=item if who.sees_payloads else visible.hidden(item),
     )
-
-
-def _counted(job: Job, office: OfficeHours | None, until: datetime) -> float | None:
-    """How many seconds the SLA of a job has counted; None: all."""
-    if office is None and job.held_at is None and not job.held_seconds:
-        return None
-    counted = answers.counted(office, job.counts_from, max(job.counts_from, min(until, job.held_at or until)))
-    return max(0.0, counted.total_seconds() - (job.held_seconds or 0.0))
 
 
 @router.get("/jobs/{id:job}/explain")

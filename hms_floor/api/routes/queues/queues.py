@@ -207,6 +207,7 @@ def _queue(counts: QueueCounts, card: Card, zone: tzinfo) -> Queue:
         policy_set_by=card.policy_set_by,
         policy_set_at=card.policy_set_at,
         calendar=card.calendar,
+        held_hosts=tuple(card.held_hosts),
         given_up_since=card.plan and card.plan.given_up_since,
         given_up_because=card.plan and order_words.because(card.plan),
     )

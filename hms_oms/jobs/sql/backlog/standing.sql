@@ -18,7 +18,7 @@ select
         where other.queue = job.queue and other.dispatched_at is not null and other.finished_at is null
             and other.status = 'queued'
     ) as queued,
-    worker_slots.slots, worker_slots.slots_lost,
+    worker_slots.slots, worker_slots.slots_lost, worker_slots.held_hosts,
     job.status = 'waiting' and job.band = 1 as given_up,
     case when job.status = 'waiting' and job.ready_at = oms.held_back() then job.limit_at_once end as limit_at_once,
     case when job.limit_key is not null then (
@@ -34,7 +34,11 @@ select
 from oms.jobs as job
 join oms.queues as queue on queue.name = job.queue
 cross join lateral (
-    select coalesce(sum(slots), 0) as slots, coalesce(sum(slots_lost), 0) as slots_lost
+    select
+        coalesce(sum(slots), 0) as slots, coalesce(sum(slots_lost), 0) as slots_lost,
+        coalesce(
+            array_agg(distinct format('%%s (%%s)', host, held_because)) filter (where held_because is not null), '{}'
+        ) as held_hosts
     from oms.workers
     where job.queue = any(queues || left_queues)
         and beat_at > oms.now() - %(gone)s::float8 * interval '1 second'

@@ -3,20 +3,22 @@
 with beat as (
     insert into oms.workers (
         id, name, host, pid, backend_pid, pool, slots, slots_lost, queues, left_queues,
-        steps, tickets, tickets_at, cpu_percent, rss_bytes
+        steps, tickets, tickets_at, cpu_percent, rss_bytes, memory_percent, held_because
     )
     values (
         %(id)s::text, %(name)s::text, %(host)s::text, %(pid)s::int, %(backend_pid)s::int, %(pool)s::text,
         %(slots)s::int, %(slots_lost)s::int, %(queues)s::text[], %(left_queues)s::text[], %(steps)s::text[],
         %(tickets)s::text[],
-        oms.now() - make_interval(secs => %(tickets_age)s::float8), %(cpu_percent)s::float8, %(rss_bytes)s::bigint
+        oms.now() - make_interval(secs => %(tickets_age)s::float8), %(cpu_percent)s::float8, %(rss_bytes)s::bigint,
+        %(memory_percent)s::float8, %(held_because)s::text
     )
     on conflict (id) do update set
         backend_pid = excluded.backend_pid,
         slots = excluded.slots, slots_lost = excluded.slots_lost,
         queues = excluded.queues, left_queues = excluded.left_queues,
         tickets = excluded.tickets, tickets_at = excluded.tickets_at,
-        cpu_percent = excluded.cpu_percent, rss_bytes = excluded.rss_bytes, beat_at = oms.now()
+        cpu_percent = excluded.cpu_percent, rss_bytes = excluded.rss_bytes,
+        memory_percent = excluded.memory_percent, held_because = excluded.held_because, beat_at = oms.now()
     returning id
 )
 select begun as ticket
