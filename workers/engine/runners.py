@@ -169,6 +169,14 @@ class PreforkRunner(LoopRunner):
         super().__init__(consumer)
         self._running: set[HandledStep] = set()
 
+    def register(self) -> None:
+        """Join the event loop; what a broken connection has had the pool forget is given back."""
+        for request in list(self._running):
+            if request.worker_pid is None:
+                self._running.discard(request)
+                request.give_back("its worker has lost Redis")
+        super().register()
+
     def ended(self, request: HandledStep) -> None:
         """Hear that a step's function has ended: its child is free."""
         self._running.discard(request)
