@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.packaging import dockerfile, ten_minutes
+from tests.packaging import dockerfile, first_cycle, ten_minutes
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLICATIONS = 200
@@ -37,6 +37,9 @@ def main() -> None:
             f"{wheel}[testing]",
         )
         _cycle(python.parent, place / "empty")
+        print(
+            f"packaging: the first cycles, and the text: {first_cycle.follow(python.parent, place / 'first')}"
+        )
         _own_job_type(python.parent, place / "own")
     print("packaging: wheel, sdist and image steps are complete")
 

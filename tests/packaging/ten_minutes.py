@@ -51,7 +51,7 @@ Document = dict[str, Any]
 def first_jobs(programs: Path, place: Path) -> Document:
     """Follow the ten minutes of docs/job-types.md in an empty folder; the report of the cycle."""
     place.mkdir()
-    office = _Office(programs, place, {})
+    office = Office(programs, place, {})
     section = GUIDE.read_text(encoding="utf-8").partition("## Ten minutes")[2]
     commands = re.findall(r"^\$ (.*)", section.partition("## ")[0], re.MULTILINE)
     # Without those that check and tell, and what is said to the shell, it is three: install, write, start.
@@ -69,19 +69,19 @@ def breach(programs: Path, place: Path) -> Document:
     with Provider.start(place) as provider:
         url = f"http://127.0.0.1:{free_port()}"
         settings = {"HMS_RECIPES": str(place / "recipes"), "HMS_FLOOR_PORT": url.rpartition(":")[2]}
-        office = _Office(programs, place, provider.environment() | settings)
+        office = Office(programs, place, provider.environment() | settings)
         office.hms("recipe", "check")
         with office.started("up"):
-            _await(lambda: _answers(url), "the floor to open")
+            wait_for(lambda: _answers(url), "the floor to open")
             (place / "on-call.toml").write_text(ON_CALL)
             office.hms("oncall", "set", "on-call.toml")
             return _cycle(office, provider, url)
 
 
-def _cycle(office: _Office, provider: Provider, url: str) -> Document:
+def _cycle(office: Office, provider: Provider, url: str) -> Document:
     _write_file(office)
     with office.started("cycle", "run", "day.csv", "--type", JOB_TYPE, "--sla", SLA_MINUTES) as cycle:
-        text = _await(lambda: provider.handsets(ADA), "somebody to be called")[0]
+        text = wait_for(lambda: provider.handsets(ADA), "somebody to be called")[0]
         incidents = json.loads(office.hms("incident", "list", "--json"))
         # The machine may be busy as well, which calls nobody yet.
         [incident] = [incident for incident in incidents if incident["rule"] == "late"]
@@ -117,7 +117,7 @@ def _replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def _write_file(office: _Office) -> None:
+def _write_file(office: Office) -> None:
     """A sample of 200 requests, three of them spoilt; nobody is texted, so that the call is the only text."""
     office.hms("cycle", "sample", str(ROWS), "--seed", "5", "--type", JOB_TYPE, "--output", "sample.csv")
     with (office.place / "sample.csv").open(newline="") as file:
@@ -131,7 +131,7 @@ def _write_file(office: _Office) -> None:
         writer.writerows(rows)
 
 
-def _decide(office: _Office, url: str) -> Counter[bool]:
+def _decide(office: Office, url: str) -> Counter[bool]:
     """Decide every request as a clerk's program does, by HTTP alone; how many were granted and refused."""
     badge = office.hms("badge", "issue", "--actor", "clerk", "--role", "agent", "--queue", DESK).strip()
     decided: Counter[bool] = Counter()
@@ -146,7 +146,7 @@ def _decide(office: _Office, url: str) -> Counter[bool]:
     return decided
 
 
-def _compare_refused(office: _Office) -> None:
+def _compare_refused(office: Office) -> None:
     """Each faulty row is told with its line and field, and no other."""
     refused = json.loads(office.hms("cycle", "refused", "--json"))
     assert {(row["line"], row["field"]) for row in refused} == {
@@ -154,7 +154,7 @@ def _compare_refused(office: _Office) -> None:
     }, refused
 
 
-def _compare_page(office: _Office, url: str, cycle: int, outcomes: Mapping[str, int]) -> None:
+def _compare_page(office: Office, url: str, cycle: int, outcomes: Mapping[str, int]) -> None:
     """The cycle's page has the outcomes of this job type."""
     link = office.hms("floor", "link").split()[-1]
     jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
@@ -166,7 +166,7 @@ def _compare_page(office: _Office, url: str, cycle: int, outcomes: Mapping[str, 
         assert str(number) in page, (outcome, number)
 
 
-class _Office:
+class Office:
     """A folder in which the installed programs are called."""
 
     def __init__(self, programs: Path, place: Path, settings: Mapping[str, str]) -> None:
@@ -183,12 +183,12 @@ class _Office:
         """What `hms` prints."""
         return self.run("hms", *words)
 
-    def run(self, *command: str) -> str:
-        """What a program prints; its end is ours if it fails."""
+    def run(self, *command: str, code: int = 0) -> str:
+        """What a program prints; its end is ours unless it ends with this code."""
         done = subprocess.run(
             command, cwd=self.place, env=self._environment, capture_output=True, text=True, check=False
         )
-        if done.returncode:
+        if done.returncode != code:
             sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
@@ -206,7 +206,8 @@ class _Office:
                 process.wait(PATIENCE_SECONDS)
 
 
-def _await(look: Callable[[], Any], what: str) -> Any:
+def wait_for(look: Callable[[], Any], what: str) -> Any:
+    """What `look` answers, as soon as that is anything."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (answer := look()):
         if time.monotonic() > deadline:
