@@ -53,8 +53,8 @@ class Case:
 
     @property
     def attempts(self) -> int | None:
-        """How often the step may fail before the job does; one in parts fails with them."""
-        return self.step.retry.attempts if self.step and not self.step.is_split else None
+        """How often the step may fail before the job does; one that waits has no tries."""
+        return self.step.retry.attempts if self.step and self.step.awaits is None else None
 
 
 def read(connection: Connection, job: int, zone: tzinfo) -> Case:

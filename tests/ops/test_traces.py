@@ -18,13 +18,14 @@ from hms_act import accept
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, losses
 from hms_oms.jobs.queries import read
-from hms_oms.jobs.records import Completion
+from hms_oms.jobs.records import Completion, Event
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import telemetry
 from hms_oms.runtime.trace_ids import span_id, trace_id
-from hms_ops.traces import export
+from hms_ops.traces import export, spans
 from hms_ops.traces.export import Traces
+from hms_ops.traces.spans import Ended
 from workers.telemetry import trace_context
 
 trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
@@ -234,3 +235,12 @@ def test_what_a_step_traces_itself_hangs_below_its_span(engine: sa.Engine, datab
 def test_traces_are_off_unless_a_receiver_is_named(environment: dict[str, str], expected: bool) -> None:
     """By OpenTelemetry's own variables."""
     assert telemetry.is_configured(environment) is expected
+
+
+def test_a_part_names_its_job() -> None:
+    """Its trace is of its own, called after the step, and leads to the job that it is a part of."""
+    at = datetime.fromisoformat("2026-11-29T08:00:00+00:00")
+    part = Ended(2, "shop:boxes:v1", "boxes", "done", ("pick", "box"), at, at, parent_id=1, part=3)
+    [root, *_] = spans.spans("here", part, [Event(at, "accepted", "waiting", 1, 1, None, None)])
+    assert root.name == "part box"
+    assert (root.attributes["hms.job.parent"], root.attributes["hms.job.part"]) == ("job-1", 3)

@@ -200,8 +200,8 @@ def test_a_failed_part_fails_its_job(engine: sa.Engine, raw: RawConnection, boxe
     )
     assert [part.status for part in parts_of(engine, job)] == ["done", "failed", "running", "cancelled"]
     with engine.begin() as connection:
-        assert commands.retry(connection, [parts[1].id], **WHO) == []
-        assert commands.retry(connection, [job], **WHO) == [job]
+        assert commands.retry(connection, [parts[0].id], **WHO) == [job]
+        assert commands.retry(connection, [job], **WHO) == []
     settle(raw)
     assert [part.status for part in parts_of(engine, job)] == ["done", "waiting", "running", "waiting"]
     report = completions.of(

@@ -1,8 +1,12 @@
 -- Have failed jobs tried again, from the step that failed, with all its attempts again. Of a step in parts those are
--- tried again that have failed, or were cancelled because others had.
+-- tried again that have failed, or were cancelled because others had; to ask for a part is to ask for its job.
 with asked as (
     select id, step from oms.jobs
-    where id = any(%(jobs)s::bigint[]) and status = 'failed' and part is null
+    where id in (
+            select case when part is null then id else parent_id end
+            from oms.jobs where id = any(%(jobs)s::bigint[])
+        )
+        and status = 'failed' and part is null
     order by id
     for update
 ),
@@ -36,7 +40,7 @@ changed as (
     from held
     where job.id = held.id
     returning job.id, job.queue, job.status, job.step, job.attempt,
-        job.id = any(%(jobs)s::bigint[]) as asked
+        job.part is null as asked
 ),
 event_log as (
     insert into oms.job_events (job_id, fact, status, step, attempt, who, detail)
