@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,8 @@ def engine(url: str) -> Engine:
         hide_parameters=True,
     )
     event.listen(made, "connect", lambda connection, _: settle(connection, {}))
+    # A child that a worker's pool puts in the place of another would share the sessions of its parent.
+    os.register_at_fork(after_in_child=lambda: made.dispose(close=False))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -131,3 +132,28 @@ def test_what_passes_is_told_from_what_is_wrong(
 
 def _heartbeat(name: str) -> Beat:
     return Beat(f"{name}/1", name, "h", 1, "threads", 1, [], [], [], 0.0, 0)
+
+
+def test_a_forked_child_has_sessions_of_its_own(database: str) -> None:
+    """A pool's child that takes the place of another neither uses nor ends what its parent has open."""
+    engine = ledger_connections.engine(database)
+    mine = _session(engine)
+    receives, sends = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(sends, str(_session(engine)).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(sends)
+    with os.fdopen(receives) as said:
+        assert int(said.read()) != mine
+    assert _session(engine) == mine
+    engine.dispose()
+
+
+def _session(engine: sa.Engine) -> int:
+    """The session of the server that an engine uses now."""
+    with engine.connect() as connection:
+        return int(connection.scalar(sa.text("select pg_backend_pid()")))
