@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -77,13 +79,23 @@ def parse(command: click.Command, name: str, words: list[str]) -> None:
 
 def block(heading: str) -> list[str]:
     """The commands below a heading of the README."""
-    return list(commands(README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]))
+    return list(commands(section(heading)))
+
+
+def section(heading: str) -> str:
+    """What stands below a heading of the README."""
+    return README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def test_what_the_readme_shows_works(
-    database: str, broker: str, engine: sa.Engine, forward: Callable[[timedelta], None], tmp_path: Path
+    database: str,
+    broker: str,
+    engine: sa.Engine,
+    forward: Callable[[timedelta], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The commands that look, steer and watch do what is said, and what they have paused goes on again."""
+    """Commands and the program do what is said, and what they have paused goes on again."""
     known = recipes.load_folder(FOLDER)
     prepare(database, known.values())
     grant = known["farm:grant:v1"]
@@ -97,11 +109,33 @@ def test_what_the_readme_shows_works(
         for line in [*block("Start"), *block("Steer"), *block("Watch, and be called")]:
             if not line.startswith((*ENDLESS, "cycle")):
                 follow(hms, line)
+        for name, value in api.found.items():
+            monkeypatch.setenv(name, value)
+        program = run_program("Programs")
+    assert [line.split()[:2] for line in program.splitlines()] == [
+        ["job-219", "waiting"],
+        ["job-220", "waiting"],
+    ]
     with engine.connect() as connection:
+        appeal = sa.text("select type, payload ->> 'appId' as app from oms.jobs order by id desc limit 1")
+        assert connection.execute(appeal).one() == ("farm:appeal:v1", "219")
+        minutes = sa.text("select minutes from oms.slas where queue = 'farm-grant' order by id desc limit 1")
+        assert connection.scalar(minutes) == 5
         paused = sa.text("select count(*) from oms.queues where paused_at is not null")
         assert connection.scalar(paused) == 0
         reinstated = sa.text("select status from oms.jobs where id = 219")
         assert connection.scalar(reinstated) == "waiting"
+
+
+def run_program(heading: str) -> str:
+    """Run the README's program below a heading up to where it listens without end; what it prints."""
+    [source] = re.findall(r"```python\n(.*?)```", section(heading), re.DOTALL)
+    before, listens, after = source.partition("ops.listen()\n")
+    assert (listens, after) == ("ops.listen()\n", "")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(before, "README.md", "exec"), {})
+    return output.getvalue()
 
 
 def follow(hms: Hms, line: str) -> None:

@@ -31,6 +31,22 @@ def test_every_station_exists() -> None:
     assert [station for station in stations if not (ROOT / station).is_file()] == []
 
 
+def test_every_test_that_a_document_names_exists() -> None:
+    """docs/security.md names the test that holds each line: each is there, and no line is without one."""
+    threats = (ROOT / "docs" / "security.md").read_text().partition("## Threats")[2]
+    lines = [line for line in threats.splitlines() if line.startswith("| ")][1:]
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", line) for line in lines]
+    assert len(named) > 20
+    assert [line for line, tests in zip(lines, named, strict=True) if not tests] == []
+    there = {path: (ROOT / path).read_text() for tests in named for path, _ in tests}
+    assert [
+        name
+        for tests in named
+        for path, name in tests
+        if not re.search(rf"^(async )?def {name}\(", there[path], re.M)
+    ] == []
+
+
 def test_what_locks_rows_is_a_statement_in_a_file_of_its_own() -> None:
     """No module of Python has a row lock in a string, except where a migration moves data."""
     modules = [
