@@ -37,6 +37,7 @@ def enqueue(
     unique_while: str | Collection[str] | None = None,
     limit_key: str | None = None,
     at_once: int | None = None,
+    starts_per_minute: int | None = None,
 ) -> Enqueued:
     """Accept a request in the transaction of a SQLAlchemy session or connection to the ledger's database.
 
@@ -50,8 +51,9 @@ def enqueue(
     that is in such a state: `open`, or some of waiting, queued, running, done, failed and cancelled. Then
     that job is the answer, and otherwise a new one is made though the key is known.
 
-    No more than `at_once` jobs of the type with the same `limit_key` are queued or running at a time, the
-    others wait for them; both default to what the recipe says under `[limit]`, `at_once` to one.
+    No more than `at_once` jobs of the type with the same `limit_key` are queued or running at a time, and no
+    more than `starts_per_minute` of them start within any minute; the others wait. All three default to what
+    the recipe says under `[limit]`; if neither says a number, it is one at once.
 
     Raises UnknownJobType, RequestRejected with every fault of the payload, KeyTooLong, and KeyReused if the
     job that has the key differs from the request; BadUniqueness where a key cannot be unique in that way.
@@ -72,6 +74,7 @@ def enqueue(
         unique=unique(unique_for, unique_while),
         limit_key=limit_key,
         at_once=at_once,
+        starts_per_minute=starts_per_minute,
     )
     return Enqueued(started.job, started.created, connection.engine)
 

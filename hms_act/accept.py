@@ -15,7 +15,7 @@ from hms_oms.jobs.queries import read, uniqueness
 from hms_oms.jobs.queries.uniqueness import BadUniqueness, Unique
 from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import calendars, sla
-from hms_oms.recipes import payload_equality, payload_schema, registry
+from hms_oms.recipes import limits, payload_equality, payload_schema, registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.retention import known_keys
 from hms_oms.retention.known_keys import KeyOfRemovedJob
@@ -52,17 +52,21 @@ def start_job(
     unique: Unique | None = None,
     limit_key: str | None = None,
     at_once: int | None = None,
+    starts_per_minute: int | None = None,
 ) -> Started:
     """Accept one request; asking again with the same key gives the same job.
 
     The key defaults to the payload field that the recipe names. If it is `unique` for a while only, the job
     that has it then is the answer, whatever its payload. No more than `at_once` jobs with a `limit_key` are
-    in flight at a time. With `supersede` a job that has the key and
-    other content, and has not begun, is cancelled, and the new one refers to it. Raises RequestRejected with
-    every fault of the payload, KeyReused if the job that has the key differs from the request, and
+    in flight at a time, and no more than `starts_per_minute` start. With `supersede` a job that has the key
+    and other content, and has not begun, is cancelled, and the new one refers to it. Raises RequestRejected
+    with every fault of the payload, KeyReused if the job that has the key differs from the request, and
     KeyOfRemovedJob if retention has removed it.
     """
     check(recipe, payload, key, limit_key)
+    wrong = list(limits.option_faults(at_once, starts_per_minute))
+    if wrong:
+        raise RequestRejected(wrong)
     chosen = key if key is not None else key_of(recipe, payload)
     if unique is not None:
         if chosen is None:
@@ -85,6 +89,7 @@ def start_job(
         unique_key=None if unique is None else chosen,
         limit_key=limit_key,
         at_once=at_once,
+        starts_per_minute=starts_per_minute,
     )
     if accepted.jobs:
         return Started(read.get(connection, accepted.jobs[0]), created=True)
@@ -159,6 +164,7 @@ def accept_many(
     unique_key: str | None = None,
     limit_key: str | None = None,
     at_once: int | None = None,
+    starts_per_minute: int | None = None,
 ) -> Accepted:
     """Accept requests that meet the recipe already, in bulk and in order; known keys make no job.
 
@@ -196,6 +202,7 @@ def accept_many(
             unique_key=unique_key,
             limit_key=limit_key,
             at_once=at_once,
+            starts_per_minute=starts_per_minute,
         )
         jobs.extend(page.jobs)
         accepted.extend(page.keys)

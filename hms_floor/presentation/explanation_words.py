@@ -54,12 +54,8 @@ def _waiting(case: Case) -> Iterator[str]:
     if job.ready_at is not None:
         yield from _not_yet(case)
         return
-    if standing.limit_at_once is not None:
-        others = "another job" if standing.with_key == 1 else f"{standing.with_key:,} other jobs"
-        yield (
-            f"It waits for {others} with its limit key, of which {standing.limit_at_once:,} may be in flight"
-            " at once."
-        )
+    if standing.limit_at_once is not None or standing.limit_starts is not None:
+        yield from awaiting_words.for_others(standing)
         return
     if job.failures:
         yield f"It is to be tried again: {_failure(case)}."

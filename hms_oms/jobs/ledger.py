@@ -19,6 +19,7 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.records import Accepted, Band, Claimed, Completion, Deadline, Place, Progress, Taken
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.order import cells
+from hms_oms.recipes import limits
 from hms_oms.recipes.recipes import Recipe
 
 # One text for many payloads is written, sent and read at once.
@@ -45,16 +46,17 @@ def accept(
     unique_key: str | None = None,
     limit_key: str | None = None,
     at_once: int | None = None,
+    starts_per_minute: int | None = None,
 ) -> Accepted:
     """Record requests of one type as waiting jobs, in order; those whose key is known make no job.
 
     A new job with the key of cancelled ones refers to the newest of them. The payloads must meet the recipe
     already. They are due `sla_minutes` from now or from `ready_at` on, or at a `deadline` that a calendar
-    says. No more than `at_once` jobs with a `limit_key`, by default as the recipe says, are in flight at
-    a time. Nothing is visible before the caller commits.
+    says. No more than `at_once` jobs with a `limit_key` are in flight at a time, and no more than
+    `starts_per_minute` start, by default as the recipe says. Nothing is visible before the caller commits.
     """
     first = recipe.steps[0]
-    limit = recipe.limit
+    limit = limits.of_job(recipe.limit, at_once, starts_per_minute)
     [accepted] = statements.run(
         connection,
         "accept",
@@ -76,8 +78,9 @@ def accept(
             "unique_key": unique_key,
             "limit_scope": recipe.name + "/",
             "limit_key": limit_key,
-            "limit_field": limit.field if limit is not None else None,
-            "limit_at_once": at_once or (limit.at_once if limit is not None else 1),
+            "limit_field": limit.field,
+            "limit_at_once": limit.at_once,
+            "limit_starts": limit.starts_per_minute,
             "payloads": _as_json(list(payloads)),
             "keys": array_literals.literal(keys),
             "cells": array_literals.literal(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hms_oms.recipes import limits
 from hms_oms.recipes.schedules import written
 from hms_oms.recipes.sla_bounds import LEAST_MINUTES, MOST_MINUTES
 from hms_oms.recipes.steps import child_jobs, parts, waits
@@ -205,26 +206,6 @@ _SCHEDULE: dict[str, Any] = {
     },
 }
 
-_LIMIT: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "description": "How many jobs with one key may be in flight at once; the others wait for them.",
-    "properties": {
-        "field": {
-            "type": "string",
-            "minLength": 1,
-            "description": "The field of the payload that is the key, unless the job is given a `limit_key`.",
-        },
-        "at_once": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 1_000_000,
-            "default": 1,
-            "description": "How many jobs with the same key may be in flight at once.",
-        },
-    },
-}
-
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Recipe",
@@ -282,7 +263,7 @@ SCHEMA: dict[str, Any] = {
             "description": "A JSON Schema (2020-12) of the payload; further formats: phone, us-county."
             " A field that says personal = true holds personal data.",
         },
-        "limit": _LIMIT,
+        "limit": limits.SCHEMA,
         "retention": _RETENTION,
         "schedule": {
             "type": "array",

@@ -1,4 +1,4 @@
-"""What a job waits for while others work for it: parts of its step, jobs that it has started."""
+"""What a job waits for while others work: parts of its step, jobs it has started, others with its key."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ def for_jobs(standing: Standing, children: Sequence[ChildJob], since: str, place
     names = [job_name(child.job) for child in left if child.job is not None]
     if names:
         yield f"Look at {'it' if len(left) == 1 else 'the first of them'} with: hms job explain {names[0]}"
+
+
+def for_others(standing: Standing) -> Iterator[str]:
+    """Which limit of its key a job waits for."""
+    most, starts, started = standing.limit_at_once, standing.limit_starts, standing.started_with_key
+    full = most is not None and standing.with_key >= most
+    if most is not None and (full or starts is None):
+        others = "another job" if standing.with_key == 1 else f"{standing.with_key:,} other jobs"
+        yield f"It waits for {others} with its limit key, of which {most:,} may be in flight at once."
+    if starts is not None and (started >= starts or not full):
+        yield f"It waits: {started:,} of {starts:,} starts with its limit key have been in the last minute."

@@ -67,6 +67,7 @@ jobs = Table(
     Column("unique_key", Text),
     Column("limit_key", Text),
     Column("limit_at_once", Integer),
+    Column("limit_starts", Integer),
     Column("event", Text),
     Column("calendar_id", Integer),
     Column("clock_from", _Time),

@@ -21,8 +21,9 @@ class Standing:
     `position` counts from 1 and is None unless the job is ready in the backlog, which has `backlog` jobs;
     `queued` is how many of its queue are in the window, `slots` how many can run at once on live workers,
     of which `slots_lost` are lost to steps that hang; on `held_hosts` nothing more is started. What was
-    `given_up` is done after all others. One that waits for others with its key has `limit_at_once`, and
-    `with_key` of them are in flight or next. One that waits for the `parts` of its step has so many, none
+    `given_up` is done after all others. One that waits for others with its key has `limit_at_once` or
+    `limit_starts`; `with_key` of them are in flight or next, and `started_with_key` were started in the last
+    minute. One that waits for the `parts` of its step has so many, none
     before they are made; of them `open_parts` have not ended. One that `awaits_jobs` waits for those that
     it has started.
     """
@@ -42,7 +43,9 @@ class Standing:
     starts_per_minute: int | None
     window_size: int | None
     limit_at_once: int | None
+    limit_starts: int | None
     with_key: int
+    started_with_key: int
     parts: int | None
     open_parts: int
     awaits_jobs: bool

@@ -15,7 +15,7 @@ firsts as (
 accepted as (
     insert into oms.jobs (
         type, recipe_id, steps, queue, agent, priority, sla, due, must, cell, sla_minutes, calendar_id, clock_from,
-        ready_at, payload, batch_id, key, requested_by, unique_key, limit_key, limit_at_once, event
+        ready_at, payload, batch_id, key, requested_by, unique_key, limit_key, limit_at_once, limit_starts, event
     )
     select
         %(type)s::text, %(recipe_id)s::int, %(steps)s::text[], %(queue)s::text, %(agent)s::boolean,
@@ -30,7 +30,7 @@ accepted as (
         ),
         payload, %(batch_id)s::bigint, key, %(requested_by)s::text,
         %(unique_key)s::text, limited.by, case when limited.by is not null then %(limit_at_once)s::int end,
-        %(event)s::text
+        case when limited.by is not null then %(limit_starts)s::int end, %(event)s::text
     from firsts
     cross join lateral (
         select %(limit_scope)s::text || coalesce(%(limit_key)s::text, payload ->> %(limit_field)s::text) as by

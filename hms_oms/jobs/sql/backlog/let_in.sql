@@ -1,5 +1,6 @@
 -- Let jobs that wait for others with their key into the backlog, as many of each key as may be in flight beside those that
--- are in flight or let in already: what is kept first, then by priority, then what is due first.
+-- are in flight or let in already, and may start beside those that have started in the last minute: what is kept first,
+-- then by priority, then what is due first.
 with recursive waiting (key) as (
     (
         select limit_key from oms.jobs
@@ -18,19 +19,28 @@ with recursive waiting (key) as (
     ) as next
 ),
 free as (
-    select waiting.key, first.limit_at_once - let_in.number as number
+    select waiting.key, room.number
     from waiting
     cross join lateral (
-        select count(*)::int as number from oms.jobs
+        select count(*)::int as number, (count(*) filter (where dispatched_at is null))::int as next from oms.jobs
         where limit_key = waiting.key and finished_at is null and ready_at is null
     ) as let_in
     cross join lateral (
-        select limit_at_once from oms.jobs
+        select limit_at_once, limit_starts from oms.jobs
         where finished_at is null and ready_at = oms.held_back() and limit_key = waiting.key
         order by band, -priority, due, id
         limit 1
     ) as first
-    where first.limit_at_once > let_in.number
+    cross join lateral (
+        select count(*)::int as number from oms.limited_starts
+        where first.limit_starts is not null
+            and limit_key = waiting.key and at > oms.now() - interval '1 minute'
+    ) as started
+    cross join lateral (
+        -- A limit that nobody has set is null, and least() leaves it out.
+        select least(first.limit_at_once - let_in.number, first.limit_starts - started.number - let_in.next) as number
+    ) as room
+    where room.number > 0
 ),
 chosen as (
     select job.id
@@ -46,5 +56,17 @@ chosen as (
 ),
 let_in as (
     update oms.jobs as job set ready_at = null, since = oms.now() from chosen where job.id = chosen.id returning job.id
+),
+-- Starts of more than a minute ago count no more.
+forgotten as (
+    delete from oms.limited_starts as start
+    using (
+        select limit_key, turn from oms.limited_starts
+        where at <= oms.now() - interval '1 minute'
+        order by at
+        limit 5000
+        for update skip locked
+    ) as old
+    where start.limit_key = old.limit_key and start.turn = old.turn
 )
 select (select count(*)::int from let_in) as let_in, (select count(*)::int from waiting) as keys

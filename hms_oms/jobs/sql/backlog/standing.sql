@@ -21,12 +21,17 @@ select
     worker_slots.slots, worker_slots.slots_lost, worker_slots.held_hosts,
     job.status = 'waiting' and job.band = 1 as given_up,
     case when job.status = 'waiting' and job.ready_at = oms.held_back() then job.limit_at_once end as limit_at_once,
+    case when job.status = 'waiting' and job.ready_at = oms.held_back() then job.limit_starts end as limit_starts,
     case when job.limit_key is not null then (
         select count(*)
         from oms.jobs as other
         where other.limit_key = job.limit_key and other.finished_at is null and other.ready_at is null
             and other.id <> job.id
     ) else 0 end as with_key,
+    case when job.limit_starts is not null then (
+        select count(*) from oms.limited_starts as start
+        where start.limit_key = job.limit_key and start.at > oms.now() - interval '1 minute'
+    ) else 0 end as started_with_key,
     case when job.status = 'waiting' and job.event = '*parts' then parts.number end as parts,
     parts.open as open_parts,
     job.status = 'waiting' and job.event is not distinct from '*jobs' as awaits_jobs,
