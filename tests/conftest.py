@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -31,6 +32,9 @@ from tests.support.shop import TABLES
 
 RECIPES = Path(__file__).parent / "recipes"
 
+#: The tests write to memory if so many bytes are free there.
+MEMORY = 4 << 30
+
 # How long an example takes is for benchmarks to say.
 hypothesis.settings.register_profile("hms", deadline=None)
 hypothesis.settings.load_profile("hms")
@@ -51,6 +55,15 @@ def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
         # What takes longer is looked at less often: looking is work, too.
         time.sleep(pause)
         pause = min(1.3 * pause, 0.1)
+
+
+def pytest_configure() -> None:
+    """Keep what the tests write in memory where there is room: they make databases by the hundred."""
+    shared = Path("/dev/shm")
+    if shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > MEMORY:
+        flags = os.statvfs(shared).f_flag
+        if not flags & os.ST_NOEXEC:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(shared))
 
 
 def pytest_sessionstart() -> None:

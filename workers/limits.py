@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -47,6 +48,16 @@ class _Run:
 
 _lock = threading.Lock()
 _runs: dict[Ticket, _Run] = {}
+
+
+def _forget() -> None:
+    """Begin afresh in a pool's child: the thread that may have held the lock is in its parent."""
+    global _lock
+    _lock = threading.Lock()
+    _runs.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 @contextmanager

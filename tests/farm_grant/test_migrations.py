@@ -128,7 +128,7 @@ def test_each_file_is_applied_once_and_in_order(database: str, engine: sa.Engine
         package_migrations.require(database, loans.known)
     preparing.prepare(database, loans.known)
     with engine.connect() as connection:
-        assert sa.inspect(connection).get_table_names("loans") == ["people", "scores"]
+        assert set(sa.inspect(connection).get_table_names("loans")) == {"people", "scores"}
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(database: str, engine: sa.Engine, loans: Loans) -> None:

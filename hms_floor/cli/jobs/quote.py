@@ -8,7 +8,6 @@ from typing import IO
 import click
 
 from hms_floor.cli import exit_codes
-from hms_floor.cli.jobs import request
 from hms_floor.cli.terminal import api_client, show
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, Minutes
 from hms_oms.api.codec import document
@@ -47,6 +46,9 @@ def quote(
     \b
     Example:  hms job quote farm:grant:v1 --payload application.json --sla 10
     """
+    # What checks payloads takes a while to import.
+    from hms_floor.cli.jobs import request
+
     payload = request.of_type(job_type, words, file)
     quoted = api_client.act().quote(
         job_type, payload, sla_minutes=sla_minutes, priority=priority, must=must or None
