@@ -128,6 +128,7 @@ def changes(api_server: ApiServer) -> None:
         ("GET", "/metrics", None),
         ("GET", "/queues", None),
         ("GET", "/jobs", None),
+        ("GET", "/jobs/job-1/explain", None),
         ("GET", "/audit", None),
     ):
         answer = api_server.ask(method, path, body)

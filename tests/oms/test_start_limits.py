@@ -161,8 +161,9 @@ def test_a_rate_that_cannot_be_is_refused(engine: sa.Engine, shop: Recipe) -> No
         "limit": {"field": "account", "starts_per_minute": 3},
     }
     assert recipes.parse(document, "a.toml").limit == Limit("account", None, 3)
-    with pytest.raises(ConfigError, match=r"limit\.starts_per_minute"):
-        recipes.parse({**document, "limit": {"starts_per_minute": 0}}, "a.toml")
+    for number in (0, 3001):
+        with pytest.raises(ConfigError, match=r"limit\.starts_per_minute"):
+            recipes.parse({**document, "limit": {"starts_per_minute": number}}, "a.toml")
 
 
 def test_starts_follow_a_jump_of_the_clock(
