@@ -50,6 +50,18 @@ def test_a_pile_is_worked_off_together_and_survives_an_error() -> None:
     assert batches == [[1], [2, 3, 4]]
 
 
+def test_a_pile_that_is_to_wait_for_more_gets_it() -> None:
+    """What comes while it lingers is in the same batch."""
+    batches: list[list[int]] = []
+    pile = Pile[int](
+        "test", lambda items: batches.append(list(items)), lambda count: 0.2 if count < 2 else 0.0
+    )
+    pile.put(1)
+    pile.put(2)
+    assert pile.finish(10)
+    assert batches == [[1, 2]]
+
+
 def test_short_steps_do_not_wait_behind_a_long_one(
     programs: Programs, engine: sa.Engine, shop: Recipe
 ) -> None:

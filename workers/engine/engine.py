@@ -24,7 +24,7 @@ from workers.claiming.continuing import Following, Reported
 from workers.claiming.ledger_session import CLAIM_AGAIN_SECONDS, LedgerSession, Refused
 from workers.engine.handled import HandledStep
 from workers.engine.piles import Pile
-from workers.engine.runners import PreforkRunner, Runner
+from workers.engine.runners import SHORT_SECONDS, PreforkRunner, Runner
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 AHEAD_SECONDS = 0.05
 #: No more steps than this are claimed ahead.
 MOST_AHEAD = 16
+#: While short steps are held, a report waits so long, in seconds, for more of them, unless it has enough.
+LINGER_SECONDS = 0.001
+ENOUGH = 8
 #: A step that was claimed and has not begun for so long, in seconds, is given back.
 STALE_SECONDS = 1.0
 #: At its end a worker takes this long, in seconds, for what it still has to report.
@@ -62,7 +65,7 @@ class Engine:
         self._again_at = 0.0
         #: When a slot became free the last time, by the monotonic clock.
         self._moved_at = 0.0
-        self._ended: Pile[_Ended] = Pile("reports", self._record)
+        self._ended: Pile[_Ended] = Pile("reports", self._record, self._linger)
         self._advanced: Pile[tuple[HandledStep, list[Any]]] = Pile("chains", self._publish)
         threading.Thread(target=self._claim, name="claims", daemon=True).start()
 
@@ -207,6 +210,12 @@ class Engine:
                 self._again_at = time.monotonic() + CLAIM_AGAIN_SECONDS
 
     # Reports
+
+    def _linger(self, ended: int) -> float:
+        """How long to wait for more steps to end: not at all but while many short ones are held."""
+        average = self._runner.average
+        is_short = average is not None and average < SHORT_SECONDS
+        return LINGER_SECONDS if is_short and ended < min(ENOUGH, len(self._held)) else 0.0
 
     def _record(self, ended: Sequence[_Ended]) -> None:
         reports = [self._with_lease(item) for item in ended]

@@ -14,10 +14,18 @@ log = logging.getLogger(__name__)
 
 
 class Pile(Generic[Item]):
-    """Calls `work` with all that has come since its last call; what comes meanwhile makes the next one."""
+    """Calls `work` with all that has come since its last call; what comes meanwhile makes the next one.
 
-    def __init__(self, name: str, work: Callable[[Sequence[Item]], None]) -> None:
-        self._name, self._work = name, work
+    `linger`, asked with how much there is, says for how many seconds to wait for more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[Sequence[Item]], None],
+        linger: Callable[[int], float] = lambda _: 0.0,
+    ) -> None:
+        self._name, self._work, self._linger = name, work, linger
         self._changed = threading.Condition()
         self._items: list[Item] = []
         self._is_working = False
@@ -46,6 +54,10 @@ class Pile(Generic[Item]):
                 self._is_working = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._items)
+                pause = self._linger(len(self._items))
+            if pause:
+                time.sleep(pause)
+            with self._changed:
                 items, self._items = self._items, []
                 self._is_working = True
             try:
