@@ -221,12 +221,14 @@ def test_servers_start_in_a_home_that_is_long_and_odd(tmp_path: Path) -> None:
     shutil.rmtree(folder)
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_says_why(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The error holds the server's own words and the place of the whole story; nothing is left running."""
-    (tmp_path / "run" / "redis.sock").mkdir(parents=True)
+    # So short that its sockets are in it.
+    home = tmp_path_factory.mktemp("home")
+    (home / "run" / "redis.sock").mkdir(parents=True)
     with pytest.raises(embedded.ServerFailed, match=r"(?s)redis could not.*[Ss]ocket.*redis\.log"):
-        embedded.start(tmp_path, database=False)
-    assert json.loads((tmp_path / "pids.json").read_text()) == {}
+        embedded.start(home, database=False)
+    assert json.loads((home / "pids.json").read_text()) == {}
 
 
 @as_root

@@ -140,7 +140,7 @@ def test_a_stopped_leader_is_followed_at_once(database: str, monkeypatch: pytest
         with serving(database, Idle) as (leads_next, _):
             wait_until(lambda: standing_by(database), "the second one to stand by")
             stop.ask()
-            wait_until(leads_next, "the second one to lead", 3)
+            wait_until(leads_next, "the second one to lead", 15)
 
 
 def test_a_killed_leader_is_replaced_when_its_session_ends(database: str, other: RawConnection) -> None:
