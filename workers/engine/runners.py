@@ -21,6 +21,8 @@ from workers.engine.handled import HandledStep
 SHORT_SECONDS = 0.002
 #: One that has waited so long behind such a step, in seconds, gets a thread of its own after all.
 WATCH_SECONDS = 0.01
+#: The event loop makes sure so often, in seconds, that it hears of what is ready.
+LOOK_SECONDS = 0.5
 #: Steps that run in the event loop leave it to others after so many seconds.
 TURN_SECONDS = 0.02
 
@@ -131,6 +133,11 @@ class LoopRunner(Runner):
 
     def register(self) -> None:
         """Join the event loop of the worker; called again after each reconnection."""
+        self._look()
+        # A loop that takes a closed socket out may take out what has its number by now.
+        self._consumer.hub.call_repeatedly(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
         self._consumer.hub.add_reader(self._woken, self._turn)
         self._wake()
 
