@@ -27,17 +27,15 @@ class Workforce:
     slots: int
     begins_at: datetime
     mean: float | None = None
+    #: Those on hosts that are over a limit start nothing, and are none of them.
     workers: int = 0
     #: The slots of its workers, some of which a limit may keep from working.
     live_slots: int = 0
+    #: The slots of a worker on average, wherever it is; one if there is no worker.
+    slots_each: float = 1.0
     window: int | None = None
     starts_per_minute: int | None = None
     at_once: int | None = None
-
-    @property
-    def slots_each(self) -> float:
-        """The slots of a worker, on average; one if there is no worker."""
-        return self.live_slots / self.workers if self.workers and self.live_slots else 1.0
 
     @property
     def spacing(self) -> float:
@@ -59,14 +57,16 @@ def of_queues(connection: Connection, now: datetime, queue: str | None = None) -
     for row in rows:
         serving = [worker for worker in live if row.name in worker.queues]
         slots = sum(worker.live_slots(row.name) for worker in serving)
+        sizes = [size for worker in serving if (size := worker.slots - worker.slots_lost)]
         workforces[row.name] = Workforce(
             row.name,
             Policy(row.policy),
             slots,
             start_of(now, paused=row.paused_at is not None),
             1 / row.slot_rate if row.slot_rate else None,
-            len(serving),
+            sum(worker.held_because is None for worker in serving),
             slots,
+            sum(sizes) / len(sizes) if sizes else 1.0,
         ).limited(row.window_size, row.starts_per_minute, row.at_once)
     return workforces
 

@@ -8,7 +8,7 @@ with late as (
     union all
     select extract(epoch from oms.now() - sla)::float8
     from oms.jobs
-    where finished_at is null and sla < oms.now() and part is null
+    where finished_at is null and sla < oms.now() and part is null and held_at is null
         and oms.now() >= %(since)s and oms.now() < %(until)s
         and (%(queue)s::text is null or queue = %(queue)s::text)
     union all

@@ -43,6 +43,11 @@ def test_a_job_tells_of_its_parts(api_server: ApiServer, engine: sa.Engine, raw:
     listed = api_server.get(f"/jobs?parent={name}")["jobs"]
     assert [(part["parent"], part["part"]) for part in listed] == [(name, 2), (name, 1), (name, 0)]
     assert [whole["id"] for whole in api_server.get("/jobs?queue=boxes")["jobs"]] == [name]
+    # No worker is there.
+    assert [risk["id"] for risk in api_server.get("/jobs?atRisk=true")["jobs"]] == [name]
+    assert [risk["part"] for risk in api_server.get(f"/jobs?atRisk=true&parent={name}")["jobs"]] == [1, 2]
+    stranger = api_server.ask("POST", "/jobs", {**asked, "payload": {"number": 2, "boxes": []}}).json()
+    assert api_server.get(f"/jobs?atRisk=true&parent={stranger['jobId']}")["jobs"] == []
     part = listed[0]["id"]
     assert api_server.get(f"/jobs/{part}")["item"] == "bags"
     assert api_server.get(f"/jobs/{part}", Role.VIEWER)["item"] == MASK

@@ -113,6 +113,7 @@ def test_what_is_held_is_not_late_and_counted_as_held(
         assert (row["next_sla"], row["late"]) == (other.sla, 1)
         span = (now - timedelta(days=1), now + timedelta(days=1))
         assert sla_report.report(connection, *span, UTC).whole.open_late == 1
+        assert sum(bucket.jobs for bucket in sla_report.lateness(connection, None, *span)) == 1
         assert [miss.job for miss in misses.worst(connection, *span)] == [other.name]
         assert [item.id for item in read.find(connection, Filter(held=True), limit=None)] == [job.id]
     go_on(engine, job.id)

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import ledger
+from hms_oms.jobs import ledger, workers
+from hms_oms.jobs.workers import Beat
 from hms_oms.order.foresight import outlook
 from hms_oms.order.policy import Policy
 from hms_oms.recipes.recipes import Recipe
-from hms_ops.foresight import ends, previews, situations
+from hms_ops.foresight import ends, previews, situations, staffing
 from tests.oms.test_bands import orders
 from tests.ops.test_ends import measured
 
@@ -62,6 +63,29 @@ def test_nothing_is_foreseen_of_what_was_not_measured(
         empty = previews.pause(connection, "desk")
         assert empty is not None
         assert (empty.before.open, empty.after.late) == (0, 0)
+
+
+def test_a_host_that_is_over_a_limit_makes_no_worker_smaller(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """A new worker has as many slots as the others, also as those that start nothing now."""
+    orders(engine, shop, (5,))
+    measured(engine, raw, slots=4)
+    held = Beat("h", "h@here", "here", 2, "threads", 4, ["shop"], ["shop.pick"], [], 0.0, 0, held_because="CPU")
+    workers.beat(raw, held)
+    with engine.connect() as connection:
+        ahead = staffing.forecast(connection, "shop", 3)
+    assert ahead.present is not None
+    assert (ahead.present.workers, ahead.present.slots) == (1, 4)
+    assert ahead.asked is not None
+    assert ahead.asked.slots == 12
+    workers.leave(raw, "w")
+    with engine.connect() as connection:
+        ahead = staffing.forecast(connection, "shop", 3)
+    assert ahead.present is not None
+    assert (ahead.present.workers, ahead.present.slots) == (0, 0)
+    assert ahead.asked is not None
+    assert ahead.asked.slots == 12
 
 
 @hypothesis.settings(max_examples=10, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])

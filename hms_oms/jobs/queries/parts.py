@@ -44,6 +44,14 @@ def counts(connection: Connection, job: int) -> Mapping[int, Mapping[str, int]]:
     return by_step
 
 
+def open_ones(connection: Connection, job: int) -> list[tuple[int, str]]:
+    """The parts of a job's steps that have not ended, each with its queue."""
+    query = select(jobs.c.id, jobs.c.queue).where(
+        jobs.c.parent_id == job, jobs.c.part.is_not(None), jobs.c.finished_at.is_(None)
+    )
+    return [(row.id, row.queue) for row in connection.execute(query)]
+
+
 def shown(connection: Connection, job: int) -> Sequence[PartState]:
     """The parts that are shown, by step and in order."""
     rows = statements.run(connection, "shown_parts", {"job": job, "most": MOST})

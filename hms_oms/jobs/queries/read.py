@@ -68,9 +68,12 @@ class Filter:
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on oms.jobs."""
+        conditions: list[ColumnElement[bool]] = []
         # Parts of steps are jobs of no list but that of their job.
-        mine = jobs.c.part.is_(None) if self.parent is None else jobs.c.parent_id == self.parent
-        conditions: list[ColumnElement[bool]] = [mine] if self.ids is None else []
+        if self.parent is not None:
+            conditions.append(jobs.c.parent_id == self.parent)
+        elif self.ids is None:
+            conditions.append(jobs.c.part.is_(None))
         if self.queue is not None:
             conditions.append(jobs.c.queue == self.queue)
         if self.status:

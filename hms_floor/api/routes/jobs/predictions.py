@@ -18,7 +18,7 @@ from hms_floor.api.responses import Jobs
 from hms_floor.api.transport.problems import unprocessable
 from hms_oms.database import health
 from hms_oms.documents.foresight import Quoted
-from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries import parts, read
 from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.records import Job
 from hms_oms.order import cells
@@ -31,12 +31,20 @@ def page(
     connection: Connection, who: Caller, job_filter: Filter, order: JobOrder, limit: int, skip: int
 ) -> Jobs:
     """A page of jobs that are at risk; they change from look to look, so the cursor counts them."""
-    risks = sorted(ends.at_risk(connection, job_filter.queue), key=_ORDERS[order])
+    risks = sorted(_at_risk(connection, job_filter), key=_ORDERS[order])
     known = {end.job: end for end in risks}
     records, total = read.find_in_order(connection, job_filter, list(known), limit=limit, skip=skip)
     behind = skip + len(records)
     jobs = tuple(visible.job(job, who, known[job.id]) for job in records)
     return Jobs(jobs, str(behind) if behind < total else None, total)
+
+
+def _at_risk(connection: Connection, job_filter: Filter) -> Iterable[End]:
+    """The jobs that are at risk, or those of the parts of one job."""
+    if job_filter.parent is None:
+        return ends.at_risk(connection, job_filter.queue)
+    known = ends.of_jobs(connection, parts.open_ones(connection, job_filter.parent))
+    return [end for end in known.values() if end.at_risk]
 
 
 def ends_of(connection: Connection, jobs: Iterable[Job]) -> Mapping[int, End]:
