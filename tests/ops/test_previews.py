@@ -71,7 +71,8 @@ def test_a_host_that_is_over_a_limit_makes_no_worker_smaller(
     """A new worker has as many slots as the others, also as those that start nothing now."""
     orders(engine, shop, (5,))
     measured(engine, raw, slots=4)
-    held = Beat("h", "h@here", "here", 2, "threads", 4, ["shop"], ["shop.pick"], [], 0.0, 0, held_because="CPU")
+    here = ("here", 2, "threads", 4, ["shop"], ["shop.pick"], [], 0.0, 0)
+    held = Beat("h", "h@here", *here, held_because="CPU")
     workers.beat(raw, held)
     with engine.connect() as connection:
         ahead = staffing.forecast(connection, "shop", 3)
