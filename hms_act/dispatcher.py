@@ -90,9 +90,7 @@ class Dispatcher:
         self._fronts = Fronts(engine)
         self.planner = Planner(connection)
         self._let_in_from = self._let_in_pause = 0.0
-        self._waits = Waits(connection, self._recipe)
-        self._parts = Parts(connection, self._recipe)
-        self._child_waits = ChildWaits(connection, self._recipe)
+        self._settlings = [kind(connection, self._recipe) for kind in (Waits, ChildWaits, Parts)]
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
@@ -107,11 +105,9 @@ class Dispatcher:
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         with self._apart.doing("letting in jobs that have waited for others"):
             seconds = min(seconds, self._let_in())
-        with self._apart.doing("waits"):
-            seconds = min(seconds, self._waits.look())
-        with self._apart.doing("steps in parts"):
-            self._child_waits.look()
-            seconds = min(seconds, self._parts.look())
+        for settling in self._settlings:
+            with self._apart.doing(settling.what):
+                seconds = min(seconds, settling.look())
         if self._refusal is not None:
             return seconds
         windows = self._fronts.windows(self.connection)

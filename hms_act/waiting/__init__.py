@@ -1,1 +1,1 @@
-"""The end of waits: for events, and for parts."""
+"""The end of waits: for events, for parts, and for other jobs."""

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 
 from hms_act import accept
-from hms_act.waiting.waits import LOOK_SECONDS, transaction
+from hms_act.waiting.settling import Settling
 from hms_oms.cycles.cycle_rows import gist
-from hms_oms.database.connections import RawConnection
 from hms_oms.jobs.parts import child_jobs, parts
 from hms_oms.jobs.parts.child_jobs import Asked
 from hms_oms.jobs.parts.parts import Parent
 from hms_oms.jobs.tickets import job_name
 from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe, Recipes
+from hms_oms.recipes.steps.child_jobs import EVENT
 from hms_oms.runtime.errors import HmsError, RequestRejected
-
-#: The share of the time that may be spent on looking whether jobs have ended that others wait for.
-SHARE = 0.05
 
 
 def start(begin: Callable[[], AbstractContextManager[Connection]], known: Callable[[], Recipes]) -> int:
@@ -60,38 +56,21 @@ def _told(error: HmsError) -> str:
     return str(error)
 
 
-class ChildWaits:
-    """The dispatcher's look at jobs that wait for others; `recipe` reads the recipe of a number."""
+class ChildWaits(Settling[Parent]):
+    """The dispatcher's look at jobs that wait for others."""
 
-    def __init__(self, connection: RawConnection, recipe: Callable[[int], Recipe | None]) -> None:
-        self._connection = connection
-        self._recipe = recipe
-        self._again = float("-inf")
+    what = "waits for other jobs"
 
-    def look(self) -> None:
-        """Settle what is over, unless that was just looked at."""
-        began = time.monotonic()
-        if began >= self._again:
-            self.settle()
-            # With many jobs that wait a look takes long.
-            self._again = time.monotonic() + max(LOOK_SECONDS, (time.monotonic() - began) / SHARE)
+    def _take_up(self) -> Sequence[Parent]:
+        parents = child_jobs.take_up(self._connection)
+        child_jobs.rest(self._connection)
+        return parents
 
-    def settle(self) -> int:
-        """Settle the jobs whose child jobs have all ended; how many there were."""
-        with transaction(self._connection):
-            parents = child_jobs.take_up(self._connection)
-            for parent in parents:
-                self._settle(parent)
-            child_jobs.rest(self._connection)
-        return len(parents)
+    def _settle(self, job: Parent, recipe: Recipe) -> None:
+        child_jobs.settle(self._connection, job, recipe)
 
-    def _settle(self, parent: Parent) -> None:
-        recipe = self._recipe(parent.recipe_id)
-        if recipe is None:
-            message = f"recipe {parent.recipe_id} cannot be read"
-            parts.fail(self._connection, parent, "RecipeUnreadable", message)
-            return
-        try:
-            child_jobs.settle(self._connection, parent, recipe)
-        except ValueError as error:
-            parts.fail(self._connection, parent, type(error).__name__, str(error))
+    def _fail(self, job: Parent, kind: str, message: str) -> None:
+        parts.fail(self._connection, job, kind, message)
+
+    def _goes_on(self, settled: int) -> bool:
+        return settled > 0 or parts.is_awaited(self._connection, EVENT)

@@ -2,60 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from hms_oms.database.connections import RawConnection
+from hms_act.waiting.settling import Settling
 from hms_oms.jobs.live import waits
+from hms_oms.jobs.live.waits import Due
 from hms_oms.recipes.recipes import Recipe
 
-#: Waits are looked at this often, in seconds.
-LOOK_SECONDS = 0.2
 
+class Waits(Settling[Due]):
+    """The dispatcher's look at waits for events."""
 
-class Waits:
-    """The dispatcher's look at waits; `recipe` reads the recipe of a number, None if it cannot be read."""
+    what = "waits"
 
-    def __init__(self, connection: RawConnection, recipe: Callable[[int], Recipe | None]) -> None:
-        self._connection = connection
-        self._recipe = recipe
-        self._looked = float("-inf")
+    def _take_up(self) -> Sequence[Due]:
+        return waits.take_up(self._connection)
 
-    def look(self) -> float:
-        """Settle what is over, unless that was just looked at; in how many seconds to look again."""
-        left = self._looked + LOOK_SECONDS - time.monotonic()
-        if left > 0:
-            return left
-        self._looked = time.monotonic()
-        return LOOK_SECONDS if self.settle() == waits.MOST else float("inf")
+    def _settle(self, job: Due, recipe: Recipe) -> None:
+        waits.settle(self._connection, job, recipe)
 
-    def settle(self) -> int:
-        """Settle the waits that are over; how many there were."""
-        with transaction(self._connection):
-            overdue = waits.take_up(self._connection)
-            for due in overdue:
-                self._settle(due)
-        return len(overdue)
+    def _fail(self, job: Due, kind: str, message: str) -> None:
+        waits.fail(self._connection, job, kind, message)
 
-    def _settle(self, due: waits.Due) -> None:
-        recipe = self._recipe(due.recipe_id)
-        if recipe is None:
-            waits.fail(self._connection, due, "RecipeUnreadable", f"recipe {due.recipe_id} cannot be read")
-            return
-        try:
-            waits.settle(self._connection, due, recipe)
-        except ValueError as error:
-            waits.fail(self._connection, due, type(error).__name__, str(error))
-
-
-@contextmanager
-def transaction(connection: RawConnection) -> Iterator[None]:
-    """One transaction of several statements: what was taken up is settled, or waits as before."""
-    connection.autocommit = False
-    try:
-        with connection:
-            yield
-    finally:
-        if not connection.closed:
-            connection.autocommit = True
+    def _goes_on(self, settled: int) -> bool:
+        # A signal notifies, and for time limits the dispatcher wakes.
+        return settled == waits.MOST

@@ -80,9 +80,9 @@ def take_up(connection: RawConnection) -> list[Parent]:
     return [_parent(waiting[state["job"]], state) for state in states]
 
 
-def is_awaited(connection: RawConnection) -> bool:
-    """Whether any job waits for its parts, or for jobs that it has started."""
-    return bool(statements.run_raw(connection, "parts_awaited", {})[0]["awaited"])
+def is_awaited(connection: RawConnection, event: str) -> bool:
+    """Whether any job waits for its parts, or for jobs that it has started, as `event` says."""
+    return bool(statements.run_raw(connection, "parts_awaited", {"event": event})[0]["awaited"])
 
 
 def split(connection: RawConnection, parent: Parent, recipe: Recipe) -> str | None:
