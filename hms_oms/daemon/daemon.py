@@ -160,8 +160,10 @@ def _stand_by(name: str, connection: RawConnection, stop: Stop, sign: Sign) -> L
             term = leader_election.take(connection, name, leader)
             if term is not None:
                 return Lease(name, term, connection)
-        stop.sleep(STANDBY_SECONDS, connection)
-        connection.poll()
+        # A leader may have left while its lease was looked at: its word came with the answer.
+        if not connection.notifies:
+            stop.sleep(STANDBY_SECONDS, connection)
+            connection.poll()
         connection.notifies.clear()
     return None
 
