@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -76,9 +77,20 @@ def engine(url: str) -> Engine:
         hide_parameters=True,
     )
     event.listen(made, "connect", lambda connection, _: settle(connection, {}))
-    # A child that a worker's pool puts in the place of another would share the sessions of its parent.
-    os.register_at_fork(after_in_child=lambda: made.dispose(close=False))
+    _engines.add(made)
     return made
+
+
+_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """Forget the parent's sessions: a child that a pool puts in the place of another has them, too."""
+    for made in _engines:
+        made.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def connect(
