@@ -182,8 +182,11 @@ def claim(
 
 def claimable(
     connection: RawConnection, tickets: Sequence[Ticket], worker: str, heartbeat_within: float
-) -> dict[Ticket, bool]:
-    """Those of `tickets` that are good although they were not claimed, and whether the worker is heard."""
+) -> dict[Ticket, tuple[bool, bool]]:
+    """Those of `tickets` that are good although they were not claimed.
+
+    With each: whether the worker is heard, and whether the step is suspected of having ended another.
+    """
     rows = statements.run_raw(
         connection,
         "claimable",
@@ -195,7 +198,7 @@ def claimable(
             "heartbeat_within": heartbeat_within,
         },
     )
-    return {Ticket(row["job"], row["attempt"], row["step"]): row["lives"] for row in rows}
+    return {Ticket(row["job"], row["attempt"], row["step"]): (row["lives"], row["suspected"]) for row in rows}
 
 
 def complete(connection: RawConnection, completions: Sequence[Completion], worker: str) -> dict[Ticket, str]:

@@ -134,6 +134,21 @@ def test_a_worker_whose_heartbeats_fail_does_not_go_on(
     assert made.status == "running"
 
 
+def test_what_is_not_claimed_says_why(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
+    """A step that an unheard worker may not claim is suspected of nothing, then or once it is heard."""
+    job = order(engine, shop).id
+    ledger.take(raw, shop.queue, 10)
+    ticket = Ticket(job, 1, "pick")
+    assert ledger.claim(raw, [(ticket, 60.0)], "w", alone=(), heartbeat_within=6.0) == {}
+    assert ledger.claimable(raw, [ticket], "w", 6.0) == {ticket: (False, False)}
+    received(raw)
+    assert ledger.claimable(raw, [ticket], "w", 6.0) == {ticket: (True, False)}
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set suspicions = 1")
+    assert ledger.claim(raw, [(ticket, 60.0)], "w", alone=(), heartbeat_within=6.0) == {}
+    assert ledger.claimable(raw, [ticket], "w", 6.0) == {ticket: (True, True)}
+
+
 def test_a_late_report_claims_nothing(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """A second report, or one of an attempt that was taken back, moves no row."""
     job = begun(engine, raw, shop)

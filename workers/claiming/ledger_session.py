@@ -73,7 +73,9 @@ def patiently(line: Line, work: Callable[[RawConnection], _Answer]) -> _Answer:
 class Refused(Enum):
     """Why a good ticket was not claimed."""
 
+    #: The worker is not heard, or was not when it claimed: it is to ask again.
     SILENT = 1
+    #: The step is suspected of having ended a worker: it runs with no other beside it.
     SUSPECT = 2
 
 
@@ -222,8 +224,9 @@ class LedgerSession:
         left = [ticket for ticket in leases if ticket not in claims]
         if left:
             good = ledger.claimable(connection, left, self.worker, workers.GONE_SECONDS)
-            for ticket, lives in good.items():
-                answers[ticket] = Refused.SUSPECT if lives else Refused.SILENT
+            for ticket, (lives, is_suspected) in good.items():
+                is_to_be_alone = lives and is_suspected and ticket not in alone
+                answers[ticket] = Refused.SUSPECT if is_to_be_alone else Refused.SILENT
         return answers
 
     def _complete(self, asked: Sequence[Completion]) -> Sequence[Progress | None]:
