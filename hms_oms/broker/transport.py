@@ -80,12 +80,21 @@ class Channel(redis.Channel):  # type: ignore[misc]
             key, items = self._answer(**options)
             queue = key.decode().rsplit(self.sep, 1)[0]
             self._queue_cycle.rotate(queue)
-            for item in items:
-                self._receive_item(queue, item)
+            # All of them are off the list: what one of them raises may not cost the others.
+            errors = [error for item in items if (error := self._tried(queue, item)) is not None]
+            if errors:
+                raise errors[0]
             return True
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()
+
+    def _tried(self, queue: str, item: bytes) -> Exception | None:
+        try:
+            self._receive_item(queue, item)
+        except Exception as error:  # noqa: BLE001 -- raised once all have been delivered
+            return error
+        return None
 
     def _receive_item(self, queue: str, item: bytes) -> None:
         try:
