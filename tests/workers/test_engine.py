@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import psutil
 import pytest
 import sqlalchemy as sa
 
+from hms_oms.broker import waiting_tickets
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Programs, wait_until
-from tests.crash.test_crashes import executions, held_lock, running
+from tests.crash.test_crashes import executions, held_lock, running, status
 from tests.workers.test_running import ended, order
 from workers.engine.piles import Pile
 
@@ -78,6 +80,33 @@ def test_short_steps_do_not_wait_behind_a_long_one(
             assert read.get(connection, long).status == "running"
     assert ended(engine, long).status == "done"
     assert set(executions(engine).values()) == {1}
+
+
+def test_a_step_that_a_child_has_is_not_sent_again(
+    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
+) -> None:
+    """While a child has not said that it has begun, its worker loses Redis: the step runs there, and once."""
+    programs.dispatcher()
+    worker = programs.worker("w", "prefork", slots=1)
+    assert ended(engine, order(engine, shop, 1)).status == "done"
+    [child] = [
+        process
+        for process in psutil.Process(worker.pid).children()
+        if "workers.presence.heartbeat" not in process.cmdline()
+    ]
+    child.suspend()
+    job = order(engine, shop, 2)
+    wait_until(lambda: status(engine, job) == "running", "the step to be claimed")
+    waiting_tickets.client(broker).client_kill_filter(_type="normal", skipme=True)
+    wait_until(lambda: "Connection to broker lost" in programs.said("w"), "the worker to lose Redis")
+    wait_until(
+        lambda: programs.said("w").count("Connected to redis") == 2, "the worker to be connected again"
+    )
+    child.resume()
+    assert ended(engine, job).status == "done"
+    assert set(executions(engine).values()) == {1}
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select max(attempt) from oms.jobs")) == 1
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])

@@ -12,18 +12,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from celery.worker import state
 
-from hms_oms.jobs.records import Completion, Progress
+from hms_oms.jobs.records import Claimed
 from hms_oms.jobs.tickets import Ticket
 from workers.claiming import continuing, holding
-from workers.claiming.continuing import Following, Reported
+from workers.claiming.continuing import Reported
 from workers.claiming.ledger_session import CLAIM_AGAIN_SECONDS, LedgerSession, Refused
 from workers.engine.handled import HandledStep
-from workers.engine.piles import Pile
+from workers.engine.reports import Ended, Reports
 from workers.engine.runners import SHORT_SECONDS, PreforkRunner, Runner
 
 log = logging.getLogger(__name__)
@@ -37,24 +36,15 @@ LINGER_SECONDS = 0.001
 ENOUGH = 8
 #: A step that was claimed and has not begun for so long, in seconds, is given back.
 STALE_SECONDS = 1.0
-#: At its end a worker takes this long, in seconds, for what it still has to report.
-FINISH_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """A step that has ended and is to be reported, with what Celery's tracer says of it."""
-
-    request: HandledStep
-    reported: Reported
-    traced: tuple[int, Any, float]
+#: What could not be claimed for an error is claimed again after so many seconds.
+ERROR_SECONDS = 1.0
 
 
 class Engine:
     """The engine of one worker process: of a pool of processes, its parent."""
 
     def __init__(self, app: Any, session: LedgerSession, runner: Runner) -> None:
-        self._app, self._session, self._runner = app, session, runner
+        self._session, self._runner = session, runner
         # A pool's child that dies takes no other step along.
         self._are_alone = isinstance(runner, PreforkRunner)
         self._changed = threading.Condition()
@@ -65,12 +55,15 @@ class Engine:
         self._again_at = 0.0
         #: When a slot became free the last time, by the monotonic clock.
         self._moved_at = 0.0
-        self._ended: Pile[_Ended] = Pile("reports", self._record, self._linger)
-        self._advanced: Pile[tuple[HandledStep, list[Any]]] = Pile("chains", self._publish)
+        self._reports = Reports(app, session, free=self.free, follow=self._follow, linger=self._linger)
         threading.Thread(target=self._claim, name="claims", daemon=True).start()
 
     def register(self) -> None:
         """Join the event loop of the worker; called again after each reconnection."""
+        with self._changed:
+            # Celery has forgotten what had not begun, as if the broker were to hand it out again.
+            for request in (*self._received, *self._held):
+                state.task_reserved(request)
         self._runner.register()
 
     def take(self, request: HandledStep) -> None:
@@ -95,12 +88,12 @@ class Engine:
         self._note_end(request, traced[2])
         # It is still held, but its end can no longer be what ends this worker.
         state.active_requests.discard(request)
-        self._ended.put(_Ended(request, reported, traced))
+        self._reports.put(Ended(request, reported, traced))
 
     def go_on(self, request: HandledStep, following: HandledStep, seconds: float) -> None:
         """Run the step that was claimed with the completion of another, which took so many seconds."""
         self._note_end(request, seconds)
-        self._begin([following], in_place_of=[request])
+        self._follow(request, following)
 
     def free(self, request: HandledStep, seconds: float | None = None) -> None:
         """Hear that a step has ended, and the job does not go on here."""
@@ -121,7 +114,7 @@ class Engine:
 
     def finish(self) -> None:
         """Report what has ended, and publish what follows, before the worker ends."""
-        if not (self._ended.finish(FINISH_SECONDS) and self._advanced.finish(FINISH_SECONDS)):
+        if not self._reports.finish():
             log.warning("steps that have ended could not be reported: they are run again")
 
     def _note_end(self, request: HandledStep, seconds: float | None) -> None:
@@ -130,14 +123,24 @@ class Engine:
             self._runner.note(seconds)
         self._runner.ended(request)
 
-    def _begin(self, requests: Sequence[HandledStep], in_place_of: Sequence[HandledStep] = ()) -> None:
-        with self._changed:
-            self._held.difference_update(in_place_of)
-            self._held.update(requests)
+    def _begin(self, requests: Sequence[HandledStep]) -> None:
         now = time.monotonic()
         for request in requests:
             request.ready_at = now
         self._runner.add(requests)
+
+    def _follow(self, request: HandledStep, following: HandledStep) -> None:
+        with self._changed:
+            self._held.discard(request)
+            self._held.add(following)
+        following.ready_at = time.monotonic()
+        self._runner.add_first(following)
+
+    def _linger(self, ended: int) -> float:
+        """How long to wait for more steps to end: not at all but while many short ones are held."""
+        average = self._runner.average
+        is_short = average is not None and average < SHORT_SECONDS
+        return LINGER_SECONDS if is_short and ended < min(ENOUGH, len(self._held)) else 0.0
 
     # Claims
 
@@ -145,12 +148,16 @@ class Engine:
         while True:
             batch, alone = self._next_batch()
             try:
-                self._settle(batch, self._answers(batch, alone))
+                answers = self._answers(batch, alone)
             except Exception:
-                log.exception("%d steps could not be claimed", len(batch))
-                for request in batch:
-                    request.ignore()
-                    self.free(request)
+                log.exception("%d steps could not be claimed; next try in %g s", len(batch), ERROR_SECONDS)
+                self._ask_again(batch, ERROR_SECONDS)
+                continue
+            try:
+                self._settle(batch, answers)
+            except Exception:
+                # The pool takes nothing any more: what was claimed is given back as the worker leaves.
+                log.exception("of %d steps not all could be begun", len(batch))
 
     def _next_batch(self) -> tuple[list[HandledStep], bool]:
         """Wait until steps may be claimed; they are held from now on."""
@@ -177,89 +184,60 @@ class Engine:
             return slots
         return slots + min(MOST_AHEAD, int(slots * AHEAD_SECONDS / max(average, 1e-6)))
 
-    def _answers(self, batch: Sequence[HandledStep], alone: bool) -> Sequence[Any]:
+    def _answers(self, batch: Sequence[HandledStep], alone: bool) -> Sequence[Claimed | Refused | None]:
         return self._session.claim(
             [(Ticket.parse(request.id), request.limit + continuing.LEASE_GRACE, alone) for request in batch]
         )
 
-    def _settle(self, batch: Sequence[HandledStep], answers: Sequence[Any]) -> None:
-        claimed = []
+    def _settle(self, batch: Sequence[HandledStep], answers: Sequence[Claimed | Refused | None]) -> None:
+        claimed, silent = [], []
         for request, answer in zip(batch, answers, strict=True):
-            if answer is None:
-                log.info("%s is void: the ledger has moved on", request.id)
-                request.ignore()
-                self.free(request)
-            elif isinstance(answer, Refused):
-                self._ask_again(request, answer)
-            else:
-                request.grant(answer)
+            if answer is Refused.SILENT:
+                silent.append(request)
+            elif answer is Refused.SUSPECT:
+                self._be_alone(request)
+            elif self._is_granted(request, answer):
                 claimed.append(request)
+        if silent:
+            self._ask_again(silent, CLAIM_AGAIN_SECONDS)
         if claimed:
             self._begin(claimed)
 
-    def _ask_again(self, request: HandledStep, why: Refused) -> None:
+    def _is_granted(self, request: HandledStep, answer: Claimed | None) -> bool:
+        """Give a step its claim; one without is done with."""
+        try:
+            if answer is not None:
+                request.grant(answer)
+                return True
+            log.info("%s is void: the ledger has moved on", request.id)
+            request.ignore()
+        except Exception:
+            log.exception("%s was claimed, and its message could not be left", request.id)
+            if answer is not None:
+                request.give_back("its worker could not begin it")
+                return False
+        self.free(request)
+        return False
+
+    def _be_alone(self, request: HandledStep) -> None:
+        """Have a step run with no other beside it, or claimed once the one that does so has ended."""
         with self._changed:
             self._held.discard(request)
-            if why is Refused.SUSPECT and self._suspect is None:
+            if self._suspect is None:
                 log.warning("%s runs alone: a worker was lost that ran it among others", request.id)
                 self._suspect = request
                 continuing.hold(True)
-            elif request is not self._suspect:
+            else:
                 self._received.appendleft(request)
-            if why is Refused.SILENT:
-                self._again_at = time.monotonic() + CLAIM_AGAIN_SECONDS
 
-    # Reports
-
-    def _linger(self, ended: int) -> float:
-        """How long to wait for more steps to end: not at all but while many short ones are held."""
-        average = self._runner.average
-        is_short = average is not None and average < SHORT_SECONDS
-        return LINGER_SECONDS if is_short and ended < min(ENOUGH, len(self._held)) else 0.0
-
-    def _record(self, ended: Sequence[_Ended]) -> None:
-        reports = [self._with_lease(item) for item in ended]
-        for item, report, made in zip(ended, reports, self._session.record(reports), strict=True):
-            try:
-                self._proceed(item, report, made)
-            except Exception:
-                log.exception("%s was reported, and could not be left", item.request.id)
-                self.free(item.request)
-
-    def _with_lease(self, item: _Ended) -> Completion:
-        recipe = self._session.recipe(item.request.granted.recipe_id)
-        return continuing.with_lease(item.reported.completion, self._app, recipe, item.reported.links)
-
-    def _proceed(self, item: _Ended, report: Completion, made: Progress | Exception | None) -> None:
-        request, links = item.request, item.reported.links
-        if isinstance(made, Exception):
-            request.refused(made, self._session)
-        elif made is None:
-            log.info("%s was reported too late: the ledger has moved on", request.id)
-            request.ignore()
-        elif made.status == "running":
-            recipe = self._session.recipe(request.granted.recipe_id)
-            following = request.follow(Following.after(request.granted, report, made, recipe, links))
-            request.succeeded(item.traced)
-            following.announce()
-            self._begin([following], in_place_of=[request])
-            return
-        else:
-            request.succeeded(item.traced)
-            if made.status == "queued":
-                self._advanced.put((request, list(links)))
-        self.free(request)
-
-    def _publish(self, advanced: Sequence[tuple[HandledStep, list[Any]]]) -> None:
-        """Publish what is left of chains, as Celery does when a task returns."""
-        for request, links in advanced:
-            try:
-                link = links.pop()
-                self._app.tasks[link["task"]].apply_async(
-                    **link["options"], chain=links, root_id=request.root_id, parent_id=request.id
-                )
-            except Exception:
-                log.exception("what follows %s was not published: recovery does it", request.id)
+    def _ask_again(self, requests: Sequence[HandledStep], pause: float) -> None:
+        """Have steps claimed again after so many seconds, before what came later."""
+        with self._changed:
+            self._held.difference_update(requests)
+            self._received.extendleft(
+                request for request in reversed(requests) if request is not self._suspect
+            )
+            self._again_at = time.monotonic() + pause
 
 
 #: The engine of this process, once its worker has one.

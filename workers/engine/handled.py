@@ -16,9 +16,6 @@ class HandledStep(Protocol):
     #: Since when it waits for a slot, by the monotonic clock.
     ready_at: float
 
-    #: The process that runs it, in a pool of processes, once it has begun.
-    worker_pid: int | None
-
     @property
     def limit(self) -> float:
         """The time limit of the step, in seconds."""

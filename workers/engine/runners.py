@@ -5,8 +5,8 @@ Each is given what is ready, and begins no more at a time than the pool has slot
 
 from __future__ import annotations
 
-import contextlib
-import os
+import logging
+import math
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -16,6 +16,8 @@ from typing import Any
 
 from workers.claiming import holding
 from workers.engine.handled import HandledStep
+
+log = logging.getLogger(__name__)
 
 #: A step that takes no longer, in seconds, is not worth waking another thread for the one behind it.
 SHORT_SECONDS = 0.002
@@ -49,6 +51,12 @@ class Runner(ABC):
         """Have steps begun, in this order."""
         with self._lock:
             self._ready.extend(requests)
+        self._wake()
+
+    def add_first(self, request: HandledStep) -> None:
+        """Have a step begun before those that wait: its job goes on."""
+        with self._lock:
+            self._ready.appendleft(request)
         self._wake()
 
     def take_back(self, before: float) -> list[HandledStep]:
@@ -117,7 +125,8 @@ class ThreadRunner(Runner):
             while self._ready:
                 time.sleep(WATCH_SECONDS)
                 with self._lock:
-                    behind = bool(self._ready) and self._ready[0].ready_at < time.monotonic() - WATCH_SECONDS
+                    since = min((request.ready_at for request in self._ready), default=math.inf)
+                    behind = since < time.monotonic() - WATCH_SECONDS
                 if behind:
                     self._start(self.slots(), besides=True)
 
@@ -127,29 +136,27 @@ class LoopRunner(Runner):
 
     def __init__(self, consumer: Any) -> None:
         super().__init__(consumer)
-        self._woken, self._wake_up = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._wake_up, False)
+        self._is_called = False
 
     def register(self) -> None:
         """Join the event loop of the worker; called again after each reconnection."""
-        self._look()
-        # A loop that takes a closed socket out may take out what has its number by now.
-        self._consumer.hub.call_repeatedly(LOOK_SECONDS, self._look)
-
-    def _look(self) -> None:
-        self._consumer.hub.add_reader(self._woken, self._turn)
-        self._wake()
+        # A loop that is set up again may have dropped a call.
+        self._consumer.hub.call_repeatedly(LOOK_SECONDS, self._turn)
+        self._turn()
 
     def _wake(self) -> None:
-        # A pipe that is full has been written to, and not been read yet.
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_up, b"\0")
+        with self._lock:
+            is_called, self._is_called = self._is_called, True
+        if not is_called:
+            self._consumer.hub.call_soon(self._turn)
 
     def _turn(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._woken, 4096)
-        self._begin()
+        self._is_called = False
+        try:
+            self._begin()
+        except Exception:
+            # Raised on, this would end the loop.
+            log.exception("steps that are ready could not be begun")
 
     @abstractmethod
     def _begin(self) -> None:
@@ -175,14 +182,30 @@ class PreforkRunner(LoopRunner):
     def __init__(self, consumer: Any) -> None:
         super().__init__(consumer)
         self._running: set[HandledStep] = set()
+        self._flush_pool = consumer.pool.flush
+        consumer.pool.flush = self._flush
 
-    def register(self) -> None:
-        """Join the event loop; what a broken connection has had the pool forget is given back."""
-        for request in list(self._running):
-            if request.worker_pid is None:
-                self._running.discard(request)
-                request.give_back("its worker has lost Redis")
-        super().register()
+    def _flush(self) -> None:
+        """Have the pool forget, after Redis was lost, the steps that no child has; those are sent again.
+
+        Celery's own flush forgets all that no child has reported as begun, since its broker hands those
+        out again. A step that is claimed runs where it was sent.
+        """
+        jobs = self._consumer.pool._pool._cache
+        sent = [job for job in jobs.values() if job._write_to is not None and not job._accepted]
+        for job in sent:
+            job._accepted = True
+        try:
+            self._flush_pool()
+        finally:
+            for job in sent:
+                # It may have been reported meanwhile.
+                job._accepted = job._time_accepted is not None
+        kept = {job.correlation_id for job in jobs.values()}
+        for request in [request for request in self._running if request.id not in kept]:
+            self._running.discard(request)
+            request.ready_at = time.monotonic()
+            self.add_first(request)
 
     def ended(self, request: HandledStep) -> None:
         """Hear that a step's function has ended: its child is free."""
