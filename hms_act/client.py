@@ -183,6 +183,7 @@ class ActClient(ScheduleCalls, QueueCalls):
         jobs: Filter | Sequence[str],
         *,
         dry_run: bool = False,
+        forecast: bool = True,
         reason: str | None = None,
         count: int | None = None,
         now: bool = False,
@@ -192,14 +193,15 @@ class ActClient(ScheduleCalls, QueueCalls):
     ) -> BulkDone:
         """Do to many jobs, named or meant by a filter, what `action` does to one.
 
-        With `dry_run` they are only counted, and the effects on others are told.
+        With `dry_run` they are only counted, and with `forecast` the effects on others are told.
 
         More than a hundred are changed only with a reason, and with `count` as the dry run tells it in
         `able`. `now` goes with cancel, `queue` with move, `priority` with priority, `until` with delay.
         Raises NotFound if one that is named does not exist, Invalid if a reason or count is missing, and
         Conflict if the count is wrong; then nothing is changed.
         """
-        document: dict[str, Any] = {"action": action, "dryRun": dry_run} | _given(reason=reason, count=count)
+        document: dict[str, Any] = {"action": action, "dryRun": dry_run, "forecast": forecast}
+        document |= _given(reason=reason, count=count)
         if isinstance(jobs, Filter):
             document["filter"] = jobs.document()
         else:

@@ -44,7 +44,7 @@ class Quoted(Document):
     With its `deadline` it would end at `predicted_end` (None: never) and be late with the chance
     `late_chance`, and `others_late` jobs would be late because of it. It `holds` if neither is to be feared.
     With the deadline `earliest` it would be on time in 95 of 100 cases, and no other job late because of it.
-    All of these are None if too little of the queue was measured.
+    All of these are None if nobody can tell: then `unknown` says why. The `queue` is that of its first step.
     """
 
     type: str
@@ -55,6 +55,7 @@ class Quoted(Document):
     others_late: int | None
     predicted_end: Moment | None
     earliest: Moment | None
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,8 @@ class BulkDone(Document):
 
     `jobs` names the first 10,000 that were changed, `running` are the tickets of steps that ran. `undo` is
     None if nothing was changed, or if the change is none that can be undone. A dry run of a promotion, a
-    priority, a move or a cancellation tells its `effects` on each queue of which enough was measured.
+    priority, a move or a cancellation tells its `effects` on each queue; too little was measured of those
+    that are `unmeasured`.
     """
 
     dry_run: bool
@@ -233,6 +234,7 @@ class BulkDone(Document):
     warning: str | None
     undo: Undo | None
     effects: tuple[Effect, ...] = ()
+    unmeasured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, get_args
 
 from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.documents.foresight import Effect
-from hms_oms.order.foresight.outlook import Situation
+from hms_oms.order.foresight.outlook import Open, Situation
 from hms_oms.order.policy import Policy
 from hms_oms.queues import calendars
 from hms_ops.foresight import effects, situations, workforce
@@ -17,6 +17,13 @@ from hms_ops.foresight import effects, situations, workforce
 #: The changes of jobs that have an effect on others.
 Action = Literal["promote", "priority", "move", "cancel"]
 ACTIONS = frozenset(get_args(Action))
+
+
+class Previews(NamedTuple):
+    """The effects of a change of jobs, and the queues of which too little was measured to tell one."""
+
+    effects: Sequence[Effect]
+    unmeasured: Sequence[str]
 
 
 def pause(connection: Connection, queue: str) -> Effect | None:
@@ -65,18 +72,18 @@ def jobs(
     now: bool = False,
     priority: int = 0,
     to: str = "",
-) -> list[Effect]:
-    """Preview a change of jobs, in each of their queues of which enough was measured."""
+) -> Previews:
+    """Preview a change of jobs, in each of their queues."""
     queues = situations.queues_of(connection, chosen)
     if action == "move":
         return _moves(connection, chosen, queues, to)
-    previews = []
+    effect_of: dict[str, Effect | None] = {}
     for queue in queues:
         before = situations.read(connection, queue)
-        if before is not None:
-            after = _changed(before, action, chosen, now=now, priority=priority)
-            previews.append(effects.of(queue, before, after))
-    return previews
+        effect_of[queue] = before and effects.of(
+            queue, before, _changed(before, action, chosen, now=now, priority=priority)
+        )
+    return _previews(effect_of)
 
 
 def _changed(
@@ -91,22 +98,26 @@ def _changed(
     return situations.promoted(before, [job for job in chosen if job in here])
 
 
-def _moves(connection: Connection, chosen: Sequence[int], queues: Sequence[str], to: str) -> list[Effect]:
+def _moves(connection: Connection, chosen: Sequence[int], queues: Sequence[str], to: str) -> Previews:
     """What goes out of each queue, and what comes into the other; what runs stays."""
-    among, previews = frozenset(chosen), []
-    coming = []
+    among = frozenset(chosen)
+    effect_of: dict[str, Effect | None] = {}
+    coming: list[Open] = []
     for queue in queues:
         if queue == to:
             continue
-        before = situations.read(connection, queue)
-        if before is None:
-            continue
-        previews.append(effects.of(queue, before, situations.without(before, among)))
+        jobs = situations.open_jobs(connection, queue)
         coming += [
-            job._replace(in_flight=False) for job in before.jobs if job.id in among and job.runs_since is None
+            job._replace(in_flight=False) for job in jobs if job.id in among and job.runs_since is None
         ]
+        before = situations.of_jobs(connection, queue, jobs)
+        effect_of[queue] = before and effects.of(queue, before, situations.without(before, among))
     there = situations.read(connection, to, also={job.kind for job in coming})
-    if there is not None:
-        after = there._replace(jobs=[*there.jobs, *coming])
-        previews.append(effects.of(to, there, after))
-    return previews
+    after = there and there._replace(jobs=[*there.jobs, *coming])
+    effect_of[to] = there and after and effects.of(to, there, after)
+    return _previews(effect_of)
+
+
+def _previews(effect_of: Mapping[str, Effect | None]) -> Previews:
+    known = [effect for effect in effect_of.values() if effect is not None]
+    return Previews(known, [queue for queue, effect in effect_of.items() if effect is None])

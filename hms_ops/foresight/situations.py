@@ -19,17 +19,25 @@ from hms_ops.statements import statement
 
 def read(connection: Connection, queue: str, *, also: Collection[int] = ()) -> Situation | None:
     """The situation of a queue; `also` names further kinds of work. None if too little was measured."""
+    return of_jobs(connection, queue, open_jobs(connection, queue), also=also)
+
+
+def open_jobs(connection: Connection, queue: str) -> list[Open]:
+    """The jobs of a queue that wait for their turn, or are in flight."""
+    return list(map(Open._make, connection.exec_driver_sql(statement("open_jobs"), {"queue": queue})))
+
+
+def of_jobs(
+    connection: Connection, queue: str, jobs: Sequence[Open], *, also: Collection[int] = ()
+) -> Situation | None:
+    """The situation of a queue with these open jobs. None if too little was measured."""
     now = health.clock(connection)
-    workforces = workforce.of_queues(connection, now, queue)
-    rows = connection.exec_driver_sql(statement("open_jobs"), {"queue": queue})
-    jobs = list(map(Open._make, rows))
-    if queue not in workforces:
+    there = workforce.of_queues(connection, now, queue).get(queue)
+    if there is None:
         return None
-    kinds = {job.kind for job in jobs}.union(also)
-    estimates = _estimates(connection, kinds, workforces[queue].mean)
+    estimates = _estimates(connection, {job.kind for job in jobs}.union(also), there.mean)
     if estimates is None:
         return None
-    there = workforces[queue]
     begins_at = there.begins_at.timestamp()
     return Situation(there.policy, there.slots, now.timestamp(), begins_at, jobs, estimates, there.spacing)
 

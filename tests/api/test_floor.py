@@ -72,6 +72,8 @@ def test_a_change_of_a_queue_is_tried_first(
     bulk = {"action": "cancel", "ids": ["job-1"], "dryRun": True}
     [effect] = api_server.ask("POST", "/jobs/bulk", bulk).json()["effects"]
     assert (effect["before"]["open"], effect["after"]["open"]) == (3, 2)
+    counted = api_server.ask("POST", "/jobs/bulk", bulk | {"forecast": False}).json()
+    assert (counted["able"], counted["effects"], counted["unmeasured"]) == (1, [], [])
     forecast = api_server.get("/queues/shop/forecast?workers=3")
     assert (forecast["present"]["slots"], forecast["asked"]["slots"], forecast["slotsNeeded"]) == (1, 3, 1)
     assert forecast["asked"]["doneAt"] < forecast["present"]["doneAt"]

@@ -343,7 +343,15 @@ def test_a_change_is_tried_first(hms: Hms, engine: sa.Engine, raw: RawConnection
         f" 1 would be late because of it: job-{first}.\n"
     )
     tried = told(hms("job", "cancel", "--queue", "shop", "--dry-run", "--json"))
-    assert (tried["able"], tried["effects"][0]["after"]["open"]) == (2, 0)
+    assert (tried["able"], tried["effects"][0]["after"]["open"], tried["unmeasured"]) == (2, 0, [])
+    tried = hms("job", "cancel", "--queue", "shop", "--status", "running", "--dry-run").stdout
+    assert tried == "0 of 0 would be cancelled. Nothing was changed.\n"
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set ready_at = oms.now() + interval '1 h'")
+    paused = hms("queue", "pause", "shop", "--dry-run", COLUMNS="200").stdout
+    assert "No job of shop is ready for a worker, queued or running, so none would be late" in paused
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set ready_at = null")
     assert "with this" in hms("job", "priority", str(first), "--to", "-1", "--dry-run", COLUMNS="200").stdout
     assert "No difference for shop" in hms("queue", "policy", "shop", "fifo", "--dry-run").stdout
     assert "(2 late)" in hms("queue", "limit", "shop", "--window", "0", "--dry-run", COLUMNS="200").stdout

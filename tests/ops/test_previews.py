@@ -40,13 +40,13 @@ def test_each_change_is_foreseen(engine: sa.Engine, raw: RawConnection, shop: Re
         }
         late = {name: effect.after.late for name, effect in foreseen.items() if effect is not None}
         assert late == {"pause": 3, "limit": 0, "window": 3, "fifo": 0, "sla": 2}
-        [effect] = previews.jobs(connection, "promote", [third])
+        [effect] = previews.jobs(connection, "promote", [third]).effects
         assert (effect.into_risk, effect.before.on_time) == ((f"job-{first}",), 1.0)
-        [effect] = previews.jobs(connection, "cancel", [first])
+        [effect] = previews.jobs(connection, "cancel", [first]).effects
         assert (effect.before.open, effect.after.open, effect.into_risk_jobs) == (3, 2, 0)
-        [effect] = previews.jobs(connection, "priority", [second], priority=-1)
+        [effect] = previews.jobs(connection, "priority", [second], priority=-1).effects
         assert effect.into_risk == ()
-        away, there = previews.jobs(connection, "move", [first, second], to="desk")
+        away, there = previews.jobs(connection, "move", [first, second], to="desk").effects
         assert ((away.queue, away.after.open), (there.queue, there.after.open)) == (("shop", 1), ("desk", 2))
         # Nobody works there.
         assert there.into_risk_jobs == 2
@@ -63,6 +63,37 @@ def test_nothing_is_foreseen_of_what_was_not_measured(
         empty = previews.pause(connection, "desk")
         assert empty is not None
         assert (empty.before.open, empty.after.late) == (0, 0)
+        assert previews.jobs(connection, "cancel", [1]) == ([], ["shop"])
+        assert previews.jobs(connection, "cancel", []) == ([], [])
+
+
+def test_what_comes_from_an_unmeasured_queue_is_counted_where_it_goes(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """Its own queue cannot be told of; the other one has more work, as long as it is used to."""
+    job, *others = orders(engine, shop, (5, 5, 5))
+    other_queue(engine)
+    here = ("here", 1, "threads", 1, ["desk"], ["shop.pick"], [], 0.0, 0)
+    workers.beat(raw, Beat("w", "w@here", *here))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("update oms.jobs set queue = 'desk', cell = 64 where id = any(:jobs)"), {"jobs": others}
+        )
+        connection.exec_driver_sql(
+            "insert into oms.work_estimates (cell, type, step, works, mean, upper)"
+            " values (64, 'shop:order:v1', 0, 8, 60, 90)"
+        )
+        assert previews.jobs(connection, "move", [job], to="desk") == ([], ["shop", "desk"])
+        connection.exec_driver_sql(
+            "insert into ops.metrics (name, queue, value, source, at)"
+            " values ('forecast.slotRate', 'desk', 0.005, 'ledger', oms.now())"
+        )
+        foreseen = previews.jobs(connection, "move", [job], to="desk")
+    [there] = foreseen.effects
+    assert ((there.queue, there.before.open, there.after.open), foreseen.unmeasured) == (
+        ("desk", 2, 3),
+        ["shop"],
+    )
 
 
 def test_a_host_that_is_over_a_limit_makes_no_worker_smaller(

@@ -71,6 +71,9 @@ class Bulk(Reasoned):
     ids: Annotated[list[JobId], Field(default_factory=list, min_length=1, max_length=MOST_IDS)]
     filter: JobFilter = JobFilter.model_construct()
     dry_run: bool = False
+    forecast: Annotated[
+        bool, Field(description="Whether a dry run tells the effects on other jobs, which takes longer.")
+    ] = True
     count: Annotated[
         Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(whole)] | None,
         Field(

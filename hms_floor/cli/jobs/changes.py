@@ -49,6 +49,8 @@ class Result:
     #: Whether the jobs were named one by one: then each that was not changed is one too many.
     named: bool = False
     undo: list[Undo] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    unmeasured: list[str] = field(default_factory=list)
 
     def add(self, part: BulkDone) -> None:
         """Add what came of one part."""
@@ -59,6 +61,8 @@ class Result:
         self.running += part.running
         self.warning = part.warning or self.warning
         self.undo += [part.undo] if part.undo else []
+        self.effects += part.effects
+        self.unmeasured += [queue for queue in part.unmeasured if queue not in self.unmeasured]
 
 
 def steer(verb: Verb, words: Sequence[str], selected: Filter, consent: Consent) -> Result:
@@ -90,14 +94,15 @@ def try_out(verb: Verb, words: Sequence[str], selected: Filter, consent: Consent
     Of jobs that are named in parts, each part is tried by itself.
     """
     named = selection.ids(words, selected)
-    effects: list[Effect] = []
     parts: list[Part] = [_as_of_now(selected)] if named is None else [*_parts(verb, named)]
-    counted, ables = _count(verb, parts, consent.reason, effects)
+    counted, ables = _count(verb, parts, consent.reason, forecast=True)
     if as_json:
         document = {"dryRun": True, "matched": counted.meant, "able": sum(ables)}
-        show.print_json(document | {"effects": [codec.document(effect) for effect in effects]})
+        effects = [codec.document(effect) for effect in counted.effects]
+        show.print_json(document | {"effects": effects, "unmeasured": counted.unmeasured})
         return
-    preview.tell_all(f"{sum(ables):,} of {counted.meant:,} would be {verb.done}.", effects)
+    words = f"{sum(ables):,} of {counted.meant:,} would be {verb.done}."
+    preview.tell_all(words, counted.effects, counted.unmeasured)
 
 
 def end(outcome: Result) -> None:
@@ -137,17 +142,17 @@ def _as_of_now(selected: Filter) -> Filter:
 
 
 def _count(
-    verb: Verb, parts: Sequence[Part], reason: str | None, effects: list[Effect] | None = None
+    verb: Verb, parts: Sequence[Part], reason: str | None, *, forecast: bool = False
 ) -> tuple[Result, list[int]]:
     """Dry run of a change, with the number of jobs that each part would change."""
     counted = Result()
     ables = []
     for part in parts:
-        done = api_client.act().bulk(verb.action, part, dry_run=True, reason=reason, **verb.options)
+        done = api_client.act().bulk(
+            verb.action, part, dry_run=True, forecast=forecast, reason=reason, **verb.options
+        )
         counted.add(done)
         ables.append(done.able)
-        if effects is not None:
-            effects += done.effects
     return counted, ables
 
 

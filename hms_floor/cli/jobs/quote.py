@@ -65,7 +65,7 @@ def _told(quoted: Quoted, now: datetime) -> list[str]:
     """A quote in sentences."""
     due = show.moment(quoted.deadline, now)
     if quoted.holds is None:
-        return [f"Due {due}. Whether that holds nobody can tell: too little of {quoted.queue} was measured."]
+        return [f"Due {due}. Whether that holds nobody can tell: {quoted.unknown}."]
     ends = "never" if quoted.predicted_end is None else show.moment(quoted.predicted_end, now)
     chance = format.percent(quoted.late_chance)
     if quoted.holds:

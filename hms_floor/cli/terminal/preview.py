@@ -23,7 +23,6 @@ def tell(change: str, effect: Effect | None) -> None:
     )
 
 
-def tell_all(change: str, effects: Iterable[Effect]) -> None:
+def tell_all(change: str, effects: Iterable[Effect], unmeasured: Iterable[str]) -> None:
     """Tell of a change to jobs that was not made, and its effects on their queues."""
-    words = [effect_words.told(document(effect)) for effect in effects]
-    show.lines(f"{change} Nothing was changed.", *(words or [effect_words.UNKNOWN]))
+    show.lines(f"{change} Nothing was changed.", *effect_words.all_told(map(document, effects), unmeasured))

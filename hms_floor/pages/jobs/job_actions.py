@@ -127,7 +127,8 @@ async def _ask(
             dialog.say(str(refused), fault=True)
             return
         able = answer["able"]
-        dialog.say(" ".join([_effect(answer), *map(effect_words.told, answer["effects"])]))
+        effects = effect_words.all_told(answer["effects"], answer["unmeasured"])
+        dialog.say(" ".join([_effect(answer), *effects]))
         if able > CONFIRM_ABOVE:
             typed.props(f'label="Type {able} to confirm"')
         typed.set_visibility(able > CONFIRM_ABOVE)

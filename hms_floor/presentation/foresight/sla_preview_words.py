@@ -12,7 +12,7 @@ def told(ahead: Mapping[str, Any] | None) -> str:
         return "No forecast: no job of this queue was done lately, so its throughput is not known."
     jobs = ahead["open"]
     if not jobs:
-        return "No job is open, so none would be late."
+        return "No job is open whose clock runs, so none would be late."
     would = _late(ahead["after"])
     at_once = ahead["after"]["lateAlready"]
     already = f" ({at_once:,} of them at once)" if at_once and at_once < would else ""

@@ -20,7 +20,6 @@ from hms_floor.api.routes.jobs import preview
 from hms_floor.api.transport.problems import Problem, unprocessable
 from hms_oms.access import audit
 from hms_oms.api.filter import CONFIRM_ABOVE
-from hms_oms.documents.foresight import Effect
 from hms_oms.documents.jobs import BulkDone, Undo
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries.read import Filter
@@ -28,6 +27,7 @@ from hms_oms.jobs.states import Fact, Status, allowed_before
 from hms_oms.jobs.tickets import Ticket, job_name
 from hms_oms.undo import changes
 from hms_ops.foresight import ends
+from hms_ops.foresight.previews import Previews
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
 
@@ -69,9 +69,9 @@ def bulk(app_state: TheAppState, who: Who, body: asked_bulk.AnyBulk) -> BulkDone
     outcome = _Result()
     pages = _named(app_state, body, outcome) if body.ids else _meant(app_state, who, body, outcome)
     undo = None
-    effects: list[Effect] = []
+    previews = Previews([], [])
     if body.dry_run:
-        effects = preview.effects(app_state, body, pages)
+        previews = preview.effects(app_state, body, pages)
     else:
         _require_confirmed(body, outcome.able)
         for page in pages:
@@ -87,7 +87,8 @@ def bulk(app_state: TheAppState, who: Who, body: asked_bulk.AnyBulk) -> BulkDone
         running=tuple(map(str, outcome.running)),
         warning=outcome.warning,
         undo=undo,
-        effects=tuple(effects),
+        effects=tuple(previews.effects),
+        unmeasured=tuple(previews.unmeasured),
     )
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from hms_floor.api.accept import Request
 from hms_floor.api.access import visible
 from hms_floor.api.access.guard import Caller
-from hms_floor.api.app_state import AppState
 from hms_floor.api.requests.requests import JobOrder
 from hms_floor.api.responses import Jobs
 from hms_floor.api.transport.problems import unprocessable
@@ -52,27 +51,26 @@ def ends_of(connection: Connection, jobs: Iterable[Job]) -> Mapping[int, End]:
     return ends.of_jobs(connection, ((job.id, job.queue) for job in jobs if job.finished_at is None))
 
 
-def quote(app_state: AppState, request: Request) -> Quoted:
+def quote(connection: Connection, request: Request) -> Quoted:
     """What a request could expect. Raises Problem for one that may not start now."""
     if request.ready_at is not None:
         raise unprocessable(("notBefore", "cannot be quoted: a quote is for a job that may start now"))
     recipe = request.recipe
-    with app_state.reading() as connection:
-        minutes = request.sla_minutes
-        if minutes is None:
-            minutes = sla.minutes_in_force(connection, recipe.queue)
-        by_calendar = calendars.deadline(connection, recipe.queue, minutes)
-        now = health.clock(connection)
-        return quotes.of(
-            connection,
-            recipe.type,
-            recipe.queue,
-            cells.first(recipe.type, recipe.size, request.payload),
-            deadline=by_calendar.at if by_calendar else now + timedelta(minutes=minutes),
-            sla_minutes=minutes,
-            priority=request.priority,
-            must=request.must,
-        )
+    minutes = request.sla_minutes
+    if minutes is None:
+        minutes = sla.minutes_in_force(connection, recipe.queue)
+    by_calendar = calendars.deadline(connection, recipe.queue, minutes)
+    now = health.clock(connection)
+    return quotes.of(
+        connection,
+        recipe.type,
+        recipe.steps[0],
+        cells.first(recipe.type, recipe.size, request.payload),
+        deadline=by_calendar.at if by_calendar else now + timedelta(minutes=minutes),
+        sla_minutes=minutes,
+        priority=request.priority,
+        must=request.must,
+    )
 
 
 def _lateness(end: End) -> tuple[float, int]:
