@@ -333,5 +333,8 @@ def test_a_preview_is_one_sentence(after: tuple[int, int], words: str) -> None:
     assert sla_preview_words.told(output) == f"Were the 10 open jobs held to it, {words}; {as_it_is}"
     late = {**output, "before": {"lateAlready": 10, "late": 0}}
     assert sla_preview_words.told(late).endswith("; as it is, 10 are.")
-    assert sla_preview_words.told({**output, "open": 0}) == "No job is open whose clock runs, so none would be late."
+    assert (
+        sla_preview_words.told({**output, "open": 0})
+        == "No job is open whose clock runs, so none would be late."
+    )
     assert sla_preview_words.told(None).startswith("No forecast")
