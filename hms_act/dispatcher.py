@@ -28,7 +28,7 @@ from hms_act.waiting.child_jobs import ChildWaits
 from hms_act.waiting.parts import Parts
 from hms_act.waiting.waits import Waits
 from hms_oms.broker import broker_state, celery_settings, publishing, waiting_tickets
-from hms_oms.daemon import daemon
+from hms_oms.daemon import daemon, leader_election
 from hms_oms.daemon.isolation import Apart
 from hms_oms.daemon.leader_election import Lease
 from hms_oms.database import connections, statements
@@ -262,7 +262,8 @@ def run(
             Retention(lease, engine, pruner(), stop).start()
         if scheduler is not None:
             SchedulerThread(scheduler, lease, engine, stop).start()
-        recovery = Recovery(lease.connection, waiting_tickets.client(broker_url))
+        client = waiting_tickets.client(broker_url)
+        recovery = Recovery(lease.connection, client, leader_election.watched(lease))
         return Dispatcher(app, engine, lease.connection, recovery, broker_watch)
 
     with daemon.stop_on_signals() as stop:

@@ -36,7 +36,6 @@ FORGET_EVERY_SECONDS = 3600.0
 #: The database's clock has jumped if it went this much further, or less far, than ours; in seconds.
 JUMP_SECONDS = 3.0
 
-_ABSENCE = {"gone": GONE_SECONDS, "silent": SILENT_SECONDS}
 #: A live worker that does not name a step this long after the claim does not have it, in seconds.
 UNHELD_SECONDS = 2 * BEAT_SECONDS
 
@@ -45,13 +44,15 @@ class Recovery:
     """One sweep after the other, by the leader only.
 
     Nobody is judged by the beats during the first seconds: after an absence of the database all
-    beats are old, and the workers need a moment to be heard again.
+    beats are old, and the workers need a moment to be heard again. If the leaders before have `watched` for
+    so many seconds up to now, only a worker whose session has ended gets that moment.
     """
 
-    def __init__(self, connection: RawConnection, redis_client: redis.Redis) -> None:
+    def __init__(self, connection: RawConnection, redis_client: redis.Redis, watched: float = 0.0) -> None:
         self.connection = connection
         self.redis = redis_client
-        self._began = time.monotonic()
+        self._took_over = time.monotonic()
+        self._began = self._took_over - watched
         self._forgot = -FORGET_EVERY_SECONDS
         self._missing: dict[Ticket, float] = {}
         self._clock: tuple[float, float] | None = None
@@ -97,13 +98,19 @@ class Recovery:
             if abs(jump) > JUMP_SECONDS:
                 shifted = statements.run_raw(self.connection, "shift_leases", {"seconds": jump})
                 log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
-                self._began = now
+                self._took_over = self._began = now
                 self._missing.clear()
         self._clock = clock, now
 
+    def _absence(self) -> dict[str, float]:
+        """How long a worker may be silent, and one whose session has ended, in seconds."""
+        # The way to the database may have been gone between two leaders, and all sessions with it.
+        is_new = time.monotonic() - self._took_over <= HEARING_SECONDS
+        return {"gone": GONE_SECONDS, "silent": GONE_SECONDS if is_new else SILENT_SECONDS}
+
     def _orphans(self, judge_workers: bool, in_flight_from: datetime | None) -> dict[str, list[Ticket]]:
         asked = {"unheld": UNHELD_SECONDS, "judge_workers": judge_workers, "in_flight_from": in_flight_from}
-        rows = statements.run_raw(self.connection, "orphans", {**_ABSENCE, **asked})
+        rows = statements.run_raw(self.connection, "orphans", {**self._absence(), **asked})
         orphans: dict[str, list[Ticket]] = {"gone": [], "unheld": [], "expired": []}
         for row in rows:
             orphans[row["reason"]].append(Ticket(row["job"], row["attempt"], row["step"]))
@@ -114,7 +121,7 @@ class Recovery:
     ) -> list[Ticket]:
         """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
         asked = {"grace": GRACE_SECONDS, "in_flight_from": in_flight_from}
-        rows = statements.run_raw(self.connection, "unclaimed", {**_ABSENCE, **asked})
+        rows = statements.run_raw(self.connection, "unclaimed", {**self._absence(), **asked})
         if not rows:
             self._missing.clear()
             return []

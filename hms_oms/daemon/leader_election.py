@@ -26,6 +26,9 @@ LEASE_SECONDS = 5.0
 #: A transaction of a leader that stands still for this long is ended by the server, in seconds: a successor
 #: waits for what is under way.
 IDLE_SECONDS = 4.0
+#: Between the last renewal of one leader and the next leader's start there may be so many seconds for the two
+#: to have watched without a gap: heartbeats are no older then than this and one beat, and not taken for gone.
+GAP_SECONDS = 3.0
 #: The channel on which a leader that stops wakes those who stand by.
 CHANNEL = "oms_leaders"
 
@@ -138,6 +141,7 @@ def take(connection: RawConnection, daemon: str, leader: Seen) -> int | None:
                 "pid": os.getpid(),
                 "backend_pid": _session(connection),
                 "seconds": LEASE_SECONDS,
+                "gap": GAP_SECONDS,
             },
         )
     except psycopg2.errors.LockNotAvailable:
@@ -145,6 +149,12 @@ def take(connection: RawConnection, daemon: str, leader: Seen) -> int | None:
     finally:
         connection.preamble = before
     return int(rows[0]["term"]) if rows else None
+
+
+def watched(lease: Lease) -> float:
+    """For how long this leader and those before it have watched without a gap, in seconds."""
+    [row] = statements.run_raw(lease.connection, "watched", {"daemon": lease.daemon})
+    return max(0.0, float(row["seconds"]))
 
 
 def renew(connection: RawConnection, daemon: str, term: int, seconds: float) -> bool:

@@ -84,6 +84,27 @@ def test_a_former_leader_writes_nothing(raw: RawConnection, other: RawConnection
     ledger.wake(other)
 
 
+def test_a_successor_goes_on_with_the_watch_unless_there_was_a_gap(
+    raw: RawConnection, other: RawConnection
+) -> None:
+    """What the leader before has watched counts, if it was there until a moment ago."""
+    lead(raw)
+    with raw.cursor() as cursor:
+        cursor.execute("update oms.leaders set watched_since = watched_since - interval '1 minute'")
+    assert leader_election.watched(lead(other)) > 59
+    with other.cursor() as cursor:
+        cursor.execute("update oms.leaders set renewed_at = renewed_at - interval '4 seconds'")
+    raw.preamble = ""
+    assert leader_election.watched(lead(raw)) < 59
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "update oms.leaders set watched_since = watched_since - interval '1 minute',"
+            " renewed_at = pg_postmaster_start_time() - interval '1 millisecond'"
+        )
+    other.preamble = ""
+    assert leader_election.watched(lead(other)) < 59
+
+
 def test_a_successor_waits_for_what_is_being_written(
     raw: RawConnection, other: RawConnection, engine: sa.Engine
 ) -> None:
