@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -151,6 +152,37 @@ def test_the_office_hours_of_a_queue_are_set_told_and_undone(api_server: ApiServ
     assert api_server.ask("PUT", path, {"hours": None}).json()["undo"] is None
     assert api_server.ask("PUT", path, hours, Role.OPERATOR).status_code == 403
     assert api_server.ask("PUT", "/queues/nowhere/calendar", hours).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "before"),
+    [("calendar", {"hours": None}, "Mo-Fr 09:00-17:00 (UTC)"), ("sla", {"minutes": 7}, 5.0)],
+)
+def test_what_was_before_is_what_somebody_else_has_just_set(
+    api_server: ApiServer, engine: sa.Engine, path: str, body: dict[str, Any], before: object
+) -> None:
+    """A change that waits for another one tells in the audit trail of that as what was before."""
+    with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
+        with connection.begin():
+            connection.exec_driver_sql(
+                "with calendar as (insert into oms.calendars (hours, timezone) values"
+                " ('Mo-Fr 09:00-17:00', 'UTC') on conflict do nothing returning id)"
+                " update oms.queues set calendar_id = calendar.id from calendar where name = 'shop'"
+            )
+            connection.exec_driver_sql(
+                "insert into oms.slas (queue, minutes, set_by) values ('shop', 5, 'bob')"
+            )
+            answer = pool.submit(api_server.ask, "PUT", f"/queues/shop/{path}", body)
+            wait_until(lambda: _is_waited_for(engine), "the second change to wait for the first")
+        assert answer.result(15).status_code == 200
+    [entry] = api_server.get("/audit?subject=shop&limit=1")["entries"]
+    assert entry["detail"]["before"] == before
+
+
+def _is_waited_for(engine: sa.Engine) -> bool:
+    query = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with engine.connect() as connection:
+        return bool(connection.exec_driver_sql(query).rowcount)
 
 
 def test_an_sla_is_tried_set_and_remembered(api_server: ApiServer) -> None:

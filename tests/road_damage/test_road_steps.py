@@ -92,6 +92,15 @@ def test_what_needs_no_contractor(
     assert len(jobs.texts(job)) == (outcome == "noted")
 
 
+def test_a_report_that_was_corrected_is_written_again(jobs: Jobs) -> None:
+    """The corrected request assesses it once more, and finds the row of the first one."""
+    job = reported(jobs)
+    again = jobs.start("road:damage:v1", {**REPORT, "depthCm": 3}, supersede=True)
+    jobs.run()
+    assert jobs.job(job).status == "cancelled"
+    assert (jobs.job(again).status, jobs.job(again).outcome, state(jobs)) == ("done", "noted", "noted")
+
+
 def test_the_round_tells_of_districts_with_reports(jobs: Jobs) -> None:
     """A district without any hears nothing; on a quiet day nobody does."""
     quiet = jobs.start("road:round:v1", {"hours": 24})

@@ -19,8 +19,11 @@ def assess(run: StepRun) -> Done:
     shallow = run.payload["depthCm"] < SHALLOW_CM
     with run.connection.cursor() as cursor:
         cursor.execute(
+            # A step may be done twice: the second time it finds what it has written.
             "insert into road_damage.reports (report, job, road, district, state)"
-            " values (%(reportId)s, %(job)s, %(road)s, %(district)s, %(state)s)",
+            " values (%(reportId)s, %(job)s, %(road)s, %(district)s, %(state)s)"
+            " on conflict (report) do update set job = excluded.job, road = excluded.road,"
+            " district = excluded.district, state = excluded.state",
             {**run.payload, "job": run.job, "state": "noted" if shallow else "open"},
         )
     if shallow:

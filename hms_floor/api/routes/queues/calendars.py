@@ -40,8 +40,8 @@ def put(app_state: TheAppState, who: Who, queue: QueuePath, body: SetCalendar) -
     """Count the SLAs of a queue in office hours from now on. Jobs accepted before keep their deadline."""
     office = _read(body, app_state.settings.zone.key)
     with app_state.writing() as connection:
-        before = calendars.in_force(connection, queue).office
         with queue_changes.keep(connection, "calendar", queue, who=who.actor) as kept:
+            before = calendars.in_force(connection, queue).office
             if office != before:
                 calendars.set_calendar(connection, queue, office, who=who.actor)
         # An SLA that would never be over is refused with the hours that it would count in.

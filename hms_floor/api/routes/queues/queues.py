@@ -171,6 +171,8 @@ def set_sla(app_state: TheAppState, who: Who, queue: QueuePath, body: asked_of_q
             sla = Sla(queue, body.minutes, health.clock(connection), who.actor, body.reason)
         else:
             with queue_changes.keep(connection, "sla", queue, who=who.actor) as kept:
+                # It may have been set while this waited for its turn.
+                before = slas.minutes_in_force(connection, queue)
                 sla = slas.set_sla(connection, queue, body.minutes, set_by=who.actor, reason=body.reason)
             detail = {"before": before, "minutes": body.minutes}
             audit.write(connection, [who.act(queue, reason=body.reason, detail=detail)])
