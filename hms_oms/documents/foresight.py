@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from hms_oms.documents.document import Document, Moment
 
+#: A forecast is for so many workers at most.
+MOST_WORKERS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook(Document):

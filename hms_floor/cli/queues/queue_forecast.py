@@ -10,14 +10,17 @@ from rich.text import Text
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.presentation.foresight import staffing_words
 from hms_oms.api.codec import document
-from hms_oms.documents.foresight import Staffing
+from hms_oms.documents.foresight import MOST_WORKERS, Staffing
 from hms_oms.runtime import format
 
 
 @click.command("forecast")
 @click.argument("queue_name", metavar="QUEUE")
 @click.option(
-    "--workers", type=click.IntRange(0, 10_000), metavar="N", help="How it would fare with so many, too."
+    "--workers",
+    type=click.IntRange(0, MOST_WORKERS),
+    metavar="N",
+    help="How it would fare with so many, too.",
 )
 @show.json_option
 def forecast(queue_name: str, workers: int | None, as_json: bool) -> None:

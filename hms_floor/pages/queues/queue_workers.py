@@ -11,6 +11,7 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation.foresight import staffing_words
+from hms_oms.documents.foresight import MOST_WORKERS
 
 #: How often the forecast is looked at again, in seconds: it reads all open jobs of the queue.
 LOOK_SECONDS = 10.0
@@ -24,6 +25,7 @@ class WorkersCard:
     def __init__(self, name: str, visitor: Visitor) -> None:
         self._name, self._visitor = name, visitor
         self._is_moved = False
+        self._requests = 0
         with ui.element("section").classes("card"):
             with ui.element("h2"):
                 ui.label("What other numbers of workers would do")
@@ -35,18 +37,22 @@ class WorkersCard:
     async def refresh(self) -> None:
         """Look again; the slider stands at the workers of now until somebody moves it. Raises Refused."""
         workers = int(self._slider.value) if self._is_moved else None
+        self._requests += 1
+        request = self._requests
         ahead = await self._visitor.ask.get(f"/queues/{self._name}/forecast", workers=workers)
+        if request != self._requests:
+            return  # what the slider stands at now was asked for since
         put(self._needed, staffing_words.needed(ahead, _clock))
         present = ahead["present"]
         for part in (self._slider, self._told):
             part.set_visibility(present is not None)
         if present is None:
             return
-        reach = max(2 * present["workers"], ahead["workersSure"] + 2, LEAST_REACH)
-        if self._slider.props.get("max") != reach:
-            self._slider.props(f"max={reach}")
+        farthest = reach(present["workers"], ahead["workersSure"])
+        if self._slider.props.get("max") != farthest:
+            self._slider.props(f"max={farthest}")
         if not self._is_moved:
-            self._slider.set_value(present["workers"])
+            self._slider.set_value(min(present["workers"], farthest))
         put(self._told, staffing_words.told(ahead["asked"] or present, _clock))
 
     async def _move(self) -> None:
@@ -55,6 +61,11 @@ class WorkersCard:
             await self.refresh()
         except Refused as refused:
             put(self._told, str(refused))
+
+
+def reach(present: int, sure: int) -> int:
+    """How many workers the slider goes to: beyond those that are there and those that are needed."""
+    return min(max(2 * present, sure + 2, LEAST_REACH), MOST_WORKERS)
 
 
 def _clock(when: datetime) -> str:

@@ -19,7 +19,7 @@ from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Card
 from hms_oms.access import audit
 from hms_oms.database import health
-from hms_oms.documents.foresight import Effect, QueueForecast
+from hms_oms.documents.foresight import MOST_WORKERS, Effect, QueueForecast
 from hms_oms.documents.jobs import Peeked, Undo
 from hms_oms.documents.queues import (
     Ahead,
@@ -73,7 +73,7 @@ def forecast(
     app_state: TheAppState,
     queue: QueuePath,
     workers: Annotated[
-        int | None, Query(ge=0, le=10_000, description="How it would fare with so many, too.")
+        int | None, Query(ge=0, le=MOST_WORKERS, description="How it would fare with so many, too.")
     ] = None,
 ) -> QueueForecast:
     """How the open jobs of a queue will fare, with other workers, too, and how many are needed."""
