@@ -135,7 +135,7 @@ _API = {
     "oms.batches": _KEEP,
     "oms.cycle_rows": _ADD,
     "oms.signals": _ADD,
-    "oms.child_jobs": _READ,
+    "oms.child_jobs": _CHANGE,
     "oms.limited_starts": _READ,
     "oms.queues": _KEEP,
     "oms.recipes": _KEEP,

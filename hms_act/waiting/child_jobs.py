@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
 
 from hms_act import accept
 from hms_act.waiting.settling import Settling
@@ -19,32 +20,41 @@ from hms_oms.recipes.recipes import Recipe, Recipes
 from hms_oms.recipes.steps.child_jobs import EVENT
 from hms_oms.runtime.errors import HmsError, RequestRejected
 
+#: A job of a type that is not known here is left so long to another dispatcher, which may know it amid an
+#: upgrade; in seconds.
+PATIENCE_SECONDS = 600.0
+
 
 def start(begin: Callable[[], AbstractContextManager[Connection]], known: Callable[[], Recipes]) -> int:
-    """Start jobs that steps have asked for, as many as one transaction should; how many were asked for.
+    """Start the jobs that steps have asked for; how many were asked for.
 
     `begin` begins a transaction, `known` tells the recipes.
     """
-    with begin() as connection:
-        asked = child_jobs.asked(connection)
-        for request in asked:
-            _start(connection, request, known)
-    return len(asked)
+    number = 0
+    while True:
+        with begin() as connection:
+            asked = child_jobs.asked(connection, list(known()), PATIENCE_SECONDS)
+            for request in asked:
+                _start(connection, request, known())
+        number += len(asked)
+        if len(asked) < child_jobs.MOST:
+            return number
 
 
-def _start(connection: Connection, request: Asked, known: Callable[[], Recipes]) -> None:
-    if request.cancelled:
-        child_jobs.answer(connection, request, fault=f"{job_name(request.parent)} was cancelled")
-        return
+def _start(connection: Connection, request: Asked, known: Recipes) -> None:
     try:
         with connection.begin_nested():
-            recipe = recipes.find(known(), request.type)
+            recipe = recipes.find(known, request.type)
             who = job_name(request.parent)
             started = accept.start_job(
                 connection, recipe, request.payload, requested_by=who, **request.options
             )
     except HmsError as error:
         child_jobs.answer(connection, request, fault=_told(error))
+    except (DataError, ValueError, OverflowError) as error:
+        # It is the fault of this one, and none of the others waits for it.
+        fault = f"the ledger cannot keep what was given for it ({type(error).__name__})"
+        child_jobs.answer(connection, request, fault=fault)
     else:
         child_jobs.answer(connection, request, job=started.job.id, created=started.created)
 

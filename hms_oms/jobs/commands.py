@@ -67,6 +67,8 @@ def cancel_jobs(
     undo: int | None = None,
 ) -> Cancelled:
     """As `cancel`; tells which jobs it changed, too."""
+    # What a job is just split into, or starts, is cancelled with it.
+    hold(connection, jobs)
     given = {"jobs": list(jobs), "who": who, "reason": reason, "now": now, "change": change, "undo": undo}
     rows = statements.run(connection, "cancel", given)
     running = [
@@ -235,8 +237,10 @@ def statuses(connection: Connection, jobs: Sequence[int]) -> Mapping[int, str]:
 
 
 def hold(connection: Connection, jobs: Sequence[int]) -> None:
-    """Lock jobs in the order in which all verbs do, before they are changed one by one in another."""
-    statements.run(connection, "hold_jobs", {"jobs": list(jobs)})
+    """Lock jobs and what goes with them in the order in which all verbs do, before they are changed."""
+    known, held = -1, 0
+    while held > known:  # One that was waited for may have got parts meanwhile.
+        known, held = held, len(statements.run(connection, "hold_jobs", {"jobs": list(jobs)}))
 
 
 def lease_until(connection: Connection, job: int) -> datetime | None:
@@ -256,22 +260,9 @@ def _reorder(
     queue: str | None = None,
     ready_at: datetime | None = None,
 ) -> list[int]:
-    return _ids(
-        statements.run(
-            connection,
-            "reorder",
-            {
-                "jobs": list(jobs),
-                "fact": fact.value,
-                "who": who,
-                "reason": reason,
-                "change": change,
-                "priority": priority,
-                "queue": queue,
-                "ready_at": ready_at,
-            },
-        )
-    )
+    given = {"jobs": list(jobs), "fact": fact.value, "who": who, "reason": reason, "change": change}
+    place = {"priority": priority, "queue": queue, "ready_at": ready_at}
+    return _ids(statements.run(connection, "reorder", {**given, **place}))
 
 
 def _notify(connection: Connection, queue: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,9 +27,9 @@ from tests.parts.test_split_and_join import started
 FAMILY = [{"name": "open"}, {"name": "wait", "by": "jobs"}, {"name": "close"}]
 
 
-def parsed(steps: list[dict[str, Any]], name: str = "family") -> Recipe:
-    """A recipe with these steps."""
-    payload = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
+def parsed(steps: list[dict[str, Any]], name: str = "family", **fields: Any) -> Recipe:
+    """A recipe with these steps, and these fields besides."""
+    payload = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}, **fields}}
     kind = {"type": f"test:{name}:v1", "queue": name, "sla_minutes": 5, "key": "n", "payload": payload}
     return recipes.parse({**kind, "steps": steps}, "test")
 
@@ -51,16 +53,10 @@ def opened(engine: sa.Engine, raw: RawConnection, database: str, family: Recipe,
     assert claim(raw, job, "open")
     effects = connections.connect(database, "effects", autocommit=False)
     for commits in (False, True):
-        for number, payload in enumerate(payloads):
-            child_jobs.ask(
-                effects,
-                parent=job,
-                step=0,
-                number=number,
-                job_type="test:child:v1",
-                payload=payload,
-                options={"priority": 7},
-            )
+        for number, given in enumerate(payloads):
+            payload = {"type": "test:child:v1", "options": {"priority": 7}, **given}
+            asked = {"job_type": payload.pop("type"), "options": payload.pop("options"), "payload": payload}
+            child_jobs.ask(effects, parent=job, step=0, number=number, **asked)
         report = completions.of(Ticket(job, 1, "open"), family, Done(), by_agent=False)
         assert ledger.advance(effects, [report], "w")
         effects.commit() if commits else effects.rollback()
@@ -68,9 +64,9 @@ def opened(engine: sa.Engine, raw: RawConnection, database: str, family: Recipe,
     return job
 
 
-def start(engine: sa.Engine) -> int:
+def start(engine: sa.Engine, known: Mapping[str, Recipe] = FAMILIES) -> int:
     """How many children were asked for, and are started."""
-    return starting.start(engine.begin, lambda: FAMILIES)
+    return starting.start(engine.begin, lambda: known)
 
 
 def settle(raw: RawConnection) -> int:
@@ -84,8 +80,8 @@ def children(engine: sa.Engine, job: int) -> list[child_jobs.ChildJob]:
         return list(child_jobs.of_job(connection, job))
 
 
-def play(raw: RawConnection, error: str | None = None) -> None:
-    """Do the step of a child, or fail it."""
+def play(raw: RawConnection, error: str | None = None, result: dict[str, Any] | None = None) -> None:
+    """Do the step of a child, with this result, or fail it."""
     [taken] = ledger.take(raw, "child", 1)
     assert claim(raw, taken.job, "play")
     ticket = Ticket(taken.job, 1, "play")
@@ -93,7 +89,8 @@ def play(raw: RawConnection, error: str | None = None) -> None:
         failure = {"type": error, "message": "", "traceback": ""}
         ledger.fail(raw, ticket, failure, retry_after=None, worker="w")
     else:
-        report = completions.of(ticket, FAMILIES["test:child:v1"], Done({"played": True}), by_agent=False)
+        done = Done(result or {"played": True})
+        report = completions.of(ticket, FAMILIES["test:child:v1"], done, by_agent=False)
         ledger.advance(raw, [report], "w")
 
 
@@ -163,14 +160,76 @@ def test_children_are_cancelled_with_their_job(
 def test_nothing_is_started_for_a_cancelled_job(
     engine: sa.Engine, raw: RawConnection, database: str, family: Recipe
 ) -> None:
-    """What it has asked for keeps the reason."""
+    """Nor for one that is to be cancelled; once it is reinstated, what it has asked for is started."""
     job = opened(engine, raw, database, family, {"n": 1})
     with engine.begin() as connection:
         commands.cancel_jobs(connection, [job], **WHO)
+    assert start(engine) == 0
+    [child] = children(engine, job)
+    assert (child.job, child.fault) == (None, f"job-{job} was cancelled")
+    with engine.begin() as connection:
+        commands.reinstate(connection, [job], **WHO)
+    assert (start(engine), settle(raw)) == (1, 0)
+    assert [child.status for child in children(engine, job)] == ["waiting"]
+
+
+@pytest.mark.parametrize("options", [{"priority": 10**12}, {"sla_minutes": 1e300}])
+def test_what_cannot_be_kept_is_the_fault_of_one_child(
+    engine: sa.Engine, raw: RawConnection, database: str, family: Recipe, options: dict[str, Any]
+) -> None:
+    """The others are started, however many they are, in one turn."""
+    bad = {"n": 0, "options": options}
+    rest = [{"n": number} for number in range(1, child_jobs.MOST + 1)]
+    job = opened(engine, raw, database, family, bad, *rest)
+    assert (start(engine), start(engine)) == (child_jobs.MOST + 1, 0)
+    first, *others = children(engine, job)
+    assert first.fault is not None
+    assert first.fault.startswith("the ledger cannot keep what was given for it (")
+    assert {(child.status, child.fault) for child in others} == {("waiting", None)}
+
+
+def test_a_type_that_is_not_known_yet_is_waited_for(
+    engine: sa.Engine,
+    raw: RawConnection,
+    database: str,
+    family: Recipe,
+    forward: Callable[[timedelta], None],
+) -> None:
+    """For a while; when its job has failed for it and is tried again, it is asked for again."""
+    late = parsed([{"name": "play"}], "late")
+    job = opened(engine, raw, database, family, {"n": 1, "type": late.type}, {"n": 2})
+    assert start(engine) == 1
+    assert (settle(raw), [child.fault for child in children(engine, job)]) == (0, [None, None])
+    forward(timedelta(seconds=starting.PATIENCE_SECONDS))
+    assert start(engine) == 1
+    play(raw)
+    assert settle(raw) == 1
+    error = look(engine, job).error
+    assert error is not None
+    assert "no job of type test:late:v1 could be started: " in error["message"]
+    with engine.begin() as connection:
+        assert commands.retry(connection, [job], **WHO) == [job]
+    assert (settle(raw), start(engine, FAMILIES | {late.type: late})) == (0, 1)
+    assert [child.status for child in children(engine, job)] == ["waiting", "done"]
+
+
+def test_a_child_that_is_taken_up_again_is_waited_for(
+    engine: sa.Engine, raw: RawConnection, database: str, family: Recipe
+) -> None:
+    """Though it had failed when the dispatcher took its job up."""
+    job = opened(engine, raw, database, family, {"n": 1})
     start(engine)
-    assert [(child.job, child.fault) for child in children(engine, job)] == [
-        (None, f"job-{job} was cancelled")
-    ]
+    play(raw, "ValueError")
+    dispatcher = connections.connect(database, "act", autocommit=False)
+    [parent] = child_jobs.take_up(dispatcher)
+    [child] = children(engine, job)
+    assert child.job is not None
+    with engine.begin() as connection:
+        commands.retry(connection, [child.job], **WHO)
+    assert child_jobs.settle(dispatcher, parent, family) is None
+    dispatcher.commit()
+    dispatcher.close()
+    assert look(engine, job).status == "waiting"
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ jobs = Table(
     Column("held_at", _Time),
     Column("held_seconds", Double),
     Column("held_ready_at", _Time),
+    Column("cancelled_with", BigInteger),
 )
 
 job_events = Table(

@@ -30,7 +30,7 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A job that a step has asked for; it is not started if the job of the step was `cancelled`."""
+    """A job that a step has asked for."""
 
     parent: int
     step: int
@@ -38,7 +38,6 @@ class Asked:
     type: str
     payload: Mapping[str, Any]
     options: Mapping[str, Any]
-    cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,8 @@ class ChildJob:
 
     @property
     def is_done(self) -> bool:
-        """Whether it was done; what retention has removed since counts as done."""
-        return self.fault is None and self.status in (Status.DONE, None)
+        """Whether it was done; what retention has removed since is known by how it had ended."""
+        return self.fault is None and self.status == Status.DONE
 
 
 def ask(
@@ -81,9 +80,13 @@ def ask(
         cursor.execute(statements.text("ask_job"), given)
 
 
-def asked(connection: Connection) -> list[Asked]:
-    """The jobs that are to be started, held until the transaction ends."""
-    return [Asked(**row) for row in statements.run(connection, "asked_jobs", {"most": MOST})]
+def asked(connection: Connection, types: Sequence[str], patience: float) -> list[Asked]:
+    """The jobs of these types that are to be started, held until the transaction ends.
+
+    Of others those that were asked for more than `patience` seconds ago.
+    """
+    given = {"types": list(types), "patience": patience, "most": MOST}
+    return [Asked(**row) for row in statements.run(connection, "asked_jobs", given)]
 
 
 def answer(
@@ -121,10 +124,13 @@ def rest(connection: RawConnection) -> None:
 def settle(connection: RawConnection, parent: Parent, recipe: Recipe) -> str | None:
     """Complete the step of a job with what its child jobs have come to, or fail it; its status then.
 
-    Raises ValueError if their results are larger than a job can keep.
+    It waits on if one of them has been taken up again meanwhile, or is to be started after all. Raises
+    ValueError if their results are larger than a job can keep.
     """
     rows = statements.run_raw(connection, "child_jobs", {"job": parent.ticket.job, "results": True})
     children = [ChildJob(**row) for row in rows]
+    if any(child.is_open for child in children):
+        return None
     undone = next((child for child in children if not child.is_done), None)
     if undone is not None and recipe.steps[parent.step].on_failed != CONTINUE:
         return parts.fail(connection, parent, "ChildJobFailed", _words(undone))
@@ -148,4 +154,4 @@ def _words(child: ChildJob) -> str:
     if child.job is None:
         return f"no job of type {child.type} could be started: {child.fault}"
     why = f": {child.error}" if child.error else ""
-    return f"{job_name(child.job)} ({child.type}), for which it waited, is {child.status}{why}"
+    return f"{job_name(child.job)} ({child.type}), for which it waited, is {child.status or 'removed'}{why}"

@@ -118,24 +118,30 @@ def join(connection: RawConnection, parent: Parent, recipe: Recipe) -> str | Non
 
 
 def fail_with(connection: RawConnection, parent: Parent, bad: Bad, recipe: Recipe) -> str | None:
-    """Fail a job one of whose parts has come to a bad end, and cancel the parts that have not begun."""
+    """Fail a job one of whose parts has come to a bad end; the job's status then."""
     step = recipe.steps[parent.step]
     called = f"{'branch' if step.branches else 'part'} {name(step, bad.part, parent.parts)} of {step.name}"
-    asked = {"job": parent.ticket.job, "step": parent.step}
-    others = [row["id"] for row in statements.run_raw(connection, "unbegun_parts", asked)]
-    if others:
-        reason = f"{called} has {bad.status}" if bad.status == "failed" else f"{called} was {bad.status}"
-        given = {"jobs": others, "who": WHO, "reason": reason, "now": False, "change": None, "undo": None}
-        statements.run_raw(connection, "cancel", given)
     if bad.status == "cancelled":
-        return fail(connection, parent, "PartCancelled", f"{called} ({job_name(bad.job)}) was cancelled")
+        message = f"{called} ({job_name(bad.job)}) was cancelled"
+        return fail(connection, parent, "PartCancelled", message, reason=f"{called} was cancelled")
     error = bad.error or {}
     said = f"{error.get('type', 'error')}: {error.get('message', '')}".removesuffix(": ")
-    return fail(connection, parent, "PartFailed", f"{called} ({job_name(bad.job)}) has failed: {said}")
+    message = f"{called} ({job_name(bad.job)}) has failed: {said}"
+    return fail(connection, parent, "PartFailed", message, reason=f"{called} has failed")
 
 
-def fail(connection: RawConnection, parent: Parent, kind: str, message: str) -> str | None:
-    """Fail a job that waits at a step in parts, or for jobs, for good."""
+def fail(
+    connection: RawConnection, parent: Parent, kind: str, message: str, *, reason: str | None = None
+) -> str | None:
+    """Fail a job that waits at a step in parts, or for jobs, for good; the job's status then.
+
+    Its parts that have not begun are cancelled for the `reason`, and those that run are asked to end.
+    """
+    asked = {"job": parent.ticket.job, "step": parent.step}
+    others = [row["id"] for row in statements.run_raw(connection, "open_parts", asked)]
+    if others:
+        given = {"jobs": others, "who": WHO, "now": False, "change": None, "undo": None}
+        statements.run_raw(connection, "cancel", {**given, "reason": reason or message})
     take_over(connection, parent, Fact.PART_FAILED)
     error = {"type": kind, "message": message, "traceback": ""}
     return ledger.fail(connection, parent.ticket, error, retry_after=None, worker=WHO)

@@ -1,27 +1,18 @@
 -- Cancel jobs: what waits or stands in the window at once; what runs at its next step boundary, or now. The trigger
 -- jobs_settled has a cancelled job give its key back.
-with recursive family (id) as (
-    select unnest(%(jobs)s::bigint[])
-    union
-    -- What happens to a job happens to its parts, and to the jobs that it has started.
-    select other.id
-    from family
-    cross join lateral (
-        select part.id from oms.jobs as part where part.parent_id = family.id and part.part is not null
-        union all
-        select asked.job_id from oms.child_jobs as asked where asked.parent_id = family.id and asked.created
-    ) as other
-),
-held as (
-    select id, status
-    from oms.jobs
-    where id in (select id from family) and status in ('waiting', 'queued', 'running')
-    order by id
-    for update
+with held as (
+    select job.id, job.status, family.root
+    from oms.family(%(jobs)s::bigint[]) as family
+    join oms.jobs as job on job.id = family.id
+    where job.status in ('waiting', 'queued', 'running')
+    order by job.id
+    for update of job
 ),
 changed as (
     update oms.jobs as job
     set cancel_by = %(who)s::text,
+        -- One that is to end already comes back with the job with which it was cancelled first.
+        cancelled_with = case when job.cancel_by is null then held.root else coalesce(job.cancelled_with, held.root) end,
         status = case when held.status = 'running' and not %(now)s::boolean then 'running' else 'cancelled' end,
         -- A new attempt makes the ticket stale, and the report of a step that runs on come too late.
         attempt = case

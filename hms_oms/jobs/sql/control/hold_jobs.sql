@@ -1,2 +1,2 @@
--- Lock jobs in the order in which all verbs do.
-select from oms.jobs where id = any(%(jobs)s::bigint[]) order by id for update
+-- Lock jobs, and what goes with them, in the order in which all verbs do.
+select id from oms.jobs where id in (select id from oms.family(%(jobs)s::bigint[])) order by id for update

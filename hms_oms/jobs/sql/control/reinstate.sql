@@ -1,22 +1,17 @@
 -- Put cancelled jobs back at the step at which they stood, and let those go on that only were to end with their step.
 -- The deadline stays. A job that a newer one with its key has replaced stays cancelled; if a newer one is just being
 -- accepted, the unique index on keys ends this statement.
-with recursive family (id) as (
-    select unnest(%(jobs)s::bigint[])
-    union
-    -- What happens to a job happens to its parts, and to the jobs that it has started.
-    select other.id
-    from family
-    cross join lateral (
-        select part.id from oms.jobs as part where part.parent_id = family.id and part.part is not null
-        union all
-        select asked.job_id from oms.child_jobs as asked where asked.parent_id = family.id and asked.created
-    ) as other
-),
-held as (
+with held as (
     select job.id, job.status
-    from oms.jobs as job
-    where job.id in (select id from family)
+    from oms.family(%(jobs)s::bigint[]) as family
+    join oms.jobs as job on job.id = family.id
+    -- What was cancelled by itself before stays cancelled. (The release before has not kept with what.)
+    where (
+            job.id = any(%(jobs)s::bigint[])
+            or coalesce(job.cancelled_with, 0) in (
+                select coalesce(cancelled_with, 0) from oms.jobs where id = any(%(jobs)s::bigint[])
+            )
+        )
         and (job.status = 'cancelled' or (job.status = 'running' and job.cancel_by is not null))
         and not exists (
             select from oms.jobs as other
@@ -32,10 +27,13 @@ held as (
 changed as (
     update oms.jobs as job
     set cancel_by = null,
+        cancelled_with = null,
         status = case held.status when 'cancelled' then 'waiting' else job.status end,
         -- The new attempt keeps tickets of before the cancellation stale.
         attempt = case held.status when 'cancelled' then job.attempt + 1 else job.attempt end,
         ready_at = case
+            -- Parts may have ended while nobody waited for them.
+            when held.status = 'cancelled' and job.event = '*parts' then oms.now()
             when held.status = 'running' or job.ready_at > oms.now() then job.ready_at
             -- The time limit of the event that it waits for was over while it was cancelled.
             when job.event is not null then oms.now()

@@ -51,6 +51,13 @@ keys as (
 asked as (
     delete from oms.child_jobs where parent_id in (select id from removable)
 ),
+-- The jobs that have started them know how they had ended.
+ended_children as (
+    update oms.child_jobs as asked
+    set status = removable.status
+    from removable
+    where asked.job_id = removable.id and asked.parent_id not in (select id from removable)
+),
 jobs as (
     delete from oms.jobs where id in (select id from removable) returning id
 ),
