@@ -77,7 +77,13 @@ def test_the_fields_with_personal_data() -> None:
             "owners": {"type": "array", "items": {"properties": {"name": {"personal": True}}}},
         }
     }
-    assert personal_data.paths(schema) == (("name",), ("phone",), ("address", "street"), ("owners",))
+    assert personal_data.paths(schema) == (
+        ("name",),
+        ("phone",),
+        ("address", "street"),
+        ("owners",),
+        ("owners", "name"),
+    )
 
 
 def test_a_mark_is_true_or_false(tmp_path: Path) -> None:

@@ -45,8 +45,10 @@ def settle(raw: RawConnection) -> int:
     return Parts(raw, lambda number: registry.snapshot(raw, number)).settle()
 
 
-def work(raw: RawConnection, recipe: Recipe, most: int = 2000) -> list[Ticket]:
-    """Do what waits in the queue, as a worker would; the tickets of what was done."""
+def work(
+    raw: RawConnection, recipe: Recipe, most: int = 2000, result: dict[str, Any] | None = None
+) -> list[Ticket]:
+    """Do what waits in the queue, as a worker would, with this result; the tickets of what was done."""
     taken = ledger.take(raw, recipe.queue, most)
     tickets = [Ticket(job.job, job.attempt, job.steps[job.step]) for job in taken]
     claims = ledger.claim(raw, [(ticket, 60.0) for ticket in tickets], "w")
@@ -54,7 +56,7 @@ def work(raw: RawConnection, recipe: Recipe, most: int = 2000) -> list[Ticket]:
         completions.of(
             ticket,
             recipe,
-            Done({"part": claimed.part}),
+            Done(result or {"part": claimed.part}),
             by_agent=False,
             part=claimed.part is not None,
         )
@@ -317,9 +319,9 @@ def test_a_recipe_with_parts_is_read_back(boxes: Recipe) -> None:
     ]
 
 
-def parsed(steps: list[dict[str, Any]]) -> Recipe:
-    """A recipe with these steps."""
-    fields = {"boxes": {"type": "array"}, "number": {"type": "integer"}}
+def parsed(steps: list[dict[str, Any]], **given: Any) -> Recipe:
+    """A recipe with these steps, whose payload has these fields."""
+    fields = {"boxes": {"type": "array"}, "number": {"type": "integer"}, **given}
     kind = {"type": "test:parts:v1", "queue": "parts", "sla_minutes": 5}
     payload = {"type": "object", "properties": fields}
     return recipes.parse({**kind, "payload": payload, "steps": steps}, "test")

@@ -10,7 +10,7 @@ Path = tuple[str, ...]
 
 
 def paths(schema: Mapping[str, Any]) -> tuple[Path, ...]:
-    """The fields with personal data; a list whose items hold some counts as a whole.
+    """The fields with personal data; a list whose items hold some counts as a whole, and they beside it.
 
     A phone is personal unless it is marked `personal = false`.
     """
@@ -30,9 +30,11 @@ def _paths(schema: Mapping[str, Any], above: Path) -> Iterator[Path]:
     for name, field in _fields(schema):
         path = (*above, name)
         items = field.get("items")
-        in_items = isinstance(items, Mapping) and (is_personal(items) or any(_paths(items, ())))
-        if is_personal(field) or in_items:
+        inner = list(_paths(items, path)) if isinstance(items, Mapping) else []
+        if is_personal(field) or inner or (isinstance(items, Mapping) and is_personal(items)):
             yield path
+            # The results of parts repeat what an item holds.
+            yield from inner
         else:
             yield from _paths(field, path)
 

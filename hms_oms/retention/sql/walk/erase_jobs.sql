@@ -1,7 +1,18 @@
 -- Erase the personal data of jobs of one type that have ended: fields of the payload, and of results that repeat
--- them; what an error says; to whom texts went, and what they said. The facts stay.
+-- them, those of parts and of jobs that they have started among them; payloads of jobs that could not be started; what an
+-- error says; to whom texts went, and what they said. The facts stay.
 with erasable as materialized (
-    select job.id
+    select job.id, %(names)s::text[] || array(
+        select path ->> -1
+        from oms.child_jobs as child
+        join oms.retention_rules as rule on rule.type = child.type
+        cross join jsonb_array_elements(rule.personal) as each (path)
+        where child.parent_id in (
+            select job.id
+            union all
+            select part.id from oms.jobs as part where part.parent_id = job.id and part.part is not null
+        )
+    ) as names
     from oms.jobs as job
     where job.id = any(%(jobs)s::bigint[]) and job.finished_at < %(before)s::timestamptz
         and job.type = %(type)s::text
@@ -13,20 +24,14 @@ jobs as (
     update oms.jobs as job
     set payload = oms.without(job.payload, %(paths)s::jsonb),
         results = (
-            select coalesce(
-                jsonb_object_agg(
-                    step,
-                    case jsonb_typeof(result) when 'object' then result - %(names)s::text[] else result end
-                ),
-                '{}'
-            )
+            select coalesce(jsonb_object_agg(step, oms.without_names(result, erasable.names)), '{}')
             from jsonb_each(job.results) as each (step, result)
         ),
         error = job.error - 'message' - 'traceback',
         progress = null,
         erased_at = oms.now()
     from erasable
-    where job.id = erasable.id and job.erased_at is null and %(paths)s::jsonb <> '[]'
+    where job.id = erasable.id and job.erased_at is null and erasable.names <> '{}'
     returning job.id
 ),
 signals as (
@@ -34,6 +39,13 @@ signals as (
     set data = null
     from jobs
     where signal.job_id = jobs.id
+),
+child_jobs as (
+    update oms.child_jobs as child
+    set payload = null,
+        fault = case when child.job_id is null then coalesce(child.fault, 'what it was asked for with was erased') end
+    from jobs
+    where child.parent_id = jobs.id
 ),
 messages as (
     update oms.messages as message
