@@ -18,6 +18,7 @@ from benchmarks import mornings
 from benchmarks.mornings import Look, Morning, Replay
 from benchmarks.results import Result
 from benchmarks.rounds import say
+from hms_oms.order.foresight import chance
 from hms_ops.forecast.forecast import forecast
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.forecast.throughput import Throughput
@@ -140,9 +141,11 @@ def watch(looks: Iterator[Look]) -> list[Alarm]:
     alarms: list[Alarm] = []
     held_since = clear_since = inf
     for look in looks:
-        first_late = _first_late(look, throughput)
+        judged = _judged(look, throughput)
         standing = bool(alarms) and alarms[-1].resolved == inf
-        if first_late is None:
+        if judged is None:
+            continue
+        if judged == inf:
             held_since, clear_since = inf, min(clear_since, look.now)
             if standing and look.now - clear_since >= rule.DEFAULTS["clear_seconds"]:
                 alarms[-1].resolved = look.now
@@ -153,25 +156,27 @@ def watch(looks: Iterator[Look]) -> list[Alarm]:
         if alarms and look.now - alarms[-1].resolved <= REOPEN_SECONDS:
             alarms[-1].resolved = inf
         else:
-            alarms.append(Alarm(look.now, first_late))
+            alarms.append(Alarm(look.now, judged))
     return alarms
 
 
-def _first_late(look: Look, throughput: Throughput) -> float | None:
-    """What the product makes of one look: from when it says that jobs will be late, if it does."""
+def _judged(look: Look, throughput: Throughput) -> float | None:
+    """What the product makes of one look: from when jobs will be late, infinite if none; None if unknown."""
     now = _moment(look.now)
     jobs = sum(count for _, _, count in look.deadlines)
     throughput.look(now, look.finished, min(look.slots, jobs))
     capacity = throughput.capacity(look.slots)
-    if capacity is None:
-        return None
-    outlook = forecast(list(_counted(look)), capacity, now)
-    queue = QueueSnapshot("farm-grant", None, slots=look.slots, forecast=outlook)
-    snapshot = rule.judge(Snapshot(now, [queue]), lambda name, _: rule.DEFAULTS[name])
-    if not snapshot:
-        return None
-    assert outlook.first_late is not None
-    return (outlook.first_late - MIDNIGHT).total_seconds()
+    outlook = None
+    if capacity is not None:
+        capacity = capacity.varying(None if look.works is None else chance.variation(look.works))
+        outlook = forecast(list(_counted(look)), capacity, now)
+    queue = QueueSnapshot("farm-grant", None, waiting=jobs, slots=look.slots, forecast=outlook)
+    snapshot = Snapshot(now, [queue])
+    if rule.judge(snapshot, lambda name, _: rule.DEFAULTS[name]):
+        assert outlook is not None
+        assert outlook.first_late is not None
+        return (outlook.first_late - MIDNIGHT).total_seconds()
+    return None if rule.unknown(snapshot) else inf
 
 
 def _counted(look: Look) -> Iterator[tuple[datetime, int]]:

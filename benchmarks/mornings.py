@@ -17,6 +17,8 @@ from itertools import count
 from math import inf, log
 from statistics import fmean
 
+from hms_oms.order.estimates import KEPT, Estimate, measured
+
 #: Between two looks at the floor, in seconds.
 LOOK_SECONDS = 5.0
 #: Arrivals end after this time; the morning goes on until the last job is done, but not forever.
@@ -67,6 +69,8 @@ class Look:
     slots: int
     #: Of the open jobs, in the order of service: whether they are not urgent, their deadline, and how many.
     deadlines: list[tuple[bool, float, int]]
+    #: What the latest works took; None of too few.
+    works: Estimate | None = None
 
 
 @dataclass
@@ -156,6 +160,7 @@ class Replay:
         self._window: deque[Job] = deque()
         self._open: Counter[tuple[bool, float]] = Counter()
         self._finished = 0
+        self._works: deque[float] = deque(maxlen=KEPT)
         self._running: dict[int, Job] = {}
         self._numbers = count()
         # What will happen: (when, number, what is to be done).
@@ -172,7 +177,8 @@ class Replay:
             finished = self._finished
             self.until(now)
             deadlines = [(*place, jobs) for place, jobs in sorted(self._open.items())]
-            yield Look(now, self._finished - finished, self.group.live(now), deadlines)
+            works = measured(list(self._works))
+            yield Look(now, self._finished - finished, self.group.live(now), deadlines, works)
             now += LOOK_SECONDS
 
     def until(self, now: float) -> None:
@@ -209,6 +215,7 @@ class Replay:
             job = self._running.pop(run)
             job.done = now
             self._finished += 1
+            self._works.append(job.work)
             self._open[_bucket(job)] -= 1
             if not self._open[_bucket(job)]:
                 del self._open[_bucket(job)]

@@ -12,7 +12,8 @@ class Capacity:
 
     No more than `most` jobs a second may start (None: no limit); `started` jobs have started, or stand in
     front of the workers, and need no leave. `trusted` says whether `per_slot` rests on enough finished jobs
-    to wake somebody.
+    to wake somebody: it rests on as many as were `counted`. `variation` is the variance of the time that a
+    job holds a slot, over the square of its mean (None: too few were measured).
     """
 
     slots: int
@@ -20,6 +21,8 @@ class Capacity:
     trusted: bool = False
     most: float | None = None
     started: int = 0
+    counted: int = 0
+    variation: float | None = None
 
     @property
     def of_slots(self) -> float:
@@ -46,6 +49,10 @@ class Capacity:
     def limited(self, most: float | None, started: int = 0) -> Capacity:
         """The same slots where no more than `most` jobs a second may start."""
         return replace(self, most=most, started=started)
+
+    def varying(self, variation: float | None) -> Capacity:
+        """The same slots, with how the times of jobs vary."""
+        return replace(self, variation=variation)
 
     def with_slots(self, more: int) -> Capacity:
         """So many slots more (or, below zero, fewer)."""

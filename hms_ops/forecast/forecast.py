@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 
 from hms_oms.timetables import business_time
 from hms_oms.timetables.business_time import OfficeHours
+from hms_ops.forecast import chances
 from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.snapshot import Forecast
 
@@ -71,8 +72,9 @@ def forecast(
     paused: bool = False,
     served: Histogram | None = None,
     wholes: Wholes = None,
+    given_up: Histogram = (),
 ) -> Forecast:
-    """Forecast the open jobs if nothing changes; `served` is their order if some were given up.
+    """Forecast the open jobs if nothing changes; `served` is their order if some were `given_up`.
 
     Parts of steps are work, and no jobs: so many of each place in line are jobs as `wholes` says.
 
@@ -91,6 +93,7 @@ def forecast(
     late, first_late = _late(served or histogram, capacity, start, now, wholes)
     slots, deadline = _slots(histogram, capacity.per_slot, now)
     starts, by_limit = _starts(histogram, capacity, now)
+    risk = chances.riskiest(histogram, capacity, start, now, given_up)
     jobs = sum(count for _, count in histogram)
     return Forecast(
         late=late,
@@ -102,6 +105,8 @@ def forecast(
         trusted=capacity.trusted,
         slot_rate=capacity.per_slot,
         limit_needed=starts,
+        late_chance=risk and risk.chance,
+        riskiest=risk and risk.deadline,
     )
 
 
@@ -119,6 +124,7 @@ def later(
     *,
     served: Histogram | None = None,
     wholes: Wholes = None,
+    given_up: Histogram = (),
 ) -> Forecast:
     """Bring a recent forecast, whose work began at `start`, up to `now`.
 
@@ -126,8 +132,16 @@ def later(
     hold them.
     """
     late, first_late = _late(served or histogram, capacity, start, now, wholes)
+    risk = chances.riskiest(histogram, capacity, start, now, given_up)
     by_now = forecast(histogram, capacity, now)
-    return replace(by_now, late=late, first_late=first_late, done_at=earlier.done_at)
+    return replace(
+        by_now,
+        late=late,
+        first_late=first_late,
+        done_at=earlier.done_at,
+        late_chance=risk and risk.chance,
+        riskiest=risk and risk.deadline,
+    )
 
 
 def finish(position: int, capacity: Capacity, now: datetime) -> datetime | None:
@@ -203,29 +217,6 @@ def arrival(
     return Arrival(finish(before + jobs, capacity, start), late, max(0, together - late - alone))
 
 
-def quote(histogram: Histogram, capacity: Capacity, now: datetime) -> datetime | None:
-    """The earliest deadline that a new job can be given without making another one late.
-
-    The new job is served after all with the same or an earlier deadline and delays all others by one place;
-    itself it holds a slot for as long as one takes for one job. None if nothing is ever done.
-    """
-    at_best = finish(1, Capacity(min(1, capacity.slots), capacity.per_slot), now)
-    if at_best is None:
-        return None
-    line = sorted(histogram)
-    harmed = _last_harmed(line, capacity, now)
-    before, earliest = 0, at_best
-    for index, (deadline, jobs) in enumerate(line):
-        done_at = finish(before + 1, capacity, now)
-        if done_at is None:
-            return None
-        if index > harmed and max(done_at, earliest) < deadline:
-            return max(done_at, earliest)
-        before, earliest = before + jobs, max(at_best, deadline)
-    done_at = finish(before + 1, capacity, now)
-    return done_at and max(done_at, earliest)
-
-
 def _overdue(histogram: Histogram, now: datetime) -> int:
     return sum(jobs for deadline, jobs in histogram if deadline < now)
 
@@ -287,14 +278,3 @@ def _starts(histogram: Histogram, capacity: Capacity, start: datetime) -> tuple[
 def _can_be_held(seconds: float, per_slot: float) -> bool:
     """Whether anything that somebody does now could hold a deadline that is so many seconds ahead."""
     return seconds >= ACT_SECONDS and seconds * per_slot + _ROUNDING >= 1
-
-
-def _last_harmed(line: Histogram, capacity: Capacity, now: datetime) -> int:
-    """The last in a line that one more job in front would make late, where it is on time without; or -1."""
-    last, before = -1, 0
-    for index, (deadline, jobs) in enumerate(line):
-        seconds = (deadline - now).total_seconds()
-        if _on_time(before, jobs, capacity, seconds) > _on_time(before + 1, jobs, capacity, seconds):
-            last = index
-        before += jobs
-    return last

@@ -40,7 +40,8 @@ class Forecast:
     them at `first_late`; `deadline` is the binding one. `done_at` is when the last open job is done. `rate`
     is jobs per second, `slot_rate` what one slot gets done while it has a job. `slots_needed` live slots, and
     `limit_needed` starts a minute, would meet every deadline that can still be met (None: it cannot be told).
-    `trusted` says whether the rates rest on enough finished jobs to wake somebody.
+    `trusted` says whether the rates rest on enough finished jobs to wake somebody. With `late_chance` jobs
+    that are due at `riskiest` are late, and with none a higher one (None: too little was measured).
     """
 
     late: int
@@ -52,6 +53,8 @@ class Forecast:
     trusted: bool = False
     slot_rate: float | None = None
     limit_needed: int | None = None
+    late_chance: float | None = None
+    riskiest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

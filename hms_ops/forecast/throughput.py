@@ -69,7 +69,8 @@ class Throughput:
         """What `slots` live slots get done at this throughput; None while it cannot be told."""
         if self._finished == 0 or self._seconds <= 0:
             return None
-        return Capacity(slots, self._finished / self._seconds, trusted=self._finished >= ENOUGH)
+        per_slot = self._finished / self._seconds
+        return Capacity(slots, per_slot, trusted=self._finished >= ENOUGH, counted=self._finished)
 
     def _add(self, finished: int, seconds: float) -> None:
         self._finished += finished

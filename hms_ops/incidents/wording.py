@@ -11,13 +11,13 @@ from typing import Any
 
 from hms_oms.messages.gsm7 import ONE_SEGMENT, encodable, septets
 from hms_oms.runtime.format import about, hour_and_zone, minutes, percent, share
-from hms_ops.forecast import advice, order_words
+from hms_ops.forecast import advice
 from hms_ops.forecast.cause import read
 from hms_ops.incidents import signals
 from hms_ops.incidents.signals import Signal
 from hms_ops.incidents.stages import LATENESS
 from hms_ops.incidents.store import Incident
-from hms_ops.incidents.words import horizon_words, schedule_words
+from hms_ops.incidents.words import horizon_words, lateness_words, schedule_words
 from hms_ops.rules import RULES
 
 #: Room for " (resend)".
@@ -147,20 +147,8 @@ def _trouble(signal: Signal, at: Clock) -> str:
     return place + _phrase(signal.rule, signal.facts, at)
 
 
-def _late(facts: Facts, at: Clock) -> str:
-    jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} late since {at(facts['late_since'])}"
-    oldest = f", oldest {about(facts['value'])}" if facts["value"] >= 1 else ""
-    return f"{jobs}{oldest}{_cause(facts)}"
-
-
 def _slow(facts: Facts, at: Clock) -> str:  # noqa: ARG001
     return f"jobs wait {about(facts['value'])} on average, SLA {minutes(facts['sla_minutes'])}"
-
-
-def _forecast(facts: Facts, at: Clock) -> str:
-    first = f" from {at(facts['first_late'])}" if facts["first_late"] else ""
-    jobs = f"{_count(facts['late_jobs'], 'job', 'jobs')} will be late"
-    return f"{jobs}{first}{order_words.in_brief(facts, at)}{_cause(facts)}"
 
 
 def _stalled(facts: Facts, at: Clock) -> str:  # noqa: ARG001
@@ -216,9 +204,9 @@ def _behind(facts: Facts, at: Clock) -> str:
 
 
 _PHRASES: Mapping[str, Callable[[Facts, Clock], str]] = {
-    "late": _late,
+    "late": lateness_words.late,
     "slow": _slow,
-    "forecast": _forecast,
+    "forecast": lateness_words.will_be,
     "stalled": _stalled,
     "redis": _redis,
     "dispatcher": _dispatcher,
@@ -292,9 +280,3 @@ def _fitted(opening: str, middle: str, closing: str) -> str:
 
 def _count(number: int, singular: str, many: str) -> str:
     return f"{number} {singular if number == 1 else many}"
-
-
-def _cause(facts: Facts) -> str:
-    # Facts that were written by the release before have no cause.
-    cause = read(facts.get("cause"))
-    return f"; {advice.brief(cause)}" if cause else "; the queue is paused" if facts.get("paused") else ""

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -40,6 +41,8 @@ class Standing:
     given_up: int = 0
     oldest_waiting: datetime | None = None
     oldest_queued: datetime | None = None
+    #: The variance of their works over the square of the mean; None: none was measured.
+    variation: float | None = None
     ages: Sketch = field(default_factory=Sketch)
     deadlines: list[tuple[datetime, int]] = field(default_factory=list)
     kept: list[tuple[datetime, int]] = field(default_factory=list)
@@ -66,6 +69,11 @@ class Standing:
     def wholes(self) -> Sequence[int]:
         """How many of those that are `served` with each deadline are jobs, and no parts of one."""
         return [*self.kept_wholes, *self.last_wholes]
+
+    @property
+    def order(self) -> Mapping[str, Any]:
+        """How the histogram is served, as a forecast is given it."""
+        return {"served": self.served, "wholes": self.wholes, "given_up": self.last}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,7 @@ def standings(connection: Connection, now: datetime) -> Mapping[str, Standing]:
             standing.waiting, standing.delayed = row.waiting, row.delayed
             standing.queued, standing.running, standing.late = row.queued, row.running, row.late
             standing.given_up, standing.held = row.given_up, row.held
+            standing.variation = row.variation
             standing.oldest_waiting, standing.oldest_queued = row.oldest_waiting, row.oldest_queued
         elif row.counted == _BY_DEADLINE and row.jobs:
             standing.deadlines.append((row.sla, row.jobs))

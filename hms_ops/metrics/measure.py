@@ -28,7 +28,7 @@ from hms_ops.events.receiver import Receiver
 from hms_ops.forecast import scaling
 from hms_ops.forecast.capacity import Capacity, most
 from hms_ops.forecast.cause import busy_hosts
-from hms_ops.forecast.forecast import Histogram, Wholes, forecast, later, start_of
+from hms_ops.forecast.forecast import Histogram, forecast, later, start_of
 from hms_ops.forecast.scaling import Load
 from hms_ops.forecast.snapshot import (
     Forecast,
@@ -79,7 +79,7 @@ class Measure:
         self._slots: dict[str, int] = {}
         # What the forecasts rest on: so that each look knows which of the jobs are late by now.
         self._lines: dict[str, tuple[Histogram, Capacity, datetime]] = {}
-        self._served: dict[str, tuple[Histogram | None, Wholes]] = {}
+        self._orders: dict[str, Mapping[str, Any]] = {}
         self._left: dict[str, int] = {}
         self._done: dict[str, int] = {}
         self._unsent: tuple[int, datetime | None] | None = None
@@ -184,8 +184,7 @@ class Measure:
             self._look_ahead(row, standing, servers, now)
         ahead = self._ahead.get(name)
         if ahead is not None:
-            served, wholes = self._served.get(name, (None, None))
-            ahead = later(ahead, *self._lines[name], now, served=served, wholes=wholes)
+            ahead = later(ahead, *self._lines[name], now, **self._orders[name])
         known = self._event_log.caught_up
         queue = QueueSnapshot(
             name=name,
@@ -257,12 +256,12 @@ class Measure:
             held=paused or allowed == 0,
         )
         self._slots[name] = scaling.slots(load, now)
-        served, wholes = self._served[name] = standing.served, standing.wholes
+        order = self._orders[name] = standing.order
         self._ahead[name] = None
         if capacity is not None:
-            capacity, line = capacity.limited(allowed, begun), standing.histogram
-            self._lines[name] = line, capacity, start_of(now, paused=paused)
-            self._ahead[name] = forecast(line, capacity, now, paused=paused, served=served, wholes=wholes)
+            capacity = capacity.limited(allowed, begun).varying(standing.variation)
+            self._lines[name] = standing.histogram, capacity, start_of(now, paused=paused)
+            self._ahead[name] = forecast(standing.histogram, capacity, now, paused=paused, **order)
 
     def _events_at(self, now: datetime) -> datetime | None:
         return None if self._last is None else now - timedelta(seconds=time.monotonic() - self._last)

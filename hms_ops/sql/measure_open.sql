@@ -5,6 +5,9 @@
 with open as (
     select
         queue, status, priority, sla, since, part is not null as is_part,
+        estimate.mean,
+        -- Nine of ten of a normal distribution are below its mean and so many deviations.
+        estimate.mean ^ 2 + (greatest(0, estimate.upper - estimate.mean) / 1.2815515655446004) ^ 2 as square,
         ready_at is not null as delayed,
         held_at is not null as held,
         -- What was given up is done after all others, until it is taken.
@@ -23,6 +26,7 @@ with open as (
         end as waiting_from
     from oms.jobs
     join (select name as queue, policy from oms.queues) as served using (queue)
+    left join oms.work_estimates as estimate using (cell)
     where finished_at is null
 ),
 placed as (
@@ -47,7 +51,10 @@ cells as materialized (
         min(sla) as sla,
         min(since) as since,
         min(waiting_from) as waiting_from,
-        sum(age) as ages
+        sum(age) as ages,
+        count(mean) as measured,
+        sum(mean) as mean,
+        sum(square) as square
     from placed
     group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 )
@@ -69,7 +76,9 @@ select
     min(sla) filter (where not held) as sla,
     min(waiting_from) filter (where status = 'waiting') as oldest_waiting,
     min(since) filter (where status = 'queued') as oldest_queued,
-    sum(ages) as ages
+    sum(ages) as ages,
+    -- How the works of a queue vary: the variance over the square of the mean.
+    case when sum(mean) > 0 then greatest(0, sum(square) * sum(measured) / sum(mean) ^ 2 - 1) end as variation
 from cells
 group by grouping sets ((queue), (queue, band, priority, turn, due), (queue, place))
 order by queue, priority desc, turn, sla

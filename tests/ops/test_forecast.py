@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import forecast as replayed
 from hms_ops.forecast.capacity import Capacity, most
-from hms_ops.forecast.forecast import PAUSE_SECONDS, change, finish, forecast, later, quote, start_of
+from hms_ops.forecast.forecast import PAUSE_SECONDS, change, finish, forecast, later, start_of
 from hms_ops.forecast.throughput import (
     ENOUGH,
     LONGEST_SECONDS,
@@ -189,18 +189,6 @@ def test_a_longer_sla_relieves() -> None:
     assert (outlook.before.late, outlook.late_now, outlook.after.late, outlook.late_at_once) == (82, 2, 0, 0)
 
 
-def test_an_idle_queue_is_quoted_the_time_of_one_job() -> None:
-    """One job takes one slot ten seconds, however many slots there are."""
-    assert quote([], CAPACITY, NOW) == NOW + timedelta(seconds=10)
-    assert quote([], CAPACITY.with_slots(-2), NOW) is None
-
-
-def test_a_quote_goes_where_it_harms_nobody() -> None:
-    """Full up to the fifth minute, the queue is quoted the place behind; with air in front, the front."""
-    assert quote(due((5, 60), (30, 10)), CAPACITY, NOW) == at(5) + timedelta(minutes=1 / 12)
-    assert quote(due((5, 59), (30, 10)), CAPACITY, NOW) == NOW + timedelta(seconds=10)
-
-
 @given(sorted_lines, capacities)
 def test_late_is_what_a_simulation_misses(line: Minutes, capacity: Capacity) -> None:
     """Job by job, the same ones are late."""
@@ -256,31 +244,6 @@ def test_a_longer_sla_never_puts_more_at_risk(line: Minutes, capacity: Capacity,
         outlook = change(due(*line), capacity, NOW, minutes=60, instead=instead)
         risks.append(outlook.late_at_once + outlook.after.late)
     assert risks[1] <= risks[0]
-
-
-@given(sorted_lines, capacities)
-def test_a_quote_is_kept_and_harms_nobody(line: Minutes, capacity: Capacity) -> None:
-    """With the new job in line, no more are late than without it."""
-    quoted = quote(due(*line), capacity, NOW)
-    if capacity.rate == 0:
-        assert quoted is None
-        return
-    assert quoted is not None
-    # It stands behind those that are due at the same moment.
-    joined = sorted([*due(*line), (quoted, 1)])
-    assert forecast(joined, capacity, NOW).late == forecast(due(*line), capacity, NOW).late
-
-
-@given(sorted_lines, capacities.filter(lambda capacity: capacity.slots > 0))
-def test_no_earlier_quote_would_do(line: Minutes, capacity: Capacity) -> None:
-    """A second or a minute earlier somebody would be late, if one slot could do it by then at all."""
-    quoted = quote(due(*line), capacity, NOW)
-    assert quoted is not None
-    late = forecast(due(*line), capacity, NOW).late
-    for seconds in (1, 60, 600):
-        earlier = quoted - timedelta(seconds=seconds)
-        if earlier >= NOW + timedelta(seconds=1 / capacity.per_slot):
-            assert forecast(sorted([*due(*line), (earlier, 1)]), capacity, NOW).late > late
 
 
 limits = st.one_of(st.none(), st.integers(1, 600))
@@ -379,16 +342,6 @@ def test_late_and_on_time_are_all_that_is_open(
         assert late_already + ahead.late <= jobs
 
 
-@given(sorted_lines, capacities.filter(lambda capacity: capacity.slots > 0), st.integers(1, 600))
-def test_a_quote_under_a_limit_is_kept(line: Minutes, capacity: Capacity, starts: int) -> None:
-    """Nobody is quoted what the limit does not let start in time."""
-    capacity = limited(capacity, starts)
-    quoted = quote(due(*line), capacity, NOW)
-    assert quoted is not None
-    joined = sorted([*due(*line), (quoted, 1)])
-    assert forecast(joined, capacity, NOW).late == forecast(due(*line), capacity, NOW).late
-
-
 def test_a_limit_or_a_pause_is_no_slowness() -> None:
     """Four slots that are given one job a second and do each in a second are four times as fast together."""
     throughput = Throughput()
@@ -412,7 +365,7 @@ def test_throughput_is_jobs_over_the_time_in_which_slots_had_work() -> None:
     """Two jobs a second on four slots are half a job per slot, for any number of slots."""
     throughput = Throughput()
     feed(throughput, 60, finished=2, busy=4)
-    assert throughput.capacity(10) == Capacity(10, 0.5, trusted=True)
+    assert throughput.capacity(10) == Capacity(10, 0.5, trusted=True, counted=120)
 
 
 def test_idle_time_does_not_lower_the_throughput() -> None:
@@ -443,9 +396,9 @@ def test_nothing_finished_is_no_throughput() -> None:
 def test_a_known_time_of_service_serves_until_today_is_known() -> None:
     """At the very start the past is trusted; five minutes of work later it is forgotten."""
     throughput = Throughput(service=20)
-    assert throughput.capacity(3) == Capacity(3, 0.05, trusted=True)
+    assert throughput.capacity(3) == Capacity(3, 0.05, trusted=True, counted=10)
     feed(throughput, WINDOW_SECONDS + 2 * PIECE_SECONDS, finished=1)
-    assert throughput.capacity(2) == Capacity(2, 0.5, trusted=True)
+    assert throughput.capacity(2) == Capacity(2, 0.5, trusted=True, counted=301)
 
 
 def test_throughput_follows_workers_that_slow_down() -> None:
@@ -520,12 +473,3 @@ def test_breaches_are_announced_in_time_and_not_falsely() -> None:
     assert sum(not breach.announced for breach in breaches) <= 1
     assert sum(record.false_alarms for record in records) <= 1
     assert replayed.replay(503) == records[1]
-
-
-def test_a_quote_that_a_clock_cuts_is_kept_all_the_same() -> None:
-    """Twelve jobs at three and a half a second end between two microseconds."""
-    capacity = Capacity(7, 0.5)
-    line = due((0, 11))
-    quoted = quote(line, capacity, NOW)
-    assert quoted is not None
-    assert forecast([*line, (quoted, 1)], capacity, NOW).late == forecast(line, capacity, NOW).late

@@ -492,3 +492,19 @@ def test_too_much_to_look_up_is_left_to_the_sweep(
     wait_until(all_found, "the sweep to catch up")
     assert len(lines) == len(set(lines)) == 18
     assert following.dropped > 0
+
+
+def test_how_works_vary_is_known_by_their_estimates(engine: sa.Engine, shop: Recipe) -> None:
+    """Of works of which nine of ten stay below twice their mean; nobody knows before one is measured."""
+    accept_orders(engine, shop, 5)
+    with engine.begin() as connection:
+        now = connection.scalar(sa.text("select oms.now()"))
+        assert counts.standings(connection, now)["shop"].variation is None
+        connection.execute(
+            sa.text(
+                "insert into oms.work_estimates (cell, type, step, works, mean, upper)"
+                " select distinct cell, type, step, 8, 30, 60 from oms.jobs"
+            )
+        )
+        variation = counts.standings(connection, now)["shop"].variation
+    assert variation == pytest.approx((1 / 1.2815515655446) ** 2)

@@ -188,6 +188,8 @@ def test_a_forecast_breach_is_announced_with_what_it_takes(paused_at: datetime |
         "first_late": "2026-11-23T08:06:00+00:00",
         "deadline": "2026-11-23T08:08:00+00:00",
         "done_at": "2026-11-23T09:00:00+00:00",
+        "chance": None,
+        "riskiest": None,
         "rate": 1.5,
         "slots": 4,
         "slots_needed": 9,

@@ -67,7 +67,17 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
         finished=20,
         failed=40,
         last_finished=NOW - 7 * MINUTE,
-        forecast=Forecast(12, NOW + 5 * MINUTE, None, None, 1.0, 9, trusted=True),
+        forecast=Forecast(
+            12,
+            NOW + 5 * MINUTE,
+            None,
+            None,
+            1.0,
+            9,
+            trusted=True,
+            late_chance=0.874,
+            riskiest=NOW + 7 * MINUTE,
+        ),
     )
     staffed = replace(queue, workers=2, slots=8)
     snapshot = Snapshot(
@@ -118,8 +128,8 @@ FOUND = _found()
         (
             "forecast",
             (
-                "HMS #K7 farm-grant: 12 jobs will be late from 10:47 CDT; too few slots:"
-                " add 1 worker (1 slot). Reply ACK K7."
+                "HMS #K7 farm-grant: 12 jobs will be late from 10:47 CDT (87 % likely at 10:49 CDT); too few"
+                " slots: add 1 worker (1 slot). Reply ACK K7."
             ),
         ),
         ("stalled", "HMS #K7 farm-grant: no step finished for 7 min, 412 jobs wait. Reply ACK K7."),

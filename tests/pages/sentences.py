@@ -285,7 +285,7 @@ PATTERNS = [
         r"oldest (?P<oldest>\d+ (?:s|min|h))",
         r"(?P<will_be><n>) more will be",
         r"(?P<will_be><n>) jobs? (?:of \S+ )?will be late",
-        r"will be late from (?P<late_from><t>)<z>",
+        r"will be late from (?P<late_from><t>)<z>(?: \((?:<n> % likely at <t><z>|by throughput alone)\))?",
         r"the last one done by (?P<done_at><t>)<z>(?:, due (?P<last_due><t>)<z>)?",
         r"[Nn]o more than (?P<limit><n>) jobs? a minute may start",
         r"\((?P<given_up><n>) given up(?: since (?P<given_up_since><t>)<z>)?",

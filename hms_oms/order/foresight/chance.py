@@ -23,6 +23,11 @@ def deviation(estimate: Estimate) -> float:
     return max(0.0, estimate.upper - estimate.mean) / NINE_OF_TEN
 
 
+def variation(estimate: Estimate) -> float:
+    """The variance of one work, over the square of its mean."""
+    return (deviation(estimate) / estimate.mean) ** 2 if estimate.mean > 0 else 0.0
+
+
 def of_lateness(end: float, spread: float, deadline: float) -> float:
     """The chance that a job ends after its deadline, if its end has this mean and standard deviation."""
     if end == inf:
