@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy import text
 
 revision = "0036"
@@ -94,6 +95,11 @@ drop index oms.jobs_parts;
 alter table oms.jobs drop column parent_id, drop column part;
 """
 
+#: The release before would take an open part for a whole job, and go on to the step after it.
+WAITING = text(
+    "select count(*) from oms.jobs where finished_at is null and (event = '*parts' or part is not null)"
+)
+HAVE_THEM_END = "migrate to the newest revision, and let them end or cancel them, before you go back"
 VALID = text("select indisvalid from pg_index where indexrelid = to_regclass('oms.jobs_parts')")
 
 
@@ -114,6 +120,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them; parts that are left are jobs like others."""
+    """Remove them; parts that have ended are jobs like others. Raises CommandError while some have not."""
+    waiting = op.get_bind().scalar(WAITING)
+    if waiting:
+        raise CommandError(f"{waiting} jobs wait for parts, or are parts: {HAVE_THEM_END}")
     op.execute(HELD)
     op.execute(BEFORE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from alembic import op
+from alembic.util import CommandError
+from sqlalchemy import text
 
 revision = "0037"
 down_revision = "0036"
@@ -29,6 +31,13 @@ create table oms.child_jobs (
 create index child_jobs_asked on oms.child_jobs (asked_at) where job_id is null and fault is null;
 """
 
+#: The release before would wait for them for good, and never start what is still to be started.
+WAITING = text(
+    "select count(*) from oms.jobs as job where finished_at is null and (event = '*jobs' or exists ("
+    " select from oms.child_jobs where parent_id = job.id and job_id is null and fault is null))"
+)
+HAVE_THEM_END = "migrate to the newest revision, and let them end or cancel them, before you go back"
+
 
 def upgrade() -> None:
     """Create the table."""
@@ -36,5 +45,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it."""
+    """Remove it. Raises CommandError while jobs wait for others, or for their start."""
+    waiting = op.get_bind().scalar(WAITING)
+    if waiting:
+        raise CommandError(f"{waiting} jobs wait for jobs that they start: {HAVE_THEM_END}")
     op.execute("drop table oms.child_jobs")
