@@ -148,6 +148,8 @@ def _left(connection: Connection, change: Change, rows: Sequence[RowMapping]) ->
             left["ended already"] += 1
         elif row["status"] == "running":
             left["started already"] += 1
+        elif change.action == "delay" and row["awaited"]:
+            left[f"waits for {row['awaited']} now"] += 1
         else:
             left["gone on since"] += 1
     return left

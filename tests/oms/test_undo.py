@@ -10,16 +10,19 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
+from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
-from hms_oms.jobs import commands, ledger
+from hms_oms.jobs import commands, completions, ledger
+from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.queues import queues, sla
+from hms_oms.queues import answers, queues, sla
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.undo import changes, queue_changes, undo
 from hms_oms.undo.undo import NotUndoable, NotYours
 from tests.oms.test_ledger import claim, facts, look, order
+from tests.oms.test_waits import visit as visit
 
 WHO: dict[str, Any] = {"who": "ann", "reason": "storm"}
 
@@ -214,6 +217,33 @@ def test_a_moved_and_a_delayed_job_go_back(engine: sa.Engine, raw: RawConnection
         commands.delay(connection, [job.id], until, **WHO, change=delayed)
     take_back(engine, delayed)
     assert look(engine, job.id).ready_at is None
+
+
+def test_a_delay_is_not_undone_while_a_job_waits_for_something_else(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, visit: Recipe
+) -> None:
+    """For an answer, or for an event: neither is cut short by the earliest start that it had before."""
+    held, awaiting = order(engine, shop).id, order(engine, visit).id
+    delays = []
+    for job in (held, awaiting):
+        with engine.begin() as connection:
+            delays.append(changes.begin(connection, "delay", who="ann"))
+            commands.delay(connection, [job], health.clock(connection), **WHO, change=delays[-1])
+    with engine.begin() as connection:
+        answers.hold(connection, [held], **WHO)
+    ledger.wake(raw)
+    ledger.take(raw, "visit", 1)
+    claim(raw, awaiting, "pick")
+    report = completions.of(Ticket(awaiting, 1, "pick"), visit, Done(), by_agent=False)
+    assert ledger.complete(raw, [report], "w") == {report.ticket: "waiting"}
+    limit = look(engine, awaiting).ready_at
+    for change, words in zip(delays, ("an answer", "an event"), strict=True):
+        with pytest.raises(NotUndoable, match=f"nothing is left to undo: 1 waits for {words} now"):
+            take_back(engine, change)
+    ledger.wake(raw)
+    assert ledger.take(raw, "shop", 1) == []
+    assert limit is not None
+    assert look(engine, awaiting).ready_at == limit
 
 
 def test_a_reinstatement_is_undone(engine: sa.Engine, shop: Recipe) -> None:

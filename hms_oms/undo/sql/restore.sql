@@ -1,22 +1,23 @@
 -- Give jobs the priority, the queue or the earliest start back that they had before a change. As with every change
--- of the order, what is in the window goes back first, under a new attempt. A job that was moved and has gone on to
--- another step since stays where it is.
+-- of the order, what is in the window goes back first, under a new attempt. A job that was moved or delayed and has gone
+-- on to another step since stays as it is, and so does a delayed one that waits for something else than its time now.
 with held as (
     select job.id, kept.priority, kept.queue, kept.ready_at
     from oms.changed_jobs as kept
-    -- A job with its parts; those that were moved with it stand in its queue.
+    -- A job with its parts; those that were moved with it stand in its queue, and none was delayed with it.
     join oms.jobs as parent on parent.id = kept.job_id
     join oms.jobs as job on job.id in (
         select parent.id
         union
         select part.id from oms.jobs as part
         where part.parent_id = parent.id and part.part is not null
-            and (%(fact)s::text <> 'moved' or part.queue = parent.queue)
+            and (%(fact)s::text <> 'moved' or part.queue = parent.queue) and %(fact)s::text <> 'delayed'
     )
     join oms.job_events as line on line.job_id = kept.job_id and line.id = kept.event_id
     where kept.change_id = %(change)s::bigint and parent.id = any(%(jobs)s::bigint[])
         and job.status in ('waiting', 'queued')
-        and (%(fact)s::text <> 'moved' or job.step = line.step)
+        and (job.step = line.step or %(fact)s::text not in ('moved', 'delayed'))
+        and ((job.event is null and job.held_at is null) or %(fact)s::text <> 'delayed')
     order by job.id
     for update of job
 ),

@@ -1,7 +1,13 @@
 -- The jobs of a change, how they stand, and who has changed the same about them since. What has been undone meanwhile
 -- is as if it had not been done.
 select
-    job.id, job.status, job.cancel_by is not null as ending,
+    job.id, job.status,
+    case
+        when job.held_at is not null then 'an answer'
+        when job.event = '*parts' then 'its parts'
+        when job.event = '*jobs' then 'other jobs'
+        when job.event is not null then 'an event'
+    end as awaited,
     (
         select change.actor
         from oms.changed_jobs as later
