@@ -61,7 +61,11 @@ class Lease:
         self.connection = connection
         self._open: list[RawConnection] = []
         self._statements = 0
-        connection.preamble += f"select oms.fence({_literal(daemon)}, {term});\n"
+        # Not every transaction is one statement: between two of them the way to the server may be cut.
+        connection.preamble += (
+            f"select oms.fence({_literal(daemon)}, {term}),"
+            f" set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS * 1000:.0f}', true);\n"
+        )
 
     @contextmanager
     def begin(self, engine: Engine) -> Iterator[Connection]:

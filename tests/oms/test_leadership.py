@@ -138,6 +138,24 @@ def test_a_leader_that_hangs_in_a_transaction_is_ended(
     assert ledger_connections.is_gone(ended.value.orig)
 
 
+def test_a_leader_that_hangs_between_two_statements_is_ended(
+    raw: RawConnection, other: RawConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same on its own connection, where it writes by several statements in one transaction."""
+    monkeypatch.setattr(leader_election, "IDLE_SECONDS", 0.1)
+    lead(raw)
+    raw.autocommit = False
+    ledger.wake(raw)
+    wait_until(
+        lambda: leader_election.take(other, "act", leader_election.look(other, "act")),
+        "a successor to lead",
+        5,
+    )
+    with pytest.raises(psycopg2.Error) as ended:
+        ledger.wake(raw)
+    assert ledger_connections.is_gone(ended.value)
+
+
 @pytest.mark.parametrize("by", ["1 hour", "-1 hour"])
 def test_a_clock_that_is_set_makes_no_two_leaders(
     database: str, raw: RawConnection, by: str, monkeypatch: pytest.MonkeyPatch
