@@ -46,7 +46,7 @@ run: setup
 	@$(BIN)/hms up --sample $(SAMPLE) $(if $(ONCE),--once)
 
 test: setup
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

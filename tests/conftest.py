@@ -87,12 +87,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have one process of several run all tests of a module that share a fixture: each would make its own.
 
-    It has to be said before the runner reads the groups. Tests of the floor have one, whatever their module.
+    It has to be said before the runner reads the groups. Tests of the pages have one, whatever their module.
     """
     for item in items:
         fixtures = getattr(item, "_fixtureinfo", None)
         known = fixtures.name2fixturedefs if fixtures else {}
-        if "floor" not in known and "module" in {definitions[-1].scope for definitions in known.values()}:
+        is_free = item.get_closest_marker("xdist_group") is None
+        if is_free and "module" in {definitions[-1].scope for definitions in known.values()}:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{item.path.stem}"))
 
 

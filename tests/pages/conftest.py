@@ -112,24 +112,27 @@ def start(home: Path, **environment: str) -> subprocess.Popen[bytes]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process of several run all tests that need the floor, from the first moment on.
+    """Have one process of several run all tests that need the floor, and one those that need a browser only.
 
     To start a floor and a browser takes a while, and two of them are more than two cores bear. It has to be
-    said before the runner reads the groups.
+    said before the runner reads the groups. The longest group begins first.
     """
     here = Path(__file__).parent
+    ranks = {"floor": 0, "browser": 1}
 
-    def needs_floor(item: pytest.Item) -> bool:
-        return here in item.path.parents and "floor" in getattr(item, "fixturenames", ())
+    def group(item: pytest.Item) -> str | None:
+        names = getattr(item, "fixturenames", ()) if here in item.path.parents else ()
+        return next((name for name in ranks if name in names), None)
 
-    for item in filter(needs_floor, items):
-        item.add_marker(pytest.mark.xdist_group("floor"))
-    items.sort(key=lambda item: not needs_floor(item))
+    for item in items:
+        if name := group(item):
+            item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: ranks.get(group(item) or "", len(ranks)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium, until the last test of the pages: Playwright keeps the loop of this thread to itself."""
     if CHROMIUM is None:
         pytest.skip(
             "there is no Chromium: the pages were not looked at (apt-get install chromium-headless-shell)"
@@ -140,9 +143,9 @@ def browser() -> Iterator[Browser]:
         result.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
-    """A floor for all tests: to start one takes a while."""
+    """A floor for all tests of the pages: to start one takes a while, and while it is up it works."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         # pytest-xdist 3.8 cannot group the tests of pytest 9.2, and does not say so.
         assert "@floor" in os.environ["PYTEST_CURRENT_TEST"], (
@@ -169,7 +172,7 @@ def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         process.wait(60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def windows(browser: Browser) -> Iterator[dict[str, list[BrowserContext]]]:
     """Windows that nobody looks into, by their options: they have loaded what all pages need."""
     idle: dict[str, list[BrowserContext]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,7 +44,9 @@ def answer(workers: int) -> dict[str, Any]:
 
 def test_an_earlier_answer_overwrites_no_later_one() -> None:
     """The first request is answered last: what it says is not shown any more."""
-    shown = asyncio.run(_crossed())
+    with ThreadPoolExecutor() as pool:
+        # Playwright has the loop of this thread where a browser is open.
+        shown = pool.submit(asyncio.run, _crossed()).result()
     assert any(text.startswith("With 5 workers") for text in shown)
     assert not any(text.startswith("With 3 workers") for text in shown)
 

@@ -93,6 +93,8 @@ def _work(run: StepRun, name: str, wish: Any = None) -> Any:
         time.sleep(wish["sleep"])  # in one piece: nothing but the end of the process stops it
     while "spin" in wish and time.monotonic() < began + wish["spin"]:
         pass  # an exception that is raised in this thread is heeded at once
+    while "nap" in wish and time.monotonic() < began + wish["nap"]:
+        time.sleep(0.01)  # the same, without work
     while "pages" in wish and not run.cancelled:
         run.progress(0.4, f"page {wish['pages']}")
         run.log.info("reads on")

@@ -65,7 +65,7 @@ def test_every_step_is_a_task_of_its_own(
     """Steps follow each other without a message, each with its own events, log lines and time limit."""
     listener = Listener(broker)
     plain = order(engine, shop, 1, phone="+12025550123", pack={"effect": True})
-    slow = relayed(engine, pick={"spin": 1.5}, pack={"spin": 60})
+    slow = relayed(engine, pick={"nap": 1.5}, pack={"nap": 60})
     programs.dispatcher()
     # It would die if a step were published.
     worker = programs.worker(pool=pool, SHOP_DIES="before the next publish")

@@ -40,7 +40,7 @@ def test_a_step_tells_and_asks_while_it_runs(programs: Programs, engine: sa.Engi
     with engine.begin() as connection:
         telling, silent = (
             accept.start_job(connection, WATCHED, {"number": 1, "pick": wish}, requested_by="test").job.id
-            for wish in ({"pages": 12}, {"spin": 60})
+            for wish in ({"pages": 12}, {"nap": 60})
         )
     programs.dispatcher()
     programs.worker()
