@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import nsmallest
 
 from hms_oms.documents.foresight import Effect, Outlook
 from hms_oms.jobs.tickets import job_name
 from hms_oms.order.foresight import outlook as foreseen
-from hms_oms.order.foresight.outlook import Situation
+from hms_oms.order.foresight.line import Situation
 
 #: So many jobs are named.
 NAMED = 100
@@ -37,5 +38,11 @@ def summary(outlook: foreseen.Outlook) -> Outlook:
 
 def _named(situation: Situation, chosen: Iterable[int]) -> tuple[str, ...]:
     among = frozenset(chosen)
-    jobs = sorted((job.deadline, job.id) for job in situation.jobs if job.id in among)
-    return tuple(job_name(job) for _, job in jobs[:NAMED])
+    if not among:
+        return ()
+    # Of a job in parts each part has a deadline.
+    deadlines: dict[int, float] = {}
+    for deadline, job in situation.jobs.deadlines():
+        if job in among:
+            deadlines[job] = min(deadline, deadlines.get(job, deadline))
+    return tuple(map(job_name, nsmallest(NAMED, deadlines, key=lambda job: (deadlines[job], job))))

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.documents.foresight import Effect
-from hms_oms.order.foresight.outlook import Open, Situation
+from hms_oms.order.foresight.line import Situation
+from hms_oms.order.foresight.open_jobs import Open
 from hms_oms.order.policy import Policy
 from hms_oms.queues import calendars
 from hms_ops.foresight import effects, situations, workforce
@@ -89,32 +90,27 @@ def jobs(
 def _changed(
     before: Situation, action: Action, chosen: Sequence[int], *, now: bool, priority: int
 ) -> Situation:
-    among = frozenset(chosen)
     if action == "cancel":
-        return situations.without(before, among, running=now)
+        return situations.without(before, chosen, running=now)
     if action == "priority":
         return situations.with_priority(before, dict.fromkeys(chosen, priority))
-    here = {job.id for job in before.jobs}
-    return situations.promoted(before, [job for job in chosen if job in here])
+    return situations.promoted(before, chosen)
 
 
 def _moves(connection: Connection, chosen: Sequence[int], queues: Sequence[str], to: str) -> Previews:
     """What goes out of each queue, and what comes into the other; what runs stays."""
-    among = frozenset(chosen)
     effect_of: dict[str, Effect | None] = {}
     coming: list[Open] = []
     for queue in queues:
         if queue == to:
             continue
         jobs = situations.open_jobs(connection, queue)
-        coming += [
-            job._replace(in_flight=False) for job in jobs if job.id in among and job.runs_since is None
-        ]
+        _, out = jobs.apart(chosen)
+        coming += [job._replace(in_flight=False) for job in out if job.runs_since is None]
         before = situations.of_jobs(connection, queue, jobs)
-        effect_of[queue] = before and effects.of(queue, before, situations.without(before, among))
+        effect_of[queue] = before and effects.of(queue, before, situations.without(before, chosen))
     there = situations.read(connection, to, also={job.kind for job in coming})
-    after = there and there._replace(jobs=[*there.jobs, *coming])
-    effect_of[to] = there and after and effects.of(to, there, after)
+    effect_of[to] = there and effects.of(to, there, there._replace(jobs=there.jobs.plus(coming)))
     return _previews(effect_of)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.documents.foresight import Quoted
-from hms_oms.order.foresight.outlook import Open
+from hms_oms.order.foresight.open_jobs import Open
 from hms_oms.order.foresight.quote import Quote, quote
 from hms_oms.recipes.steps.step import Step
 from hms_ops.foresight import situations

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from hms_oms.database import health
 from hms_oms.order.estimates import Estimate, unmeasured
-from hms_oms.order.foresight.outlook import Open, Situation
+from hms_oms.order.foresight.line import Situation
+from hms_oms.order.foresight.open_jobs import Group, Open, OpenJobs
 from hms_oms.timetables import business_time
 from hms_oms.timetables.business_time import OfficeHours
 from hms_ops.forecast.forecast import PAUSE_SECONDS
@@ -22,20 +24,22 @@ def read(connection: Connection, queue: str, *, also: Collection[int] = ()) -> S
     return of_jobs(connection, queue, open_jobs(connection, queue), also=also)
 
 
-def open_jobs(connection: Connection, queue: str) -> list[Open]:
+def open_jobs(connection: Connection, queue: str) -> OpenJobs:
     """The jobs of a queue that wait for their turn, or are in flight."""
-    return list(map(Open._make, connection.exec_driver_sql(statement("open_jobs"), {"queue": queue})))
+    front = connection.exec_driver_sql(statement("jobs_in_flight"), {"queue": queue})
+    groups = connection.exec_driver_sql(statement("jobs_that_wait"), {"queue": queue})
+    return OpenJobs(list(map(Open._make, front)), [Group(*row) for row in groups])
 
 
 def of_jobs(
-    connection: Connection, queue: str, jobs: Sequence[Open], *, also: Collection[int] = ()
+    connection: Connection, queue: str, jobs: OpenJobs, *, also: Collection[int] = ()
 ) -> Situation | None:
     """The situation of a queue with these open jobs. None if too little was measured."""
     now = health.clock(connection)
     there = workforce.of_queues(connection, now, queue).get(queue)
     if there is None:
         return None
-    estimates = _estimates(connection, {job.kind for job in jobs}.union(also), there.mean)
+    estimates = _estimates(connection, jobs.kinds.union(also), there.mean)
     if estimates is None:
         return None
     begins_at = there.begins_at.timestamp()
@@ -43,34 +47,34 @@ def of_jobs(
 
 
 def queues_of(connection: Connection, jobs: Sequence[int]) -> list[str]:
-    """The queues in which open ones of these jobs are, by name."""
-    return list(
-        connection.scalars(
-            text(
-                "select distinct queue from oms.jobs"
-                " where id = any(cast(:jobs as bigint[])) and finished_at is null order by queue"
-            ),
-            {"jobs": list(jobs)},
-        )
-    )
+    """The queues in which open ones of these jobs are, or parts of their steps, by name."""
+    return list(connection.scalars(text(_QUEUES), {"jobs": list(jobs)}))
 
 
 def paused(situation: Situation) -> Situation:
     """The situation if the queue were paused: what stands in the window goes back."""
-    back = [
-        job._replace(in_flight=False) if job.in_flight and job.runs_since is None else job
-        for job in situation.jobs
-    ]
-    return situation._replace(jobs=back, begins_at=situation.now + PAUSE_SECONDS)
+    jobs = situation.jobs
+    back = [job._replace(in_flight=False) for job in jobs.front if job.runs_since is None]
+    running = [job for job in jobs.front if job.runs_since is not None]
+    waiting = OpenJobs(running, jobs.groups).plus(back)
+    return situation._replace(jobs=waiting, begins_at=situation.now + PAUSE_SECONDS)
 
 
 def with_sla(situation: Situation, seconds: float, office: OfficeHours | None = None) -> Situation:
     """The situation if all jobs had so many seconds more, or below zero fewer, that an office counts."""
-    jobs = [
+    front = [
         job._replace(deadline=_later(job.deadline, seconds, office), sla=job.sla + seconds)
-        for job in situation.jobs
+        for job in situation.jobs.front
     ]
-    return situation._replace(jobs=jobs)
+    groups = [
+        replace(
+            group,
+            deadlines=[_later(deadline, seconds, office) for deadline in group.deadlines],
+            sla=group.sla + seconds,
+        )
+        for group in situation.jobs.groups
+    ]
+    return situation._replace(jobs=OpenJobs(front, groups))
 
 
 def _later(deadline: float, seconds: float, office: OfficeHours | None) -> float:
@@ -82,26 +86,31 @@ def _later(deadline: float, seconds: float, office: OfficeHours | None) -> float
 
 def without(situation: Situation, gone: Collection[int], *, running: bool = False) -> Situation:
     """The situation without some jobs, of which those that run stay, unless `running` ones go as well."""
-    left = [
-        job for job in situation.jobs if job.id not in gone or (job.runs_since is not None and not running)
-    ]
-    return situation._replace(jobs=left)
+    left, out = situation.jobs.apart(gone)
+    stay = [] if running else [job for job in out if job.runs_since is not None]
+    return situation._replace(jobs=OpenJobs([*stay, *left.front], left.groups))
 
 
 def with_priority(situation: Situation, changed: Mapping[int, int]) -> Situation:
     """The situation with other priorities; those that run stay."""
-    jobs = [
-        job._replace(priority=changed[job.id], in_flight=False)
-        if job.id in changed and job.runs_since is None
-        else job
-        for job in situation.jobs
+    left, out = situation.jobs.apart(changed.keys())
+    running = [job for job in out if job.runs_since is not None]
+    back = [
+        job._replace(priority=_of_job(changed, job), in_flight=False) for job in out if job.runs_since is None
     ]
-    return situation._replace(jobs=jobs)
+    return situation._replace(jobs=OpenJobs([*running, *left.front], left.groups).plus(back))
+
+
+def _of_job(changed: Mapping[int, int], job: Open) -> int:
+    """The priority that a job gets, by itself or with the job whose part it is."""
+    return changed[job.id] if job.id in changed else changed[job.whole or 0]
 
 
 def promoted(situation: Situation, chosen: Sequence[int]) -> Situation:
     """The situation with some jobs in front of all others, the first of them the very next one."""
-    highest = max((job.priority for job in situation.jobs), default=0)
+    jobs = situation.jobs
+    priorities = [*(job.priority for job in jobs.front), *(group.priority for group in jobs.groups)]
+    highest = max(priorities, default=0)
     return with_priority(
         situation, {job: highest + place for place, job in enumerate(reversed(chosen), start=1)}
     )
@@ -120,3 +129,12 @@ def _estimates(
     if unknown and mean is None:
         return None
     return known | dict.fromkeys(unknown, unmeasured(mean or 0.0))
+
+
+_QUEUES = """
+select distinct queue
+from oms.jobs
+where finished_at is null
+    and (id = any(cast(:jobs as bigint[])) or (parent_id = any(cast(:jobs as bigint[])) and part is not null))
+order by queue
+"""

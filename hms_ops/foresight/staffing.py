@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.documents.foresight import QueueForecast, Staffing
-from hms_oms.order.foresight.outlook import Situation, outlook
+from hms_oms.order.foresight.line import Situation
+from hms_oms.order.foresight.outlook import outlook
 from hms_oms.order.foresight.slots import needed
 from hms_ops.foresight import effects, situations, workforce
 from hms_ops.foresight.workforce import Workforce

@@ -8,7 +8,9 @@ import hypothesis
 import hypothesis.strategies as st
 
 from hms_oms.order.estimates import Estimate
-from hms_oms.order.foresight.outlook import Open, Situation, outlook
+from hms_oms.order.foresight.line import Situation
+from hms_oms.order.foresight.open_jobs import Open, OpenJobs
+from hms_oms.order.foresight.outlook import outlook
 from hms_oms.order.policy import Policy
 from hms_oms.timetables import opening_hours
 from hms_oms.timetables.business_time import OfficeHours
@@ -21,7 +23,7 @@ ESTIMATES = {SMALL: Estimate(10.0, 15.0), LARGE: Estimate(100.0, 150.0)}
 
 def situation(*jobs: Open, slots: int = 1, policy: Policy = Policy.MOST_ON_TIME) -> Situation:
     """Jobs at moment 0, which begin at once."""
-    return Situation(policy, slots, 0.0, 0.0, jobs, ESTIMATES)
+    return Situation(policy, slots, 0.0, 0.0, OpenJobs.of(jobs), ESTIMATES)
 
 
 def small(number: int, deadline: float, **more: object) -> Open:
@@ -53,6 +55,32 @@ def test_ends_are_those_of_the_order() -> None:
     assert [*ends.items()] == [(1, 6.0), (2, 16.0), (3, 26.0), (4, 36.0), (5, 136.0)]
 
 
+def test_a_job_ends_with_the_last_of_its_parts() -> None:
+    """Parts are work, and one job together: it is late with one of them, and goes with all of them."""
+    parts = [small(number, 25, whole=9) for number in (1, 2)]
+    before = situation(*parts, small(3, 35), small(4, 12, in_flight=True, whole=9), policy=Policy.DEADLINE)
+    ahead = outlook(before)
+    assert (ahead.ends, ahead.late) == ({9: 30.0, 3: 40.0}, {9, 3})
+    effect = effects.of("shop", before, situations.without(before, [9]))
+    assert ((effect.before.open, effect.after.open), effect.out_of_risk) == ((2, 1), ("job-3",))
+    effect = effects.of("shop", before, before._replace(slots=4))
+    assert effect.out_of_risk == ("job-9", "job-3")
+    last = outlook(situations.with_priority(before, {9: -1}))
+    assert (last.ends[3], last.ends[9]) == (10.0, 40.0)
+
+
+def test_of_jobs_that_share_a_cell_the_nearest_are_given_up() -> None:
+    """Whether they are parts or not, and whatever was promised for them."""
+    jobs = [
+        small(number, 40 + number % 3, whole=90 + number if number % 2 else None) for number in range(1, 9)
+    ]
+    ahead = outlook(situation(*jobs))
+    assert ahead.given_up == {92 if job == 2 else job for job in ahead.given_up}
+    nearest = sorted((job.deadline, job.id) for job in jobs)[: len(ahead.given_up)]
+    assert ahead.given_up == {90 + job if job % 2 else job for _, job in nearest}
+    assert len(ahead.given_up) == 4
+
+
 def test_without_a_slot_nothing_ends() -> None:
     """All is late then; what runs still ends."""
     lone = outlook(situation(small(1, 50), small(2, 50, in_flight=True, runs_since=0.0), slots=0))
@@ -74,7 +102,7 @@ def test_effects_name_the_jobs() -> None:
     # An office that opens tomorrow counts no minute today.
     office = OfficeHours(opening_hours.read("Fr 08:00-09:00"), "UTC")
     later = situations.with_sla(before, 60, office)
-    assert [job.deadline for job in later.jobs] == [(24 + 8) * 3600 + 60] * 3
+    assert [deadline for deadline, _ in later.jobs.deadlines()] == [(24 + 8) * 3600 + 60] * 3
 
 
 @hypothesis.given(

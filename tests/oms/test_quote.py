@@ -10,7 +10,9 @@ import pytest
 
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.foresight import chance
-from hms_oms.order.foresight.outlook import Open, Situation, outlook
+from hms_oms.order.foresight.line import Situation
+from hms_oms.order.foresight.open_jobs import Open, OpenJobs
+from hms_oms.order.foresight.outlook import outlook
 from hms_oms.order.foresight.quote import quote
 from hms_oms.order.foresight.slots import needed
 from hms_oms.order.policy import Policy
@@ -30,6 +32,15 @@ def test_a_deadline_holds_or_is_at_risk() -> None:
     assert not behind.holds
     assert not quote(situation(slots=0), small(NEW, 1000)).holds
     assert quote(situation(slots=0), small(NEW, 1000)).earliest is None
+
+
+def test_parts_in_front_are_as_unsure_as_jobs() -> None:
+    """What varies in front of a job makes its end unsure, whether it is a job or a part of one."""
+    jobs = [large(number, 200) for number in (1, 2)]
+    parts = [job._replace(whole=7) for job in jobs]
+    asked = small(NEW, 260)
+    quotes = [quote(situation(*line, policy=Policy.DEADLINE), asked) for line in (jobs, parts)]
+    assert quotes[0].late == quotes[1].late > 0.05
 
 
 def test_nobody_else_is_late_for_a_new_job() -> None:
@@ -57,11 +68,12 @@ def test_the_earliest_deadline_holds_whatever_stands_in_line(
 ) -> None:
     """With the deadline that is promised a job holds, unless the plan had to give up others anyhow."""
     jobs = [Open(number, 0.0, float(due), kind) for number, (kind, due) in enumerate(drawn, 1)]
-    before = Situation(policy, slots, 0.0, 0.0, jobs, ESTIMATES)
+    before = Situation(policy, slots, 0.0, 0.0, OpenJobs.of(jobs), ESTIMATES)
     offered = quote(before, small(NEW, 50))
     if offered.earliest is not None and not outlook(before).given_up:
-        then = quote(before, small(NEW, offered.earliest))
-        if NEW not in outlook(before._replace(jobs=[*jobs, small(NEW, offered.earliest)])).given_up:
+        new = small(NEW, offered.earliest)
+        then = quote(before, new)
+        if NEW not in outlook(before._replace(jobs=before.jobs.plus([new]))).given_up:
             assert then.late <= 0.0501
 
 
@@ -83,7 +95,7 @@ def test_needed_slots_hold_in_most_runs(seed: int) -> None:
     source = random.Random(seed)
     works = {SMALL: Estimate(10.0, 23.03)}
     jobs = [small(number, source.choice([300, 600, 1200])) for number in range(1, 601)]
-    need = needed(Situation(Policy.DEADLINE, 1, 0.0, 0.0, jobs, works))
+    need = needed(Situation(Policy.DEADLINE, 1, 0.0, 0.0, OpenJobs.of(jobs), works))
     line = sorted(jobs, key=lambda job: (job.deadline, job.id))
 
     def held(slots: int) -> float:

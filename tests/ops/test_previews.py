@@ -17,6 +17,8 @@ from hms_oms.recipes.recipes import Recipe
 from hms_ops.foresight import ends, previews, situations, staffing
 from tests.oms.test_bands import orders
 from tests.ops.test_ends import measured
+from tests.parts.test_split_and_join import boxes as boxes
+from tests.parts.test_split_and_join import split
 
 
 def other_queue(engine: sa.Engine) -> None:
@@ -94,6 +96,19 @@ def test_what_comes_from_an_unmeasured_queue_is_counted_where_it_goes(
         ("desk", 2, 3),
         ["shop"],
     )
+
+
+def test_a_job_in_parts_is_one_job(engine: sa.Engine, raw: RawConnection, boxes: Recipe) -> None:
+    """It is counted where its parts are, late with them, and what is done to it is done to them."""
+    job, _ = split(engine, raw, boxes, 3)
+    measured(engine, raw, slots=1)
+    workers.beat(raw, Beat("w", "w@here", "here", 1, "threads", 1, ["boxes"], ["shop.box"], [], 0.0, 0))
+    with engine.connect() as connection:
+        slower = previews.limit(connection, "boxes", window=0, starts_per_minute=None, at_once=None)
+        assert slower is not None
+        assert ((slower.before.open, slower.before.late), slower.into_risk) == ((1, 0), (f"job-{job}",))
+        [effect] = previews.jobs(connection, "cancel", [job]).effects
+        assert (effect.before.open, effect.after.open) == (1, 0)
 
 
 def test_a_host_that_is_over_a_limit_makes_no_worker_smaller(

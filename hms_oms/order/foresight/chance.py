@@ -6,11 +6,12 @@ the square of the slots, and the square of what the measured mean may be off by.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import accumulate
 from math import erfc, inf, sqrt
 
 from hms_oms.order.estimates import Estimate
-from hms_oms.order.foresight.outlook import Place, Situation, rest
+from hms_oms.order.foresight.line import Line, Situation
 
 #: Nine of ten of a normal distribution are below its mean and so many deviations.
 NINE_OF_TEN = 1.2815515655446004
@@ -37,16 +38,15 @@ def of_lateness(end: float, spread: float, deadline: float) -> float:
     return 0.5 * erfc((deadline - end) / (spread * sqrt(2)))
 
 
-def ahead(situation: Situation, line: Sequence[Place]) -> Iterator[tuple[float, float]]:
-    """The work in front of each place of a line, and behind its last, with the variance of the work."""
-    kinds = {job.kind for job in situation.jobs}
-    costs = {kind: situation.cost(kind) for kind in kinds}
-    variances = {kind: deviation(situation.estimates[kind]) ** 2 for kind in kinds}
-    front = [job for job in situation.jobs if job.in_flight]
-    work = sum(rest(situation, job, situation.estimates[job.kind].mean) for job in front)
-    variance = sum(variances[job.kind] for job in front)
-    yield work, variance
-    for place in line:
-        work += costs[place.job.kind]
-        variance += variances[place.job.kind]
-        yield work, variance
+def works(situation: Situation, line: Line) -> Sequence[float]:
+    """The work in front of each place of a line, and behind its last."""
+    costs = situation.costs()
+    front = sum(map(situation.rest, situation.jobs.front))
+    return list(accumulate(map(costs.__getitem__, line.kinds), initial=front))
+
+
+def variances(situation: Situation, line: Line) -> Sequence[float]:
+    """The variance of the work in front of each place of a line, and behind its last; parts are work, too."""
+    of_kind = {kind: deviation(situation.estimates[kind]) ** 2 for kind in situation.jobs.kinds}
+    front = sum(of_kind[job.kind] for job in situation.jobs.front)
+    return list(accumulate(map(of_kind.__getitem__, line.kinds), initial=front))

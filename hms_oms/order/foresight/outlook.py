@@ -8,78 +8,35 @@ would do is the difference of the two outlooks. Moments are seconds of one clock
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from heapq import nsmallest
+from itertools import accumulate
 from math import inf
 from typing import NamedTuple, TypeAlias, cast
 
-from hms_oms.order.estimates import Estimate
+from hms_oms.order.foresight.line import Line, Situation, line_of
+from hms_oms.order.foresight.open_jobs import Group
 from hms_oms.order.judging import judge
-from hms_oms.order.plan import CELL_SECONDS, Cell, begins, early
-from hms_oms.order.policy import Policy
-
-
-class Open(NamedTuple):
-    """An open job. `kind` is what its estimate goes by; `sla` is for how many seconds it was promised.
-
-    It stands in the window or runs if it is `in_flight`; one that runs does since `runs_since`. What
-    `is_part` of a step of another job is work, but no job that is on time or late.
-    """
-
-    id: int
-    accepted: float
-    deadline: float
-    kind: int
-    sla: float = 0.0
-    must: bool = False
-    priority: int = 0
-    in_flight: bool = False
-    runs_since: float | None = None
-    is_part: bool = False
-
+from hms_oms.order.plan import Cell, begins
 
 #: What the jobs of a cell have in common: whether they must be on time, their kind, and when their turn is.
 _Key: TypeAlias = tuple[bool, int, int]
 
 
-class Place(NamedTuple):
-    """A place in the line: the lower the `rank` the earlier, and in each rank by when a job is `due`."""
-
-    rank: int
-    due: float
-    id: int
-    job: Open
-
-
-class Situation(NamedTuple):
-    """Open jobs of a queue at `now`, and who works on them.
-
-    Jobs that have not started are begun from `begins_at` on, which is later if the queue is paused. None of
-    them costs a slot less than `spacing` seconds, under a limit of starts.
-    """
-
-    policy: Policy
-    slots: int
-    now: float
-    begins_at: float
-    jobs: Sequence[Open]
-    estimates: Mapping[int, Estimate]
-    spacing: float = 0.0
-
-    def cost(self, kind: int) -> float:
-        """What a job of a kind that has not started costs a slot, in seconds."""
-        return max(self.estimates[kind].mean, self.spacing)
-
-
 class Outlook(NamedTuple):
-    """When each job ends, infinite if never, in the order in which they are served; `late` ones miss it.
+    """When each job ends, infinite if never, and which ones are `late` or `given_up`.
 
-    Late are those that are past their deadline, were given up, or end after it.
+    Late are those that are past their deadline, were given up, or end after it. Jobs that wait are served in
+    the order of the `line`, of which the first `kept` were not given up; `line_ends` are their ends. Parts
+    of steps stand in the line, and for their jobs in all else.
     """
 
     ends: Mapping[int, float]
     late: frozenset[int]
     given_up: frozenset[int]
+    line: Line
+    line_ends: Sequence[float]
+    kept: int
 
     @property
     def on_time(self) -> float | None:
@@ -89,76 +46,122 @@ class Outlook(NamedTuple):
 
 def outlook(situation: Situation) -> Outlook:
     """Foresee a situation."""
-    costs = {kind: situation.cost(kind) for kind in {job.kind for job in situation.jobs}}
-    front = [job for job in situation.jobs if job.in_flight]
-    line = line_of(situation)
-    given_up = _given_up(situation, line, front, costs)
-    waiting = [job for _, _, _, job in line]
-    kept = [job for job in waiting if job.id not in given_up] if given_up else waiting
-    last = [job for job in waiting if job.id in given_up] if given_up else []
-    means = {kind: situation.estimates[kind].mean for kind in costs}
+    given_up = _given_up(situation)
+    line, kept = _served(line_of(situation), given_up)
     now, begins_at, slots = situation.now, situation.begins_at, situation.slots
     ends: dict[int, float] = {}
-    late: set[int] = set()
+    late = set(given_up)
     work = 0.0
-    for job in chain(front, kept, last):
-        need = rest(situation, job, means[job.kind])
+    for job in situation.jobs.front:
+        rest = situation.rest(job)
         if job.runs_since is not None:
-            end = now + need
+            end = now + rest
         else:
-            end = begins_at + work / slots + need if slots > 0 else inf
-        work += need if job.in_flight else costs[job.kind]
-        if job.is_part:
-            continue
+            end = begins_at + work / slots + rest if slots > 0 else inf
+        work += rest
         ends[job.id] = end
-        if end > job.deadline or job.deadline < now or job.id in given_up:
+        if end > job.deadline or job.deadline < now:
             late.add(job.id)
-    return Outlook(ends, frozenset(late), given_up)
+    line_ends = _ends(situation, line, work)
+    ends.update(zip(line.ids, line_ends, strict=True))
+    late.update(
+        job
+        for job, end, deadline in zip(line.ids, line_ends, line.deadlines, strict=True)
+        if end > deadline or deadline < now
+    )
+    wholes = situation.jobs.wholes
+    if wholes:
+        ends = _whole_ends(ends, wholes)
+    return Outlook(ends, _whole(late, wholes), _whole(given_up, wholes), line, line_ends, kept)
 
 
-def line_of(situation: Situation) -> list[Place]:
-    """The jobs that wait for their turn, in the order of their turns, as if none were given up."""
-    waiting = (job for job in situation.jobs if not job.in_flight)
-    if situation.policy is Policy.FIFO:
-        return sorted(Place(-job.priority, job.accepted, job.id, job) for job in waiting)
-    return sorted(Place(-job.priority, _due(situation, job), job.id, job) for job in waiting)
+def _ends(situation: Situation, line: Line, work: float) -> list[float]:
+    """The ends of the jobs of a line, behind so many seconds of work."""
+    slots, begins_at = situation.slots, situation.begins_at
+    if slots <= 0:
+        return [inf] * len(line.ids)
+    costs = situation.costs()
+    means = {kind: situation.estimates[kind].mean for kind in costs}
+    works = accumulate(map(costs.__getitem__, line.kinds), initial=work)
+    needs = map(means.__getitem__, line.kinds)
+    return [begins_at + before / slots + need for before, need in zip(works, needs, strict=False)]
 
 
-def rest(situation: Situation, job: Open, mean: float) -> float:
-    """How many seconds of a slot a job still needs, if such jobs need `mean`."""
-    return mean if job.runs_since is None else max(0.0, mean - (situation.now - job.runs_since))
+def _served(line: Line, given_up: frozenset[int]) -> tuple[Line, int]:
+    """A line with those at its end that were given up, and how many are in front of them."""
+    if not given_up:
+        return line, len(line.ids)
+    kept = [place for place, job in enumerate(line.ids) if job not in given_up]
+    last = [place for place, job in enumerate(line.ids) if job in given_up]
+    return line.chosen([*kept, *last]), len(kept)
 
 
-def _due(situation: Situation, job: Open) -> float:
-    if not job.must:
-        return job.deadline
-    return job.deadline - early(job.sla, situation.estimates[job.kind].upper)
+def _whole_ends(ends: Mapping[int, float], wholes: Mapping[int, int]) -> dict[int, float]:
+    """The ends of jobs: one whose parts are here ends with the last of them."""
+    whole_ends: dict[int, float] = {}
+    for job, end in ends.items():
+        whole = wholes.get(job, job)
+        whole_ends[whole] = max(end, whole_ends.get(whole, end))
+    return whole_ends
 
 
-def _given_up(
-    situation: Situation, line: Sequence[Place], front: Iterable[Open], costs: Mapping[int, float]
-) -> frozenset[int]:
-    """The jobs that a plan gives up of the line: by cells, the nearest deadlines of each."""
+def _whole(jobs: set[int] | frozenset[int], wholes: Mapping[int, int]) -> frozenset[int]:
+    return frozenset(wholes.get(job, job) for job in jobs) if wholes else frozenset(jobs)
+
+
+def _given_up(situation: Situation) -> frozenset[int]:
+    """The jobs that a plan gives up: by cells, the nearest deadlines of each."""
     if not situation.policy.gives_up or situation.slots <= 0:
         return frozenset()
+    costs = situation.costs()
     # The dispatcher counts what stands in the window, and not what runs.
-    in_front = sum(costs[job.kind] for job in front if job.runs_since is None)
-    cells: dict[_Key, list[Place]] = defaultdict(list)
-    for place in line:
-        rank, due, _, job = place
-        if not rank:
-            cells[job.must, job.kind, int(due // CELL_SECONDS)].append(place)
-        elif rank < 0:
-            in_front += costs[job.kind]
+    in_front = sum(costs[job.kind] for job in situation.jobs.front if job.runs_since is None)
+    cells: defaultdict[_Key, list[_Slice]] = defaultdict(list)
+    for group in situation.jobs.groups:
+        if group.priority > 0:
+            in_front += costs[group.kind] * len(group.ids)
+        elif not group.priority:
+            pull = situation.pull(group)
+            for number, first, behind in group.cells_before(pull) if pull else group.cells:
+                cells[group.must, group.kind, number].append(_Slice(group, first, behind, pull))
     ahead = begins(situation.begins_at, in_front, situation.slots)
-    counted = (
-        _cell(key, places, situation.estimates[key[1]]._replace(mean=costs[key[1]]))
-        for key, places in cells.items()
-    )
+    counted = [
+        _cell(key, slices, costs[key[1]], situation.estimates[key[1]].upper) for key, slices in cells.items()
+    ]
     cuts = judge(counted, situation.slots, ahead).cuts
-    return frozenset(place[2] for key, leave in cuts for place in cells[cast("_Key", key)][:leave])
+    return frozenset(job for key, leave in cuts for job in _nearest(cells[cast("_Key", key)], leave))
 
 
-def _cell(key: _Key, places: Sequence[Place], estimate: Estimate) -> Cell:
-    _, due, _, job = places[0]
-    return Cell(due, estimate.mean, estimate.upper, job.must, len(places), key, job.deadline - due)
+class _Slice(NamedTuple):
+    """The jobs of a group from one place to another, which share a cell."""
+
+    group: Group
+    first: int
+    behind: int
+    pull: float
+
+    @property
+    def due(self) -> tuple[float, int]:
+        """When the first of them is due, and which one it is."""
+        return self.group.deadlines[self.first] - self.pull, self.group.ids[self.first]
+
+
+def _cell(key: _Key, slices: Sequence[_Slice], mean: float, upper: float) -> Cell:
+    first, jobs = slices[0], slices[0].behind - slices[0].first
+    if len(slices) > 1:
+        first = min(slices, key=lambda part: part.due)
+        jobs = sum(part.behind - part.first for part in slices)
+    return Cell(first.due[0], mean, upper, key[0], jobs, key, first.pull)
+
+
+def _nearest(slices: Sequence[_Slice], number: int) -> Sequence[int]:
+    """So many jobs of a cell, those that are due first."""
+    if len(slices) == 1:
+        group, first, behind, _ = slices[0]
+        return group.ids[first : min(behind, first + number)]
+    members = (
+        (group.deadlines[place] - pull, group.ids[place])
+        for group, first, behind, pull in slices
+        for place in range(first, behind)
+    )
+    return [job for _, job in nsmallest(number, members)]

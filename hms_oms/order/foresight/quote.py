@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from math import hypot, inf
+from math import hypot
 from typing import NamedTuple
 
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.foresight import chance
-from hms_oms.order.foresight.outlook import Open, Outlook, Place, Situation, line_of, outlook
+from hms_oms.order.foresight.line import Line, Situation
+from hms_oms.order.foresight.open_jobs import Open
+from hms_oms.order.foresight.outlook import Outlook, outlook
 from hms_oms.order.policy import Policy
 
 #: A deadline holds if it is missed with no more than this chance.
@@ -37,9 +39,10 @@ class Quote(NamedTuple):
 def quote(situation: Situation, job: Open) -> Quote:
     """Quote a new job."""
     before = outlook(situation)
-    after = outlook(situation._replace(jobs=[*situation.jobs, job]))
+    after = outlook(situation._replace(jobs=situation.jobs.plus([job])))
     end = after.ends[job.id]
-    spread = _spread(situation, after, job)
+    variance = chance.variances(situation, after.line.before(job.id))[-1]
+    spread = _deviation(variance, situation, situation.estimates[job.kind])
     return Quote(
         end,
         chance.of_lateness(end, spread, job.deadline),
@@ -48,48 +51,35 @@ def quote(situation: Situation, job: Open) -> Quote:
     )
 
 
-def _spread(situation: Situation, after: Outlook, job: Open) -> float:
-    """The standard deviation of the job's end."""
-    kinds = {open_job.id: open_job.kind for open_job in situation.jobs}
-    variance = 0.0
-    for other in after.ends:
-        if other == job.id:
-            break
-        variance += chance.deviation(situation.estimates[kinds[other]]) ** 2
-    return _deviation(variance, situation, situation.estimates[job.kind])
-
-
 def _earliest(situation: Situation, before: Outlook, job: Open) -> float | None:
     """The earliest deadline that can be promised: behind all that the job would make late."""
     if situation.slots <= 0:
         return None
     own = situation.estimates[job.kind]
-    line = [place for place in line_of(situation) if place.id not in before.given_up]
-    first = bisect_left(line, -job.priority, key=lambda place: place.rank)
-    last = bisect_right(line, -job.priority, key=lambda place: place.rank)
-    harmed = _last_harmed(line, before, situation.cost(job.kind) / situation.slots)
+    line = before.line.chosen(range(before.kept))
+    first = bisect_left(line.ranks, -job.priority)
+    last = bisect_right(line.ranks, -job.priority)
+    harmed = _last_harmed(situation, line, before.line_ends, situation.cost(job.kind) / situation.slots)
     if harmed >= last:
         return None
     fifo = situation.policy is Policy.FIFO
-    for number, (work, variance) in enumerate(chance.ahead(situation, line)):
-        if not (last if fifo else max(first, harmed + 1)) <= number <= last:
-            continue
-        end = situation.begins_at + work / situation.slots + own.mean
-        due = end + chance.SURE * _deviation(variance, situation, own)
+    works, variances = chance.works(situation, line), chance.variances(situation, line)
+    for number in range(last if fifo else max(first, harmed + 1), last + 1):
+        end = situation.begins_at + works[number] / situation.slots + own.mean
+        due = end + chance.SURE * _deviation(variances[number], situation, own)
         # By deadline it stands behind all that are due earlier, and before all that are due later.
         if not fifo and number > first:
-            due = max(due, line[number - 1].due)
-        if fifo or number == last or due < line[number].due:
+            due = max(due, line.dues[number - 1])
+        if fifo or number == last or due < line.dues[number]:
             return due
     return None
 
 
-def _last_harmed(line: Sequence[Place], before: Outlook, seconds: float) -> int:
+def _last_harmed(situation: Situation, line: Line, ends: Sequence[float], seconds: float) -> int:
     """The last one in a line that so many seconds more would make late; -1 if there is none."""
-    for number in reversed(range(len(line))):
-        job = line[number].job
-        end = before.ends.get(job.id, -inf)
-        if job.id not in before.late and end + seconds > job.deadline:
+    for number in reversed(range(len(line.ids))):
+        deadline, end = line.deadlines[number], ends[number]
+        if situation.now <= deadline and end <= deadline < end + seconds:
             return number
     return -1
 

@@ -7,7 +7,7 @@ from math import hypot, sqrt
 from typing import NamedTuple
 
 from hms_oms.order.foresight import chance
-from hms_oms.order.foresight.outlook import Situation, line_of
+from hms_oms.order.foresight.line import Situation, line_of
 from hms_oms.order.plan import NO_WORK
 
 #: What does not hold with so many slots, no number of them keeps.
@@ -59,10 +59,11 @@ def needed(situation: Situation) -> Needed:
 
 def _stops(situation: Situation) -> Iterator[_Stop]:
     line = line_of(situation)
-    for place, (work, variance) in zip(line, chance.ahead(situation, line), strict=False):
-        job, estimate = place.job, situation.estimates[place.job.kind]
-        seconds = job.deadline - situation.begins_at
-        yield _Stop(job.deadline, seconds, work, variance, estimate.mean, chance.deviation(estimate))
+    estimates, begins_at = situation.estimates, situation.begins_at
+    deviations = {kind: chance.deviation(estimate) for kind, estimate in estimates.items()}
+    works, variances = chance.works(situation, line), chance.variances(situation, line)
+    for deadline, kind, work, variance in zip(line.deadlines, line.kinds, works, variances, strict=False):
+        yield _Stop(deadline, deadline - begins_at, work, variance, estimates[kind].mean, deviations[kind])
 
 
 def _least(holds: Callable[[int], bool], low: int) -> int:
