@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.jobs import commands, ledger
-from hms_oms.jobs.queries import read, uniqueness
+from hms_oms.jobs.queries import read, search, uniqueness
 from hms_oms.jobs.queries.uniqueness import BadUniqueness, Unique
 from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import calendars, sla
@@ -204,6 +204,7 @@ def accept_many(
             at_once=at_once,
             starts_per_minute=starts_per_minute,
         )
+        search.keep(connection, recipe, payloads[start : start + PAGE], keys[start : start + PAGE], page)
         jobs.extend(page.jobs)
         accepted.extend(page.keys)
     return Accepted(jobs, accepted, len(payloads) - len(jobs))

@@ -48,6 +48,15 @@ class OmsClient(Client):
         answer = self._wire.get("/jobs", limit=1, count="true", **(selected or Filter()).query())
         return int(answer["total"])
 
+    def search(self, text: str, *, limit: int) -> tuple[list[Job], bool]:
+        """The newest jobs that have all words of a text, and whether there are more.
+
+        Words are those of the fields that a recipe shows, and of the key; parts of them do, and case and
+        accents do not matter. Raises Rejected for a text without a word of three characters.
+        """
+        answer = self._wire.get("/jobs", search=text, limit=limit)
+        return [record(Job, job) for job in answer["jobs"]], bool(answer["more"] or answer["next"])
+
     def job(self, job: str) -> JobWithTimeline:
         """One job with its timeline. Raises NotFound."""
         return record(JobWithTimeline, self._wire.get(path("jobs", job)))

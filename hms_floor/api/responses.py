@@ -25,11 +25,15 @@ def next_page(page: Sequence[Any], limit: int, *, by: str = "id") -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Jobs(Document):
-    """A page of jobs, newest first."""
+    """A page of jobs, newest first.
+
+    With `more` only the newest ones that have the words of a search were looked at: another word would help.
+    """
 
     jobs: tuple[Job, ...]
     next: str | None
     total: int | None
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

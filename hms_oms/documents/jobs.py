@@ -269,7 +269,8 @@ class JobType(Document):
     """A job type: its queue, its steps, and what its payload must hold, as a JSON schema.
 
     `key` is the field of the payload that makes a request the same as another, None if there is none.
-    `columns` are those of a CSV of requests; a type without them takes JSON only.
+    `columns` are those of a CSV of requests; a type without them takes JSON only. `show` are the fields of
+    the payload that lists of jobs show, and by which jobs are found.
     """
 
     type: str
@@ -280,3 +281,4 @@ class JobType(Document):
     steps: tuple[str, ...]
     payload: Json
     columns: tuple[str, ...] = ()
+    show: tuple[str, ...] = ()

@@ -253,6 +253,15 @@ SCHEMA: dict[str, Any] = {
             "items": _STEP,
             "description": "The steps, in the order in which they are done.",
         },
+        "show": {
+            "type": "array",
+            "items": {"type": "string"},
+            "uniqueItems": True,
+            "maxItems": 10,
+            "examples": [["name", "phone"]],
+            "description": "The fields of the payload that lists of jobs show, and by whose words, with those"
+            " of the key, a job is found (`hms job find`).",
+        },
         "columns": {
             "type": "array",
             "items": _COLUMN,

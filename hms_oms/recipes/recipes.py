@@ -55,6 +55,8 @@ class Recipe:
     #: When jobs or cycles of the type are started by themselves.
     schedules: tuple[ScheduleSpec, ...] = ()
     limit: limits.Limit | None = None
+    #: The fields of the payload that lists show, and by which jobs are found.
+    show: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -116,7 +118,7 @@ class Recipe:
 Recipes = Mapping[str, Recipe]
 
 #: What a snapshot does not need: a job has what it was accepted with, and retention is looked up later.
-_NOT_KEPT = ("retention", "size", "must", "schedules", "limit")
+_NOT_KEPT = ("retention", "size", "must", "schedules", "limit", "show")
 
 
 def load_folder(folder: Path) -> dict[str, Recipe]:
@@ -190,6 +192,7 @@ def parse(document: Any, source: str) -> Recipe:
         must=document.get("must", False),
         schedules=tuple(map(ScheduleSpec.of, document.get("schedule", ()))),
         limit=limits.read(document.get("limit")),
+        show=tuple(document.get("show", ())),
     )
 
 

@@ -7,6 +7,7 @@ a part of a unit is cut off, not rounded up. An SLA is exact: `90 s`, `45 min`, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 
 from hms_oms.runtime import clock
@@ -187,6 +188,16 @@ def progress(done: float, note: str, at: datetime, now: datetime) -> str:
     """How far a step is, as it said a while ago: `40 %, page 12 (3 s ago)`."""
     words = ", ".join(part for part in (percent(done, exact=done in (0, 1)), note) if part)
     return f"{words} ({relative(at, now)})"
+
+
+def field(payload: object, name: str) -> str:
+    """A field of a payload as lists show it; empty if it is missing."""
+    value = payload.get(name) if isinstance(payload, Mapping) else None
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _seconds(length: timedelta | float) -> float:

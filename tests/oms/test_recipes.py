@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def test_the_shipped_recipes_load_and_survive_the_ledger() -> None:
     loaded = recipes.load_folder(SHIPPED)
     assert {"farm:grant:v1", "farm:appeal:v1"} <= set(loaded)
     for recipe in loaded.values():
-        assert recipes.Recipe.from_document(recipe.as_document()) == recipe
+        # What lists show is said by the recipe of now.
+        assert recipes.Recipe.from_document(recipe.as_document()) == replace(recipe, show=())
 
 
 def test_all_faults_of_all_files_are_listed(tmp_path: Path) -> None:

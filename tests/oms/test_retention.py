@@ -144,6 +144,7 @@ def test_personal_data_goes_before_the_facts(
     assert (counts["personal_data"], counts["erased_messages"], counts.get("jobs", 0)) == (1, 1, 0)
     after = look(engine, job)
     assert after.payload == {"number": 1}
+    assert rows(engine, "oms.job_search") == 0
     assert after.results["pick"] == {"reasons": ["heavy"]}
     assert after.erased_at is not None
     assert (after.status, after.outcome, after.finished_at) == (

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from hms_floor.api.access.guard import Caller
 from hms_floor.api.transport.problems import Problem, unprocessable
-from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries import read, search
 from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.states import OPEN
 
@@ -39,8 +39,11 @@ def of(
     given_up: bool = False,
     parent: int | None = None,
     held: bool = False,
+    text: str | None = None,
 ) -> Filter:
     """The filter. Raises Problem where it would tell what the caller may not see."""
+    if text is not None and not who.sees_payloads:
+        raise Problem(403, "a search looks into payloads, and needs a badge that may see them")
     if payload and not who.sees_payloads:
         raise Problem(403, "a filter on payload fields needs a badge that may see payloads")
     return Filter(
@@ -56,7 +59,15 @@ def of(
         given_up=given_up,
         parent=parent,
         held=held,
+        words=() if text is None else _words(text),
     )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(search.terms(text))
+    except search.TooShort as error:
+        raise unprocessable(("search", str(error))) from None
 
 
 def require_narrow(connection: Connection, job_filter: Filter) -> None:

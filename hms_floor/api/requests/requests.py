@@ -172,6 +172,15 @@ class Reasoned(RequestModel):
     reason: Reason = None
 
 
+SearchText = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=200,
+        description="Only those that have all these words in the fields that their recipes show, or in their"
+        " key. Parts of words do, and case and accents do not matter.",
+    ),
+]
 JobOrder = Literal["newest", "deadline", "lateness"]
 LateOrder = Literal["deadline", "late", "key", "name", "status"]
 

@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from hms_floor.cli.jobs import actions, answers, detail
+from hms_floor.cli.jobs.find import find
 from hms_floor.cli.jobs.quote import quote
 from hms_floor.cli.jobs.signal import signal
 from hms_floor.cli.terminal import api_client, show, tables, zones
@@ -27,7 +28,7 @@ def job() -> None:
     """Start, read, list and steer jobs."""
 
 
-for _control in (*actions.ALL, quote, signal, answers.hold, answers.answer):
+for _control in (*actions.ALL, find, quote, signal, answers.hold, answers.answer):
     job.add_command(_control)
 
 

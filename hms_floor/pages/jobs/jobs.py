@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from nicegui import ui
 from starlette.requests import Request
 
+from hms_floor.api.access.roles import SEERS
 from hms_floor.pages.frame import frame, go
 from hms_floor.pages.jobs.job_actions import JOB_ACTIONS, action_button
 from hms_floor.pages.jobs.job_list import JobTable, job_link
@@ -27,6 +28,8 @@ from hms_oms.runtime import format
 
 #: Jobs on one page.
 PAGE = 50
+#: No more fields of payloads are columns of it.
+MOST_FIELDS = 4
 #: How often they are looked at again, in seconds.
 LOOK_SECONDS = 5.0
 #: What is done after the others because not all can be on time.
@@ -36,11 +39,12 @@ AT_RISK = "at-risk"
 #: What waits for an answer of the applicant.
 HELD = "held"
 STATUSES = ("open", AT_RISK, "waiting", GIVEN_UP, HELD, "queued", "running", "done", "failed", "cancelled")
-_FIELDS = ("queue", "type", "batch", "payload")
+_FIELDS = ("queue", "type", "batch", "payload", "search")
 #: What jobs at risk can be sorted by, as people read it.
 _ORDERS = {"deadline": "Deadline", "lateness": "Lateness", "newest": "Newest first"}
 
 #: The deadline stands early, so that it is in sight on a phone, too.
+MORE = "More jobs have these words. The newest are listed: add a word to find others."
 _HEADERS = ("Job", "Status", "Deadline", "Will end", "Type", "Queue", "Step", "Accepted", "Outcome")
 
 
@@ -52,9 +56,10 @@ async def jobs(request: Request) -> None:
         with ui.element("section").classes("card"):
             with ui.element("h1"):
                 ui.label("Jobs")
-            _filters(query)
+            _filters(query, may_search=visitor.may(*SEERS))
+        fields = _shown_fields(await visitor.ask.get("/recipes"), query.get("type"))
         with ui.element("section").classes("card") as section:
-            results = _Results(query, visitor)
+            results = _Results(query, visitor, fields)
         try:
             _require_known(query)
             with section:
@@ -77,21 +82,27 @@ def _require_known(query: Mapping[str, str]) -> None:
         raise Refused(422, "A field of the payload is looked for with its value, as in countyFips=19153.")
 
 
-def _filters(query: Mapping[str, str]) -> None:
+def _shown_fields(answer: Mapping[str, Any], job_type: str | None) -> Sequence[str]:
+    """The fields of payloads that are columns of the list: those of one job type, or of all."""
+    meant = [recipe["show"] for recipe in answer["recipes"] if job_type in (None, "", recipe["type"])]
+    return list(dict.fromkeys(name for show in meant for name in show))[:MOST_FIELDS]
+
+
+def _filters(query: Mapping[str, str], *, may_search: bool) -> None:
     fields: dict[str, Any] = {}
 
     def search() -> None:
         chosen = {name: str(field.value).strip() for name, field in fields.items() if field.value}
-        job = re.fullmatch(r"(?:job-)?([0-9]+)", chosen.get("search", ""))
+        job = re.fullmatch(r"job-([0-9]+)", chosen.get("search", ""))
         if job:
             go(f"/floor/jobs/job-{job[1]}")
             return
-        chosen.pop("search", None)
         go(f"/floor/jobs?{urlencode(chosen)}")
 
     status = query.get("status")
     with ui.element("div").classes("row"):
-        fields["search"] = ui.input("Job number (/)").classes("search")
+        label = "Name, number, phone or job (/)" if may_search else "Job number (/)"
+        fields["search"] = ui.input(label, value=query.get("search", "")).classes("search")
         fields["status"] = ui.select(
             list(STATUSES),
             label="Status",
@@ -119,8 +130,8 @@ def _filters(query: Mapping[str, str]) -> None:
 class _Results:
     """The jobs that fit, newest first; looked at again and again, but left alone while somebody chooses."""
 
-    def __init__(self, query: Mapping[str, str], visitor: Visitor) -> None:
-        self._wanted, self._visitor = query, visitor
+    def __init__(self, query: Mapping[str, str], visitor: Visitor, fields: Sequence[str]) -> None:
+        self._wanted, self._visitor, self._fields = query, visitor, fields
         self._number = 0
         with ui.element("div").classes("spread"):
             self._total = ui.label("").classes("number")
@@ -132,8 +143,14 @@ class _Results:
                             name, visitor, {"filter": _filter(query)}, "matching jobs", self.refresh
                         )
         self._none = ui.label("No matching jobs.").classes("nothing")
+        self._more = ui.label(MORE).classes("faint")
+        self._more.set_visibility(False)
         self._table = JobTable(
-            _HEADERS, visitor, tuple(JOB_ACTIONS), self.refresh, caption="Jobs, newest first"
+            [_HEADERS[0], *fields, *_HEADERS[1:]],
+            visitor,
+            tuple(JOB_ACTIONS),
+            self.refresh,
+            caption="Jobs, newest first",
         )
         with ui.element("div").classes("row"):
             if query.get("cursor"):
@@ -160,11 +177,14 @@ class _Results:
         answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True, forecast=True)
         self._number = answer["total"]
         put(self._total, words.count(self._number, "job"))
-        self._all.set_visibility(self._number > 0 and self._visitor.may(*JOB_ACTIONS["cancel"].roles))
+        self._more.set_visibility(answer["more"])
+        # What a search means changes with every job that comes: of those it lists some may be chosen.
+        may_change = self._visitor.may(*JOB_ACTIONS["cancel"].roles) and not given["search"]
+        self._all.set_visibility(self._number > 0 and may_change)
         if self._table.choosing:
             return
         self._none.set_visibility(not answer["jobs"])
-        self._table.show([_row(job) for job in answer["jobs"]])
+        self._table.show([_row(job, self._fields) for job in answer["jobs"]])
         self._older.set_visibility(bool(answer["next"]))
         following = urlencode({**self._wanted, "cursor": answer["next"] or ""})
         self._older.lead(f"/floor/jobs?{following}")
@@ -189,7 +209,7 @@ def _filter(query: Mapping[str, str]) -> dict[str, Any]:
     return chosen
 
 
-def _row(job: Mapping[str, Any]) -> list[Cell]:
+def _row(job: Mapping[str, Any], fields: Sequence[str]) -> list[Cell]:
     due, ended = datetime.fromisoformat(job["slaExpires"]), job["finishedAt"]
     until = datetime.fromisoformat(ended) if ended else datetime.now(due.tzinfo)
     is_held = job["heldAt"] is not None and not ended
@@ -203,6 +223,7 @@ def _row(job: Mapping[str, Any]) -> list[Cell]:
         deadline += ", held"
     return [
         job_link(job["id"]),
+        *(format.field(job["payload"], name) for name in fields),
         Mark(job["status"], f"status {job['status']}"),
         Mark(deadline, "late" if late else ""),
         Mark(words.predicted_end(job), "late" if job["atRisk"] else ""),

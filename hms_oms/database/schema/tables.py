@@ -93,6 +93,13 @@ job_events = Table(
     Column("detail", JSONB),
 )
 
+job_search = Table(
+    "job_search",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True),
+    Column("words", Text, nullable=False),
+)
+
 batches = Table(
     "batches",
     metadata,

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from hms_oms.database.schema.tables import job_events, jobs
 from hms_oms.documents.jobs import StepProgress
+from hms_oms.jobs.queries import search
 from hms_oms.jobs.records import Band, Event, Job, in_full
 from hms_oms.jobs.states import OPEN, TERMINAL, Status
 from hms_oms.jobs.tickets import job_name
@@ -50,7 +51,8 @@ class Filter:
     """Filter of jobs; fields that are None or empty do not restrict.
 
     `payload` pairs a field, as `countyFips` or `address.county`, with its value as text; `created_from` <=
-    when the job was accepted < `created_to`. The parts of a job's steps are those that have it as `parent`.
+    when the job was accepted < `created_to`. `words` are those that `search.terms` makes of a text. The parts
+    of a job's steps are those that have it as `parent`.
     """
 
     queue: str | None = None
@@ -65,6 +67,7 @@ class Filter:
     given_up: bool = False
     parent: int | None = None
     held: bool = False
+    words: tuple[str, ...] = ()
 
     def clauses(self) -> list[ColumnElement[bool]]:
         """The filter as conditions on oms.jobs."""
@@ -94,6 +97,8 @@ class Filter:
             conditions.append(jobs.c.created_at < self.created_to)
         if self.given_up:
             conditions += [jobs.c.band == Band.GIVEN_UP, jobs.c.agent.is_(False), IN_BACKLOG]
+        if self.words:
+            conditions.append(search.matching(self.words))
         if self.held:
             conditions += [jobs.c.held_at.is_not(None), jobs.c.finished_at.is_(None)]
         return conditions

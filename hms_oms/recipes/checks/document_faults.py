@@ -45,6 +45,11 @@ def of(document: Any) -> list[str]:
         target = column.get("field", column["name"])
         if target not in fields:
             faults.append(f"columns.{position}.field: {target} is not a field of the payload")
+    faults += [
+        f"show.{position}: {name} is not a field of the payload"
+        for position, name in enumerate(document.get("show", ()))
+        if name not in fields
+    ]
     faults += limits.faults(document)
     faults += personal_data.faults(document["payload"])
     faults += table.faults(document.get("retention", {}))

@@ -25,6 +25,7 @@ from hms_floor.api.requests.requests import (
     Limit,
     QueueName,
     Reasoned,
+    SearchText,
     StatusWord,
 )
 from hms_floor.api.requests.zones import Zone
@@ -39,7 +40,7 @@ from hms_oms.database import health
 from hms_oms.documents.foresight import Quoted
 from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob
 from hms_oms.jobs import commands
-from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries import read, search
 from hms_oms.jobs.tickets import job_name
 from hms_oms.queues import answers, calendars
 from hms_oms.recipes import recipes
@@ -109,6 +110,7 @@ def find(
     order: Annotated[JobOrder | None, Query(description="Other than `newest` only with `atRisk`.")] = None,
     forecast: Annotated[bool, Query(description="Tell when open jobs will end, too.")] = False,
     held: Annotated[bool, Query(description="Only those that wait for an answer of the applicant.")] = False,
+    text: Annotated[SearchText | None, Query(alias="search")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
@@ -126,20 +128,23 @@ def find(
         given_up=given_up,
         parent=None if parent is None else visible.number(parent),
         held=held,
+        text=text,
     )
     with app_state.reading() as connection:
         if queue is not None:
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, job_filter)
+        more = search.has_more(connection, job_filter.words)
         if at_risk:
-            return predictions.page(connection, who, job_filter, order or "deadline", limit, cursor or 0)
+            risks = predictions.page(connection, who, job_filter, order or "deadline", limit, cursor or 0)
+            return dataclasses.replace(risks, more=more)
         if order not in (None, "newest"):
             raise unprocessable(("order", f"{order} needs atRisk: other jobs are listed newest first"))
-        page = read.find(connection, job_filter, limit=limit, after=cursor)
+        records = read.find(connection, job_filter, limit=limit, after=cursor)
         total = read.count(connection, job_filter) if count else None
-        known = predictions.ends_of(connection, page) if forecast else {}
-    jobs = tuple(visible.job(job, who, known.get(job.id)) for job in page)
-    return Jobs(jobs, next_page(page, limit), total)
+        known = predictions.ends_of(connection, records) if forecast else {}
+    jobs = tuple(visible.job(job, who, known.get(job.id)) for job in records)
+    return Jobs(jobs, next_page(records, limit), total, more)
 
 
 @router.get("/jobs/{id:job}")
@@ -156,12 +161,11 @@ def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
         started = parts.started(connection, number)
         item = None if record.part is None else parts.item(connection, record)
     until = record.finished_at or now
-    business = answers.counted_seconds(record, office, until)
     return JobWithTimeline.of(
         visible.job(record, who, end),
         replaced_by=None if holder is None else job_name(holder),
         elapsed_seconds=max(0.0, (until - record.counts_from).total_seconds()),
-        business_seconds=business,
+        business_seconds=answers.counted_seconds(record, office, until),
         timeline=tuple(parts.timeline(tuple(event_log), record.steps, until)),
         parts=in_parts,
         child_jobs=started,

@@ -47,6 +47,11 @@ child_jobs as (
     from jobs
     where child.parent_id = jobs.id
 ),
+found_by as (
+    delete from oms.job_search as words
+    using jobs
+    where words.job_id = jobs.id
+),
 messages as (
     update oms.messages as message
     set recipient = '',
