@@ -154,9 +154,9 @@ def test_a_dialog_says_what_is_wrong_and_gives_the_focus_back(visit: Visit) -> N
 def test_what_is_half_typed_on_a_page_stays(visit: Visit, floor: Floor, burning: Any) -> None:
     """A filter, a choice and a link that has the focus outlive every change of the numbers."""
     page = visit("/floor/jobs?status=waiting")
-    page.get_by_label("Job number (/)").focus()
+    page.get_by_label("Name, number, phone or job (/)").focus()
     type_slowly(page, "job-9999")
-    expect(page.get_by_label("Job number (/)")).to_have_value("job-9999")
+    expect(page.get_by_label("Name, number, phone or job (/)")).to_have_value("job-9999")
     page.goto(f"{floor.url}/floor/incidents")
     table = page.get_by_label("Incidents, newest first")
     words = table.inner_text()

@@ -174,3 +174,34 @@ def test_a_badge_that_is_taken_back_ends_an_open_page(visit: Visit, floor: Floor
     page.get_by_label("Badge").fill(floor.badge(Role.VIEWER)[0])
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/floor/$"))
+
+
+def test_somebody_is_found_by_name(visit: Visit, floor: Floor) -> None:
+    """A part of a name, typed without its accents, lists the one job with the columns of its recipe."""
+    floor.ask("POST", "/queues/farm-grant/pause", {"reason": "test"})
+    payload = {
+        "appId": 987654,
+        "name": "Zoë Łukaszewicz-Bergström",
+        "phone": "515-555-0142",
+        "countyFips": "19153",
+        "crop": "corn",
+        "acres": 120,
+        "amountRequested": 30000,
+        "submittedOn": "2026-11-20",
+    }
+    job = floor.ask("POST", "/jobs", {"jobType": "farm:grant:v1", "payload": payload})["jobId"]
+    page = visit("/floor/jobs")
+    search = page.get_by_label("Name, number, phone or job (/)")
+    for typed in ("lukasz zoe", "515 555 0142", "987654"):
+        search.fill(typed)
+        search.press("Enter")
+        expect(page.get_by_text("1 job", exact=True)).to_be_visible()
+        table = page.get_by_label("Jobs, newest first")
+        expect(table.get_by_role("row")).to_have_count(2)
+        expect(table.get_by_role("link", name=job)).to_be_visible()
+        expect(table.get_by_role("cell", name=payload["name"])).to_be_visible()
+    search.fill("zo")
+    search.press("Enter")
+    expect(page.get_by_text("needs a word of at least 3 characters")).to_be_visible()
+    floor.cancel_all()
+    floor.ask("POST", "/queues/farm-grant/resume", {})

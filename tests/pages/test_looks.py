@@ -95,7 +95,7 @@ def test_keys_lead_to_pages_and_fields(visit: Visit, floor: Floor) -> None:
     """`/` searches, `g` and a letter goes to a page, `?` lists the keys, and none of them acts in a field."""
     page = visit("/floor/jobs")
     page.keyboard.press("/")
-    field = page.get_by_label("Job number (/)")
+    field = page.get_by_label("Name, number, phone or job (/)")
     expect(field).to_be_focused()
     page.keyboard.type("g?")
     expect(field).to_have_value("g?")

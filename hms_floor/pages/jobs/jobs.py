@@ -43,9 +43,7 @@ _FIELDS = ("queue", "type", "batch", "payload", "search")
 #: What jobs at risk can be sorted by, as people read it.
 _ORDERS = {"deadline": "Deadline", "lateness": "Lateness", "newest": "Newest first"}
 
-#: The deadline stands early, so that it is in sight on a phone, too.
 MORE = "More jobs have these words. The newest are listed: add a word to find others."
-_HEADERS = ("Job", "Status", "Deadline", "Will end", "Type", "Queue", "Step", "Accepted", "Outcome")
 
 
 @page("/jobs", "GET /jobs")
@@ -53,13 +51,14 @@ async def jobs(request: Request) -> None:
     """The page of all jobs."""
     query = dict(request.query_params)
     with frame(request, "Jobs") as visitor:
+        known, queues = await _known(visitor)
+        choices = {"queue": queues, "type": [recipe["type"] for recipe in known]}
         with ui.element("section").classes("card"):
             with ui.element("h1"):
                 ui.label("Jobs")
-            _filters(query, may_search=visitor.may(*SEERS))
-        fields = _shown_fields(await visitor.ask.get("/recipes"), query.get("type"))
+            _filters(query, choices, may_search=visitor.may(*SEERS))
         with ui.element("section").classes("card") as section:
-            results = _Results(query, visitor, fields)
+            results = _Results(query, visitor, _shown_fields(known, query.get("type")))
         try:
             _require_known(query)
             with section:
@@ -67,6 +66,15 @@ async def jobs(request: Request) -> None:
         except Refused as refused:
             section.delete()
             refusal.show(refused, back=refusal.back_from(request), heading="h2")
+
+
+async def _known(visitor: Visitor) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+    """The job types, and the names of the queues; none while the API has no answer: the list says why."""
+    try:
+        types, slas = await visitor.ask.get("/recipes"), await visitor.ask.get("/sla")
+    except Refused:
+        return [], []
+    return types["recipes"], [sla["queue"] for sla in slas["slas"]]
 
 
 def _require_known(query: Mapping[str, str]) -> None:
@@ -82,20 +90,28 @@ def _require_known(query: Mapping[str, str]) -> None:
         raise Refused(422, "A field of the payload is looked for with its value, as in countyFips=19153.")
 
 
-def _shown_fields(answer: Mapping[str, Any], job_type: str | None) -> Sequence[str]:
+def _shown_fields(known: Sequence[Mapping[str, Any]], job_type: str | None) -> Sequence[str]:
     """The fields of payloads that are columns of the list: those of one job type, or of all."""
-    meant = [recipe["show"] for recipe in answer["recipes"] if job_type in (None, "", recipe["type"])]
+    meant = [recipe["show"] for recipe in known if job_type in (None, "", recipe["type"])]
     return list(dict.fromkeys(name for show in meant for name in show))[:MOST_FIELDS]
 
 
-def _filters(query: Mapping[str, str], *, may_search: bool) -> None:
+def _headers(fields: Sequence[str]) -> list[str]:
+    """The columns; those stand early that are to be in sight on a phone, too."""
+    first, others = fields[:1], fields[1:]
+    early = ["Job", *first, "Status", "Deadline", "Will end"]
+    return [*early, *others, "Type", "Queue", "Step", "Accepted", "Outcome"]
+
+
+def _filters(query: Mapping[str, str], choices: Mapping[str, Sequence[str]], *, may_search: bool) -> None:
     fields: dict[str, Any] = {}
 
     def search() -> None:
         chosen = {name: str(field.value).strip() for name, field in fields.items() if field.value}
-        job = re.fullmatch(r"job-([0-9]+)", chosen.get("search", ""))
-        if job:
-            go(f"/floor/jobs/job-{job[1]}")
+        job = re.fullmatch(r"(job-)?([0-9]+)", chosen.get("search", ""))
+        # A number alone may be that of a job or of an application.
+        if job and (job[1] or not may_search):
+            go(f"/floor/jobs/job-{job[2]}")
             return
         go(f"/floor/jobs?{urlencode(chosen)}")
 
@@ -110,12 +126,13 @@ def _filters(query: Mapping[str, str], *, may_search: bool) -> None:
             clearable=True,
             on_change=search,
         ).classes("field")
-        for name, label in (
-            ("queue", "Queue"),
-            ("type", "Type"),
-            ("batch", "Cycle"),
-            ("payload", "Field=value"),
-        ):
+        for name, label in (("queue", "Queue"), ("type", "Type")):
+            # What the address says and nobody knows is said to be unknown by the list.
+            options = sorted({*choices[name], *filter(None, [query.get(name)])})
+            fields[name] = ui.select(
+                options, label=label, value=query.get(name) or None, clearable=True, on_change=search
+            ).classes("field")
+        for name, label in (("batch", "Cycle"), ("payload", "Field=value")):
             fields[name] = ui.input(label, value=query.get(name, "")).classes("field")
         if status == AT_RISK:
             order = query.get("order")
@@ -146,7 +163,7 @@ class _Results:
         self._more = ui.label(MORE).classes("faint")
         self._more.set_visibility(False)
         self._table = JobTable(
-            [_HEADERS[0], *fields, *_HEADERS[1:]],
+            _headers(fields),
             visitor,
             tuple(JOB_ACTIONS),
             self.refresh,
@@ -221,12 +238,14 @@ def _row(job: Mapping[str, Any], fields: Sequence[str]) -> list[Cell]:
         deadline += ", given up"
     if is_held:
         deadline += ", held"
+    shown = [format.field(job["payload"], name) for name in fields]
     return [
         job_link(job["id"]),
-        *(format.field(job["payload"], name) for name in fields),
+        *shown[:1],
         Mark(job["status"], f"status {job['status']}"),
         Mark(deadline, "late" if late else ""),
         Mark(words.predicted_end(job), "late" if job["atRisk"] else ""),
+        *shown[1:],
         job["type"],
         job["queue"],
         job["step"],

@@ -6,10 +6,10 @@ The words of a job are written as it is accepted, from the payload fields in `sh
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from anyascii import anyascii
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, false, literal, select
 
 from hms_oms.database import array_literals, statements
@@ -34,11 +34,8 @@ class TooShort(ValueError):
 
 
 def folded(text: str) -> str:
-    """The text without case and accents: `Zo\u00eb` and `ZOE` are the same (Unicode NFKD, no marks)."""
-    if text.isascii():
-        return text.lower()
-    marked = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in marked if not unicodedata.combining(character))
+    """The text in small letters of ASCII: `Zoë`, `ZOE` and `zoe` are the same, and so are `ł` and `l`."""
+    return (text if text.isascii() else anyascii(text)).lower()
 
 
 def words_of(recipe: Recipe, payload: Mapping[str, Any], key: str | None) -> str:
