@@ -38,17 +38,24 @@ create index child_jobs_started on oms.child_jobs (job_id) where job_id is not n
 -- A document without fields of these names, at any depth.
 create function oms.without_names(document jsonb, names text[]) returns jsonb language plpgsql immutable as $$
 begin
-    return case jsonb_typeof(document)
-        when 'object' then (
-            select coalesce(jsonb_object_agg(key, oms.without_names(value, names)), '{}')
+    if jsonb_typeof(document) = 'object' then
+        return (
+            select coalesce(jsonb_object_agg(key, case
+                when jsonb_typeof(value) in ('object', 'array') then oms.without_names(value, names)
+                else value
+            end), '{}')
             from jsonb_each(document - names)
-        )
-        when 'array' then (
-            select coalesce(jsonb_agg(oms.without_names(value, names) order by place), '[]')
+        );
+    elsif jsonb_typeof(document) = 'array' then
+        return (
+            select coalesce(jsonb_agg(case
+                when jsonb_typeof(value) in ('object', 'array') then oms.without_names(value, names)
+                else value
+            end order by place), '[]')
             from jsonb_array_elements(document) with ordinality as item (value, place)
-        )
-        else document
-    end;
+        );
+    end if;
+    return document;
 end $$;
 """
 

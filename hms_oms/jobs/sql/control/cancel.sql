@@ -1,8 +1,11 @@
 -- Cancel jobs: what waits or stands in the window at once; what runs at its next step boundary, or now. The trigger
 -- jobs_settled has a cancelled job give its key back.
-with held as (
+with family as materialized (
+    select id, root from oms.family(%(jobs)s::bigint[])
+),
+held as (
     select job.id, job.status, family.root
-    from oms.family(%(jobs)s::bigint[]) as family
+    from family
     join oms.jobs as job on job.id = family.id
     where job.status in ('waiting', 'queued', 'running')
     order by job.id

@@ -1,16 +1,19 @@
 -- Put cancelled jobs back at the step at which they stood, and let those go on that only were to end with their step.
 -- The deadline stays. A job that a newer one with its key has replaced stays cancelled; if a newer one is just being
 -- accepted, the unique index on keys ends this statement.
-with held as (
+with family as materialized (
+    select id from oms.family(%(jobs)s::bigint[])
+),
+held as (
     select job.id, job.status
-    from oms.family(%(jobs)s::bigint[]) as family
-    join oms.jobs as job on job.id = family.id
-    -- What was cancelled by itself before stays cancelled. (The release before has not kept with what.)
-    where (
+    from oms.jobs as job
+    where job.id in (select id from family)
+        -- What was cancelled by itself before stays cancelled. (The release before has not kept with what.)
+        and (
             job.id = any(%(jobs)s::bigint[])
-            or coalesce(job.cancelled_with, 0) in (
+            or coalesce(job.cancelled_with, 0) = any(array(
                 select coalesce(cancelled_with, 0) from oms.jobs where id = any(%(jobs)s::bigint[])
-            )
+            ))
         )
         and (job.status = 'cancelled' or (job.status = 'running' and job.cancel_by is not null))
         and not exists (

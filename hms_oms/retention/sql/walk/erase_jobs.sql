@@ -24,7 +24,15 @@ jobs as (
     update oms.jobs as job
     set payload = oms.without(job.payload, %(paths)s::jsonb),
         results = (
-            select coalesce(jsonb_object_agg(step, oms.without_names(result, erasable.names)), '{}')
+            select coalesce(jsonb_object_agg(step, case
+                -- Most hold none of them, which is soon seen, however large they are.
+                when exists (
+                    select from unnest(erasable.names) as personal (name)
+                    where strpos(result::text, to_jsonb(name)::text || ':') > 0
+                )
+                then oms.without_names(result, erasable.names)
+                else result
+            end), '{}')
             from jsonb_each(job.results) as each (step, result)
         ),
         error = job.error - 'message' - 'traceback',
