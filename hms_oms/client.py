@@ -57,9 +57,10 @@ class OmsClient(Client):
         answer = self._wire.get("/jobs", search=text, limit=limit)
         return [record(Job, job) for job in answer["jobs"]], bool(answer["more"] or answer["next"])
 
-    def job(self, job: str) -> JobWithTimeline:
-        """One job with its timeline. Raises NotFound."""
-        return record(JobWithTimeline, self._wire.get(path("jobs", job)))
+    def job(self, job: str, *, forecast: bool = False) -> JobWithTimeline:
+        """One job with its timeline, and with `forecast` when it will end. Raises NotFound."""
+        asked = "true" if forecast else None
+        return record(JobWithTimeline, self._wire.get(path("jobs", job), forecast=asked))
 
     def explain(self, job: str, *, zone: str | None = None) -> Explained:
         """Why a job is where it is, and what would get it further. Raises NotFound."""

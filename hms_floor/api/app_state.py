@@ -28,6 +28,7 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.recipes.recipes import Recipes
 from hms_oms.runtime import format
 from hms_oms.runtime.settings import Settings
+from hms_ops.foresight.forecasts import Forecasts
 from hms_ops.metrics import metrics
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class AppState:
         self.rates = Rates(settings.floor_rate)
         self.shares = Shares()
         self.starts = Starts(engine)
+        self.forecasts = Forecasts()
         self.line = ReservationWaiters(settings.database_direct_url or settings.servers()[0], engine)
         self.feed = Feed(self._measured)
         self.observer = Observer(*settings.servers(), engine, settings.zone)

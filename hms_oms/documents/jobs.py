@@ -93,8 +93,9 @@ class Job(JobFields):
 
     `replaces` is the cancelled job whose key this one has been given. A part of a step has the job that it
     belongs to as its `parent`, and is its `part`, from 0. An open job is predicted to end at `predicted_end`
-    if nothing changes; it is `at_risk` if its deadline is ahead and it will miss it. Both are None where
-    nobody has asked, and where nobody can tell.
+    if nothing changes; it is `at_risk` if its deadline is ahead and it will miss it. That was foreseen at
+    `forecast_at`. All are None if nobody has asked, and of a job that waits for something else than its turn,
+    its time or its parts; the end alone is None if it never comes, or if nobody can tell it.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Job(JobFields):
     part: int | None
     predicted_end: Moment | None
     at_risk: bool | None
+    forecast_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)

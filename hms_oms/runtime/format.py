@@ -99,10 +99,17 @@ def deadline(
     return f"{at} (missed by {about(ended - due)})", True
 
 
-def predicted_end(ends: datetime | None, due: datetime, zone: tzinfo, now: datetime) -> str:
-    """When a job will end if nothing changes (None: never), and how long before or after its deadline."""
+def predicted_end(
+    ends: datetime | None, due: datetime, zone: tzinfo, now: datetime, *, at_risk: bool | None
+) -> str:
+    """When a job will end if nothing changes, and how long before or after its deadline.
+
+    Empty if that was not foreseen (`at_risk` is None).
+    """
+    if at_risk is None:
+        return ""
     if ends is None:
-        return "not before something changes"
+        return "not before something changes" if at_risk else "cannot be told"
     at = local(ends, zone, now)
     return f"{at} ({about(ends - due)} late)" if ends > due else f"{at} ({about(due - ends)} to spare)"
 

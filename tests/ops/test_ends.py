@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from hms_oms.database import health
@@ -13,10 +15,12 @@ from hms_oms.jobs.workers import Beat
 from hms_oms.order.policy import Policy
 from hms_oms.queues import policies
 from hms_oms.recipes.recipes import Recipe
-from hms_ops.foresight import ends
 from hms_ops.foresight.ends import End
+from hms_ops.foresight.forecasts import Forecasts
 from tests.oms.test_bands import give_up, orders
 from tests.oms.test_ledger import claim
+from tests.parts.test_split_and_join import boxes as boxes
+from tests.parts.test_split_and_join import split
 
 #: A job of the shop takes so long, in seconds.
 WORK = 60.0
@@ -40,8 +44,8 @@ def look(engine: sa.Engine, jobs: list[int]) -> tuple[list[float | None], list[i
     """In how many minutes each job ends, and which of them are at risk."""
     with engine.begin() as connection:
         now = health.clock(connection)
-        known = ends.of_jobs(connection, [(job, "shop") for job in jobs])
-        risks = sorted(end.job for end in ends.at_risk(connection, "shop"))
+        known = Forecasts().of_jobs(connection, [(job, "shop") for job in jobs])
+        risks = sorted(end.job for end in Forecasts().at_risk(connection))
         assert risks == sorted(job for job, end in known.items() if end.at_risk)
     return [minutes(known.get(job), now) for job in jobs], risks
 
@@ -118,6 +122,58 @@ def test_a_queue_by_acceptance_is_foreseen_so(engine: sa.Engine, raw: RawConnect
     jobs = orders(engine, shop, (30, 1.5))
     measured(engine, raw, slots=1)
     assert look(engine, jobs) == ([1.0, 2.0], [jobs[1]])
+
+
+def test_a_job_in_parts_ends_with_the_last_of_them(
+    engine: sa.Engine, raw: RawConnection, boxes: Recipe
+) -> None:
+    """Wherever they wait; if one of them waits for another thing, nobody can tell."""
+    job, parts = split(engine, raw, boxes, 3)
+    measured(engine, raw, slots=1)
+    both = ["boxes", "desk"]
+    workers.beat(raw, Beat("w", "w@here", "here", 1, "threads", 1, both, ["shop.box"], [], 0.0, 0))
+    with engine.begin() as connection:
+        now = health.clock(connection)
+        connection.exec_driver_sql("insert into oms.queues (name) values ('desk')")
+        assert minutes(Forecasts().of_jobs(connection, [(job, "boxes")])[job], now) == 3.0
+        connection.execute(sa.text("update oms.jobs set queue = 'desk' where id = :id"), {"id": parts[2].id})
+        assert minutes(Forecasts().of_jobs(connection, [(job, "boxes")])[job], now) == 2.0
+        # Its deadline is that of its parts, of which one is too late in the other queue.
+        connection.exec_driver_sql("update oms.work_estimates set mean = 1900 where step = 1")
+        connection.exec_driver_sql("update oms.jobs set finished_at = now(), status = 'done' where part < 2")
+        [risk] = Forecasts().at_risk(connection)
+        assert (risk.job, minutes(risk, now)) == (job, 31.7)
+        connection.exec_driver_sql("update oms.jobs set ready_at = oms.held_back() where part = 2")
+        known = Forecasts().of_jobs(connection, [(job, "boxes")])[job]
+        assert (known.ends_at, known.at_risk) == (None, False)
+
+
+def test_a_queue_is_foreseen_once_for_all_who_look(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept for twenty times as long as it took; who comes while it is read again has the older one."""
+    jobs = [(job, "shop") for job in orders(engine, shop, (5, 10))]
+    measured(engine, raw)
+    monkeypatch.setattr("hms_ops.foresight.forecasts.KEPT", 1e6)
+    forecasts, reads = Forecasts(), []
+
+    def note(*given: object) -> None:
+        reads.extend(statement for statement in given[2:3] if "placed" in str(statement))
+
+    def look_once(_: int) -> datetime:
+        with engine.connect() as connection:
+            return forecasts.of_jobs(connection, jobs)[jobs[0][0]].as_of
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(look_once, range(30)))) == 1
+        assert len(reads) == 1
+        monkeypatch.setattr("hms_ops.foresight.forecasts.KEPT", 0.0)
+        forecasts = Forecasts()
+        assert look_once(1) < look_once(2)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
 
 
 def test_nobody_can_tell_what_was_not_measured(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:

@@ -14,7 +14,8 @@ from hms_oms.jobs.workers import Beat
 from hms_oms.order.foresight import outlook
 from hms_oms.order.policy import Policy
 from hms_oms.recipes.recipes import Recipe
-from hms_ops.foresight import ends, previews, situations, staffing
+from hms_ops.foresight import previews, situations, staffing
+from hms_ops.foresight.forecasts import Forecasts
 from tests.oms.test_bands import orders
 from tests.ops.test_ends import measured
 from tests.parts.test_split_and_join import boxes as boxes
@@ -175,7 +176,7 @@ def test_the_ledger_and_the_outlook_agree(
         connection.execute(
             sa.text("update oms.jobs set band = 1 where id = any(:jobs)"), {"jobs": [*foreseen.given_up]}
         )
-        known = ends.of_jobs(connection, [(job, "shop") for job in jobs])
+        known = Forecasts().of_jobs(connection, [(job, "shop") for job in jobs])
         now = health.clock(connection).timestamp()
         risks = {job for job, end in known.items() if end.at_risk}
     for job, end in known.items():

@@ -18,7 +18,7 @@ from hms_oms.queues import queues
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.retention import holds
 from hms_oms.retention.holds import Target
-from hms_ops.foresight import ends
+from hms_ops.foresight.forecasts import Forecasts
 from hms_ops.metrics import counts
 from hms_ops.reports import sla_report
 from hms_ops.webhooks import store
@@ -53,8 +53,8 @@ def test_it_counts_once(engine: sa.Engine, raw: RawConnection, boxes: Recipe, fo
     settle(raw)
     work(raw, boxes, 1)
     with engine.begin() as connection:
-        assert [risk.job for risk in ends.at_risk(connection)] == [job]
-        assert list(ends.of_jobs(connection, [(job, "boxes")])) == [job]
+        assert [risk.job for risk in Forecasts().at_risk(connection)] == [job]
+        assert list(Forecasts().of_jobs(connection, [(job, "boxes")])) == [job]
         standing = counts.standings(connection, health.clock(connection))["boxes"]
         assert (sum(standing.wholes), sum(jobs for _, jobs in standing.served)) == (1, 3)
     forward(timedelta(hours=1))

@@ -39,6 +39,7 @@ def job(source: records.Job, caller: Caller, end: End | None = None) -> Job:
         parent=None if source.parent_id is None else job_name(source.parent_id),
         predicted_end=end and end.ends_at,
         at_risk=end and end.at_risk,
+        forecast_at=end and end.as_of,
         **masked,
     )
 

@@ -125,6 +125,7 @@ DeliveryState = Literal["pending", "sending", "delivered", "failed", "dropped"]
 JobPath = Annotated[JobId, Path(alias="id", description="As job-219 or 219.", examples=["job-219"])]
 QueuePath = Annotated[QueueName, Path(alias="queue", examples=["farm-grant"])]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="The length of a page.")]
+Forecast = Annotated[bool, Query(description="Tell when open jobs will end, too, as was foreseen lately.")]
 Cursor = Annotated[
     int | None,
     Query(ge=1, le=2**63 - 1, description="Go on behind this one: `next` of the page before."),

@@ -118,7 +118,7 @@ def get(number: int, as_json: bool) -> None:
     \b
     Example:  hms job get job-219
     """
-    shown = api_client.oms().job(job_name(number))
+    shown = api_client.oms().job(job_name(number), forecast=True)
     if as_json:
         show.print_json(document(shown))
     else:

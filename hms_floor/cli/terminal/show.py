@@ -153,10 +153,11 @@ def deadline(
 def predicted_end(
     ends: datetime | None, due: datetime, now: datetime, *, at_risk: bool | None
 ) -> Text | None:
-    """When an open job will end if nothing changes; None where nobody can tell."""
-    if ends is None and not at_risk:
+    """When an open job will end if nothing changes; None if that was not foreseen."""
+    if at_risk is None:
         return None
-    return Text(format.predicted_end(ends, due, zones.reader(), now), style="yellow" if at_risk else "")
+    words = format.predicted_end(ends, due, zones.reader(), now, at_risk=at_risk)
+    return Text(words, style="yellow" if at_risk else "")
 
 
 def local(when: datetime, now: datetime, *, parts: str = "seconds") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,12 +24,15 @@ from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.parts.live_section import Facts
 from hms_floor.pages.route import page
+from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation import calendar_words
 from hms_oms.runtime import format
 
 #: How often an open job is looked at again, in seconds.
 LOOK_SECONDS = 2.0
+#: How often its end is foreseen again, in seconds.
+FORESEE_SECONDS = 5.0
 
 
 @page("/jobs/{name}", "GET /jobs/{id}")
@@ -44,7 +48,13 @@ async def job(request: Request, name: str) -> None:
         because = (await visitor.ask.get(f"/jobs/{name}/explain", zone=visitor.zone.key))["because"]
         shown.show(document, because, texts)
 
+    async def foresee() -> None:
+        with suppress(Refused):  # the page tells of that by what it cannot read either
+            shown.foresee(await visitor.ask.get(f"/jobs/{name}", forecast=True))
+
     await keep(refresh, LOOK_SECONDS)
+    # The page does not wait for that: it takes in all that its queue has to do.
+    ui.timer(FORESEE_SECONDS, foresee)
 
 
 class _Job:
@@ -52,6 +62,7 @@ class _Job:
 
     def __init__(self, document: Mapping[str, Any], visitor: Visitor) -> None:
         self._visitor = visitor
+        self._will_end: str | None = None
         self._buttons: dict[str, ui.button] = {}
         with ui.element("section").classes("card"):
             self._head(document)
@@ -104,6 +115,11 @@ class _Job:
         self._progress.classes("wide").set_visibility(False)
         self._facts = Facts("columns")
 
+    def foresee(self, document: Mapping[str, Any]) -> None:
+        """Show from the next look on when it will end."""
+        will_end = words.predicted_end(document)
+        self._will_end = f"{will_end}, {words.as_of(document['forecastAt'])}" if will_end else None
+
     def show(self, document: Mapping[str, Any], because: list[str], texts: list[Mapping[str, Any]]) -> None:
         """Show how the job stands."""
         status = document["status"]
@@ -120,7 +136,8 @@ class _Job:
         if last is not None and self._progress.props.get("value") != last["share"]:
             self._progress.props["value"] = last["share"]
             self._progress.update()
-        self._facts.show(_facts(document), late="Deadline" if _deadline(document)[1] else None)
+        late = "Deadline" if _deadline(document)[1] else None
+        self._facts.show(_facts(document, self._will_end), late=late)
         self._waterfall.show(document)
         self._event_log.show([_line(line) for line in document["timeline"]])
         self._child_jobs_card.set_visibility(bool(document["childJobs"]))
@@ -156,7 +173,7 @@ class _Values:
         put(self._value, json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _facts(document: Mapping[str, Any]) -> dict[str, object]:
+def _facts(document: Mapping[str, Any], will_end: str | None) -> dict[str, object]:
     queue, batch = document["queue"], document["batch"]
     return {
         "Queue": Link(queue, f"/floor/queues/{queue}"),
@@ -167,7 +184,7 @@ def _facts(document: Mapping[str, Any]) -> dict[str, object]:
         "Priority": document["priority"],
         "Must": "never given up for others" if document["must"] else None,
         "Given up": _clock(document["givenUpAt"]),
-        "Will end": words.predicted_end(document) or None,
+        "Will end": None if document["finishedAt"] else will_end,
         "Attempt": document["attempt"],
         "Outcome": document["outcome"],
         "Worker": document["worker"],

@@ -151,7 +151,9 @@ class _Results:
         self._wanted, self._visitor, self._fields = query, visitor, fields
         self._number = 0
         with ui.element("div").classes("spread"):
-            self._total = ui.label("").classes("number")
+            with ui.element("div").classes("row"):
+                self._total = ui.label("").classes("number")
+                self._foreseen = ui.label("").classes("faint number")
             with ui.element("div").classes("row") as self._all:
                 ui.label("All of them:").classes("faint")
                 for name in ("retry", "reinstate", "cancel"):
@@ -200,6 +202,8 @@ class _Results:
         self._all.set_visibility(self._number > 0 and may_change)
         if self._table.choosing:
             return
+        moments = [job["forecastAt"] for job in answer["jobs"] if job["forecastAt"]]
+        put(self._foreseen, f"ends {words.as_of(min(moments))}" if moments else "")
         self._none.set_visibility(not answer["jobs"])
         self._table.show([_row(job, self._fields) for job in answer["jobs"]])
         self._older.set_visibility(bool(answer["next"]))

@@ -63,12 +63,16 @@ def clock(when: datetime | None) -> str:
     return "-" if when is None else format.hour_or_day(when, zone(), datetime.now(UTC))
 
 
+def as_of(when: str) -> str:
+    """When something was foreseen, of an answer."""
+    return f"as of {_moment(when).astimezone(zone()):%H:%M:%S}"
+
+
 def predicted_end(job: Mapping[str, Any]) -> str:
-    """When a job of an answer will end if nothing changes; empty where nobody can tell."""
-    if job["predictedEnd"] is None and not job["atRisk"]:
-        return ""
+    """When a job of an answer will end if nothing changes; empty if that was not foreseen."""
     ends = None if job["predictedEnd"] is None else _moment(job["predictedEnd"])
-    return format.predicted_end(ends, _moment(job["slaExpires"]), zone(), datetime.now(UTC))
+    due, now = _moment(job["slaExpires"]), datetime.now(UTC)
+    return format.predicted_end(ends, due, zone(), now, at_risk=job["atRisk"])
 
 
 def phone(number: str) -> str:

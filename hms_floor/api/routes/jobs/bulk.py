@@ -26,7 +26,7 @@ from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.states import Fact, Status, allowed_before
 from hms_oms.jobs.tickets import Ticket, job_name
 from hms_oms.undo import changes
-from hms_ops.foresight import ends
+from hms_ops.foresight.forecasts import Forecasts
 from hms_ops.foresight.previews import Previews
 
 router = APIRouter(route_class=Guarded, tags=["jobs"])
@@ -159,7 +159,8 @@ def _meant(
             commands.require_queue(connection, queue)
         filters.require_narrow(connection, meant)
         if "at_risk" in given.model_fields_set:
-            risks = ends.at_risk(connection, meant.queue)
+            # Nothing that was foreseen some time ago: what is found is changed.
+            risks = Forecasts().at_risk(connection)
             meant = dataclasses.replace(meant, ids=tuple(end.job for end in risks))
         by_status = commands.count_by_status(connection, meant)
         replaced = _replaced(connection, meant) if body.action == "reinstate" else {}

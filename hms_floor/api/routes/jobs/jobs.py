@@ -19,6 +19,7 @@ from hms_floor.api.app_state import AppState, TheAppState
 from hms_floor.api.requests import filters, requests
 from hms_floor.api.requests.requests import (
     Cursor,
+    Forecast,
     JobOrder,
     JobPath,
     JobType,
@@ -108,7 +109,7 @@ def find(
     ] = None,
     at_risk: Annotated[bool, Query(alias="atRisk", description="Only those that will miss it.")] = False,
     order: Annotated[JobOrder | None, Query(description="Other than `newest` only with `atRisk`.")] = None,
-    forecast: Annotated[bool, Query(description="Tell when open jobs will end, too.")] = False,
+    forecast: Forecast = False,
     held: Annotated[bool, Query(description="Only those that wait for an answer of the applicant.")] = False,
     text: Annotated[SearchText | None, Query(alias="search")] = None,
     cursor: Cursor = None,
@@ -136,33 +137,35 @@ def find(
         filters.require_narrow(connection, job_filter)
         more = search.has_more(connection, job_filter.words)
         if at_risk:
-            risks = predictions.page(connection, who, job_filter, order or "deadline", limit, cursor or 0)
+            risks = predictions.page(
+                connection, app_state.forecasts, who, job_filter, order or "deadline", limit, cursor or 0
+            )
             return dataclasses.replace(risks, more=more)
         if order not in (None, "newest"):
             raise unprocessable(("order", f"{order} needs atRisk: other jobs are listed newest first"))
         records = read.find(connection, job_filter, limit=limit, after=cursor)
         total = read.count(connection, job_filter) if count else None
-        known = predictions.ends_of(connection, records) if forecast else {}
+        known = predictions.ends_of(connection, app_state.forecasts, records) if forecast else {}
     jobs = tuple(visible.job(job, who, known.get(job.id)) for job in records)
     return Jobs(jobs, next_page(records, limit), total, more)
 
 
 @router.get("/jobs/{id:job}")
-def get(app_state: TheAppState, who: Who, job: JobPath) -> JobWithTimeline:
+def get(app_state: TheAppState, who: Who, job: JobPath, forecast: Forecast = False) -> JobWithTimeline:
     """Everything about one job."""
     number = visible.number(job)
     with app_state.reading() as connection:
         record = read.get(connection, number)
         event_log, now = read.event_log(connection, number), health.clock(connection)
         holder = commands.key_holders(connection, [number]).get(number)
-        end = predictions.ends_of(connection, [record]).get(number)
+        known = predictions.ends_of(connection, app_state.forecasts, [record]) if forecast else {}
         office = calendars.of_job(connection, record.calendar_id)
         in_parts = parts.read(connection, record, now)
         started = parts.started(connection, number)
         item = None if record.part is None else parts.item(connection, record)
     until = record.finished_at or now
     return JobWithTimeline.of(
-        visible.job(record, who, end),
+        visible.job(record, who, known.get(number)),
         replaced_by=None if holder is None else job_name(holder),
         elapsed_seconds=max(0.0, (until - record.counts_from).total_seconds()),
         business_seconds=answers.counted_seconds(record, office, until),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from math import inf
 from typing import Any
@@ -20,35 +21,43 @@ from hms_oms.documents.foresight import Quoted
 from hms_oms.jobs.queries import parts, read
 from hms_oms.jobs.queries.read import Filter
 from hms_oms.jobs.records import Job
+from hms_oms.jobs.states import OPEN
 from hms_oms.order import cells
 from hms_oms.queues import calendars, sla
-from hms_ops.foresight import ends, quotes
+from hms_ops.foresight import quotes
 from hms_ops.foresight.ends import End
+from hms_ops.foresight.forecasts import Forecasts
 
 
 def page(
-    connection: Connection, who: Caller, job_filter: Filter, order: JobOrder, limit: int, skip: int
+    connection: Connection,
+    forecasts: Forecasts,
+    who: Caller,
+    job_filter: Filter,
+    order: JobOrder,
+    limit: int,
+    skip: int,
 ) -> Jobs:
     """A page of jobs that are at risk; they change from look to look, so the cursor counts them."""
-    risks = sorted(_at_risk(connection, job_filter), key=_ORDERS[order])
-    known = {end.job: end for end in risks}
-    records, total = read.find_in_order(connection, job_filter, list(known), limit=limit, skip=skip)
+    if job_filter.parent is None:
+        risks = forecasts.at_risk(connection)
+    else:
+        known = forecasts.of_jobs(connection, parts.open_ones(connection, job_filter.parent))
+        risks = [end for end in known.values() if end.at_risk]
+    ordered = [end.job for end in sorted(risks, key=_ORDERS[order])]
+    # They may have ended since that was foreseen.
+    still_open = replace(job_filter, status=job_filter.status or tuple(OPEN))
+    records, total = read.find_in_order(connection, still_open, ordered, limit=limit, skip=skip)
     behind = skip + len(records)
-    jobs = tuple(visible.job(job, who, known[job.id]) for job in records)
+    ends = {end.job: end for end in risks} | ends_of(connection, forecasts, records)
+    jobs = tuple(visible.job(job, who, ends[job.id]) for job in records)
     return Jobs(jobs, str(behind) if behind < total else None, total)
 
 
-def _at_risk(connection: Connection, job_filter: Filter) -> Iterable[End]:
-    """The jobs that are at risk, or those of the parts of one job."""
-    if job_filter.parent is None:
-        return ends.at_risk(connection, job_filter.queue)
-    known = ends.of_jobs(connection, parts.open_ones(connection, job_filter.parent))
-    return [end for end in known.values() if end.at_risk]
-
-
-def ends_of(connection: Connection, jobs: Iterable[Job]) -> Mapping[int, End]:
+def ends_of(connection: Connection, forecasts: Forecasts, jobs: Iterable[Job]) -> dict[int, End]:
     """The predicted ends of those of the jobs that are open."""
-    return ends.of_jobs(connection, ((job.id, job.queue) for job in jobs if job.finished_at is None))
+    still_open = ((job.id, job.queue) for job in jobs if job.finished_at is None)
+    return dict(forecasts.of_jobs(connection, still_open))
 
 
 def quote(connection: Connection, request: Request) -> Quoted:
