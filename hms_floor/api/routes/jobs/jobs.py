@@ -78,7 +78,7 @@ async def start(
         must=asked.must,
     )
     if quote:
-        quoted = await run_in_threadpool(_quote, app_state, request)
+        quoted = await run_in_threadpool(predictions.quote_now, app_state, request)
         return Response(json.dumps(document(quoted), ensure_ascii=False), media_type="application/json")
     started = await app_state.starts.start(request)
     row = started.row
@@ -274,11 +274,6 @@ def delay(app_state: TheAppState, who: Who, job: JobPath, body: requests.Delay) 
 
     at = stamp(body.not_before) if body.not_before else None
     return _change(app_state, who, job, body, "delay", change, {"notBefore": at})
-
-
-def _quote(app_state: AppState, request: accept.Request) -> Quoted:
-    with app_state.reading() as connection:
-        return predictions.quote(connection, request)
 
 
 def _change(

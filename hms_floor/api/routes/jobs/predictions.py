@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from hms_floor.api.accept import Request
 from hms_floor.api.access import visible
 from hms_floor.api.access.guard import Caller
+from hms_floor.api.app_state import AppState
 from hms_floor.api.requests.requests import JobOrder
 from hms_floor.api.responses import Jobs
 from hms_floor.api.transport.problems import unprocessable
@@ -58,6 +59,12 @@ def ends_of(connection: Connection, forecasts: Forecasts, jobs: Iterable[Job]) -
     """The predicted ends of those of the jobs that are open."""
     still_open = ((job.id, job.queue) for job in jobs if job.finished_at is None)
     return dict(forecasts.of_jobs(connection, still_open))
+
+
+def quote_now(app_state: AppState, request: Request) -> Quoted:
+    """Read what a request could expect. Raises Problem for one that may not start now."""
+    with app_state.reading() as connection:
+        return quote(connection, request)
 
 
 def quote(connection: Connection, request: Request) -> Quoted:
