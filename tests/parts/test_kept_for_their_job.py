@@ -26,7 +26,7 @@ from tests.parts.test_split_and_join import parsed, settle, split, started, work
 Forward = Callable[[timedelta], None]
 
 
-def test_parts_live_as_long_as_their_open_job(
+def test_parts_are_kept_while_their_job_waits_for_them(
     engine: sa.Engine, raw: RawConnection, boxes: Recipe, forward: Forward
 ) -> None:
     """However long ago they have ended: their results are joined."""
@@ -39,7 +39,7 @@ def test_parts_live_as_long_as_their_open_job(
     assert look(engine, job).results["box"] == [{"part": 0}, {"part": 1}]
 
 
-def test_what_an_open_job_has_started_is_kept(
+def test_what_a_job_has_started_is_kept_while_it_waits_for_it(
     engine: sa.Engine, raw: RawConnection, database: str, family: Recipe, forward: Forward
 ) -> None:
     """However long ago it has ended: its results are what its job waits for."""

@@ -86,19 +86,24 @@ create or replace view oms.needed_jobs as
     where member.merged_into is not null
         and message.job_id is not null and member.job_id is distinct from message.job_id
 """
-#: A job that is open needs its parts, and those that it or a part of it has started.
-NEEDED_BY_OPEN = """
+#: A job that waits for its parts needs them, and one that waits for jobs needs those that it or a part of it
+#: has started. They are looked for from those that wait, which are few.
+NEEDED_BY_WAITING = """
     union all
     select part.id
-    from oms.jobs as part
-    join oms.jobs as whole on whole.id = part.parent_id
-    where part.part is not null and whole.finished_at is null
+    from oms.jobs as whole
+    join oms.jobs as part on part.parent_id = whole.id and part.part is not null
+    where whole.event = '*parts' and whole.finished_at is null
     union all
-    select started.job_id
-    from oms.child_jobs as started
-    join oms.jobs as asker on asker.id = started.parent_id
-    join oms.jobs as whole on whole.id = case when asker.part is null then asker.id else asker.parent_id end
-    where started.job_id is not null and whole.finished_at is null
+    select child.job_id
+    from oms.jobs as whole
+    cross join lateral (
+        select whole.id
+        union all
+        select part.id from oms.jobs as part where part.parent_id = whole.id and part.part is not null
+    ) as asker
+    join oms.child_jobs as child on child.parent_id = asker.id
+    where whole.event = '*jobs' and whole.finished_at is null and child.job_id is not null
 """
 
 BEFORE = """
@@ -110,9 +115,9 @@ alter table oms.jobs drop column cancelled_with;
 
 
 def upgrade() -> None:
-    """Create the functions and the columns, and have open jobs keep what they wait for."""
+    """Create the functions and the columns, and have jobs keep what they wait for."""
     op.execute(FAMILIES)
-    op.execute(NEEDED + NEEDED_BY_OPEN)
+    op.execute(NEEDED + NEEDED_BY_WAITING)
 
 
 def downgrade() -> None:
