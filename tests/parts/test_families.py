@@ -83,7 +83,7 @@ def test_what_a_job_just_starts_is_cancelled_with_it(
 
 
 def test_parts_that_run_are_asked_to_end(engine: sa.Engine, raw: RawConnection, boxes: Recipe) -> None:
-    """When another part has failed; tried again, those that still run go on."""
+    """When another part has failed, or their job is cancelled; taken back, those that still run go on."""
     job, parts = split(engine, raw, boxes, 3)
     ledger.take(raw, "boxes", 2)
     assert claim(raw, parts[0].id, "box")
@@ -98,6 +98,10 @@ def test_parts_that_run_are_asked_to_end(engine: sa.Engine, raw: RawConnection, 
     assert not running.is_to_end(raw, ticket)
     assert facts(engine, parts[0].id)[-2:] == ["cancel asked", "cancel withdrawn"]
     assert statuses(engine, job) == ["running", "waiting", "waiting"]
+    change = cancel(engine, job)
+    assert running.is_to_end(raw, ticket)
+    take_back(engine, change)
+    assert not running.is_to_end(raw, ticket)
 
 
 def test_a_job_is_reinstated_whose_parts_have_ended_meanwhile(
