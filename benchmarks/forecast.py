@@ -162,7 +162,7 @@ def watch(looks: Iterator[Look]) -> list[Alarm]:
 
 def _judged(look: Look, throughput: Throughput) -> float | None:
     """What the product makes of one look: from when jobs will be late, infinite if none; None if unknown."""
-    now = _moment(look.now)
+    now = moment(look.now)
     jobs = sum(count for _, _, count in look.deadlines)
     throughput.look(now, look.finished, min(look.slots, jobs))
     capacity = throughput.capacity(look.slots)
@@ -187,7 +187,7 @@ def _counted(look: Look) -> Iterator[tuple[datetime, int]]:
         earliest, before = cells.get(cell, (deadline, 0))
         cells[cell] = earliest, before + jobs
     for deadline, jobs in cells.values():
-        yield _moment(deadline), jobs
+        yield moment(deadline), jobs
 
 
 def _came_true(alarm: Alarm, late: Sequence[float]) -> bool:
@@ -224,7 +224,8 @@ def _was_overloaded(morning: Morning, at: float) -> bool:
     return any(job.late and job.deadline >= at for job in known.jobs)
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
+    """So many seconds after midnight."""
     return MIDNIGHT + timedelta(seconds=seconds)
 
 

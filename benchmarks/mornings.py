@@ -105,7 +105,7 @@ def morning(seed: int) -> Morning:
     mean = dice.choice((2.0, 5.0, 10.0, 20.0, 40.0))
     # Few enough jobs for a quick replay.
     mean = max(mean, group.live(0) / 0.8)
-    work = dice.choice(_services(dice, mean))
+    work = dice.choice(services(dice, mean))
     load = dice.uniform(0.5, 1.5)
     jobs_in_all = int(load * ARRIVALS_SECONDS * group.live(0) / mean)
     slas = dice.sample((600, 900, 1200, 1800, 2700, 3600, 5400), dice.randint(1, 3))
@@ -124,7 +124,8 @@ def _group(dice: random.Random) -> WorkerGroup:
     return WorkerGroup(workers, slots, dies, dice.choice((inf, dies + 30, dies + dice.uniform(300, 2400))))
 
 
-def _services(dice: random.Random, mean: float) -> list[Callable[[], float]]:
+def services(dice: random.Random, mean: float) -> list[Callable[[], float]]:
+    """The ways in which the times of jobs may vary around a mean."""
     return [
         lambda: dice.expovariate(1 / mean),
         # Three steps.
@@ -180,6 +181,15 @@ class Replay:
             works = measured(list(self._works))
             yield Look(now, self._finished - finished, self.group.live(now), deadlines, works)
             now += LOOK_SECONDS
+
+    @property
+    def in_flight(self) -> int:
+        """How many jobs run or stand in the window."""
+        return len(self._running) + len(self._window)
+
+    def backlog(self) -> list[Job]:
+        """The jobs that wait, in the order of service."""
+        return [entry[-1] for entry in sorted(self._backlog)]
 
     def until(self, now: float) -> None:
         """Let everything happen that happens up to `now`."""

@@ -65,7 +65,7 @@ class Capacity:
         allowed = inf if self.most is None else self._ahead + self.most * seconds
         return min(self.of_slots * seconds, allowed)
 
-    def seconds_until(self, position: int) -> float:
+    def seconds_until(self, position: float) -> float:
         """After how many seconds the job at `position` (the first is 1) is done; infinite: never."""
         by_slots = position / self.of_slots if self.of_slots > 0 else inf
         if self.most is None:

@@ -18,6 +18,9 @@ from hms_ops.forecast.capacity import Capacity
 #: What was given up and is due within so many mean works cannot be taken back in time: two stand in front of
 #: it in the window, and its own is the third.
 LOST_WORKS = 3.0
+#: Works vary by so much at least: if one in twenty takes very long, what nine of ten stay below
+#: says nothing of that.
+LEAST_VARIATION = 0.05
 
 
 class Risk(NamedTuple):
@@ -60,15 +63,12 @@ def excess(capacity: Capacity, place: int, seconds: float) -> float:
     end = capacity.seconds_until(place)
     if end == inf:
         return inf
-    spread = deviation(capacity, place)
-    if spread <= 0:
-        return inf if end > seconds else -inf
-    return (end - seconds) / spread
+    return (end - seconds) / deviation(capacity, place)
 
 
-def deviation(capacity: Capacity, place: int) -> float:
+def deviation(capacity: Capacity, place: float) -> float:
     """The standard deviation of the end of a job at a place, in seconds."""
-    mean, variation = 1 / capacity.per_slot, capacity.variation or 0.0
+    mean, variation = 1 / capacity.per_slot, max(LEAST_VARIATION, capacity.variation or 0.0)
     ahead = 0.0 if capacity.held_back else mean * place / max(1, capacity.slots)
     of_works = variation * mean * mean + variation * ahead * mean / max(1, capacity.slots)
     of_throughput = variation * ahead * ahead / capacity.counted if capacity.counted else 0.0

@@ -39,11 +39,12 @@ def of_jobs(
     there = workforce.of_queues(connection, now, queue).get(queue)
     if there is None:
         return None
-    estimates = _estimates(connection, jobs.kinds.union(also), there.mean)
-    if estimates is None:
+    kinds = jobs.kinds.union(also)
+    works, estimates = _estimates(connection, kinds, there.mean)
+    if kinds - estimates.keys():
         return None
-    begins_at = there.begins_at.timestamp()
-    return Situation(there.policy, there.slots, now.timestamp(), begins_at, jobs, estimates, there.spacing)
+    at, begins_at = now.timestamp(), there.begins_at.timestamp()
+    return Situation(there.policy, there.slots, at, begins_at, jobs, estimates, there.spacing, works)
 
 
 def queues_of(connection: Connection, jobs: Sequence[int]) -> list[str]:
@@ -118,17 +119,17 @@ def promoted(situation: Situation, chosen: Sequence[int]) -> Situation:
 
 def _estimates(
     connection: Connection, kinds: Collection[int], mean: float | None
-) -> Mapping[int, Estimate] | None:
-    """What a job of each kind needs: as measured, else as the queue does on average; None if nobody knows."""
+) -> tuple[Mapping[int, int], Mapping[int, Estimate]]:
+    """How many works of each kind were measured, and what one needs: as measured, else as the queue does."""
     rows = connection.execute(
-        text("select cell, mean, upper from oms.work_estimates where cell = any(:kinds)"),
+        text("select cell, works, mean, upper from oms.work_estimates where cell = any(:kinds)"),
         {"kinds": list(kinds)},
-    )
+    ).all()
+    works = {row.cell: max(1, row.works) for row in rows}
     known = {row.cell: Estimate(row.mean, row.upper) for row in rows}
-    unknown = set(kinds) - known.keys()
-    if unknown and mean is None:
-        return None
-    return known | dict.fromkeys(unknown, unmeasured(mean or 0.0))
+    if mean is not None:
+        known |= dict.fromkeys(set(kinds) - known.keys(), unmeasured(mean))
+    return works, known
 
 
 _QUEUES = """

@@ -8,7 +8,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from hms_oms.order.estimates import Estimate
+from hms_oms.order.estimates import KEPT, Estimate
 from hms_oms.order.foresight import chance
 from hms_oms.order.foresight.line import Situation
 from hms_oms.order.foresight.open_jobs import Open, OpenJobs
@@ -55,7 +55,9 @@ def test_nobody_else_is_late_for_a_new_job() -> None:
     assert then.late <= 0.0501
     assert not then.others
     first = quote(situation(large(1, 5000), policy=Policy.FIFO), small(NEW, 30))
-    assert first.earliest == pytest.approx(110 + chance.SURE * (50**2 + 5**2) ** 0.5 / chance.NINE_OF_TEN)
+    assert first.earliest == pytest.approx(
+        110 + chance.SURE * (50**2 * (1 + 1 / KEPT) + 5**2) ** 0.5 / chance.NINE_OF_TEN
+    )
 
 
 @hypothesis.given(

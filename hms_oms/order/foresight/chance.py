@@ -6,11 +6,12 @@ the square of the slots, and the square of what the measured mean may be off by.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from math import erfc, inf, sqrt
 
-from hms_oms.order.estimates import Estimate
+from hms_oms.order.estimates import KEPT, Estimate
 from hms_oms.order.foresight.line import Line, Situation
 
 #: Nine of ten of a normal distribution are below its mean and so many deviations.
@@ -46,7 +47,21 @@ def works(situation: Situation, line: Line) -> Sequence[float]:
 
 
 def variances(situation: Situation, line: Line) -> Sequence[float]:
-    """The variance of the work in front of each place of a line, and behind its last; parts are work, too."""
+    """The variance of the work in front of each place of a line, and behind its last; parts are work, too.
+
+    It is of the works, and of their measured mean: what that is off by, it is in all of them.
+    """
     of_kind = {kind: deviation(situation.estimates[kind]) ** 2 for kind in situation.jobs.kinds}
-    front = sum(of_kind[job.kind] for job in situation.jobs.front)
-    return list(accumulate(map(of_kind.__getitem__, line.kinds), initial=front))
+    of_mean = {kind: of_kind[kind] / situation.works.get(kind, KEPT) for kind in of_kind}
+    counts = Counter(job.kind for job in situation.jobs.front)
+    front = sum(of_kind[kind] * number + of_mean[kind] * number**2 for kind, number in counts.items())
+    return list(accumulate(_more(line.kinds, counts, of_kind, of_mean), initial=front))
+
+
+def _more(
+    kinds: Iterable[int], counts: Counter[int], of_kind: Mapping[int, float], of_mean: Mapping[int, float]
+) -> Iterator[float]:
+    """By how much the variance grows with each job: n works with one mean have n squared times its own."""
+    for kind in kinds:
+        yield of_kind[kind] + (2 * counts[kind] + 1) * of_mean[kind]
+        counts[kind] += 1

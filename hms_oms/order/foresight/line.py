@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hms_oms.order.estimates import Estimate
@@ -18,7 +19,8 @@ class Situation(NamedTuple):
     """Open jobs of a queue at `now`, and who works on them.
 
     Jobs that have not started are begun from `begins_at` on, which is later if the queue is paused. None of
-    them costs a slot less than `spacing` seconds, under a limit of starts.
+    them costs a slot less than `spacing` seconds, under a limit of starts. So many `works` of a kind were
+    measured; as many as are kept, if it is not said.
     """
 
     policy: Policy
@@ -28,6 +30,7 @@ class Situation(NamedTuple):
     jobs: OpenJobs
     estimates: Mapping[int, Estimate]
     spacing: float = 0.0
+    works: Mapping[int, int] = MappingProxyType({})
 
     def cost(self, kind: int) -> float:
         """What a job of a kind that has not started costs a slot, in seconds."""
