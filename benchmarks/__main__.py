@@ -24,6 +24,7 @@ from benchmarks import (
     command_line,
     events,
     forecast,
+    foresight,
     held,
     idle,
     latency,
@@ -56,6 +57,7 @@ NAMES = (
     "idle",
     "events",
     "forecast",
+    "foresight",
     "order",
     "scaling",
     "pages",
@@ -64,7 +66,7 @@ NAMES = (
     "pooler",
 )
 #: These take minutes each, and are measured when they are asked for.
-LONG = ("held", "aged", "ontime", "order")
+LONG = ("held", "aged", "ontime", "order", "foresight")
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = (
     "celery",
@@ -137,6 +139,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
         results += events.measure(folder, 100_000 if quick else 1_000_000)
     if "forecast" in only:
         results += forecast.measure(40 if quick else 300)
+    if "foresight" in only:
+        results += foresight.measure(*((2, 20, 5) if quick else ()))
     if "order" in only:
         results += order.measure(2 if quick else order.SEEDS)
     if "scaling" in only:

@@ -21,6 +21,8 @@ from hms_oms.database import connections
 from hms_ops import heartbeats
 from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Snapshot
+from hms_ops.foresight import line_forecasts
+from hms_ops.foresight.places import EVERY_SECONDS
 from hms_ops.incidents import lifecycle, thresholds
 from hms_ops.incidents.impact import late_jobs
 from hms_ops.incidents.thresholds import Thresholds
@@ -78,6 +80,7 @@ class Watch:
         self._apart = Apart()
         self._whole = _Every(WHOLE_SECONDS)
         self._fine = _Every(moments.STEP_SECONDS)
+        self._foreseeing = _Every(EVERY_SECONDS)
         self._were_open: set[str] = set()
 
     def turn(self) -> float:
@@ -93,6 +96,8 @@ class Watch:
                 metrics.publish(connection, snapshot, self._apart)
                 with self._apart.doing("keeping samples"), connection.begin_nested():
                     history.keep(connection, snapshot.now, self.samples_days)
+                if self._foreseeing():
+                    line_forecasts.turn(connection, snapshot, self.office, self._apart)
                 if self._fine():
                     with self._apart.doing("keeping moments"), connection.begin_nested():
                         self._were_open = moments.keep(connection, snapshot, self._were_open)

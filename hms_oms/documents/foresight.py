@@ -75,12 +75,28 @@ class Staffing(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class DoneBy(Document):
+    """When the last `job` of the line of a queue is done, as was said `at` some moment.
+
+    That is as likely before `median` as after it, and before `latest` in 95 of 100 cases. It is learnt from
+    so many settled forecasts; until enough are, it `is_learnt` not, and rests on how works vary.
+    """
+
+    job: str
+    at: Moment
+    median: Moment
+    latest: Moment
+    learnt_from: int
+    is_learnt: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QueueForecast(Document):
     """How a queue fares with its workers of now, and with as many as were asked for.
 
     `workers_needed` with `slots_needed` keep each deadline that can be kept on average, `workers_sure` with
-    `slots_sure` in 95 of 100 cases; `deadline` is the one that asks for the most. None: too little was
-    measured.
+    `slots_sure` in 95 of 100 cases; `deadline` is the one that asks for the most. Those that wait are
+    `done_by` then. None: too little was measured.
     """
 
     queue: str
@@ -91,3 +107,4 @@ class QueueForecast(Document):
     workers_sure: int | None
     slots_sure: int | None
     deadline: Moment | None
+    done_by: DoneBy | None = None

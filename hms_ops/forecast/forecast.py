@@ -107,6 +107,7 @@ def forecast(
         limit_needed=starts,
         late_chance=risk and risk.chance,
         riskiest=risk and risk.deadline,
+        capacity=capacity,
     )
 
 

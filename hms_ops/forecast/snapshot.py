@@ -12,6 +12,7 @@ from datetime import datetime
 
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.schedules.troubles import ScheduleTrouble
+from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.cause import Cause, decide, standing_of
 
 
@@ -55,6 +56,8 @@ class Forecast:
     limit_needed: int | None = None
     late_chance: float | None = None
     riskiest: datetime | None = None
+    #: What it rests on.
+    capacity: Capacity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,16 @@ from hms_oms.documents.foresight import QueueForecast, Staffing
 from hms_oms.order.foresight.line import Situation
 from hms_oms.order.foresight.outlook import outlook
 from hms_oms.order.foresight.slots import needed
-from hms_ops.foresight import effects, situations, workforce
+from hms_ops.foresight import effects, line_forecasts, situations, workforce
 from hms_ops.foresight.workforce import Workforce
 
 
 def forecast(connection: Connection, queue: str, workers: int | None = None) -> QueueForecast:
     """Forecast a queue with its workers, and with so many; a new one has as many slots as those of now."""
-    situation = situations.read(connection, queue)
+    situation, now = situations.read(connection, queue), health.clock(connection)
     if situation is None:
         return QueueForecast(queue, None, None, None, None, None, None, None)
-    force = workforce.of_queues(connection, health.clock(connection), queue)[queue]
+    force = workforce.of_queues(connection, now, queue)[queue]
     need = needed(situation)
     asked = None if workers is None else _staffing(situation, _with_workers(force, workers))
     return QueueForecast(
@@ -34,6 +34,7 @@ def forecast(connection: Connection, queue: str, workers: int | None = None) -> 
         ceil(need.surely / force.slots_each),
         need.surely,
         None if need.deadline is None else datetime.fromtimestamp(need.deadline, UTC),
+        line_forecasts.done_by(connection, queue, now),
     )
 
 

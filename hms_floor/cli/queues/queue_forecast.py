@@ -42,7 +42,9 @@ def forecast(queue_name: str, workers: int | None, as_json: bool) -> None:
     numbers = ["workers", "slots", "open", "on time", "late", "given up"]
     if rows:
         show.lines(tables.table(["", *numbers, "all done"], rows, right=numbers))
-    show.lines(staffing_words.needed(document(ahead), lambda when: show.moment(when, now) or ""))
+    words = (staffing_words.needed, staffing_words.done_by)
+    sentences = (tell(document(ahead), lambda when: show.moment(when, now) or "") for tell in words)
+    show.lines(*filter(None, sentences))
 
 
 def _row(name: str, staffing: Staffing, now: datetime) -> list[str | Text]:

@@ -33,6 +33,7 @@ class WorkersCard:
             self._slider = ui.slider(min=0, max=LEAST_REACH, value=0).on("change", self._move)
             self._slider.props('label snap markers aria-label="Number of workers"')
             self._told = ui.label("").props('aria-live="polite"')
+            self._done_by = ui.label("").props('aria-live="polite"')
 
     async def refresh(self) -> None:
         """Look again; the slider stands at the workers of now until somebody moves it. Raises Refused."""
@@ -43,6 +44,7 @@ class WorkersCard:
         if request != self._requests:
             return  # what the slider stands at now was asked for since
         put(self._needed, staffing_words.needed(ahead, _clock))
+        put(self._done_by, staffing_words.done_by(ahead, _clock))
         present = ahead["present"]
         for part in (self._slider, self._told):
             part.set_visibility(present is not None)

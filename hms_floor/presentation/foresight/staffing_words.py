@@ -40,5 +40,25 @@ def told(staffing: Mapping[str, Any], at: Callable[[datetime], str]) -> str:
     return f"With {workers}: {fares}, {end}."
 
 
+def done_by(forecast: Mapping[str, Any], at: Callable[[datetime], str]) -> str:
+    """When the line of a queue is done, as the API answers it, in a sentence or two; nothing if unknown."""
+    ahead = forecast.get("doneBy")
+    if ahead is None:
+        return ""
+    median, latest = (at(datetime.fromisoformat(ahead[name])) for name in ("median", "latest"))
+    words = (
+        f"The last job in line, {ahead['job']}, is as likely done before {median} as after it,"
+        f" and by {latest} in 95 of 100 cases"
+    )
+    settled = format.count(ahead["learntFrom"], "settled forecast")
+    if ahead["isLearnt"]:
+        return f"{words}: learnt from {settled}."
+    return f"{words}: by how works vary, since only {settled} {_is(ahead['learntFrom'])} there to learn from."
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
 def _workers(workers: int, slots: int) -> str:
     return f"{format.count(workers, 'worker')} ({format.count(slots, 'slot')})"
