@@ -125,7 +125,7 @@ def test_what_was_said_of_a_job_that_changes_is_void(engine: sa.Engine, shop: Re
 
 
 def test_what_is_learnt_outlives_the_watch(engine: sa.Engine, shop: Recipe) -> None:
-    """With enough scores of two deviations the limits are that far behind, and a new process says the same."""
+    """With enough scores of two deviations limits are that far behind, and a new process says the same."""
     accept_orders(engine, shop, 4)
     now = make(engine)
     with engine.begin() as connection:
