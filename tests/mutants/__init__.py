@@ -1,0 +1,1 @@
+"""Mutants: the load-bearing guards are taken out one by one, and the tests must notice each."""
