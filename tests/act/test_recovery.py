@@ -107,7 +107,7 @@ def test_an_error_of_redis_says_nothing_of_messages(
     assert (swept.sweep(), swept.sweep()) == (0, 0)
 
 
-def test_nobody_is_judged_before_the_workers_were_heard(
+def test_nobody_is_judged_before_the_workers_could_speak(
     engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, prompt: None, forward: Forward
 ) -> None:
     """A new leader takes nothing back; one that goes on with the watch of the one before does at once."""

@@ -40,15 +40,15 @@ class Mutant:
     tests: tuple[str, ...]
     because: str = ""
 
+    def fault(self, root: Path) -> str | None:
+        """What is wrong with it: the guard is to be in the file, and once."""
+        places = (root / self.file).read_text(encoding="utf-8").count(self.old)
+        return None if places == 1 else f"{self.name}: {self.file} has {places} places like {self.old!r}"
+
     def plant(self, root: Path) -> None:
-        """Change the copy under `root`. Raises ValueError unless the guard is there, and once."""
+        """Change the copy under `root`."""
         path = root / self.file
-        source = path.read_text(encoding="utf-8")
-        if source.count(self.old) != 1:
-            raise ValueError(
-                f"{self.name}: {self.file} has {source.count(self.old)} places like {self.old!r}"
-            )
-        path.write_text(source.replace(self.old, self.new), encoding="utf-8")
+        path.write_text(path.read_text(encoding="utf-8").replace(self.old, self.new), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mutants = [
         mutant for mutant in read() if not asked.names or any(part in mutant.name for part in asked.names)
     ]
+    misplaced = [fault for mutant in mutants if (fault := mutant.fault(ROOT))]
+    if misplaced:
+        parser.error("; ".join(misplaced))
     console = Console()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(asked.at_once) as pool:
         places = [copy(Path(folder) / str(number)) for number in range(asked.at_once)]
