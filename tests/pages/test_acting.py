@@ -201,6 +201,8 @@ def test_what_was_done_is_undone_from_the_toast(visit: Visit, floor: Floor) -> N
         floor.cycle(1, 60)
         [job] = floor.ask("GET", "/jobs?status=waiting&limit=1")["jobs"]
         page = visit(f"/floor/jobs/{job['id']}")
+        # Its end is foreseen once the page is there, for all who look.
+        expect(page.locator("dd", has_text=", as of ")).to_be_visible()
         page.get_by_role("button", name="Cancel", exact=True).click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("button")).to_have_text(["Cancel jobs", "Keep them"])
