@@ -54,22 +54,23 @@ class Group:
     wholes: Sequence[int] | None = None
 
     @cached_property
-    def cells(self) -> Sequence[tuple[int, int, int]]:
-        """The numbers of the cells of their deadlines, each with its first place and the next cell's.
+    def cells(self) -> Sequence[tuple[int, int]]:
+        """The places at which the cells of their deadlines begin, each with that behind its last job.
 
-        A change leaves most groups as they are, so that these are counted once for before and after.
+        A change leaves most groups as they are, so that these are found once for before and after.
         """
-        return self.cells_before(0.0)
+        return cells_of(self.deadlines)
 
-    def cells_before(self, pull: float) -> Sequence[tuple[int, int, int]]:
-        """The same if they are due so many seconds before their deadlines."""
-        cells, deadlines, place = [], self.deadlines, 0
-        while place < len(deadlines):
-            number = int((deadlines[place] - pull) // CELL_SECONDS)
-            behind = bisect_left(deadlines, (number + 1) * CELL_SECONDS + pull, place + 1)
-            cells.append((number, place, behind))
-            place = behind
-        return cells
+
+def cells_of(moments: Sequence[float]) -> Sequence[tuple[int, int]]:
+    """The cells of moments that are in order: the place of the first in each, and that behind its last."""
+    cells, place = [], 0
+    while place < len(moments):
+        number = int(moments[place] // CELL_SECONDS)
+        behind = bisect_left(moments, (number + 1) * CELL_SECONDS, place + 1)
+        cells.append((place, behind))
+        place = behind
+    return cells
 
 
 class OpenJobs(NamedTuple):

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from heapq import nsmallest
 from itertools import accumulate
 from math import inf
 from typing import NamedTuple, TypeAlias, cast
 
 from hms_oms.order.foresight.line import Line, Situation, line_of
-from hms_oms.order.foresight.open_jobs import Group
+from hms_oms.order.foresight.open_jobs import Group, cells_of
 from hms_oms.order.judging import judge
 from hms_oms.order.plan import Cell, begins
 
-#: What the jobs of a cell have in common: whether they must be on time, their kind, and when their turn is.
+#: A cell of jobs: whether they must be on time, their kind, and the place of the first of them.
 _Key: TypeAlias = tuple[bool, int, int]
 
 
@@ -116,52 +115,50 @@ def _given_up(situation: Situation) -> frozenset[int]:
     costs = situation.costs()
     # The dispatcher counts what stands in the window, and not what runs.
     in_front = sum(costs[job.kind] for job in situation.jobs.front if job.runs_since is None)
-    cells: defaultdict[_Key, list[_Slice]] = defaultdict(list)
+    alike: defaultdict[tuple[bool, int], list[Group]] = defaultdict(list)
     for group in situation.jobs.groups:
         if group.priority > 0:
             in_front += costs[group.kind] * len(group.ids)
         elif not group.priority:
-            pull = situation.pull(group)
-            for number, first, behind in group.cells_before(pull) if pull else group.cells:
-                cells[group.must, group.kind, number].append(_Slice(group, first, behind, pull))
+            alike[group.must, group.kind].append(group)
     ahead = begins(situation.begins_at, in_front, situation.slots)
+    columns = {key: _column(situation, groups) for key, groups in alike.items()}
     counted = [
-        _cell(key, slices, costs[key[1]], situation.estimates[key[1]].upper) for key, slices in cells.items()
+        Cell(
+            column.dues[first],
+            costs[kind],
+            situation.estimates[kind].upper,
+            must,
+            behind - first,
+            (must, kind, first),
+            column.deadlines[first] - column.dues[first],
+        )
+        for (must, kind), column in columns.items()
+        for first, behind in column.cells
     ]
-    cuts = judge(counted, situation.slots, ahead).cuts
-    return frozenset(job for key, leave in cuts for job in _nearest(cells[cast("_Key", key)], leave))
-
-
-class _Slice(NamedTuple):
-    """The jobs of a group from one place to another, which share a cell."""
-
-    group: Group
-    first: int
-    behind: int
-    pull: float
-
-    @property
-    def due(self) -> tuple[float, int]:
-        """When the first of them is due, and which one it is."""
-        return self.group.deadlines[self.first] - self.pull, self.group.ids[self.first]
-
-
-def _cell(key: _Key, slices: Sequence[_Slice], mean: float, upper: float) -> Cell:
-    first, jobs = slices[0], slices[0].behind - slices[0].first
-    if len(slices) > 1:
-        first = min(slices, key=lambda part: part.due)
-        jobs = sum(part.behind - part.first for part in slices)
-    return Cell(first.due[0], mean, upper, key[0], jobs, key, first.pull)
-
-
-def _nearest(slices: Sequence[_Slice], number: int) -> Sequence[int]:
-    """So many jobs of a cell, those that are due first."""
-    if len(slices) == 1:
-        group, first, behind, _ = slices[0]
-        return group.ids[first : min(behind, first + number)]
-    members = (
-        (group.deadlines[place] - pull, group.ids[place])
-        for group, first, behind, pull in slices
-        for place in range(first, behind)
+    cuts = cast("Sequence[tuple[_Key, int]]", judge(counted, situation.slots, ahead).cuts)
+    return frozenset(
+        job for (must, kind, first), leave in cuts for job in columns[must, kind].ids[first : first + leave]
     )
-    return [job for _, job in nsmallest(number, members)]
+
+
+class _Column(NamedTuple):
+    """Jobs of a kind of work in the order in which they are due, and the cells in which they are."""
+
+    ids: Sequence[int]
+    dues: Sequence[float]
+    deadlines: Sequence[float]
+    cells: Sequence[tuple[int, int]]
+
+
+def _column(situation: Situation, groups: Sequence[Group]) -> _Column:
+    if len(groups) == 1 and not groups[0].must:
+        [group] = groups
+        return _Column(group.ids, group.deadlines, group.deadlines, group.cells)
+    jobs = sorted(
+        (deadline - situation.pull(group), job, deadline)
+        for group in groups
+        for job, deadline in zip(group.ids, group.deadlines, strict=True)
+    )
+    dues = [due for due, _, _ in jobs]
+    return _Column([job for _, job, _ in jobs], dues, [deadline for *_, deadline in jobs], cells_of(dues))
