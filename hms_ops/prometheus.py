@@ -22,7 +22,7 @@ from hms_ops import heartbeats
 from hms_ops.documents.reports import Metric
 from hms_ops.incidents import actions
 from hms_ops.metrics import metrics, schedules
-from hms_ops.metrics.metrics import CATALOGUE
+from hms_ops.metrics.catalogue import CATALOGUE
 from hms_ops.rules import RULES
 
 #: What the answer of `render` is, for the header; every Prometheus reads this version.
@@ -84,6 +84,11 @@ SERIES: Mapping[str, Series] = {
     "forecast.slotRate": Series("hms_forecast_slot_rate_jobs_per_second"),
     "forecast.slotsNeeded": Series("hms_forecast_slots_needed"),
     "forecast.limitNeeded": Series("hms_forecast_limit_needed_starts_per_minute"),
+    "forecast.settled": Series("hms_forecast_settled"),
+    "forecast.brier": Series("hms_forecast_brier_score"),
+    "forecast.limitsHeld": Series("hms_forecast_limits_held_ratio"),
+    "forecast.warning": Series("hms_forecast_warning_seconds"),
+    "forecast.cameToNothing": Series("hms_forecast_came_to_nothing_ratio"),
     "queue.slotsToHave": Series("hms_queue_slots_to_have"),
     "ops.events": Series("hms_ops_events_per_second"),
     "ops.eventLag": Series("hms_ops_event_lag_seconds"),

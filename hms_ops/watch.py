@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database import connections
 from hms_ops import heartbeats
+from hms_ops.documents.reports import ForecastRecord
 from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.foresight import line_forecasts
@@ -28,6 +30,7 @@ from hms_ops.incidents.impact import late_jobs
 from hms_ops.incidents.thresholds import Thresholds
 from hms_ops.metrics import history, metrics, moments
 from hms_ops.oncall import escalation
+from hms_ops.reports import forecast_record
 from hms_ops.rules import RULES
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ HEAVY_SECONDS = 1.0
 IDLE_SECONDS = 4.0
 #: ... and how often late jobs are looked for from the beginning.
 WHOLE_SECONDS = 60.0
+#: How often it is read how good the forecasts were, in seconds: all of a month.
+RECORD_SECONDS = 600.0
 #: A look comes so long after a deadline, in seconds: then it has passed.
 AFTER_SECONDS = 0.005
 
@@ -81,6 +86,8 @@ class Watch:
         self._whole = _Every(WHOLE_SECONDS)
         self._fine = _Every(moments.STEP_SECONDS)
         self._foreseeing = _Every(EVERY_SECONDS)
+        self._recording = _Every(RECORD_SECONDS)
+        self._records: Mapping[str, ForecastRecord] = {}
         self._were_open: set[str] = set()
 
     def turn(self) -> float:
@@ -93,6 +100,8 @@ class Watch:
             with self.begin() as connection:
                 with self._apart.doing("noting late jobs"), connection.begin_nested():
                     late_jobs.note(connection, snapshot.now, whole=whole)
+                with self._apart.doing("reading the record of forecasts"), connection.begin_nested():
+                    snapshot = self._with_records(connection, snapshot)
                 metrics.publish(connection, snapshot, self._apart)
                 with self._apart.doing("keeping samples"), connection.begin_nested():
                     history.keep(connection, snapshot.now, self.samples_days)
@@ -108,6 +117,14 @@ class Watch:
             raise
         seconds = until_next(snapshot) if self._open else QUIET_SECONDS
         return max(0.0, began + seconds - time.monotonic())
+
+    def _with_records(self, connection: Connection, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with how good the forecasts of each queue were."""
+        if self._recording():
+            since = snapshot.now - line_forecasts.KEPT
+            self._records = forecast_record.read(connection, since, snapshot.now)
+        queues = [replace(queue, record=self._records.get(queue.name)) for queue in snapshot.queues]
+        return replace(snapshot, queues=queues)
 
     def _look(self, connection: Connection) -> Snapshot:
         """Look, judge, move the incidents and call people."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from hms_oms.documents.document import Document, Moment
@@ -66,8 +66,37 @@ class Miss(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastRecord(Document):
+    """How good the forecasts of a queue were: so many were settled, the first made at `since`.
+
+    `brier` is the mean square of how far the chance to be late was from what came, in close calls; `held` is
+    the share of the limits that were to hold in 95 of 100 cases, and `width` how far they were, over the time
+    that it took (in the median). Of the incidents with late jobs so many were `announced` before the first
+    one was late, by `warning_seconds` in the median; of the alarms so many `came_to_nothing`, some of which
+    somebody had `answered`. None: there was nothing of the kind.
+    """
+
+    since: Moment | None = None
+    forecasts: int = 0
+    close_calls: int = 0
+    brier: float | None = None
+    limits: int = 0
+    held: float | None = None
+    width: float | None = None
+    breaches: int = 0
+    announced: int = 0
+    warning_seconds: float | None = None
+    alarms: int = 0
+    came_to_nothing: int = 0
+    answered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SlaReport(Document):
-    """How deadlines were met from `since` until before `until`; days are those of the time zone `zone`."""
+    """How deadlines were met from `since` until before `until`; days are those of the time zone `zone`.
+
+    `forecasts` are the records of those that were made in this time, by queue; they are kept for 30 days.
+    """
 
     since: Moment
     until: Moment
@@ -76,6 +105,7 @@ class SlaReport(Document):
     queues: Mapping[str, SlaCounts]
     days: Mapping[date, SlaCounts]
     worst: tuple[Miss, ...]
+    forecasts: Mapping[str, ForecastRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from hms_oms.broker.broker_state import BrokerState
 from hms_oms.schedules.troubles import ScheduleTrouble
+from hms_ops.documents.reports import ForecastRecord
 from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.cause import Cause, decide, standing_of
 
@@ -153,6 +154,8 @@ class QueueSnapshot:
     #: What Redis does instead of taking what is handed out; whether the dispatcher is silent.
     refused: str | None = None
     undispatched: bool = False
+    #: How good its forecasts of the last weeks were.
+    record: ForecastRecord | None = None
 
     @property
     def cause(self) -> Cause | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 from hms_ops.documents.reports import STALE_SECONDS, Point
-from hms_ops.metrics import metrics
+from hms_ops.metrics import catalogue, metrics
 
 #: How long samples are kept unless a setting says otherwise, in days.
 DAYS = 90
@@ -76,7 +76,7 @@ def keep(connection: Connection, now: datetime, days: int = DAYS) -> bool:
         {
             "now": now,
             "fresh": now - timedelta(seconds=STALE_SECONDS),
-            "names": list(metrics.names_kept()),
+            "names": list(catalogue.names_kept()),
         },
     )
     if not kept.rowcount:

@@ -8,14 +8,13 @@ moment, and take it for stale after `STALE_SECONDS`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.jobs.on_time import Counts
-from hms_ops.documents.reports import Metric
+from hms_ops.documents.reports import ForecastRecord, Metric
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.statements import statement
 from hms_ops.stats.queue_stats import EVENTS, LEDGER
@@ -29,104 +28,6 @@ RENEW_SECONDS = 5.0
 LEAST_SECONDS = 1.0
 #: What was not renewed for so long, in seconds, is not remembered.
 FORGET_SECONDS = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a metric is. `labels` names what tells its values apart, `subject` what its subject is.
-
-    `kept`: whether there is a history of it.
-    """
-
-    unit: str
-    meaning: str
-    labels: tuple[str, ...] = ("queue",)
-    kept: bool = False
-
-
-#: Every metric there is.
-CATALOGUE: Mapping[str, Meaning] = {
-    "queue.length": Meaning(
-        "jobs",
-        "Open jobs: ready (`backlog`), delayed, queued (`window`), running or held",
-        ("queue", "state"),
-        kept=True,
-    ),
-    "queue.givenUp": Meaning(
-        "jobs",
-        "Ready jobs that were given up, because not all can be on time: they are done after the others",
-        kept=True,
-    ),
-    "queue.oldestAge": Meaning("seconds", "How long the oldest ready job has been ready", kept=True),
-    "queue.waitTime": Meaning(
-        "seconds",
-        "Mean of the waits of the jobs begun in the last five minutes and of those still ready or queued",
-        kept=True,
-    ),
-    "queue.waitTime.p50": Meaning("seconds", "Half of those waits and ages are no longer"),
-    "queue.waitTime.p95": Meaning("seconds", "95 percent of those waits and ages are no longer", kept=True),
-    "queue.waitTime.p99": Meaning("seconds", "99 percent of those waits and ages are no longer"),
-    "queue.throughput": Meaning(
-        "jobs per second", "Jobs done with the queue, in the last five minutes", kept=True
-    ),
-    "queue.throughput.now": Meaning(
-        "jobs per second", "Jobs done with the queue as of now: weighted by e^(-age / 20 s)"
-    ),
-    "queue.throughput.minute": Meaning(
-        "jobs per second", "Jobs done with the queue in the last whole minute, counted", kept=True
-    ),
-    "queue.done": Meaning("jobs", "Jobs done with the queue since the watch began to look"),
-    "step.time": Meaning(
-        "seconds",
-        "Mean time of a step from claim to report, in the last five minutes",
-        ("queue", "step"),
-        kept=True,
-    ),
-    "step.time.p50": Meaning("seconds", "Half of those times are no longer", ("queue", "step")),
-    "step.time.p95": Meaning("seconds", "95 percent of those times are no longer", ("queue", "step")),
-    "worker.successRate": Meaning(
-        "share",
-        "Finished steps among the finished, failed and lost ones, in the last five minutes",
-        kept=True,
-    ),
-    "worker.online": Meaning("workers", "Live workers of the queue", kept=True),
-    "floor.workers": Meaning("workers", "Live workers of all queues, each counted once", (), kept=True),
-    "cpu.percent": Meaning(
-        "percent", "Load of all cores of a machine with live workers", ("host",), kept=True
-    ),
-    "memory.bytes": Meaning("bytes", "Memory of the live workers of a machine", ("host",), kept=True),
-    "sla.breached": Meaning("jobs", "Open jobs past their deadline", kept=True),
-    "sla.atRisk": Meaning("jobs", "Open jobs that will miss their deadline if nothing changes", kept=True),
-    "sla.onTimeToday": Meaning(
-        "share", "On-time share of those that ended on the office's day: done by the deadline", kept=True
-    ),
-    "sla.onTimeDueToday": Meaning(
-        "share", "On-time share of those due: ended on the office's day, or open past the deadline", kept=True
-    ),
-    "sla.missedToday": Meaning(
-        "jobs", "Jobs that ended late or failed on the office's day, or are open past the deadline"
-    ),
-    "forecast.doneIn": Meaning("seconds", "Time until the last open job is done, at the present throughput"),
-    "forecast.lateIn": Meaning("seconds", "Time until the first deadline that will be missed"),
-    "forecast.dueIn": Meaning("seconds", "Time until the deadline that asks for the most"),
-    "forecast.rate": Meaning(
-        "jobs per second", "What the live workers get done while the queue has work, within its limits"
-    ),
-    "forecast.slotRate": Meaning("jobs per second", "What one slot gets done while it has work"),
-    "forecast.slotsNeeded": Meaning("slots", "Live slots that would meet every deadline that can be met"),
-    "forecast.limitNeeded": Meaning(
-        "starts a minute", "The limit of starts that would meet every deadline that can be met"
-    ),
-    "queue.slotsToHave": Meaning(
-        "slots",
-        "Slots that an autoscaler should provide: with a value at any time, and time to come up",
-        kept=True,
-    ),
-    "ops.events": Meaning("events per second", "Worker events heard lately", ()),
-    "ops.eventLag": Meaning("seconds", "Longest time lately from a step's change to its being seen", ()),
-    "ops.dropped": Meaning("tickets", "Heard tickets left to the sweep since the start: too many", ()),
-    "ops.malformed": Meaning("events", "Events since the start that made no sense", ()),
-}
 
 
 def of(snapshot: Snapshot, apart: Apart | None = None) -> list[Metric]:
@@ -253,10 +154,23 @@ def _counted(queue: QueueSnapshot, now: datetime) -> Mapping[str, float | None]:
         "forecast.slotRate": None if ahead is None else ahead.slot_rate,
         "forecast.slotsNeeded": None if ahead is None else ahead.slots_needed,
         "forecast.limitNeeded": None if ahead is None else ahead.limit_needed,
+        **_record(queue.record),
         "queue.slotsToHave": queue.slots_to_have,
         "sla.onTimeToday": None if today is None else today.share_of_ended,
         "sla.onTimeDueToday": None if today is None else today.share_of_due,
         "sla.missedToday": None if today is None else today.missed,
+    }
+
+
+def _record(record: ForecastRecord | None) -> Mapping[str, float | None]:
+    """Metrics of how good the forecasts of a queue were."""
+    record = record or ForecastRecord()
+    return {
+        "forecast.settled": record.forecasts or None,
+        "forecast.brier": record.brier,
+        "forecast.limitsHeld": record.held,
+        "forecast.warning": record.warning_seconds,
+        "forecast.cameToNothing": record.came_to_nothing / record.alarms if record.alarms else None,
     }
 
 
@@ -282,8 +196,3 @@ def _windowed(queue: QueueSnapshot) -> Mapping[str, float | None]:
         "queue.done": queue.done,
         "worker.successRate": (queue.finished or 0) / steps if steps else None,
     }
-
-
-def names_kept() -> Sequence[str]:
-    """The metrics of which there is a history."""
-    return [name for name, meaning in CATALOGUE.items() if meaning.kept]

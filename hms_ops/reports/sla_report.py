@@ -18,7 +18,7 @@ from hms_oms.database import health
 from hms_oms.jobs.on_time import Counts
 from hms_oms.runtime.clock import midnight
 from hms_ops.documents.reports import Bucket, SlaCounts, SlaReport
-from hms_ops.reports import misses
+from hms_ops.reports import forecast_record, misses
 from hms_ops.statements import statement
 
 #: The upper bounds of the buckets of lateness, in seconds; the last bucket has none.
@@ -44,6 +44,7 @@ def report(connection: Connection, since: datetime, until: datetime, zone: tzinf
         queues={queue: counts for (queue, _), counts in rows.items() if queue is not None},
         days=days,
         worst=tuple(misses.worst(connection, since, until)),
+        forecasts=forecast_record.read(connection, since, until),
     )
 
 

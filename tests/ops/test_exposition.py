@@ -27,7 +27,7 @@ from hms_ops.forecast.snapshot import (
     StepSeen,
     Waits,
 )
-from hms_ops.metrics import metrics
+from hms_ops.metrics import catalogue, metrics
 from hms_ops.rules import RULES
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -108,7 +108,7 @@ def named(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 def test_every_metric_of_the_catalogue_has_its_place() -> None:
     """Each metric has one series of its own, and the families that several share have a help of their own."""
-    assert list(prometheus.SERIES) == list(metrics.CATALOGUE)
+    assert list(prometheus.SERIES) == list(catalogue.CATALOGUE)
     places = [(series.family, *series.labels.items()) for series in prometheus.SERIES.values()]
     assert len(set(places)) == len(places)
     families = [series.family for series in prometheus.SERIES.values()]

@@ -17,7 +17,7 @@ from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.forecast import forecast
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
 from hms_ops.foresight import line_forecasts
-from hms_ops.metrics import counts
+from hms_ops.metrics import counts, metrics
 from hms_ops.metrics.measure import Measure
 from hms_ops.watch import Watch
 from tests.ops.test_measure import accept_orders, run_step
@@ -196,3 +196,19 @@ def test_a_turn_of_the_watch_settles(engine: sa.Engine, shop: Recipe) -> None:
     make(engine, -timedelta(hours=1))
     Watch(engine.begin, Measure(engine, None), sender_is_local=True).turn()
     assert [row.missed for row in rows(engine)] == [True]
+
+
+def test_the_watch_publishes_how_good_its_forecasts_were(engine: sa.Engine, shop: Recipe) -> None:
+    """One limit of three was missed; the metrics of the queue say so with their number."""
+    accept_orders(engine, shop, 3)
+    make(engine, -timedelta(minutes=30))
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("update ops.forecasts set ended = 1500, missed = id % 3 = 0, latest = 1600, mean = 1400")
+        )
+    watch = Watch(engine.begin, Measure(engine, None), sender_is_local=True)
+    watch.turn()
+    with engine.connect() as connection:
+        values = {metric.name: metric.value for metric in metrics.newest(connection, "shop")}
+    assert values["forecast.settled"] == 3
+    assert values["forecast.limitsHeld"] == pytest.approx(2 / 3)

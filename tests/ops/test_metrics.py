@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms.recipes.recipes import Recipe
+from hms_ops.documents.reports import Metric
 from hms_ops.forecast.snapshot import (
     Forecast,
     Hearing,
@@ -21,7 +22,7 @@ from hms_ops.forecast.snapshot import (
 )
 from hms_ops.metrics import history as samples
 from hms_ops.metrics import metrics
-from hms_ops.metrics.metrics import CATALOGUE, Metric
+from hms_ops.metrics.catalogue import CATALOGUE
 
 NOW = datetime(2026, 3, 2, 9, 0, 20, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

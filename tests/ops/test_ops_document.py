@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hms_ops import prometheus
 from hms_ops.incidents import actions
 from hms_ops.incidents.thresholds import COMMON
-from hms_ops.metrics.metrics import CATALOGUE
+from hms_ops.metrics.catalogue import CATALOGUE
 from hms_ops.oncall import oncall
 from hms_ops.paging.throttle import LIMITS, MINUTE
 from hms_ops.reports import misses

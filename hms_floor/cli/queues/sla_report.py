@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import click
+from rich.console import RenderableType
 from rich.text import Text
 
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import AT_RISK, ERROR, WrongCall
+from hms_floor.presentation.foresight import record_words
 from hms_oms.api.codec import document
 from hms_oms.api.errors import Conflict
 from hms_oms.runtime import format
@@ -135,6 +137,16 @@ def _show(summary: SlaReport, now: datetime) -> None:
         worst = [_miss(miss, now) for miss in summary.worst[:_WORST]]
         columns = ["worst misses", "queue", "status", "deadline", "late by", "cause"]
         show.lines("", tables.table(columns, worst, right=["late by"], spare=["queue", "status"]))
+    if summary.forecasts:
+        show.lines("", _records(summary))
+
+
+def _records(summary: SlaReport) -> RenderableType:
+    """How good the forecasts were."""
+    headers = ["forecasts", *(header.lower() for header in record_words.HEADERS[1:])]
+    rows = [record_words.row(name, document(record)) for name, record in summary.forecasts.items()]
+    spare = ["over the time", "limits", "close calls", "ahead by", "alarms", "came to nothing"]
+    return tables.table(headers, rows, right=headers[1:], spare=spare)
 
 
 def _row(name: str, counts: SlaCounts) -> list[str | Text]:

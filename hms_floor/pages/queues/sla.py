@@ -19,6 +19,7 @@ from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.parts.html import Link, link
 from hms_floor.pages.route import page
 from hms_floor.presentation import spreadsheets
+from hms_floor.presentation.foresight import record_words
 from hms_oms.runtime import clock, format
 
 #: How many weeks the charts reach back, and how many days.
@@ -77,6 +78,7 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
             _lateness(spread, where)
         if rows:
             _misses(report["worst"])
+        _forecasts(report)
         await _slas_in_force(visitor.ask)
 
 
@@ -151,6 +153,25 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
         ]
         headers = ("Job", "Queue", "Status", "Deadline", "Late by", "Cause", "Its time went into")
         html.table(headers, rows, wide=("Its time went into",), caption="The worst misses with their cause")
+
+
+def _forecasts(report: Mapping[str, Any]) -> None:
+    with ui.element("section").classes("card"):
+        with ui.element("h2"):
+            ui.label("How good the forecasts were")
+        records = report["forecasts"]
+        if not records:
+            nothing("No forecast of this week was settled yet.")
+            return
+        html.table(
+            record_words.HEADERS,
+            [record_words.row(name, record) for name, record in records.items()],
+            numbers=record_words.HEADERS[1:],
+            caption="What was said, against what came",
+        )
+        first = min((record["since"] for record in records.values() if record["since"]), default=None)
+        since = f"The first one is of {words.minute(first)}. " if first else ""
+        ui.label(f"{since}{record_words.MEANING}").classes("faint")
 
 
 async def _slas_in_force(ask: Any) -> None:

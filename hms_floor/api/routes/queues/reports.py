@@ -19,8 +19,8 @@ from hms_oms.database import health
 from hms_oms.jobs import commands
 from hms_oms.runtime import clock
 from hms_ops.documents.reports import Days, History, Lateness, SlaReport
+from hms_ops.metrics import catalogue
 from hms_ops.metrics import history as samples
-from hms_ops.metrics import metrics
 from hms_ops.reports import sla_report
 
 router = APIRouter(route_class=Guarded, tags=["ops"])
@@ -32,8 +32,8 @@ MOST_STEPS = 2000
 
 
 def _kept(name: str) -> str:
-    if name not in metrics.names_kept():
-        raise ValueError(f"there is no history of it; there is one of {', '.join(metrics.names_kept())}")
+    if name not in catalogue.names_kept():
+        raise ValueError(f"there is no history of it; there is one of {', '.join(catalogue.names_kept())}")
     return name
 
 
@@ -41,7 +41,7 @@ Since = Annotated[requests.DayOrMoment | None, Query(alias="from", description="
 Until = Annotated[requests.DayOrMoment | None, Query(alias="to", description="Before this.")]
 Queue = Annotated[QueueName | None, Query(description="All, where none is named.")]
 KeptName = Annotated[
-    str, AfterValidator(_kept), WithJsonSchema({"type": "string", "enum": list(metrics.names_kept())})
+    str, AfterValidator(_kept), WithJsonSchema({"type": "string", "enum": list(catalogue.names_kept())})
 ]
 
 
@@ -114,7 +114,7 @@ def history(
     return History(
         name=name,
         queue=queue,
-        unit=metrics.CATALOGUE[name].unit,
+        unit=catalogue.CATALOGUE[name].unit,
         since=start,
         until=end,
         step=steps,
