@@ -29,6 +29,8 @@ from hms_oms.recipes.recipes import Recipes
 from hms_oms.runtime import format
 from hms_oms.runtime.settings import Settings
 from hms_ops.foresight.forecasts import Forecasts
+from hms_ops.foresight.kept import Kept
+from hms_ops.foresight.staffing import Standing
 from hms_ops.metrics import metrics
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class AppState:
         self.shares = Shares()
         self.starts = Starts(engine)
         self.forecasts = Forecasts()
+        self.standings: Kept[Standing | None] = Kept()
         self.line = ReservationWaiters(settings.database_direct_url or settings.servers()[0], engine)
         self.feed = Feed(self._measured)
         self.observer = Observer(*settings.servers(), engine, settings.zone)

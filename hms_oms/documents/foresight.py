@@ -96,7 +96,7 @@ class QueueForecast(Document):
 
     `workers_needed` with `slots_needed` keep each deadline that can be kept on average, `workers_sure` with
     `slots_sure` in 95 of 100 cases; `deadline` is the one that asks for the most. Those that wait are
-    `done_by` then. None: too little was measured.
+    `done_by` then. That was foreseen at `forecast_at`. None: too little was measured.
     """
 
     queue: str
@@ -107,4 +107,5 @@ class QueueForecast(Document):
     workers_sure: int | None
     slots_sure: int | None
     deadline: Moment | None
+    forecast_at: Moment | None
     done_by: DoneBy | None = None

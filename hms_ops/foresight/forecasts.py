@@ -1,35 +1,24 @@
-"""Predicted ends that are kept for a while: however many people look at them, they are foreseen once."""
+"""The predicted ends of open jobs, as one process has foreseen them lately."""
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from threading import Lock
-from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 from hms_oms.database import health
 from hms_ops.foresight import ends
 from hms_ops.foresight.ends import End, QueueEnds
-
-#: A forecast is kept so many times as long as it took: at most a twentieth of a core goes into a queue's.
-KEPT = 20.0
-
-
-class _Kept(NamedTuple):
-    ends: QueueEnds
-    until: float
+from hms_ops.foresight.kept import Kept
 
 
 class Forecasts:
-    """The predicted ends of all queues, as one process has read them lately."""
+    """The predicted ends of all queues, kept for a while."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
-        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._kept: Kept[QueueEnds] = Kept()
 
     def of_jobs(self, connection: Connection, jobs: Iterable[tuple[int, str]]) -> Mapping[int, End]:
         """The predicted ends of open jobs, each given with its queue; without those of which there is none.
@@ -60,24 +49,7 @@ class Forecasts:
         return self._of_queue(connection, queue).of(job)
 
     def _of_queue(self, connection: Connection, queue: str) -> QueueEnds:
-        """The predicted ends of a queue, foreseen again if they are too old."""
-        kept = self._kept.get(queue)
-        if kept is not None and time.monotonic() < kept.until:
-            return kept.ends
-        # While one reads them again, all others take what is there.
-        if not self._locks[queue].acquire(blocking=kept is None):
-            assert kept is not None
-            return kept.ends
-        try:
-            newer = self._kept.get(queue)
-            if newer is None or newer is kept:
-                began = time.monotonic()
-                read = ends.read(connection, queue)
-                ended = time.monotonic()
-                newer = self._kept[queue] = _Kept(read, ended + KEPT * (ended - began))
-            return newer.ends
-        finally:
-            self._locks[queue].release()
+        return self._kept.get(queue, lambda: ends.read(connection, queue))
 
 
 def _last(job: int, deadline: datetime, parts: Sequence[End | None], now: datetime) -> End:

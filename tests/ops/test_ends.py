@@ -154,7 +154,7 @@ def test_a_queue_is_foreseen_once_for_all_who_look(
     """It is kept for twenty times as long as it took; who comes while it is read again has the older one."""
     jobs = [(job, "shop") for job in orders(engine, shop, (5, 10))]
     measured(engine, raw)
-    monkeypatch.setattr("hms_ops.foresight.forecasts.KEPT", 1e6)
+    monkeypatch.setattr("hms_ops.foresight.kept.TIMES", 1e6)
     forecasts, reads = Forecasts(), []
 
     def note(*given: object) -> None:
@@ -169,7 +169,7 @@ def test_a_queue_is_foreseen_once_for_all_who_look(
         with ThreadPoolExecutor(8) as pool:
             assert len(set(pool.map(look_once, range(30)))) == 1
         assert len(reads) == 1
-        monkeypatch.setattr("hms_ops.foresight.forecasts.KEPT", 0.0)
+        monkeypatch.setattr("hms_ops.foresight.kept.TIMES", 0.0)
         forecasts = Forecasts()
         assert look_once(1) < look_once(2)
     finally:

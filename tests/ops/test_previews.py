@@ -122,14 +122,14 @@ def test_a_host_that_is_over_a_limit_makes_no_worker_smaller(
     held = Beat("h", "h@here", *here, held_because="CPU")
     workers.beat(raw, held)
     with engine.connect() as connection:
-        ahead = staffing.forecast(connection, "shop", 3)
+        ahead = staffing.forecast("shop", staffing.read(connection, "shop"), 3)
     assert ahead.present is not None
     assert (ahead.present.workers, ahead.present.slots) == (1, 4)
     assert ahead.asked is not None
     assert ahead.asked.slots == 12
     workers.leave(raw, "w")
     with engine.connect() as connection:
-        ahead = staffing.forecast(connection, "shop", 3)
+        ahead = staffing.forecast("shop", staffing.read(connection, "shop"), 3)
     assert ahead.present is not None
     assert (ahead.present.workers, ahead.present.slots) == (0, 0)
     assert ahead.asked is not None

@@ -39,7 +39,7 @@ def answer(workers: int) -> dict[str, Any]:
     """A forecast with so many workers."""
     outlook = {"open": 1, "onTime": 1.0, "late": 0, "givenUp": 0}
     staffing = {"workers": workers, "slots": workers, "outlook": outlook, "doneAt": None}
-    return {"present": staffing, "asked": staffing, "workersNeeded": 0, "workersSure": 0}
+    return {"present": staffing, "asked": staffing, "workersNeeded": 0, "workersSure": 0, "forecastAt": None}
 
 
 def test_an_earlier_answer_overwrites_no_later_one() -> None:

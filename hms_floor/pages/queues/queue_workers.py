@@ -43,7 +43,8 @@ class WorkersCard:
         ahead = await self._visitor.ask.get(f"/queues/{self._name}/forecast", workers=workers)
         if request != self._requests:
             return  # what the slider stands at now was asked for since
-        put(self._needed, staffing_words.needed(ahead, _clock))
+        as_of = f" ({format.as_of(ahead['forecastAt'])})" if ahead["forecastAt"] else ""
+        put(self._needed, f"{staffing_words.needed(ahead, _clock)}{as_of}")
         put(self._done_by, staffing_words.done_by(ahead, _clock))
         present = ahead["present"]
         for part in (self._slider, self._told):

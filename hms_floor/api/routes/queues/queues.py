@@ -76,10 +76,14 @@ def forecast(
         int | None, Query(ge=0, le=MOST_WORKERS, description="How it would fare with so many, too.")
     ] = None,
 ) -> QueueForecast:
-    """How the open jobs of a queue will fare, with other workers, too, and how many are needed."""
+    """How the open jobs of a queue will fare, with other workers, too, and how many are needed.
+
+    It was foreseen lately, for all who look.
+    """
     with app_state.reading() as connection:
         commands.require_queue(connection, queue)
-        return staffing.forecast(connection, queue, workers)
+        standing = app_state.standings.get(queue, lambda: staffing.read(connection, queue))
+    return staffing.forecast(queue, standing, workers)
 
 
 @router.post("/queues/{queue}/pause")
