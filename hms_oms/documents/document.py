@@ -57,10 +57,20 @@ class Document:
         return cls(**{name: getattr(source, name) for name in names}, **more)
 
 
+_HINTS: dict[type[Any], Json] = {}
+
+
 def json_name(kind: type[Any], name: str) -> str:
     """What JSON calls a field."""
-    marks = getattr(get_type_hints(kind, include_extras=True)[name], "__metadata__", ())
+    marks = getattr(_hints(kind)[name], "__metadata__", ())
     return next((mark.written for mark in marks if isinstance(mark, Named)), camel(name))
+
+
+def _hints(kind: type[Any]) -> Json:
+    # To read the annotations of a class takes long, and each of its fields is asked for.
+    if kind not in _HINTS:
+        _HINTS[kind] = get_type_hints(kind, include_extras=True)
+    return _HINTS[kind]
 
 
 def camel(name: str) -> str:
