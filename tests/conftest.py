@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -41,6 +42,12 @@ hypothesis.settings.load_profile("hms")
 
 # Anyone who runs the tests in the background of a shell has SIGINT ignored, and so would every child.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@functools.cache
+def shop_recipes() -> recipes.Recipes:
+    """The recipes of the test shop, read and checked once."""
+    return recipes.load_folder(RECIPES)
 
 
 def wait_until(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
@@ -164,7 +171,7 @@ def module_database(databases: Databases) -> Iterator[str]:
     """The URL of a database that the tests of a module share; it knows the recipes of the tests."""
     with databases.lent() as url:
         with ledger_connections.engine(url).begin() as connection:
-            for recipe in recipes.load_folder(RECIPES).values():
+            for recipe in shop_recipes().values():
                 registry.register(connection, recipe)
         yield url
         ledger_connections.engine(url).dispose()
@@ -199,7 +206,7 @@ def engine(database: str) -> sa.Engine:
 @pytest.fixture
 def shop(engine: sa.Engine) -> recipes.Recipe:
     """A recipe of three steps, known to the ledger: `shop:order:v1`, keyed by its field `number`."""
-    recipe = recipes.load_folder(RECIPES)["shop:order:v1"]
+    recipe = shop_recipes()["shop:order:v1"]
     with engine.begin() as connection:
         registry.register(connection, recipe)
     return recipe
@@ -208,7 +215,7 @@ def shop(engine: sa.Engine) -> recipes.Recipe:
 @pytest.fixture
 def returns(engine: sa.Engine) -> recipes.Recipe:
     """A recipe that mixes the steps of workers and of an agent, known to the ledger: `shop:return:v1`."""
-    recipe = recipes.load_folder(RECIPES)["shop:return:v1"]
+    recipe = shop_recipes()["shop:return:v1"]
     with engine.begin() as connection:
         registry.register(connection, recipe)
     return recipe
@@ -294,7 +301,7 @@ def programs(
     """Processes on this test's own database and Redis, with the tables that the shop's steps write to."""
     with engine.begin() as connection:
         connection.exec_driver_sql(TABLES)
-        for recipe in recipes.load_folder(RECIPES).values():
+        for recipe in shop_recipes().values():
             registry.register(connection, recipe)
     programs = Programs(database, broker, tmp_path)
     yield programs

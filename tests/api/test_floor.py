@@ -22,7 +22,7 @@ from hms_oms.jobs import completions, ledger, reservations
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.tickets import Ticket
 from tests.api.conftest import ApiServer, counted, faults
-from tests.conftest import wait_until
+from tests.conftest import shop_recipes, wait_until
 from tests.ops.test_ends import measured
 
 ROWS = "number,phone\n"
@@ -277,10 +277,8 @@ def hand_over(api_server: ApiServer, raw: RawConnection) -> str:
 
 
 def _recipe() -> Any:
-    from hms_oms.recipes import recipes
-    from tests.conftest import RECIPES
 
-    return recipes.load_folder(RECIPES)["shop:return:v1"]
+    return shop_recipes()["shop:return:v1"]
 
 
 def test_an_agent_reserves_extends_and_reports(api_server: ApiServer, raw: RawConnection) -> None:

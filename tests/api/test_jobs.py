@@ -24,10 +24,9 @@ from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes import recipes
 from hms_oms.runtime.settings import Settings
 from tests.api.conftest import ApiServer, faults
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 
 Place = Callable[..., str]
 
@@ -164,7 +163,7 @@ def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> 
     """Starts that came together hear so together: it is not tried again for each of them."""
     away, tried = sa.create_engine("postgresql+psycopg2://127.0.0.1:1/away"), []
     sa.event.listen(away, "do_connect", lambda *_: tried.append(True))
-    recipe = recipes.load_folder(RECIPES)["shop:order:v1"]
+    recipe = shop_recipes()["shop:order:v1"]
     caller = Caller(Badge("ann", frozenset(Role), (), "1", 0.0), "POST /jobs", None)
 
     def request(number: int) -> accept.Request:

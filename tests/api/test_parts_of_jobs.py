@@ -11,13 +11,12 @@ from hms_oms.jobs import completions, ledger
 from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.parts import child_jobs
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes import recipes
 from tests.api.conftest import ApiServer
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 from tests.oms.test_ledger import claim
 from tests.parts.test_split_and_join import fail, parts_of, settle, work
 
-KNOWN = recipes.load_folder(RECIPES)
+KNOWN = shop_recipes()
 
 
 def test_a_job_tells_of_its_parts(api_server: ApiServer, engine: sa.Engine, raw: RawConnection) -> None:

@@ -10,10 +10,9 @@ import sqlalchemy as sa
 
 from hms_act import ActClient
 from hms_oms import OmsClient
-from hms_oms.recipes import recipes as books
 from hms_oms.recipes import registry
 from hms_ops import OpsClient
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 from tests.support.api import RunningApi, standing
 
 
@@ -21,7 +20,7 @@ from tests.support.api import RunningApi, standing
 def api_server(database: str, broker: str, engine: sa.Engine, tmp_path: Path) -> Iterator[RunningApi]:
     """An API on this test's database, with the recipes of the test shop."""
     with engine.begin() as connection:
-        for recipe in books.load_folder(RECIPES).values():
+        for recipe in shop_recipes().values():
             registry.register(connection, recipe)
     with standing(database, broker, tmp_path / "home") as running:
         yield running

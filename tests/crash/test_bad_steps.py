@@ -13,9 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms.jobs.queries import read
-from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, Programs, wait_until
+from tests.conftest import Programs, shop_recipes, wait_until
 from tests.crash.test_crashes import effects, executions, facts, held_lock, running, status
 from tests.support.programs import Program
 from tests.workers.test_running import ended, order
@@ -24,7 +23,7 @@ from tests.workers.test_running import ended, order
 @pytest.fixture
 def brief(programs: Programs) -> Recipe:
     """The recipe whose step has two seconds, and one attempt."""
-    return recipes.load_folder(RECIPES)["shop:brief:v1"]
+    return shop_recipes()["shop:brief:v1"]
 
 
 class Kept:

@@ -13,9 +13,8 @@ import sqlalchemy as sa
 
 from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.jobs.queries import read
-from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, Programs, wait_until
+from tests.conftest import Programs, shop_recipes, wait_until
 from tests.workers.test_running import ended, order
 
 
@@ -108,7 +107,7 @@ def test_a_pool_child_dies_in_a_step(programs: Programs, engine: sa.Engine, shop
 @pytest.mark.drill
 def test_worker_dies_between_completion_and_the_next_message(programs: Programs, engine: sa.Engine) -> None:
     """A completed step whose successor was never published is not run again; its successor is."""
-    job = order(engine, recipes.load_folder(RECIPES)["shop:relay:v1"], 1)
+    job = order(engine, shop_recipes()["shop:relay:v1"], 1)
     programs.dispatcher()
     dying = programs.worker("dying", "solo", queues="relay", SHOP_DIES="before the next publish")
     dying.wait(timeout=40)

@@ -6,12 +6,11 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.jobs.live import waits
-from hms_oms.recipes import recipes
-from tests.conftest import RECIPES, Programs, wait_until
+from tests.conftest import Programs, shop_recipes, wait_until
 from tests.crash.test_crashes import executions, facts, status
 from tests.oms.test_ledger import look
 
-VISIT = recipes.load_folder(RECIPES)["shop:visit:v1"]
+VISIT = shop_recipes()["shop:visit:v1"]
 
 
 def test_events_survive_kills(programs: Programs, engine: sa.Engine) -> None:

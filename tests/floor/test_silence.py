@@ -20,8 +20,8 @@ from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets
 from hms_oms.database import connections, probing
 from hms_oms.database.schema import migrate
-from hms_oms.recipes import recipes, registry
-from tests.conftest import RECIPES, Programs, wait_until
+from hms_oms.recipes import registry
+from tests.conftest import RECIPES, Programs, shop_recipes, wait_until
 from tests.support.api import RunningApi, standing
 from tests.support.programs import run_hms
 
@@ -35,7 +35,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Servers]:
         assert running.database_url is not None
         migrate.upgrade(running.database_url)
         with connections.engine(running.database_url).begin() as connection:
-            for recipe in recipes.load_folder(RECIPES).values():
+            for recipe in shop_recipes().values():
                 registry.register(connection, recipe)
         yield running
         connections.engine(running.database_url).dispose()

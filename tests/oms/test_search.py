@@ -12,15 +12,14 @@ from hypothesis import given
 
 from hms_act import accept
 from hms_oms.jobs.queries import read, search
-from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 
 #: Words as people write them: letters of many scripts with their marks, and digits.
 WORDS = st.text(st.characters(categories=("L", "M", "N"), codec="utf-8"), min_size=3, max_size=30)
 
 
-SHOP = recipes.load_folder(RECIPES)["shop:order:v1"]
+SHOP = shop_recipes()["shop:order:v1"]
 
 
 def accepted(engine: sa.Engine, recipe: Recipe, *payloads: dict[str, Any]) -> list[int]:

@@ -19,7 +19,7 @@ from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes, registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime.errors import ConfigError
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 from tests.oms.test_advance import WHO, advanced, begun, report
 from tests.oms.test_ledger import facts, look
 
@@ -29,7 +29,7 @@ Forward = Callable[[timedelta], None]
 @pytest.fixture
 def visit(engine: sa.Engine) -> Recipe:
     """The recipe `shop:visit:v1`, known to the ledger."""
-    recipe = recipes.load_folder(RECIPES)["shop:visit:v1"]
+    recipe = shop_recipes()["shop:visit:v1"]
     with engine.begin() as connection:
         registry.register(connection, recipe)
     return recipe

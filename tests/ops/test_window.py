@@ -9,7 +9,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.stats import waits
 from hms_ops.stats.sliding_window import (
@@ -23,7 +22,7 @@ from hms_ops.stats.sliding_window import (
     index,
 )
 from hms_ops.stats.waits import Begun, Ended, Line
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 
 SECONDS = st.floats(0, 1e7)
 SHARES = st.sampled_from([0.0, 0.01, 0.5, 0.95, 0.99, 1.0])
@@ -125,7 +124,7 @@ def ended(lines: list[Line], recipe: Recipe) -> list[tuple[str, float, bool, boo
 @pytest.fixture(scope="module")
 def shop_recipe() -> Recipe:
     """The recipe of three steps by workers, in one queue."""
-    return recipes.load_folder(RECIPES)["shop:order:v1"]
+    return shop_recipes()["shop:order:v1"]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ def test_one_line_may_end_a_step_and_begin_the_next(shop_recipe: Recipe) -> None
 
 def test_a_step_counts_in_the_queue_it_was_in() -> None:
     """A move changes the queue of the step that waits; the next step's queue is the recipe's."""
-    recipe = recipes.load_folder(RECIPES)["shop:return:v1"]
+    recipe = shop_recipes()["shop:return:v1"]
     lines = life(
         "accepted", ("moved", {"queue": "other"}), "claimed", "handed over", "reserved", "handed over",
         steps=(0, 0, 0, 1, 1, 2),

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from hms_act.waiting.waits import Waits
 from hms_oms.database.connections import RawConnection
-from hms_oms.recipes import recipes, registry
-from tests.conftest import RECIPES
+from hms_oms.recipes import registry
+from tests.conftest import shop_recipes
 from tests.oms.test_advance import advanced, begun, report
 from tests.oms.test_ledger import look
 from tests.pages.conftest import CALM
@@ -21,7 +21,7 @@ def test_an_event_is_signalled_with_what_is_known_of_it(
     engine: sa.Engine, raw: RawConnection, database: str, broker: str, browser: Browser, tmp_path: Path
 ) -> None:
     """What is no JSON object is refused in the dialog; then the job goes on, and the button is gone."""
-    recipe = recipes.load_folder(RECIPES)["shop:visit:v1"]
+    recipe = shop_recipes()["shop:visit:v1"]
     with engine.begin() as connection:
         registry.register(connection, recipe)
     job = begun(engine, raw, recipe)

@@ -7,12 +7,11 @@ import sqlalchemy as sa
 from hms_act import accept
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.queries.read import Filter
-from hms_oms.recipes import recipes
-from tests.conftest import RECIPES, Programs, wait_until
+from tests.conftest import Programs, shop_recipes, wait_until
 from tests.crash.test_crashes import executions
 from tests.oms.test_ledger import facts, look
 
-KNOWN = recipes.load_folder(RECIPES)
+KNOWN = shop_recipes()
 BOXES, ORDERS = KNOWN["shop:boxes:v1"], KNOWN["shop:orders:v1"]
 
 

@@ -20,7 +20,7 @@ from hms_oms.jobs.records import Job
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes import recipes, registry
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 from tests.oms.test_advance import WHO
 from tests.oms.test_ledger import claim, facts, look
 
@@ -28,7 +28,7 @@ from tests.oms.test_ledger import claim, facts, look
 @pytest.fixture
 def boxes(engine: sa.Engine) -> Recipe:
     """The recipe `shop:boxes:v1`, known to the ledger."""
-    recipe = recipes.load_folder(RECIPES)["shop:boxes:v1"]
+    recipe = shop_recipes()["shop:boxes:v1"]
     with engine.begin() as connection:
         registry.register(connection, recipe)
     return recipe

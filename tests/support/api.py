@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
 
 from hms_floor.auth import tokens
 from hms_oms.runtime import settings
@@ -71,11 +70,11 @@ def standing(
     home.mkdir(mode=0o700, exist_ok=True)
     log = home / "floor.log"
     process = Program(program, environment, log, home, clean=True)
-    url = f"http://127.0.0.1:{configured.floor_port}"
+    port = configured.floor_port
     try:
-        wait_until(lambda: _answers(url) or process.poll() is not None, "the API to open")
+        wait_until(lambda: _answers(port) or process.poll() is not None, "the API to open")
         assert process.poll() is None, log.read_text()
-        yield RunningApi(url, configured, process)
+        yield RunningApi(f"http://127.0.0.1:{port}", configured, process)
     finally:
         process.terminate()
         try:
@@ -92,9 +91,10 @@ def free_port() -> int:
         return port
 
 
-def _answers(url: str) -> bool:
-    try:
-        # Without TLS there is nothing to verify, and reading the authorities takes a while.
-        return httpx.get(f"{url}/livez", trust_env=False, verify=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+def _answers(port: int) -> bool:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False

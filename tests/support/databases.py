@@ -1,8 +1,9 @@
 """Databases for tests: copies of one that is migrated, and emptied for the next test where that is enough.
 
-To copy and to drop a database costs half a second of a core, to empty one a twentieth of that. Emptied is one
+To copy and to drop a database costs half a second of a core, to empty one a hundredth of that. Emptied is one
 whose schema, settings and rights are those of the copy; it gets a new name, so that nobody who was connected
-to it finds it again.
+to it finds it again. What a test has written to is known from the server's statistics, which all who write
+have reported when they are gone; to look at each table would take longer than most tests.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import graphlib
 import io
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import psycopg2
@@ -38,15 +39,33 @@ _TABLES = """
 select oid::regclass::text,
        array(select confrelid::regclass::text from pg_constraint
              where contype = 'f' and conrelid = pg_class.oid and confrelid <> conrelid),
-       exists (select from pg_trigger where tgrelid = pg_class.oid and not tgisinternal)
+       -- Before a row is deleted (2 + 8).
+       exists (select from pg_trigger where tgrelid = pg_class.oid and tgtype & 10 = 10 and not tgisinternal)
 from pg_class where relkind = 'r' and oid >= 16384 and relnamespace::regnamespace::text !~ '^pg_'
 """
 _SEQUENCES = (
     "select format('%I.%I', schemaname, sequencename), coalesce(last_value, start_value),"
     " last_value is not null from pg_sequences order by 1"
 )
-#: A database that has grown larger than this by one test is dropped, in bytes.
-_LARGE = 40_000_000
+#: How often each of these tables and sequences has been written to; of a sequence, touched.
+_WRITES = """
+select name,
+    pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid) + pg_stat_get_tuples_deleted(oid)
+from unnest(%s) as name, cast(name::regclass as oid) as oid
+union all select name, pg_stat_get_blocks_fetched(name::regclass) from unnest(%s) as name
+union all select 'rights', hashtext(coalesce(datacl::text, ''))
+from pg_database where datname = current_database()
+"""
+#: Where the catalogue keeps what a test may have changed besides rows.
+_CATALOGUE = (
+    *("pg_class", "pg_attribute", "pg_proc", "pg_trigger", "pg_constraint", "pg_namespace", "pg_extension"),
+    *("pg_db_role_setting", "rights"),
+)
+#: A database to which so many rows were written is dropped.
+_MANY = 100_000
+
+
+Writes = Mapping[str, int]
 
 
 class Databases:
@@ -59,14 +78,17 @@ class Databases:
         self._shape: str | None = None
         self._rows: dict[str, str] = {}  # those that are referred to before those that refer to them
         self._kept: set[str] = set()
-        self._sequences: list[tuple[str, int, bool]] = []
+        self._sequences: dict[str, tuple[int, bool]] = {}
+        self._writes: dict[str, Writes] = {}
 
     @contextmanager
     def lent(self) -> Iterator[str]:
         """The URL of a database that is as the template is, for as long as the block lasts."""
         name = f"hms_{uuid.uuid4().hex[:12]}"
         if self._free:
-            self._tell(f"alter database {self._free.pop()} rename to {name}")
+            before = self._free.pop()
+            self._tell(f"alter database {before} rename to {name}")
+            self._writes[name] = self._writes.pop(before)
         else:
             # Files are copied, since writing each page to the log as well takes five times as long.
             self._tell(f"create database {name} template {self._template} strategy file_copy")
@@ -83,6 +105,7 @@ class Databases:
         if emptied:
             self._free.append(name)
         else:
+            self._writes.pop(name, None)
             self._drop(name)
 
     def _learn(self, name: str) -> None:
@@ -90,7 +113,7 @@ class Databases:
             cursor.execute(_SHAPE)
             [self._shape] = cursor.fetchone() or [None]
             cursor.execute(_SEQUENCES)
-            self._sequences = cursor.fetchall()
+            self._sequences = {sequence: (value, used) for sequence, value, used in cursor.fetchall()}
             cursor.execute(_TABLES)
             tables = {table: (parents, kept) for table, parents, kept in cursor.fetchall()}
             self._kept = {table for table, (_, kept) in tables.items() if kept}
@@ -107,27 +130,44 @@ class Databases:
                 " where datname = current_database() and pid <> pg_backend_pid()"
                 " and backend_type = 'client backend'"
             )
-            cursor.execute("select pg_database_size(current_database()) > %s", [_LARGE])
-            [large] = cursor.fetchone() or [True]
-            cursor.execute(_SHAPE)
-            if large or cursor.fetchone() != (self._shape,):
+            before, writes = self._writes.get(name), self._look(cursor)
+            if sum(writes[table] for table in self._rows) > _MANY:
                 return False
-            cursor.execute("".join(map(self._emptying, reversed(self._rows))) + self._counting())
+            # A server that has crashed counts from nothing.
+            if before is None or any(
+                writes[part] < before[part] or (part in _CATALOGUE and writes[part] != before[part])
+                for part in writes
+            ):
+                cursor.execute(_SHAPE)
+                if cursor.fetchone() != (self._shape,):
+                    return False
+                before = dict.fromkeys(writes, -1)
+            touched = {part for part in writes if writes[part] != before[part]}
+            emptying = [self._emptying(table) for table in reversed(self._rows) if table in touched]
+            counting = [
+                f"select setval('{sequence}', {value}, {used});"
+                for sequence, (value, used) in self._sequences.items()
+                if sequence in touched
+            ]
+            if emptying or counting:
+                cursor.execute("".join(emptying + counting))
             for table, rows in self._rows.items():
-                if rows:
+                if rows and table in touched:
                     cursor.copy_expert(f"copy {table} from stdin", io.StringIO(rows))
+            cursor.execute("select pg_stat_force_next_flush()")
+            self._writes[name] = self._look(cursor)
         return True
+
+    def _look(self, cursor: psycopg2.extensions.cursor) -> Writes:
+        """How often the tables, the sequences and the catalogue of a database have been written to."""
+        cursor.execute(_WRITES, ([*self._rows, *_CATALOGUE[:-1]], list(self._sequences)))
+        return dict(cursor.fetchall())
 
     def _emptying(self, table: str) -> str:
         # Rows that a trigger keeps from being deleted can be truncated, which takes longer.
         if table in self._kept:
             return f"do $$ begin if exists (select from {table}) then truncate {table}; end if; end $$;"
         return f"delete from {table};"
-
-    def _counting(self) -> str:
-        return ";".join(
-            f"select setval('{sequence}', {value}, {used})" for sequence, value, used in self._sequences
-        )
 
     def _drop(self, name: str) -> None:
         # With force it would refuse to end autovacuum, whom it ends without, and waits for.

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from hms_floor.cli.webhooks import webhook
 from hms_oms.access import audit
 from hms_oms.access.audit import Filter
-from hms_oms.recipes import recipes, registry
+from hms_oms.recipes import registry
 from hms_ops.webhooks import outbox, signing, store
-from tests.conftest import RECIPES
+from tests.conftest import shop_recipes
 from tests.support.api import standing
 from tests.support.command_line import Hms, command_line
 
@@ -24,7 +24,7 @@ URL = "https://hooks.invalid/hms?token=s3cret"
 def hms(engine: sa.Engine, database: str, broker: str, tmp_path: Path) -> Iterator[Hms]:
     """Call `hms` as one with each role."""
     with engine.begin() as connection:
-        for recipe in recipes.load_folder(RECIPES).values():
+        for recipe in shop_recipes().values():
             registry.register(connection, recipe)
     with standing(database, broker, tmp_path / "home") as running:
         yield command_line({**running.found, "COLUMNS": "200"})

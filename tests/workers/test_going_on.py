@@ -15,14 +15,13 @@ from hms_act import accept
 from hms_oms.broker import waiting_tickets
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
-from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import RECIPES, Programs, wait_until
+from tests.conftest import Programs, shop_recipes, wait_until
 from tests.crash.test_crashes import executions, held_lock, running, status
 from tests.workers.test_running import ended, order
 
 WHO = {"who": "boss", "reason": None}
-RELAY = recipes.load_folder(RECIPES)["shop:relay:v1"]
+RELAY = shop_recipes()["shop:relay:v1"]
 
 
 class Listener:

@@ -17,10 +17,9 @@ from hms_oms.jobs import commands
 from hms_oms.jobs.live.running import StepProgress
 from hms_oms.jobs.records import Claimed
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import logs
-from tests.conftest import RECIPES, Programs, wait_until
+from tests.conftest import Programs, shop_recipes, wait_until
 from tests.oms.test_advance import begun
 from tests.oms.test_ledger import look
 from tests.workers.test_running import ended
@@ -30,7 +29,7 @@ from workers.step import StepRun
 from workers.telemetry.live_reports import LiveReports
 
 WHO = {"who": "boss", "reason": None}
-WATCHED = recipes.load_folder(RECIPES)["shop:watched:v1"]
+WATCHED = shop_recipes()["shop:watched:v1"]
 TICKET = Ticket(7, 1, "pick")
 CLAIMED = Claimed(7, 1, 0, ("pick",), "shop:watched:v1", 1, 0, {}, {}, datetime(2026, 11, 2, tzinfo=UTC))
 
