@@ -50,9 +50,9 @@ def needed(situation: Situation) -> Needed:
     """
     on_average, surely, deadline = 0, 0, None
     for stop in _stops(situation._replace(spacing=0.0)):
-        if stop.holds(MOST) and not (on_average and stop.holds(on_average)):
+        if not (on_average and stop.holds(on_average)) and stop.holds(MOST):
             on_average, deadline = _least(stop.holds, on_average), stop.deadline
-        if stop.surely_holds(MOST) and not (surely and stop.surely_holds(surely)):
+        if not (surely and stop.surely_holds(surely)) and stop.surely_holds(MOST):
             surely = _least(stop.surely_holds, surely)
     return Needed(on_average, max(on_average, surely), deadline)
 
