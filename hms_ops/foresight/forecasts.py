@@ -39,7 +39,7 @@ class Forecasts:
     def at_risk(self, connection: Connection) -> list[End]:
         """The open jobs that are at risk; one in parts with the last end of those that are."""
         by_job: dict[int, End] = {}
-        for queue in connection.scalars(text("select name from oms.queues")).all():
+        for queue in connection.scalars(text(_AT_WORK)).all():
             for end in self._of_queue(connection, queue).risks:
                 other = by_job.get(end.job)
                 by_job[end.job] = end if other is None or _is_later(end, other) else other
@@ -65,6 +65,11 @@ def _is_later(end: End, other: End) -> bool:
     """Whether an end comes after another one; what never ends is the last."""
     return other.ends_at is not None and (end.ends_at is None or end.ends_at > other.ends_at)
 
+
+_AT_WORK = """
+select name from oms.queues as queue
+where exists (select from oms.jobs where jobs.queue = queue.name and finished_at is null and not agent)
+"""
 
 _PARTS = """
 select part.id, part.queue, part.parent_id as whole, job.sla as deadline

@@ -10,6 +10,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 #: A forecast is kept so many times as long as it took: at most a twentieth of a core goes into one.
 TIMES = 20.0
+#: It is kept at least so long, in seconds.
+LEAST_SECONDS = 1.0
 #: What should have been read again so long ago is waited for, in seconds.
 PATIENCE_SECONDS = 10.0
 
@@ -45,7 +47,8 @@ class Kept(Generic[Value]):
                 began = time.monotonic()
                 value = read()
                 ended = time.monotonic()
-                newer = self._entries[name] = _Entry(value, ended + TIMES * (ended - began))
+                seconds = max(LEAST_SECONDS, TIMES * (ended - began))
+                newer = self._entries[name] = _Entry(value, ended + seconds)
             return newer.value
         finally:
             self._locks[name].release()

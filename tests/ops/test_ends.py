@@ -170,6 +170,7 @@ def test_a_queue_is_foreseen_once_for_all_who_look(
             assert len(set(pool.map(look_once, range(30)))) == 1
         assert len(reads) == 1
         monkeypatch.setattr("hms_ops.foresight.kept.TIMES", 0.0)
+        monkeypatch.setattr("hms_ops.foresight.kept.LEAST_SECONDS", 0.0)
         forecasts = Forecasts()
         assert look_once(1) < look_once(2)
     finally:

@@ -15,6 +15,7 @@ from hms_ops.foresight.kept import Kept
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value is too old as soon as it is there."""
     monkeypatch.setattr("hms_ops.foresight.kept.TIMES", 0.0)
+    monkeypatch.setattr("hms_ops.foresight.kept.LEAST_SECONDS", 0.0)
 
 
 def test_while_one_reads_others_take_the_older_value() -> None:
