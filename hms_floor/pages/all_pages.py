@@ -6,7 +6,7 @@ from hms_floor.pages import audit, floor, workers
 from hms_floor.pages.cycles import cycles
 from hms_floor.pages.incidents import incidents, oncall
 from hms_floor.pages.jobs import job, jobs
-from hms_floor.pages.queues import queue, sla
+from hms_floor.pages.queues import queue, simulation, sla
 from hms_floor.pages.schedules import schedules
 
-PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, schedules, sla, workers)
+PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, schedules, simulation, sla, workers)

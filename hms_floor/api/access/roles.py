@@ -97,6 +97,7 @@ TABLE: Mapping[str, Roles] = {
     "GET /sla/days": READERS,
     "GET /sla/lateness": READERS,
     "GET /history": READERS,
+    "POST /simulations": READERS,
     "GET /texts": READERS,
     "GET /jobs/{id}/texts": READERS,
     "POST /texts": MANAGERS,

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,10 +15,12 @@ from hms_floor.cli.simulate import chart
 from hms_floor.cli.terminal import show, tables, zones
 from hms_floor.cli.terminal.arguments import Minutes
 from hms_floor.cli.terminal.errors import WrongCall
+from hms_floor.presentation.foresight import simulating
+from hms_oms.api.codec import document
 from hms_oms.jobs.queries import days
 from hms_oms.order import arrivals, comparison
 from hms_oms.order.arrivals import Arrivals, UnreadableArrivals
-from hms_oms.order.comparison import Comparison, Outcome
+from hms_oms.order.comparison import Comparison
 from hms_oms.order.policy import Policy
 from hms_oms.runtime import format
 
@@ -78,7 +79,7 @@ def simulate(
     if picture is not None:
         chart.draw(result, picture)
     if as_json:
-        show.print_json(_document(result, jobs))
+        show.print_json(document(simulating.summary(result, jobs)))
     else:
         _print(result, jobs, picture)
 
@@ -138,26 +139,3 @@ def _print(result: Comparison, jobs: Arrivals, picture: Path | None) -> None:
 
 def _percent(part: float, whole: int) -> str:
     return f"{100 * part / whole:.1f} %"
-
-
-def _document(result: Comparison, jobs: Arrivals) -> dict[str, Any]:
-    return {
-        "jobs": result.jobs,
-        "passedOver": jobs.passed_over,
-        "workers": result.slots,
-        "workSeconds": sum(job.service for job in jobs.jobs),
-        "policies": [_outcome(outcome, result.jobs) for outcome in result.outcomes],
-        "bound": {"onTime": int(result.most + 1e-6), "share": result.most / result.jobs},
-    }
-
-
-def _outcome(outcome: Outcome, jobs: int) -> dict[str, Any]:
-    return {
-        "policy": str(outcome.policy),
-        "onTime": outcome.on_time,
-        "share": outcome.on_time / jobs,
-        "late": jobs - outcome.on_time,
-        "mustLate": outcome.must_late,
-        "meanLatenessSeconds": round(outcome.mean_lateness, 3),
-        "longestWaitSeconds": round(outcome.longest_wait, 3),
-    }

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from hms_floor.pages.parts import format
 from hms_floor.pages.parts.format import put
+from hms_floor.pages.parts.html import link
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation.foresight import staffing_words
@@ -29,6 +30,7 @@ class WorkersCard:
         with ui.element("section").classes("card"):
             with ui.element("h2"):
                 ui.label("What other numbers of workers would do")
+            link("Simulate a day of this queue", f"/floor/simulation?queue={name}")
             self._needed = ui.label("").classes("faint")
             self._slider = ui.slider(min=0, max=LEAST_REACH, value=0).on("change", self._move)
             self._slider.props('label snap markers aria-label="Number of workers"')

@@ -61,6 +61,7 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
                 with ui.element("div").classes("row"):
                     link("Week before", _path(_day(since - timedelta(days=4), report["zone"]), queue))
                     link("This week", _path("", queue))
+                    link("Simulate a day", f"/floor/simulation?{urlencode({'queue': queue})}")
                     ui.button("CSV", icon="download", on_click=lambda: _download(report)).props(
                         "outline dense"
                     )
