@@ -9,10 +9,14 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger, losses, reservations, workers
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
+from hms_oms.order.estimates import Estimate
+from hms_oms.order.plan import Move
+from hms_oms.queues import backlogs
 from hms_oms.recipes.recipes import Recipe
 from tests.oms.test_advance import advanced, begun, received, report
 from tests.oms.test_ledger import claim, look, order
@@ -123,6 +127,40 @@ def test_a_cancelled_job_leaves_no_good_ticket(engine: sa.Engine, raw: RawConnec
     [taken] = ledger.take(raw, "shop", 1)
     assert claim(raw, job, "pick", 1) is None
     assert claim(raw, job, "pick", taken.attempt)
+
+
+def test_what_must_be_on_time_is_not_given_up_for_another(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """Of two jobs with the same work and deadline the plan means the one that need not."""
+    must, other = (order(engine, shop, number, must=number == 1).id for number in (1, 2))
+    # What must be on time is served a little earlier than it is due: here at the same moment as the other.
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "update oms.jobs set due = due.at,"
+            " sla = due.at + case when must then interval '1 minute' else '0' end"
+            " from (select max(sla) as at from oms.jobs) as due"
+        )
+    cells = backlogs.read(raw, "shop", lambda _: Estimate(1.0, 1.0)).cells
+    [key] = [cell.key for cell in cells if not cell.must]
+    assert backlogs.move(raw, "shop", [Move(key, 1)]) == 1
+    assert look(engine, must).given_up_at is None
+    assert look(engine, other).given_up_at is not None
+
+
+def test_only_what_is_over_its_time_may_be_removed(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """A job that has ended later than was seen at first is left."""
+    job = begun(engine, raw, shop)
+    assert ledger.fail(raw, Ticket(job, 1, "pick"), ERROR, retry_after=None, worker="w") == "failed"
+    ended = look(engine, job).finished_at
+    assert ended is not None
+    with engine.begin() as connection:
+        asked = {"jobs": [job], "before": ended}
+        assert statements.run(connection, "removable", asked) == []
+        asked["before"] = ended + timedelta(seconds=1)
+        assert len(statements.run(connection, "removable", asked)) == 1
 
 
 def on_desk(engine: sa.Engine, raw: RawConnection, returns: Recipe, **options: float) -> int:

@@ -154,6 +154,17 @@ def test_no_more_jobs_with_a_key_are_in_flight_than_may_be(
     assert taken(raw) == []
 
 
+def test_no_more_are_let_in_than_may_be_in_flight(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """What is in the backlog already is counted as well as what is in flight."""
+    for number in range(1, 6):
+        start(engine, shop, number, limit_key="ann", at_once=3)
+    assert [ledger.let_in(raw)[0] for _ in range(2)] == [3, 0]
+    ledger.take(raw, "shop", 1)
+    assert ledger.let_in(raw)[0] == 0
+
+
 def test_a_limit_holds_however_a_job_comes_into_the_backlog(
     engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
 ) -> None:

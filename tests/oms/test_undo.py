@@ -219,6 +219,22 @@ def test_a_moved_and_a_delayed_job_go_back(engine: sa.Engine, raw: RawConnection
     assert look(engine, job.id).ready_at is None
 
 
+def test_what_has_gone_on_is_not_moved_back(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
+    """A job that was moved and has done its step since stands where the next step is done."""
+    job = order(engine, shop).id
+    with engine.begin() as connection:
+        connection.execute(sa.text("insert into oms.queues (name) values ('annex')"))
+        moved = changes.begin(connection, "move", who="ann")
+        commands.move(connection, [job], "annex", **WHO, change=moved)
+    ledger.take(raw, "annex", 1)
+    assert claim(raw, job, "pick")
+    assert ledger.complete(raw, [Completion(Ticket(job, 1, "pick"), "1", None, 1, "shop", False)], "w")
+    with pytest.raises(undo.NotUndoable, match="1 gone on since"):
+        take_back(engine, moved)
+    left = look(engine, job)
+    assert (left.status, left.attempt, left.step_name) == ("queued", 1, "pack")
+
+
 def test_a_delay_is_not_undone_while_a_job_waits_for_something_else(
     engine: sa.Engine, raw: RawConnection, shop: Recipe, visit: Recipe
 ) -> None:

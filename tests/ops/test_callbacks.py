@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from hms_oms.database import health, statements
 from hms_oms.messages import delivery as handover
-from hms_oms.messages import outbox
+from hms_oms.messages import inbound, outbox
 from hms_oms.messages.records import Answer, Dispatch, OutgoingText
 from hms_ops.paging import callbacks
 from hms_ops.paging.pager import Delivery
@@ -129,6 +129,8 @@ def test_the_same_call_twice_is_kept_once(engine: sa.Engine, taken: Dispatch) ->
                 connection, {"MessageSid": SID, "MessageStatus": "sent"}, health.clock(connection)
             )
         count = connection.scalar(sa.text("select count(*) from oms.callbacks"))
+        again = inbound.Callback("t", None, None, SID, "sent", None)
+        assert inbound.keep(connection, again, health.clock(connection)) is None
     assert count == 2
 
 

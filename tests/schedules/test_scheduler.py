@@ -156,6 +156,23 @@ def test_many_schedulers_start_one_job(office: Office) -> None:
         assert len(started) == sum(1 for job, _ in office.jobs() if job == number + 1) > 0
 
 
+def test_what_is_not_due_any_more_is_not_taken(office: Office, engine: sa.Engine) -> None:
+    """Of two who saw that a schedule is due, the slower one finds that it is not, or that it was paused."""
+    office.add()
+    office.until(6, 1)
+    with engine.begin() as connection:
+        assert store.due(connection) == ["daily"]
+        schedule = store.take_due(connection, "daily")
+        assert schedule is not None
+        store.advance(connection, schedule, office.now())
+    with engine.begin() as connection:
+        assert store.take_due(connection, "daily") is None
+    office.until(6, 1)
+    with engine.begin() as connection:
+        store.pause(connection, "daily", who="m", reason=None)
+        assert store.take_due(connection, "daily") is None
+
+
 def test_a_former_leader_starts_nothing(
     office: Office, engine: sa.Engine, raw: connections.RawConnection, database: str
 ) -> None:

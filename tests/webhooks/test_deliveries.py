@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from hms_act import accept
 from hms_oms.cycles import cycles
+from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger
 from hms_oms.jobs.records import Completion
@@ -346,6 +348,32 @@ def test_an_event_whose_sender_is_gone_goes_again(bench: Bench, forward: Callabl
     [event] = bench.outbox()
     assert event.state == "delivered"
     assert [attempt.outcome for attempt in event.attempts] == ["unknown", "delivered"]
+
+
+def test_a_late_answer_says_nothing_of_the_attempt_after_it(
+    bench: Bench, database: str, forward: Callable[[timedelta], None]
+) -> None:
+    """While one sender has an event no other takes it; once it is gone, its answer comes too late."""
+    bench.finish(bench.order(1))
+    with bench.engine.connect() as connection:
+        number = store.number(connection, "billing")
+    with closing(connections.connect(database, "first", autocommit=False)) as first:
+        [late] = outbox.take(first, {number: 5})
+        with bench.raw.cursor() as cursor:
+            cursor.execute("set lock_timeout = '2s'")
+        assert outbox.take(bench.raw, {number: 5}) == []
+        first.commit()
+    forward(timedelta(seconds=61))
+    assert outbox.take_back(bench.raw) == 1
+    forward(timedelta(hours=1))
+    [now] = outbox.take(bench.raw, {number: 5})
+    assert (late.attempt, now.attempt) == (1, 2)
+    outbox.answered(
+        bench.raw, late, state="failed", outcome="refused", http_status=500, fault="late", delay=0, alone=0,
+        gone=False,
+    )  # fmt: skip
+    [event] = bench.outbox()
+    assert event.state == "sending"
 
 
 def test_old_events_are_removed(bench: Bench, forward: Callable[[timedelta], None]) -> None:
