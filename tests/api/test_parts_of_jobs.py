@@ -45,6 +45,15 @@ def test_a_job_tells_of_its_parts(api_server: ApiServer, engine: sa.Engine, raw:
     # No worker is there.
     assert [risk["id"] for risk in api_server.get("/jobs?atRisk=true")["jobs"]] == [name]
     assert [risk["part"] for risk in api_server.get(f"/jobs?atRisk=true&parent={name}")["jobs"]] == [1, 2]
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set queue = 'relay' where part is not null")
+    # It stands in its own queue, wherever its parts are.
+    assert [risk["id"] for risk in api_server.get("/jobs?atRisk=true&queue=boxes")["jobs"]] == [name]
+    assert api_server.get("/jobs?atRisk=true&queue=relay")["jobs"] == []
+    end = api_server.get(f"/jobs/{name}?forecast=true")
+    assert (end["predictedEnd"], end["atRisk"]) == (None, True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set queue = 'boxes' where part is not null")
     stranger = api_server.ask("POST", "/jobs", {**asked, "payload": {"number": 2, "boxes": []}}).json()
     assert api_server.get(f"/jobs?atRisk=true&parent={stranger['jobId']}")["jobs"] == []
     part = listed[0]["id"]
