@@ -86,7 +86,7 @@ SERIES: Mapping[str, Series] = {
     "forecast.limitNeeded": Series("hms_forecast_limit_needed_starts_per_minute"),
     "forecast.settled": Series("hms_forecast_settled"),
     "forecast.brier": Series("hms_forecast_brier_score"),
-    "forecast.limitsHeld": Series("hms_forecast_limits_held_ratio"),
+    "forecast.latestKept": Series("hms_forecast_latest_kept_ratio"),
     "forecast.warning": Series("hms_forecast_warning_seconds"),
     "forecast.cameToNothing": Series("hms_forecast_came_to_nothing_ratio"),
     "queue.slotsToHave": Series("hms_queue_slots_to_have"),

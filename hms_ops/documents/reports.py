@@ -69,19 +69,19 @@ class Miss(Document):
 class ForecastRecord(Document):
     """How good the forecasts of a queue were: so many were settled, the first made at `since`.
 
-    `brier` is the mean square of how far the chance to be late was from what came, in close calls; `held` is
-    the share of the limits that were to hold in 95 of 100 cases, and `width` how far they were, over the time
-    that it took (in the median). Of the incidents with late jobs so many were `announced` before the first
-    one was late, by `warning_seconds` in the median; of the alarms so many `came_to_nothing`, some of which
-    somebody had `answered`. None: there was nothing of the kind.
+    `brier` is the mean square of how far the chance to be late was from what came, in close calls; of the
+    `latest_ends`, by which jobs were to have ended in 95 of 100 cases, the share `kept` was; `width` is how
+    far they were, over the time that it took (in the median). Of the incidents with late jobs so many were
+    `announced` before the first one was late, by `warning_seconds` in the median; of the alarms so many
+    `came_to_nothing`, some of which somebody had `answered`. None: there was nothing of the kind.
     """
 
     since: Moment | None = None
     forecasts: int = 0
     close_calls: int = 0
     brier: float | None = None
-    limits: int = 0
-    held: float | None = None
+    latest_ends: int = 0
+    kept: float | None = None
     width: float | None = None
     breaches: int = 0
     announced: int = 0

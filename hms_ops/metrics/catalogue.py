@@ -98,8 +98,8 @@ CATALOGUE: Mapping[str, Meaning] = {
     "forecast.brier": Meaning(
         "score", "Brier score of close calls in 30 days: 0 is a certain truth, 0.25 the toss of a coin"
     ),
-    "forecast.limitsHeld": Meaning(
-        "share", "Limits of 30 days that held, of those that were to hold in 95 of 100 cases"
+    "forecast.latestKept": Meaning(
+        "share", "Jobs of 30 days that ended by their latest end, of which 95 of 100 are to"
     ),
     "forecast.warning": Meaning(
         "seconds", "Median time from the announcement of late jobs to the first of them, in 30 days"

@@ -168,7 +168,7 @@ def _record(record: ForecastRecord | None) -> Mapping[str, float | None]:
     return {
         "forecast.settled": record.forecasts or None,
         "forecast.brier": record.brier,
-        "forecast.limitsHeld": record.held,
+        "forecast.latestKept": record.kept,
         "forecast.warning": record.warning_seconds,
         "forecast.cameToNothing": record.came_to_nothing / record.alarms if record.alarms else None,
     }

@@ -31,6 +31,6 @@ def read(connection: Connection, since: datetime, until: datetime) -> Mapping[st
     for queue in sorted({*settled, *breaches}):
         values = {**settled.get(queue, {}), **breaches.get(queue, {})}
         del values["queue"]
-        if values.get("limits") or values.get("breaches") or values.get("alarms"):
+        if values.get("latest_ends") or values.get("breaches") or values.get("alarms"):
             records[queue] = ForecastRecord(**values)
     return records

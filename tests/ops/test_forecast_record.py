@@ -1,4 +1,4 @@
-"""The record of forecasts: Brier score, limits and announcements, counted by hand in a real ledger."""
+"""The record of forecasts: Brier score, latest ends and announcements, counted by hand in a real ledger."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def record(engine: sa.Engine) -> ForecastRecord | None:
 
 
 def test_what_was_said_is_held_against_what_came(engine: sa.Engine, shop: Recipe) -> None:
-    """Two close calls, one of which was late; one of five limits has passed and its job is open."""
+    """Two close calls, one of which was late; one of five latest ends has passed and its job is open."""
     assert record(engine) is None
     said(engine, 100, 100, 200, 0.8, 110)
     said(engine, 120, 100, 200, 0.3, 100)
@@ -79,9 +79,9 @@ def test_what_was_said_is_held_against_what_came(engine: sa.Engine, shop: Recipe
     said(engine, 1000, 10, 20, 0.1, None)
     result = record(engine)
     assert result is not None
-    assert (result.since, result.forecasts, result.close_calls, result.limits) == (NOON, 4, 2, 5)
+    assert (result.since, result.forecasts, result.close_calls, result.latest_ends) == (NOON, 4, 2, 5)
     assert result.brier == pytest.approx((0.2**2 + 0.3**2) / 2)
-    assert result.held == pytest.approx(3 / 5)
+    assert result.kept == pytest.approx(3 / 5)
     assert result.width == pytest.approx((200 / 110 + 2) / 2)
 
 

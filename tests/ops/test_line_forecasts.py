@@ -16,10 +16,12 @@ from hms_oms.recipes.recipes import Recipe
 from hms_ops.forecast.capacity import Capacity
 from hms_ops.forecast.forecast import forecast
 from hms_ops.forecast.snapshot import QueueSnapshot, Snapshot
+from hms_ops.forecast.throughput import Throughput
 from hms_ops.foresight import line_forecasts
 from hms_ops.metrics import counts, metrics
 from hms_ops.metrics.measure import Measure
 from hms_ops.watch import Watch
+from tests.ops.test_ends import measured
 from tests.ops.test_measure import accept_orders, run_step
 
 #: Two slots of a job each ten seconds.
@@ -211,4 +213,20 @@ def test_the_watch_publishes_how_good_its_forecasts_were(engine: sa.Engine, shop
     with engine.connect() as connection:
         values = {metric.name: metric.value for metric in metrics.newest(connection, "shop")}
     assert values["forecast.settled"] == 3
-    assert values["forecast.limitsHeld"] == pytest.approx(2 / 3)
+    assert values["forecast.latestKept"] == pytest.approx(2 / 3)
+
+
+def test_the_watch_forecasts_what_it_measures(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
+    """With a worker, a throughput and works that were measured a turn makes forecasts, and knows a chance."""
+    accept_orders(engine, shop, 6)
+    measured(engine, raw)
+    measure = Measure(engine, None)
+    measure._throughputs["shop"] = Throughput(service=60.0)
+    watch = Watch(engine.begin, measure, sender_is_local=True)
+    watch.turn()
+    assert len(rows(engine)) == 5
+    with engine.begin() as connection:
+        [queue] = [item for item in measure.look(connection, True).queues if item.name == "shop"]
+    assert queue.forecast is not None
+    assert queue.forecast.late_chance is not None
+    assert queue.forecast.late_chance < 0.5

@@ -145,7 +145,7 @@ def _records(summary: SlaReport) -> RenderableType:
     """How good the forecasts were."""
     headers = ["forecasts", *(header.lower() for header in record_words.HEADERS[1:])]
     rows = [record_words.row(name, document(record)) for name, record in summary.forecasts.items()]
-    spare = ["over the time", "limits", "close calls", "ahead by", "alarms", "came to nothing"]
+    spare = ["over the time", "latest ends", "close calls", "ahead by", "alarms", "came to nothing"]
     return tables.table(headers, rows, right=headers[1:], spare=spare)
 
 

@@ -13,8 +13,8 @@ HEADERS = (
     "Settled",
     "Brier score",
     "Close calls",
-    "Limits held",
-    "Limits",
+    "Latest ends kept",
+    "Latest ends",
     "Over the time",
     "Breaches",
     "Announced",
@@ -25,9 +25,9 @@ HEADERS = (
 
 MEANING = (
     "A Brier score of 0 is a certain truth, 0.25 the toss of a coin; it is of close calls, in which a job was"
-    " to end between 0.6 and 1.6 of the time until its deadline. Of the limits 95 % are to hold; how far they"
-    " were, over the time that it took, is the median. An alarm comes to nothing if no job is late in the end"
-    ", also when somebody saw to it."
+    " to end between 0.6 and 1.6 of the time until its deadline. By their latest end 95 % of the jobs are to"
+    " have ended; how far that was, over the time that it took, is the median. An alarm comes to nothing if"
+    " no job is late in the end, also when somebody saw to it."
 )
 
 
@@ -40,8 +40,8 @@ def row(name: str, record: Mapping[str, Any]) -> tuple[str, ...]:
         f"{record['forecasts']:,}",
         "" if brier is None else f"{brier:.3f}",
         f"{record['closeCalls']:,}",
-        "" if record["held"] is None else format.percent(record["held"]),
-        f"{record['limits']:,}",
+        "" if record["kept"] is None else format.percent(record["kept"]),
+        f"{record['latestEnds']:,}",
         "" if width is None else f"{width:.2f}",
         f"{record['breaches']:,}",
         f"{record['announced']:,}",
