@@ -28,7 +28,7 @@ def open_jobs(connection: Connection, queue: str) -> OpenJobs:
     """The jobs of a queue that wait for their turn, or are in flight."""
     front = connection.exec_driver_sql(statement("jobs_in_flight"), {"queue": queue})
     groups = connection.exec_driver_sql(statement("jobs_that_wait"), {"queue": queue})
-    return OpenJobs(list(map(Open._make, front)), [Group(*row) for row in groups])
+    return OpenJobs(list(map(Open._make, front)), [Group.of(*row) for row in groups])
 
 
 def of_jobs(

@@ -55,6 +55,19 @@ def test_each_change_is_foreseen(engine: sa.Engine, raw: RawConnection, shop: Re
         assert there.into_risk_jobs == 2
 
 
+def test_jobs_are_put_in_order_however_the_ledger_reads_them(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """Whatever plan PostgreSQL chooses: each group is by deadline, and of equal ones by id."""
+    jobs = orders(engine, shop, (30, 10, 20))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("update oms.jobs set sla = oms.now(), due = oms.now() where id > 1")
+        connection.exec_driver_sql("update oms.jobs set payload = payload where id = 2")
+        [group] = situations.open_jobs(connection, "shop").groups
+    assert list(group.ids) == [jobs[1], jobs[2], jobs[0]]
+    assert list(group.deadlines) == sorted(group.deadlines)
+
+
 def test_nothing_is_foreseen_of_what_was_not_measured(
     engine: sa.Engine, raw: RawConnection, shop: Recipe
 ) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
-from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hms_oms.order.estimates import Estimate
-from hms_oms.order.foresight.open_jobs import Group, Open, OpenJobs
+from hms_oms.order.foresight.open_jobs import Group, Open, OpenJobs, in_order
 from hms_oms.order.plan import early
 from hms_oms.order.policy import Policy
 
@@ -61,7 +60,7 @@ class Line(NamedTuple):
 
     def chosen(self, places: Sequence[int]) -> Line:
         """The jobs at these places, in their order."""
-        return Line._make(_at(places, column) for column in self)
+        return Line._make(in_order(places, column) for column in self)
 
     def before(self, job: int) -> Line:
         """The jobs in front of one."""
@@ -106,8 +105,3 @@ def _dues(situation: Situation, group: Group) -> Sequence[float]:
         return group.accepted
     pull = situation.pull(group)
     return [deadline - pull for deadline in group.deadlines] if pull else group.deadlines
-
-
-def _at(places: Sequence[int], column: Sequence[Any]) -> Sequence[Any]:
-    # It gives no sequence for one place alone.
-    return [column[place] for place in places] if len(places) < 2 else list(itemgetter(*places)(column))

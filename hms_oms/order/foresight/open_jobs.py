@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from hms_oms.order.plan import CELL_SECONDS
@@ -53,6 +54,32 @@ class Group:
     deadlines: Sequence[float]
     wholes: Sequence[int] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        kind: int,
+        must: bool,
+        priority: int,
+        sla: float,
+        ids: Sequence[int],
+        accepted: Sequence[float],
+        deadlines: Sequence[float],
+        wholes: Sequence[int] | None = None,
+    ) -> Group:
+        """Put jobs that are alike in the order of a group."""
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        order.sort(key=deadlines.__getitem__)
+        return cls(
+            kind,
+            must,
+            priority,
+            sla,
+            in_order(order, ids),
+            in_order(order, accepted),
+            in_order(order, deadlines),
+            None if wholes is None else in_order(order, wholes),
+        )
+
     @cached_property
     def cells(self) -> Sequence[tuple[int, int]]:
         """The places at which the cells of their deadlines begin, each with that behind its last job.
@@ -60,6 +87,12 @@ class Group:
         A change leaves most groups as they are, so that these are found once for before and after.
         """
         return cells_of(self.deadlines)
+
+
+def in_order(places: Sequence[int], column: Sequence[Any]) -> Sequence[Any]:
+    """What stands at these places of a column, in their order."""
+    # It gives no sequence for one place alone.
+    return [column[place] for place in places] if len(places) < 2 else list(itemgetter(*places)(column))
 
 
 def cells_of(moments: Sequence[float]) -> Sequence[tuple[int, int]]:
@@ -139,16 +172,15 @@ def _is_among(job: Open, among: frozenset[int]) -> bool:
 def _group(members: Sequence[Open]) -> Group:
     """The group of waiting jobs that are alike."""
     first = members[0]
-    ordered = sorted(members, key=lambda job: (job.deadline, job.id))
-    return Group(
+    return Group.of(
         first.kind,
         first.must,
         first.priority,
         first.sla,
-        [job.id for job in ordered],
-        [job.accepted for job in ordered],
-        [job.deadline for job in ordered],
-        None if first.whole is None else [job.whole or 0 for job in ordered],
+        [job.id for job in members],
+        [job.accepted for job in members],
+        [job.deadline for job in members],
+        None if first.whole is None else [job.whole or 0 for job in members],
     )
 
 

@@ -1,6 +1,5 @@
--- The jobs of a queue that wait for their turn, a row for those that are alike, as an outlook needs them: jobs of agents
--- are left out, and those that wait for another thing. The deadline of a job says what its SLA is for, but if it must be
--- on time it is served by its SLA, too. What is aggregated comes in the order of the subquery.
+-- The jobs of a queue that wait for their turn, a row for those that are alike, each in no order, as an outlook needs them:
+-- jobs of agents are left out, and those that wait for another thing. By its SLA only what must be on time is served.
 select
     cell, must, priority, sla,
     array_agg(id) as ids,
@@ -15,6 +14,5 @@ from (
         date_part('epoch', sla) as deadline
     from oms.jobs
     where queue = %(queue)s::text and not agent and dispatched_at is null and finished_at is null and ready_at is null
-    order by jobs.sla, id
 ) as job
 group by cell, must, priority, sla, is_part
