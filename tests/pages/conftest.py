@@ -121,8 +121,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {"floor": 0, "browser": 1}
 
     def group(item: pytest.Item) -> str | None:
-        names = getattr(item, "fixturenames", ()) if here in item.path.parents else ()
-        return next((name for name in ranks if name in names), None)
+        name = next((name for name in ranks if name in getattr(item, "fixturenames", ())), None)
+        return name if name and here in item.path.parents else None
 
     for item in items:
         if name := group(item):

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from hms_floor.auth.tokens import Role
 from hms_oms.database import connections
 from tests.conftest import wait_until
+from tests.pages import conftest as pages
 from tests.pages.conftest import CALM, Floor
 from tests.pages.sentences import MEASURED, Ledger, Span, faults
 
@@ -57,7 +58,7 @@ def _patient() -> Iterator[None]:
     """A machine that has much to do draws slowly."""
     expect.set_options(timeout=PATIENCE)
     yield
-    expect.set_options(timeout=5_000)
+    expect.set_options(timeout=pages.PATIENCE)
 
 
 @pytest.fixture
