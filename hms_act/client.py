@@ -32,8 +32,8 @@ class ActClient(ScheduleCalls, QueueCalls):
 
     Nothing here is repeated once the API may have begun with it: Unavailable with `maybe_done` leaves that
     to the caller. The exception is `start_job` with a `key`, which leads to one job however often it is sent;
-    no key is made up, because a job shows its key. All methods raise ApiError: NoBadge, Refused, NotFound,
-    Conflict, Invalid, TooMany, Unavailable.
+    no key is made up, because a job shows its key. All methods raise ApiError: Unauthorized, Forbidden,
+    NotFound, Conflict, InvalidRequest, TooManyRequests, Unavailable.
     """
 
     def start_job(
@@ -53,7 +53,8 @@ class ActClient(ScheduleCalls, QueueCalls):
         Asking again with the same key gives the same job, or, if that was cancelled, a new one that refers to
         it. With `supersede` a job that has the key and other content, and has not begun, is cancelled. What
         `must` be on time is never given up for others; if that is None the recipe says so. Raises
-        Invalid with every fault of the payload, and Conflict with the fields in which that job differs.
+        InvalidRequest with every fault of the payload, and Conflict with the fields in which that job
+        differs.
         """
         document: dict[str, Any] = {"jobType": job_type, "payload": payload, "priority": priority}
         document |= _given(
@@ -73,7 +74,7 @@ class ActClient(ScheduleCalls, QueueCalls):
     ) -> Quoted:
         """Quote what `start_job` would start: whether its deadline holds; nothing is started.
 
-        Raises Invalid with every fault of the payload.
+        Raises InvalidRequest with every fault of the payload.
         """
         document: dict[str, Any] = {"jobType": job_type, "payload": payload, "priority": priority}
         document |= _given(slaMinutes=sla_minutes, must=must)
@@ -197,8 +198,8 @@ class ActClient(ScheduleCalls, QueueCalls):
 
         More than a hundred are changed only with a reason, and with `count` as the dry run tells it in
         `able`. `now` goes with cancel, `queue` with move, `priority` with priority, `until` with delay.
-        Raises NotFound if one that is named does not exist, Invalid if a reason or count is missing, and
-        Conflict if the count is wrong; then nothing is changed.
+        Raises NotFound if one that is named does not exist, InvalidRequest if a reason or count is missing,
+        and Conflict if the count is wrong; then nothing is changed.
         """
         document: dict[str, Any] = {"action": action, "dryRun": dry_run, "forecast": forecast}
         document |= _given(reason=reason, count=count)

@@ -30,8 +30,8 @@ SLACK_SECONDS = 10.0
 class OmsClient(Client):
     """Jobs, queues, SLAs, workers and cycles as the ledger has them; reservations for agents.
 
-    What only reads is tried again where the way to the API is shaky. All methods raise ApiError: NoBadge,
-    Refused, NotFound, Invalid, TooMany, Unavailable.
+    What only reads is tried again where the way to the API is shaky. All methods raise ApiError:
+    Unauthorized, Forbidden, NotFound, InvalidRequest, TooManyRequests, Unavailable.
     """
 
     def peek(self, queue: str, limit: int = 20) -> list[Peeked]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hms_oms.api import sse as frames
 from hms_oms.api.codec import record, stamp
-from hms_oms.api.errors import TooMany, Unavailable
+from hms_oms.api.errors import TooManyRequests, Unavailable
 from hms_oms.api.http import Client, jitter, path
 from hms_oms.documents.messages import Text
 from hms_ops.documents.calling import OnCall, Silence, Status, Threshold
@@ -31,11 +31,12 @@ Callback = Callable[[Metric], object]
 class OpsClient(Client):
     """Measurements, incidents, silences, the on-call document, thresholds and texts.
 
-    All methods raise ApiError: NoBadge, Refused, NotFound, Conflict, Invalid, TooMany, Unavailable.
+    All methods raise ApiError: Unauthorized, Forbidden, NotFound, Conflict, InvalidRequest,
+    TooManyRequests, Unavailable.
     """
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
-        """Raises ConfigError where no API is known, NoBadge where there is no badge for it."""
+        """Raises ConfigError where no API is known, Unauthorized where there is no badge for it."""
         super().__init__(url, badge)
         self._callbacks: list[tuple[str, str | None, Callback]] = []
 
@@ -69,7 +70,7 @@ class OpsClient(Client):
                         last_id, failures = frame.id, 0
                         if frame.event == "metrics":
                             yield [record(Metric, metric) for metric in json.loads(frame.data)["metrics"]]
-            except (Unavailable, TooMany):
+            except (Unavailable, TooManyRequests):
                 if not received:
                     raise
             failures += 1
@@ -146,7 +147,7 @@ class OpsClient(Client):
         return record(OnCall, self._wire.get("/oncall"))
 
     def set_oncall(self, document: Mapping[str, Any], *, reason: str | None = None) -> OnCall:
-        """Put another on-call document in force. Raises Invalid with every fault of it."""
+        """Put another on-call document in force. Raises InvalidRequest with every fault of it."""
         return record(OnCall, self._wire.put("/oncall", {"document": document, "reason": reason}))
 
     def thresholds(self) -> list[Threshold]:
@@ -270,7 +271,7 @@ class OpsClient(Client):
         """Have a text sent, which waits in the outbox like every other; return its token.
 
         With a `key` it is one text however often it is asked for, so that it can be tried again. Raises
-        TooMany where a phone gets too many.
+        TooManyRequests where a phone gets too many.
         """
         document = {"to": phone, "text": text} | ({"key": key} if key else {})
         return str(self._wire.post("/texts", document, safe=key is not None)["token"])

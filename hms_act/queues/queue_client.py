@@ -73,7 +73,7 @@ class QueueCalls(Client):
         """Count the SLAs of a queue in office hours from now on, as `Mo-Fr 08:00-16:30`; None: always.
 
         `timezone` is the office's if none is named; `holidays` are those of a country or a part of it, as
-        US-IL. Jobs accepted before keep their deadline. Raises Invalid, which says what is wrong.
+        US-IL. Jobs accepted before keep their deadline. Raises InvalidRequest, which says what is wrong.
         """
         document = {"hours": hours} | _given(timezone=timezone, holidays=holidays, reason=reason)
         return record(QueueCalendar, self._wire.put(path("queues", queue, "calendar"), document))

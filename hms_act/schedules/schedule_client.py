@@ -28,7 +28,7 @@ class ScheduleCalls(Client):
         """Add a schedule that starts one job with `payload`, or the cycle of the files of `source`.
 
         `rules` are its `timezone`, `calendar`, `slaMinutes`, `catchUp`, `catchUpHours`, `overlap` and
-        `missingAfterMinutes`. Raises Invalid with every fault, and Conflict if the name is taken.
+        `missingAfterMinutes`. Raises InvalidRequest with every fault, and Conflict if the name is taken.
         """
         document = {"name": name, "jobType": job_type, "cron": cron, "payload": payload, "source": source}
         given = {key: value for key, value in (document | rules).items() if value is not None}

@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from hms_floor import ledger, subpath
-from hms_floor.api import openapi
 from hms_floor.api.app_state import AppState
+from hms_floor.api.openapi import document, page
 from hms_floor.api.routes.cycles import cycle_files, cycle_rows, cycles
 from hms_floor.api.routes.incidents import incidents, ops, texts, twilio
 from hms_floor.api.routes.installation import audit, badges, health, stream
@@ -55,7 +55,8 @@ ROUTERS = (
     audit.router,
     badges.router,
     health.router,
-    openapi.router,
+    document.router,
+    page.router,
 )
 
 
@@ -81,7 +82,7 @@ def make(settings: Settings) -> FastAPI:
         title="HMS Management Layer",
         summary="Start jobs, hold them to their deadline, and see where they stand.",
         version=importlib.metadata.version("hms-management-layer"),
-        # No page that loads from elsewhere: the document alone, behind the guard.
+        # Our own page, which loads nothing from elsewhere.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -95,7 +96,7 @@ def make(settings: Settings) -> FastAPI:
         app.router.routes.extend(router.routes)
     root = subpath.of(settings.public_url)
     subpath.require_free(root, [route.path for route in app.routes if isinstance(route, APIRoute)])
-    openapi.describe(app, app_state.recipes, root)
+    document.describe(app, app_state.recipes, root)
     app.add_middleware(Limits)
     app.add_middleware(subpath.Subpath, root=root)
     return app

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hms_oms.api.errors import NoBadge
+from hms_oms.api.errors import Unauthorized
 from hms_oms.runtime import settings
 from hms_oms.runtime.errors import ConfigError
 
@@ -29,7 +29,7 @@ def find(url: str | None = None, badge: str | None = None) -> Address:
     """Complete what is given from HMS_URL and HMS_BADGE, then from the floor that runs under HMS_HOME.
 
     The badge in the home is shown to an API on this machine and to no other. Raises ConfigError where no
-    API is named, NoBadge where there is no badge for it.
+    API is named, Unauthorized where there is no badge for it.
     """
     configured = settings.load()
     place = url or configured.url or configured.floor_url
@@ -44,10 +44,12 @@ def find(url: str | None = None, badge: str | None = None) -> Address:
         raise ConfigError(["the API's URL must begin with http:// or https:// and name a host"])
     shown = badge or configured.badge
     if shown is None and not is_here(place):
-        raise NoBadge(f"there is no badge for {host}: set HMS_BADGE (`hms badge issue` makes badges there)")
+        raise Unauthorized(
+            f"there is no badge for {host}: set HMS_BADGE (`hms badge issue` makes badges there)"
+        )
     token = shown or _of_home(configured.home / BADGE_FILE)
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise NoBadge("what should be a badge is not one: a badge is one word of ASCII characters")
+        raise Unauthorized("what should be a badge is not one: a badge is one word of ASCII characters")
     return Address(place.rstrip("/"), token)
 
 
@@ -72,11 +74,11 @@ def _of_home(path: Path) -> str:
         with path.open(encoding="ascii") as file:
             status = os.fstat(file.fileno())
             if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-                raise NoBadge(f"{path} can be read by others: `chmod 600 {path}`, and issue a new badge")
+                raise Unauthorized(f"{path} can be read by others: `chmod 600 {path}`, and issue a new badge")
             return file.read().strip()
     except FileNotFoundError:
-        raise NoBadge(
+        raise Unauthorized(
             f"there is no badge: HMS_BADGE is not set and there is no {path}; `hms up` makes one"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise NoBadge(f"{path} cannot be read: {error}") from None
+        raise Unauthorized(f"{path} cannot be read: {error}") from None

@@ -1,4 +1,4 @@
-"""Errors of the API clients: one for each cause of a request that failed."""
+"""Errors of the API clients, named for the HTTP status that each stands for."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class ApiError(HmsError):
         super().__init__(message)
 
 
-class NoBadge(ApiError):
+class Unauthorized(ApiError):
     """There is no badge, or the API does not take it: it is over, taken back or for another API."""
 
 
-class Refused(ApiError):
+class Forbidden(ApiError):
     """The badge does not allow this: not its roles, or not its queues."""
 
 
@@ -40,7 +40,7 @@ class Conflict(ApiError):
         super().__init__(message, status=status)
 
 
-class Invalid(ApiError):
+class InvalidRequest(ApiError):
     """What was asked for cannot be asked for so; `faults` maps each field to a reason."""
 
     def __init__(self, message: str, *, status: int = 0, faults: tuple[tuple[str, str], ...] = ()) -> None:
@@ -49,7 +49,7 @@ class Invalid(ApiError):
         super().__init__(summary or message, status=status)
 
 
-class TooMany(ApiError):
+class TooManyRequests(ApiError):
     """The badge asks too often; `retry_after` is how many seconds the API wants to be left alone."""
 
     def __init__(self, message: str, *, status: int = 0, retry_after: float | None = None) -> None:
@@ -68,7 +68,7 @@ class Unavailable(ApiError):
         super().__init__(message, status=status)
 
 
-_BY_STATUS: Mapping[int, type[ApiError]] = {401: NoBadge, 403: Refused, 404: NotFound}
+_BY_STATUS: Mapping[int, type[ApiError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound}
 
 
 def of(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
@@ -76,7 +76,7 @@ def of(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     document = _document(headers, body)
     message = str(document.get("detail") or document.get("title") or f"the API answered {status}")
     if status == 429:
-        return TooMany(message, status=status, retry_after=retry_after(headers))
+        return TooManyRequests(message, status=status, retry_after=retry_after(headers))
     if status >= 500 or status < 400:
         return Unavailable(message, status=status, maybe_done=status >= 500)
     if status == 409:
@@ -84,7 +84,7 @@ def of(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     kind = _BY_STATUS.get(status)
     if kind is not None:
         return kind(message, status=status)
-    return Invalid(message, status=status, faults=_faults(document))
+    return InvalidRequest(message, status=status, faults=_faults(document))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

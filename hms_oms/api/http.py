@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from hms_oms.api import endpoint, errors
-from hms_oms.api.errors import ApiError, TooMany, Unavailable
+from hms_oms.api.errors import ApiError, TooManyRequests, Unavailable
 
 #: How often a request is made at most.
 TRIES = 4
@@ -45,7 +45,7 @@ class Wire:
     """A way to the API; threads may share it, forked processes may not."""
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
-        """Find API and badge as `address.find` does. Raises ConfigError and NoBadge."""
+        """Find API and badge as `address.find` does. Raises ConfigError and Unauthorized."""
         address = endpoint.find(url, badge)
         self._told = url, badge
         here = endpoint.is_here(address.url)
@@ -98,7 +98,7 @@ class Wire:
         while True:
             try:
                 return self._once(request)
-            except errors.NoBadge:
+            except errors.Unauthorized:
                 if tries == 1 or tried > 1 or not self._renew(request):
                     raise
                 tried += 1
@@ -186,7 +186,7 @@ class Client:
     """What the clients share: a wire, found as `HMS_URL` and `HMS_BADGE` or the running floor say."""
 
     def __init__(self, url: str | None = None, badge: str | None = None) -> None:
-        """Raises ConfigError where no API is known, NoBadge where there is no badge for it."""
+        """Raises ConfigError where no API is known, Unauthorized where there is no badge for it."""
         self._wire = Wire(url, badge)
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ class Client:
 
 def _pause(error: ApiError, tried: int, *, safe: bool) -> float | None:
     """Seconds until the next try; None where there should be none."""
-    if isinstance(error, TooMany):
+    if isinstance(error, TooManyRequests):
         seconds = error.retry_after or 0.0
         return None if seconds > LONGEST_REQUEST else max(seconds, jitter(tried))
     if isinstance(error, Unavailable) and error.status in _PASSING and (safe or not error.maybe_done):

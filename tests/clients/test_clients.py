@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from hms_act import ActClient
 from hms_oms import Filter, OmsClient
-from hms_oms.api.errors import Conflict, Invalid, NoBadge, NotFound, Refused
+from hms_oms.api.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
 from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import completions, ledger, workers
@@ -184,7 +184,7 @@ def test_a_cycle_is_run_from_a_file_or_a_stream(database: str, broker: str, tmp_
             lines = io.BytesIO(b'{"appId": 1}\n')
             with_lines = act.run_cycle(lines, "farm:grant:v1", name="more.ndjson")
             assert (with_lines.accepted, with_lines.refused) == (0, 1)
-            with pytest.raises(Invalid) as wrong:
+            with pytest.raises(InvalidRequest) as wrong:
                 act.run_cycle(io.BytesIO(b"id,name\n1,Ann\n"), "farm:grant:v1", name="wrong.csv")
             assert any("app_id" in reason for _, reason in wrong.value.faults)
             reading, writing = os.pipe()
@@ -194,7 +194,7 @@ def test_a_cycle_is_run_from_a_file_or_a_stream(database: str, broker: str, tmp_
                 assert act.run_cycle(pipe, "farm:grant:v1", name="pipe").accepted == 1
             with (tmp_path / "huge.csv").open("wb") as huge:
                 huge.truncate(1 << 30)
-            with pytest.raises(Invalid) as too_large:
+            with pytest.raises(InvalidRequest) as too_large:
                 act.run_cycle(tmp_path / "huge.csv", "farm:grant:v1")
             assert too_large.value.status == 413
             report = oms.cycle(begun.id)
@@ -209,12 +209,12 @@ def test_a_cycle_is_run_from_a_file_or_a_stream(database: str, broker: str, tmp_
 
 def test_a_faulty_request_names_every_field(act: ActClient) -> None:
     """What the recipe does not take is told by its field, and so is a wrong call."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidRequest) as refused:
         act.start_job("shop:order:v1", {"number": 0, "phone": 5})
     assert {field for field, _ in refused.value.faults} == {"payload.number", "payload.phone"}
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidRequest):
         act.bulk("move", Filter(queue="shop"))
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidRequest):
         act.start_job("shop:order:v1", {"number": 1}, sla_minutes=-1)
 
 
@@ -248,15 +248,15 @@ def test_a_badge_limits_what_its_bearer_may_do(api_server: RunningApi, oms: OmsC
     """No badge, a wrong role, another queue, and a badge taken back: each is its own error."""
     with (
         ActClient(api_server.url, api_server.badge("viewer")) as viewer,
-        pytest.raises(Refused, match="manager"),
+        pytest.raises(Forbidden, match="manager"),
     ):
         viewer.start_job("shop:order:v1", {"number": 1})
     agent = OmsClient(api_server.url, api_server.badge("agent", queues=["returns-desk"]))
     assert agent.reserve("returns-desk") is None
-    with pytest.raises(Refused):
+    with pytest.raises(Forbidden):
         agent.reserve("shop")
     agent.close()
-    with OmsClient(api_server.url, "no.badge.really") as stranger, pytest.raises(NoBadge) as refused:
+    with OmsClient(api_server.url, "no.badge.really") as stranger, pytest.raises(Unauthorized) as refused:
         stranger.queues()
     assert "really" not in str(refused.value)
 
@@ -331,7 +331,7 @@ def test_incidents_and_those_who_are_called(ops: OpsClient, oms: OmsClient, engi
     assert called.now[0].recipients
     document = dict(called.document) | {"timezone": "America/Chicago"}
     assert ops.set_oncall(document, reason="winter").document["timezone"] == "America/Chicago"
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidRequest):
         ops.set_oncall({"timezone": "Nowhere"})
 
 

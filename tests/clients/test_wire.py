@@ -14,7 +14,15 @@ from hms_act import ActClient
 from hms_floor.local import processes
 from hms_oms import OmsClient
 from hms_oms.api import endpoint, errors, sse
-from hms_oms.api.errors import ApiError, Invalid, NoBadge, NotFound, Refused, TooMany, Unavailable
+from hms_oms.api.errors import (
+    ApiError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
 from hms_oms.api.http import Wire
 from hms_oms.runtime.errors import ConfigError
 from hms_ops import OpsClient
@@ -80,7 +88,7 @@ def test_a_change_that_was_turned_away_is_made_later() -> None:
         began = time.monotonic()
         assert act.pause("q").recalled == 2
         assert time.monotonic() - began >= 1
-        with pytest.raises(TooMany, match="slow") as raised:
+        with pytest.raises(TooManyRequests, match="slow") as raised:
             act.pause("q")
         assert (raised.value.retry_after, len(line.received)) == (90, 3)
 
@@ -98,7 +106,14 @@ def test_an_api_that_is_not_there_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, NoBadge), (403, Refused), (404, NotFound), (413, Invalid), (422, Invalid), (307, Unavailable)],
+    [
+        (401, Unauthorized),
+        (403, Forbidden),
+        (404, NotFound),
+        (413, InvalidRequest),
+        (422, InvalidRequest),
+        (307, Unavailable),
+    ],
 )
 def test_each_failure_has_its_name(status: int, kind: type[ApiError]) -> None:
     """The status decides what is raised, the problem's words are its message, and the badge is in neither."""
@@ -110,7 +125,7 @@ def test_each_failure_has_its_name(status: int, kind: type[ApiError]) -> None:
         assert raised.value.status == status
         assert "hunter2" not in str(raised.value) + repr(oms) + repr(vars(oms))
         assert len(line.received) == 1
-    if isinstance(raised.value, Invalid):
+    if isinstance(raised.value, InvalidRequest):
         assert raised.value.faults == (("a.b", "is odd"),)
 
 
@@ -160,7 +175,7 @@ def test_a_stream_goes_on_where_it_was_cut() -> None:
     with playing(*script) as line, OpsClient(line.url, BADGE) as ops:
         stream = ops.stream("shop")
         received = [next(stream).value for _ in range(3)]
-        with pytest.raises(Refused):
+        with pytest.raises(Forbidden):
             next(stream)
         assert received == [1, 2, 3]
         assert [path for _, path, _ in line.received] == ["/stream/shop"] * 5
@@ -220,19 +235,19 @@ def test_the_api_of_a_running_floor_is_found(tmp_path: Path, monkeypatch: pytest
 
 
 def _found_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NoBadge, match="badge"):
+    with pytest.raises(Unauthorized, match="badge"):
         endpoint.find()
     badge = tmp_path / "badge"
     badge.write_text(f"{BADGE}\n")
     badge.chmod(0o644)
-    with pytest.raises(NoBadge, match="chmod 600"):
+    with pytest.raises(Unauthorized, match="chmod 600"):
         endpoint.find()
     badge.chmod(0o600)
     result = endpoint.find()
     assert (result.url, result.badge) == ("http://127.0.0.1:8080", BADGE)
     assert "hunter2" not in repr(result)
     monkeypatch.setenv("HMS_URL", "https://hms.example.gov/api")
-    with pytest.raises(NoBadge, match=r"hms\.example\.gov"):
+    with pytest.raises(Unauthorized, match=r"hms\.example\.gov"):
         endpoint.find()
     monkeypatch.setenv("HMS_BADGE", "another")
     assert endpoint.find() == endpoint.Address("https://hms.example.gov/api", "another")
@@ -242,7 +257,7 @@ def _found_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("badge", ["two words", "a\r\nX-Role: admin", "é", "a\x00"])
 def test_what_cannot_be_a_badge_is_not_sent(badge: str) -> None:
     """Nothing but one plain word goes into the header, and the refusal does not repeat it."""
-    with pytest.raises(NoBadge) as raised:
+    with pytest.raises(Unauthorized) as raised:
         OmsClient("http://127.0.0.1:1", badge)
     assert badge not in str(raised.value)
 

@@ -179,6 +179,31 @@ def test_a_page_lives_below_the_path(browser: Browser, api_server: RunningApi) -
         context.close()
 
 
+def test_the_api_is_tried_on_its_page(browser: Browser, api_server: RunningApi) -> None:
+    """With a badge, below the path, and under a policy that allows nothing inline or from elsewhere."""
+    with front(api_server.url, strips=True) as proxy:
+        context = browser.new_context(**CALM)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        refused: list[str] = []
+        page.on(
+            "console", lambda line: refused.append(line.text) if "Content Security" in line.text else None
+        )
+        page.goto(f"{proxy.url}/docs")
+        page.get_by_role("button", name="Authorize").first.click()
+        page.get_by_label("auth-bearer-value").fill(api_server.badge("viewer"))
+        page.get_by_role("button", name="Apply credentials").click()
+        page.get_by_role("button", name="Close").click()
+        page.locator("#operations-badges-getMe .opblock-summary-control").click()
+        page.get_by_role("button", name="Try it out").click()
+        with page.expect_response(f"{proxy.url}/me") as response:
+            page.get_by_role("button", name="Execute").click()
+        assert (response.value.status, response.value.json()["roles"]) == (200, ["viewer"])
+        assert refused == []
+        assert proxy.strays == []
+        context.close()
+
+
 def test_a_path_that_begins_like_one_of_ours_is_refused(api_server: RunningApi) -> None:
     """Nobody could tell whether it was left out; and what belongs in no path is in none."""
     made = app.make(api_server.settings)

@@ -15,7 +15,7 @@ from hms_act.client import ActClient
 from hms_floor.cli import exit_codes
 from hms_floor.cli.cycles import cycle_progress, rejected_rows
 from hms_floor.cli.terminal.errors import AsksFirst, Failure, Stopped, listed
-from hms_oms.api.errors import Conflict, Invalid
+from hms_oms.api.errors import Conflict, InvalidRequest
 from hms_oms.client import OmsClient
 from hms_oms.documents.cycles import AcceptedCycle, Cycle, CyclePreview, CycleReport
 
@@ -160,7 +160,7 @@ def _readable(name: str) -> Iterator[None]:
     """Tell by Failure why a file as a whole cannot be read."""
     try:
         yield
-    except Invalid as error:
+    except InvalidRequest as error:
         if not error.faults or any(field != _FILE for field, _ in error.faults):
             raise
         raise Failure(listed(f"{name} cannot be read", [reason for _, reason in error.faults])) from None

@@ -14,7 +14,7 @@ from rich.text import Text
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import WrongCall, listed
 from hms_oms.api.codec import document
-from hms_oms.api.errors import Invalid
+from hms_oms.api.errors import InvalidRequest
 from hms_oms.runtime import text_decoding
 from hms_ops.documents.calling import Gap, OnCall
 
@@ -63,7 +63,7 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
     """
     try:
         in_force = api_client.ops().set_oncall(_read(file), reason=reason)
-    except Invalid as error:
+    except InvalidRequest as error:
         faults = [f"{field.removeprefix('document.')}: {why}" for field, why in error.faults] or [str(error)]
         raise WrongCall(listed(f"{_named(file)} cannot be put in force", faults)) from None
     if as_json:

@@ -18,7 +18,7 @@ from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.chart import Chart
 from hms_floor.cli.terminal.errors import INTERRUPTED
 from hms_oms.api.codec import stamp
-from hms_oms.api.errors import TooMany, Unavailable
+from hms_oms.api.errors import TooManyRequests, Unavailable
 from hms_oms.documents.queues import Queue
 from hms_oms.runtime import format
 from hms_ops.documents.reports import STALE_SECONDS, Metric
@@ -124,7 +124,7 @@ class Screen:
     def _ask(self) -> None:
         """Look at what is set for the queue; keep what is known while the API is away."""
         self._asked = time.monotonic()
-        with suppress(Unavailable, TooMany):
+        with suppress(Unavailable, TooManyRequests):
             self._queue = next(
                 (queue for queue in api_client.oms().queues() if queue.name == self._name), self._queue
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def act() -> ActClient:
-    """The client for ACT. Raises ConfigError if no API is known, NoBadge if there is no badge."""
+    """The client for ACT. Raises ConfigError if no API is known, Unauthorized if there is no badge."""
     from hms_act.client import ActClient
 
     return ActClient()
@@ -22,7 +22,7 @@ def act() -> ActClient:
 
 @functools.cache
 def oms() -> OmsClient:
-    """The client for OMS. Raises ConfigError if no API is known, NoBadge if there is no badge."""
+    """The client for OMS. Raises ConfigError if no API is known, Unauthorized if there is no badge."""
     from hms_oms.client import OmsClient
 
     return OmsClient()
@@ -30,7 +30,7 @@ def oms() -> OmsClient:
 
 @functools.cache
 def ops() -> OpsClient:
-    """The client for OPS. Raises ConfigError if no API is known, NoBadge if there is no badge."""
+    """The client for OPS. Raises ConfigError if no API is known, Unauthorized if there is no badge."""
     from hms_ops.client import OpsClient
 
     return OpsClient()

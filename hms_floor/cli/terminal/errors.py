@@ -109,15 +109,15 @@ def listed(heading: str, faults: tuple[str, ...] | list[str]) -> str:
 
 def _of_door(error: errors.ApiError) -> Failure:
     message = str(error)
-    if isinstance(error, errors.Refused):
+    if isinstance(error, errors.Forbidden):
         return NotAllowed(f"{message}; HMS_BADGE holds the badge to show, `hms badge issue` makes one")
-    if isinstance(error, errors.NoBadge):
+    if isinstance(error, errors.Unauthorized):
         # Where none was found, the message says how to come by one.
         return NotAllowed(f"{message}; {_OTHER_BADGE}" if error.status else message)
     if isinstance(error, errors.NotFound):
         hint = next((hint for start, hint in _WHERE.items() if message.startswith(start)), None)
         return NotFound(f"{message}; {hint}" if hint else message)
-    if isinstance(error, errors.Invalid):
+    if isinstance(error, errors.InvalidRequest):
         faults = [f"{field}: {reason}" for field, reason in error.faults] or [message]
         return WrongCall(listed("the API does not take this", faults))
     if isinstance(error, errors.Conflict) and error.faults:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,10 @@ from fastapi.openapi.utils import get_openapi
 
 from hms_floor.api.access.guard import Guarded
 from hms_floor.api.access.roles import OPEN, TABLE
+from hms_floor.api.openapi import examples
+from hms_floor.api.openapi.operations import OPERATIONS, TAGS
 from hms_floor.api.transport.problems import MEDIA_TYPE
+from hms_oms.recipes import payload_schema
 from hms_oms.recipes.recipes import Recipe, Recipes
 
 router = APIRouter(route_class=Guarded, include_in_schema=False)
@@ -79,7 +83,13 @@ def describe(app: FastAPI, recipes: Recipes, root: str) -> None:
 
 
 def _complete(app: FastAPI, recipes: Recipes) -> dict[str, Any]:
-    schema = get_openapi(title=app.title, summary=app.summary, version=app.version, routes=app.routes)
+    schema = get_openapi(
+        title=app.title,
+        summary=app.summary,
+        version=app.version,
+        routes=app.routes,
+        tags=[{"name": name, "description": words} for name, words in TAGS.items()],
+    )
     schemas = schema["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -90,6 +100,8 @@ def _complete(app: FastAPI, recipes: Recipes) -> dict[str, Any]:
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             _describe(f"{method.upper()} {path}", operation)
+    start = schema["paths"]["/jobs"]["post"]["requestBody"]["content"]["application/json"]
+    start["examples"] = _examples_of_start(recipes)
     for parameter in schema["paths"]["/cycles"]["post"]["parameters"]:
         if parameter["name"] == "jobType":
             parameter["schema"] = {"type": "string", "enum": sorted(recipes)}
@@ -102,6 +114,9 @@ def _complete(app: FastAPI, recipes: Recipes) -> dict[str, Any]:
 
 def _describe(action: str, operation: dict[str, Any]) -> None:
     roles = TABLE[action]
+    operation["operationId"] = OPERATIONS[action]
+    operation["summary"] = re.split(r"[.:;](?:\s|$)", operation["description"])[0]
+    _exemplify(operation)
     answers = operation["responses"]
     answers.pop("422", None)
     statuses = ["400", "414", "422", "429", "503"]
@@ -114,6 +129,13 @@ def _describe(action: str, operation: dict[str, Any]) -> None:
     for status in sorted(set(statuses)):
         reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
         answers.setdefault(status, {"description": _WORDS[status], "content": {MEDIA_TYPE: reference}})
+
+
+def _exemplify(operation: dict[str, Any]) -> None:
+    """Give the JSON body of an operation its example; that of a job to start stands with each job type."""
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if body is not None and operation["operationId"] != "startJob":
+        body["example"] = examples.EXAMPLES.get(operation["operationId"], examples.REASONED)
 
 
 def _describe_payloads(schemas: dict[str, Any], recipes: Recipes) -> None:
@@ -134,3 +156,13 @@ def _start(start: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
         "payload": payload,
     }
     return {**start, "title": f"Start {recipe.type}", "description": recipe.summary, "properties": properties}
+
+
+def _examples_of_start(recipes: Recipes) -> dict[str, Any]:
+    """A job of each type, as it may be started."""
+    payloads = {recipe.type: examples.payload(recipe.payload) for recipe in recipes.values()}
+    return {
+        kind: {"summary": recipes[kind].summary, "value": {"jobType": kind, "payload": payload}}
+        for kind, payload in payloads.items()
+        if not payload_schema.faults(recipes[kind].payload, payload)
+    }
