@@ -150,6 +150,7 @@ def test_an_sla_is_changed_after_its_preview(visit: Visit, floor: Floor) -> None
     assert floor.ask("GET", "/queues/farm-grant/sla")["history"][0]["reason"] == "shorter days"
     page.goto(f"{floor.url}/floor/sla")
     expect(page.get_by_role("row", name="shorter days")).to_be_visible()
+    expect(page.get_by_role("heading", name="How good the forecasts were")).to_be_visible()
 
 
 def test_a_step_leads_to_its_task_in_flower(visit: Visit, floor: Floor) -> None:
