@@ -8,5 +8,6 @@ from hms_floor.pages.incidents import incidents, oncall
 from hms_floor.pages.jobs import job, jobs
 from hms_floor.pages.queues import queue, simulation, sla
 from hms_floor.pages.schedules import schedules
+from hms_floor.pages.wall import wall
 
-PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, schedules, simulation, sla, workers)
+PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, schedules, simulation, sla, wall, workers)

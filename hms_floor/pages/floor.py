@@ -19,13 +19,15 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import Source, of_page
 from hms_floor.pages.parts.html import link
 from hms_floor.pages.parts.live_section import Light, Rows, Section
+from hms_floor.pages.parts.spoken import Spoken
 from hms_floor.pages.parts.toasts import done
 from hms_floor.pages.queues.queue_card import QueueCard
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.session import Visitor
+from hms_floor.pages.wall import state
 from hms_floor.pages.workers import NO_WORKER
-from hms_floor.presentation import headline as verdict
 from hms_floor.presentation import overview, text_counts
+from hms_floor.presentation.headline import Verdict
 from hms_floor.presentation.overview import Board
 from hms_oms.runtime import format
 from hms_ops.incidents import wording
@@ -35,15 +37,13 @@ from hms_ops.incidents.actions import Incident
 LOOK_SECONDS = 0.5
 #: How often its charts are drawn again, in seconds.
 DRAW_SECONDS = 5.0
-#: Nothing newer than this, in seconds: the page says that it cannot tell.
-OLD_SECONDS = 5.0
 #: Workers that are shown one by one.
 WORKERS_SHOWN = 8
 
 
 @page("/", "GET /queues")
 async def floor(request: Request) -> None:
-    """The page on the wall."""
+    """The page that people work with."""
     with frame(request, "Floor") as visitor:
         headline = _Headline()
         shelf = ui.element("div").classes("grid")
@@ -52,19 +52,26 @@ async def floor(request: Request) -> None:
             workers = _Workers()
             with _card("Last texts"):
                 texts = Section()
-        if visitor.may(Role.OPERATOR, Role.MANAGER):
-            with headline.actions:
+        with headline.actions:
+            if visitor.may(Role.OPERATOR, Role.MANAGER):
                 ui.button("Run daily cycle", icon="play_arrow", on_click=lambda: go("/floor/cycles"))
+            state.notices_button()
+            link("Wall", "/floor/wall")
     cards: dict[str, QueueCard] = {}
     source = of_page().add(Source(LOOK_SECONDS))
+    sign = state.Sign("Floor")
     shown = 0
     drawn: datetime | None = None
 
     def refresh() -> None:
         nonlocal shown, drawn
         view = feed.look()
-        headline.show(view, feed.age())
-        if view is None or view.number == shown:
+        if view is None:
+            return
+        standing = state.now(view)
+        headline.show(standing)
+        sign.show(view, standing)
+        if view.number == shown:
             return
         shown, source.at = view.number, view.taken
         due = drawn is None or view.board.now - drawn >= timedelta(seconds=DRAW_SECONDS)
@@ -94,21 +101,17 @@ class _Headline:
             with ui.element("div").classes("verdict-words"):
                 with ui.element("div").classes("row"):
                     self.light = Light()
-                with ui.element("h1").props('aria-live="polite"'):
+                with ui.element("h1"):
                     self.words = ui.label("Reading the ledger ...")
+                self.spoken = Spoken()
             self.actions = ui.element("div").classes("row")
         self._was = "unknown"
 
-    def show(self, view: View | None, age: float | None) -> None:
-        """Show what the newest view comes to, or that there is none."""
-        if view is None:
-            return
-        headline = verdict.verdict(view.board, words.zone(), incidents=len(view.incidents))
-        if age is not None and age > OLD_SECONDS:
-            sentence = f"Cannot tell: the ledger has not answered for {format.about(age)}."
-            headline = verdict.Verdict("unknown", sentence)
+    def show(self, headline: Verdict) -> None:
+        """Show the state; read it aloud when it is another one, not when a number in it has changed."""
         put(self.words, headline.words)
         self.light.show(headline.light, overview.WORDS[headline.light])
+        self.spoken.say(headline.light, f"{overview.WORDS[headline.light]}. {headline.words}")
         if headline.light != self._was:
             self.box.classes(remove=self._was, add=headline.light)
             self._was = headline.light

@@ -22,6 +22,8 @@ from hms_floor.pages.sign_in import session
 from hms_floor.pages.sign_in.session import Visitor
 
 THEME_COOKIE = "hms_theme"
+_SHEETS = ("floor.css", "wall.css", "print.css")
+_SCRIPTS = ("clock.js", "keys.js", "gone.js", "state.js")
 #: How often an open page looks whether the badge still holds, in seconds.
 BADGE_SECONDS = 5.0
 #: A page that nobody may see any more is dropped this long after its reader was sent away, in seconds.
@@ -63,23 +65,11 @@ def visitor_of(request: Request) -> Visitor:
 def frame(request: Request, title: str) -> Iterator[Visitor]:
     """The frame of a page; what is built inside the block is its content."""
     visitor = visitor_of(request)
-    ui.page_title(f"{title} - Operations floor")
     theme = request.cookies.get(THEME_COOKIE)
     dark = ui.dark_mode(value={"dark": True, "light": False}.get(theme or ""))
-    ui.colors(
-        primary="#0b5cad",
-        positive="#1a7f4b",
-        negative="#b3261e",
-        warning="#8a5000",
-        info="#0b5cad",
-        dark="#1a222b",
-    )
-    ui.add_head_html(f"<style>{_sheet('floor.css')}</style>")
+    fresh = _begin(request, visitor, title)
     root = subpath.root(request.scope)
-    scripts = "".join(_sheet(name) for name in ("clock.js", "keys.js", "gone.js"))
-    ui.add_body_html(f"<script>const hmsRoot = {json.dumps(root)};{scripts}</script>")
     path = subpath.inside(request.scope)
-    fresh = Freshness(visitor.observer.parts, visitor.zone)
     with ui.header(elevated=False).classes("bar") as bar, ui.element("nav").props('aria-label="Pages"'):
         link("Operations floor", "/floor/").classes("brand")
         with ui.element("div").classes("places"):
@@ -100,17 +90,52 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
             ui.html('<button class="leave">Sign out</button>', sanitize=False)
         with bar:
             fresh.show_words()
+    with ui.element("div").classes("page"):
+        silence.lines(path)
+        with ui.element("div").classes("stack") as body:
+            request.scope["state"]["body"] = body
+            yield visitor
+
+
+@contextmanager
+def bare(request: Request, title: str) -> Iterator[tuple[Visitor, Freshness]]:
+    """The frame of a page that nobody works with: no bar, only what has failed.
+
+    The page places the age of its numbers.
+    """
+    visitor = visitor_of(request)
+    fresh = _begin(request, visitor, title)
+    with ui.element("div").classes("bare"):
+        fresh.show_words()
+        silence.lines(subpath.inside(request.scope))
+        with ui.element("div").classes("bare-body") as body:
+            request.scope["state"]["body"] = body
+            yield visitor, fresh
+
+
+def _begin(request: Request, visitor: Visitor, title: str) -> Freshness:
+    """Load what every page needs, and have it tell how old it is once it is built."""
+    ui.page_title(f"{title} - Operations floor")
+    ui.colors(
+        primary="#0b5cad",
+        positive="#1a7f4b",
+        negative="#b3261e",
+        warning="#8a5000",
+        info="#0b5cad",
+        dark="#1a222b",
+    )
+    ui.add_head_html(f"<style>{''.join(map(_sheet, _SHEETS))}</style>")
+    scripts = "".join(map(_sheet, _SCRIPTS))
+    root = subpath.root(request.scope)
+    ui.add_body_html(f"<script>const hmsRoot = {json.dumps(root)};{scripts}</script>")
+    fresh = Freshness(visitor.observer.parts, visitor.zone)
 
     def begin() -> None:
         fresh.begin()
         _watch_badge(visitor, session.sign_in_path(request))
 
     request.scope["state"]["begin"] = begin
-    with ui.element("div").classes("page"):
-        silence.lines(path)
-        with ui.element("div").classes("stack") as body:
-            request.scope["state"]["body"] = body
-            yield visitor
+    return fresh
 
 
 def go(address: str) -> None:

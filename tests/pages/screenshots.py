@@ -23,6 +23,8 @@ from tests.support.api import free_port
 
 #: The window of pages that have little on them.
 LOW = {"width": 1280, "height": 400}
+#: A screen on the wall.
+WALL = {"width": 1280, "height": 720}
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 #: Two weeks of mornings of 400 applications each, some of them late; one morning worse than the others.
@@ -118,6 +120,7 @@ def _take(floor: Floor) -> None:
         job = floor.ask("GET", "/jobs?status=done&limit=1")["jobs"][0]["id"]
         for theme in ("light", "dark"):
             _picture(_page(floor, browser, "/floor/", theme), f"floor-{theme}")
+        _picture(_page(floor, browser, "/floor/wall", size=WALL), "wall")
         _picture(_page(floor, browser, "/floor/queues/farm-grant", "dark"), "queue")
         _picture(_page(floor, browser, f"/floor/jobs/{job}"), "job")
         _picture(_page(floor, browser, "/floor/incidents", size=LOW), "incidents")

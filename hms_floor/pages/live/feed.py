@@ -21,7 +21,8 @@ from hms_floor.pages.parts.charts import history, recent
 from hms_floor.pages.parts.charts.history import Point
 from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Board
-from hms_oms.documents.cycles import TextCounts
+from hms_oms.cycles import cycles
+from hms_oms.documents.cycles import Cycle, CycleProgress, TextCounts
 from hms_oms.documents.messages import Text
 from hms_oms.messages import outbox
 from hms_oms.runtime import clock
@@ -35,6 +36,8 @@ EVERY_SECONDS = 0.5
 #: ... and what changes less, or costs more.
 SLOW_SECONDS = 10.0
 DAY_SECONDS = 60.0
+#: How often the newest cycle is read, in seconds, while somebody looks at it.
+CYCLE_SECONDS = 2.0
 #: Nobody has looked for this long, in seconds: the feed rests.
 REST_SECONDS = 330.0
 #: How long the short charts reach back, in seconds, and how far apart their points are; and those of the day.
@@ -73,6 +76,9 @@ class _Feed:
     applicant_texts: TextCounts = field(default_factory=TextCounts)
     texts_at: float = float("-inf")
     days_at: float = float("-inf")
+    cycle: tuple[Cycle, CycleProgress] | None = None
+    cycle_asked: float = float("-inf")
+    cycle_at: float = float("-inf")
     failing: str | None = None
 
 
@@ -100,6 +106,12 @@ def trail(queue: str) -> Sequence[Point]:
 def day(queue: str) -> Sequence[Point]:
     """A queue in the last day, oldest first."""
     return _feed.days.get(queue, ())
+
+
+def cycle() -> tuple[Cycle, CycleProgress] | None:
+    """The newest cycle and how it stands; None if there is none yet. It is read while somebody asks."""
+    _feed.cycle_asked = time.monotonic()
+    return _feed.cycle
 
 
 def reach(seconds: float = REACH_SECONDS) -> tuple[float, float] | None:
@@ -151,6 +163,11 @@ def _take() -> None:
         if started - _feed.texts_at >= SLOW_SECONDS:
             midnight, _ = clock.day_of(overview.now, _feed.office)
             _feed.applicant_texts, _feed.texts_at = outbox.to_applicants(connection, since=midnight), started
+        is_asked = started - _feed.cycle_asked < SLOW_SECONDS
+        if is_asked and started - _feed.cycle_at >= CYCLE_SECONDS:
+            _feed.cycle_at = started
+            for newest in cycles.find(connection, limit=1):
+                _feed.cycle = newest, cycles.progress(connection, newest.id)
         new = any(card.name not in _feed.trail for card in overview.cards)
         if new or started - _feed.days_at >= DAY_SECONDS:
             _remember(connection, overview)
