@@ -11,7 +11,6 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
 
 from hms_oms.order.backlog import Job
 from hms_oms.order.estimates import bucket
@@ -20,6 +19,8 @@ from hms_oms.runtime.errors import HmsError
 YES = ("1", "true", "yes")
 #: Fields of the Standard Workload Format, from 0: when a job came, ran, what it asked for, what it was.
 SUBMITTED, RAN, ASKED_SECONDS, EXECUTABLE = 1, 3, 8, 13
+#: No moment is farther away than this, in seconds, and no job takes longer: sums of them are still exact.
+FARTHEST, LONGEST = 1e11, 1e9
 
 
 class UnreadableArrivals(HmsError):
@@ -47,6 +48,13 @@ def read(lines: Iterable[str], sla: float | None) -> Arrivals:
 
 def _csv(rows: Sequence[str], sla: float | None) -> Iterator[Job]:
     reader = csv.DictReader(rows)
+    try:
+        yield from _rows(reader, sla)
+    except csv.Error as error:
+        raise UnreadableArrivals(f"line {reader.line_num + 1}: {error}") from None
+
+
+def _rows(reader: csv.DictReader[str], sla: float | None) -> Iterator[Job]:
     headers = {header.strip().lower(): header for header in reader.fieldnames or ()}
     needed = ["arrival", "service", *(["deadline"] if sla is None else [])]
     missing = [name for name in needed if name not in headers]
@@ -85,6 +93,8 @@ def _log(rows: Sequence[str], sla: float | None) -> Arrivals:
             asked, executable = float(fields[ASKED_SECONDS]), fields[EXECUTABLE]
         except (ValueError, IndexError):
             raise UnreadableArrivals(f"line {number}: it has not the 18 numbers of the format") from None
+        if not (abs(arrival) <= FARTHEST and abs(service) <= LONGEST and abs(asked) <= FARTHEST):
+            raise UnreadableArrivals(f"line {number}: its times are none")
         if service <= 0:
             passed_over += 1
             continue
@@ -102,7 +112,7 @@ def _moment(name: str, written: str) -> float:
         except ValueError:
             raise ValueError(f"{name} {written!r} is neither seconds nor a date and time") from None
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    if not isfinite(moment):
+    if not abs(moment) <= FARTHEST:
         raise ValueError(f"{name} {written!r} is no moment")
     return moment
 
@@ -112,6 +122,6 @@ def _seconds(name: str, written: str) -> float:
         seconds = float(written)
     except ValueError:
         seconds = -1.0
-    if not (isfinite(seconds) and seconds > 0):
+    if not 0 < seconds <= LONGEST:
         raise ValueError(f"{name} {written!r} is not a number of seconds above 0")
     return seconds

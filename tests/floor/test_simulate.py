@@ -87,12 +87,22 @@ def test_a_workload_log_is_read(tmp_path: Path) -> None:
         ("arrival,service,deadline\nsoon,2,9\n", "line 2: arrival 'soon' is neither seconds nor a date"),
         ("arrival,service,deadline\n1,2,\n", "line 2: there is no deadline"),
         ("arrival,service,deadline\nnan,2,9\n", "line 2: arrival 'nan' is no moment"),
+        ("arrival,service,deadline\n0,2,1e308\n", "line 2: deadline '1e308' is no moment"),
+        ("arrival,service,deadline\n0,1e308,9\n", "line 2: service '1e308' is not a number"),
+        (f"arrival,service,deadline\n0,1,{'9' * 200_000}\n", "line 2: field larger than field limit"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_where_and_why(text: str, fault: str) -> None:
     """The line is that of the file."""
     with pytest.raises(UnreadableArrivals, match=re.escape(fault)):
         read(text.splitlines(), None)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e308"])
+def test_a_log_with_times_that_are_none_says_where(number: str) -> None:
+    """Neither simulator nor sums see them."""
+    with pytest.raises(UnreadableArrivals, match="line 1: its times are none"):
+        read([" ".join([number] * 18)], 60.0)
 
 
 def test_moments_are_seconds_or_dates_with_a_zone() -> None:
