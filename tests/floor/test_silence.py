@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,14 @@ def test_healthz_names_a_frozen_redis_and_takes_jobs_all_the_same(
     wait_until(lambda: health(api_server)[1]["Redis"]["light"] == "ok", "Redis to be well again")
 
 
+def soon(client: httpx.Client, path: str) -> int | None:
+    """What is answered within the client's patience, which a busy machine may exceed now and then."""
+    try:
+        return client.get(path).status_code
+    except httpx.TimeoutException:
+        return None
+
+
 def test_healthz_names_a_frozen_postgresql_without_waiting_for_it(
     own: embedded.Servers, api_server: RunningApi
 ) -> None:
@@ -208,10 +217,9 @@ def test_healthz_names_a_frozen_postgresql_without_waiting_for_it(
         with httpx.Client(
             base_url=api_server.url, trust_env=False, timeout=probing.PATIENCE_SECONDS, verify=False
         ) as client:
-            # Each would take as long as a probe if it asked the ledger, and the client would give up.
-            assert client.get("/healthz").status_code == 503
-            assert client.get("/readyz").status_code == 503
-            assert client.get("/livez").status_code == 200
+            # Each would take as long as a probe if it asked the ledger: the client would always give up.
+            for path, status in (("/healthz", 503), ("/readyz", 503), ("/livez", 200)):
+                assert wait_until(partial(soon, client, path), f"{path} to answer soon") == status
         wait_until(lambda: order(api_server, 2).status_code == 503, "a request to be turned away")
     wait_until(lambda: health(api_server)[1]["PostgreSQL"]["light"] == "ok", "PostgreSQL to be well again")
 
