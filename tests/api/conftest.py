@@ -19,9 +19,15 @@ from hms_floor.auth.tokens import Role
 from hms_oms.database import connections as database_connections
 from hms_oms.runtime.settings import Settings
 from tests.conftest import RECIPES, Programs, wait_until
+from tests.support.databases import Databases
 from tests.support.programs import Program
 
 ALL = tuple(Role)
+#: Tables that keep their rows from one test to the next.
+KEPT = (
+    *("hms_revision", "clock", "oms.installation", "oms.package_revisions"),
+    *("oms.queues", "oms.calendars", "oms.recipes", "oms.retention_rules", "oms.slas"),
+)
 #: So often the ledger is emptied, should the API just read the tables in another order.
 TRIES = 5
 
@@ -128,12 +134,12 @@ def standing_api(open_api: Callable[..., ApiServer]) -> ApiServer:
 
 
 @pytest.fixture
-def database(module_database: str) -> str:
+def database(module_database: str, databases: Databases) -> str:
     """The module's ledger, with nothing but queues and recipes in it."""
     for left in reversed(range(TRIES)):
         try:
             with database_connections.engine(module_database).begin() as connection:
-                connection.exec_driver_sql(_EMPTY)
+                connection.exec_driver_sql(databases.emptying(KEPT) + _AS_AT_FIRST)
             break
         except DBAPIError as error:
             if not isinstance(error.orig, DeadlockDetected) or not left:
@@ -169,18 +175,18 @@ def faults(answer: httpx.Response) -> dict[str, str]:
     return {item["field"]: item["reason"] for item in document.get("errors", ())}
 
 
-# TRUNCATE fires no trigger of rows, so that even what is append-only can be emptied.
-_EMPTY = """
-update public.clock set shift = '0';
-truncate oms.jobs, oms.ended_parts, oms.child_jobs, oms.limited_starts, oms.job_events, oms.changes,
-    oms.changed_jobs, oms.batches, oms.audit, oms.badges,
-    oms.workers, oms.messages, oms.slas, oms.uploads, ops.incidents, ops.incident_events,
-    ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds, ops.metrics, ops.beats,
-    ops.webhooks, ops.webhook_deliveries, ops.webhook_attempts, oms.schedules, oms.schedule_runs,
-    oms.schedule_files restart identity cascade;
-insert into oms.slas (queue, minutes, set_by) select name, 30, 'recipe' from oms.queues;
+# What was registered stays, and has the SLAs and limits that it had.
+_AS_AT_FIRST = """
+update public.clock set shift = '0' where shift <> '0';
+do $$ begin
+    if exists (select from oms.slas where set_by <> 'recipe' or minutes <> 30) then
+        truncate oms.slas restart identity;
+        insert into oms.slas (queue, minutes, set_by) select name, 30, 'recipe' from oms.queues;
+    end if;
+end $$;
 update oms.queues set paused_at = null, paused_by = null, pause_reason = null, window_size = null,
-    starts_per_minute = null;
+    starts_per_minute = null
+where paused_at is not null or window_size is not null or starts_per_minute is not null;
 """
 
 

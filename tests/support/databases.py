@@ -11,7 +11,7 @@ from __future__ import annotations
 import graphlib
 import io
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import psycopg2
@@ -96,6 +96,19 @@ class Databases:
                 self._learn(name)
         yield self._url(name)
         self._take_back(name)
+
+    def emptying(self, but: Collection[str]) -> str:
+        """What empties all tables but these, and has the others count from the beginning again."""
+        return "".join(
+            [
+                *(self._emptying(table) for table in reversed(self._rows) if table not in but),
+                *(
+                    f"select setval('{sequence}', {value}, {used});"
+                    for sequence, (value, used) in self._sequences.items()
+                    if not sequence.startswith(tuple(f"{table}_" for table in but))
+                ),
+            ]
+        )
 
     def _take_back(self, name: str) -> None:
         try:
