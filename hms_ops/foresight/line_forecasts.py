@@ -81,7 +81,7 @@ def make(connection: Connection, queue: QueueSnapshot, now: datetime, office: tz
     waiting = queue.waiting - queue.given_up
     if capacity is None or not capacity.trusted or waiting <= 0 or not _goes_on(queue):
         return 0
-    places = {"queue": queue.name, "most": FRONT, "places": chosen(waiting)[:-1]}
+    places = {"queue": queue.name, "most": FRONT, "places": chosen(min(waiting, FRONT))[:-1]}
     jobs = connection.exec_driver_sql(statement("places_in_line"), places).all()
     scores = scores_of(connection, queue.name, now)
     level = level_of(connection, queue.name)

@@ -86,6 +86,16 @@ def test_forecasts_are_made_of_the_line_and_settled_when_jobs_end(
         ]
 
 
+def test_of_a_long_line_its_front_and_its_last_job_are_forecast(
+    engine: sa.Engine, shop: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in between would have to be counted."""
+    jobs = accept_orders(engine, shop, 10)
+    monkeypatch.setattr(line_forecasts, "FRONT", 4)
+    make(engine)
+    assert [row.job_id for row in rows(engine)] == [*jobs[:3], jobs[9]]
+
+
 def test_a_limit_that_passes_is_missed_once(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """It counts at once, and as a score that grows; the end of the job does not count again."""
     [job] = accept_orders(engine, shop, 1)
