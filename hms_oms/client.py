@@ -39,9 +39,14 @@ class OmsClient(Client):
         answer = self._wire.get(path("queues", queue, "peek"), limit=limit)
         return [record(Peeked, job) for job in answer["jobs"]]
 
-    def jobs(self, selected: Filter | None = None, *, limit: int | None = None) -> Iterator[Job]:
-        """The jobs that a filter means, newest first, fetched page by page as they are asked for."""
-        return self._listed("/jobs", "jobs", Job, limit, **(selected or Filter()).query())
+    def jobs(
+        self, selected: Filter | None = None, *, limit: int | None = None, order: str | None = None
+    ) -> Iterator[Job]:
+        """The jobs that a filter means, newest first, fetched page by page as they are asked for.
+
+        Late, risky and open jobs may be listed in the `order` deadline or lateness.
+        """
+        return self._listed("/jobs", "jobs", Job, limit, order=order, **(selected or Filter()).query())
 
     def count(self, selected: Filter | None = None) -> int:
         """How many jobs a filter means."""
@@ -52,7 +57,7 @@ class OmsClient(Client):
         """The newest jobs that have all words of a text, and whether there are more.
 
         Words are those of the fields that a recipe shows, and of the key; parts of them do, and case and
-        accents do not matter. Raises Rejected for a text without a word of three characters.
+        accents do not matter. Raises InvalidRequest for a text without a word of three characters.
         """
         answer = self._wire.get("/jobs", search=text, limit=limit)
         return [record(Job, job) for job in answer["jobs"]], bool(answer["more"] or answer["next"])

@@ -21,7 +21,8 @@ class Filter:
     (`address.county` for nested ones) to their values. Accepted from `created_from` on, and before
     `created_to`. With `given_up` only those that are done after the others, because not all can be on time,
     with `at_risk` those whose deadline is ahead and will be missed if nothing changes, with `held` those that
-    wait for an answer of the applicant.
+    wait for an answer of the applicant, with `late` those that are open past their deadline, ended after it,
+    or failed.
     The parts of a job's steps are listed only with it as `parent`, and cannot be changed by it.
     """
 
@@ -36,6 +37,7 @@ class Filter:
     parent: str | None = None
     at_risk: bool = False
     held: bool = False
+    late: bool = False
 
     def query(self) -> dict[str, Any]:
         """The filter as the query of an address."""
@@ -58,5 +60,6 @@ class Filter:
             "parent": self.parent,
             "atRisk": self.at_risk or None,
             "held": self.held or None,
+            "late": self.late or None,
         }
         return {name: value for name, value in document.items() if value not in (None, [], {})}

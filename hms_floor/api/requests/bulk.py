@@ -49,6 +49,7 @@ class JobFilter(RequestModel):
     given_up: Annotated[Literal[True], Field(default_factory=lambda: True)]
     at_risk: Annotated[Literal[True], Field(default_factory=lambda: True)]
     held: Annotated[Literal[True], Field(default_factory=lambda: True)]
+    late: Annotated[Literal[True], Field(default_factory=lambda: True)]
 
     @model_validator(mode="after")
     def _restricts(self) -> JobFilter:

@@ -146,23 +146,29 @@ def explain(number: int, as_json: bool) -> None:
 @filtering
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="How many; 0 is all.")
 @click.option("--parent", type=JobId(), metavar="ID", help="The parts of the steps of this job.")
+@click.option(
+    "--sort",
+    type=click.Choice(["deadline", "lateness", "newest"]),
+    help="In which order: other than newest with --late, --at-risk or --status open.",
+)
 @click.option("ids_only", "--ids", is_flag=True, help="Print nothing but the ids, one a line.")
 @show.json_option
 def list_jobs(
     selected: Filter,
     limit: int,
     parent: int | None,
+    sort: str | None,
     ids_only: bool,
     as_json: bool,
 ) -> None:
     """List jobs, newest first; those at risk by deadline, with their predicted end.
 
     \b
-    Example:  hms job list --status failed --older-than 10m
+    Example:  hms job list --late --since 1d --sort lateness
     """
     if parent is not None:
         selected = replace(selected, parent=job_name(parent))
-    jobs = list(api_client.oms().jobs(selected, limit=limit or None))
+    jobs = list(api_client.oms().jobs(selected, limit=limit or None, order=sort))
     total = api_client.oms().count(selected) if len(jobs) == limit else len(jobs)
     if as_json:
         show.print_json([document(listed) for listed in jobs])

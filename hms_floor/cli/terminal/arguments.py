@@ -68,6 +68,23 @@ class Length(click.ParamType[timedelta]):
             return _refuse(self, str(error), param, ctx)
 
 
+class FieldIsValue(click.ParamType[tuple[str, str]]):
+    """A field of a payload and its value, as `countyFips=19153`."""
+
+    name = "field=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Read a field and its value."""
+        if isinstance(value, tuple):
+            return value
+        name, sign, text = str(value).partition("=")
+        if not name or not sign:
+            return _refuse(self, f"{value!r} is not FIELD=VALUE, as in countyFips=19153", param, ctx)
+        return name, text
+
+
 class Limit(click.ParamType[Any]):
     """A whole number from `lowest` on, or `none`; read as a number or as `NO_LIMIT`."""
 
@@ -123,6 +140,23 @@ def future(written: str, now: datetime, option: str) -> datetime:
         return moment(written, now, zones.reader())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def past(written: str, now: datetime, option: str) -> datetime:
+    """Read a time that is over: `2h` ago, the last `08:00`, `2026-11-23` or a whole time.
+
+    Raises BadParameter.
+    """
+    text, zone = written.strip(), zones.reader()
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}", text):
+            here, hour = now.astimezone(zone), time.fromisoformat(text.zfill(5))
+            day = here.date() - timedelta(days=hour > here.time())
+            return clock.read(f"{day} {hour}", zone)
+        return now - length(text) if _LENGTH.fullmatch(text) else clock.read(text, zone)
+    except (ValueError, OverflowError):
+        fault = f"{written!r} is not a time (write 2h, 08:00, 2026-11-23 or 2026-11-23 08:00)"
+        raise click.BadParameter(fault, param_hint=option) from None
 
 
 def _on_the_clock(text: str, now: datetime, zone: tzinfo) -> datetime:

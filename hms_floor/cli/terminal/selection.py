@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from hms_floor.cli.terminal import api_client
-from hms_floor.cli.terminal.arguments import Length
+from hms_floor.cli.terminal.arguments import FieldIsValue, Length, past
 from hms_floor.cli.terminal.errors import WrongCall
 from hms_oms.api.filter import Filter
 from hms_oms.jobs.states import Status
@@ -38,6 +38,17 @@ _FILTERS = [
     click.option(
         "--older-than", type=Length(), metavar="LENGTH", help="Only jobs accepted before: 10m, 2h, 1d."
     ),
+    click.option("--since", metavar="TIME", help="Only jobs accepted since: 2h, 08:00, 2026-11-23."),
+    click.option(
+        "--where",
+        type=FieldIsValue(),
+        metavar="FIELD=VALUE",
+        multiple=True,
+        help="Only jobs whose payload has this, as countyFips=19153; may be given several times.",
+    ),
+    click.option(
+        "--late", is_flag=True, help="Only jobs that missed their deadline: still open, done late or failed."
+    ),
     click.option("--given-up", is_flag=True, help="Only jobs that are done last: not all can be on time."),
     click.option("--at-risk", is_flag=True, help="Only jobs that will miss their deadline."),
     click.option("--held", is_flag=True, help="Only jobs that wait for an answer of the applicant."),
@@ -55,18 +66,24 @@ def filtering(function: Callable[..., None]) -> Callable[..., None]:
         job_type: str | None,
         batch: int | None,
         older_than: timedelta | None,
+        since: str | None,
+        where: tuple[tuple[str, str], ...],
+        late: bool,
         given_up: bool,
         at_risk: bool,
         held: bool,
         **others: Any,
     ) -> None:
-        before = None if older_than is None else api_client.clock() - older_than
+        now = api_client.clock() if older_than is not None or since is not None else None
         selected = Filter(
             queue=queue,
             status=statuses,
             type=job_type,
             batch=batch,
-            created_to=before,
+            payload=dict(where),
+            created_from=None if since is None or now is None else past(since, now, "--since"),
+            created_to=None if older_than is None or now is None else now - older_than,
+            late=late,
             given_up=given_up,
             at_risk=at_risk,
             held=held,

@@ -38,9 +38,23 @@ GIVEN_UP = "given-up"
 AT_RISK = "at-risk"
 #: What waits for an answer of the applicant.
 HELD = "held"
-STATUSES = ("open", AT_RISK, "waiting", GIVEN_UP, HELD, "queued", "running", "done", "failed", "cancelled")
+#: What missed its deadline: still open, done late, or failed.
+LATE = "late"
+STATUSES = (
+    "open",
+    AT_RISK,
+    LATE,
+    "waiting",
+    GIVEN_UP,
+    HELD,
+    "queued",
+    "running",
+    "done",
+    "failed",
+    "cancelled",
+)
 _FIELDS = ("queue", "type", "batch", "payload", "search")
-#: What jobs at risk can be sorted by, as people read it.
+#: What jobs at risk, late and open ones can be sorted by, as people read it.
 _ORDERS = {"deadline": "Deadline", "lateness": "Lateness", "newest": "Newest first"}
 
 MORE = "More jobs have these words. The newest are listed: add a word to find others."
@@ -134,10 +148,11 @@ def _filters(query: Mapping[str, str], choices: Mapping[str, Sequence[str]], *, 
             ).classes("field")
         for name, label in (("batch", "Cycle"), ("payload", "Field=value")):
             fields[name] = ui.input(label, value=query.get(name, "")).classes("field")
-        if status == AT_RISK:
+        if status in (AT_RISK, LATE, "open"):
             order = query.get("order")
+            usual = "deadline" if status == AT_RISK else "newest"
             fields["order"] = ui.select(
-                _ORDERS, label="Sorted by", value=order if order in _ORDERS else "deadline", on_change=search
+                _ORDERS, label="Sorted by", value=order if order in _ORDERS else usual, on_change=search
             ).classes("field")
         for field in fields.values():
             field.props("outlined dense").on("keydown.enter", search)
@@ -193,6 +208,10 @@ class _Results:
             given |= {"status": None, "held": True}
         elif given["status"] == AT_RISK:
             given |= {"status": None, "atRisk": True, "order": self._wanted.get("order")}
+        elif given["status"] == LATE:
+            given |= {"status": None, "late": True, "order": self._wanted.get("order")}
+        elif given["status"] == "open":
+            given["order"] = self._wanted.get("order")
         answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True, forecast=True)
         self._number = answer["total"]
         put(self._total, words.count(self._number, "job"))
@@ -222,6 +241,8 @@ def _filter(query: Mapping[str, str]) -> dict[str, Any]:
         chosen["atRisk"] = True
     elif query.get("status") == HELD:
         chosen["held"] = True
+    elif query.get("status") == LATE:
+        chosen["late"] = True
     elif query.get("status"):
         chosen["status"] = [query["status"]]
     if "=" in query.get("payload", ""):

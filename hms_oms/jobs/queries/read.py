@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from hms_oms.database.schema.tables import job_events, jobs
 from hms_oms.documents.jobs import StepProgress
+from hms_oms.jobs import on_time
 from hms_oms.jobs.queries import search
 from hms_oms.jobs.records import Band, Event, Job, in_full
 from hms_oms.jobs.states import OPEN, TERMINAL, Status
@@ -52,7 +53,7 @@ class Filter:
 
     `payload` pairs a field, as `countyFips` or `address.county`, with its value as text; `created_from` <=
     when the job was accepted < `created_to`. `words` are those that `search.terms` makes of a text. The parts
-    of a job's steps are those that have it as `parent`.
+    of a job's steps are those that have it as `parent`. With `late` only those whose deadline was missed.
     """
 
     queue: str | None = None
@@ -67,6 +68,7 @@ class Filter:
     given_up: bool = False
     parent: int | None = None
     held: bool = False
+    late: bool = False
     words: tuple[str, ...] = ()
 
     def clauses(self) -> list[ColumnElement[bool]]:
@@ -101,6 +103,11 @@ class Filter:
             conditions.append(search.matching(self.words))
         if self.held:
             conditions += [jobs.c.held_at.is_not(None), jobs.c.finished_at.is_(None)]
+        if self.late:
+            judged = func.oms.kept(jobs.c.status, jobs.c.finished_at, jobs.c.sla, func.oms.now())
+            # The clock of a held job stands.
+            runs = or_(jobs.c.held_at.is_(None), jobs.c.finished_at.is_not(None))
+            conditions += [judged.in_((on_time.LATE, on_time.FAILED, on_time.OPEN_LATE)), runs]
         return conditions
 
 
@@ -158,6 +165,16 @@ def find(
     if after is not None:
         query = query.where(jobs.c.id < after)
     return _jobs(connection, query.limit(limit))
+
+
+def find_by_deadline(
+    connection: Connection, selected: Filter, *, latest_first: bool, limit: int, skip: int
+) -> list[Job]:
+    """The jobs that a filter means, without the first `skip`: by deadline, or by how late they are."""
+    lateness = func.coalesce(jobs.c.finished_at, func.oms.now()) - jobs.c.sla
+    order = lateness.desc() if latest_first else jobs.c.sla
+    query = select(*_COLUMNS).where(*selected.clauses()).order_by(order, jobs.c.id)
+    return _jobs(connection, query.limit(limit).offset(skip))
 
 
 def find_in_order(

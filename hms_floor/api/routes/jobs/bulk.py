@@ -153,6 +153,7 @@ def _meant(
         created_to=given.created_to if "created_to" in given.model_fields_set else None,
         given_up="given_up" in given.model_fields_set,
         held="held" in given.model_fields_set,
+        late="late" in given.model_fields_set,
     )
     with app_state.reading() as connection:
         for queue in filter(None, (meant.queue, body.queue if body.action == "move" else None)):

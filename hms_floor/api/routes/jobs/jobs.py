@@ -22,17 +22,13 @@ from hms_floor.api.requests.requests import (
     Forecast,
     JobOrder,
     JobPath,
-    JobType,
     Limit,
-    QueueName,
     Reasoned,
-    SearchText,
-    StatusWord,
 )
 from hms_floor.api.requests.zones import Zone
 from hms_floor.api.responses import Jobs, next_page
 from hms_floor.api.routes.jobs import predictions
-from hms_floor.api.transport.problems import Problem, unprocessable
+from hms_floor.api.transport.problems import Problem
 from hms_floor.presentation import explanation
 from hms_floor.presentation.jobs import parts
 from hms_oms.access import audit
@@ -94,46 +90,23 @@ async def start(
 def find(
     app_state: TheAppState,
     who: Who,
-    queue: Annotated[QueueName | None, Query()] = None,
-    status: Annotated[list[StatusWord], Query(description="`open` is every one that has not ended.")] = [],  # noqa: B006
-    job_type: Annotated[JobType | None, Query(alias="type")] = None,
-    batch: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
-    payload: Annotated[
-        list[filters.FieldIsValue], Query(description="As `countyFips=19153` or `farm.county=Polk`.")
-    ] = [],  # noqa: B006
-    created_from: Annotated[requests.Moment | None, Query(alias="createdFrom")] = None,
-    created_to: Annotated[requests.Moment | None, Query(alias="createdTo")] = None,
-    given_up: Annotated[bool, Query(alias="givenUp", description="Only those that were given up.")] = False,
-    parent: Annotated[
-        requests.JobId | None, Query(description="Only the parts of the steps of this job.")
-    ] = None,
+    job_filter: filters.Listed,
     at_risk: Annotated[bool, Query(alias="atRisk", description="Only those that will miss it.")] = False,
-    order: Annotated[JobOrder | None, Query(description="Other than `newest` only with `atRisk`.")] = None,
+    order: Annotated[
+        JobOrder | None, Query(description="Other than `newest` only with `late`, `atRisk` or `status=open`.")
+    ] = None,
     forecast: Forecast = False,
-    held: Annotated[bool, Query(description="Only those that wait for an answer of the applicant.")] = False,
-    text: Annotated[SearchText | None, Query(alias="search")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
 ) -> Jobs:
-    """List jobs, newest first; those at risk by deadline, unless another order is asked for."""
-    job_filter = filters.of(
-        who,
-        queue=queue,
-        status=status,
-        job_type=job_type,
-        batch=batch,
-        payload=[filters.pair(condition) for condition in payload],
-        created_from=created_from,
-        created_to=created_to,
-        given_up=given_up,
-        parent=None if parent is None else visible.number(parent),
-        held=held,
-        text=text,
-    )
+    """List jobs, newest first; those at risk by deadline, unless another order is asked for.
+
+    By `deadline` or `lateness` late, risky and open jobs can be listed.
+    """
     with app_state.reading() as connection:
-        if queue is not None:
-            commands.require_queue(connection, queue)
+        if job_filter.queue is not None:
+            commands.require_queue(connection, job_filter.queue)
         filters.require_narrow(connection, job_filter)
         more = search.has_more(connection, job_filter.words)
         if at_risk:
@@ -141,13 +114,22 @@ def find(
                 connection, app_state.forecasts, who, job_filter, order or "deadline", limit, cursor or 0
             )
             return dataclasses.replace(risks, more=more)
-        if order not in (None, "newest"):
-            raise unprocessable(("order", f"{order} needs atRisk: other jobs are listed newest first"))
-        records = read.find(connection, job_filter, limit=limit, after=cursor)
+        order = order or "newest"
+        filters.require_orderable(job_filter, order)
+        if order == "newest":
+            records = read.find(connection, job_filter, limit=limit, after=cursor)
+            following = next_page(records, limit)
+        else:
+            # Deadlines move, and so does lateness: the cursor counts.
+            skip, latest = cursor or 0, order == "lateness"
+            records = read.find_by_deadline(
+                connection, job_filter, latest_first=latest, limit=limit, skip=skip
+            )
+            following = str(skip + limit) if len(records) == limit else None
         total = read.count(connection, job_filter) if count else None
         known = predictions.ends_of(connection, app_state.forecasts, records) if forecast else {}
     jobs = tuple(visible.job(job, who, known.get(job.id)) for job in records)
-    return Jobs(jobs, next_page(records, limit), total, more)
+    return Jobs(jobs, following, total, more)
 
 
 @router.get("/jobs/{id:job}")
