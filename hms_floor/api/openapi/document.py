@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from hms_floor.api.access.guard import Guarded
 from hms_floor.api.access.roles import OPEN, TABLE
@@ -70,7 +71,14 @@ async def document(request: Request) -> Any:
 
 
 def describe(app: FastAPI, recipes: Recipes, root: str) -> None:
-    """Have the application give its document, made once; it stands below the path `root`."""
+    """Have the application give its document, made once; it stands below the path `root`.
+
+    Raises KeyError for a route that has no name in the table of operations.
+    """
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods:
+                OPERATIONS[f"{method} {route.path_format}"]
 
     def made() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -79,6 +79,7 @@ OPERATIONS: Mapping[str, str] = {
     "GET /sla/days": "getSlaByDay",
     "GET /sla/lateness": "getLateness",
     "GET /history": "getHistory",
+    "POST /simulations": "simulatePolicies",
     "GET /texts": "listTexts",
     "GET /jobs/{id}/texts": "listJobTexts",
     "POST /texts": "sendText",
