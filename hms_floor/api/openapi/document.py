@@ -77,7 +77,7 @@ def describe(app: FastAPI, recipes: Recipes, root: str) -> None:
     """
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            for method in route.methods:
+            for method in route.methods or ():
                 OPERATIONS[f"{method} {route.path_format}"]
 
     def made() -> dict[str, Any]:
