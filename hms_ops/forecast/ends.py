@@ -12,6 +12,9 @@ from hms_ops.forecast.capacity import Capacity
 
 #: The longer a job waits, the more overtake it: so often that is followed.
 ROUNDS = 6
+#: No end is foreseen to less than this share of the time until it: where a limit of starts sets the pace, the
+#: works say nothing of how it goes on.
+LEAST_SHARE = 0.05
 
 
 class End(NamedTuple):
@@ -36,4 +39,5 @@ def end(capacity: Capacity, place: int, overtaking: Callable[[float], Count]) ->
     if begin == inf:
         return None
     of_works = chances.deviation(capacity, place + more.jobs)
-    return End(begin + mean, hypot(of_works, sqrt(more.variance) / capacity.rate))
+    spread = hypot(of_works, sqrt(more.variance) / capacity.rate)
+    return End(begin + mean, max(spread, LEAST_SHARE * (begin + mean)))

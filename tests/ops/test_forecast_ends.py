@@ -39,6 +39,14 @@ def test_nobody_knows_when_nothing_is_done() -> None:
         assert end(capacity, 3, lambda _: NOTHING) is None
 
 
+def test_under_a_limit_of_starts_no_end_is_certain() -> None:
+    """Works of a millisecond say nothing of how the limit goes on: a twentieth of the time is left open."""
+    quick = Capacity(8, 1000.0, counted=400, variation=0.1).limited(10.0)
+    ahead = after(1000, capacity=quick)
+    assert ahead.mean == pytest.approx(99.2, rel=0.01)
+    assert ahead.deviation == pytest.approx(ahead.mean / 20)
+
+
 @given(st.integers(1, 500), st.integers(1, 100), st.floats(0, 0.15))
 def test_a_later_place_ends_later_and_less_surely(place: int, more: int, jobs_a_second: float) -> None:
     """However many overtake."""
