@@ -258,9 +258,9 @@ class OpsClient(Client):
         documents = self._wire.pages(address, "deliveries", state=list(states), limit=size)
         return (record(WebhookDelivery, document) for document in itertools.islice(documents, limit))
 
-    def test_webhook(self, name: str) -> WebhookDelivery:
+    def test_webhook(self, name: str, *, reason: str | None = None) -> WebhookDelivery:
         """Send an event to a webhook that only shows that events arrive."""
-        return record(WebhookDelivery, self._wire.post(path("webhooks", name, "test"), {}))
+        return record(WebhookDelivery, self._wire.post(path("webhooks", name, "test"), {"reason": reason}))
 
     def resend(self, name: str, delivery: int, *, reason: str | None = None) -> WebhookDelivery:
         """Send an event to a webhook again, with the same id."""
@@ -276,9 +276,9 @@ class OpsClient(Client):
         document = {"to": phone, "text": text} | ({"key": key} if key else {})
         return str(self._wire.post("/texts", document, safe=key is not None)["token"])
 
-    def test_page(self, phone: str) -> str:
+    def test_page(self, phone: str, *, reason: str | None = None) -> str:
         """Have a page sent that only shows that pages arrive; return its token."""
-        return str(self._wire.post("/test-pages", {"to": phone})["token"])
+        return str(self._wire.post("/test-pages", {"to": phone, "reason": reason})["token"])
 
 
 def _day(day: date | None) -> str | None:

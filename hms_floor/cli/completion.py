@@ -1,4 +1,4 @@
-"""`hms completion`: how Tab comes to know the verbs."""
+"""`hms completion`: how Tab comes to know verbs and names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _PLACES = {
 def completion(ctx: click.Context, shell: str) -> None:
     """Set up Tab completion in your shell.
 
-    Prints what SHELL needs to complete `hms` with Tab, and where to put it.
+    Prints what SHELL needs to complete `hms` with Tab, and where to put it. Names of queues, job types,
+    jobs and incidents are asked of the API, with your badge.
 
     \b
     Example:  hms completion bash

@@ -52,7 +52,12 @@ def test_a_badge_is_issued_shown_and_taken_back(api_server: ApiServer, hms: Hms)
     shown = json.loads(hms("badge", "show", "-", "--json", feed=token).stdout)
     assert (shown["actor"], shown["roles"], shown["queues"]) == ("desk", ["agent"], ["shop"])
     assert api_server.ask("GET", "/me", badge=token).json()["jti"] == shown["jti"]
+    assert "holds" in hms("badge", "list").stdout
     assert hms("badge", "revoke", shown["jti"], "--reason", "lost").returncode == 0
+    assert "taken back by" in hms("badge", "list").stdout
+    [listed] = json.loads(hms("badge", "list", "--json").stdout)
+    assert (listed["jti"], listed["actor"], listed["reason"]) == (shown["jti"], "desk", "lost")
+    assert token not in str(listed)
     wait_until(
         lambda: api_server.ask("GET", "/me", badge=token).status_code == 401, "the badge to be refused", 3.0
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -343,7 +344,8 @@ def test_an_incident_that_reached_nobody_is_never_well(hms: Hms, engine: sa.Engi
 def test_a_test_page_is_put_into_the_outbox(hms: Hms, engine: sa.Engine) -> None:
     """However the phone is written, as long as it has its country."""
     assert f"on its way to {PHONE}" in told(hms("ops", "test-page", "+1 (202) 555-0142"))
-    token = read(hms("ops", "test-page", PHONE, "--json"))["token"]
+    token = read(hms("ops", "test-page", PHONE, "--json", "--reason", "a new phone"))["token"]
+    assert "a new phone" in told(hms("audit"))
     with engine.connect() as connection:
         result = outbox.last_pages(connection, 5)
     assert [(text.kind, text.to) for text in result] == [("test", PHONE)] * 2
@@ -382,6 +384,54 @@ def test_the_report_tells_shares_and_the_worst_misses(hms: Hms, engine: sa.Engin
     assert (output["whole"]["onTime"], output["whole"]["late"], output["zone"]) == (1, 1, "UTC")
     assert [miss["cause"] for miss in output["worst"]] == ["waited"]
     assert "No job was due" in told(hms("sla", "report", "--from", "2026-01-05", "--to", "2026-01-06"))
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("queue pause s", ["shop"]),
+        ("job list --queue ret", ["returns", "returns-desk"]),
+        ("job list --type shop:ret", ["shop:return:v1"]),
+        ("job get job-", ["job-1"]),
+        ("job cancel 1", ["1"]),
+        ("incident show ", ["K1"]),
+    ],
+)
+def test_names_are_completed(hms: Hms, engine: sa.Engine, line: str, offered: list[str]) -> None:
+    """Queues, job types, jobs and incidents, as the API has them."""
+    with engine.begin() as connection:
+        connection.execute(sa.text(_ENDED), {"minutes": -3})
+    reference = late(engine)
+    words = {
+        "_HMS_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"hms {line}",
+        "COMP_CWORD": str(line.count(" ") + 1),
+    }
+    done = hms(**words)
+    names = [item.removeprefix("plain,") for item in done.stdout.split()]
+    assert names == [reference if name == "K1" else name for name in offered]
+
+
+def test_nothing_is_completed_without_an_api(hms: Hms) -> None:
+    """And nobody who presses Tab sees an error."""
+    words = {"_HMS_COMPLETE": "bash_complete", "COMP_WORDS": "hms queue pause s", "COMP_CWORD": "3"}
+    done = hms(**words, HMS_URL="http://127.0.0.1:1")
+    assert (done.exit_code, done.output.strip()) == (0, "")
+
+
+def test_the_report_is_told_of_one_queue_and_as_csv(hms: Hms, engine: sa.Engine) -> None:
+    """A line for each queue with plain numbers; a queue that nobody knows is told, not shown as empty."""
+    with engine.begin() as connection:
+        for minutes in (-3, 5):
+            connection.execute(sa.text(_ENDED), {"minutes": minutes})
+    [row] = csv.DictReader(told(hms("sla", "report", "--csv")).splitlines())
+    assert (row["queue"], row["onTime"], row["late"], row["shareOfDue"]) == ("shop", "1", "1", "0.5")
+    assert list(csv.DictReader(told(hms("sla", "report", "--csv", "--queue", "returns")).splitlines())) == []
+    output = read(hms("sla", "report", "--queue", "shop", "--json"))
+    assert (list(output["queues"]), output["whole"]["missed"], len(output["worst"])) == (["shop"], 1, 1)
+    assert "No job was due" in told(hms("sla", "report", "--queue", "returns"))
+    told(hms("sla", "report", "--queue", "nowhere"), 4)
+    told(hms("sla", "report", "--csv", "--json"), 2)
 
 
 @pytest.mark.parametrize(

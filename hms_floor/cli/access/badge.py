@@ -8,15 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich.text import Text
 
 from hms_floor.auth import tokens
 from hms_floor.auth.tokens import Badge, BadgeRefused, Role
+from hms_floor.cli import names
 from hms_floor.cli.terminal import show, tables
 from hms_floor.cli.terminal.errors import Failure
-from hms_floor.ledger import who, writing
+from hms_floor.ledger import reading, who, writing
 from hms_oms.access import audit
 from hms_oms.access import tokens as register
 from hms_oms.access.audit import Act
+from hms_oms.access.tokens import Registered
+from hms_oms.api.codec import document
+from hms_oms.database import health
 from hms_oms.runtime import settings
 
 #: Where acts come from that were done on the machine itself.
@@ -38,7 +43,14 @@ def badge() -> None:
     required=True,
     help="What its bearer may do; may be given several times.",
 )
-@click.option("--queue", "queues", metavar="QUEUE", multiple=True, help="A queue that an agent works on.")
+@click.option(
+    "--queue",
+    "queues",
+    metavar="QUEUE",
+    shell_complete=names.queues,
+    multiple=True,
+    help="A queue that an agent works on.",
+)
 @click.option(
     "--hours",
     type=click.FloatRange(0, tokens.MOST_HOURS, min_open=True),
@@ -76,6 +88,38 @@ def issue(
         audit.write(connection, [Act(who(), [], "hms badge issue", made.jti, 201, _HERE, reason, detail)])
     click.echo(issued.token)
     click.echo(f"Number {made.jti}; take it back with: hms badge revoke {made.jti}", err=True)
+
+
+@badge.command("list")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
+@show.json_option
+def list_badges(limit: int, as_json: bool) -> None:
+    """List the badges on the register, newest first: whose they are, until when, and which were taken back.
+
+    \b
+    Example:  hms badge list
+    """
+    with reading() as connection:
+        badges = register.find(connection, limit=limit)
+        now = health.clock(connection)
+    if as_json:
+        show.print_json([document(listed) for listed in badges])
+    elif badges:
+        rows = [
+            (
+                listed.jti,
+                listed.actor,
+                ", ".join(listed.roles),
+                "-" if listed.expires_at is None else show.local(listed.expires_at, now),
+                _standing(listed, now),
+                listed.issued_by or "-",
+            )
+            for listed in badges
+        ]
+        headers = ["number", "whose", "roles", "until", "standing", "issued by"]
+        show.lines(tables.table(headers, rows, spare=["issued by", "roles"]))
+    else:
+        show.lines("No badge is on the register.")
 
 
 @badge.command("revoke")
@@ -116,6 +160,14 @@ def show_badge(source: str | None, as_json: bool) -> None:
         show.print_json(_document(caller))
         return
     show.lines(tables.facts((name, _words(value)) for name, value in _document(caller).items()))
+
+
+def _standing(listed: Registered, now: datetime) -> Text:
+    """Whether a badge holds, in a word."""
+    if listed.revoked_at is not None:
+        return Text(f"taken back by {listed.revoked_by}", style="red")
+    over = listed.expires_at is not None and listed.expires_at <= now
+    return Text("over", style="dim") if over else Text("holds", style="green")
 
 
 def _token(source: str | None, configured: settings.Settings) -> str:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from hms_floor.cli import exit_codes
+from hms_floor.cli import exit_codes, names
 from hms_floor.cli.cycles import cycle_preview, cycle_rows, cycle_run
 from hms_floor.cli.cycles import report as reports
 from hms_floor.cli.terminal import api_client, show, tables
@@ -152,7 +152,11 @@ def list_cycles(limit: int, as_json: bool) -> None:
 @click.argument("rows", metavar="N", type=click.IntRange(1))
 @click.option("--seed", type=click.IntRange(0), required=True, help="The same seed gives the same file.")
 @click.option(
-    "--type", "job_type", metavar="TYPE", help="The job type, by default the first that has a sample."
+    "--type",
+    "job_type",
+    metavar="TYPE",
+    shell_complete=names.job_types,
+    help="The job type, by default the first that has a sample.",
 )
 @click.option(
     "--output",

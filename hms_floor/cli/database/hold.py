@@ -10,6 +10,7 @@ import click
 from sqlalchemy import Connection
 
 from hms_floor import ledger
+from hms_floor.cli import names
 from hms_floor.cli.terminal import show, tables
 from hms_floor.cli.terminal.arguments import JobId
 from hms_floor.cli.terminal.errors import WrongCall
@@ -32,7 +33,13 @@ _reason = click.option("--reason", required=True, metavar="TEXT", help="Why; it 
 @hold.command("add")
 @click.option("--job", type=JobId(), metavar="ID", help="Hold one job.")
 @click.option("--key", metavar="TEXT", help="Hold every job with this key.")
-@click.option("--type", "job_type", metavar="TYPE", help="With --key: of this job type only.")
+@click.option(
+    "--type",
+    "job_type",
+    metavar="TYPE",
+    shell_complete=names.job_types,
+    help="With --key: of this job type only.",
+)
 @click.option("--cycle", type=click.IntRange(1), metavar="N", help="Hold every job of a cycle.")
 @_reason
 @show.json_option

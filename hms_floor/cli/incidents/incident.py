@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.incidents import silences
 from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.presentation.audit import details
@@ -51,7 +52,7 @@ for _command in (silences.silence, silences.list_silences, silences.unsilence):
 
 @incident.command("list")
 @click.option("--state", "states", type=click.Choice(_STATES), multiple=True, help="Only these.")
-@click.option("--queue", metavar="QUEUE", help="Only those of one queue.")
+@click.option("--queue", metavar="QUEUE", shell_complete=names.queues, help="Only those of one queue.")
 @click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
 @show.json_option
@@ -87,7 +88,7 @@ def list_incidents(
 
 
 @incident.command("show")
-@click.argument("reference", type=Reference())
+@click.argument("reference", type=Reference(), shell_complete=names.incidents)
 @show.json_option
 def show_incident(reference: str, as_json: bool) -> None:
     """Tell everything about one incident, by its reference (K7) or number.
@@ -103,7 +104,7 @@ def show_incident(reference: str, as_json: bool) -> None:
 
 
 @incident.command("jobs")
-@click.argument("reference", type=Reference())
+@click.argument("reference", type=Reference(), shell_complete=names.incidents)
 @click.option(
     "--sort",
     type=click.Choice(("deadline", "late", "key", "name", "status")),
@@ -143,7 +144,7 @@ def jobs(reference: str, sort: str, as_json: bool) -> None:
 
 
 @incident.command("comment")
-@click.argument("reference", type=Reference())
+@click.argument("reference", type=Reference(), shell_complete=names.incidents)
 @click.argument("text")
 @show.json_option
 def comment(reference: str, text: str, as_json: bool) -> None:
@@ -160,7 +161,7 @@ def comment(reference: str, text: str, as_json: bool) -> None:
 
 
 @incident.command("ack")
-@click.argument("reference", type=Reference())
+@click.argument("reference", type=Reference(), shell_complete=names.incidents)
 @click.option("--reason", metavar="TEXT", help="What is being done, for its history.")
 @show.json_option
 def ack(reference: str, reason: str | None, as_json: bool) -> None:
@@ -181,7 +182,7 @@ def ack(reference: str, reason: str | None, as_json: bool) -> None:
 
 
 @incident.command("resolve")
-@click.argument("reference", type=Reference())
+@click.argument("reference", type=Reference(), shell_complete=names.incidents)
 @click.option("--reason", metavar="TEXT", help="Why it is over, for its history.")
 @show.json_option
 def resolve(reference: str, reason: str | None, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import ERROR
 from hms_oms.api.codec import document
@@ -82,14 +83,15 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 @click.command("test-page")
 @click.argument("phone", type=Phone())
+@click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
 @show.json_option
-def test_page(phone: str, as_json: bool) -> None:
+def test_page(phone: str, reason: str | None, as_json: bool) -> None:
     """Have a text that says it is a test sent to PHONE.
 
     \b
     Example:  hms ops test-page +12025550143
     """
-    token = api_client.ops().test_page(phone)
+    token = api_client.ops().test_page(phone, reason=reason)
     if as_json:
         show.print_json({"to": phone, "token": token})
         return
@@ -97,7 +99,7 @@ def test_page(phone: str, as_json: bool) -> None:
 
 
 @click.command("rules")
-@click.option("--queue", metavar="QUEUE", help="As they hold in this queue.")
+@click.option("--queue", metavar="QUEUE", shell_complete=names.queues, help="As they hold in this queue.")
 @show.json_option
 def rules(queue: str | None, as_json: bool) -> None:
     """List what each rule compares with, and who has changed it.
@@ -146,7 +148,7 @@ def rules(queue: str | None, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("parameter")
 @click.argument("value", type=Value())
-@click.option("--queue", metavar="QUEUE", help="Only in this queue.")
+@click.option("--queue", metavar="QUEUE", shell_complete=names.queues, help="Only in this queue.")
 @click.option("--reason", metavar="TEXT", help="Why, for the history.")
 @show.json_option
 def rule(

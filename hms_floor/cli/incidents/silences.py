@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import click
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, arguments, show, tables
 from hms_oms.api.codec import document
 
 
 @click.command("silence")
-@click.option("--queue", metavar="QUEUE", help="Only in this queue.")
+@click.option("--queue", metavar="QUEUE", shell_complete=names.queues, help="Only in this queue.")
 @click.option("--rule", metavar="RULE", help="Only this rule, as `hms ops rules` names it.")
 @click.option(
     "--for",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hms_floor.cli import names
 from hms_floor.cli.jobs.changes import Verb, end, steer, tell, try_out
 from hms_floor.cli.terminal import api_client, preview, selection, show
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, future
@@ -33,7 +34,7 @@ def _steering(function: Function) -> Function:
     )(made)
     made = click.option("--reason", metavar="TEXT", help="Why, for the jobs' timeline.")(made)
     made = click.option("--yes", is_flag=True, help="Go on without asking.")(made)
-    return click.argument("words", metavar="[ID]...", nargs=-1)(made)
+    return click.argument("words", metavar="[ID]...", nargs=-1, shell_complete=names.jobs)(made)
 
 
 @click.command("cancel")

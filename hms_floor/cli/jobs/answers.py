@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, show
 from hms_floor.cli.terminal.arguments import JobId
 from hms_oms.api.codec import document
@@ -11,7 +12,7 @@ from hms_oms.jobs.tickets import job_name
 
 
 @click.command("hold")
-@click.argument("number", metavar="ID", type=JobId())
+@click.argument("number", metavar="ID", type=JobId(), shell_complete=names.jobs)
 @click.option("--until-answer", is_flag=True, help="Until the applicant has answered: `hms job answer`.")
 @click.option("--reason", metavar="TEXT", help="What was asked, for the job's timeline.")
 @show.json_option
@@ -36,7 +37,7 @@ def hold(number: int, until_answer: bool, reason: str | None, as_json: bool) -> 
 
 
 @click.command("answer")
-@click.argument("number", metavar="ID", type=JobId())
+@click.argument("number", metavar="ID", type=JobId(), shell_complete=names.jobs)
 @click.option("--reason", metavar="TEXT", help="What was answered, for the job's timeline.")
 @show.json_option
 def answer(number: int, reason: str | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import IO, Any
 import click
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.jobs import actions, answers, detail
 from hms_floor.cli.jobs.find import find
 from hms_floor.cli.jobs.quote import quote
@@ -33,7 +34,7 @@ for _control in (*actions.ALL, find, quote, signal, answers.hold, answers.answer
 
 
 @job.command("start")
-@click.argument("job_type", metavar="TYPE")
+@click.argument("job_type", metavar="TYPE", shell_complete=names.job_types)
 @click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--sla", "sla_minutes", type=Minutes(), metavar="MINUTES", help="Instead of the queue's SLA.")
 @click.option(
@@ -110,7 +111,7 @@ def _whole(started: Started) -> dict[str, Any]:
 
 
 @job.command("get")
-@click.argument("number", metavar="ID", type=JobId())
+@click.argument("number", metavar="ID", type=JobId(), shell_complete=names.jobs)
 @show.json_option
 def get(number: int, as_json: bool) -> None:
     """Show everything about job ID: facts, timeline, payload, results.
@@ -126,7 +127,7 @@ def get(number: int, as_json: bool) -> None:
 
 
 @job.command("explain")
-@click.argument("number", metavar="ID", type=JobId())
+@click.argument("number", metavar="ID", type=JobId(), shell_complete=names.jobs)
 @show.json_option
 def explain(number: int, as_json: bool) -> None:
     """Tell why job ID is where it is, and what would get it further.

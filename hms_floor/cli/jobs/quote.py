@@ -7,7 +7,7 @@ from typing import IO
 
 import click
 
-from hms_floor.cli import exit_codes
+from hms_floor.cli import exit_codes, names
 from hms_floor.cli.terminal import api_client, show
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, Minutes
 from hms_oms.api.codec import document
@@ -16,7 +16,7 @@ from hms_oms.runtime import format
 
 
 @click.command("quote")
-@click.argument("job_type", metavar="TYPE")
+@click.argument("job_type", metavar="TYPE", shell_complete=names.job_types)
 @click.argument("words", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--sla", "sla_minutes", type=Minutes(), metavar="MINUTES", help="Instead of the queue's SLA.")
 @click.option(

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import click
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, show
 from hms_floor.cli.terminal.arguments import JobId
 from hms_oms.api.codec import document
@@ -14,7 +15,7 @@ from hms_oms.jobs.tickets import job_name
 
 
 @click.command("signal")
-@click.argument("number", metavar="ID", type=JobId())
+@click.argument("number", metavar="ID", type=JobId(), shell_complete=names.jobs)
 @click.argument("event", metavar="EVENT")
 @click.option(
     "--data",

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.jobs import undo
 from hms_floor.cli.queues import queue_calendar, queue_forecast, queue_sheet, queue_watch
 from hms_floor.cli.terminal import api_client, preview, show, tables
@@ -59,7 +60,7 @@ def list_queues(as_json: bool) -> None:
 
 
 @queue.command("peek")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @click.option("--limit", type=click.IntRange(1, PAGE), default=20, show_default=True, help="How many jobs.")
 @show.json_option
 def peek(queue_name: str, limit: int, as_json: bool) -> None:
@@ -89,7 +90,7 @@ def peek(queue_name: str, limit: int, as_json: bool) -> None:
 
 
 @queue.command("pause")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @click.option("--reason", metavar="TEXT", help="Why, for the person who wonders why nothing starts.")
 @preview.dry_run_option
 @show.json_option
@@ -119,7 +120,7 @@ def pause(queue_name: str, reason: str | None, dry_run: bool, as_json: bool) -> 
 
 
 @queue.command("resume")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
 @show.json_option
 def resume(queue_name: str, reason: str | None, as_json: bool) -> None:
@@ -137,7 +138,7 @@ def resume(queue_name: str, reason: str | None, as_json: bool) -> None:
 
 
 @queue.command("limit")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @click.option("--window", type=Limit(0), help="How many jobs may stand in front of the workers.")
 @click.option("--per-minute", type=Limit(1), help="How many jobs may start in a minute.")
 @click.option("--at-once", type=Limit(1), help="How many jobs may be queued or running at once.")
@@ -183,7 +184,7 @@ def limit(
 
 
 @queue.command("policy")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @click.argument("policy", metavar="[POLICY]", type=click.Choice([*map(str, Policy)]), required=False)
 @click.option("--reason", metavar="TEXT", help="Why, for the audit trail.")
 @preview.dry_run_option
@@ -214,7 +215,7 @@ def set_policy(queue_name: str, policy: str | None, reason: str | None, dry_run:
 
 
 @queue.command("show")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @show.json_option
 def show_queue(queue_name: str, as_json: bool) -> None:
     """Show how QUEUE stands: what waits and runs, its limits and policy, and what was given up.

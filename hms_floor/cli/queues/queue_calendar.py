@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hms_floor.cli import names
 from hms_floor.cli.jobs import undo
 from hms_floor.cli.terminal import api_client, show
 from hms_floor.presentation import calendar_words
@@ -12,7 +13,7 @@ from hms_oms.documents.queues import QueueCalendar
 
 
 @click.command("calendar")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @click.argument("hours", required=False)
 @click.option("--timezone", metavar="ZONE", help="Whose clock the hours are; else the office's.")
 @click.option(

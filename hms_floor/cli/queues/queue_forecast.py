@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.presentation.foresight import staffing_words
 from hms_oms.api.codec import document
@@ -15,7 +16,7 @@ from hms_oms.runtime import format
 
 
 @click.command("forecast")
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", shell_complete=names.queues)
 @click.option(
     "--workers",
     type=click.IntRange(0, MOST_WORKERS),

@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.chart import Chart
 from hms_floor.cli.terminal.errors import INTERRUPTED
@@ -33,7 +34,7 @@ Values = Mapping[Key, Metric]
 
 
 @click.command("watch")
-@click.argument("queue")
+@click.argument("queue", shell_complete=names.queues)
 @click.option("--once", is_flag=True, help="Show it once, and end.")
 @show.json_option
 @click.pass_context

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from hms_floor.cli import names
 from hms_floor.cli.jobs import undo
 from hms_floor.cli.queues import sla_report
 from hms_floor.cli.terminal import api_client, show, tables
@@ -25,7 +26,7 @@ for _command in (sla_report.report, sla_report.at_risk):
 
 
 @sla.command("set")
-@click.argument("queue")
+@click.argument("queue", shell_complete=names.queues)
 @click.argument("minutes", type=Minutes())
 @click.option("--reason", metavar="TEXT", help="Why, for the history.")
 @click.option("--dry-run", is_flag=True, help="Only tell how the jobs that are open now would fare.")
@@ -67,7 +68,7 @@ def list_slas(as_json: bool) -> None:
 
 
 @sla.command("history")
-@click.argument("queue")
+@click.argument("queue", shell_complete=names.queues)
 @show.json_option
 def show_history(queue: str, as_json: bool) -> None:
     """List every SLA that QUEUE ever had, newest first.

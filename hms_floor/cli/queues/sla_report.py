@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import AT_RISK, ERROR, WrongCall
 from hms_floor.presentation.foresight import record_words
@@ -28,23 +31,40 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--week", is_flag=True, help="From Monday to Monday: the week of --from, or this one.")
 @click.option("--from", "since", type=_DAY, metavar="DAY", help="From this day on, as 2026-11-23.")
 @click.option("--to", "until", type=_DAY, metavar="DAY", help="Before this day.")
+@click.option("--queue", metavar="QUEUE", shell_complete=names.queues, help="Of this queue alone.")
+@click.option("as_csv", "--csv", is_flag=True, help="A line for each queue, for a spreadsheet.")
 @show.json_option
-def report(week: bool, since: datetime | None, until: datetime | None, as_json: bool) -> None:
+def report(
+    week: bool,
+    since: datetime | None,
+    until: datetime | None,
+    queue: str | None,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
     """Tell how deadlines were met: by default over the last seven days.
 
     Failed jobs, and open ones past their deadline, count as missed; cancelled ones do not count.
 
     \b
-    Example:  hms sla report --week
+    Example:  hms sla report --week --csv
     """
+    if as_csv and as_json:
+        raise click.UsageError("--json does not go with --csv.")
     if week and until:
         raise click.UsageError("--week is a whole week: name one of its days with --from, and no --to.")
     try:
         summary = api_client.ops().sla_report(since and since.date(), until and until.date(), week=week)
     except Conflict as error:
         raise WrongCall(str(error)) from None
+    if queue is not None:
+        api_client.oms().sla(queue)
+        summary = _of_queue(summary, queue)
     if as_json:
         show.print_json(document(summary))
+        return
+    if as_csv:
+        _print_csv(summary)
         return
     _show(summary, api_client.clock())
 
@@ -83,6 +103,32 @@ def at_risk(ctx: click.Context, as_json: bool) -> None:
     else:
         _show_risks(risks, shaken)
     ctx.exit(AT_RISK if shaken else 0 if risks else ERROR)
+
+
+def _of_queue(summary: SlaReport, queue: str) -> SlaReport:
+    """The part of a report that is of one queue; days are told of all queues together only."""
+    counts = summary.queues.get(queue)
+    return replace(
+        summary,
+        whole=counts or SlaCounts(0, 0, 0, 0, 0, 0, None, None, None),
+        queues={} if counts is None else {queue: counts},
+        days={},
+        worst=tuple(miss for miss in summary.worst if miss.queue == queue),
+        forecasts={name: record for name, record in summary.forecasts.items() if name == queue},
+    )
+
+
+def _print_csv(summary: SlaReport) -> None:
+    """Print the counts of each queue under the names that they have in JSON."""
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    headers = ["from", "to", "queue", "onTime", "late", "failed", "openLate", "ended", "missed"]
+    lines.writerow([*headers, "shareOfEnded", "shareOfDue", "lateSecondsP50", "lateSecondsP95"])
+    zone = ZoneInfo(summary.zone)
+    span = [moment.astimezone(zone).isoformat() for moment in (summary.since, summary.until)]
+    for name, counts in summary.queues.items():
+        numbers = [counts.on_time, counts.late, counts.failed, counts.open_late, counts.ended, counts.missed]
+        shares = [counts.share_of_ended, counts.share_of_due]
+        lines.writerow([*span, name, *numbers, *shares, *(counts.lateness or (None, None))])
 
 
 def _risk(queue: str, newest: Iterable[Metric]) -> _Risk:

@@ -10,6 +10,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from hms_floor.cli import names
 from hms_floor.cli.installation import check
 from hms_floor.cli.installation.checks.finding import Finding
 from hms_floor.cli.terminal import api_client, errors, show, tables
@@ -53,7 +54,7 @@ def list_recipes(as_json: bool) -> None:
 
 
 @recipe.command("show")
-@click.argument("job_type", metavar="TYPE")
+@click.argument("job_type", metavar="TYPE", shell_complete=names.job_types)
 @show.json_option
 def show_recipe(job_type: str, as_json: bool) -> None:
     """Show a job type: its queue, its steps, and what its payload must hold.
@@ -133,7 +134,7 @@ def print_schema() -> None:
 
 
 @recipe.command("new")
-@click.argument("job_type", metavar="TYPE")
+@click.argument("job_type", metavar="TYPE", shell_complete=names.job_types)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

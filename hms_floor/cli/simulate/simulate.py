@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from hms_floor import ledger
+from hms_floor.cli import names
 from hms_floor.cli.simulate import chart
 from hms_floor.cli.terminal import show, tables, zones
 from hms_floor.cli.terminal.arguments import Minutes
@@ -39,7 +40,10 @@ _POLICIES = [str(policy) for policy in Policy]
     "--sla", type=Minutes(), metavar="MINUTES", help="Of jobs whose deadline the file does not say."
 )
 @click.option(
-    "--queue", metavar="QUEUE", help="Instead of a file: jobs of this queue, as the ledger has them ..."
+    "--queue",
+    metavar="QUEUE",
+    shell_complete=names.queues,
+    help="Instead of a file: jobs of this queue, as the ledger has them ...",
 )
 @click.option(
     "--day", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="... accepted on this day, as 2026-11-23."

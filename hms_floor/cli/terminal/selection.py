@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client
 from hms_floor.cli.terminal.arguments import FieldIsValue, Length, past
 from hms_floor.cli.terminal.errors import WrongCall
@@ -25,7 +26,7 @@ STDIN = "-"
 _OPEN = "open"
 
 _FILTERS = [
-    click.option("--queue", metavar="QUEUE", help="Only jobs of this queue."),
+    click.option("--queue", metavar="QUEUE", shell_complete=names.queues, help="Only jobs of this queue."),
     click.option(
         "--status",
         "statuses",
@@ -33,7 +34,9 @@ _FILTERS = [
         multiple=True,
         help="Only jobs in this status; may be given several times.",
     ),
-    click.option("--type", "job_type", metavar="TYPE", help="Only jobs of this type."),
+    click.option(
+        "--type", "job_type", metavar="TYPE", shell_complete=names.job_types, help="Only jobs of this type."
+    ),
     click.option("--batch", type=click.IntRange(1), metavar="CYCLE", help="Only jobs of this cycle."),
     click.option(
         "--older-than", type=Length(), metavar="LENGTH", help="Only jobs accepted before: 10m, 2h, 1d."

@@ -8,6 +8,7 @@ from datetime import datetime
 import click
 from rich.console import RenderableType
 
+from hms_floor.cli import names
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import Failure
 from hms_oms.api.codec import document
@@ -46,8 +47,19 @@ def webhook() -> None:
     metavar="EVENT",
     help="What it hears of; may be given several times.",
 )
-@click.option("--queue", metavar="QUEUE", help="Only jobs that end or are late in this queue.")
-@click.option("--type", "job_type", metavar="TYPE", help="Only jobs and cycles of this type.")
+@click.option(
+    "--queue",
+    metavar="QUEUE",
+    shell_complete=names.queues,
+    help="Only jobs that end or are late in this queue.",
+)
+@click.option(
+    "--type",
+    "job_type",
+    metavar="TYPE",
+    shell_complete=names.job_types,
+    help="Only jobs and cycles of this type.",
+)
 @_reason
 @show.json_option
 def add(
@@ -208,15 +220,16 @@ def remove(name: str, reason: str | None, as_json: bool) -> None:
 
 @webhook.command("test")
 @_name
+@_reason
 @show.json_option
-def test(name: str, as_json: bool) -> None:
+def test(name: str, reason: str | None, as_json: bool) -> None:
     """Send an event that only shows that events arrive, and tell what became of it.
 
     \b
     Example:  hms webhook test billing
     """
     ops = api_client.ops()
-    sent, until = ops.test_webhook(name), time.monotonic() + TEST_SECONDS
+    sent, until = ops.test_webhook(name, reason=reason), time.monotonic() + TEST_SECONDS
     while True:
         delivery = next(event for event in ops.webhook_deliveries(name) if event.id <= sent.id)
         ended = [attempt for attempt in delivery.attempts if attempt.finished_at is not None]
