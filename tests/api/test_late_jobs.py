@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -93,3 +94,17 @@ def test_the_command_line_filters_and_sorts_alike(api_server: ApiServer, seven: 
     assert "FIELD=VALUE" in hms("job", "list", "--where", "name").stderr
     assert "is not a time" in hms("job", "list", "--since", "soon").stderr
     assert "needs late" in hms("job", "list", "--sort", "deadline").stderr
+
+
+def test_the_page_of_jobs_lists_them_in_their_order(api_server: ApiServer, seven: list[str]) -> None:
+    """By the status *late*, and open ones by their deadline."""
+    assert len(seven) == 7
+    headers = {"Cookie": f"hms_badge={api_server.badge()}"}
+    for query, listed in (
+        ("status=late&order=lateness", ["3", "1", "4"]),
+        ("status=late", ["4", "3", "1"]),
+        ("status=open&order=deadline", ["1", "7", "2"]),
+    ):
+        page = api_server.client.get(f"/floor/jobs?{query}", headers=headers)
+        assert page.status_code == 200
+        assert list(dict.fromkeys(re.findall(r"job-(\d)\b", page.text))) == listed, query
