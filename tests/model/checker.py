@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hms_oms.jobs.states import TERMINAL
-from tests.model.ledger import DUTIES, GUARDS, Model, State
+from tests.model.ledger import GUARDS, REPAIRS, Model, State
 
 LOST = "a job is lost"
 
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f" {verdict.broken or 'every promise is kept'}",
             *verdict.path,
         )
-    for guard in (*GUARDS, *DUTIES):
+    for guard in (*GUARDS, *REPAIRS):
         verdict = first_broken(guard, asked.faults, asked.people)
         good = good and verdict.broken == GUARDS.get(guard, LOST)
         say(f"without {guard}: {verdict.broken or 'nothing is broken'}", *verdict.path)

@@ -27,7 +27,7 @@ GUARDS = {
     "fence": "a former leader writes",
 }
 #: What is done for a job that nobody has; without it some are lost.
-DUTIES = ("recovery of running steps", "recovery of messages", "recovery of leases", "another leader")
+REPAIRS = ("recovery of running steps", "recovery of messages", "recovery of leases", "another leader")
 
 
 class Ticket(NamedTuple):
@@ -37,7 +37,7 @@ class Ticket(NamedTuple):
     step: int
 
 
-class Hand(NamedTuple):
+class Held(NamedTuple):
     """A ticket that a worker or an agent has, and how far it is with it."""
 
     ticket: Ticket
@@ -54,7 +54,7 @@ class State(NamedTuple):
     cancelling: bool = False
     paused: bool = False
     messages: tuple[Ticket, ...] = ()
-    hands: tuple[Hand | None, ...] = (None, None)
+    held: tuple[Held | None, ...] = (None, None)
     alive: tuple[bool, ...] = (True, True)
     heartbeats: tuple[bool, ...] = (True, True)
     term: int = 0
@@ -77,7 +77,7 @@ class Action(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """The actions that are possible in a state, with so many `faults` and deeds of `people` in all.
+    """The actions that are possible in a state, with so many `faults` and interventions of `people` in all.
 
     `steps` says of each step whether a worker or an agent does it; what is in `without` is left out.
     """
@@ -97,7 +97,7 @@ class Model:
             yield from part(self, state)
 
     def keeps(self, guard: str) -> bool:
-        """Whether a guard, or a duty, is there."""
+        """Whether a guard, or a repair, is there."""
         return guard not in self.without
 
 
@@ -170,26 +170,26 @@ def _dispatch(model: Model, state: State) -> Iterator[Action]:
 
 def _work(model: Model, state: State) -> Iterator[Action]:
     """Take a message, claim its step, run it; a void ticket is dropped."""
-    for place, hand in enumerate(state.hands):
+    for place, item in enumerate(state.held):
         if not state.alive[place]:
             continue
-        if hand is None:
+        if item is None:
             for message in dict.fromkeys(state.messages):
                 left = list(state.messages)
                 left.remove(message)
-                hands = _put(state.hands, place, Hand(message, "received"))
-                yield Action(f"worker {place} takes", state._replace(messages=tuple(left), hands=hands))
-        elif hand.phase == "received":
-            yield _claimed(model, state, place, hand.ticket)
-        elif hand.phase == "claimed":
-            broken = "an attempt is run twice" if hand.ticket in state.runs else state.broken
-            hands = _put(state.hands, place, hand._replace(phase="run"))
-            after = state._replace(hands=hands, runs=state.runs | {hand.ticket}, broken=broken)
+                held = _put(state.held, place, Held(message, "received"))
+                yield Action(f"worker {place} takes", state._replace(messages=tuple(left), held=held))
+        elif item.phase == "received":
+            yield _claimed(model, state, place, item.ticket)
+        elif item.phase == "claimed":
+            broken = "an attempt is run twice" if item.ticket in state.runs else state.broken
+            held = _put(state.held, place, item._replace(phase="run"))
+            after = state._replace(held=held, runs=state.runs | {item.ticket}, broken=broken)
             yield Action(f"{place} runs", after)
-        elif hand.phase == "to be published":
-            messages = tuple(sorted((*state.messages, hand.ticket)))
-            hands = _put(state.hands, place, None)
-            yield Action(f"worker {place} publishes", state._replace(messages=messages, hands=hands))
+        elif item.phase == "to be published":
+            messages = tuple(sorted((*state.messages, item.ticket)))
+            held = _put(state.held, place, None)
+            yield Action(f"worker {place} publishes", state._replace(messages=messages, held=held))
 
 
 def _claimed(model: Model, state: State, place: int, ticket: Ticket) -> Action:
@@ -204,7 +204,7 @@ def _claimed(model: Model, state: State, place: int, ticket: Ticket) -> Action:
         or state.cancelling
     )
     if void:
-        dropped = state._replace(hands=_put(state.hands, place, None))
+        dropped = state._replace(held=_put(state.held, place, None))
         return Action(f"worker {place} drops a void ticket", dropped)
     broken = None
     if old:
@@ -213,8 +213,8 @@ def _claimed(model: Model, state: State, place: int, ticket: Ticket) -> Action:
         broken = "a step begins in a paused queue"
     elif silent:
         broken = "a silent worker begins a step"
-    hands = _put(state.hands, place, Hand(ticket, "claimed"))
-    after = state._replace(status=Status.RUNNING, holder=place, hands=hands, broken=broken)
+    held = _put(state.held, place, Held(ticket, "claimed"))
+    after = state._replace(status=Status.RUNNING, holder=place, held=held, broken=broken)
     return Action(f"worker {place} claims", after)
 
 
@@ -224,12 +224,12 @@ def _reserve(model: Model, state: State) -> Iterator[Action]:
         return
     if state.paused and model.keeps("reserve: pause"):
         return
-    for place, hand in enumerate(state.hands):
-        if hand is None and state.alive[place]:
+    for place, item in enumerate(state.held):
+        if item is None and state.alive[place]:
             ticket = Ticket(state.attempt + 1, state.step)
-            hands = _put(state.hands, place, Hand(ticket, "claimed"))
+            held = _put(state.held, place, Held(ticket, "claimed"))
             after = _moved(
-                state, Fact.RESERVED, status=Status.RUNNING, attempt=ticket.attempt, holder=place, hands=hands
+                state, Fact.RESERVED, status=Status.RUNNING, attempt=ticket.attempt, holder=place, held=held
             )
             broken = "a step begins in a paused queue" if state.paused else after.broken
             yield Action(f"agent {place} reserves", after._replace(broken=broken))
@@ -237,18 +237,18 @@ def _reserve(model: Model, state: State) -> Iterator[Action]:
 
 def _report(model: Model, state: State) -> Iterator[Action]:
     """Report a step as done or failed; it may be reported again, if the answer was lost."""
-    for place, hand in enumerate(state.hands):
-        if hand is None or hand.phase != "run" or not state.alive[place]:
+    for place, item in enumerate(state.held):
+        if item is None or item.phase != "run" or not state.alive[place]:
             continue
-        gone = state._replace(hands=_put(state.hands, place, None))
-        if not _is_taken(model, state, hand.ticket):
+        gone = state._replace(held=_put(state.held, place, None))
+        if not _is_taken(model, state, item.ticket):
             yield Action(f"the report of {place} comes too late", gone)
             continue
-        for name, after in _completed(model, state, place, hand.ticket):
+        for name, after in _completed(model, state, place, item.ticket):
             yield Action(f"{place} reports, and {name}", after)
             if state.faults < model.faults:
-                hands = _put(after.hands, place, hand)
-                again = after._replace(hands=hands, faults=state.faults + 1)
+                held = _put(after.held, place, item)
+                again = after._replace(held=held, faults=state.faults + 1)
                 yield Action(f"{place} reports, {name}, and the answer is lost", again)
         if state.faults < model.faults and state.status == Status.RUNNING:
             failed = _moved(
@@ -273,8 +273,8 @@ def _completed(model: Model, state: State, place: int, ticket: Ticket) -> Iterat
     if broken is not None:
         yield "that breaks a promise", state._replace(recorded=recorded, broken=broken)
         return
-    free = _put(state.hands, place, None)
-    done = state._replace(recorded=recorded, hands=free, holder=None)
+    free = _put(state.held, place, None)
+    done = state._replace(recorded=recorded, held=free, holder=None)
     following = state.step + 1
     if following == len(model.steps):
         yield "the job is done", _moved(done, Fact.FINISHED, status=Status.DONE)
@@ -284,16 +284,16 @@ def _completed(model: Model, state: State, place: int, ticket: Ticket) -> Iterat
         yield "it is handed over", _moved(done, Fact.HANDED_OVER, status=Status.WAITING, step=following)
     else:
         coming = Ticket(state.attempt, following)
-        hands = _put(state.hands, place, Hand(coming, "to be published"))
+        held = _put(state.held, place, Held(coming, "to be published"))
         yield (
             "a message is to follow",
-            _moved(done, Fact.ADVANCED, status=Status.QUEUED, step=following, hands=hands),
+            _moved(done, Fact.ADVANCED, status=Status.QUEUED, step=following, held=held),
         )
         if state.heartbeats[place]:
-            hands = _put(state.hands, place, Hand(coming, "claimed"))
+            held = _put(state.held, place, Held(coming, "claimed"))
             yield (
                 "it goes on",
-                _moved(done, Fact.ADVANCED, status=Status.RUNNING, step=following, hands=hands, holder=place),
+                _moved(done, Fact.ADVANCED, status=Status.RUNNING, step=following, held=held, holder=place),
             )
 
 
@@ -313,17 +313,17 @@ def _recover(model: Model, state: State) -> Iterator[Action]:
                 is_lost = model.keeps("recovery of leases") and (not is_slow or state.faults < model.faults)
                 broken, cost = None, int(is_slow)
             else:
-                hand = state.hands[state.holder]
+                item = state.held[state.holder]
                 # One that lives, and does not name the job, never got the answer to its claim.
-                has_it = lives and hand is not None and hand.ticket.attempt == state.attempt
+                has_it = lives and item is not None and item.ticket.attempt == state.attempt
                 is_lost = model.keeps("recovery of running steps")
                 is_lost = is_lost and not (has_it and model.keeps("recovery: heartbeat"))
                 broken = "a job is taken back from a worker that has it" if has_it else None
         elif state.status == Status.QUEUED:
             is_there = ticket in state.messages
             held = any(
-                hand is not None and hand.ticket == ticket and state.alive[at] and state.heartbeats[at]
-                for at, hand in enumerate(state.hands)
+                item is not None and item.ticket == ticket and state.alive[at] and state.heartbeats[at]
+                for at, item in enumerate(state.held)
             )
             # What is being published is given time.
             is_lost = not held and ticket not in state.publishing and model.keeps("recovery of messages")
@@ -385,8 +385,8 @@ def _fail(model: Model, state: State) -> Iterator[Action]:
     state = state._replace(faults=state.faults + 1)
     for place, lives in enumerate(state.alive):
         if lives:
-            hands, alive = _put(state.hands, place, None), _put(state.alive, place, False)
-            yield Action(f"{place} dies", state._replace(hands=hands, alive=alive))
+            held, alive = _put(state.held, place, None), _put(state.alive, place, False)
+            yield Action(f"{place} dies", state._replace(held=held, alive=alive))
             if state.heartbeats[place]:
                 silent = state._replace(heartbeats=_put(state.heartbeats, place, False))
                 yield Action(f"{place} falls silent", silent)
