@@ -3,7 +3,8 @@
 # make check     lint, format, types, import contracts; the site of documents; the wheel installed and a cycle run far from here
 # make bench     measure against Celery and pgqueuer, side by side
 # make chaos     all that can happen to a job, in a model; a storm of faults over real processes, with events, parts,
-#                keys, schedules and webhooks in it, and one over texts; a verdict on each (JOBS=20000 FAULTS=200 SEED=7 TEXTS=500)
+#                keys, schedules and webhooks in it, and one over texts; requests made up from the API's document;
+#                a verdict on each (JOBS=20000 FAULTS=200 SEED=7 TEXTS=500 FUZZ=300)
 # make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
@@ -22,6 +23,7 @@ JOBS ?= 20000
 FAULTS ?= 200
 SEED ?= 7
 TEXTS ?= 500
+FUZZ ?= 300
 DRILLS ?= $(wildcard tests/drills/drill_*.py)
 # Where Python is told to keep no bytecode, each of the many processes would compile all modules for itself.
 export PYTHONDONTWRITEBYTECODE :=
@@ -70,6 +72,7 @@ chaos: setup
 	STORIES=500 STRIDE=1 $(BIN)/python -m pytest --quiet tests/properties tests/ops/test_stages.py tests/schedules/test_killed_schedules.py
 	$(BIN)/python -m tests.chaos --jobs $(JOBS) --faults $(FAULTS) --seed $(SEED)
 	$(BIN)/python -m tests.provider.storm --runs $(TEXTS)
+	$(BIN)/python -m tests.api.fuzz --seconds $(FUZZ)
 
 drills: setup
 	$(BIN)/python -m pytest -m drill --capture=no $(DRILLS)

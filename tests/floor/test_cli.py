@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import cycle
-from hms_floor.cli.installation import db
 from hms_oms.broker import broker_state
 from hms_oms.cycles import cycles
 from hms_oms.database import connections as ledger_connections
@@ -26,7 +25,7 @@ from hms_oms.jobs import ledger, workers
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.recipes import recipes
+from hms_oms.recipes import recipes, registry
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.runtime import settings
 from tests.conftest import wait_until
@@ -61,10 +60,11 @@ def hms(environment: dict[str, str]) -> Hms:
 
 
 @pytest.fixture
-def queue(database: str, grant: Recipe) -> str:
-    """The queue of the farm grants, made as `hms db migrate` makes it."""
-    [name] = db.prepare(database, [grant]).queues
-    return name
+def queue(engine: sa.Engine, grant: Recipe) -> str:
+    """The queue of the farm grants."""
+    with engine.begin() as connection:
+        registry.register(connection, grant)
+    return grant.queue
 
 
 def lines(*numbers: int | str) -> str:
