@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from hms_floor.auth.tokens import Role
 from tests.conftest import wait_until
 from tests.pages.conftest import PATIENCE, Floor
+from tests.pages.seeing import faults
 
 Visit = Callable[..., Page]
-SEEING = (Path(__file__).parent / "seeing.js").read_text()
 REASON = "county fair, second try"
 
 
@@ -89,6 +89,36 @@ def test_an_incident_is_acknowledged_on_its_page_while_jobs_go_late(
     assert REASON in [(line["detail"] or {}).get("reason") for line in incident["timeline"]]
     expect(page.get_by_label("History").get_by_text(REASON)).to_be_visible()
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Go to a control by Tab alone."""
+    for _ in range(80):
+        label = "(node => node.ariaLabel ?? node.labels?.[0]?.textContent ?? '')(document.activeElement)"
+        if str(page.evaluate(label)).strip() == name:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {name}")
+
+
+def test_keys_alone_lead_from_sign_in_to_acknowledging(visit: Visit, floor: Floor, burning: Any) -> None:
+    """A badge is typed, Tab leads to the button of the incident, and Enter acknowledges it."""
+    page = visit("/enter", Role.ONCALL)
+    page.context.clear_cookies()
+    page.goto(f"{floor.url}/enter")
+    tab_to(page, "Badge")
+    page.keyboard.insert_text(floor.badge(Role.ONCALL)[0])
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Sign in")).to_be_focused()
+    page.keyboard.press("Enter")
+    name = f"Acknowledge #{burning['reference']}"
+    button = page.get_by_role("button", name=name)
+    expect(button).to_be_visible()
+    tab_to(page, name)
+    assert "5px" in button.evaluate("node => getComputedStyle(node).boxShadow")
+    page.keyboard.press("Enter")
+    expect(page.locator(".incident").get_by_text("Acknowledged by lee.")).to_be_visible()
+    assert floor.ask("GET", f"/incidents/{burning['id']}")["state"] == "acknowledged"
 
 
 def test_a_reason_is_typed_on_every_page_that_has_an_action(visit: Visit, floor: Floor, burning: Any) -> None:
@@ -170,6 +200,7 @@ def test_an_incident_tells_why_and_is_mended_on_its_page(visit: Visit, floor: Fl
     expect(page.locator(".because")).to_contain_text(
         re.compile("[Nn]o more than 30 jobs a minute may start \\(set by")
     )
+    assert faults(page) == []
     listed = floor.ask("GET", f"/incidents/{burning['id']}/jobs?limit=1")["jobs"][0]
     expect(page.get_by_label("Late jobs").get_by_text(listed["job"], exact=True)).to_be_visible()
 
@@ -209,7 +240,7 @@ def test_what_was_done_is_undone_from_the_toast(visit: Visit, floor: Floor) -> N
         toast = page.locator(".undo")
         expect(toast.get_by_text("Cancel: 1 of 1 changed.")).to_be_visible()
         expect(toast.get_by_text("Undo (2")).to_be_visible()
-        assert page.evaluate(SEEING) == []
+        assert faults(page) == []
         assert floor.ask("GET", f"/jobs/{job['id']}")["status"] == "cancelled"
         toast.get_by_role("button", name="Undo").click()
         expect(page.get_by_text(f"Undone: the cancellation of {job['id']}.")).to_be_visible()

@@ -21,7 +21,7 @@ def place(button: str, what: str, accept: str, take: Callable[[Any], Any]) -> No
     with ui.element("div").classes("drop") as here:
         upload = ui.upload(auto_upload=True, on_upload=take, on_rejected=lambda: _refuse(accept))
         # A file that was taken may be taken again.
-        upload.props(f'accept="{accept}" aria-hidden="true" tabindex="-1"').on("uploaded", upload.reset)
+        upload.props(f'accept="{accept}"').on("uploaded", upload.reset)
         with ui.element("div").classes("row"):
             ui.button(button, icon="upload_file").on("click", js_handler=_PICK % upload.id)
             ui.label(what).classes("faint")

@@ -16,6 +16,7 @@ from hms_floor.pages.parts.charts import charts
 from hms_floor.pages.parts.dialogs import Dialog, whole_number
 from hms_floor.pages.parts.format import put, seconds, short
 from hms_floor.pages.parts.html import Link
+from hms_floor.pages.parts.spoken import Spoken
 from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation.audit import details
 
@@ -44,7 +45,8 @@ class Why:
         self._visitor = visitor
         self._queue = ""
         self._remedy: Mapping[str, Any] = {}
-        self._words = ui.label("").classes("because").props('aria-live="polite"')
+        self._words = ui.label("").classes("because")
+        self._spoken = Spoken()
         self._button = ui.button("", icon="build", on_click=self._ask).props("dense")
 
     def show(self, document: Mapping[str, Any]) -> None:
@@ -54,6 +56,7 @@ class Why:
         self._words.set_visibility(bool(advice))
         cause = document["facts"].get("cause") if advice else None
         remedy = cause["remedies"][0] if cause else {}
+        self._spoken.say((document["state"], remedy.get("verb")), advice or document["state"])
         can = remedy.get("verb") in _REMEDIES and self._visitor.may(Role.MANAGER)
         self._button.set_visibility(can)
         if can:

@@ -23,6 +23,7 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import keep
 from hms_floor.pages.parts.html import Link
 from hms_floor.pages.parts.live_section import Facts
+from hms_floor.pages.parts.spoken import Spoken
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
@@ -110,7 +111,8 @@ class _Job:
                     if self._visitor.may(*action.roles):
                         which = {"ids": [document["id"]]}
                         self._buttons[name] = action_button(name, self._visitor, which, document["id"])
-        self._because = ui.label("").classes("because").props('aria-live="polite"')
+        self._because = ui.label("").classes("because")
+        self._spoken = Spoken()
         self._progress = ui.element("progress").props('max="1" aria-label="Progress of the step"')
         self._progress.classes("wide").set_visibility(False)
         self._facts = Facts("columns")
@@ -131,6 +133,7 @@ class _Job:
         self._signal.show(document["event"])
         self._hold.show(document)
         put(self._because, "\n".join(because))
+        self._spoken.say((status, document["step"]), f"{status}. {' '.join(because)}")
         last = document["progress"]
         self._progress.set_visibility(last is not None)
         if last is not None and self._progress.props.get("value") != last["share"]:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from nicegui import Client, ui
 
 from hms_floor.pages.parts.format import put
+from hms_floor.pages.parts.spoken import Spoken
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_oms.runtime import format
 from hms_ops import health
@@ -61,7 +62,8 @@ class Freshness:
 
     def show_words(self) -> None:
         """Place the words."""
-        self._old = ui.label("").classes("trouble warn").props('role="status"')
+        self._old = ui.label("").classes("trouble warn")
+        self._spoken = Spoken()
 
     def begin(self) -> None:
         """Tell from now on."""
@@ -83,8 +85,11 @@ class Freshness:
             at = datetime.now(self._zone) - timedelta(seconds=now - oldest.at)
             put(self._label, f"as of {at:%H:%M:%S}")
             self._label.classes(add="old") if late else self._label.classes(remove="old")
+        sentence = "The numbers are up to date."
         if late is not None:
-            put(self._old, told(late, now, health.troubles(self._parts())))
+            sentence = told(late, now, health.troubles(self._parts()))
+            put(self._old, sentence)
+        self._spoken.say(late is not None, sentence)
 
 
 def told(source: Source, now: float, troubles: Sequence[Part]) -> str:

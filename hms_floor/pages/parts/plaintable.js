@@ -1,7 +1,7 @@
 // A table whose cells change where they stand: rows keep their place in the page, and so focus and selection.
 export default {
   template: `
-    <div class="scroll">
+    <div class="scroll" v-bind="wide ? { tabindex: 0, role: 'group', 'aria-label': caption + ', pushed sideways' } : {}">
       <table class="plain" :aria-label="caption">
         <thead><tr>
           <th v-if="choosable" class="choice">
@@ -28,7 +28,16 @@ export default {
     </div>`,
   props: { columns: Array, rows: Array, caption: String, choosable: Boolean },
   emits: ["choose"],
-  data: () => ({ chosen: new Set() }),
+  data: () => ({ chosen: new Set(), wide: false }),
+  // One that is wider than its place is pushed by the arrow keys, too.
+  mounted() {
+    this.observer = new ResizeObserver(() => { this.wide = this.$el.scrollWidth > this.$el.clientWidth; });
+    this.observer.observe(this.$el);
+    this.observer.observe(this.$el.firstElementChild);
+  },
+  unmounted() {
+    this.observer.disconnect();
+  },
   methods: {
     choose(key, on) {
       on ? this.chosen.add(key) : this.chosen.delete(key);

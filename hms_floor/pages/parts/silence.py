@@ -5,6 +5,7 @@ from __future__ import annotations
 from nicegui import ui
 
 from hms_floor.observer import Observer
+from hms_floor.pages.parts.spoken import Spoken
 from hms_ops import health
 from hms_ops.health import BAD, WARN, Part
 
@@ -21,13 +22,14 @@ def start(observer: Observer) -> None:
 
 def lines(path: str) -> None:
     """The lines of the page at `path`; the first page says in amber, too, that nobody real is on call."""
-    place = (
-        ui.element("div").classes("silences").props('role="status" aria-live="polite" aria-label="Silence"')
-    )
+    spoken = Spoken()
+    place = ui.element("div").classes("silences").props('role="group" aria-label="What has failed"')
     shown: list[tuple[str, ui.label]] = []
 
     def look() -> None:
         limits = _wanted(path)
+        sentences = " ".join(map(_sentence, limits)) or "Every part is back."
+        spoken.say(tuple((part.name, part.light) for part in limits), sentences)
         if [light for light, _ in shown] == [part.light for part in limits]:
             for (_, label), part in zip(shown, limits, strict=True):
                 label.set_text(_sentence(part))

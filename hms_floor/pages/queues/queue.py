@@ -19,6 +19,7 @@ from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import Source, keep, of_page
 from hms_floor.pages.parts.html import Cell, Mark, link
 from hms_floor.pages.parts.live_section import Light
+from hms_floor.pages.parts.spoken import Spoken
 from hms_floor.pages.queues import queue_workers
 from hms_floor.pages.queues.queue_actions import Buttons
 from hms_floor.pages.queues.queue_charts import QueueCharts
@@ -52,7 +53,8 @@ async def queue(request: Request, name: str) -> None:
                         ui.label(name)
                     light = Light()
                 buttons = Buttons(name, visitor) if visitor.may(Role.MANAGER) else None
-            status = ui.label("Reading the ledger ...").props('aria-live="polite"')
+            status = ui.label("Reading the ledger ...")
+            spoken = Spoken()
             figures = ui.label("").classes("faint number")
             order = ui.label("").classes("faint")
             given_up = ui.label("")
@@ -85,7 +87,9 @@ async def queue(request: Request, name: str) -> None:
         if view is None or card is None:
             return
         source.at = view.taken
-        put(status, headline.queue_verdict(card, words.zone()))
+        verdict = headline.queue_verdict(card, words.zone())
+        put(status, verdict)
+        spoken.say((card.light, card.paused_at), verdict)
         put(figures, figures_of(card))
         put(order, order_words.order(card.policy, card.policy_set_by))
         for part in (given_up, given_up_jobs):

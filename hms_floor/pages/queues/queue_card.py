@@ -71,10 +71,7 @@ class QueueCard:
 
     def _chart(self, title: str) -> ui.echart:
         with ui.element("figure"):
-            chart = charts.show(charts.lines({}, small=True), f"{self._name}: {title}")
-            with ui.element("figcaption").classes("faint"):
-                ui.label(title)
-        return chart
+            return charts.show(charts.lines({}, small=True), f"{self._name}: {title}", summary=title)
 
     def _draw(
         self,

@@ -9,6 +9,7 @@ from nicegui import ui
 from hms_floor.pages.parts import format
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.html import link
+from hms_floor.pages.parts.spoken import Spoken
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation.foresight import staffing_words
@@ -34,8 +35,9 @@ class WorkersCard:
             self._needed = ui.label("").classes("faint")
             self._slider = ui.slider(min=0, max=LEAST_REACH, value=0).on("change", self._move)
             self._slider.props('label snap markers aria-label="Number of workers"')
-            self._told = ui.label("").props('aria-live="polite"')
-            self._done_by = ui.label("").props('aria-live="polite"')
+            self._told = ui.label("")
+            self._done_by = ui.label("")
+            self._spoken = Spoken("not moved")
 
     async def refresh(self) -> None:
         """Look again; the slider stands at the workers of now until somebody moves it. Raises Refused."""
@@ -64,6 +66,7 @@ class WorkersCard:
         self._is_moved = True
         try:
             await self.refresh()
+            self._spoken.say(self._slider.value, f"{self._told.text} {self._done_by.text}")
         except Refused as refused:
             put(self._told, str(refused))
 

@@ -153,11 +153,18 @@ def bars(
     }
 
 
-def show(options: dict[str, Any], label: str, *, tall: bool = False) -> ui.echart:
-    """A chart on the page; `label` says what it shows to those who do not see it."""
+def show(
+    options: dict[str, Any], label: str, *, tall: bool = False, summary: str = "As a table"
+) -> ui.echart:
+    """A chart on the page, with its numbers as a table behind `summary`; `label` says what it shows."""
     chart = ui.echart(options).classes("chart tall" if tall else "chart")
     chart.props["role"] = "img"
     chart.props["aria-label"] = label
+    with ui.element("details").classes("as-table") as details, ui.element("summary"):
+        ui.label(summary)
+    # The browser makes the table of what is drawn: most readers never open it.
+    details.props["data-zone"] = format.zone().key
+    details.on("toggle", js_handler="(event) => hmsTable(event.target)")
     return chart
 
 
