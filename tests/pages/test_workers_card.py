@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from nicegui import Client, ui
 from nicegui.page import page as floor_page
+from starlette.requests import Request
 
 from hms_floor.pages.queues import queue_workers
 from hms_floor.pages.queues.queue_workers import WorkersCard
@@ -54,7 +55,8 @@ def test_an_earlier_answer_overwrites_no_later_one() -> None:
 async def _crossed() -> list[str]:
     """The texts of the card after two answers that came in the wrong order."""
     answers = Answers()
-    with Client(floor_page("/"), request=None) as client:
+    request = Request({"type": "http", "path": "/", "headers": []})
+    with Client(floor_page("/"), request=request) as client:
         card = WorkersCard("shop", SimpleNamespace(ask=answers))
     first, second = asyncio.ensure_future(card.refresh()), asyncio.ensure_future(card.refresh())
     while len(answers.asked) < 2:
