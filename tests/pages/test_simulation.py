@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.queues import simulation
+from tests.pages import seeing
 
 ARRIVALS = Path(__file__).parents[2] / "docs" / "arrivals.csv"
 
@@ -29,6 +30,7 @@ def test_a_file_is_simulated_on_the_page(visit: Callable[..., Page]) -> None:
     expect(table.get_by_role("row", name="bound")).to_contain_text("96.4 %")
     assert "fifo: 49.6 %" in (chart.get_attribute("aria-label") or "")
     expect(page.get_by_text("240 jobs, 40 min 19 s of work, 2 workers.")).to_be_visible()
+    assert seeing.faults(page) == []
 
 
 def test_a_day_without_jobs_is_refused_on_the_page(visit: Callable[..., Page]) -> None:
