@@ -47,8 +47,9 @@ def test_every_page_says_that_the_ledger_is_frozen(visit: Visit, floor: Floor) -
         expect(dialog.get_by_text("Waiting for an answer")).to_be_visible()
         expect(dialog.get_by_role("button", name="Pause")).to_have_attribute("aria-busy", "true")
         for page in pages.values():
-            expect(page.get_by_text(re.compile(r"The numbers below are \d+ s old"))).to_be_visible()
-            expect(page.get_by_text("PostgreSQL does not answer since")).to_be_visible()
+            expect(page.locator(".trouble")).to_have_text(re.compile(r"The numbers below are \d+ s old"))
+            silence = page.locator(".silence.bad", has_text="PostgreSQL does not answer since")
+            expect(silence).to_be_visible()
             expect(page.locator(".as-of.old")).to_be_visible()
     expect(queue.get_by_text("farm-grant is paused.")).to_be_visible(timeout=30_000)
     expect(dialog).to_have_count(0)
@@ -63,6 +64,7 @@ def test_every_page_says_that_redis_is_frozen(visit: Visit, floor: Floor) -> Non
     pages = [visit(f"/floor/{path}") for path in PATHS[:3]]
     with frozen(floor, "redis"):
         for page in pages:
-            expect(page.get_by_text("Cannot hand out: Redis does not answer")).to_be_visible()
+            silence = page.locator(".silence.bad", has_text="Cannot hand out: Redis does not answer")
+            expect(silence).to_be_visible()
     for page in pages:
-        expect(page.get_by_text("Cannot hand out")).to_have_count(0)
+        expect(page.locator(".silence.bad")).to_have_count(0)
