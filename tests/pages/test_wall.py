@@ -83,6 +83,13 @@ def test_the_wall_turns_red_and_says_so_where_nobody_looks(visit: Visit, floor: 
     assert page.evaluate("rings") == page.evaluate("notices.length")
     assert page.get_by_role("link").or_(page.get_by_role("button")).count() == 0
 
+    # Read aloud is that it has turned, not each number that changes then.
+    heading, spoken = state.get_by_role("heading"), state.get_by_role("status")
+    aloud, sentence = spoken.text_content(), heading.inner_text()
+    assert (aloud or "").startswith("Late. ")
+    expect(heading).not_to_have_text(sentence)
+    assert spoken.text_content() == aloud
+
     for width, height in ((1280, 720), (1920, 1080), (3840, 2160)):
         page.set_viewport_size({"width": width, "height": height})
         # Quasar measures the window a moment after it has changed.
