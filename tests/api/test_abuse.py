@@ -192,7 +192,8 @@ def test_another_kind_of_body_is_refused(api_server: ApiServer) -> None:
         "/jobs/job-1/",
         "/metrics.json",
         "/.env",
-        "/docs",
+        "/docs/../badges",
+        "/docs/nowhere",
         "/redoc",
     ],
 )

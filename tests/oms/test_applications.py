@@ -11,6 +11,7 @@ PACKAGES = ("hms_oms", "hms_act", "hms_ops", "hms_floor", "workers")
 #: Where examples for people stand outside of docstrings: the API's own document, help.
 EXAMPLES = {
     "hms_floor/cli/cycles/cycle.py",
+    "hms_floor/api/openapi/examples.py",
     "hms_floor/api/requests/requests.py",
     "hms_floor/api/routes/jobs/jobs.py",
     "hms_floor/api/routes/installation/stream.py",
