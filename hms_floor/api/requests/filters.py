@@ -111,7 +111,7 @@ async def _listed(
     job_type: Annotated[JobType | None, Query(alias="type")] = None,
     batch: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     payload: Annotated[
-        list[FieldIsValue], Query(description="As `countyFips=19153` or `farm.county=Polk`.")
+        list[FieldIsValue], Query(description="As `countyFips=19153` or `address.county=Polk`.")
     ] = [],  # noqa: B006
     created_from: Annotated[requests.Moment | None, Query(alias="createdFrom")] = None,
     created_to: Annotated[requests.Moment | None, Query(alias="createdTo")] = None,
