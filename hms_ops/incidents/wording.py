@@ -275,7 +275,12 @@ def _name(place: str | None) -> str:
 
 def _fitted(opening: str, middle: str, closing: str) -> str:
     room = ROOM - septets(opening) - septets(closing)
-    return opening + encodable(middle, room) + closing
+    words = encodable(middle, room)
+    if words != encodable(middle, 10 * ONE_SEGMENT):
+        # A cause or a remedy is said whole, or not at all.
+        whole = max(words.rfind("; "), words.rfind(": "))
+        words = words[:whole] if whole > 0 else words
+    return opening + words + closing
 
 
 def _count(number: int, singular: str, many: str) -> str:

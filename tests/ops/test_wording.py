@@ -286,6 +286,14 @@ def test_several_incidents_are_one_text() -> None:
     assert wording.merged(two, over={"K7", "K8"}) == "HMS: 2 incidents over: farm-grant #K7, floor #K8."
 
 
+def test_a_remedy_that_does_not_fit_is_not_begun() -> None:
+    """What stands in the way is said whole, and no number loses its last digits."""
+    item = incident("forecast", page_seq=2)
+    item = replace(item, queue="appeal-review-of-two-counties", facts={**item.facts, "late_jobs": 10**9})
+    assert wording.phrase(item, CHICAGO).endswith("; too few slots: add 1 worker (1 slot)")
+    assert wording.page(item, CHICAGO).endswith(" CDT); too few slots. Reply ACK K7.")
+
+
 @given(
     rule=st.sampled_from([rule.name for rule in RULES]),
     place=st.text(max_size=300),
