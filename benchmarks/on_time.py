@@ -6,8 +6,10 @@ parts. All are accepted at once, with deadlines spread evenly over the time in w
 
 from __future__ import annotations
 
+import math
 import random
 import time
+from collections import defaultdict
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -26,6 +28,8 @@ KINDS = {"small": 0.25, "medium": 0.5, "large": 1.0, "huge": 2.25}
 LOAD = 2.0
 #: Jobs that are done first, so that their times are known.
 KNOWN = 160
+#: Deadlines lie on multiples of so many seconds: jobs with one deadline are accepted together.
+TICK = 1.0
 #: What the simulator says of this burst, in percent: by deadline, and as many as possible.
 SIMULATED = 76.0
 
@@ -90,12 +94,14 @@ def _share(product: Product, policy: Policy, seconds: float) -> float:
 
 
 def _accept(product: Product, recipe: recipes.Recipe, naps: list[Nap]) -> None:
+    """Accept jobs at once: one by one, the first deadlines would be over before the last job is accepted."""
+    at_once: dict[float, list[Nap]] = defaultdict(list)
+    for nap in naps:
+        at_once[max(1, math.ceil(nap.due / TICK)) * TICK].append(nap)
     with product.engine.begin() as connection:
-        for nap in naps:
-            payload = {"kind": nap.kind, "seconds": nap.seconds}
-            accept.accept_many(
-                connection, recipe, [payload], requested_by=WHO, sla_minutes=max(nap.due, 0.01) / 60
-            )
+        for due, members in at_once.items():
+            payloads = [{"kind": nap.kind, "seconds": nap.seconds} for nap in members]
+            accept.accept_many(connection, recipe, payloads, requested_by=WHO, sla_minutes=due / 60)
 
 
 _ON_TIME = """
