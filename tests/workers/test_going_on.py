@@ -19,6 +19,7 @@ from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Programs, shop_recipes, wait_until
 from tests.crash.test_crashes import executions, held_lock, running, status
 from tests.workers.test_running import ended, order
+from workers.claiming import continuing
 
 WHO = {"who": "boss", "reason": None}
 RELAY = shop_recipes()["shop:relay:v1"]
@@ -55,6 +56,14 @@ def relayed(engine: sa.Engine, **wishes: Any) -> int:
     """Accept a job whose last step is in a queue of its own."""
     with engine.begin() as connection:
         return accept.start_job(connection, RELAY, wishes, requested_by="test").job.id
+
+
+def test_workers_that_are_forks_of_one_process_share_no_state() -> None:
+    """One that was killed while a step was to run alone keeps no other from going on."""
+    continuing.hold(True)
+    before = continuing._state
+    continuing.prepare()
+    assert (before[1], continuing._state[1]) == (1, 0)
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])

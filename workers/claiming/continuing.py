@@ -28,6 +28,13 @@ _OPEN, _STOPPED = 1, 2
 _state = mmap.mmap(-1, 2)
 
 
+@signals.worker_init.connect(weak=False)
+def prepare(**_: Any) -> None:
+    """Share nothing with other workers, which may be forks of the same process; before there are children."""
+    global _state
+    _state = mmap.mmap(-1, 2)
+
+
 @dataclass(frozen=True)
 class Reported:
     """A step that has ended and is to be reported, with what is left of its job's chain, last one first."""
