@@ -24,6 +24,8 @@ from hms_ops.rules import RULES
 ROOM = ONE_SEGMENT - len(" (resend)")
 #: The longest name of a queue or host in a text, in septets.
 NAME = 40
+#: So few words of a clause are left out if the clause does not fit.
+FEW_WORDS = 5
 #: The longest name of a person in a text, in septets.
 WHO = 30
 
@@ -277,9 +279,10 @@ def _fitted(opening: str, middle: str, closing: str) -> str:
     room = ROOM - septets(opening) - septets(closing)
     words = encodable(middle, room)
     if words != encodable(middle, 10 * ONE_SEGMENT):
-        # A cause or a remedy is said whole, or not at all.
+        words = words.rpartition(" ")[0].rstrip(" ,;:(") or words
+        # A remedy of which only the first words are left is none.
         whole = max(words.rfind("; "), words.rfind(": "))
-        words = words[:whole] if whole > 0 else words
+        words = words[:whole] if whole > 0 and words[whole:].count(" ") < FEW_WORDS else words
     return opening + words + closing
 
 

@@ -32,12 +32,12 @@ steps = st.lists(
 def test_coverage_converges_when_what_comes_is_another_distribution(
     seed: int, shift: float, scale: float, kind: str
 ) -> None:
-    """Half of the way the scores move elsewhere; in the long run 95 of 100 limits hold all the same."""
+    """After a third of the way the scores move elsewhere; in the long run 95 of 100 limits hold."""
     dice, level = random.Random(seed), conformal.MISSED
     latest: list[float] = []
     ordered: list[float] = []
     held: list[bool] = []
-    for number in range(6000):
+    for number in range(9000):
         score = dice.gauss(0, 1) if kind == "gauss" else dice.expovariate(1)
         score = shift + scale * score if number >= 3000 else score
         if number % 50 == 0:
@@ -46,7 +46,8 @@ def test_coverage_converges_when_what_comes_is_another_distribution(
         level = conformal.level_after(level, missed=not held[-1])
         latest.append(score)
     assert sum(held) / len(held) == pytest.approx(0.95, abs=0.015)
-    assert sum(held[-2000:]) / 2000 == pytest.approx(0.95, abs=0.025)
+    # The level swings for a while before it settles.
+    assert sum(held[-3000:]) / 3000 == pytest.approx(0.95, abs=0.025)
 
 
 @given(scores, levels, levels)

@@ -262,7 +262,10 @@ def test_a_throttled_morning_is_mended_by_keyboard(
     [over] = [item for item in floor.ask("GET", "/incidents")["incidents"] if opened_since(item, morning)]
     history = floor.ask("GET", f"/incidents/{over['id']}")["timeline"]
     assert over["id"] == incident["id"]
-    assert stages(history) == ["will be late", "late", "acknowledged", "resolved"]
+    first, *between, last = stages(history)
+    # How often what is late is done before the next jobs are late depends on how fast the keys were pressed.
+    assert (first, between[:2], last) == ("will be late", ["late", "acknowledged"], "resolved")
+    assert set(between[2:]) <= {"will be late", "late"}
     texts = wait_until(lambda: told(ledger, incident["id"]), "the text that it is over")
     assert [text.kind for text in texts] == ["page", "resolved"]
     check_text(ledger, texts[-1])
