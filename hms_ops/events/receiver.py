@@ -10,12 +10,14 @@ import logging
 import threading
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import redis
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from hms_oms.broker import transport
 from hms_oms.runtime import sentinel
 from hms_ops.events.event_buffer import BufferedEvents, EventBuffer
 
@@ -51,6 +53,9 @@ class Receiver:
     """Listens to the events of the workers of one broker."""
 
     def __init__(self, broker_url: str) -> None:
+        # It drops what is no message of ours without losing the connection.
+        transport.install()
+        self._dropped = transport.dropped
         self._url = broker_url
         self._buffer = EventBuffer()
         self._over = threading.Event()
@@ -68,8 +73,10 @@ class Receiver:
             self._thread.join(LAST_SECONDS)
 
     def drain(self) -> BufferedEvents:
-        """Take the events since the last call."""
-        return self._buffer.drain()
+        """Take the events since the last call; a message that the transport dropped counts as malformed."""
+        dropped, self._dropped = transport.dropped - self._dropped, transport.dropped
+        drained = self._buffer.drain()
+        return replace(drained, malformed=drained.malformed + dropped)
 
     def _run(self) -> None:
         pause = BACKOFF_SECONDS[0]

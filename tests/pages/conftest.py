@@ -72,10 +72,16 @@ class Floor:
         return answer.json()
 
     def cancel_all(self) -> None:
-        """Cancel every job that has not ended."""
+        """Cancel every job that has not ended; again if some ended between the count and the cancellation."""
         request = {"action": "cancel", "filter": {"status": ["open"]}, "reason": "the test is over"}
-        able = self.ask("POST", "/jobs/bulk", request | {"dryRun": True})["able"]
-        self.ask("POST", "/jobs/bulk", request | {"count": able})
+
+        def cancelled() -> bool:
+            able = self.ask("POST", "/jobs/bulk", request | {"dryRun": True})["able"]
+            answer = self.client.post("/jobs/bulk", json=request | {"count": able})
+            assert answer.is_success or answer.status_code == httpx.codes.CONFLICT, answer.text
+            return answer.is_success
+
+        wait_until(cancelled, "a count of open jobs that holds until they are cancelled")
 
     def cycle(self, rows: int, sla_minutes: float) -> int:
         """Start a cycle of so many jobs by the API, and return its number."""
