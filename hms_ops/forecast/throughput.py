@@ -50,19 +50,20 @@ class Throughput:
         if service is not None:
             self._add(ENOUGH, ENOUGH * service)
 
-    def look(self, now: datetime, finished: int, busy: int) -> None:
+    def look(self, now: datetime, finished: int, busy: int, worked: float = 0.0) -> None:
         """Note how many jobs were done with the queue since the look before, and how many slots have work.
 
         `busy` slots are as many as are live, or as there are jobs that may run, if they are fewer: see
-        `work`. For a queue of agents, whose number nobody knows, they count as one slot.
+        `work`. For a queue of agents, whose number nobody knows, they count as one slot. Steps that ended since
+        then held slots for `worked` seconds: no look sees a slot at work whose jobs come and go between two.
         """
         if self._before is not None:
             at, busy_before = self._before
             passed = max(0.0, (now - at).total_seconds())
             slots = (busy_before + busy) / 2
-            if slots or finished:
+            if slots or finished or worked:
                 self._clock += passed
-                self._add(finished, passed * slots)
+                self._add(finished, max(passed * slots, worked))
         self._before = now, busy
 
     def capacity(self, slots: int) -> Capacity | None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -81,6 +82,7 @@ class Measure:
         self._lines: dict[str, tuple[Histogram, Capacity, datetime]] = {}
         self._orders: dict[str, Mapping[str, Any]] = {}
         self._left: dict[str, int] = {}
+        self._worked: dict[str, float] = {}
         self._done: dict[str, int] = {}
         self._unsent: tuple[int, datetime | None] | None = None
         self._broker: BrokerState | None = None
@@ -159,7 +161,11 @@ class Measure:
     def _count(self, step: Begun | Ended) -> None:
         self._stats_of(step.queue).count(step)
         # What was done before the first look says nothing of how many slots were at it.
-        if isinstance(step, Ended) and step.left and self._began is not None and step.at > self._began:
+        if not isinstance(step, Ended) or self._began is None or step.at <= self._began:
+            return
+        since_counted = inf if self._counted_at is None else max(0.0, step.at - self._counted_at.timestamp())
+        self._worked[step.queue] = self._worked.get(step.queue, 0.0) + min(step.took, since_counted)
+        if step.left:
             self._left[step.queue] = self._left.get(step.queue, 0) + 1
             self._done[step.queue] = self._done.get(step.queue, 0) + 1
 
@@ -179,7 +185,9 @@ class Measure:
         day, stats = count.days.get(name, Day()), self._stats_of(name)
         stats.finished_at(day.last_finished)
         if count.at != self._counted_at:
-            # How many agents there are, nobody knows.
+            # How many agents there are, nobody knows: together they count as one slot.
+            if name in count.agents:
+                self._worked.pop(name, None)
             servers = 1 if name in count.agents else min(slots, row["at_once"] or slots)
             self._look_ahead(row, standing, servers, now)
         ahead = self._ahead.get(name)
@@ -242,7 +250,8 @@ class Measure:
         held = paused or stopped or row["starts_used"] or row["window_size"] == 0
         able = work(standing.running, standing.queued, standing.waiting, held=held)
         throughput = self._throughputs.setdefault(name, Throughput())
-        throughput.look(now, self._left.pop(name, 0), min(slots, able))
+        worked = self._worked.pop(name, 0.0)
+        throughput.look(now, self._left.pop(name, 0), min(slots, able), worked)
         capacity = throughput.capacity(slots)
         allowed = most(row["starts_per_minute"], row["window_size"])
         begun = standing.running + standing.queued

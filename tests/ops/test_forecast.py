@@ -379,6 +379,14 @@ def test_idle_time_does_not_lower_the_throughput() -> None:
     assert capacity.trusted
 
 
+def test_jobs_that_come_and_go_between_two_looks_show_the_throughput() -> None:
+    """Thirty jobs of 20 ms each that no look has seen at work: a slot does fifty a second."""
+    throughput = Throughput()
+    throughput.look(NOW, 0, 0)
+    throughput.look(NOW + timedelta(seconds=2), 30, 0, 0.6)
+    assert throughput.capacity(4) == Capacity(4, pytest.approx(50.0), trusted=True, counted=30)
+
+
 def test_nothing_finished_is_no_throughput() -> None:
     """Before the first job is done nothing can be told, and soon after it not much."""
     throughput = Throughput()
