@@ -54,8 +54,9 @@ class Throughput:
         """Note how many jobs were done with the queue since the look before, and how many slots have work.
 
         `busy` slots are as many as are live, or as there are jobs that may run, if they are fewer: see
-        `work`. For a queue of agents, whose number nobody knows, they count as one slot. Steps that ended since
-        then held slots for `worked` seconds: no look sees a slot at work whose jobs come and go between two.
+        `work`. For a queue of agents, whose number nobody knows, they count as one slot. Steps that ended
+        since then held slots for `worked` seconds: no look sees a slot at work whose jobs come and go between
+        two.
         """
         if self._before is not None:
             at, busy_before = self._before

@@ -35,13 +35,12 @@ from hms_ops.forecast.snapshot import (
     Forecast,
     Hearing,
     HorizonHolder,
-    HostSnapshot,
     QueueSnapshot,
     Snapshot,
     TroubledWebhook,
 )
 from hms_ops.forecast.throughput import Throughput, work
-from hms_ops.metrics import deadlines
+from hms_ops.metrics import deadlines, hosts
 from hms_ops.metrics.counts import Count, Day, JobCounter, Standing, troubled_webhooks, unsent_texts
 from hms_ops.metrics.deadlines import Deadlines
 from hms_ops.metrics.horizon import HorizonWatch
@@ -124,7 +123,7 @@ class Measure:
         return Snapshot(
             now=now,
             queues=queues,
-            hosts=_hosts(workers),
+            hosts=hosts.read(workers),
             unsent=unsent,
             unsent_since=unsent_since,
             events_at=self._events_at(now),
@@ -286,20 +285,3 @@ class Measure:
             dropped=self._dropped + self._event_log.dropped,
             malformed=self._malformed,
         )
-
-
-def _hosts(workers: Sequence[Worker]) -> list[HostSnapshot]:
-    """Each machine with live workers: the load as its last beat says, the memory of all its workers."""
-    hosts: dict[str, list[Worker]] = {}
-    for worker in workers:
-        hosts.setdefault(worker.host, []).append(worker)
-    return [
-        HostSnapshot(
-            host,
-            max(serving, key=lambda worker: worker.beat_at).cpu_percent,
-            sum(worker.rss_bytes for worker in serving),
-            len(serving),
-            sorted({queue for worker in serving for queue in worker.queues}),
-        )
-        for host, serving in sorted(hosts.items())
-    ]
