@@ -8,6 +8,7 @@ silent clients is the pooler's affair (`tcp_keepidle` and its kin in its configu
 from __future__ import annotations
 
 import logging
+import select
 import time
 from collections.abc import Mapping
 
@@ -29,8 +30,8 @@ NOTICES_SILENCE: Mapping[str, str] = {
 }
 #: A step's transaction may stand still for as long as the step may run, and so much longer, in seconds.
 GRACE_SECONDS = 5.0
-#: A session that keeps its limit is told it again after so many seconds: should it be gone, that shows before
-#: a step has begun to write. One that is lost in between costs a step that is run again.
+#: A session that keeps its limit is told it again after so many seconds: should its host have fallen silent,
+#: that shows before a step has begun to write. One that is lost in between costs a step that is run again.
 SAID_AGAIN_SECONDS = 5.0
 
 
@@ -75,13 +76,14 @@ def settle(connection: RawConnection, settings: Mapping[str, str]) -> None:
 def bound(connection: RawConnection, seconds: float) -> None:
     """Limit what comes next: no statement, no wait for a lock and no pause between two may take longer.
 
-    A session of our own keeps its limit, and is asked every few seconds whether it is still there. At a
-    pooler a transaction begins with this.
+    A session of our own keeps its limit, and is asked every few seconds whether it is still there; at once
+    if the server has said something meanwhile, since to an idle session it says little else than its end.
+    At a pooler a transaction begins with this.
     """
     now = time.monotonic()
     if not connection.pooled and connection.limit is not None:
         known, said_at = connection.limit
-        if known == seconds and now - said_at < SAID_AGAIN_SECONDS:
+        if known == seconds and now - said_at < SAID_AGAIN_SECONDS and not _has_news(connection):
             return
     limit, idle = f"{seconds * 1000:.0f}", f"{(seconds + GRACE_SECONDS) * 1000:.0f}"
     settings = {
@@ -109,6 +111,13 @@ def bound(connection: RawConnection, seconds: float) -> None:
         )
     connection.autocommit = before
     connection.limit = seconds, now
+
+
+def _has_news(connection: RawConnection) -> bool:
+    """Whether there is something to read, such as the end of the session."""
+    news = select.poll()
+    news.register(connection.fileno(), select.POLLIN)
+    return bool(news.poll(0))
 
 
 def listen(connection: RawConnection, *channels: str) -> bool:

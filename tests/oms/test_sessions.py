@@ -53,10 +53,20 @@ def test_a_session_keeps_the_limit_of_steps_that_follow_closely(
     """A step like the one before costs no question; after a while the session is asked again."""
     with closing(ledger_connections.connect(database, "step", autocommit=False)) as connection:
         sessions.bound(connection, 1.0)
+        said = connection.limit
+        sessions.bound(connection, 1.0)
+        assert connection.limit == said
+        monkeypatch.setattr(sessions, "SAID_AGAIN_SECONDS", 0.0)
+        sessions.bound(connection, 1.0)
+        assert connection.limit != said
+
+
+def test_a_session_that_has_ended_is_noticed_before_a_step_writes(database: str) -> None:
+    """It is not lent to another step, however lately it was asked: that step would have to run again."""
+    with closing(ledger_connections.connect(database, "step", autocommit=False)) as connection:
+        sessions.bound(connection, 1.0)
         with closing(ledger_connections.connect(database, "end")) as other, other.cursor() as cursor:
             cursor.execute("select pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
-        sessions.bound(connection, 1.0)
-        monkeypatch.setattr(sessions, "SAID_AGAIN_SECONDS", 0.0)
         with pytest.raises(psycopg2.OperationalError):
             sessions.bound(connection, 1.0)
 
