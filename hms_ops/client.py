@@ -17,6 +17,7 @@ from hms_oms.api.http import Client, jitter, path
 from hms_oms.documents.messages import Text
 from hms_ops.documents.calling import OnCall, Silence, Status, Threshold
 from hms_ops.documents.incidents import Incident, IncidentWithTimeline, LateJob
+from hms_ops.documents.past import QueueHistory
 from hms_ops.documents.reports import History, Metric, SlaCounts, SlaReport
 from hms_ops.documents.webhooks import NewWebhook, Webhook, WebhookDelivery
 
@@ -207,6 +208,18 @@ class OpsClient(Client):
         """History of a metric in steps of `step` seconds; by default seven days in some hundred steps."""
         query = {"queue": queue, "from": _day(since), "to": _day(until), "step": step, "zone": zone}
         return record(History, self._wire.get("/history", name=name, **query))
+
+    def queue_history(
+        self,
+        queue: str,
+        since: date | None = None,
+        until: date | None = None,
+        *,
+        behind: str | None = None,
+    ) -> QueueHistory:
+        """How a queue went, by default the last day; `behind` (day, week) is what was so long before."""
+        span = {"from": _day(since), "to": _day(until), "behind": behind}
+        return record(QueueHistory, self._wire.get(path("queues", queue, "history"), **span))
 
     def texts(
         self, *, incident: str | int | None = None, job: str | None = None, limit: int = 50

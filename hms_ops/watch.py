@@ -28,7 +28,7 @@ from hms_ops.foresight.places import EVERY_SECONDS
 from hms_ops.incidents import lifecycle, thresholds
 from hms_ops.incidents.impact import late_jobs
 from hms_ops.incidents.thresholds import Thresholds
-from hms_ops.metrics import history, metrics, moments
+from hms_ops.metrics import history, hours, metrics, moments
 from hms_ops.oncall import escalation
 from hms_ops.reports import forecast_record
 from hms_ops.rules import RULES
@@ -104,7 +104,8 @@ class Watch:
                     snapshot = self._with_records(connection, snapshot)
                 metrics.publish(connection, snapshot, self._apart)
                 with self._apart.doing("keeping samples"), connection.begin_nested():
-                    history.keep(connection, snapshot.now, self.samples_days)
+                    if history.keep(connection, snapshot.now, self.samples_days):
+                        hours.keep(connection, snapshot.now, self.samples_days)
                 if self._foreseeing():
                     line_forecasts.turn(connection, snapshot, self.office, self._apart)
                 if self._fine():

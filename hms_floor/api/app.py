@@ -18,7 +18,7 @@ from hms_floor.api.routes.cycles import cycle_files, cycle_rows, cycles
 from hms_floor.api.routes.incidents import incidents, ops, texts, twilio
 from hms_floor.api.routes.installation import audit, badges, health, stream
 from hms_floor.api.routes.jobs import answers, bulk, changes, jobs, recipes, reservations, signals
-from hms_floor.api.routes.queues import calendars, queues, reports, simulations, workers
+from hms_floor.api.routes.queues import calendars, history, queues, reports, simulations, workers
 from hms_floor.api.routes.schedules import schedules
 from hms_floor.api.routes.webhooks import webhooks
 from hms_floor.api.transport import problems
@@ -40,6 +40,7 @@ ROUTERS = (
     cycle_rows.router,
     schedules.router,
     queues.router,
+    history.router,
     calendars.router,
     reservations.router,
     workers.router,

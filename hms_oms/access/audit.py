@@ -32,13 +32,15 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which lines to find; what is None does not restrict. `since` <= at < `until`."""
+    """Which lines to find; what is None does not restrict. `since` <= at < `until`; `done`: not refused."""
 
     actor: str | None = None
     action: str | None = None
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    actions: Sequence[str] | None = None
+    done: bool | None = None
 
 
 def write(connection: Connection, acts: Sequence[Act]) -> None:
@@ -65,9 +67,11 @@ def find(connection: Connection, matching: Filter, *, limit: int, after: int | N
         {
             "actor": matching.actor,
             "action": matching.action,
+            "actions": None if matching.actions is None else list(matching.actions),
             "subject": matching.subject,
             "since": matching.since,
             "until": matching.until,
+            "done": matching.done,
             "after": after,
             "limit": limit,
         },
@@ -93,9 +97,11 @@ select id, at, actor, roles, action, subject, detail, reason, source, status
 from oms.audit
 where (cast(:actor as text) is null or actor = :actor)
     and (cast(:action as text) is null or action = :action)
+    and (cast(:actions as text[]) is null or action = any(:actions))
     and (cast(:subject as text) is null or subject = :subject)
     and (cast(:since as timestamptz) is null or at >= :since)
     and (cast(:until as timestamptz) is null or at < :until)
+    and (cast(:done as boolean) is null or (status < 400) = :done)
     and (cast(:after as bigint) is null or id < :after)
     and not coalesce(detail @> '{"dryRun": true}', false)
 order by id desc

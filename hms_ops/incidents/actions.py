@@ -62,6 +62,20 @@ def find(
     return [store.read(row) for row in connection.execute(query).mappings()]
 
 
+def during(
+    connection: Connection, queue: str, since: datetime, until: datetime, *, limit: int
+) -> list[Incident]:
+    """The incidents of a queue that people knew of between two moments, newest first."""
+    query = (
+        select(*ROWS.c)
+        .where(ROWS.c.queue == queue, ROWS.c.merged_into.is_(None), ROWS.c.opened_at < until)
+        .where(ROWS.c.resolved_at.is_(None) | (ROWS.c.resolved_at >= since))
+        .order_by(ROWS.c.id.desc())
+        .limit(limit)
+    )
+    return [store.read(row) for row in connection.execute(query).mappings()]
+
+
 def history(connection: Connection, incident: int) -> list[Happening]:
     """Timeline of an incident, oldest first."""
     rows = connection.execute(

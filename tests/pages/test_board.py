@@ -11,10 +11,12 @@ import sqlalchemy as sa
 
 from hms_floor.pages.incidents import oncall
 from hms_floor.pages.live import capacity
-from hms_floor.pages.parts.charts import charts, history, recent
-from hms_floor.pages.parts.charts.history import Point
+from hms_floor.pages.parts.charts import charts, history
 from hms_floor.presentation import overview, text_counts
 from hms_floor.presentation.overview import Card
+from hms_floor.presentation.past import points as past
+from hms_floor.presentation.past import recent
+from hms_floor.presentation.past.points import Point
 from hms_oms.messages import outbox
 from hms_oms.recipes.recipes import Recipe
 from hms_ops import heartbeats
@@ -105,7 +107,7 @@ def test_the_past_of_a_queue_comes_from_its_samples(
         metrics.publish(connection, seen(now))
         samples.keep(connection, now)
         since = began - timedelta(minutes=1)
-        points = history.points(connection, "shop", since, now + timedelta(minutes=1), 60)
+        points = past.points(connection, "shop", since, now + timedelta(minutes=1), 60)
     assert [(point.open, point.wait, point.late) for point in points] == [(50.0, 61.5, 1.0)] * 4
     line = history.line(points, lambda point: point.open, 150.0)
     assert [value for _, value in line] == [50.0, 50.0, 50.0, None, 50.0]
@@ -114,12 +116,12 @@ def test_the_past_of_a_queue_comes_from_its_samples(
 def test_a_burst_keeps_its_shape() -> None:
     """Twenty jobs in five seconds are four a second then, none before or after; a new watch is a gap."""
     now = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-    idle = history.of(Card("a", done=7, counted_at=now), now)
-    assert history.of(Card("a", done=7, counted_at=now), now + timedelta(seconds=5), idle).rate == 0.0
+    idle = past.of(Card("a", done=7, counted_at=now), now)
+    assert past.of(Card("a", done=7, counted_at=now), now + timedelta(seconds=5), idle).rate == 0.0
     before, rates = None, []
     for number, done in enumerate((7, 7, 27, 27, 0)):
         at = now + timedelta(seconds=5 * number)
-        before = history.of(Card("a", rate=1.0, done=done, counted_at=at), at, before)
+        before = past.of(Card("a", rate=1.0, done=done, counted_at=at), at, before)
         rates.append(before.rate)
     assert rates == [None, 0.0, 4.0, 0.0, None]
 
@@ -136,7 +138,7 @@ def test_a_day_shows_its_peaks(engine: sa.Engine, shop: Recipe, forward: Forward
         forward(timedelta(minutes=1))
     with engine.connect() as connection:
         since = began - timedelta(minutes=1)
-        points = history.points(connection, "shop", since, clock(engine), 864000)
+        points = past.points(connection, "shop", since, clock(engine), 864000)
     [point] = points
     assert (point.open, point.open_least, point.open_most) == (90.0, 10.0, 250.0)
     assert (point.rate, point.rate_least, point.rate_most) == (80 / 60, 0.0, 4.0)
@@ -183,7 +185,7 @@ def test_a_day_has_the_burst_between_two_samples(engine: sa.Engine, shop: Recipe
         samples.keep(connection, now)
         busy = replace(seen(now).queues[0], waiting=1400)
         moments.keep(connection, Snapshot(now, [busy], counted_at=now), ())
-        points = history.points(connection, "shop", now - timedelta(hours=1), now + timedelta(hours=1), 600)
+        points = past.points(connection, "shop", now - timedelta(hours=1), now + timedelta(hours=1), 600)
     assert [(point.open, point.open_most) for point in points] == [(50.0, 1410.0)]
 
 

@@ -62,6 +62,7 @@ TABLE: Mapping[str, Roles] = {
     "GET /queues": READERS,
     "GET /queues/{queue}/peek": READERS,
     "GET /queues/{queue}/forecast": READERS,
+    "GET /queues/{queue}/history": READERS,
     "POST /queues/{queue}/pause": MANAGERS,
     "POST /queues/{queue}/resume": MANAGERS,
     "POST /queues/{queue}/limit": MANAGERS,

@@ -44,6 +44,7 @@ OPERATIONS: Mapping[str, str] = {
     "GET /queues": "listQueues",
     "GET /queues/{queue}/peek": "peekQueue",
     "GET /queues/{queue}/forecast": "forecastQueue",
+    "GET /queues/{queue}/history": "getQueueHistory",
     "POST /queues/{queue}/pause": "pauseQueue",
     "POST /queues/{queue}/resume": "resumeQueue",
     "POST /queues/{queue}/limit": "limitQueue",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -30,3 +31,8 @@ async def _zone(
 
 #: What a route declares to know it.
 Zone = Annotated[ZoneInfo, Depends(_zone)]
+
+
+def start_of(when: date | datetime, zone: tzinfo) -> datetime:
+    """The moment of a query: of a day its start, by the clock in `zone`."""
+    return when if isinstance(when, datetime) else clock.midnight(when, zone).astimezone(UTC)

@@ -17,10 +17,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from sqlalchemy import Connection, Engine
 
 from hms_floor.pages.live import capacity
-from hms_floor.pages.parts.charts import history, recent
-from hms_floor.pages.parts.charts.history import Point
 from hms_floor.presentation import overview as board
 from hms_floor.presentation.overview import Board
+from hms_floor.presentation.past import points, recent
+from hms_floor.presentation.past.points import Point
 from hms_oms.cycles import cycles
 from hms_oms.documents.cycles import Cycle, CycleProgress, TextCounts
 from hms_oms.documents.messages import Text
@@ -173,11 +173,11 @@ def _take() -> None:
             _remember(connection, overview)
             _feed.days_at = started
     for card in overview.cards:
-        points = _feed.trail[card.name]
-        if not points or overview.now.timestamp() - points[-1].at >= STEP_SECONDS - 0.5:
-            points.append(history.of(card, overview.now, points[-1] if points else None))
-            while points[0].at < overview.now.timestamp() - REACH_SECONDS - STEP_SECONDS:
-                points.popleft()
+        trail = _feed.trail[card.name]
+        if not trail or overview.now.timestamp() - trail[-1].at >= STEP_SECONDS - 0.5:
+            trail.append(points.of(card, overview.now, trail[-1] if trail else None))
+            while trail[0].at < overview.now.timestamp() - REACH_SECONDS - STEP_SECONDS:
+                trail.popleft()
     number = _feed.view.number + 1 if _feed.view else 1
     _feed.view = View(number, overview, wrong, pages, _feed.applicant_texts, time.monotonic())
 
@@ -187,7 +187,7 @@ def _remember(connection: Connection, overview: Board) -> None:
     until = overview.now + timedelta(seconds=1)
     for card in overview.cards:
         since = overview.now - timedelta(seconds=DAY_REACH_SECONDS)
-        _feed.days[card.name] = history.points(connection, card.name, since, until, DAY_STEP_SECONDS)
+        _feed.days[card.name] = points.points(connection, card.name, since, until, DAY_STEP_SECONDS)
         if card.name not in _feed.trail:
             lately = overview.now - timedelta(seconds=REACH_SECONDS)
             _feed.trail[card.name] = deque(recent.read(connection, card.name, lately, until))

@@ -10,8 +10,8 @@ from nicegui import run, ui
 from hms_floor.pages.live import capacity as demands
 from hms_floor.pages.live import feed
 from hms_floor.pages.parts.charts import charts, history
-from hms_floor.pages.parts.charts.history import Point
 from hms_floor.presentation.overview import Card
+from hms_floor.presentation.past.points import Point
 
 #: How far back the charts can reach: name, seconds, and how far apart points with a gap between them are.
 _REACHES = {

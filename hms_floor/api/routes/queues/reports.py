@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -13,11 +13,10 @@ from hms_floor.api.access.guard import Guarded
 from hms_floor.api.app_state import TheAppState
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import QueueName
-from hms_floor.api.requests.zones import Zone
+from hms_floor.api.requests.zones import Zone, start_of
 from hms_floor.api.transport.problems import Problem
 from hms_oms.database import health
 from hms_oms.jobs import commands
-from hms_oms.runtime import clock
 from hms_ops.documents.reports import Days, History, Lateness, SlaReport
 from hms_ops.metrics import catalogue
 from hms_ops.metrics import history as samples
@@ -57,7 +56,7 @@ def report(
     with app_state.reading() as connection:
         now = health.clock(connection)
         if week:
-            start, end = sla_report.week(_moment(since, zone) if since else now, zone)
+            start, end = sla_report.week(start_of(since, zone) if since else now, zone)
         else:
             start, end = _span(since, until, now, zone)
         return sla_report.report(connection, start, end, zone)
@@ -125,15 +124,11 @@ def history(
 def _span(
     since: date | datetime | None, until: date | datetime | None, now: datetime, zone: tzinfo
 ) -> tuple[datetime, datetime]:
-    end = _moment(until, zone) if until else now
-    start = _moment(since, zone) if since else end - timedelta(days=7)
+    end = start_of(until, zone) if until else now
+    start = start_of(since, zone) if since else end - timedelta(days=7)
     if not timedelta() < end - start <= timedelta(days=MOST_DAYS):
         raise Problem(409, "what is asked for ends before it begins, or is longer than a year")
     return start, end
-
-
-def _moment(when: date | datetime, zone: tzinfo) -> datetime:
-    return when if isinstance(when, datetime) else clock.midnight(when, zone).astimezone(UTC)
 
 
 def _require(connection: Connection, queue: str | None) -> None:

@@ -13,8 +13,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from hms_floor.pages.parts.charts import history
-from hms_floor.pages.parts.charts.history import Point
+from hms_floor.presentation.past import points
+from hms_floor.presentation.past.points import Point
 from hms_ops.documents.incidents import TrendPoint
 from hms_ops.incidents.impact import trend
 from hms_ops.metrics import moments
@@ -27,7 +27,7 @@ _MINUTE = 60
 def read(connection: Connection, queue: str, since: datetime, until: datetime) -> list[Point]:
     """A queue from `since` until before `until`, oldest first."""
     fine = moments.history(connection, queue, since, until, STEP_SECONDS)
-    return merged(history.points(connection, queue, since, until, _MINUTE), fine)
+    return merged(points.points(connection, queue, since, until, _MINUTE), fine)
 
 
 def merged(minutes: Sequence[Point], fine: Sequence[Moment]) -> list[Point]:
@@ -58,8 +58,8 @@ def _point(moment: TrendPoint, minutes: Sequence[Point]) -> Point:
     place = bisect_right([sample.at for sample in minutes], at)
     minute = minutes[place - 1] if place and at - minutes[place - 1].at <= 2 * _MINUTE else Point(at)
     if moment.open is None:
-        idle = Point(at, 0.0, 0.0, 0.0, 0.0, minute.wait, minute.wait_p95, rate=0.0)
+        idle = Point(at, 0.0, 0.0, 0.0, minute.wait, minute.wait_p95, rate=0.0)
         return idle if minute.open == 0 else Point(at)
     rate = None if moment.done_per_minute is None else moment.done_per_minute / 60
     known = replace(minute, at=at, open=moment.open, late=moment.late, rate=rate)
-    return known if moment.open else replace(known, backlog=0.0, running=0.0)
+    return known if moment.open else replace(known, running=0.0)
