@@ -267,6 +267,7 @@ class StepRequest(Request):
 
     def give_back(self, why: str) -> None:
         """Have the step, which has not begun, taken back."""
+        self.acknowledge()
         state.task_ready(self)
         presence.give_back(Ticket.parse(self.id), why)
         self._free()

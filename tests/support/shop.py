@@ -78,6 +78,8 @@ def send(run: StepRun) -> Any:
 
 
 def _work(run: StepRun, name: str, wish: Any = None) -> Any:
+    if run.payload.get("quick"):
+        return {}
     runs, began = _note(run, name), time.monotonic()
     wish = run.payload.get(name, {}) if wish is None else wish
     log.info("works", runs=runs)

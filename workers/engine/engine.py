@@ -8,6 +8,7 @@ are begun within `AHEAD_SECONDS`. The slots themselves never wait for the ledger
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from workers.claiming import continuing, holding
 from workers.claiming.continuing import Reported
 from workers.claiming.ledger_session import CLAIM_AGAIN_SECONDS, LedgerSession, Refused
 from workers.engine.handled import HandledStep
+from workers.engine.prefetch import MOST_AHEAD, Prefetch
 from workers.engine.reports import Ended, Reports
 from workers.engine.runners import SHORT_SECONDS, PreforkRunner, Runner
 
@@ -29,8 +31,6 @@ log = logging.getLogger(__name__)
 
 #: What is claimed ahead of the slots is begun within so many seconds, if steps take what they took lately.
 AHEAD_SECONDS = 0.05
-#: No more steps than this are claimed ahead.
-MOST_AHEAD = 16
 #: While short steps are held, a report waits so long, in seconds, for more of them, unless it has enough.
 LINGER_SECONDS = 0.001
 ENOUGH = 8
@@ -43,8 +43,8 @@ ERROR_SECONDS = 1.0
 class Engine:
     """The engine of one worker process: of a pool of processes, its parent."""
 
-    def __init__(self, app: Any, session: LedgerSession, runner: Runner) -> None:
-        self._session, self._runner = session, runner
+    def __init__(self, app: Any, session: LedgerSession, runner: Runner, prefetch: Prefetch) -> None:
+        self._session, self._runner, self._prefetch = session, runner, prefetch
         # A pool's child that dies takes no other step along.
         self._are_alone = isinstance(runner, PreforkRunner)
         self._changed = threading.Condition()
@@ -64,6 +64,7 @@ class Engine:
             # Celery has forgotten what had not begun, as if the broker were to hand it out again.
             for request in (*self._received, *self._held):
                 state.task_reserved(request)
+        self._prefetch.register()
         self._runner.register()
 
     def take(self, request: HandledStep) -> None:
@@ -74,6 +75,7 @@ class Engine:
             log.warning("a message without a ticket was dropped")
             request.ignore()
             return
+        request.ready_at = time.monotonic()
         with self._changed:
             self._received.append(request)
             self._changed.notify()
@@ -106,8 +108,16 @@ class Engine:
             self._changed.notify()
 
     def stale(self) -> list[HandledStep]:
-        """Take back what was claimed and cannot begin: another step takes longer than was to be expected."""
-        requests = self._runner.take_back(time.monotonic() - STALE_SECONDS)
+        """Take back what was to begin soon and cannot: another step takes longer than was to be expected."""
+        before = time.monotonic() - STALE_SECONDS
+        requests = self._runner.take_back(before)
+        with self._changed:
+            # Of what is not claimed as much stays as there are slots.
+            while len(self._received) > self._runner.slots() and self._received[-1].ready_at < before:
+                requests.append(self._received.pop())
+        if requests:
+            # Nor is more of it taken, until a short step has ended.
+            self._prefetch.fit(math.inf)
         for request in requests:
             self.free(request)
         return requests
@@ -121,6 +131,7 @@ class Engine:
         if seconds is not None:
             self._moved_at = time.monotonic()
             self._runner.note(seconds)
+            self._prefetch.fit(self._runner.average)
         self._runner.ended(request)
 
     def _begin(self, requests: Sequence[HandledStep]) -> None:
@@ -173,7 +184,11 @@ class Engine:
         """Take what may be claimed now; while one step is to run alone nothing else is."""
         if self._suspect is not None:
             return [] if self._held else [self._suspect]
-        room = max(0, self._most() - len(self._held))
+        most, slots = self._most(), self._runner.slots()
+        room = max(0, most - len(self._held))
+        if len(self._held) > slots and room < min(ENOUGH, most - slots):
+            # There is enough to begin: a few at a time cost the ledger little more than one.
+            return []
         return [self._received.popleft() for _ in range(min(room, len(self._received)))]
 
     def _most(self) -> int:
@@ -244,8 +259,8 @@ class Engine:
 current: Engine | None = None
 
 
-def begin(app: Any, session: LedgerSession, runner: Runner) -> Engine:
+def begin(app: Any, session: LedgerSession, runner: Runner, prefetch: Prefetch) -> Engine:
     """Have this process's steps claimed and reported by an engine from now on."""
     global current
-    current = Engine(app, session, runner)
+    current = Engine(app, session, runner, prefetch)
     return current

@@ -9,6 +9,7 @@ from hms_oms.jobs import workers
 from workers.claiming import continuing
 from workers.claiming.ledger_session import ledger_session
 from workers.engine import engine, runners
+from workers.engine.prefetch import Prefetch
 
 
 def start(consumer: Any) -> None:
@@ -19,5 +20,5 @@ def start(consumer: Any) -> None:
     app = consumer.app
     worker = workers.worker_id(consumer.hostname, os.getpid(), app.worker_token)
     session = ledger_session(app.settings.servers()[0], worker, parent_pid=os.getpid())
-    engine.begin(app, session, runner)
+    engine.begin(app, session, runner, Prefetch(consumer))
     continuing.begin()
