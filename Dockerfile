@@ -6,7 +6,7 @@ RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # The dependencies come first: they change less often than the code, and are then taken from the cache.
 COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE celeryconfig.py flowerconfig.py ./
-RUN pip install --constraint constraints.txt '.[calendars,floor,flower,sms]'
+RUN pip install --constraint constraints.txt '.[calendars,channels,floor,flower,sms]'
 COPY hms hms
 COPY hms_act hms_act
 COPY hms_floor hms_floor

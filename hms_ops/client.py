@@ -293,6 +293,10 @@ class OpsClient(Client):
         """Have a page sent that only shows that pages arrive; return its token."""
         return str(self._wire.post("/test-pages", {"to": phone, "reason": reason})["token"])
 
+    def test_channel(self, name: str, *, reason: str | None = None) -> str:
+        """Have a channel sent a page that only shows that pages arrive; return its token."""
+        return str(self._wire.post("/test-pages", {"channel": name, "reason": reason})["token"])
+
 
 def _day(day: date | None) -> str | None:
     if isinstance(day, datetime):

@@ -31,6 +31,7 @@ from hms_ops.events.receiver import Receiver
 from hms_ops.metrics.measure import Measure
 from hms_ops.oncall import doubts
 from hms_ops.paging import senders
+from hms_ops.paging.channels.channels import Channels
 from hms_ops.paging.pager import Delivery
 from hms_ops.paging.senders import Sender
 from hms_ops.traces.export import Traces, exporter
@@ -52,6 +53,7 @@ def run(settings: Settings) -> None:
     """
     database_url, broker_url = settings.servers()
     sender = senders.make(settings)
+    channels = Channels(settings)
     direct_url = settings.database_direct_url or database_url
     engine = connections.engine(database_url)
     receiver = Receiver(broker_url)
@@ -85,7 +87,7 @@ def run(settings: Settings) -> None:
     receiver_of_traces = exporter() if telemetry.is_configured() else None
     with daemon.stop_on_signals() as stop:
         beside = (
-            _Beside("pager", stop, lambda: _deliver(direct_url, sender, beat, stop, settings.home)),
+            _Beside("pager", stop, lambda: _deliver(direct_url, sender, channels, beat, stop, settings.home)),
             _Beside("webhooks", stop, lambda: _deliver_events(direct_url, engine, settings, stop)),
         )
         receiver.start()
@@ -110,6 +112,7 @@ def run(settings: Settings) -> None:
 def _deliver(
     database_url: str,
     sender: Sender,
+    channels: Channels,
     beat: Callable[[Lease, Mapping[str, Any]], None],
     stop: Stop,
     home: Path,
@@ -124,7 +127,7 @@ def _deliver(
     def take_up(lease: Lease) -> Delivery:
         nonlocal delivery
         if delivery is None:
-            delivery = Delivery(lease.connection, sender)
+            delivery = Delivery(lease.connection, sender, channels=channels)
         delivery.connection, delivery.beat = lease.connection, partial(beat, lease)
         return delivery
 

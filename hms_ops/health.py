@@ -97,7 +97,12 @@ def read(connection: Connection) -> Ledger:
         pulses["pager"],
         len(workers),
         unreached.live(connection),
-        doubts.doubt(document.document if document else None, now, sender_is_local=local),
+        doubts.doubt(
+            document.document if document else None,
+            now,
+            sender_is_local=local,
+            channels=heartbeats.channels(connection),
+        ),
         sum(worker.slots for worker in workers),
         sum(worker.slots_lost for worker in workers),
     )

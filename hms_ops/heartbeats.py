@@ -34,6 +34,12 @@ def sender_is_local(connection: Connection) -> bool:
     return said is not False
 
 
+def channels(connection: Connection) -> Sequence[str] | None:
+    """The names of the channels that the pager has, as it says; None before it was heard."""
+    names = connection.scalar(text("select detail -> 'channels' from ops.beats where name = 'pager'"))
+    return None if names is None else [str(name) for name in names]
+
+
 def status(connection: Connection) -> Sequence[Pulse]:
     """The pulse of every program that must beat or has beaten, by name."""
     rows = connection.execute(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
+from hms_oms.messages import recipients
 from hms_oms.messages.records import (
     Answer,
     Asked,
@@ -51,10 +52,13 @@ ENDED = tuple(name for name, rank in _RANKS.items() if rank > 2)
 RENEWALS = 2
 
 
-def waiting_pages(connection: RawConnection, phones: int) -> list[WaitingPage]:
-    """All pages that wait for the phones of the `phones` pages which are due first, oldest first."""
-    rows = statements.run_raw(connection, "waiting_pages", {"count": phones})
-    return [WaitingPage(**row) for row in rows]
+def waiting_pages(connection: RawConnection, phones: int, channels: int = 0) -> list[WaitingPage]:
+    """All pages that wait for the recipients of those which are due first, oldest first.
+
+    Of those that are due, so many go to `phones`, and so many to `channels`.
+    """
+    room = {"phones": phones, "channels": channels, "channel": recipients.CHANNEL}
+    return [WaitingPage(**row) for row in statements.run_raw(connection, "waiting_pages", room)]
 
 
 def waiting_texts(connection: RawConnection, count: int) -> list[WaitingText]:

@@ -34,21 +34,16 @@ Facts = Mapping[str, Any]
 Clock = Callable[[str | datetime], str]
 
 
-def page(incident: Incident, zone: tzinfo) -> str:
-    """The text that calls somebody."""
+def page(incident: Incident, zone: tzinfo, *, by_text: bool = True) -> str:
+    """The text that calls somebody; `by_text`: it may be replied to."""
     again = " again" if incident.page_seq > 1 else ""
-    return _fitted(
-        f"{_heading(incident)}{again}: ", phrase(incident, zone), f". Reply ACK {incident.reference}."
-    )
+    return _fitted(f"{_heading(incident)}{again}: ", phrase(incident, zone), f". {_how(incident, by_text)}")
 
 
-def flapping(incident: Incident, zone: tzinfo) -> str:
+def flapping(incident: Incident, zone: tzinfo, *, by_text: bool = True) -> str:
     """The one text about an incident that flaps."""
-    return _fitted(
-        f"{_heading(incident)} is flapping: ",
-        phrase(incident, zone),
-        f". No more texts until it is steady. Reply ACK {incident.reference}.",
-    )
+    how = f". No more texts until it is steady. {_how(incident, by_text)}"
+    return _fitted(f"{_heading(incident)} is flapping: ", phrase(incident, zone), how)
 
 
 def ended(incident: Incident, zone: tzinfo) -> str:
@@ -59,14 +54,19 @@ def ended(incident: Incident, zone: tzinfo) -> str:
     return f"{_heading(incident)}: {by} at {clock(zone)(incident.resolved_at)}.{listed}"
 
 
-def merged(incidents: Sequence[tuple[str | None, str | None]], over: Collection[str | None] = ()) -> str:
+def merged(
+    incidents: Sequence[tuple[str | None, str | None]],
+    over: Collection[str | None] = (),
+    *,
+    by_text: bool = True,
+) -> str:
     """One text about several incidents, each a reference and a queue: names as many as fit, counts all.
 
     `over` are the references of those that have ended.
     """
     ended_all = all(reference in over for reference, _ in incidents)
     opening = f"HMS: {len(incidents)} incidents{' over' if ended_all else ''}: "
-    closing = "." if ended_all else ". Reply ACK ALL."
+    closing = ". Reply ACK ALL." if by_text and not ended_all else "."
     names = [
         f"{_name(queue)} #{reference}{' (over)' if reference in over and not ended_all else ''}"
         for reference, queue in incidents
@@ -79,9 +79,9 @@ def merged(incidents: Sequence[tuple[str | None, str | None]], over: Collection[
     raise AssertionError("a count always fits")
 
 
-def test_page(now: datetime, zone: tzinfo) -> str:
-    """A text that only shows that texts arrive."""
-    return f"HMS test at {clock(zone)(now)}: texts reach this phone. Nothing is wrong."
+def test_page(now: datetime, zone: tzinfo, place: str) -> str:
+    """A text that only shows that texts arrive at a phone or channel."""
+    return f"HMS test at {clock(zone)(now)}: texts reach this {place}. Nothing is wrong."
 
 
 def sentence(incident: Incident, zone: tzinfo) -> str:
@@ -263,6 +263,16 @@ _WAS: Mapping[str, Callable[[Incident], str]] = {
 
 def _heading(incident: Incident) -> str:
     return f"HMS #{incident.reference} {_place(incident)}"
+
+
+def _how(incident: Incident, by_text: bool) -> str:
+    """How to acknowledge an incident: where nobody reads replies, by a command."""
+    ack = (
+        f"Reply ACK {incident.reference}"
+        if by_text
+        else f"Acknowledge: hms incident ack {incident.reference}"
+    )
+    return f"{ack}."
 
 
 def _place(incident: Incident) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from hms_oms.messages.recipients import channel_of
 from hms_oms.runtime.errors import ConfigError
 from hms_oms.runtime.settings import Settings
 from hms_ops.oncall import coverage, oncall
@@ -16,8 +18,10 @@ NOBODY_REAL = "nobody real is on call"
 
 
 def has_anybody_real(document: Document | None) -> bool:
-    """Whether a document names at least one phone that may belong to somebody."""
-    return document is not None and not all(map(is_fictitious, document["recipients"].values()))
+    """Whether a document names at least one phone or channel that may belong to somebody."""
+    if document is None:
+        return False
+    return not all(is_fictitious(oncall.phone_of(entry)) for entry in document["recipients"].values())
 
 
 def require_anybody(connection: Connection, settings: Settings) -> None:
@@ -35,8 +39,18 @@ def require_anybody(connection: Connection, settings: Settings) -> None:
         raise ConfigError([fault])
 
 
-def doubt(document: Document | None, now: datetime, *, sender_is_local: bool) -> str | None:
-    """Reason why a text sent `now` would reach nobody; None if it may reach somebody."""
+def doubt(
+    document: Document | None,
+    now: datetime,
+    *,
+    sender_is_local: bool,
+    channels: Collection[str] | None = None,
+) -> str | None:
+    """Reason why a text sent `now` would reach nobody; None if it may reach somebody.
+
+    `channels` are those that the pager has, None if it was not heard. One that it does not have is a reason
+    though others may be reached.
+    """
     if document is None:
         return f"{NOBODY_REAL}: no on-call document is set"
     recipients = [recipient for step in oncall.on_call(document, now) for recipient in step.recipients]
@@ -46,7 +60,11 @@ def doubt(document: Document | None, now: datetime, *, sender_is_local: bool) ->
     if all(is_fictitious(recipient.phone) for recipient in recipients):
         names = ", ".join(dict.fromkeys(recipient.name for recipient in recipients))
         return f"{NOBODY_REAL}: the numbers of {names} are kept for fiction"
-    if sender_is_local:
+    named = [name for recipient in recipients if (name := channel_of(recipient.phone)) is not None]
+    missing = [name for name in named if channels is not None and name not in channels]
+    if missing:
+        return f"the pager has no channel {', '.join(missing)}: add it by `hms oncall channel add`"
+    if sender_is_local and not named:
         return f"{NOBODY_REAL}: texts stay on this machine (HMS_SENDER is log)"
     return None
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from hms_oms.daemon.isolation import Apart
 from hms_oms.messages import outbox
+from hms_oms.messages.recipients import channel_of
 from hms_ops.incidents import store, wording
 from hms_ops.incidents.store import Incident
 from hms_ops.oncall import oncall
@@ -128,7 +129,8 @@ class _Look:
                 continue
             token = self._token(incident, number, recipient)
             if token not in self.fates:
-                body = (wording.flapping if incident.flapping else wording.page)(incident, self.zone)
+                say = wording.flapping if incident.flapping else wording.page
+                body = say(incident, self.zone, by_text=channel_of(recipient.phone) is None)
                 self._put(incident, token, kind, recipient, body)
                 self._note(incident, "paged", recipient.name, step=number + 1)
                 self.fates[token] = "pending"

@@ -1,9 +1,9 @@
 """On call: who is texted about an incident, in which order; the writer of ops.oncall.
 
-A document names recipients with their phones, steps of escalation, and weekly shifts. Shifts follow the
-clock on the wall, in the document's time zone if it names one, else in the office's: on a day whose clocks go
-forward or back a shift is shorter or longer, and no moment between two shifts that meet is left out. The
-newest document is in force. `docs/on-call.toml` is an example.
+A document names recipients with their phones or channels, steps of escalation, and weekly shifts. Shifts
+follow the clock on the wall, in the document's time zone if it names one, else in the office's: on a day
+whose clocks go forward or back a shift is shorter or longer, and no moment between two shifts that meet is
+left out. The newest document is in force. `docs/on-call.toml` is an example.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
+from hms_oms.messages.recipients import CHANNEL_NAME, of_channel
 from hms_oms.recipes import payload_schema
 from hms_oms.recipes.sla_bounds import MOST_MINUTES
 from hms_oms.runtime import clock
@@ -58,7 +59,7 @@ class OnCall:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A person who is called; `phone` is in E.164."""
+    """A person or a team that is called; `phone` is in E.164, or a channel as in `channel:ops-slack`."""
 
     name: str
     phone: str
@@ -92,7 +93,7 @@ def validated(document: Document, office: str = "UTC") -> Document:
     faults = faults or list(_contradictions(document))
     if faults:
         raise DocumentRejected(sorted(faults))
-    phones = {name: _e164(phone) for name, phone in document["recipients"].items()}
+    phones = {name: _kept(entry) for name, entry in document["recipients"].items()}
     kept = {"timezone": office, **document}
     return {**kept, "shifts": document.get("shifts", []), "recipients": phones}
 
@@ -133,6 +134,11 @@ def zone(document: Document) -> ZoneInfo:
     return clock.zone(document["timezone"])
 
 
+def phone_of(entry: str | Mapping[str, str]) -> str:
+    """The recipient of texts that an entry of a document names: a phone, or `channel:` and a name."""
+    return entry if isinstance(entry, str) else of_channel(entry["channel"])
+
+
 def on_shift(document: Document, name: str, now: datetime) -> list[str]:
     """The recipients who have the shift `name` at `now`, by the clock on the wall."""
     here = now.astimezone(zone(document))
@@ -160,11 +166,10 @@ def _recipients(document: Document, notify: Sequence[str], now: datetime) -> tup
             on_shift(document, entry.removeprefix(SHIFT), now) if entry.startswith(SHIFT) else [entry]
         )
     ]
-    by_phone = {document["recipients"][name]: name for name in reversed(names)}
+    phones = {name: phone_of(document["recipients"][name]) for name in names}
+    by_phone = {phones[name]: name for name in reversed(names)}
     return tuple(
-        Recipient(name, document["recipients"][name])
-        for name in dict.fromkeys(names)
-        if by_phone[document["recipients"][name]] == name
+        Recipient(name, phones[name]) for name in dict.fromkeys(names) if by_phone[phones[name]] == name
     )
 
 
@@ -177,13 +182,13 @@ def _contradictions(document: Document) -> Iterator[tuple[str, str]]:
     except ValueError as error:
         yield "timezone", str(error)
     recipients = document["recipients"]
-    for name, phone in recipients.items():
+    for name, entry in recipients.items():
         if name.startswith(SHIFT):
             yield f"recipients.{name}", f"a name may not begin with {SHIFT!r}"
-        if _e164(phone) is None:
+        if _kept(entry) is None:
             yield (
                 f"recipients.{name}",
-                f"{phone!r} is not a phone number with its country, as +1 202 555 0143 is",
+                f"{entry!r} is not a phone number with its country, as +1 202 555 0143 is",
             )
     shifts = document.get("shifts", [])
     for place, shift in enumerate(shifts):
@@ -202,6 +207,11 @@ def _contradictions(document: Document) -> Iterator[tuple[str, str]]:
 
 def _unknown(name: str, known: Sequence[str] | Mapping[str, Any] | set[str]) -> str:
     return f"there is no {name!r}; known are {', '.join(sorted(known))}"
+
+
+def _kept(entry: str | Mapping[str, str]) -> str | Mapping[str, str] | None:
+    """A recipient as it is kept, None if it is no phone."""
+    return _e164(entry) if isinstance(entry, str) else entry
 
 
 def _e164(phone: str) -> str | None:
@@ -230,7 +240,12 @@ _SCHEMA = {
             "type": "object",
             "minProperties": 1,
             "propertyNames": _NAME,
-            "additionalProperties": {"type": "string"},
+            "additionalProperties": {
+                "type": ["string", "object"],
+                "required": ["channel"],
+                "additionalProperties": False,
+                "properties": {"channel": {"type": "string", "pattern": f"^{CHANNEL_NAME}$"}},
+            },
         },
         "shifts": {
             "type": "array",

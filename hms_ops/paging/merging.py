@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from hms_oms.messages.recipients import channel_of
 from hms_oms.messages.records import OutgoingText, WaitingPage
 from hms_ops.incidents import wording
 from hms_ops.paging.throttle import QUIET_KINDS, Sent, free_at
@@ -63,5 +64,6 @@ def _outgoing(carrier: WaitingPage, group: Sequence[WaitingPage]) -> OutgoingTex
     if len(newest) == 1:
         return OutgoingText(carrier.id, carrier.fence, members)
     over = {page.reference for page in newest.values() if page.kind in QUIET_KINDS}
-    words = wording.merged([(page.reference, page.queue) for page in newest.values()], over)
+    by_text = channel_of(carrier.recipient) is None
+    words = wording.merged([(page.reference, page.queue) for page in newest.values()], over, by_text=by_text)
     return OutgoingText(carrier.id, carrier.fence, members, words)

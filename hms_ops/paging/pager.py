@@ -22,12 +22,14 @@ from typing import Any, TypeVar
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database.connections import RawConnection
 from hms_oms.messages import delivery, inbound
+from hms_oms.messages.recipients import channel_of
 from hms_oms.messages.records import Asked, Dispatch, OutgoingText, WaitingPage, WaitingText
-from hms_ops.paging import merging, reconcile
+from hms_ops.paging import calls, merging, reconcile
 from hms_ops.paging import outcomes as attempts
+from hms_ops.paging.channels.channels import Channels
 from hms_ops.paging.circuit_breaker import CircuitBreaker
 from hms_ops.paging.requests import InFlight
-from hms_ops.paging.senders import LookUpFailed, Outcome, Result, Sender, Sighting
+from hms_ops.paging.senders import Outcome, Result, Sender, Sighting
 from hms_ops.paging.throttle import LONGEST, Rate, Sent
 
 log = logging.getLogger(__name__)
@@ -40,8 +42,8 @@ AIRBORNE_SECONDS = 0.02
 SWEEP_SECONDS = 0.5
 #: How often the pager says that it is there, in seconds.
 BEAT_SECONDS = 2.0
-#: How many requests may be under way: pages, texts to applicants, and questions about either.
-PAGES, TEXTS, ASKED_PAGES, ASKED_TEXTS = 8, 4, 4, 2
+#: How many requests may be under way: pages, those to channels, texts to applicants, and questions about any.
+PAGES, CHANNELS, TEXTS, ASKED_PAGES, ASKED_TEXTS = 8, 8, 4, 4, 2
 
 _DIALLABLE = re.compile(r"\+[1-9]\d{6,14}")
 
@@ -52,15 +54,22 @@ W = TypeVar("W", WaitingPage, WaitingText)
 class Delivery:
     """Each turn lands what came back, and starts what is due: pages, then texts to applicants.
 
-    `beat` is called every few seconds with what the pager has to say of itself.
+    `channels` are the channels beside the sender; `beat` is called every few seconds with what the pager has
+    to say of itself.
     """
 
     #: A page is taken up as soon as it is called.
     least_seconds = 0.005
 
-    def __init__(self, connection: RawConnection, sender: Sender, beat: Beat | None = None) -> None:
+    def __init__(
+        self,
+        connection: RawConnection,
+        sender: Sender,
+        beat: Beat | None = None,
+        channels: Channels | None = None,
+    ) -> None:
         self.connection = connection
-        self.sender = sender
+        self.sender, self.channels = sender, channels
         self.breaker = CircuitBreaker(sender.name)
         self.in_flight = InFlight()
         self._rate = Rate(sender.per_second)
@@ -77,12 +86,12 @@ class Delivery:
             self._swept = now
             self._sweep()
         more = False
-        if self.breaker.lets_pages(now):
-            with self._apart.doing("sending pages"):
-                self._send_pages()
-            if self.breaker.lets_texts(now):
-                with self._apart.doing("sending texts to applicants"):
-                    more = self._send_texts(now)
+        is_open = self.breaker.lets_pages(now)
+        with self._apart.doing("sending pages"):
+            self._send_pages(self.in_flight.room("pages", PAGES) if is_open else 0)
+        if is_open and self.breaker.lets_texts(now):
+            with self._apart.doing("sending texts to applicants"):
+                more = self._send_texts(now)
         self._say(now)
         if more:
             return 0.0
@@ -114,20 +123,28 @@ class Delivery:
             log.warning("%d texts taken back: their leases have run out", len(answers))
             delivery.answered(self.connection, answers)
 
-    def _send_pages(self) -> None:
-        room = self.in_flight.room("pages", PAGES)
-        waiting = delivery.waiting_pages(self.connection, room) if room else []
+    def _send_pages(self, phones: int) -> None:
+        """Hand over the next pages: those to so many phones, and those to channels, which wait for none."""
+        channels = self.in_flight.room("pages to channels", CHANNELS)
+        waiting = delivery.waiting_pages(self.connection, phones, channels) if phones or channels else []
         pages = self._sendable(waiting)
         if not pages:
             return
         now = pages[0].now
         sends: dict[str, list[Sent]] = defaultdict(list)
-        phones = {page.recipient for page in pages}
-        for row in delivery.sends(self.connection, sorted(phones), LONGEST.total_seconds()):
+        recipients = {page.id: page.recipient for page in pages}
+        for row in delivery.sends(self.connection, sorted({*recipients.values()}), LONGEST.total_seconds()):
             sends[row["recipient"]].append(Sent(row["at"], row["kind"]))
         outgoing, held = merging.plan(pages, sends, now)
         delivery.hold(self.connection, held)
-        self._hand_over("pages", outgoing)
+        by_sender: dict[Sender, list[OutgoingText]] = defaultdict(list)
+        for text in outgoing:
+            sender = self._sender_of(recipients[text.id])
+            # A channel that is removed at this moment is refused in the next turn.
+            if sender is not None:
+                by_sender[sender].append(text)
+        for sender, texts in by_sender.items():
+            self._hand_over("pages" if sender is self.sender else "pages to channels", texts, sender)
 
     def _send_texts(self, now: float) -> bool:
         """Hand over the next texts to applicants; whether there may be more to do at once."""
@@ -139,7 +156,7 @@ class Delivery:
             return False
         texts = self._sendable(waiting)
         self._rate.spend(len(texts))
-        self._hand_over("texts", [OutgoingText(text.id, text.fence) for text in texts])
+        self._hand_over("texts", [OutgoingText(text.id, text.fence) for text in texts], self.sender)
         return self.sender.local and len(waiting) == count
 
     def _sendable(self, waiting: Sequence[W]) -> list[W]:
@@ -148,33 +165,43 @@ class Delivery:
         for text in waiting:
             if text.opted_out:
                 refused.append((text.id, text.fence, "the recipient answered STOP"))
-            elif not _DIALLABLE.fullmatch(text.recipient):
+            elif self._sender_of(text.recipient) is None:
+                refused.append((text.id, text.fence, f"there is no channel {channel_of(text.recipient)}"))
+            elif channel_of(text.recipient) is None and not _DIALLABLE.fullmatch(text.recipient):
                 refused.append((text.id, text.fence, "not a number that can be dialled"))
         delivery.refuse(self.connection, refused)
         gone = {message for message, _, _ in refused}
         return [text for text in waiting if text.id not in gone]
 
-    def _hand_over(self, lane: str, outgoing: Sequence[OutgoingText]) -> None:
-        taken = delivery.begin(self.connection, outgoing, self.sender.name)
-        texts = [_worded(text) for text in taken]
-        size = self.sender.at_once
+    def _sender_of(self, recipient: str) -> Sender | None:
+        """The sender for this recipient; None if it is a channel that there is not."""
+        if channel_of(recipient) is None:
+            return self.sender
+        return self.channels.of(recipient) if self.channels is not None else None
+
+    def _hand_over(self, lane: str, outgoing: Sequence[OutgoingText], sender: Sender) -> None:
+        taken = delivery.begin(self.connection, outgoing, sender.name)
+        texts = [calls.worded(text) for text in taken]
+        size = sender.at_once
         for start in range(0, len(texts), size):
             batch = texts[start : start + size]
-            if self.sender.local:
-                self._sent(batch, _send(self.sender, batch))
+            landed = partial(self._sent, sender, batch)
+            if sender.local:
+                landed(calls.send(sender, batch))
             else:
-                self.in_flight.start(lane, partial(_send, self.sender, batch), partial(self._sent, batch))
+                self.in_flight.start(lane, partial(calls.send, sender, batch), landed)
 
-    def _sent(self, batch: Sequence[Dispatch], outcomes: Sequence[Outcome]) -> None:
+    def _sent(self, sender: Sender, batch: Sequence[Dispatch], outcomes: Sequence[Outcome]) -> None:
         """Record how a hand-over went."""
         pairs = list(zip(batch, map(attempts.kept, outcomes), strict=True))
-        answers = [
-            attempts.after(outcome, text, repeatable=self.sender.repeatable) for text, outcome in pairs
-        ]
+        answers = [attempts.after(outcome, text, repeatable=sender.repeatable) for text, outcome in pairs]
         states = delivery.answered(self.connection, answers)
         now = time.monotonic()
         for text, outcome in pairs:
-            self.breaker.note(outcome, now)
+            if sender is self.sender:
+                self.breaker.note(outcome, now)
+            elif self.channels is not None:
+                self.channels.note(text.recipient, outcome)
             if outcome.result is Result.OPTED_OUT:
                 inbound.opt_out(self.connection, text.recipient)
             if states.get(text.id) == "failed":
@@ -193,15 +220,21 @@ class Delivery:
             )
 
     def _ask(self, lane: str, asked: Asked) -> None:
-        worded = replace(asked, text=_worded(asked.text))
+        if channel_of(asked.text.recipient) is not None:
+            # No channel can be asked.
+            self._looked_up(asked, None, askable=False)
+            return
+        worded = replace(asked, text=calls.worded(asked.text))
         if self.sender.local:
-            self._looked_up(asked, _look_up(self.sender, asked.text, worded.text))
+            self._looked_up(asked, calls.look_up(self.sender, asked.text, worded.text))
         else:
             self.in_flight.start(
-                lane, partial(_look_up, self.sender, asked.text, worded.text), partial(self._looked_up, asked)
+                lane,
+                partial(calls.look_up, self.sender, asked.text, worded.text),
+                partial(self._looked_up, asked),
             )
 
-    def _looked_up(self, asked: Asked, sightings: Sequence[Sighting] | None) -> None:
+    def _looked_up(self, asked: Asked, sightings: Sequence[Sighting] | None, *, askable: bool = True) -> None:
         """Take over what the provider says of a text, or do what follows where it says nothing."""
         text = asked.text
         claimed = delivery.claimed(self.connection, text, [sighting.sid for sighting in sightings or ()])
@@ -213,7 +246,7 @@ class Delivery:
             if asked.state == "unknown":
                 return
         looks = asked.polls + (sightings is not None)
-        step = reconcile.next_step(asked, looks)
+        step = reconcile.next_step(asked, looks, askable=askable)
         state = delivery.settle(
             self.connection,
             asked,
@@ -229,38 +262,8 @@ class Delivery:
     def _say(self, now: float) -> None:
         if self.beat is not None and now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
-            remark = "; ".join(remark for remark in (self.sender.remark, self._apart.words) if remark)
-            self.beat({"sender": self.sender.name, "fault": self.breaker.fault, "remark": remark or None})
-
-
-def _send(sender: Sender, batch: Sequence[Dispatch]) -> list[Outcome]:
-    try:
-        outcomes = sender.send(batch)
-        if len(outcomes) == len(batch):
-            return outcomes
-        fault = f"{len(outcomes)} outcomes for {len(batch)} texts"
-        log.error("the %s sender failed: %s", sender.name, fault)
-    except Exception as error:
-        fault = type(error).__name__
-        log.exception("the %s sender failed", sender.name)
-    if len(batch) > 1 and sender.repeatable:
-        # One of them is at fault: by itself it holds up no other.
-        return [outcome for text in batch for outcome in _send(sender, [text])]
-    return [Outcome(Result.UNKNOWN, fault=f"the {sender.name} sender failed: {fault}", ours=True)] * len(
-        batch
-    )
-
-
-def _look_up(sender: Sender, *wordings: Dispatch) -> list[Sighting] | None:
-    """All that the provider has under these wordings; None where it does not say."""
-    try:
-        return [sighting for text in dict.fromkeys(wordings) for sighting in sender.look_up(text)]
-    except LookUpFailed as error:
-        log.warning("text %d cannot be asked for: %s", wordings[0].id, error)
-    except Exception:
-        log.exception("the %s sender failed", sender.name)
-    return None
-
-
-def _worded(text: Dispatch) -> Dispatch:
-    return replace(text, body=attempts.labelled(text.body)) if text.resend else text
+            names = list(self.channels.names) if self.channels is not None else []
+            said = (self.sender.remark, self.channels and self.channels.remark, self._apart.words)
+            remark = "; ".join(remark for remark in said if remark)
+            beat = {"sender": self.sender.name, "fault": self.breaker.fault, "remark": remark or None}
+            self.beat({**beat, "channels": names})

@@ -13,6 +13,8 @@ from hms_ops.paging.senders import Sighting
 LOOKS = (5.0, 15.0, 30.0)
 #: So many looks must have found nothing.
 ENOUGH_LOOKS = 2
+#: How often a text is attempted at most by a sender that cannot be asked; each but the first is labelled.
+UNASKED_ATTEMPTS = 4
 #: Where the provider's list does not answer at all, the text is sent again at this age, in seconds.
 BLIND_SECONDS = 90.0
 #: From which HTTP status on an answer may mean an outage; how often a text is attempted at most, and how long
@@ -51,15 +53,26 @@ def seen(
     return None
 
 
-def next_step(asked: Asked, looks: int) -> Step:
+def next_step(asked: Asked, looks: int, *, askable: bool = True) -> Step:
     """Decide about a text that is missing at the provider, or not final there, after so many `looks`."""
     if asked.state == "unknown":
-        return _lost(asked, looks)
+        return _lost(asked, looks) if askable else _untold(asked)
     horizon = PAGE_HORIZON_SECONDS if asked.text.page else TEXT_HORIZON_SECONDS
     if asked.age >= horizon:
         return Step("unconfirmed", fault="the provider never said whether it arrived")
     first, longest = ASK_SECONDS
     return Step(asked.state, min(longest, first * 2 ** min(asked.polls, 10), horizon - asked.age))
+
+
+def _untold(asked: Asked) -> Step:
+    """Decide about a text of a sender that can never tell: waiting for long makes nobody the wiser."""
+    attempt = asked.text.attempt
+    wait = LOOKS[min(attempt, len(LOOKS)) - 1]
+    if asked.age < wait:
+        return Step("unknown", wait - asked.age)
+    if attempt < UNASKED_ATTEMPTS:
+        return Step("pending", resend=True)
+    return Step("failed", fault=f"the answers to {attempt} attempts were lost")
 
 
 def _lost(asked: Asked, looks: int) -> Step:

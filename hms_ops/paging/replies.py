@@ -107,7 +107,7 @@ def _acknowledge(connection: Connection, phone: str, known: Known, now: datetime
 def _who(connection: Connection, phone: str) -> str:
     in_force = oncall.in_force(connection)
     document = in_force.document if in_force else oncall.DEFAULT
-    names = [name for name, number in document["recipients"].items() if number == phone]
+    names = [name for name, entry in document["recipients"].items() if oncall.phone_of(entry) == phone]
     return names[0] if names else f"phone ending in {phone[-2:]}"
 
 

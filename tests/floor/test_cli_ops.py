@@ -667,7 +667,7 @@ def test_without_a_badge_or_a_floor_the_way_out_is_told(hms: Hms, tmp_path: Path
     ("words", "begun", "expected"),
     [
         (["incident"], "sil", {"silence", "silences"}),
-        (["oncall"], "", {"list", "set"}),
+        (["oncall"], "", {"channel", "list", "set"}),
         (["ops"], "", {"run", "status", "health", "test-page", "rules", "rule"}),
         (["sla"], "", {"set", "list", "history", "report", "at-risk"}),
         (["queue"], "wat", {"watch"}),

@@ -105,7 +105,7 @@ def test_a_wrong_call_is_told_with_exit_code_2(words: list[str], hint: str) -> N
 WITHOUT_REASON = {
     *("up", "audit", "completion", "simulate", "job start", "job quote", "incident comment", "cycle sample"),
     *("recipe new", "floor link", "db backup", "db grants", "db migrate", "db prune", "db restore"),
-    *("db restored", "db restore-check"),
+    *("db restored", "db restore-check", "oncall channel add", "oncall channel remove"),
 }
 #: Last words of verbs that only read, and `run`: of a program, and of a cycle.
 READING = {"list", "get", "show", "explain", "find", "peek", "watch", "report", "refused", "duplicates"}

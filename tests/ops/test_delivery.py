@@ -343,7 +343,8 @@ def test_bad_credentials_stop_the_sender_and_lose_nothing(
     drive(delivery, lambda: delivery.breaker.fault, "the circuit breaker is open")
     delivery._beaten = float("-inf")
     quiet(delivery)
-    assert said[-1] == {"sender": "twilio", "fault": "HTTP 401, code 20003", "remark": None}
+    says = {"sender": "twilio", "fault": "HTTP 401, code 20003", "remark": None, "channels": []}
+    assert said[-1] == says
     assert (row(engine, message).state, len(provider.requests("POST"))) == ("pending", 1)
     provider.clear()
     delivery.breaker._pages_from = time.monotonic()

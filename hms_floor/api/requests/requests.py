@@ -257,12 +257,6 @@ class SendText(Reasoned):
     text: Annotated[str, StringConstraints(min_length=1, max_length=480, pattern=LINE_OR_MORE)]
 
 
-class TestPage(Reasoned):
-    """A phone that a test page goes to."""
-
-    to: Phone
-
-
 class IssueBadge(Reasoned):
     """A badge to issue."""
 

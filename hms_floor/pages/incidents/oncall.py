@@ -90,8 +90,11 @@ def _coverage(document: dict[str, Any]) -> None:
 
 
 def _document(document: dict[str, Any]) -> None:
-    recipients = [(name, phone) for name, phone in document.get("recipients", {}).items()]
-    html.table(("Recipient", "Phone"), recipients, caption="Recipients")
+    recipients = [
+        (name, entry if isinstance(entry, str) else f"channel {entry['channel']}")
+        for name, entry in document.get("recipients", {}).items()
+    ]
+    html.table(("Recipient", "Reached by"), recipients, caption="Recipients")
     policy = [
         (f"{step['after_minutes']:g} min", ", ".join(step["notify"])) for step in document.get("steps", [])
     ]
@@ -131,11 +134,13 @@ def _upload(visitor: Visitor) -> None:
 
 def _test_button(visitor: Visitor) -> None:
     def ask() -> None:
-        with Dialog("Test page", "A text that says it is a test goes to this phone.") as dialog:
-            phone = dialog.text("Phone, as +12025550143")
+        with Dialog("Test page", "A text that says it is a test goes to this phone or channel.") as dialog:
+            place = dialog.text("Phone, as +12025550143, or channel, as ops-slack")
 
             async def act() -> str:
-                await visitor.ask.post("/test-pages", {"to": phone.value or ""})
+                name = (place.value or "").strip()
+                is_channel = name[:1].isalpha()
+                await visitor.ask.post("/test-pages", {"channel" if is_channel else "to": name})
                 return "The text is on its way."
 
             dialog.does("Send", act)

@@ -75,6 +75,8 @@ class Settings:
     public_url: str | None = None
     webhook_url: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
+    #: The file with the channels that pages may go to beside phones; None: `channels.toml` in `home`.
+    channels: Path | None = None
     #: What the secrets of webhooks are made of; None: the key in `home`.
     events_key: str | None = field(default=None, repr=False)
     #: The networks beside public ones that events may go to.

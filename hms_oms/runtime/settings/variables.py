@@ -62,6 +62,7 @@ KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
         "webhook_secret",
         parsing.matching("[!-~]{16,}", "one word of at least 16 printable ASCII characters", secret=True),
     ),
+    "HMS_CHANNELS": ("channels", parsing.path),
     "HMS_EVENTS_KEY": (
         "events_key",
         parsing.matching("[!-~]{32,}", "one word of at least 32 characters", secret=True),

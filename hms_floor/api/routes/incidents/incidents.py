@@ -220,10 +220,17 @@ def _on_call(connection: Connection, in_force: oncall.OnCall | None, *, phones: 
     policy = oncall.on_call(document, now)
     coming = coverage.spans(document, now, now + timedelta(days=7))
     local = heartbeats.sender_is_local(connection)
-    doubt = doubts.doubt(document if in_force else None, now, sender_is_local=local)
+    doubt = doubts.doubt(
+        document if in_force else None,
+        now,
+        sender_is_local=local,
+        channels=heartbeats.channels(connection),
+    )
     if not phones:
         recipients = document["recipients"].items()
-        document["recipients"] = {name: visible.phone(number) for name, number in recipients}
+        document["recipients"] = {
+            name: visible.phone(entry) if isinstance(entry, str) else entry for name, entry in recipients
+        }
     return OnCall(
         document=document,
         set_by=in_force.set_by if in_force else None,

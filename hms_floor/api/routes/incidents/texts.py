@@ -14,12 +14,14 @@ from hms_floor.api.access.guard import Guarded, Who
 from hms_floor.api.app_state import TheAppState, raw
 from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import IncidentRef, JobId, JobPath, Limit
+from hms_floor.api.requests.test_pages import TestPage
 from hms_floor.api.responses import Queued, Texts
 from hms_floor.api.transport.problems import Problem
 from hms_oms.access import audit
 from hms_oms.database import health
 from hms_oms.jobs.queries import read
 from hms_oms.messages import outbox
+from hms_ops import heartbeats
 from hms_ops.incidents import actions, wording
 
 router = APIRouter(route_class=Guarded, tags=["texts"])
@@ -50,10 +52,12 @@ def send(app_state: TheAppState, who: Who, body: requests.SendText) -> Queued:
 
 
 @router.post("/test-pages", status_code=202)
-def send_test_page(app_state: TheAppState, who: Who, body: requests.TestPage) -> Queued:
+def send_test_page(app_state: TheAppState, who: Who, body: TestPage) -> Queued:
     """Send a page that only shows that pages arrive. Like any other it counts for what a phone gets."""
     token = f"test:{secrets.token_hex(8)}"
     with app_state.writing() as connection:
+        if body.channel is not None:
+            _require_channel(connection, body.channel)
         now = health.clock(connection)
         outbox.put_page(
             connection,
@@ -61,13 +65,13 @@ def send_test_page(app_state: TheAppState, who: Who, body: requests.TestPage) ->
             incident=None,
             kind="test",
             reference=None,
-            recipient=body.to,
-            body=wording.test_page(now, app_state.settings.zone),
+            recipient=body.recipient,
+            body=wording.test_page(now, app_state.settings.zone, "channel" if body.channel else "phone"),
             expires_at=now + TEST_EXPIRES,
         )
-        detail = {"to": visible.phone(body.to)}
+        detail = {"to": visible.phone(body.recipient)}
         audit.write(connection, [who.act(token, status=202, reason=body.reason, detail=detail)])
-    return Queued(token, body.to, created=True)
+    return Queued(token, body.recipient, created=True)
 
 
 @router.get("/texts")
@@ -92,6 +96,13 @@ def of_job(app_state: TheAppState, who: Who, job: JobPath, limit: Limit = 50) ->
     with app_state.reading() as connection:
         texts = outbox.texts_of(connection, job=read.get(connection, visible.number(job)).id, limit=limit)
     return Texts(tuple(visible.text(text, who) for text in texts))
+
+
+def _require_channel(connection: Connection, name: str) -> None:
+    known = heartbeats.channels(connection)
+    if known is not None and name not in known:
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise Problem(404, f"the pager has no channel {name}: {has}")
 
 
 def _require_room(connection: Connection, phone: str) -> None:

@@ -1,4 +1,5 @@
--- The pages that wait for the phones of those that are due, with what their queue is: they may go together.
+-- The pages that wait for the phones, and for the channels, of those that are due, with what their queue is: they may
+-- go together. Slow channels take no phone's turn.
 select
     message.id, message.fence, message.kind, message.reference, message.recipient, message.body,
     message.incident_id as incident, message.handed_over, message.due_at, message.created_at,
@@ -12,10 +13,20 @@ where message.page
     -- One that waits for its next try after a fault waits by itself.
     and (message.due_at <= oms.now() or message.tries = 0)
     and message.recipient in (
-        select recipient
-        from oms.messages
-        where page and state = 'pending' and due_at <= oms.now()
-        order by due_at, id
-        limit %(count)s::int
+        (
+            select recipient
+            from oms.messages
+            where page and state = 'pending' and due_at <= oms.now() and not starts_with(recipient, %(channel)s::text)
+            order by due_at, id
+            limit %(phones)s::int
+        )
+        union all
+        (
+            select recipient
+            from oms.messages
+            where page and state = 'pending' and due_at <= oms.now() and starts_with(recipient, %(channel)s::text)
+            order by due_at, id
+            limit %(channels)s::int
+        )
     )
 order by message.created_at, message.id

@@ -1,0 +1,1 @@
+"""Channels beside SMS: e-mail, Slack, Teams, PagerDuty, ntfy and others, by Apprise."""

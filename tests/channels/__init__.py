@@ -1,0 +1,1 @@
+"""Channels beside SMS, against strangers on loopback."""
