@@ -30,6 +30,8 @@ broker_transport_options = {
 }
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+# A Redis that refuses writes, as a replica or for want of memory, is waited for as one that is gone.
+broker_channel_error_retry = True
 # As many publishing threads as a worker may have; without a limit kombu would open a connection each time.
 broker_pool_limit = 64
 

@@ -13,8 +13,7 @@ import psycopg2
 from celery import Task
 from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis import RedisError
 
 from hms_oms.broker import publishing
 from hms_oms.database import connections
@@ -37,8 +36,8 @@ log = logging.getLogger(__name__)
 
 #: The time limit, in seconds, of a message that carries none.
 DEFAULT_LIMIT = 300.0
-#: Errors that mean Redis or the way to it is gone.
-BROKER_GONE = (OperationalError, RedisConnectionError, RedisTimeoutError, OSError)
+#: Errors that mean that Redis or the way to it is gone, or that it refuses writes.
+BROKER_GONE = (OperationalError, RedisError, OSError)
 
 
 class StepFailed(Exception):
@@ -152,7 +151,9 @@ class StepTask(Task):
         except BROKER_GONE as error:
             # The step is recorded and the job queued: recovery finds that its message is missing. Raised on,
             # this would have Celery tell the world that a step has failed which has not.
-            log.warning("%s waits for recovery: the broker is away (%s)", task_id, type(error).__name__)
+            log.warning(
+                "%s waits for recovery: the broker did not take it (%s)", task_id, type(error).__name__
+            )
 
     def _fail(self, here: LedgerSession, claimed: Claimed, recipe: Recipe, error: Exception) -> NoReturn:
         raise failure(here, claimed, recipe, error) from None
