@@ -2,8 +2,9 @@
 # make test      set everything up and pass the tests
 # make check     lint, format, types, import contracts; the site of documents; the wheel installed and a cycle run far from here
 # make bench     measure against Celery and pgqueuer, side by side
-# make chaos     all that can happen to a job, in a model; a storm of faults over real processes, with events, parts,
-#                keys, schedules and webhooks in it, and one over texts; requests made up from the API's document;
+# make chaos     all that can happen to a job, in a model; a storm of faults over real processes, servers, disk, clock
+#                and provider, with events, parts, keys, schedules, webhooks and texts in it, and one over texts alone;
+#                requests made up from the API's document;
 #                a verdict on each (JOBS=20000 FAULTS=200 SEED=7 TEXTS=500 FUZZ=300)
 # make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;

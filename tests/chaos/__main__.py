@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from tests.chaos import checker, storm, verdict
+from tests.chaos import checker, plan, storm, verdict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,13 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=20_000, help="requests that come in (20000)")
     parser.add_argument("--faults", type=int, default=200, help="faults that strike meanwhile (200)")
     parser.add_argument("--seed", type=int, default=7, help="which storm (7)")
+    parser.add_argument("--kinds", default=",".join(plan.SHARES), help="kinds of faults, with commas (all)")
     parser.add_argument("--keep", action="store_true", help="leave logs and data, and say where")
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _leave)
     home = Path(tempfile.mkdtemp(prefix="hms-chaos-"))
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 140)
     try:
-        aftermath = storm.run(home, asked.jobs, asked.faults, asked.seed)
+        aftermath = storm.run(home, asked.jobs, asked.faults, asked.seed, asked.kinds.split(","))
         (home / "faults.json").write_text(json.dumps([asdict(fault) for fault in aftermath.history.faults]))
         findings = checker.check(aftermath.history)
         counted = verdict.document(aftermath, findings, asked.seed)

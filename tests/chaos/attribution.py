@@ -17,10 +17,17 @@ COMPLETIONS = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.AWAITING, Fact.SL
 _FAILURES = frozenset({Fact.RETRYING, Fact.FAILED})
 _LOSSES = frozenset({Fact.LOST, Fact.POISONED})
 
+#: Why a busy worker gives a step to others.
+BUSY = "its worker is busy with longer steps"
+#: What meets everybody who works with the ledger.
+_OF_ALL = (*("postgresRestarted", "postgresStopped", "diskFull", "sessionsTerminated", "clockStepped"),)
 #: Losing a message may come of any of these.
 _MESSAGE_LOSSES = (
-    *("flushed", "redisRestarted", "workerKilled", "workerStopped", "dispatcherKilled", "postgresRestarted"),
+    *("flushed", "redisRestarted", "redisStopped", "redisFull", "redisReadOnly", "workerKilled"),
+    *("workerStopped", "dispatcherKilled", "dispatcherStopped", *_OF_ALL),
 )
+#: While one of these lasts nothing is found lost: the ledger, Redis, or the process that looks is not there.
+_BLINDING = ("redisRestarted", "redisStopped", "dispatcherKilled", "dispatcherStopped", *_OF_ALL)
 
 #: What is written down and what is done are this far apart at most, in seconds.
 SLACK = 0.5
@@ -62,14 +69,16 @@ class Wasted:
 class TakenBack:
     """A job that recovery took back, and the fault that it came of, if there is one.
 
-    `seconds` counts from the fault, or from when the job got into it; `overlapped` says that PostgreSQL was
-    away for a part of it, when nobody could have done anything.
+    `seconds` counts from the fault, or from when the job got into it; where the ledger, Redis or the process
+    that looks was away meanwhile, from when all were back. `overlapped` says that one was; `in_all` counts
+    from the fault all the same.
     """
 
     stretch: Stretch
     fault: Fault | None
     seconds: float
     overlapped: bool
+    in_all: float
 
 
 def stretches(history: History) -> Iterator[Stretch]:
@@ -107,7 +116,7 @@ def hits(history: History, in_vain: Sequence[Wasted]) -> list[tuple[Fault, Execu
         for execution in history.executions[
             bisect_left(begins, fault.at - LONGEST_SECONDS) : bisect_right(begins, fault.until)
         ]
-        if (_concerns(fault, execution) or fault.kind == "postgresRestarted")
+        if (_concerns(fault, execution) or fault.kind in _OF_ALL)
         and fault.at < (float("inf") if execution.end is None else execution.end)
     ]
     reporting = [(item.fault, item.execution) for item in in_vain if item.fault]
@@ -115,25 +124,30 @@ def hits(history: History, in_vain: Sequence[Wasted]) -> list[tuple[Fault, Execu
 
 
 def taken_back(history: History) -> list[TakenBack]:
-    """Every job that recovery took back."""
+    """Every job that recovery took back; what a busy worker gives to others is not lost."""
     return [
         _judge(stretch, history)
         for stretch in stretches(history)
-        if stretch.next is not None and stretch.next.fact in _LOSSES and (stretch.entry.fact != Fact.RESERVED)
+        if stretch.next is not None
+        and stretch.next.fact in _LOSSES
+        and stretch.next.reason != BUSY
+        and stretch.entry.fact != Fact.RESERVED
     ]
 
 
 def _judge(stretch: Stretch, history: History) -> TakenBack:
     fault = _loss(stretch, history)
     if fault is None:
-        return TakenBack(stretch, None, 0.0, False)
+        return TakenBack(stretch, None, 0.0, False, 0.0)
     hit = max(fault.at, stretch.entry.at)
-    overlapped = any(
-        other.at <= stretch.until and other.until + NEWS_SECONDS >= hit
+    blinding = [
+        other
         for other in history.faults
-        if other.kind == "postgresRestarted" and other is not fault
-    )
-    return TakenBack(stretch, fault, stretch.until - hit, overlapped)
+        if other.kind in _BLINDING and other.at <= stretch.until and other.until + NEWS_SECONDS >= hit
+    ]
+    since = max([hit, *(min(other.until, stretch.until) for other in blinding)])
+    overlapped = any(other is not fault for other in blinding)
+    return TakenBack(stretch, fault, stretch.until - since, overlapped, stretch.until - hit)
 
 
 def _recorded(history: History, execution: Execution, stretch: Stretch) -> bool:
@@ -160,7 +174,7 @@ def _cause(execution: Execution, until: float, faults: Iterable[Fault]) -> Fault
         return own[0]
     end = until if execution.end is None else execution.end
     for fault in faults:
-        if fault.kind == "postgresRestarted" and fault.at <= end + SLACK and fault.until >= begin:
+        if fault.kind in _OF_ALL and fault.at <= end + SLACK and fault.until >= begin:
             return fault
     return None
 
@@ -187,7 +201,7 @@ def _loss(stretch: Stretch, history: History) -> Fault | None:
     for fault in met:
         if fault.kind in kinds and (pid is None or fault.worker == pid):
             return fault
-    return next((fault for fault in met if fault.kind == "postgresRestarted"), None)
+    return next((fault for fault in met if fault.kind in _OF_ALL), None)
 
 
 def _pid(worker: str | None) -> int | None:

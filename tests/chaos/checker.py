@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hms_oms.jobs.states import TERMINAL, TRANSITIONS, Fact, Status
-from tests.chaos import attribution, guarantees
+from tests.chaos import attribution, guarantees, texts
 from tests.chaos.attribution import COMPLETIONS, TakenBack, Wasted
 from tests.chaos.executions import Execution
 from tests.chaos.history import Ending, Fault, History
@@ -23,6 +23,8 @@ class Findings:
     broken_lives: list[str]
     unattributed: list[str]
     broken_guarantees: list[str]
+    texts_missing: list[str]
+    texts_twice: list[str]
     wasted: list[Wasted]
     hits: list[tuple[Fault, Execution]]
     taken_back: list[TakenBack]
@@ -30,13 +32,14 @@ class Findings:
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong."""
-        wrong = (self.lost, self.recorded_twice, self.broken_lives, self.unattributed, self.broken_guarantees)
-        return not any(wrong)
+        jobs = (self.lost, self.recorded_twice, self.broken_lives, self.unattributed)
+        return not any((*jobs, self.broken_guarantees, self.texts_missing, self.texts_twice))
 
 
 def check(history: History) -> Findings:
     """Read a history and judge it."""
     wasted = attribution.wasted(history)
+    done = {job.key[1]: job.status for job in history.jobs.values() if job.key[0] in history.effective}
     return Findings(
         lost=list(_lost(history)),
         recorded_twice=[
@@ -49,6 +52,8 @@ def check(history: History) -> Findings:
         broken_guarantees=guarantees.broken(
             history.outside, {job.id: job.status for job in history.jobs.values()}
         ),
+        texts_missing=texts.missing(history.texts, done),
+        texts_twice=[*texts.unlabelled_twice(history.texts), *texts.foreign(history.texts, done)],
         wasted=wasted,
         hits=attribution.hits(history, wasted),
         taken_back=attribution.taken_back(history),

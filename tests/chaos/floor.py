@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,10 @@ from hms_floor.local.processes import Child
 from hms_oms.broker import waiting_tickets
 from hms_oms.jobs.workers import worker_id
 from hms_oms.recipes.recipes import load_folder
+from tests.chaos.disk import Disk, small
 from tests.chaos.executions import FOLDER
+from tests.provider.driver import Provider
+from workers.presence.presence import REPLACE
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -34,7 +37,11 @@ WORKERS = {
     "solo": ("solo", 1),
 }
 DISPATCHERS = ("act-1", "act-2")
-WATCH = "watch"
+WATCHES = ("watch-1", "watch-2")
+#: Who may lead in each daemon.
+LEADERS = {"act": DISPATCHERS, "pager": WATCHES}
+#: So many texts to applicants go out in a second: those of a storm come faster than any office's.
+TEXTS_PER_SECOND = 50
 
 #: A process that is gone is started again after this long, in seconds, as a supervisor would.
 RESTART_SECONDS = 0.5
@@ -74,7 +81,9 @@ class Hand:
 class Floor:
     """Everything that runs in a storm. To be used from one thread, with which it all dies."""
 
-    def __init__(self, home: Path, servers: embedded.Servers) -> None:
+    def __init__(
+        self, home: Path, servers: embedded.Servers, provider: Provider, disk: Disk | None = None
+    ) -> None:
         assert servers.database_url is not None
         assert servers.broker_url is not None
         self.home = home
@@ -82,18 +91,25 @@ class Floor:
         self.record = home / "record"
         self.record.mkdir()
         self.servers = {server.program.name: server for server in servers.processes}
+        self.provider = provider
+        #: What PostgreSQL's tables are on; None where it cannot be filled.
+        self.disk = disk
+        #: Servers, and the clock, that a fault has at present: others wait for it to be over.
+        self.struck: set[str] = set()
         self.redis = waiting_tickets.client(servers.broker_url)
+        self.redis_hangs = False
         self.programs: dict[str, Hand] = {}
         #: When each ticket was last seen to stand in Redis.
         self.sighted: dict[str, float] = {}
         #: What ended though nobody had struck it: role, exit code and last words.
         self.deaths: list[str] = []
+        self.replaced = 0
         self.queues = {queue for recipe in load_folder(RECIPES).values() for queue in recipe.queues}
         self._starts = 0
 
     def staff(self) -> None:
-        """Start every dispatcher and worker."""
-        for role in (*DISPATCHERS, WATCH, *WORKERS):
+        """Start every dispatcher, watch and worker."""
+        for role in (*DISPATCHERS, *WATCHES, *WORKERS):
             self.programs[role] = self._start(role)
 
     def tend(self) -> None:
@@ -104,7 +120,9 @@ class Floor:
                 continue
             if hand.gone_since is None:
                 hand.gone_since = time.monotonic()
-                if not hand.doomed:
+                if code == REPLACE:
+                    self.replaced += 1
+                elif not hand.doomed:
                     words = processes.last_words(self.home, hand.log.stem)
                     self.deaths.append(f"{role} (pid {hand.process.pid}) ended with {code}: {words}")
             elif time.monotonic() - hand.gone_since > RESTART_SECONDS:
@@ -125,12 +143,13 @@ class Floor:
         """Whether this process has executed anything yet."""
         return (self.record / f"{process.pid}.jsonl").exists()
 
-    def leader(self) -> tuple[Hand, float] | None:
-        """The dispatcher that came to lead last and still runs, and since when."""
+    def leader(self, daemon: str) -> tuple[Hand, float] | None:
+        """The process that came to lead last in a daemon and still runs, and since when."""
         rows = [
             (since, role)
-            for role in DISPATCHERS
-            if self.programs[role].lives and (since := _leading_since(self.programs[role].log)) is not None
+            for role in LEADERS[daemon]
+            if self.programs[role].lives
+            and (since := _leading_since(self.programs[role].log, daemon)) is not None
         ]
         if not rows:
             return None
@@ -138,8 +157,10 @@ class Floor:
         return self.programs[role], since
 
     def sight(self) -> bool:
-        """Note which tickets stand in Redis; whether there are any."""
+        """Note which tickets stand in Redis; whether there are any. One that hangs is not asked."""
         at = time.time()
+        if self.redis_hangs:
+            return False
         try:
             result = waiting_tickets.tickets(self.redis, self.queues)
         except redis.RedisError:
@@ -196,7 +217,7 @@ class Floor:
             pool, slots = WORKERS[role]
             words = ["celery", "-A", "workers", "worker", "-P", pool, "-c", str(slots), "-n", f"{role}@storm"]
         else:
-            words = ["hms_floor", "ops" if role == WATCH else "act", "run"]
+            words = ["hms_floor", "ops" if role in WATCHES else "act", "run"]
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HMS_")},
             "HMS_HOME": str(self.home),
@@ -204,6 +225,8 @@ class Floor:
             "HMS_BROKER_URL": self.broker_url,
             "HMS_RECIPES": str(RECIPES),
             "HMS_EVENTS_NETWORKS": "127.0.0.0/8",
+            "HMS_TEXTS_PER_SECOND": str(TEXTS_PER_SECOND),
+            **self.provider.environment(),
             "HMS_LOG_LEVEL": "WARNING" if role in WORKERS else "INFO",
             "PYTHONPATH": str(RECIPES.parents[2]),
             FOLDER: str(self.record),
@@ -218,19 +241,23 @@ def standing(home: Path) -> Iterator[Floor]:
 
     Not the fast ones: those acknowledge commits that an immediate shutdown then forgets.
     """
-    with processes.hold(home):
+    with processes.hold(home), Provider.start(home) as provider, ExitStack() as held:
+        embedded.stop(embedded.start(home, broker=False))  # makes the cluster
+        disk = small(home, home / "postgres")
+        if disk is not None:
+            held.callback(disk.take_away)
         servers = embedded.start(home)
-        floor = Floor(home, servers)
+        floor = Floor(home, servers, provider, disk)
         try:
             yield floor
         finally:
             floor.end()
 
 
-def _leading_since(log: Path) -> float | None:
+def _leading_since(log: Path, daemon: str) -> float | None:
     if not log.exists():  # it has only just been started
         return None
-    lines = [json.loads(line) for line in log.read_text().splitlines() if '"act: leading (' in line]
+    lines = [json.loads(line) for line in log.read_text().splitlines() if f'"{daemon}: leading (' in line]
     return datetime.fromisoformat(lines[-1]["timestamp"]).timestamp() if lines else None
 
 

@@ -12,6 +12,7 @@ from hms_oms.jobs.records import goes_on
 from tests.chaos import executions, guarantees
 from tests.chaos.executions import Execution
 from tests.chaos.guarantees import Outside, Part, ScheduleRun
+from tests.chaos.texts import Texts
 
 #: The steps that are done in parts: a list has their results, or the names of branches.
 SPLIT_STEPS = ("piece", "sides")
@@ -79,6 +80,7 @@ class History:
     faults: Sequence[Fault]
     sighted: Mapping[str, float]
     outside: Outside = field(default_factory=Outside)
+    texts: Texts = field(default_factory=Texts)
 
 
 def read(
@@ -91,6 +93,7 @@ def read(
     expected: Mapping[str, frozenset[str]],
     effective: Mapping[str, frozenset[str]],
     outside: Outside,
+    texts: Texts,
 ) -> History:
     """Read the tables and the record of executions."""
     event_log = _event_log(connection)
@@ -105,6 +108,7 @@ def read(
         faults=sorted(faults, key=lambda fault: fault.at),
         sighted=sighted,
         outside=_with_ledger(connection, outside, event_log),
+        texts=replace(texts, states={row.recipient: row.state for row in connection.execute(_TEXTS)}),
     )
 
 
@@ -160,6 +164,9 @@ def _event_log(connection: Connection) -> dict[int, list[Entry]]:
     return event_log
 
 
+#: The ledger's clock is set in a storm; this is the time by the machine's.
+TRUE_TIME = "alter table oms.job_events add column written_at timestamptz default pg_catalog.now()"
+
 _JOBS = text(
     "select id, type, coalesce(key, freed_key) as key, status, steps, results,"
     " error ->> 'type' || ': ' || (error ->> 'message') as error,"
@@ -167,7 +174,7 @@ _JOBS = text(
     " from oms.jobs order by id"
 )
 _DIARY = text(
-    "select job_id, extract(epoch from at)::float8, fact, status, step, attempt, who,"
+    "select job_id, extract(epoch from written_at)::float8, fact, status, step, attempt, who,"
     " detail ->> 'completed', coalesce(detail ->> 'reason', detail ->> 'error')"
     " from oms.job_events order by job_id, id"
 )
@@ -183,4 +190,5 @@ _PARTS = text(
 _SCHEDULE_RUNS = text("select extract(epoch from due_at)::float8, state, job_id from oms.schedule_runs")
 _SCHEDULED = text("select id from oms.jobs where type = 'chaos:tick:v1'")
 _WATCHED = text("select id, status from oms.jobs where type = 'chaos:wait:v1'")
+_TEXTS = text("select recipient, state from oms.messages")
 _EFFECTS = text("select job, step, run from public.effects")

@@ -1,8 +1,9 @@
-"""Threads of the storm that act from outside: they signal, start jobs under keys, ask for runs, look on."""
+"""Threads of the storm that act from outside: they signal, start jobs, ask for runs, page, look on."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -11,11 +12,14 @@ from hms_act import accept
 from hms_oms.database import connections
 from hms_oms.jobs.live import waits
 from hms_oms.jobs.queries.uniqueness import unique
+from hms_oms.messages import outbox
 from hms_oms.recipes.recipes import Recipe
 from hms_oms.schedules import runs, store
 
 #: Jobs under so many keys are started again and again.
 KEYS = 5
+#: A page is put this often, in seconds.
+PAGE_EVERY_SECONDS = 0.2
 WAITING_TYPE, SCHEDULE = "chaos:wait:v1", "chaos-tick"
 
 
@@ -104,6 +108,34 @@ class Asker(Outsider):
         if self._going():
             with self._engine.begin() as connection:
                 runs.request(connection, store.get(connection, SCHEDULE), "storm")
+
+
+class Caller(Outsider):
+    """Puts one page after the other into the outbox, each to a phone of its own; `going` says until when."""
+
+    def __init__(self, database_url: str, going: Callable[[], bool]) -> None:
+        super().__init__("caller", database_url, PAGE_EVERY_SECONDS)
+        #: The pages whose commit is certain: phone, body and time.
+        self.pages: dict[str, tuple[str, float]] = {}
+        self._going = going
+
+    def act(self) -> None:
+        """Put the next one, or the same again where it is not known whether it was put."""
+        if not self._going():
+            return
+        number = len(self.pages) + 1
+        phone, body = f"+1303{number:07}", f"Queue plain: page {number} of the storm. #S{number}"
+        with self._engine.begin() as connection:
+            outbox.put_page(
+                connection,
+                token=f"storm:{number}",
+                incident=None,
+                kind="page",
+                reference=f"S{number}",
+                recipient=phone,
+                body=body,
+            )
+        self.pages[phone] = body, time.time()
 
 
 class Onlooker(Outsider):

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-#: Kinds of faults, each with its share of all. Those that last are the rarer.
+#: Kinds of faults, each with its share of all; half of all strike the way of a text to its phone. Those that
+#: last are the rarer.
 SHARES = {
-    "workerKilled": 0.23,
-    "childKilled": 0.33,
-    "dispatcherKilled": 0.07,
-    "watchKilled": 0.02,
-    "redisRestarted": 0.11,
-    "flushed": 0.13,
-    "postgresRestarted": 0.05,
-    "workerStopped": 0.06,
+    "workerKilled": 0.09,
+    "childKilled": 0.12,
+    "workerStopped": 0.04,
+    "dispatcherKilled": 0.03,
+    "dispatcherStopped": 0.02,
+    "redisRestarted": 0.03,
+    "redisStopped": 0.02,
+    "redisFull": 0.02,
+    "redisReadOnly": 0.02,
+    "flushed": 0.03,
+    "postgresRestarted": 0.02,
+    "postgresStopped": 0.01,
+    "diskFull": 0.01,
+    "sessionsTerminated": 0.02,
+    "horizonHeld": 0.01,
+    "clockStepped": 0.01,
+    "watchKilled": 0.14,
+    "watchStopped": 0.08,
+    "answersLost": 0.1,
+    "textsNotTaken": 0.05,
+    "textsRefused": 0.03,
+    "listOut": 0.03,
+    "providerGone": 0.04,
+    "providerHung": 0.03,
 }
+#: While one of these lasts nobody can write to the ledger: they stand far apart.
+OUTAGES = ("postgresRestarted", "postgresStopped", "diskFull")
 #: A fault comes this often, and this many requests, a second; the slower of both makes the storm's length.
 SECONDS_PER_FAULT = 1.3
 REQUESTS_PER_SECOND = 80.0
@@ -57,16 +77,16 @@ def seconds(jobs: int, faults: int) -> float:
     return max(jobs / REQUESTS_PER_SECOND, faults * SECONDS_PER_FAULT)
 
 
-def faults(count: int, lasting: float, seed: int) -> list[Planned]:
-    """`count` faults over `lasting` seconds; the restarts of PostgreSQL stand far apart."""
+def faults(count: int, lasting: float, seed: int, without: Collection[str] = ()) -> list[Planned]:
+    """`count` faults over `lasting` seconds, but those that cannot be tried here; outages stand far apart."""
     dice = random.Random(f"faults {seed}")
-    numbers = _shared_out(count)
-    outages = numbers.pop("postgresRestarted")
+    numbers = _shared_out(count, dice, without)
+    outages = [kind for kind in OUTAGES for _ in range(numbers.pop(kind, 0))]
     kinds = [kind for kind, number in numbers.items() for _ in range(number)]
     dice.shuffle(kinds)
-    for outage in range(outages):
-        place = (outage + dice.uniform(0.3, 0.7)) * count / outages
-        kinds.insert(math.floor(place), "postgresRestarted")
+    dice.shuffle(outages)
+    for place, outage in enumerate(outages):
+        kinds.insert(math.floor((place + dice.uniform(0.3, 0.7)) * count / len(outages)), outage)
     gap = lasting / max(count, 1)
     return [
         Planned((place + dice.random()) * gap, kind, dice.random(), dice.random())
@@ -81,6 +101,10 @@ def request(number: int, seed: int) -> tuple[str, dict[str, Any]]:
     work: dict[str, dict[str, Any]] = {name: {"seconds": _duration(dice)} for name in TYPES[job_type][1]}
     if job_type == "chaos:effect:v1":
         work["book"]["effect"] = work["tell"]["effect"] = True
+        work["tell"]["text"] = {
+            "phone": f"+1312{number:07}",
+            "body": f"Request {number} is booked. #T{number}",
+        }
     elif job_type == "chaos:flaky:v1":
         work["stumble"]["fail"] = dice.choice([1, 1, 2])
     elif job_type == "chaos:skip:v1":
@@ -98,17 +122,33 @@ def request(number: int, seed: int) -> tuple[str, dict[str, Any]]:
     return job_type, {"number": number, "work": work, **more}
 
 
+def texts(jobs: int, seed: int) -> dict[str, tuple[str, str]]:
+    """The phone and body of each text that the requests have sent, by their keys."""
+    requests = (request(number, seed)[1] for number in range(jobs))
+    return {
+        str(payload["number"]): (wish["text"]["phone"], wish["text"]["body"])
+        for payload in requests
+        for wish in payload["work"].values()
+        if "text" in wish
+    }
+
+
 def _duration(dice: random.Random) -> float:
-    """Mostly some milliseconds; now and then long enough for a fault to meet it."""
-    long = dice.random() < 0.03
-    return round(dice.uniform(0.2, 1.0) if long else dice.uniform(0.0, 0.02), 4)
+    """Mostly some milliseconds; now and then long enough for a fault to meet it, or for several."""
+    shortest, longest = dice.choices(((0.0, 0.02), (0.2, 1.0), (2.0, 5.0)), (96.2, 3.0, 0.8))[0]
+    return round(dice.uniform(shortest, longest), 4)
 
 
-def _shared_out(count: int) -> dict[str, int]:
-    """Whole numbers by the shares: what is left over goes to the largest remainders."""
-    exact = {kind: share * count for kind, share in SHARES.items()}
-    numbers = {kind: math.floor(value) for kind, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda kind: numbers[kind] - exact[kind])
-    for kind in by_remainder[: count - sum(numbers.values())]:
-        numbers[kind] += 1
+def _shared_out(count: int, dice: random.Random, without: Collection[str]) -> dict[str, int]:
+    """Whole numbers by the shares, in whose order the dice say which of the rare kinds there is one of."""
+    kinds = [kind for kind in SHARES if kind not in without]
+    dice.shuffle(kinds)
+    whole = sum(SHARES[kind] for kind in kinds)
+    numbers: dict[str, int] = {}
+    reached = start = dice.random()
+    for kind in kinds:
+        before, reached = reached, reached + SHARES[kind] / whole * count
+        numbers[kind] = math.floor(reached) - math.floor(before)
+    # What rounding has left over.
+    numbers[kinds[-1]] += math.floor(start + count) - math.floor(reached)
     return numbers

@@ -21,7 +21,7 @@ _record = Record(Path(os.environ.get(FOLDER, ".")))
 
 @step("chaos.work")
 def work(run: StepRun) -> Done:
-    """Leave an effect, work for a while, fail, skip: as the request has it for this step."""
+    """Leave an effect, send a text, work for a while, fail, skip: as the request has it for this step."""
     claimed = run._claimed
     name = claimed.steps[claimed.step]
     this = _record.begin(claimed.job, name, claimed.attempt, current_app.parent_pid)
@@ -38,6 +38,8 @@ def _work(run: StepRun, name: str, wish: dict[str, Any], this: str) -> Done:
     if wish.get("effect"):
         with run.connection.cursor() as cursor:
             cursor.execute("insert into public.effects values (%s, %s, %s)", (run.job, name, this))
+    if "text" in wish:
+        run.text(**wish["text"])
     time.sleep(wish.get("seconds", 0.0))  # the work
     if run._claimed.failures < wish.get("fail", 0):
         raise ValueError(f"request {run.payload['number']} stumbles")

@@ -6,13 +6,14 @@ import math
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from hms.testing import make_clock_movable
 from hms_floor.cli.installation import preparing
 from hms_oms.database import connections
 from hms_oms.jobs import workers
@@ -21,28 +22,27 @@ from hms_oms.runtime.settings import Settings
 from hms_oms.schedules import store
 from hms_ops.webhooks import signing
 from hms_ops.webhooks import store as webhooks
-from tests.chaos import floor, history, plan
+from tests.chaos import calm, floor, history, plan
 from tests.chaos.agents import Agent
 from tests.chaos.arrivals import Arrivals
+from tests.chaos.calm import ticks
 from tests.chaos.executions import Record
-from tests.chaos.faults import Strike, strike
+from tests.chaos.faults import strike
+from tests.chaos.faults.passing import Strike
 from tests.chaos.floor import Floor
 from tests.chaos.guarantees import Outside
 from tests.chaos.history import Fault, History
-from tests.chaos.outside import SCHEDULE, WAITING_TYPE, Asker, Onlooker, Outsider, Signaller, Starter
+from tests.chaos.outside import SCHEDULE, WAITING_TYPE, Asker, Caller, Onlooker, Outsider, Signaller, Starter
 from tests.chaos.steps import EFFECTS
+from tests.chaos.texts import Shown, Texts
 from tests.webhooks.receiver import receiving
 
 #: How many faults may be under way at once.
-AT_ONCE = 3
-#: The storm goes round everything that is under way this often, in seconds.
-TICK_SECONDS = 0.01
+AT_ONCE = 4
 #: This share of the requests comes in the calm after the storm, when every worker must be there again.
 CALM_SHARE = 0.04
-#: What is open after the storm, and moves no more for this long, is lost; in seconds (a lease takes 40).
-DRAIN_SECONDS = 60.0
-#: The tickets in Redis are looked at this often, in seconds.
-SIGHT_SECONDS = 0.2
+#: ... but no fewer than this.
+CALM_JOBS = 80
 #: The receiver of webhooks answers this share of them with an error.
 BAD_ANSWERS = 0.02
 #: Everybody must have come back this long after the storm, in seconds.
@@ -56,6 +56,8 @@ class Aftermath:
     history: History
     seconds: float
     deaths: list[str]
+    #: How many workers ended to be replaced, since they had been stopped for too long.
+    replaced: int
     #: Workers that did not come back, or came back and did nothing.
     idle: list[str]
     orphans: int
@@ -81,8 +83,10 @@ class _Weather:
                 self.over.append(done.value)
 
 
-def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
-    """Have a storm in an empty folder, and tell what it left."""
+def run(
+    home: Path, jobs: int, faults: int, seed: int, kinds: Collection[str] = tuple(plan.SHARES)
+) -> Aftermath:
+    """Have a storm of faults of these kinds in an empty folder, and tell what it left."""
     began = time.monotonic()
     known = recipes.load_folder(floor.RECIPES)
     with floor.standing(home) as ground, ExitStack() as people, receiving() as receiver:
@@ -95,8 +99,10 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
         _wait_for_workers(ground, engine)
 
         lasting = plan.seconds(jobs, faults)
-        weather = _Weather(plan.faults(faults, lasting, seed))
-        clock = _Clock(lasting, faults, jobs, round(jobs * CALM_SHARE))
+        without = {*plan.SHARES} - {*kinds} | (set() if ground.disk else {"diskFull"})
+        weather = _Weather(plan.faults(faults, lasting, seed, without))
+        kept_back = min(jobs // 2, max(round(jobs * CALM_SHARE), CALM_JOBS))
+        clock = _Clock(lasting, faults, jobs, kept_back)
         arrivals = Arrivals(ground.database_url, known, seed, clock.due)
         agents = [Agent(f"agent-{number}", ground.database_url, Record(ground.record)) for number in range(2)]
         url, signaller = ground.database_url, Signaller(ground.database_url)
@@ -106,24 +112,26 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
         ]
         onlooker = Onlooker(url)
         staying: list[Arrivals | Agent | Outsider] = [arrivals, *agents, signaller, *starters, onlooker]
-        staying.append(Asker(url, lambda: not clock.calm))
+        caller = Caller(url, lambda: not clock.calm)
+        staying += [Asker(url, lambda: not clock.calm), caller]
         for person in staying:
             person.start()
             people.callback(person.leave)
 
-        for _ in _ticks(ground):
+        for _ in ticks(ground):
             weather.blow(ground, clock.elapsed)
             clock.struck = faults - len(weather.coming)
             _tell(clock, len(arrivals.accepted), clock.struck)
             if clock.elapsed >= lasting and not weather.coming and not weather.under_way:
                 break
         idle = _wait_for_workers(ground, engine)
-        calm = time.time()
+        calm_at = time.time()
         clock.calm = True
         with engine.begin() as connection:
             store.pause(connection, SCHEDULE, who="storm", reason=None)
         print("calm", file=sys.stderr)
-        _drain(ground, engine, arrivals, jobs)
+        calm.drain(ground, engine, arrivals, jobs)
+        calm.deliver(ground, engine)
         orphans = len(ground.orphans())
         for person in staying:
             person.leave()
@@ -144,14 +152,23 @@ def run(home: Path, jobs: int, faults: int, seed: int) -> Aftermath:
                     posted=[(got.id, got.body) for got in receiver.requests],
                     forged=sum(not got.is_signed_with(secret) for got in receiver.requests),
                 ),
+                texts=Texts(
+                    pages=caller.pages,
+                    sending=plan.texts(jobs, seed),
+                    shown=[
+                        Shown(text.to, text.body, text.at.timestamp()) for text in ground.provider.handsets()
+                    ],
+                ),
             )
-        worked = {execution.parent for execution in past.executions if execution.begin >= calm}
+        worked = {execution.parent for execution in past.executions if execution.begin >= calm_at}
         idle += [
             f"{role} did nothing after the storm"
             for role in floor.WORKERS
             if ground.programs[role].process.pid not in worked
         ]
-        return Aftermath(past, time.monotonic() - began, ground.deaths, sorted(set(idle)), orphans)
+        return Aftermath(
+            past, time.monotonic() - began, ground.deaths, ground.replaced, sorted(set(idle)), orphans
+        )
 
 
 class _Clock:
@@ -188,6 +205,8 @@ def _prepare(ground: Floor, known: recipes.Recipes, engine: sa.Engine, receiver:
     key = signing.make_key(Settings(home=ground.home))
     with engine.begin() as connection:
         connection.exec_driver_sql(EFFECTS)
+        connection.exec_driver_sql(history.TRUE_TIME)
+        make_clock_movable(connection)
         added = webhooks.add(
             connection,
             key,
@@ -201,21 +220,10 @@ def _prepare(ground: Floor, known: recipes.Recipes, engine: sa.Engine, receiver:
     return added.secret
 
 
-def _ticks(ground: Floor) -> Iterator[None]:
-    sight = 0.0
-    while True:
-        ground.tend()
-        if time.monotonic() >= sight:
-            ground.sight()
-            sight = time.monotonic() + SIGHT_SECONDS
-        yield
-        time.sleep(TICK_SECONDS)
-
-
 def _wait_for_workers(ground: Floor, engine: sa.Engine) -> list[str]:
     """Wait until the ledger sees every worker; name those that do not come."""
     deadline = time.monotonic() + RETURN_SECONDS
-    for _ in _ticks(ground):
+    for _ in ticks(ground):
         with engine.connect() as connection:
             live = {worker.id for worker in workers.live(connection)}
         missing = [
@@ -226,26 +234,6 @@ def _wait_for_workers(ground: Floor, engine: sa.Engine) -> list[str]:
         if not missing or time.monotonic() > deadline:
             return [f"{role} did not come back" for role in missing]
     raise AssertionError
-
-
-def _drain(ground: Floor, engine: sa.Engine, arrivals: Arrivals, jobs: int) -> None:
-    """Wait until every job has ended, or until nothing moves any more."""
-    still: tuple[int, float] | None = None
-    for _ in _ticks(ground):
-        with engine.connect() as connection:
-            left = connection.scalar(_OPEN) + jobs - len(arrivals.accepted)
-        if left == 0:
-            return
-        if still is None or left != still[0]:
-            still = (left, time.monotonic())
-        elif time.monotonic() - still[1] > DRAIN_SECONDS:
-            return
-
-
-_OPEN = sa.text(
-    "select (select count(*) from oms.jobs where status in ('waiting', 'queued', 'running'))"
-    " + (select count(*) from ops.webhook_deliveries where state in ('pending', 'sending'))"
-)
 
 
 def _tell(clock: _Clock, accepted: int, struck: int) -> None:

@@ -1,45 +1,31 @@
-"""The faults, each a generator: it strikes, yields while it waits, and returns what it has done.
-
-The storm goes round all that are under way, so that they overlap.
-"""
+"""Faults of our own processes: killed, or stopped for longer than they may be silent."""
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from functools import partial
 
 import psutil
-import redis
 
-from tests.chaos.floor import WATCH, Floor, Hand
+from tests.chaos.faults.passing import Strike, alone, between, passing
+from tests.chaos.floor import Floor, Hand
 from tests.chaos.history import Fault
 from tests.chaos.plan import Planned
 
-Strike = Generator[None, None, Fault]
-
-#: A leader is killed when it has led for this long, in seconds: nobody could do anything otherwise.
-LEAD_SECONDS = 8.0
-#: After a restart of PostgreSQL the system may breathe this long before anything takes its place, in seconds.
-BREATH_SECONDS = 5.0
-#: A worker is stopped this long, in seconds, from and to: past its beats, which count for six.
+#: A leader is struck when it has led for this long, in seconds: nobody could do anything otherwise.
+LEAD_SECONDS = {"act": 8.0, "pager": 3.0}
+#: A process is stopped this long, in seconds, from and to: past the heartbeats of a worker, which count for
+#: six, and past the lease of a leader.
 STOP_SECONDS = (8.0, 12.0)
-
-#: Before Redis loses its data there should be some: it is waited for this long at most, in seconds.
-FULL_SECONDS = 3.0
-
-
-def strike(floor: Floor, planned: Planned) -> Strike:
-    """The fault that was planned."""
-    return _STRIKES[planned.kind](floor, planned)
 
 
 def _kill_worker(floor: Floor, planned: Planned) -> Strike:
     hand = yield from _victim(floor, planned)
     at = time.time()
     hand.kill()
-    yield from _passing(2.5)  # until its successor works
+    yield from passing(2.5)  # until its successor works
     return Fault(planned.kind, at, at, hand.process.pid, (hand.process.pid,))
 
 
@@ -49,73 +35,61 @@ def _kill_child(floor: Floor, planned: Planned) -> Strike:
     at = time.time()
     with suppress(psutil.NoSuchProcess):
         child.kill()
-    yield from _passing(0.3)
+    yield from passing(0.3)
     return Fault(planned.kind, at, at, hand.process.pid, (child.pid,))
 
 
-def _kill_dispatcher(floor: Floor, planned: Planned) -> Strike:
-    while (leader := floor.leader()) is None or time.time() - leader[1] < LEAD_SECONDS:
-        yield
+def _kill_leader(floor: Floor, planned: Planned, daemon: str) -> Strike:
+    hand = yield from _leader(floor, daemon)
     at = time.time()
-    leader[0].kill()
-    while (successor := floor.leader()) is None or successor[1] < at:
-        yield
-    return Fault(planned.kind, at, max(at, successor[1]), None, (leader[0].process.pid,))
+    hand.kill()
+    until = yield from _succession(floor, daemon, at)
+    return Fault(planned.kind, at, until, None, (hand.process.pid,))
 
 
-def _kill_watch(floor: Floor, planned: Planned) -> Strike:
-    while not (watch := floor.programs[WATCH]).lives:
-        yield
+def _stop_leader(floor: Floor, planned: Planned, daemon: str) -> Strike:
+    """It hangs in the middle of whatever it does, and goes on when another has led for a while."""
+    hand = yield from _leader(floor, daemon)
     at = time.time()
-    watch.kill()
-    yield from _passing(2.5)  # until its successor works
-    return Fault(planned.kind, at, at, None, (watch.process.pid,))
-
-
-def _restart_redis(floor: Floor, planned: Planned) -> Strike:
-    yield from _messages(floor)
-    server = floor.servers["redis"].process
-    at = time.time()
-    server.kill()
-    server.wait()
-    yield from _passing(1.5 * planned.turn)
-    floor.renew("redis")
-    while not floor.answers("redis"):
-        yield
-    return Fault(planned.kind, at, time.time(), None, (server.pid,))
-
-
-def _flush(floor: Floor, planned: Planned) -> Strike:
-    yield from _messages(floor)
-    while True:
-        at = time.time()
-        try:
-            floor.redis.flushall()
-        except redis.RedisError:
+    hand.stopped = True
+    hand.known.suspend()
+    until: float | None = None
+    try:
+        for _ in passing(between(*STOP_SECONDS, planned.turn)):
+            # Who leads then may be struck before this is over.
+            until = until or _successor(floor, daemon, at)
             yield
-        else:
-            return Fault(planned.kind, at, at, None, ())
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            hand.known.resume()
+    hand.stopped = False
+    until = until or (yield from _succession(floor, daemon, at))
+    return Fault(planned.kind, at, until, None, (hand.process.pid,))
 
 
-def _restart_postgres(floor: Floor, planned: Planned) -> Strike:
-    server = floor.servers["postgres"].process
-    at = time.time()
-    # Fast: sessions are cut, a checkpoint is made. Immediate: all drop dead, and recover at the next start.
-    server.send_signal(signal.SIGINT if planned.die < 0.5 else signal.SIGQUIT)
-    while server.poll() is None:
+def _leader(floor: Floor, daemon: str) -> Generator[None, None, Hand]:
+    """The process that leads, once it has led for a while."""
+    while True:
+        leader = floor.leader(daemon)
+        if leader is not None and time.time() - leader[1] >= LEAD_SECONDS[daemon] and not leader[0].stopped:
+            return leader[0]
         yield
-    yield from _passing(0.2 + 1.8 * planned.turn)
-    floor.renew("postgres")
-    while not floor.answers("postgres"):
+
+
+def _succession(floor: Floor, daemon: str, at: float) -> Generator[None, None, float]:
+    """When another has taken the lead, after this time."""
+    while (until := _successor(floor, daemon, at)) is None:
         yield
-    until = time.time()
-    yield from _passing(BREATH_SECONDS)
-    return Fault(planned.kind, at, until, None, (server.pid,))
+    return until
+
+
+def _successor(floor: Floor, daemon: str, at: float) -> float | None:
+    leader = floor.leader(daemon)
+    return leader[1] if leader is not None and leader[1] >= at else None
 
 
 def _stop_worker(floor: Floor, planned: Planned) -> Strike:
     hand = yield from _victim(floor, planned)
-    shortest, longest = STOP_SECONDS
     hand.stopped = True
     at = time.time()
     hand.known.suspend()
@@ -123,21 +97,13 @@ def _stop_worker(floor: Floor, planned: Planned) -> Strike:
     for process in processes[1:]:
         with suppress(psutil.NoSuchProcess):
             process.suspend()
-    yield from _passing(shortest + (longest - shortest) * planned.turn)
+    yield from passing(between(*STOP_SECONDS, planned.turn))
     for process in reversed(processes):
         with suppress(psutil.NoSuchProcess):
             process.resume()
     until = time.time()
     hand.stopped = False
     return Fault(planned.kind, at, until, hand.process.pid, tuple(process.pid for process in processes))
-
-
-def _messages(floor: Floor) -> Iterator[None]:
-    """Wait a while for messages to stand in Redis: an empty one has nothing to lose."""
-    for _ in _passing(FULL_SECONDS):
-        if floor.sight():
-            return
-        yield
 
 
 def _victim(floor: Floor, planned: Planned) -> Generator[None, None, Hand]:
@@ -159,19 +125,17 @@ def _parent(floor: Floor, planned: Planned) -> Generator[None, None, tuple[Hand,
         yield
 
 
-def _passing(seconds: float) -> Iterator[None]:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        yield
+def _one_at_a_time(daemon: str) -> Callable[[Floor, Planned], Strike]:
+    """Stop leaders of a daemon one after the other: nobody can lead while all are stopped."""
+    return lambda floor, planned: alone(floor, daemon, _stop_leader(floor, planned, daemon))
 
 
-_STRIKES: dict[str, Callable[[Floor, Planned], Strike]] = {
+STRIKES: Mapping[str, Callable[[Floor, Planned], Strike]] = {
     "workerKilled": _kill_worker,
     "childKilled": _kill_child,
-    "dispatcherKilled": _kill_dispatcher,
-    "watchKilled": _kill_watch,
-    "redisRestarted": _restart_redis,
-    "flushed": _flush,
-    "postgresRestarted": _restart_postgres,
     "workerStopped": _stop_worker,
+    "dispatcherKilled": partial(_kill_leader, daemon="act"),
+    "dispatcherStopped": _one_at_a_time("act"),
+    "watchKilled": partial(_kill_leader, daemon="pager"),
+    "watchStopped": _one_at_a_time("pager"),
 }
