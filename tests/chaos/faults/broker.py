@@ -63,7 +63,7 @@ def _fill(floor: Floor, planned: Planned) -> Strike:
 
 
 def _degrade(floor: Floor, planned: Planned) -> Strike:
-    """It follows another server, and refuses writes, as after a failover that nobody was told of."""
+    """It follows another server, and refuses writes, as after a failover that the programs do not know of."""
     follow = partial(floor.redis.replicaof, *_NOBODY)
     return (yield from _refusing(floor, planned, follow, partial(floor.redis.replicaof, "NO", "ONE")))
 

@@ -26,7 +26,7 @@ def _step(floor: Floor, planned: Planned) -> Strike:
     yield from passing(between(*WRONG_SECONDS, planned.die))
     yield from shifted(floor, -off)
     until = time.time()
-    # Everybody is heard anew before anybody is judged.
+    # Everybody is heard again before anybody is judged.
     yield from passing(2.0)
     return Fault(planned.kind, at, until, None, ())
 
