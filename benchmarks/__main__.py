@@ -23,6 +23,7 @@ from benchmarks import (
     bulk,
     command_line,
     events,
+    farm,
     forecast,
     foresight,
     held,
@@ -49,6 +50,7 @@ NAMES = (
     "durable",
     "pgqueuer",
     "latency",
+    "farm",
     "million",
     "held",
     "aged",
@@ -66,7 +68,7 @@ NAMES = (
     "pooler",
 )
 #: These take minutes each, and are measured when they are asked for.
-LONG = ("held", "aged", "ontime", "order", "foresight")
+LONG = ("farm", "held", "aged", "ontime", "order", "foresight")
 #: Whose version makes a difference to the figures; the servers come in the last two.
 PACKAGES = (
     "celery",
@@ -111,10 +113,10 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
                 results += bulk.measure(product.product, 20_000 if quick else 100_000, rounds)
             races = steps.races(only, quick)
             if races:
-                sides: list[steps.Side] = [bare, product, DurableSide(folder, servers)]
+                others: list[steps.Side] = [bare, DurableSide(folder, servers)]
                 if "pgqueuer" in only:
-                    sides.append(PgqueuerSide(folder, servers))
-                results += steps.measure(races, sides, rounds, 300 if quick else 1000)
+                    others.append(PgqueuerSide(folder, servers))
+                results += steps.measure(races, product, others, rounds, 300 if quick else 1000)
             if "latency" in only:
                 results += latency.measure(product.product, 30 if quick else 100)
             if "ontime" in only:
@@ -125,6 +127,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> list[Result]:
                 results += held.measure(
                     product.product, servers.database_url, rounds, 1000 if quick else 3000, done
                 )
+    if "farm" in only:
+        results += farm.measure(folder, 600 if quick else farm.APPLICATIONS, rounds)
     if "million" in only:
         results += million.measure(folder, 100_000 if quick else 1_000_000, 30)
     if "aged" in only:

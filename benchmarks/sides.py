@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from benchmarks.processes import (
     surroundings,
 )
 from benchmarks.product import Product
+from benchmarks.written import Written
 from hms_floor.local.embedded import Servers
 from hms_oms.database import connections
 
@@ -157,8 +159,9 @@ class ProductSide:
         assert servers.database_url is not None
         assert servers.broker_url is not None
         self._servers = servers
-        #: What each run has cost.
+        #: What each run has cost, and what it has written.
         self.cpu: list[Cpu] = []
+        self.written: list[Mapping[str, float]] = []
         self.product = Product(home, servers.database_url, servers.broker_url)
 
     def run(self, setup: Setup, jobs: int) -> float:
@@ -170,8 +173,9 @@ class ProductSide:
             with self.product.paused():
                 self.product.accept(jobs)
                 own = {"workers": pids(workers), "dispatcher": pids([dispatcher])}
-                meter = Meter({**own, **server_pids(self._servers)})
+                meter, written = Meter({**own, **server_pids(self._servers)}), Written(self.product.engine)
                 started = time.perf_counter()
             seconds = self.product.await_done(RUN_SECONDS) - started
             self.cpu.append(meter.ms_per_job(jobs))
+            self.written.append(written.per_job(jobs))
         return jobs / seconds

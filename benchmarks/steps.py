@@ -20,6 +20,8 @@ AIMS = {THREADS: 6.0, PREFORK: 4.0, SOLO: 6.0}
 DURABLE_BAR, DURABLE_AIM = 3.0, 5.0
 #: What it has to reach against pgqueuer, and what it aims at.
 PGQUEUER_BAR, PGQUEUER_AIM = 1.0, 2.0
+#: The KiB that a job may write to the log of PostgreSQL, and those that are aimed at.
+WAL_BAR, WAL_AIM = 3.0, 2.0
 
 
 class Side(Protocol):
@@ -55,11 +57,19 @@ def races(only: Collection[str], quick: bool) -> list[Race]:
     return chosen
 
 
-def measure(races: Sequence[Race], sides: Sequence[Side], rounds: int, jobs: int) -> list[Result]:
+class Product(Side, Protocol):
+    """The product, of which is also known what each run has written."""
+
+    written: list[Mapping[str, float]]
+
+
+def measure(
+    races: Sequence[Race], product: Product, others: Sequence[Side], rounds: int, jobs: int
+) -> list[Result]:
     """Run the races, and report the ratios and the best absolute figure of the product."""
     results: list[Result] = []
     best: dict[Setup, float] = {}
-    by_name = {side.name: side for side in sides}
+    by_name = {side.name: side for side in (product, *others)}
     for race in races:
         setup = race.setup
         entered = {name: by_name[name] for name in ("product", *race.others)}
@@ -74,6 +84,8 @@ def measure(races: Sequence[Race], sides: Sequence[Side], rounds: int, jobs: int
         cpu = {name: _medians(side.cpu) for name, side in entered.items()}
         best[setup] = median(figures["product"])
         results += [_result(other, setup, figures, cpu) for other in race.others]
+        if setup is THREADS:
+            results.append(_log(product.written[-rounds:]))
     if best:
         results.append(_absolute(best))
     return results
@@ -122,6 +134,20 @@ def _goal(other: str, setup: Setup) -> _Goal:
     if other == "durable":
         return _Goal("durable", "durable Celery", DURABLE_BAR, DURABLE_AIM)
     return _Goal("pgqueuer", "two processes of pgqueuer", PGQUEUER_BAR, PGQUEUER_AIM)
+
+
+def _log(runs: Sequence[Mapping[str, float]]) -> Result:
+    written = {name: median(run[name] for run in runs) for name in runs[0]}
+    return Result(
+        "steps-wal",
+        "log of PostgreSQL that a job of three no-op steps writes",
+        written["walKib"],
+        "KiB",
+        bar=WAL_BAR,
+        aim=WAL_AIM,
+        at_most=True,
+        note=f"{written['commits']:g} commits, {written['hotShare']:.0%} of updates heap-only",
+    )
 
 
 def _absolute(best: dict[Setup, float]) -> Result:
