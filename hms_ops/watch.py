@@ -28,7 +28,8 @@ from hms_ops.foresight.places import EVERY_SECONDS
 from hms_ops.incidents import lifecycle, thresholds
 from hms_ops.incidents.impact import late_jobs
 from hms_ops.incidents.thresholds import Thresholds
-from hms_ops.metrics import history, hours, metrics, moments
+from hms_ops.metrics import history, metrics, moments
+from hms_ops.metrics.past import hours
 from hms_ops.oncall import escalation
 from hms_ops.reports import forecast_record
 from hms_ops.rules import RULES

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 
 from nicegui import ui
 from starlette.requests import Request
@@ -13,7 +12,9 @@ from hms_floor.auth.tokens import Role
 from hms_floor.pages.frame import frame, go, nothing
 from hms_floor.pages.live import feed
 from hms_floor.pages.live.feed import View
+from hms_floor.pages.live.pasts import Pasts
 from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts.charts.window_bar import WindowBar
 from hms_floor.pages.parts.dialogs import waits
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import Source, of_page
@@ -35,8 +36,6 @@ from hms_ops.incidents.actions import Incident
 
 #: How often a page looks whether there is something new, in seconds.
 LOOK_SECONDS = 0.5
-#: How often its charts are drawn again, in seconds.
-DRAW_SECONDS = 5.0
 #: Workers that are shown one by one.
 WORKERS_SHOWN = 8
 
@@ -46,6 +45,7 @@ async def floor(request: Request) -> None:
     """The page that people work with."""
     with frame(request, "Floor") as visitor:
         headline = _Headline()
+        bar = WindowBar(request, lambda window: pasts.turn(window))
         shelf = ui.element("div").classes("grid")
         with ui.element("div").classes("grid"):
             wrong = _Wrong(visitor)
@@ -61,10 +61,10 @@ async def floor(request: Request) -> None:
     source = of_page().add(Source(LOOK_SECONDS))
     sign = state.Sign("Floor")
     shown = 0
-    drawn: datetime | None = None
+    pasts = Pasts(bar.window, visitor.zone, lambda name, past, window: cards[name].draw(past, window))
 
     def refresh() -> None:
-        nonlocal shown, drawn
+        nonlocal shown
         view = feed.look()
         if view is None:
             return
@@ -74,22 +74,18 @@ async def floor(request: Request) -> None:
         if view.number == shown:
             return
         shown, source.at = view.number, view.taken
-        due = drawn is None or view.board.now - drawn >= timedelta(seconds=DRAW_SECONDS)
         for card in view.board.cards:
             if card.name not in cards:
                 with shelf:
                     cards[card.name] = QueueCard(card.name)
-                cards[card.name].draw()
             cards[card.name].show(card)
-            if due:
-                cards[card.name].draw()
-        drawn = view.board.now if due else drawn
         wrong.show(view.incidents)
         workers.show(view.board)
         texts.show(_texts_key(view), lambda: _texts(view))
 
     refresh()
     ui.timer(LOOK_SECONDS, refresh)
+    ui.timer(LOOK_SECONDS, lambda: pasts.look(list(cards)))
 
 
 class _Headline:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from hms_ops.metrics import hours, past
-from hms_ops.metrics.past import Value
+from hms_ops.metrics.past import hours, steps
+from hms_ops.metrics.past.steps import Value
 
 #: Not at the start of an hour: the hour that lasts is read by its minutes.
 NOW = datetime(2026, 3, 2, 9, 25, tzinfo=UTC)
@@ -31,22 +31,22 @@ where at not between timestamptz '2026-03-01 12:15Z' and timestamptz '2026-03-01
 
 def read(connection: sa.Connection, step: int) -> dict[datetime, Mapping[tuple[str, str], Value]]:
     """The last day and a half of the shop by steps of so many seconds."""
-    since = past.start_of(NOW - 1.5 * DAY, 7200)
-    return dict(past.read(connection, "shop", since, NOW, step))
+    since = steps.start_of(NOW - 1.5 * DAY, 7200)
+    return dict(steps.read(connection, "shop", since, NOW, step))
 
 
 def by_hand(minutes: Mapping[datetime, Mapping[tuple[str, str], Value]], step: int) -> dict[datetime, object]:
     """The same by steps of so many seconds, added up from its minutes here."""
-    steps: dict[datetime, dict[tuple[str, str], list[float]]] = {}
+    numbers_of: dict[datetime, dict[tuple[str, str], list[float]]] = {}
     for at, values in minutes.items():
         for metric, value in values.items():
-            steps.setdefault(past.start_of(at, step), {}).setdefault(metric, []).append(value.mean)
+            numbers_of.setdefault(steps.start_of(at, step), {}).setdefault(metric, []).append(value.mean)
     return {
         at: {
             metric: Value(pytest.approx(sum(numbers) / len(numbers)), min(numbers), max(numbers))  # type: ignore[arg-type]
             for metric, numbers in values.items()
         }
-        for at, values in steps.items()
+        for at, values in numbers_of.items()
     }
 
 

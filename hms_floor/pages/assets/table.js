@@ -13,25 +13,30 @@ window.hmsTable = (details) => {
   table.createCaption().textContent = chart.$el.getAttribute("aria-label").split(". ")[0];
   place.setAttribute("role", "group");
   place.setAttribute("aria-label", table.caption.textContent);
+  // Marks are a column only if there are any.
+  const drawn = options.series.filter((series) => series.type !== "scatter" || series.data.length);
   const row = (parent, cells, kind) => {
     const line = parent.insertRow();
     cells.forEach((words, index) => {
       const cell = line.appendChild(document.createElement(index ? kind : "th"));
       if (cell.tagName === "TH") cell.scope = kind === "th" ? "col" : "row";
       cell.textContent = words;
-      if (index) cell.className = "number";
+      if (index) cell.className = drawn[index - 1].type === "scatter" ? "wide" : "number";
     });
   };
-  const timed = options.xAxis.type === "time";
-  const names = options.series.map((series) => series.name);
+  const [axis] = [].concat(options.xAxis);
+  const timed = axis.type === "time";
+  const names = drawn.map((series) => series.name);
   row(table.createTHead(), [timed ? "Time" : "", ...names], "th");
   const lines = new Map();
-  options.series.forEach((series, column) => series.data.forEach((point, index) => {
-    const [at, value] = timed ? point : [options.xAxis.data[index], point];
+  drawn.forEach((series, column) => series.data.forEach((point, index) => {
+    // A mark has words in place of a number.
+    const [at, value] = point?.name ? [point.value[0], point.name] : timed ? point : [axis.data[index], point];
     if (!lines.has(at)) lines.set(at, names.map(() => null));
     lines.get(at)[column] = value;
   }));
-  const tell = options.tooltip[":valueFormatter"] ? hmsClock.span : (value) => value === null ? "-" : Number(value).toLocaleString("en-US");
+  const number = options.tooltip[":valueFormatter"] ? hmsClock.span : (value) => value === null ? "-" : Number(value).toLocaleString("en-US");
+  const tell = (value) => typeof value === "string" ? value : number(value);
   const body = table.createTBody();
   const order = timed ? [...lines.keys()].sort((a, b) => a - b) : [...lines.keys()];
   for (const at of order) row(body, [timed ? hmsClock.full(zone)({ value: at }) : at, ...lines.get(at).map(tell)], "td");

@@ -1,7 +1,6 @@
 """The feed: one thread reads the board twice a second while anybody looks, and every page shows that one.
 
-The last five minutes are kept beside it for the short charts, begun from what the ledger has of them; the
-last day is read from the ledger's samples once a minute.
+The last five minutes are kept beside it for charts of them, begun from what the ledger has of them.
 """
 
 from __future__ import annotations
@@ -35,16 +34,13 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 0.5
 #: ... and what changes less, or costs more.
 SLOW_SECONDS = 10.0
-DAY_SECONDS = 60.0
 #: How often the newest cycle is read, in seconds, while somebody looks at it.
 CYCLE_SECONDS = 2.0
 #: Nobody has looked for this long, in seconds: the feed rests.
 REST_SECONDS = 330.0
-#: How long the short charts reach back, in seconds, and how far apart their points are; and those of the day.
+#: How long the shortest charts reach back, in seconds, and how far apart their points are.
 REACH_SECONDS = 300.0
 STEP_SECONDS = 5.0
-DAY_REACH_SECONDS = 86400.0
-DAY_STEP_SECONDS = 600
 #: Pages on the little handset.
 PAGES = 5
 
@@ -72,10 +68,8 @@ class _Feed:
     asked: float = 0.0
     awake: threading.Event = field(default_factory=threading.Event)
     trail: dict[str, deque[Point]] = field(default_factory=dict)
-    days: dict[str, Sequence[Point]] = field(default_factory=dict)
     applicant_texts: TextCounts = field(default_factory=TextCounts)
     texts_at: float = float("-inf")
-    days_at: float = float("-inf")
     cycle: tuple[Cycle, CycleProgress] | None = None
     cycle_asked: float = float("-inf")
     cycle_at: float = float("-inf")
@@ -103,23 +97,18 @@ def trail(queue: str) -> Sequence[Point]:
     return list(_feed.trail.get(queue, ()))
 
 
-def day(queue: str) -> Sequence[Point]:
-    """A queue in the last day, oldest first."""
-    return _feed.days.get(queue, ())
-
-
 def cycle() -> tuple[Cycle, CycleProgress] | None:
     """The newest cycle and how it stands; None if there is none yet. It is read while somebody asks."""
     _feed.cycle_asked = time.monotonic()
     return _feed.cycle
 
 
-def reach(seconds: float = REACH_SECONDS) -> tuple[float, float] | None:
-    """The stretch of a chart that ends now, in milliseconds since the epoch."""
+def reach() -> tuple[datetime, datetime] | None:
+    """From when until when the last minutes reach."""
     if _feed.view is None:
         return None
-    now = 1000 * _feed.view.board.now.timestamp()
-    return now - 1000 * seconds, now
+    now = _feed.view.board.now
+    return now - timedelta(seconds=REACH_SECONDS), now
 
 
 def age() -> float | None:
@@ -129,9 +118,14 @@ def age() -> float | None:
 
 def due(queue: str, jobs: int) -> Sequence[tuple[datetime, int]]:
     """How many open jobs of a queue are due by when, read now; not for the event loop."""
-    assert _feed.engine is not None
-    with _feed.engine.connect() as connection:
+    with connect() as connection:
         return capacity.due(connection, queue, jobs)
+
+
+def connect() -> Connection:
+    """A connection to the ledger of this process."""
+    assert _feed.engine is not None
+    return _feed.engine.connect()
 
 
 def _run() -> None:
@@ -168,10 +162,7 @@ def _take() -> None:
             _feed.cycle_at = started
             for newest in cycles.find(connection, limit=1):
                 _feed.cycle = newest, cycles.progress(connection, newest.id)
-        new = any(card.name not in _feed.trail for card in overview.cards)
-        if new or started - _feed.days_at >= DAY_SECONDS:
-            _remember(connection, overview)
-            _feed.days_at = started
+        _remember(connection, overview)
     for card in overview.cards:
         trail = _feed.trail[card.name]
         if not trail or overview.now.timestamp() - trail[-1].at >= STEP_SECONDS - 0.5:
@@ -183,11 +174,9 @@ def _take() -> None:
 
 
 def _remember(connection: Connection, overview: Board) -> None:
-    """Read the day of every queue, and of one that is new the last minutes."""
+    """Read the last minutes of every queue that is new."""
     until = overview.now + timedelta(seconds=1)
     for card in overview.cards:
-        since = overview.now - timedelta(seconds=DAY_REACH_SECONDS)
-        _feed.days[card.name] = points.points(connection, card.name, since, until, DAY_STEP_SECONDS)
         if card.name not in _feed.trail:
             lately = overview.now - timedelta(seconds=REACH_SECONDS)
             _feed.trail[card.name] = deque(recent.read(connection, card.name, lately, until))

@@ -14,7 +14,9 @@ from hms_floor.pages.frame import frame
 from hms_floor.pages.jobs.job_list import JobTable, job_link
 from hms_floor.pages.live import feed
 from hms_floor.pages.live.feed import View
+from hms_floor.pages.live.pasts import Pasts
 from hms_floor.pages.parts import format as words
+from hms_floor.pages.parts.charts.window_bar import WindowBar
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.freshness import Source, keep, of_page
 from hms_floor.pages.parts.html import Cell, Mark, link
@@ -37,6 +39,8 @@ SHOWN = 100
 LOOK_SECONDS = 2.0
 #: How often demand and capacity are drawn again, in seconds.
 DEMAND_SECONDS = 5.0
+#: How often the charts are looked at, whether they are to be drawn again, in seconds.
+LOOK_PAST_SECONDS = 0.5
 
 _HEADERS = ("Position", "Job", "Deadline", "Will be done", "To spare")
 
@@ -59,6 +63,7 @@ async def queue(request: Request, name: str) -> None:
             order = ui.label("").classes("faint")
             given_up = ui.label("")
             given_up_jobs = link("Jobs that were given up", f"/floor/jobs?queue={name}&status=given-up")
+            bar = WindowBar(request, lambda window: pasts.turn(window))
             drawings = QueueCharts(name)
         workers = WorkersCard(name, visitor)
         with ui.element("section").classes("card"):
@@ -78,10 +83,9 @@ async def queue(request: Request, name: str) -> None:
             )
             more = ui.label("").classes("faint number")
     source = of_page().add(Source(1.0))
-    drawn = 0.0
+    pasts = Pasts(bar.window, visitor.zone, lambda _, past, window: drawings.draw(past, window))
 
     def refresh() -> None:
-        nonlocal drawn
         view = feed.look()
         card = _card(view, name)
         if view is None or card is None:
@@ -99,9 +103,7 @@ async def queue(request: Request, name: str) -> None:
         light.show(card.light, overview.WORDS[card.light])
         if buttons is not None:
             buttons.show(card)
-        if view.board.now.timestamp() - drawn >= feed.STEP_SECONDS:
-            drawn = view.board.now.timestamp()
-            drawings.draw(card)
+        drawings.show(card)
 
     async def refresh_order() -> None:
         table.require_movable()
@@ -119,6 +121,7 @@ async def queue(request: Request, name: str) -> None:
     await keep(refresh_order, LOOK_SECONDS)
     await keep(workers.refresh, queue_workers.LOOK_SECONDS)
     ui.timer(1.0, refresh)
+    ui.timer(LOOK_PAST_SECONDS, lambda: pasts.look([name]))
     ui.timer(DEMAND_SECONDS, drawings.draw_demand)
 
 

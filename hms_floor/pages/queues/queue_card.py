@@ -1,21 +1,22 @@
-"""A queue's card on the floor: its light, its numbers, its last five minutes and its day."""
+"""A queue's card on the floor: its light, its numbers, and how it went in the window of time of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from nicegui import ui
 
-from hms_floor.pages.live import feed
 from hms_floor.pages.parts import format
-from hms_floor.pages.parts.charts import charts, history
+from hms_floor.pages.parts.charts import charts, timeline
+from hms_floor.pages.parts.charts.timeline import Timeline
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.html import link
+from hms_floor.pages.queues.queue_charts import a_minute
 from hms_floor.presentation import headline, overview
 from hms_floor.presentation.overview import Card
-
-#: Points of a chart that are further apart than this many steps have a gap between them.
-_GAP_STEPS = 2.5
+from hms_floor.presentation.past.past import Past
+from hms_floor.presentation.past.points import Point
+from hms_floor.presentation.past.window import Window
 
 
 class QueueCard:
@@ -42,8 +43,8 @@ class QueueCard:
                             size = "big" if title in _BIG else "number"
                             self._numbers[title] = ui.label("-").classes(size)
             with ui.element("div").classes("charts"):
-                self.short = self._chart("open jobs, 5 min")
-                self.long = self._chart("open jobs at most, 24 h")
+                self._open = self._timeline("open jobs")
+                self._rate = self._timeline("jobs done a minute")
 
     def show(self, card: Card) -> None:
         """Show how the queue stands; only what has changed is sent."""
@@ -60,29 +61,34 @@ class QueueCard:
             label = self._numbers["mean wait"]
             label.classes(add="late") if self._late_wait else label.classes(remove="late")
 
-    def draw(self) -> None:
-        """Draw the charts."""
-        short = history.line(feed.trail(self._name), lambda point: point.open, 60 * _GAP_STEPS)
-        self._draw(self.short, short, feed.reach())
-        apart = feed.DAY_STEP_SECONDS * _GAP_STEPS
-        day = feed.day(self._name)
-        long = history.line(day, lambda point: point.open_most, apart, lasts=feed.DAY_STEP_SECONDS)
-        self._draw(self.long, long, feed.reach(feed.DAY_REACH_SECONDS), steps=("open jobs",))
+    def draw(self, past: Past, window: Window) -> None:
+        """Draw how the queue went in the window of time."""
+        before = None if window.behind is None else timeline.BEHIND[window.behind]
 
-    def _chart(self, title: str) -> ui.echart:
+        def length(point: Point) -> float | None:
+            # Of a step of time the most: a burst is seen, however long the window is.
+            return point.open if past.by_moments else point.open_most
+
+        self._open.draw(
+            past,
+            {"open jobs": length},
+            (charts.BLUE,),
+            behind=None if before is None else (f"open jobs, {before}", length),
+            unit="jobs",
+            area=True,
+        )
+        self._rate.draw(
+            past,
+            {"jobs done a minute": a_minute},
+            (charts.GREEN,),
+            behind=None if before is None else (f"jobs done a minute, {before}", a_minute),
+            steps=True,
+            area=True,
+        )
+
+    def _timeline(self, title: str) -> Timeline:
         with ui.element("figure"):
-            return charts.show(charts.lines({}, small=True), f"{self._name}: {title}", summary=title)
-
-    def _draw(
-        self,
-        chart: ui.echart,
-        points: charts.Points,
-        reach: tuple[float, float] | None,
-        steps: Sequence[str] = (),
-    ) -> None:
-        series = {"open jobs": points}
-        drawn = charts.lines(series, unit="jobs", area=True, small=True, reach=reach, steps=steps)
-        charts.replace(chart, drawn)
+            return Timeline(f"{self._name}: {title}", summary=title, small=True)
 
 
 def _waits_too_long(card: Card) -> bool:

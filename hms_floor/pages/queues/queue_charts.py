@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from nicegui import run, ui
 
 from hms_floor.pages.live import capacity as demands
 from hms_floor.pages.live import feed
-from hms_floor.pages.parts.charts import charts, history
+from hms_floor.pages.parts.charts import charts, timeline
+from hms_floor.pages.parts.charts.timeline import Field, Timeline
 from hms_floor.presentation.overview import Card
+from hms_floor.presentation.past.past import Past
 from hms_floor.presentation.past.points import Point
+from hms_floor.presentation.past.window import Window
 
-#: How far back the charts can reach: name, seconds, and how far apart points with a gap between them are.
-_REACHES = {
-    "5 minutes": (feed.REACH_SECONDS, 150.0),
-    "24 hours": (feed.DAY_REACH_SECONDS, 2.5 * feed.DAY_STEP_SECONDS),
-}
 _TITLES = {
     "waits": "Wait of a job until it begins",
     "length": "Jobs that are open",
@@ -27,77 +24,53 @@ _TITLES = {
 
 
 class QueueCharts:
-    """The charts of one queue; the reader chooses how far they reach back."""
+    """The charts of one queue: those of the page's window of time, and one of what is ahead."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._card: Card | None = None
-        self._drawn_day = float("-inf")
-        self._reach = ui.toggle(list(_REACHES), value="5 minutes", on_change=self._turn)
-        self._reach.props("dense no-caps").classes("reach")
-        self._charts: dict[str, ui.echart] = {}
+        self._timelines: dict[str, Timeline] = {}
         with ui.element("div").classes("pair two"):
             for key, title in _TITLES.items():
                 with ui.element("figure"):
                     with ui.element("h2"):
                         ui.label(title)
-                    self._charts[key] = charts.show(charts.lines({}), f"{name}: {title}", tall=True)
+                    if key == "demand":
+                        self._demand = charts.show(charts.lines({}), f"{name}: {title}", tall=True)
+                    else:
+                        self._timelines[key] = Timeline(f"{name}: {title}")
 
-    def draw(self, card: Card) -> None:
-        """Draw what is new; the day changes once in a while only."""
+    def show(self, card: Card) -> None:
+        """Draw from now on with the SLA and the number of open jobs of this card."""
         self._card = card
-        short = self._reach.value == "5 minutes"
-        if short or time.monotonic() - self._drawn_day > feed.DAY_SECONDS / 2:
-            self._drawn_day = time.monotonic()
-            self._past(card, feed.trail(self._name) if short else feed.day(self._name))
 
-    def _turn(self) -> None:
-        self._drawn_day = float("-inf")
-        if self._card is not None:
-            self.draw(self._card)
-
-    def _past(self, card: Card, points: Sequence[Point]) -> None:
-        seconds, apart = _REACHES[self._reach.value]
-        day = self._reach.value == "24 hours"
-        reach = feed.reach(seconds)
-
-        def drawn(values: Mapping[str, Callable[[Point], float | None]]) -> dict[str, charts.Points]:
-            lasts = feed.DAY_STEP_SECONDS if day else 0.0
-            return {title: history.line(points, value, apart, lasts) for title, value in values.items()}
-
-        limit = ("SLA", 60 * card.sla_minutes) if card.sla_minutes else None
-        waits = drawn({"mean": lambda point: point.wait, "p95": lambda point: point.wait_p95})
-        if day:
-            waits |= drawn({"mean, most of a minute": lambda point: point.wait_most})
-        # What stands for ten minutes is drawn as steps: a slope would tell of times between that nobody saw.
-        options = charts.lines(
-            waits, unit="seconds", limit=limit, reach=reach, steps=tuple(waits) if day else ()
+    def draw(self, past: Past, window: Window) -> None:
+        """Draw how the queue went in the window of time."""
+        minutes = self._card.sla_minutes if self._card else None
+        self._timelines["waits"].draw(
+            past,
+            _WAITS if past.by_moments else {**_WAITS, **_MOST_WAITS},
+            (charts.BLUE, charts.ORANGE, charts.GREEN),
+            behind=_behind(window, "mean", _WAITS),
+            unit="seconds",
+            limit=("SLA", 60 * minutes) if minutes else None,
         )
-        charts.replace(self._charts["waits"], options)
-        lengths = drawn(
-            {
-                "open": lambda point: point.open,
-                "running": lambda point: point.running,
-                "late": lambda point: point.late,
-            }
+        self._timelines["length"].draw(
+            past,
+            _LENGTHS if past.by_moments else {**_LENGTHS, **_BOUNDS},
+            (charts.BLUE, charts.GREEN, charts.RED, charts.GREY, charts.ORANGE),
+            behind=_behind(window, "open", _LENGTHS),
+            unit="jobs",
         )
-        if day:
-            lengths |= drawn({"open, least": lambda point: point.open_least})
-            lengths |= drawn({"open, most": lambda point: point.open_most})
-        colours = (charts.BLUE, charts.GREEN, charts.RED, charts.GREY, charts.ORANGE)
-        options = charts.lines(
-            lengths, colours, unit="jobs", reach=reach, steps=tuple(lengths) if day else ()
+        # Counts of five seconds each are drawn as they were counted, by steps.
+        self._timelines["rate"].draw(
+            past,
+            _RATES if past.by_moments else {**_RATES, **_RATE_BOUNDS},
+            (charts.GREEN, charts.GREY, charts.ORANGE),
+            behind=_behind(window, "mean", _RATES),
+            steps=True,
+            area=past.by_moments,
         )
-        charts.replace(self._charts["length"], options)
-        rate = drawn({"a minute" if not day else "mean": lambda point: _a_minute(point.rate)})
-        if day:
-            rate |= drawn({"least": lambda point: _a_minute(point.rate_least)})
-            rate |= drawn({"most": lambda point: _a_minute(point.rate_most)})
-        # Counts of five seconds each, drawn as they were counted.
-        steps = tuple(rate)
-        rates = (charts.GREEN, charts.GREY, charts.ORANGE)
-        options = charts.lines(rate, rates, area=not day, reach=reach, steps=steps)
-        charts.replace(self._charts["rate"], options)
 
     async def draw_demand(self) -> None:
         """Draw what is due when, against what will be done."""
@@ -106,15 +79,44 @@ class QueueCharts:
             return
         demand = await run.io_bound(feed.due, self._name, self._card.open)
         needed, done = demands.lines(demand or (), self._card, view.board.now)
+        reach = feed.reach()
         drawn = charts.lines(
             {"due": needed, "done": done},
             (charts.BLUE, charts.GREEN),
             unit="jobs",
-            reach=(needed[0][0], needed[-1][0]) if needed else feed.reach(),
+            reach=(needed[0][0], needed[-1][0]) if needed else reach and charts.milliseconds(*reach),
             steps=("due",),
         )
-        charts.replace(self._charts["demand"], drawn)
+        charts.replace(self._demand, drawn)
+
+
+def _behind(window: Window, name: str, fields: Mapping[str, Field]) -> tuple[str, Field] | None:
+    """The line behind one of the lines, if the window has any."""
+    return None if window.behind is None else (f"{name}, {timeline.BEHIND[window.behind]}", fields[name])
+
+
+def a_minute(point: Point) -> float | None:
+    """The jobs done a minute at a point."""
+    return _a_minute(point.rate)
 
 
 def _a_minute(rate: float | None) -> float | None:
     return None if rate is None else 60 * rate
+
+
+_WAITS: Mapping[str, Field] = {"mean": lambda point: point.wait, "p95": lambda point: point.wait_p95}
+_MOST_WAITS: Mapping[str, Field] = {"mean, most of a minute": lambda point: point.wait_most}
+_LENGTHS: Mapping[str, Field] = {
+    "open": lambda point: point.open,
+    "running": lambda point: point.running,
+    "late": lambda point: point.late,
+}
+_BOUNDS: Mapping[str, Field] = {
+    "open, least": lambda point: point.open_least,
+    "open, most": lambda point: point.open_most,
+}
+_RATES: Mapping[str, Field] = {"mean": a_minute}
+_RATE_BOUNDS: Mapping[str, Field] = {
+    "least": lambda point: _a_minute(point.rate_least),
+    "most": lambda point: _a_minute(point.rate_most),
+}

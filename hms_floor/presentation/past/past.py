@@ -12,7 +12,7 @@ from hms_floor.presentation.past import marks, points, recent
 from hms_floor.presentation.past.points import Point
 from hms_floor.presentation.past.window import BEHIND, step_of
 from hms_ops.documents.past import Mark
-from hms_ops.metrics.past import MINUTE
+from hms_ops.metrics.past.steps import MINUTE
 
 
 @dataclass(frozen=True, slots=True)

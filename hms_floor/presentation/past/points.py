@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hms_floor.presentation.overview import Card
-from hms_ops.metrics import moments, past
-from hms_ops.metrics.past import Value
+from hms_ops.metrics import moments
+from hms_ops.metrics.past import steps
+from hms_ops.metrics.past.steps import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,10 @@ def points(
 
     The most open jobs of a step are those of any moment, so that a burst between two samples is seen.
     """
-    start = past.start_of(since, step_seconds)
+    start = steps.start_of(since, step_seconds)
     by_time = {
         at.timestamp(): _fields(values)
-        for at, values in past.read(connection, queue, start, until, step_seconds)
+        for at, values in steps.read(connection, queue, start, until, step_seconds)
     }
     for moment in moments.history(connection, queue, start, until, step_seconds):
         fields = by_time.get(moment.at.timestamp() // step_seconds * step_seconds, {})
@@ -82,16 +83,16 @@ def _fields(values: Mapping[tuple[str, str], Value]) -> dict[str, Any]:
 
 #: Which metric is which field of a point.
 _MEANS: Mapping[tuple[str, str], str] = {
-    past.OPEN: "open",
-    past.RUNNING: "running",
-    past.LATE: "late",
-    past.WAIT: "wait",
-    past.WAIT_P95: "wait_p95",
-    past.RATE: "rate",
+    steps.OPEN: "open",
+    steps.RUNNING: "running",
+    steps.LATE: "late",
+    steps.WAIT: "wait",
+    steps.WAIT_P95: "wait_p95",
+    steps.RATE: "rate",
 }
-_LEAST: Mapping[tuple[str, str], str] = {past.OPEN: "open_least", past.RATE: "rate_least"}
+_LEAST: Mapping[tuple[str, str], str] = {steps.OPEN: "open_least", steps.RATE: "rate_least"}
 _MOST: Mapping[tuple[str, str], str] = {
-    past.OPEN: "open_most",
-    past.WAIT: "wait_most",
-    past.RATE: "rate_most",
+    steps.OPEN: "open_most",
+    steps.WAIT: "wait_most",
+    steps.RATE: "rate_most",
 }

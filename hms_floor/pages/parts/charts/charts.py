@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -72,7 +73,7 @@ def lines(
             "symbol": "none",
             "data": [] if limit is None else [{"yAxis": limit[1], "name": limit[0]}],
             "lineStyle": {"color": RED, "type": "dashed"},
-            "label": {"formatter": limit[0] if limit else "", "color": RED, "position": "insideEndTop"},
+            "label": {"formatter": limit[0] if limit else "", "color": RED, "position": "insideStartTop"},
         }
     return {
         "animation": False,
@@ -102,10 +103,15 @@ def lines(
     }
 
 
+def milliseconds(since: datetime, until: datetime) -> tuple[float, float]:
+    """A stretch of time as charts have it."""
+    return 1000 * since.timestamp(), 1000 * until.timestamp()
+
+
 def nothing(series: Mapping[str, Points]) -> dict[str, Any]:
     """What a chart without any point says of itself."""
     drawn = any(value is not None for points in series.values() for _, value in points)
-    return {} if drawn else _NOTHING
+    return {"title": {"text": ""}} if drawn else _NOTHING
 
 
 def spans_axis(series: Iterable[Points]) -> dict[str, float]:
