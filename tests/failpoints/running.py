@@ -1,0 +1,227 @@
+"""Runs: lanes side by side that walk paths, each with what strikes on it, and what comes of them."""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hms_floor.local import embedded
+from tests.failpoints.lanes import Lane, Stalled
+from tests.failpoints.paths import PATHS, Way
+from tests.failpoints.plan import Trial
+from tests.failpoints.points import Point
+from tests.provider.driver import Provider
+from tests.support.clusters import TEMPLATE, make_template
+from tests.support.databases import Databases
+from tests.webhooks.receiver import receiving
+
+#: A path on which a program passes the points of its upkeep meanwhile.
+UPKEEP_PATHS = {"act": "order", "worker": "order", "heartbeat": "order", "floor": "order", "ops": "page"}
+#: How long a fault may take to strike that stands on a path that has been walked, and one in a loop, seconds.
+LATE_SECONDS, UPKEEP_SECONDS = 1.0, 20.0
+#: What has not struck is tried so often.
+TRIES = 3
+
+
+@dataclass
+class Verdict:
+    """What has come of a trial."""
+
+    trial: Trial
+    struck: int
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+    seconds: float = 0.0
+    log: str = ""
+
+
+class Ground:
+    """Servers, and the databases of lanes on them."""
+
+    def __init__(self, home: Path, broker_url: str, databases: Databases) -> None:
+        self._home, self._broker_url, self._databases = home, broker_url, databases
+        self._lock = threading.Lock()
+        self._count = 0
+        self._lanes: list[Lane] = []
+
+    @contextmanager
+    def lane(self, number: int) -> Iterator[Lane]:
+        """A lane with a database, a Redis, a provider and a receiver of its own, until the block ends."""
+        with ExitStack() as held, ExitStack() as lent:
+            # Neither those who lend databases nor those who migrate them are made for several threads.
+            with self._lock:
+                self._count += 1
+                home, folder = (self._home / f"{name}{self._count}" for name in ("lane", "provider"))
+                folder.mkdir()
+                url = lent.enter_context(self._databases.lent())
+                held.callback(self._give_back, lent.pop_all())
+                provider = held.enter_context(Provider.start(folder))
+                receiver = held.enter_context(receiving())
+                broker = f"{self._broker_url}?virtual_host={number}"
+                lane = Lane(home, url, broker, provider, receiver)
+                self._lanes.append(lane)
+            held.callback(lane.end)
+            yield lane
+
+    def end(self) -> None:
+        """End what runs in lanes that were left."""
+        for lane in self._lanes:
+            lane.end()
+
+    def _give_back(self, lent: ExitStack) -> None:
+        with self._lock:
+            lent.close()
+
+
+@contextmanager
+def grounded() -> Iterator[Ground]:
+    """Servers until the block ends."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(
+        prefix="hms-points-", dir=shared if shared.is_dir() else None, ignore_cleanup_errors=True
+    ) as name:
+        home = Path(name)
+        with embedded.serving(home / "servers", fast=True) as servers:
+            assert servers.database_url is not None
+            assert servers.broker_url is not None
+            make_template(servers)
+            ground = Ground(home, servers.broker_url, Databases(servers.database_url, TEMPLATE))
+            try:
+                yield ground
+            finally:
+                ground.end()
+
+
+class Walker:
+    """A lane with the paths that have been prepared there, and what each is like if nothing strikes."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self._paths: dict[str, Way] = {}
+        self._references: dict[str, object] = {}
+
+    def path(self, name: str) -> Way:
+        """A path whose programs are at work, and which has been walked without faults before."""
+        if name not in self._paths:
+            path = self._paths[name] = PATHS[name](self.lane)
+            path.prepare()
+        path = self._paths[name]
+        self.lane.staff(path.programs)
+        if name not in self._references:
+            self.lane.script.arm(*path.given)
+            self._references[name] = path.walk().told
+        return path
+
+    def reached(self, name: str, upkeep: str | None, seconds: float) -> list[Point]:
+        """The points of a path that is walked without faults."""
+        path = self.path(name)
+        self._begin(upkeep)
+        self.lane.script.arm(*path.given)
+        self.lane.tend()
+        path.walk()
+        time.sleep(seconds)
+        self.lane.script.disarm()
+        return self.lane.script.reached()
+
+    def tried(self, trial: Trial) -> Verdict:
+        """Walk a path while faults strike on it."""
+        path = self.path(trial.path)
+        began = time.monotonic()
+        self._begin(trial.upkeep)
+        self.lane.deaths.clear()
+        self.lane.script.arm(*path.given, *trial.faults)
+        verdict = Verdict(trial, 0)
+        try:
+            self.lane.tend()
+            stories = [path.walk()]
+            self._wait_for_faults(trial)
+            if trial.upkeep:
+                stories.append(path.walk())
+            for story in stories:
+                _note(verdict, lost=story.lost, twice=story.twice, illegal=story.illegal)
+                if story.told != self._references[trial.path]:
+                    _note(verdict, other=[f"{story.told} instead of {self._references[trial.path]}"])
+        except Stalled as stalled:
+            _note(verdict, lost=[f"waited needlessly for {stalled}"])
+        _note(verdict, died=self.lane.deaths)
+        verdict.struck = self._struck(trial)
+        self.lane.script.disarm()
+        verdict.seconds = time.monotonic() - began
+        return verdict
+
+    def _begin(self, upkeep: str | None) -> None:
+        self.lane.script.disarm()
+        if upkeep is not None:
+            self.lane.kill(upkeep)
+
+    def _struck(self, trial: Trial) -> int:
+        return sum(fault in trial.faults for fault in self.lane.script.struck())
+
+    def _wait_for_faults(self, trial: Trial) -> None:
+        seconds = UPKEEP_SECONDS if trial.upkeep else LATE_SECONDS / len(trial.faults)
+        try:
+            self.lane.wait(lambda: self._struck(trial) == len(trial.faults), "a fault to strike", seconds)
+        except Stalled:
+            return
+
+
+def _note(verdict: Verdict, **wrong: Sequence[str]) -> None:
+    for kind, sentences in wrong.items():
+        if sentences:
+            verdict.wrong.setdefault(kind, []).extend(sentences)
+
+
+def run(
+    ground: Ground, trials: Sequence[Trial], lanes: int, tell: Callable[[Verdict], None]
+) -> list[Verdict]:
+    """Try all of these in so many lanes side by side."""
+    waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
+    for trial in trials:
+        waiting.put(trial)
+    verdicts: list[Verdict] = []
+    lock = threading.Lock()
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            while not waiting.empty() and not errors:
+                with ground.lane(number) as lane:
+                    _work(Walker(lane))
+        except BaseException as error:  # noqa: BLE001 -- told by the thread that waits
+            errors.append(error)
+
+    def _work(walker: Walker) -> None:
+        while not errors:
+            try:
+                trial = waiting.get_nowait()
+            except queue.Empty:
+                return
+            verdict = walker.tried(trial)
+            tries = 1
+            while not verdict.struck and not verdict.wrong and tries < TRIES:
+                verdict, tries = walker.tried(trial), tries + 1
+            with lock:
+                if verdict.wrong:
+                    verdict.log = "\n".join(
+                        f"--- {path.name}\n{path.read_text()[-1500:]}"
+                        for path in sorted(walker.lane.home.glob("*.log"))
+                    )
+                verdicts.append(verdict)
+                tell(verdict)
+            if verdict.wrong:
+                # What is wrong here may be so for those after it: they get another lane.
+                return
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(lanes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return verdicts
