@@ -45,6 +45,11 @@ def mount(app: FastAPI, settings: Settings) -> None:
     feed.start(app.state.app_state.engine, settings.zone)
     silence.start(app.state.app_state.observer)
     session.add_routes(app, settings)
+    if settings.oidc_issuer is not None:
+        # Here, since who has no provider there has no need of its libraries.
+        from hms_floor.pages.sign_in import by_provider
+
+        by_provider.add_routes(app, settings)
     flower_link.add_routes(app, settings)
     pages.add_middleware(_Guard, app_state=app)
     pages.add_exception_handler(404, route.unknown)

@@ -66,6 +66,14 @@ def revoke(connection: Connection, jti: str, *, who: str, reason: str | None) ->
     return Registered(**row._mapping)
 
 
+def issued_by(connection: Connection, jti: str) -> str | None:
+    """Who issued a badge, None if it is not on the register."""
+    by: str | None = connection.scalar(
+        text("select issued_by from oms.badges where jti = :jti"), {"jti": jti}
+    )
+    return by
+
+
 def revoked(connection: Connection) -> frozenset[str]:
     """The numbers of the badges that were taken back and would hold otherwise."""
     rows = connection.scalars(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import quote, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -69,43 +70,43 @@ class Visitor:
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
     """Add the way in and the way out."""
+    sign_in = partial(standalone.sign_in, provider=provider_name(settings))
 
     async def enter(request: Request) -> Response:
         code = request.query_params.get("code")
-        where = _safe(request.query_params.get("next"))
+        where = safe(request.query_params.get("next"))
         if code is None:
-            return standalone.sign_in(where)
+            return sign_in(where)
         if settings.badge_jwks is not None:
-            return standalone.sign_in(
-                where, "There are no links here: badges come from the identity provider.", 403
-            )
+            return sign_in(where, "There are no links here: badges come from the identity provider.", 403)
         # First whether the ledger answers: a link that is used up without it lets nobody in.
         async with asyncio.timeout(PATIENCE_SECONDS):
             await run_in_threadpool(_read, app)
         if not await run_in_threadpool(sign_in_link.use_code, settings.home, code, time.time()):
-            return standalone.sign_in(
-                where, "This link has been used already, or has ended. Sign in with a badge.", 403
-            )
+            return sign_in(where, "This link has been used already, or has ended. Sign in with a badge.", 403)
         issued = await run_in_threadpool(_issue, app, settings, request)
-        return _let_in(request, issued.token, issued.badge, where)
+        return let_in(request, issued.token, issued.badge, where)
 
     async def show_badge(request: Request) -> Response:
         if not from_here(request):
-            return standalone.sign_in("/floor/", "The form came from another site.", 403)
+            return sign_in("/floor/", "The form came from another site.", 403)
         form = await request.form()
-        token, where = str(form.get("badge", "")).strip(), _safe(str(form.get("next", "")))
+        token, where = str(form.get("badge", "")).strip(), safe(str(form.get("next", "")))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 badge = await _gate(app).admit(f"Bearer {token}")
         except Problem as problem:
-            return standalone.sign_in(where, problem.detail.capitalize() + ".", 403)
-        return _let_in(request, token, badge, where)
+            return sign_in(where, problem.detail.capitalize() + ".", 403)
+        return let_in(request, token, badge, where)
 
     async def leave(request: Request) -> Response:
         if not from_here(request):
-            return standalone.sign_in("/floor/", "The form came from another site.", 403)
+            return sign_in("/floor/", "The form came from another site.", 403)
         answer = subpath.redirect(request.scope, "/enter", 303)
-        answer.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
+        answer.delete_cookie(COOKIE, path=cookie_path(request), httponly=True, samesite="strict")
+        visitor = await admit(app, request)
+        if visitor is not None and settings.oidc_issuer is not None:
+            await run_in_threadpool(_end_session, app, settings.oidc_issuer, visitor.badge)
         return answer
 
     async def here(request: Request) -> Response:
@@ -124,10 +125,10 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
         ("/here", here, ["GET"]),
     ]
     for path, endpoint, methods in routes:
-        app.router.add_route(path, _or_away(endpoint), methods=methods, include_in_schema=False)
+        app.router.add_route(path, or_away(endpoint), methods=methods, include_in_schema=False)
 
 
-def _or_away(endpoint: Endpoint) -> Endpoint:
+def or_away(endpoint: Endpoint) -> Endpoint:
     """The endpoint; while the ledger is away, the page that says so."""
 
     async def answer(request: Request) -> Response:
@@ -182,6 +183,13 @@ def from_here(request: HTTPConnection) -> bool:
     return origin is None or urlsplit(origin).netloc == request.url.netloc
 
 
+def provider_name(settings: Settings) -> str | None:
+    """What the OpenID provider is called, None if there is none."""
+    if settings.oidc_issuer is None:
+        return None
+    return settings.oidc_name or urlsplit(settings.oidc_issuer).hostname
+
+
 def _gate(app: FastAPI) -> Authenticator:
     """The guard of the API, which pages share."""
     authenticator: Authenticator = app.state.app_state.authenticator
@@ -195,7 +203,7 @@ def _read(app: FastAPI) -> None:
 
 
 def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
-    """The badge of the person who came by the link: it stands on the register and in the trail."""
+    """The badge of the person who came by the link."""
     issued = tokens.issue(
         settings,
         actor=local_token.login_name(),
@@ -203,7 +211,15 @@ def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
         queues=[tokens.ANY_QUEUE],
         hours=LINK_HOURS,
     )
-    badge, source = issued.badge, request.client.host if request.client else None
+    enter_badge(app, request, issued.badge, issued.badge.actor, "a one-time link")
+    return issued
+
+
+def enter_badge(
+    app: FastAPI, request: Request, badge: Badge, issued_by: str, how: str, **detail: str
+) -> None:
+    """Enter a badge that a session begins with on the register and in the trail."""
+    source = request.client.host if request.client else None
     with app.state.app_state.writing() as connection:
         register.register(
             connection,
@@ -211,33 +227,46 @@ def _issue(app: FastAPI, settings: Settings, request: Request) -> Issued:
             actor=badge.actor,
             roles=sorted(badge.roles),
             queues=badge.queues,
-            issued_by=badge.actor,
+            issued_by=issued_by,
             expires_at=datetime.fromtimestamp(int(badge.expires_at), UTC),
         )
-        act = Act(badge.actor, [], "GET /enter", badge.jti, 303, source, "a one-time link")
-        audit.write(connection, [act])
-    return issued
+        action = f"GET {subpath.inside(request.scope)}"
+        audit.write(connection, [Act(badge.actor, [], action, badge.jti, 303, source, how, detail or None)])
 
 
-def _let_in(request: Request, token: str, badge: Badge, where: str) -> Response:
+def _end_session(app: FastAPI, issuer: str, badge: Badge) -> None:
+    """Take back the badge of a session of this provider: nobody has it but the browser that signs out."""
+    with app.state.app_state.writing() as connection:
+        if register.issued_by(connection, badge.jti) == issuer:
+            register.revoke(connection, badge.jti, who=badge.actor, reason="signed out")
+
+
+def let_in(request: Request, token: str, badge: Badge, where: str) -> Response:
+    """Lead somebody with a badge to where they wanted to go."""
     answer = subpath.redirect(request.scope, where, 303, standalone.HEADERS)
+    keep(request, answer, token, badge)
+    return answer
+
+
+def keep(request: Request, answer: Response, token: str, badge: Badge) -> None:
+    """Have the browser keep a badge for as long as it holds."""
     answer.set_cookie(
         COOKIE,
         token,
         max_age=max(1, int(badge.expires_at - time.time())),
-        path=_cookie_path(request),
+        path=cookie_path(request),
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="strict",
     )
-    return answer
 
 
-def _cookie_path(request: Request) -> str:
+def cookie_path(request: Request) -> str:
+    """The path below which the browser shows a cookie."""
     return subpath.root(request.scope) or "/"
 
 
-def _safe(where: str | None) -> str:
+def safe(where: str | None) -> str:
     """A path on the floor and nowhere else, whatever an address asks for."""
     inside = where is not None and where.startswith("/floor/") and "\\" not in where and where.isprintable()
     return where if inside and where else "/floor/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
@@ -35,11 +36,25 @@ def away() -> HTMLResponse:
     return answer
 
 
-def sign_in(where: str, fault: str = "", status: int = 200) -> HTMLResponse:
-    """The form that a badge is shown at; it leads to `where` afterwards."""
+def sign_in(where: str, fault: str = "", status: int = 200, *, provider: str | None = None) -> HTMLResponse:
+    """The form that a badge is shown at, with the way to a provider if there is one.
+
+    It leads to `where` afterwards.
+    """
     alert = f'<p role="alert">{escape(fault)}</p>' if fault else ""
-    content = _SIGN_IN.replace("{fault}", alert).replace("{next}", escape(where, quote=True))
-    return page("Sign in", content, status)
+    other = _PROVIDER.format(name=escape(provider), next=quote(where)) if provider else ""
+    content = _SIGN_IN.replace("{fault}", alert).replace("{provider}", other)
+    return page("Sign in", content.replace("{next}", escape(where, quote=True)), status)
+
+
+def entering(address: str) -> HTMLResponse:
+    """What leads to the floor after a provider has sent somebody here.
+
+    A redirect would be a part of the provider's: the browser would not show the badge to it.
+    """
+    answer = page("Signed in", f'<main><h1>Signed in</h1><a href="{escape(address)}">Go on</a></main>')
+    answer.headers["Refresh"] = f"0; url={quote(address, safe=_OF_AN_ADDRESS)}"
+    return answer
 
 
 _PAGE = """<!doctype html>
@@ -62,16 +77,24 @@ textarea { width: 100%; box-sizing: border-box; height: 6.5rem; font: 13px/1.4 u
   border: 1px solid var(--line); border-radius: 6px; padding: .5rem; background: transparent; color: inherit }
 button { margin-top: 1rem; width: 100%; padding: .7rem; font: inherit; font-weight: 600; color: #fff;
   background: var(--act); border: 0; border-radius: 6px; cursor: pointer }
+.provider { display: block; padding: .7rem; text-align: center; font-weight: 600; color: #fff;
+  background: var(--act); border-radius: 6px; text-decoration: none }
+.or { text-align: center; margin: 0 0 .5rem }
 [role=alert] { background: #b3261e; color: #fff; padding: .5rem .7rem; border-radius: 6px }
 code { font: 13px ui-monospace, monospace }
 </style>
 {content}
 </html>
 """
+_OF_AN_ADDRESS = "/?&=%:;,+#~!*'()@$"
+_PROVIDER = """<p><a class="provider" href="sign-in?next={next}">Sign in with {name}</a></p>
+<p class="or">or</p>
+"""
 _SIGN_IN = """<form method="post" action="enter">
 <h1>Operations floor</h1>
-<p>Sign in with your badge.</p>
 {fault}
+{provider}
+<p>Sign in with your badge.</p>
 <label for="badge">Badge</label>
 <textarea id="badge" name="badge" required autofocus autocomplete="off" spellcheck="false"
   aria-describedby="hint"></textarea>

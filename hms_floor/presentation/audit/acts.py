@@ -68,6 +68,7 @@ ACTS: Mapping[str, str] = {
     "hms db hold add": "put|put {held} on hold",
     "hms db hold remove": "took|take {held} off hold",
     "GET /enter": "signed|sign in by a one-time link",
+    "GET /signed-in": "signed|sign in at {provider}",
 }
 _BULK = {
     "cancel": "cancelled|cancel",
@@ -222,6 +223,7 @@ _PARTS: Mapping[str, Callable[[Left, Tell], str]] = {
     "to_queue": _behind("queue", " to "),
     "to_priority": _behind("priority", " to "),
     "to_phone": _behind("to", " to "),
+    "provider": _behind("issuer", ""),
     "reported": _behind("reported", "", " for "),
     "held": _behind("target", ""),
     "to_policy": _to_policy,

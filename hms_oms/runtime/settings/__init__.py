@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from hms_oms.runtime import clock
 from hms_oms.runtime.errors import ConfigError
 from hms_oms.runtime.settings import environment, running_floor
+from hms_oms.runtime.settings.parsing import Granted
 from hms_oms.runtime.settings.running_floor import LOCK_FILE, SERVERS_FILE
-from hms_oms.runtime.settings.variables import KNOWN, NEEDS, SECRETS
+from hms_oms.runtime.settings.variables import KNOWN, NEEDS, OIDC_NEEDS, SECRETS
 
 __all__ = ["LOCK_FILE", "SERVERS_FILE", "Settings", "known_names", "load"]
 
@@ -65,6 +66,16 @@ class Settings:
     badge_key: str | None = field(default=None, repr=False)
     badge_issuer: str = "hms"
     badge_audience: str = "hms"
+    #: The OpenID provider that people may sign in at beside badges, and what the values of its roles claim
+    #: are worth here; None: there is none.
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    #: What it is called on the page of signing in; None: its host.
+    oidc_name: str | None = None
+    oidc_scopes: str = "openid profile email"
+    oidc_roles_claim: str = "roles"
+    oidc_roles: tuple[Granted, ...] = ()
     #: Who hands texts over; None: twilio where its credentials are set, else the log.
     sender: str | None = None
     twilio_account_sid: str | None = None
@@ -166,7 +177,10 @@ def known_names() -> tuple[str, ...]:
 
 
 def _missing(values: Mapping[str, Any]) -> Iterator[str]:
-    """What the chosen sender needs and does not have; part of Twilio's set alone chooses it, too."""
+    """What the chosen sender, or signing in, needs and does not have.
+
+    Part of Twilio's set alone chooses it, too.
+    """
     sender = values.get("sender")
     if sender is None and any(KNOWN[name][0] in values for name in NEEDS["twilio"]):
         sender = "twilio"
@@ -177,6 +191,11 @@ def _missing(values: Mapping[str, Any]) -> Iterator[str]:
             f"the {sender} sender needs {' and '.join(missing)} as well: set"
             f" {'it' if len(missing) == 1 else 'them'}, or choose another one by HMS_SENDER"
         )
+    absent = [name for name in OIDC_NEEDS if KNOWN[name][0] not in values]
+    if len(absent) < len(OIDC_NEEDS) and absent:
+        yield f"to sign in by OpenID Connect {' and '.join(absent)} must be set as well"
+    if not absent and "badge_jwks" in values:
+        yield "HMS_OIDC_ISSUER and HMS_BADGE_JWKS are both set: who signs in gets a badge of our own key"
 
 
 def _suggestion(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -149,6 +150,44 @@ def public_url(text: str) -> str:
             f"its path must be of letters, digits, '-', '_', '.' and '~', as /hms, not {below!r}"
         )
     return base
+
+
+def issuer(text: str) -> str:
+    """Read the issuer of an OpenID provider: https, or http on this machine."""
+    base = base_url(text)
+    host = urlsplit(base).hostname or ""
+    if urlsplit(base).scheme != "https" and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("must be an https URL")
+    # Compared letter by letter with what the provider calls itself: a slash at its end counts.
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What somebody with a value of the roles claim gets."""
+
+    value: str
+    roles: tuple[str, ...]
+    queues: tuple[str, ...]
+
+
+def granted(text: str) -> tuple[Granted, ...]:
+    """Read what values of a claim are worth: `hms-admins=admin+manager; field=agent@farm-grant`."""
+    grants = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        # A value may be a distinguished name, with signs of its own.
+        value, _, given = part.rpartition("=")
+        roles, _, queues = given.partition("@")
+        if not value.strip() or not roles.strip():
+            raise ValueError(
+                f"must be VALUE=ROLE+ROLE@QUEUE with semicolons between, as hms-admins=admin, not {part!r}"
+            )
+        grants.append(Granted(value.strip(), _names(roles), _names(queues)))
+    return tuple(grants)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split("+") if name.strip())
 
 
 def networks(text: str) -> str:

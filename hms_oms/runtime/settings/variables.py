@@ -42,6 +42,16 @@ KNOWN: dict[str, tuple[str, Callable[[str], Any]]] = {
     ),
     "HMS_BADGE_ISSUER": ("badge_issuer", parsing.words),
     "HMS_BADGE_AUDIENCE": ("badge_audience", parsing.words),
+    "HMS_OIDC_ISSUER": ("oidc_issuer", parsing.issuer),
+    "HMS_OIDC_CLIENT_ID": ("oidc_client_id", parsing.words),
+    "HMS_OIDC_CLIENT_SECRET": (
+        "oidc_client_secret",
+        parsing.matching("[!-~]+", "one word of printable ASCII", secret=True),
+    ),
+    "HMS_OIDC_NAME": ("oidc_name", parsing.words),
+    "HMS_OIDC_SCOPES": ("oidc_scopes", parsing.words),
+    "HMS_OIDC_ROLES_CLAIM": ("oidc_roles_claim", parsing.words),
+    "HMS_OIDC_ROLES": ("oidc_roles", parsing.granted),
     "HMS_SENDER": ("sender", parsing.one_of(*SENDERS)),
     "HMS_TWILIO_ACCOUNT_SID": (
         "twilio_account_sid",
@@ -89,6 +99,7 @@ SECRETS = (
     "HMS_BROKER_URL",
     "HMS_BADGE",
     "HMS_BADGE_KEY",
+    "HMS_OIDC_CLIENT_SECRET",
     "HMS_TWILIO_ACCOUNT_SID",
     "HMS_TWILIO_AUTH_TOKEN",
     "HMS_WEBHOOK_URL",
@@ -96,6 +107,8 @@ SECRETS = (
     "HMS_EVENTS_KEY",
 )
 
+#: Variables without which nobody can sign in by OpenID Connect.
+OIDC_NEEDS = ("HMS_OIDC_ISSUER", "HMS_OIDC_CLIENT_ID", "HMS_OIDC_ROLES")
 #: Variables without which a sender cannot send.
 NEEDS = {
     "twilio": ("HMS_TWILIO_ACCOUNT_SID", "HMS_TWILIO_AUTH_TOKEN", "HMS_TWILIO_FROM"),
