@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from hms_oms.api import sse as frames
-from hms_oms.api.codec import record, stamp
+from hms_oms.api.codec import day, record, stamp
 from hms_oms.api.errors import TooManyRequests, Unavailable
 from hms_oms.api.http import Client, jitter, path
 from hms_oms.documents.messages import Text
@@ -185,7 +185,7 @@ class OpsClient(Client):
         Both may be days or times. With `week` it is the week of `since`, or this one. Days are those of
         `zone`, by default that of the on-call document.
         """
-        query = {"from": _day(since), "to": _day(until), "week": "true" if week else None, "zone": zone}
+        query = {"from": day(since), "to": day(until), "week": "true" if week else None, "zone": zone}
         return record(SlaReport, self._wire.get("/sla/report", **query))
 
     def sla_days(
@@ -206,7 +206,7 @@ class OpsClient(Client):
         zone: str | None = None,
     ) -> History:
         """History of a metric in steps of `step` seconds; by default seven days in some hundred steps."""
-        query = {"queue": queue, "from": _day(since), "to": _day(until), "step": step, "zone": zone}
+        query = {"queue": queue, "from": day(since), "to": day(until), "step": step, "zone": zone}
         return record(History, self._wire.get("/history", name=name, **query))
 
     def queue_history(
@@ -218,7 +218,7 @@ class OpsClient(Client):
         behind: str | None = None,
     ) -> QueueHistory:
         """How a queue went, by default the last day; `behind` (day, week) is what was so long before."""
-        span = {"from": _day(since), "to": _day(until), "behind": behind}
+        span = {"from": day(since), "to": day(until), "behind": behind}
         return record(QueueHistory, self._wire.get(path("queues", queue, "history"), **span))
 
     def texts(
@@ -289,16 +289,9 @@ class OpsClient(Client):
         document = {"to": phone, "text": text} | ({"key": key} if key else {})
         return str(self._wire.post("/texts", document, safe=key is not None)["token"])
 
-    def test_page(self, phone: str, *, reason: str | None = None) -> str:
-        """Have a page sent that only shows that pages arrive; return its token."""
-        return str(self._wire.post("/test-pages", {"to": phone, "reason": reason})["token"])
-
-    def test_channel(self, name: str, *, reason: str | None = None) -> str:
-        """Have a channel sent a page that only shows that pages arrive; return its token."""
-        return str(self._wire.post("/test-pages", {"channel": name, "reason": reason})["token"])
-
-
-def _day(day: date | None) -> str | None:
-    if isinstance(day, datetime):
-        return stamp(day)
-    return day.isoformat() if day else None
+    def test_page(
+        self, phone: str | None = None, *, channel: str | None = None, reason: str | None = None
+    ) -> str:
+        """Have a page sent to a phone or a channel that only shows that pages arrive; return its token."""
+        document = {"to": phone, "channel": channel, "reason": reason}
+        return str(self._wire.post("/test-pages", document)["token"])

@@ -50,6 +50,13 @@ def stamp(when: datetime) -> str:
     return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def day(when: date | None) -> str | None:
+    """A day as 2026-11-28, or a time as RFC 3339 in UTC."""
+    if isinstance(when, datetime):
+        return stamp(when)
+    return when.isoformat() if when else None
+
+
 def _written(value: Any) -> Any:
     if isinstance(value, datetime):
         return stamp(value)

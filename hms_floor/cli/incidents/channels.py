@@ -119,7 +119,7 @@ def test(name: str, reason: str | None, as_json: bool) -> None:
     Example:  hms oncall channel test ops-slack
     """
     before = {text.id for text in _tests(name)}
-    token = api_client.ops().test_channel(name, reason=reason)
+    token = api_client.ops().test_page(channel=name, reason=reason)
     deadline = time.monotonic() + TEST_SECONDS
     while True:
         sent = [text for text in _tests(name) if text.id not in before]
