@@ -46,6 +46,13 @@ ON_HOLD = datetime(9999, 2, 1, tzinfo=UTC)
 #: Events of our own, which nobody signals.
 _OWN = (parts.EVENT, child_jobs.EVENT)
 
+#: Where jobs stand that may be late, each in an index of its own: late at their end, failed, or open.
+_MAY_BE_LATE = or_(
+    jobs.c.finished_at > jobs.c.sla,
+    and_(jobs.c.finished_at.is_not(None), jobs.c.error.is_not(None)),
+    and_(jobs.c.finished_at.is_(None), jobs.c.sla < func.oms.now()),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -107,7 +114,7 @@ class Filter:
             judged = func.oms.kept(jobs.c.status, jobs.c.finished_at, jobs.c.sla, func.oms.now())
             # The clock of a held job stands.
             runs = or_(jobs.c.held_at.is_(None), jobs.c.finished_at.is_not(None))
-            conditions += [judged.in_((on_time.LATE, on_time.FAILED, on_time.OPEN_LATE)), runs]
+            conditions += [judged.in_((on_time.LATE, on_time.FAILED, on_time.OPEN_LATE)), runs, _MAY_BE_LATE]
         return conditions
 
 
