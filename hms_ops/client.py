@@ -210,12 +210,7 @@ class OpsClient(Client):
         return record(History, self._wire.get("/history", name=name, **query))
 
     def queue_history(
-        self,
-        queue: str,
-        since: date | None = None,
-        until: date | None = None,
-        *,
-        behind: str | None = None,
+        self, queue: str, since: date | None = None, until: date | None = None, behind: str | None = None
     ) -> QueueHistory:
         """How a queue went, by default the last day; `behind` (day, week) is what was so long before."""
         span = {"from": day(since), "to": day(until), "behind": behind}

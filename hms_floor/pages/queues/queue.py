@@ -23,6 +23,7 @@ from hms_floor.pages.parts.html import Cell, Mark, link
 from hms_floor.pages.parts.live_section import Light
 from hms_floor.pages.parts.spoken import Spoken
 from hms_floor.pages.queues import queue_workers
+from hms_floor.pages.queues.figures import Figures
 from hms_floor.pages.queues.queue_actions import Buttons
 from hms_floor.pages.queues.queue_charts import QueueCharts
 from hms_floor.pages.queues.queue_workers import WorkersCard
@@ -59,7 +60,7 @@ async def queue(request: Request, name: str) -> None:
                 buttons = Buttons(name, visitor) if visitor.may(Role.MANAGER) else None
             status = ui.label("Reading the ledger ...")
             spoken = Spoken()
-            figures = ui.label("").classes("faint number")
+            figures = Figures(name)
             order = ui.label("").classes("faint")
             given_up = ui.label("")
             given_up_jobs = link("Jobs that were given up", f"/floor/jobs?queue={name}&status=given-up")
@@ -94,7 +95,7 @@ async def queue(request: Request, name: str) -> None:
         verdict = headline.queue_verdict(card, words.zone())
         put(status, verdict)
         spoken.say((card.light, card.paused_at), verdict)
-        put(figures, figures_of(card))
+        figures.show(card)
         put(order, order_words.order(card.policy, card.policy_set_by))
         for part in (given_up, given_up_jobs):
             part.set_visibility(card.plan is not None)
@@ -147,20 +148,3 @@ def _done(done: Finish, due: datetime) -> tuple[Cell, Cell]:
     if slack < timedelta(0):
         return at, Mark(f"{'at least ' if done.at_best else ''}{format.about(-slack)} late", "late")
     return at, f"{'at most ' if done.at_best else ''}{format.about(slack)}"
-
-
-def figures_of(card: Card) -> str:
-    """Counts and rates of a queue, as its page has them below its name."""
-    parts = [
-        f"{card.backlog or 0:,} ready",
-        f"{card.delayed or 0:,} delayed",
-        f"{card.window or 0:,} queued",
-        f"{card.running or 0:,} running",
-        *((f"{card.held:,} held for an answer",) if card.held else ()),
-        f"{words.count(card.workers, 'worker')} with {card.slots_told}",
-        f"{words.a_minute(card.rate_now)} done a minute now, {words.a_minute(card.rate)} over 5 min",
-        f"SLA {words.sla(card.sla_minutes)}" if card.sla_minutes else "no SLA",
-        *(f"nothing more starts on {host}" for host in card.held_hosts),
-        *((f"counted {card.calendar}",) if card.calendar else ()),
-    ]
-    return ", ".join(parts)

@@ -12,6 +12,7 @@ from hms_floor.pages.parts.charts.timeline import Timeline
 from hms_floor.pages.parts.format import put
 from hms_floor.pages.parts.html import link
 from hms_floor.pages.queues.queue_charts import a_minute
+from hms_floor.pages.queues.why import Why
 from hms_floor.presentation import headline, overview
 from hms_floor.presentation.overview import Card
 from hms_floor.presentation.past.past import Past
@@ -26,7 +27,7 @@ class QueueCard:
         self._name = name
         self._was = "unknown"
         self._late_wait = False
-        self._numbers: dict[str, ui.label] = {}
+        self._numbers: dict[str, Why] = {}
         self.box = ui.element("section").classes("card queue unknown").props(f'aria-label="Queue {name}"')
         with self.box:
             with ui.element("div").classes("spread"):
@@ -35,20 +36,20 @@ class QueueCard:
                 self.light = ui.label("").classes("light unknown")
             self.words = ui.label("").classes("faint told")
             with ui.element("dl").classes("figures"):
-                for title in _FIGURES:
+                for title in FIGURES:
                     with ui.element("div"):
                         with ui.element("dt"):
                             ui.label(title)
                         with ui.element("dd"):
                             size = "big" if title in _BIG else "number"
-                            self._numbers[title] = ui.label("-").classes(size)
+                            self._numbers[title] = Why(title, name, size)
             with ui.element("div").classes("charts"):
                 self._open = self._timeline("open jobs")
                 self._rate = self._timeline("jobs done a minute")
 
     def show(self, card: Card) -> None:
         """Show how the queue stands; only what has changed is sent."""
-        for title, figure in _FIGURES.items():
+        for title, figure in FIGURES.items():
             put(self._numbers[title], figure(card))
         put(self.words, headline.queue_verdict(card, format.zone()))
         put(self.light, overview.WORDS[card.light])
@@ -101,7 +102,7 @@ def _workers(card: Card) -> str:
     return f"{card.workers:,} ({card.slots_told})"
 
 
-_FIGURES: dict[str, Callable[[Card], str]] = {
+FIGURES: dict[str, Callable[[Card], str]] = {
     "open": lambda card: f"{card.open:,}" if card.fresh else "-",
     "mean wait": lambda card: format.seconds(card.wait_mean),
     "on time today, of due": lambda card: format.percent(card.on_time_today),
