@@ -5,7 +5,7 @@
 # make chaos     all that can happen to a job, in a model; a storm of faults over real processes, servers, disk, clock
 #                and provider, with events, parts, keys, schedules, webhooks and texts in it, and one over texts alone;
 #                requests made up from the API's document;
-#                the verdict goes to docs/verdict.md (JOBS=20000 FAULTS=200 SEEDS="7 8 9" TEXTS=500 FUZZ=300)
+#                the verdict goes to docs/verdict.md (JOBS=20000 FAULTS=200 SEEDS="7 8 9" STORIES=500 TEXTS=500 FUZZ=300)
 # make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
@@ -27,6 +27,7 @@ SAMPLE ?= 3000
 JOBS ?= 20000
 FAULTS ?= 200
 SEEDS ?= 7 8 9
+STORIES ?= 500
 TEXTS ?= 500
 FUZZ ?= 300
 SLICE ?= 1/1
@@ -80,7 +81,7 @@ bench: $(VENV)/.bench-ready
 	$(BIN)/python -m benchmarks $(BENCH)
 
 chaos: setup
-	$(BIN)/python -m tests.chaos.whole --jobs $(JOBS) --faults $(FAULTS) --seeds $(SEEDS) --texts $(TEXTS) --fuzz $(FUZZ)
+	$(BIN)/python -m tests.chaos.whole --jobs $(JOBS) --faults $(FAULTS) --seeds $(SEEDS) --stories $(STORIES) --texts $(TEXTS) --fuzz $(FUZZ)
 
 drills: setup
 	$(BIN)/python -m pytest -m drill --capture=no $(DRILLS)

@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=20_000, help="requests that come in a storm (20000)")
     parser.add_argument("--faults", type=int, default=200, help="faults that strike meanwhile (200)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9], help="which storms (7 8 9)")
+    parser.add_argument("--stories", type=int, default=500, help="how many stories (500)")
     parser.add_argument("--texts", type=int, default=500, help="texts that each meet a weather (500)")
     parser.add_argument("--fuzz", type=int, default=300, help="seconds of made-up requests (300)")
     asked = parser.parse_args(arguments)
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         **_whereabouts(),
         "asked": vars(asked),
         "model": _model(*tell("-m", "tests.model.checker", "--faults", "2")),
-        "stories": _stories(*tell("-m", "pytest", "--quiet", *STORIES, STORIES="500", STRIDE="1")),
+        "stories": _stories(
+            *tell("-m", "pytest", "--quiet", *STORIES, STORIES=str(asked.stories), STRIDE="1")
+        ),
     }
     sizes = ("--jobs", str(asked.jobs), "--faults", str(asked.faults))
     results["storms"] = [
