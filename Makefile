@@ -26,6 +26,7 @@ AUDIT := build/audit
 SAMPLE ?= 3000
 JOBS ?= 20000
 FAULTS ?= 200
+SEED ?= 7
 SEEDS ?= 7 8 9
 STORIES ?= 500
 TEXTS ?= 500
