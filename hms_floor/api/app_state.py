@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 
 from hms_floor.api.accept import Starts
@@ -38,6 +40,8 @@ log = logging.getLogger(__name__)
 #: How long one statement may take, in seconds; those of a bulk change may take longer.
 STATEMENT_SECONDS = 15
 BULK_SECONDS = 120
+#: How often it is written down which badges were shown, in seconds.
+SEEN_SECONDS = 30.0
 #: PostgreSQL has said nothing for so many seconds: nobody is let in to wait for it.
 SILENCE_SECONDS = 5.0
 
@@ -56,6 +60,7 @@ class AppState:
         self.engine = engine
         event.listen(engine, "connect", _limit)
         self.recipes = recipes
+        self._noted_seen = float("-inf")
         self.authenticator = Authenticator(tokens.checker(settings), self._revoked)
         self.rates = Rates(settings.floor_rate)
         self.shares = Shares()
@@ -108,7 +113,24 @@ class AppState:
 
     def _revoked(self) -> frozenset[str]:
         with self.engine.begin() as connection:
-            return register.revoked(connection)
+            taken_back = register.revoked(connection)
+        if time.monotonic() - self._noted_seen > SEEN_SECONDS:
+            self._noted_seen = time.monotonic()
+            self._note_seen()
+        return taken_back
+
+    def _note_seen(self) -> None:
+        """Write down which badges were shown lately; nobody is kept out if that fails."""
+        badges = self.authenticator.take_seen()
+        seen = [
+            register.Seen(badge.jti, badge.actor, sorted(badge.roles), badge.queues, badge.expires_at)
+            for badge in badges
+        ]
+        try:
+            with self.engine.begin() as connection:
+                register.note_seen(connection, seen)
+        except DBAPIError as error:
+            log.warning("it could not be noted who was here: %s", type(error.orig).__name__)
 
 
 def _limit(connection: RawConnection, _: object) -> None:

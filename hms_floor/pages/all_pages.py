@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hms_floor.pages import audit, floor, workers
+from hms_floor.pages import audit, floor, people, workers
 from hms_floor.pages.cycles import cycles
 from hms_floor.pages.incidents import incidents, oncall
 from hms_floor.pages.jobs import job, jobs
@@ -10,4 +10,19 @@ from hms_floor.pages.queues import queue, simulation, sla
 from hms_floor.pages.schedules import schedules
 from hms_floor.pages.wall import wall
 
-PAGES = (audit, cycles, floor, incidents, job, jobs, oncall, queue, schedules, simulation, sla, wall, workers)
+PAGES = (
+    audit,
+    cycles,
+    floor,
+    incidents,
+    job,
+    jobs,
+    oncall,
+    people,
+    queue,
+    schedules,
+    simulation,
+    sla,
+    wall,
+    workers,
+)

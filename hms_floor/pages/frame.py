@@ -40,6 +40,7 @@ LINKS = (
     ("/floor/workers", "Workers", "w", "GET /workers"),
     ("/floor/oncall", "On call", "o", "GET /oncall"),
     ("/floor/audit", "Audit", "a", "GET /audit"),
+    ("/floor/people", "People", "p", "GET /badges"),
 )
 
 

@@ -13,7 +13,7 @@ from hms_oms.documents.access import Badge
 
 @dataclass(frozen=True, slots=True)
 class Registered(Badge):
-    """A badge on the register; one of an identity provider is there only once it was taken back."""
+    """A badge on the register; one that was not issued here is there once it was seen, or taken back."""
 
     id: int
 
@@ -85,13 +85,56 @@ def revoked(connection: Connection) -> frozenset[str]:
     return frozenset(rows)
 
 
-def find(connection: Connection, *, limit: int, after: int | None = None) -> list[Registered]:
-    """The badges on the register, the newest first; `after` goes on behind that id."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A badge that was shown just now; `expires_at` is in seconds since the epoch."""
+
+    jti: str
+    actor: str
+    roles: Sequence[str]
+    queues: Sequence[str]
+    expires_at: float
+
+
+def note_seen(connection: Connection, badges: Sequence[Seen]) -> None:
+    """Note that these badges were shown just now."""
+    parameters = {
+        "jtis": [badge.jti for badge in badges],
+        "actors": [badge.actor for badge in badges],
+        "roles": [" ".join(badge.roles) for badge in badges],
+        "queues": [" ".join(badge.queues) for badge in badges],
+        "expiries": [badge.expires_at for badge in badges],
+    }
+    connection.execute(text(_SEEN), parameters)
+
+
+def find(
+    connection: Connection, *, limit: int, after: int | None = None, valid: bool = False
+) -> list[Registered]:
+    """The badges on the register, the newest first; `after` goes on behind that id.
+
+    With `valid` those alone that hold now.
+    """
     rows = connection.execute(
         text(
             "select * from oms.badges where (cast(:after as bigint) is null or id < :after)"
+            " and (not :valid or (revoked_at is null and expires_at > oms.now()))"
             " order by id desc limit :limit"
         ),
-        {"limit": limit, "after": after},
+        {"limit": limit, "after": after, "valid": valid},
     )
     return [Registered(**row) for row in rows.mappings()]
+
+
+# In one order everywhere: any number of processes of the API write it.
+_SEEN = """
+insert into oms.badges (jti, actor, roles, queues, expires_at, last_seen_at)
+select
+    jti, actor, string_to_array(roles, ' '), string_to_array(queues, ' '), to_timestamp(expires_at), oms.now()
+from unnest(
+    cast(:jtis as text[]), cast(:actors as text[]), cast(:roles as text[]), cast(:queues as text[]),
+    cast(:expiries as float8[])
+) as badge (jti, actor, roles, queues, expires_at)
+order by jti
+on conflict (jti) do update set last_seen_at = excluded.last_seen_at
+"""

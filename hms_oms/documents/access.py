@@ -26,7 +26,11 @@ class Entry(Document):
 
 @dataclass(frozen=True, slots=True)
 class Badge(Document):
-    """A badge on the register: whose, for what, until when; never the token itself."""
+    """A badge on the register: whose, for what, until when; never the token itself.
+
+    `issued_by` is a person, or the identity provider that its bearer has signed in at; None if it was only
+    seen here. `issued_at` is then when it was seen first. `last_seen_at` is exact to a minute.
+    """
 
     jti: str
     actor: str
@@ -38,6 +42,7 @@ class Badge(Document):
     revoked_at: Moment | None
     revoked_by: str | None
     reason: str | None
+    last_seen_at: Moment | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def test_somebody_is_let_in(api_server: RunningApi, client: httpx.Client, provid
 
 
 def test_signing_out_ends_the_session(client: httpx.Client, provider: OpenId) -> None:
-    """Its badge is taken back: whoever had a copy has nothing."""
+    """Its badge is taken back: anyone who had a copy has nothing."""
     sign_in(client)
     token = client.cookies["hms_badge"]
     assert client.post("/leave").headers["location"] == "/enter"

@@ -26,6 +26,7 @@ class Authenticator:
         self._taken_back: frozenset[str] = frozenset()
         self._looked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
+        self._seen: dict[str, Badge] = {}
 
     async def admit(self, header: str | None) -> Badge:
         """The badge in an Authorization header. Raises Problem where there is none that holds."""
@@ -41,8 +42,14 @@ class Authenticator:
 
     async def holds(self, badge: Badge) -> bool:
         """Whether a badge that was let in holds still."""
+        self._seen[badge.jti] = badge
         await self._refresh()
         return badge.jti not in self._taken_back and badge.expires_at + LEEWAY_SECONDS > time.time()
+
+    def take_seen(self) -> list[Badge]:
+        """The badges that were shown since this was last asked."""
+        seen, self._seen = self._seen, {}
+        return list(seen.values())
 
     async def _check(self, token: str) -> Badge:
         self._known.pop(token, None)

@@ -112,12 +112,13 @@ def list_badges(limit: int, as_json: bool) -> None:
                 ", ".join(listed.roles),
                 "-" if listed.expires_at is None else show.local(listed.expires_at, now),
                 _standing(listed, now),
+                "-" if listed.last_seen_at is None else show.local(listed.last_seen_at, now),
                 listed.issued_by or "-",
             )
             for listed in badges
         ]
-        headers = ["number", "whose", "roles", "until", "standing", "issued by"]
-        show.lines(tables.table(headers, rows, spare=["issued by", "roles"]))
+        headers = ["number", "whose", "roles", "until", "standing", "last seen", "issued by"]
+        show.lines(tables.table(headers, rows, spare=["issued by", "last seen", "roles"]))
     else:
         show.lines("No badge is on the register.")
 

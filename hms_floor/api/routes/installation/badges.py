@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from hms_floor.api.access.guard import Guarded, Who
 from hms_floor.api.app_state import TheAppState
@@ -50,10 +50,15 @@ def issue(app_state: TheAppState, who: Who, body: requests.IssueBadge) -> Issued
 
 
 @router.get("/badges")
-def find(app_state: TheAppState, cursor: Cursor = None, limit: Limit = 50) -> Badges:
+def find(
+    app_state: TheAppState,
+    valid: Annotated[bool, Query(description="Those alone that hold now.")] = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Badges:
     """The badges on the register, newest first."""
     with app_state.reading() as connection:
-        badges = register.find(connection, limit=limit, after=cursor)
+        badges = register.find(connection, limit=limit, after=cursor, valid=valid)
     return Badges(tuple(badges), next_page(badges, limit))
 
 
