@@ -121,14 +121,13 @@ class AppState:
 
     def _note_seen(self) -> None:
         """Write down which badges were shown lately; nobody is kept out if that fails."""
-        badges = self.authenticator.take_seen()
-        seen = [
+        lately = [
             register.Seen(badge.jti, badge.actor, sorted(badge.roles), badge.queues, badge.expires_at)
-            for badge in badges
+            for badge in self.authenticator.take_seen()
         ]
         try:
             with self.engine.begin() as connection:
-                register.note_seen(connection, seen)
+                register.note_seen(connection, lately)
         except DBAPIError as error:
             log.warning("it could not be noted who was here: %s", type(error.orig).__name__)
 

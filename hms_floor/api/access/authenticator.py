@@ -48,8 +48,8 @@ class Authenticator:
 
     def take_seen(self) -> list[Badge]:
         """The badges that were shown since this was last asked."""
-        seen, self._seen = self._seen, {}
-        return list(seen.values())
+        badges, self._seen = self._seen, {}
+        return list(badges.values())
 
     async def _check(self, token: str) -> Badge:
         self._known.pop(token, None)
