@@ -1,4 +1,4 @@
-"""A ledger of many years: how long what is hot and what people ask takes there."""
+"""A ledger of many years: how long what is hot and what people ask takes there; how fast jobs are done."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from statistics import median
 
 from sqlalchemy import Engine, text
 
+from benchmarks.processes import THREADS, poll_until
+from benchmarks.product import Product
 from benchmarks.results import Result
 from benchmarks.rounds import say
+from benchmarks.sides import RUN_SECONDS, WARM_UP
 from hms_floor.local import embedded
 from hms_floor.presentation import overview
 from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
-from hms_oms.database.schema import migrate
 from hms_oms.jobs import commands, ledger
 from hms_oms.jobs.queries import read
 from hms_oms.queues import dispatch_windows
-from hms_oms.recipes import recipes, registry
+from hms_oms.recipes import registry
 from hms_oms.recipes.recipes import Recipe
 
-RECIPES = Path(__file__).parent / "recipes"
 FINISHED, WAITING, TRIES = 10_000_000, 1_000_000, 30
 #: What is asked, and how many milliseconds it may take.
 BARS: Mapping[str, float] = {
@@ -37,6 +38,10 @@ BARS: Mapping[str, float] = {
 }
 #: So many rows are written in one transaction.
 BITE = 500_000
+#: Of the throughput of a new ledger.
+THROUGHPUT_BAR = 0.9
+#: Jobs that a new ledger has to do, more than can be done, and the seconds over which those done are counted.
+CLEAN_JOBS, SECONDS = 30_000, 10.0
 
 _JOBS = """
 insert into oms.jobs (type, recipe_id, steps, queue, status, sla, sla_minutes, payload, results, requested_by,
@@ -46,7 +51,7 @@ select :type, :recipe, '{one,two,three}', 'bench', state.status, at + interval '
     at, at, ended, ended, ended, case when state.status = 'done' then 'assigned' end,
     case when state.status = 'failed' then '{}'::jsonb end
 from generate_series(cast(:first as bigint), :last) as n,
-    lateral (select oms.now() + (n - :finished) * interval '5 seconds' as at) as begun,
+    lateral (select oms.now() - interval '1 minute' + (n - :finished) * interval '5 seconds' as at) as begun,
     lateral (
         select
             case when n <= :finished then at end as ended,
@@ -58,35 +63,70 @@ from generate_series(cast(:first as bigint), :last) as n,
 
 def measure(folder: Path, finished: int = FINISHED, waiting: int = WAITING) -> list[Result]:
     """The median of each question, asked of finished and waiting jobs that are there already."""
-    with embedded.serving(folder / "aged", broker=False) as servers:
+    with embedded.serving(folder / "aged") as servers:
         assert servers.database_url is not None
-        migrate.upgrade(servers.database_url)
-        engine = connections.engine(servers.database_url)
-        recipe = recipes.load_folder(RECIPES)["bench:noop:v1"]
+        assert servers.broker_url is not None
+        product = Product(folder / "aged", servers.database_url, servers.broker_url)
+        engine, recipe = product.engine, product.recipe
+        product.accept(CLEAN_JOBS)
+        clean = _done_per_second(product)
+        product.clear()
         seconds = _fill(engine, recipe, finished, waiting)
         size = f"{finished:,} finished and {waiting:,} waiting jobs"
         say(f"aged: {size} written in {seconds:.0f} s")
         raw = connections.connect(servers.database_url, "bench")
-        asked = _questions(engine, raw, recipe, finished)
+        asked = _questions(engine, raw, recipe, finished, waiting)
         spent = {name: median(_timed(ask, TRIES)) for name, ask in asked.items()}
         raw.close()
+        aged = _done_per_second(product)
         engine.dispose()
+    return [
+        Result(
+            "aged-throughput",
+            f"jobs of three no-op steps done among {size}, of those in a new ledger",
+            aged / clean,
+            "times",
+            bar=THROUGHPUT_BAR,
+            note=f"{aged:,.0f} and {clean:,.0f} jobs/s",
+        ),
+        *_asked(spent, size),
+    ]
+
+
+def _asked(spent: Mapping[str, float], size: str) -> list[Result]:
     return [
         Result(f"aged-{name}", f"{name} among {size}", took, "ms", BARS[name], at_most=True)
         for name, took in spent.items()
     ]
 
 
+def _done_per_second(product: Product) -> float:
+    """How many jobs a second are done while more of them wait than can be done."""
+    with product.working(THREADS):
+        poll_until(lambda: _done(product.engine, SECONDS) > WARM_UP, "no job is done", RUN_SECONDS)
+        time.sleep(SECONDS)
+        rate = _done(product.engine, SECONDS) / SECONDS
+    say(f"aged: {rate:.0f} jobs a second")
+    return rate
+
+
+def _done(engine: Engine, seconds: float) -> int:
+    query = (
+        "select count(*) from oms.jobs where finished_at > clock_timestamp() - :seconds * interval '1 second'"
+    )
+    with engine.connect() as connection:
+        return connection.scalar(text(query), {"seconds": seconds}) or 0
+
+
 def _fill(engine: Engine, recipe: Recipe, finished: int, waiting: int) -> float:
     began = time.perf_counter()
     with engine.begin() as connection:
         known = registry.register(connection, recipe)
-    indexes = _without_indexes(engine)
+    indexes = _bare(engine)
     for first in range(1, finished + waiting + 1, BITE):
         with engine.begin() as connection:
-            # What is lost with the server is measured no more, and all rows are of the one recipe.
+            # What is lost with the server is measured no more.
             connection.exec_driver_sql("set local synchronous_commit = off")
-            connection.exec_driver_sql("set local session_replication_role = replica")
             connection.execute(
                 text(_JOBS),
                 {
@@ -101,29 +141,37 @@ def _fill(engine: Engine, recipe: Recipe, finished: int, waiting: int) -> float:
         connection.exec_driver_sql("set maintenance_work_mem = '1GB'")
         for definition in indexes:
             connection.exec_driver_sql(definition)
+        connection.exec_driver_sql("alter table oms.jobs enable trigger user")
         connection.exec_driver_sql("vacuum analyze oms.jobs")
     return time.perf_counter() - began
 
 
-def _without_indexes(engine: Engine) -> list[str]:
-    """Drop the indexes of jobs that are quicker built at once, and return how to build them again."""
+def _bare(engine: Engine) -> list[str]:
+    """Drop the indexes of jobs, which are quicker built at once; return how to build them again."""
     with engine.begin() as connection:
         dropped = connection.exec_driver_sql(
             "select 'oms.' || quote_ident(indexname) as name, indexdef from pg_indexes"
             " where schemaname = 'oms' and tablename = 'jobs' and indexname <> 'jobs_pkey'"
         ).all()
+        # Rows are written as triggers would leave them.
+        connection.exec_driver_sql("alter table oms.jobs disable trigger user")
         connection.exec_driver_sql(f"drop index {', '.join(row.name for row in dropped)}")
     return [row.indexdef for row in dropped]
 
 
 def _questions(
-    engine: Engine, raw: RawConnection, recipe: Recipe, finished: int
+    engine: Engine, raw: RawConnection, recipe: Recipe, finished: int, waiting: int
 ) -> dict[str, Callable[[int], object]]:
     """What is asked, by the number of the try."""
+    with engine.connect() as connection:
+        first = connection.scalar(text("select min(id) from oms.jobs")) or 0
+    stride, waiting_stride = finished // (TRIES + 1), waiting // (TRIES + 1)
 
     def promote(number: int) -> None:
         with engine.begin() as connection:
-            commands.promote(connection, finished + 777 * (number + 1), who="bench", reason=None)
+            commands.promote(
+                connection, first + finished + waiting_stride * (number + 1), who="bench", reason=None
+            )
 
     def asking(ask: Callable[..., object]) -> Callable[[int], object]:
         def asked(number: int) -> object:
@@ -138,9 +186,9 @@ def _questions(
         "take": lambda _: ledger.take(raw, recipe.queue, 64),
         "promote": promote,
         "peek": asking(lambda connection, _: read.peek(connection, recipe.queue, 20)),
-        "job": asking(lambda connection, number: read.get(connection, 77_777 * (number + 1))),
+        "job": asking(lambda connection, number: read.get(connection, first + stride * (number + 1))),
         "search": asking(
-            lambda connection, number: read.by_key(connection, recipe.type, f"key-{77_777 * number + 5}")
+            lambda connection, number: read.by_key(connection, recipe.type, f"key-{stride * number + 5}")
         ),
         "failed": asking(lambda connection, _: read.find(connection, failed, limit=50)),
         "floor": asking(lambda connection, _: overview.read(connection)),
