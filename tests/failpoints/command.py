@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", action="store_true", help="pairs, not single faults")
     parser.add_argument("--seed", type=int, default=7, help="which slices, and the faults of pairs (7)")
     parser.add_argument("--lanes", type=int, default=6, help="how many walk side by side (6)")
-    parser.add_argument("--only", default="", help="only trials with this in their name")
+    parser.add_argument(
+        "--only", default="", help="only trials with this in their name, a regular expression"
+    )
     parser.add_argument("--declare", action="store_true", help="write points.toml as it is found")
     asked = parser.parse_args(arguments)
     with running.grounded() as ground:
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         points = plan.declared()
         trials = plan.pairs(points, asked.seed) if asked.pairs else plan.singles(points, UPKEEP_PATHS)
-        trials = [trial for trial in trials if asked.only in str(trial)]
+        trials = [trial for trial in trials if re.search(asked.only, str(trial))]
         trials = plan.sliced(trials, asked.slice, asked.seed)
         began = time.monotonic()
 

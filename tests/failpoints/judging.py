@@ -125,7 +125,9 @@ def _in_full(entries: list[Entry]) -> list[Entry]:
 
 
 def _without_runs(result: Any) -> Any:
-    """A result without the execution that it comes of."""
+    """A result without the execution that it comes of, and without the numbers of jobs."""
     if isinstance(result, dict):
-        return {name: "run" if name == "run" else _without_runs(value) for name, value in result.items()}
+        return {
+            name: name if name in ("run", "job") else _without_runs(value) for name, value in result.items()
+        }
     return [_without_runs(value) for value in result] if isinstance(result, list) else result

@@ -47,8 +47,8 @@ _FAR = ["far"]
 _NEAR = sorted({queue for recipe in KNOWN.values() for queue in recipe.queues} - {*_FAR, "judges"})
 PROGRAMS: dict[str, tuple[list[str], Collection[str]]] = {
     "act": (["hms_floor", "act", "run"], ["hms act leader"]),
-    "worker": ([*_WORKER, "-n", "near@here", "-Q", ",".join(_NEAR)], []),
-    "far": ([*_WORKER, "-n", "far@here", "-Q", ",".join(_FAR)], []),
+    "worker": ([*_WORKER, "-n", "near@here", "-P", "threads", "-c", "2", "-Q", ",".join(_NEAR)], []),
+    "far": ([*_WORKER, "-n", "far@here", "-P", "prefork", "-c", "1", "-Q", ",".join(_FAR)], []),
     "floor": (["hms_floor", "floor", "run"], []),
     "ops": (
         ["hms_floor", "ops", "run"],

@@ -39,7 +39,8 @@ class Trial:
     upkeep: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {'; '.join(map(str, self.faults))}"
+        place = "upkeep" if self.upkeep else self.path
+        return f"{place}: {'; '.join(map(str, self.faults))}"
 
 
 @dataclass(frozen=True, slots=True)
