@@ -28,15 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", action="store_true", help="pairs, not single faults")
     parser.add_argument("--seed", type=int, default=7, help="which slices, and the faults of pairs (7)")
     parser.add_argument("--lanes", type=int, default=6, help="how many walk side by side (6)")
-    parser.add_argument(
-        "--only", default="", help="only trials with this in their name, a regular expression"
-    )
-    parser.add_argument("--declare", action="store_true", help="write points.toml as it is found")
+    parser.add_argument("--only", default="", help="only trials that match this")
+    parser.add_argument("--declare", nargs="*", metavar="NAME", help="find the points of these paths (all)")
     asked = parser.parse_args(arguments)
     with running.grounded() as ground:
-        if asked.declare:
+        if asked.declare is not None:
             with ground.lane(0) as lane:
-                _declare(Walker(lane))
+                _declare(Walker(lane), asked.declare or [*running.PATHS, *UPKEEP_PATHS])
             return 0
         points = plan.declared()
         trials = plan.pairs(points, asked.seed) if asked.pairs else plan.singles(points, UPKEEP_PATHS)
@@ -61,10 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         count = 0
         verdicts = running.run(ground, trials, asked.lanes, tell)
     counted = document(trials, verdicts, time.monotonic() - began)
+    counted["undeclared"] = len(ground.undeclared)
+    for name in sorted(ground.undeclared):
+        print(f"NOT DECLARED {name}", file=sys.stderr)
     for name, number in counted.items():
         print(f"{name:>12} {number}", file=sys.stderr)
     print(json.dumps(counted), flush=True)
-    return int(any(verdict.wrong or not verdict.struck for verdict in verdicts))
+    return int(bool(ground.undeclared) or any(verdict.wrong or not verdict.struck for verdict in verdicts))
 
 
 def document(trials: Sequence[Trial], verdicts: Sequence[Verdict], seconds: float) -> dict[str, float]:
@@ -83,12 +84,16 @@ def document(trials: Sequence[Trial], verdicts: Sequence[Verdict], seconds: floa
     }
 
 
-def _declare(walker: Walker) -> None:
-    paths = {name: _always(walker, name) for name in running.PATHS}
-    upkeep: dict[str, list[Point]] = {}
-    for program, path in UPKEEP_PATHS.items():
-        passed = walker.reached(path, program, LOOPS_SECONDS)
-        passed += walker.reached(path, program, LOOPS_SECONDS)
+def _declare(walker: Walker, names: Sequence[str]) -> None:
+    before = plan.declared()
+    paths = {
+        name: _always(walker, name) if name in names else before.paths.get(name, []) for name in running.PATHS
+    }
+    upkeep = {program: before.upkeep.get(program, []) for program in UPKEEP_PATHS}
+    for program in upkeep.keys() & set(names):
+        passed = [
+            point for _ in range(2) for point in walker.reached(UPKEEP_PATHS[program], program, LOOPS_SECONDS)
+        ]
         upkeep[program] = [point for point in passed if point.program == program and point.count == 1]
     plan.write(plan.tidied(Declared(paths, upkeep)))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from hms_act import accept
@@ -17,6 +17,7 @@ from hms_oms.api.errors import Conflict, NotFound, Unavailable
 from hms_oms.client import OmsClient
 from hms_oms.jobs import commands
 from hms_oms.messages import outbox
+from hms_ops.oncall import oncall
 from hms_ops.webhooks import signing
 from hms_ops.webhooks import store as webhooks
 from tests.failpoints import judging
@@ -31,6 +32,18 @@ END_SECONDS = 60.0
 LEASE_SECONDS = 10.0
 #: Where nothing moves for so many seconds, it waits for a time of the ledger's clock: that is moved.
 STILL_SECONDS = 1.0
+
+#: How pages end.
+_ENDS = {"delivered", "failed", "refused", "expired", "cancelled"}
+_ANN = "+12025550143"
+_ON_CALL = f"""
+[recipients]
+ann = "{_ANN}"
+
+[[steps]]
+after_minutes = 0
+notify = ["ann"]
+"""
 
 Answer = TypeVar("Answer")
 
@@ -209,14 +222,52 @@ class Page(Way):
             self.lane,
             "select state, extract(epoch from greatest(due_at, lease_until) - oms.now())::float8 as seconds"
             f" from oms.messages where token = 'page {self.number}'",
-            {"delivered", "failed", "refused", "expired", "cancelled"},
+            _ENDS,
         )
-        shown = [text.body for text in self.lane.provider.handsets(phone) if body in text.body]
         story = Story({"page": state}, [])
-        if not shown:
-            story.lost.append(f"page {self.number} was not shown")
-        if shown.count(body) > 1 or any(text not in (body, body + LABEL) for text in shown):
-            story.twice.append(f"page {self.number} was shown as {shown}")
+        texts = [text.body for text in self.lane.provider.handsets(phone)]
+        _judge_texts(story, f"page {self.number}", body, texts)
+        return story
+
+
+class Breach(Way):
+    """A deadline that is missed: an incident, and the page about it on a handset."""
+
+    name, programs = "breach", ("ops",)
+
+    def prepare(self) -> None:
+        """Have somebody be on call at any time."""
+        with self.lane.engine.begin() as connection:
+            oncall.set_document(connection, oncall.parse(_ON_CALL), "lane", None)
+
+    def walk(self) -> Story:
+        self.number = next(self.lane.numbers)
+        # A queue of its own has an incident of its own.
+        queue = f"late-{self.number}"
+        with self.lane.engine.begin() as connection:
+            recipe, payload = KNOWN["points:order:v1"], {"number": 10**6 + self.number}
+            job = accept.start_job(connection, recipe, payload, requested_by="lane").job.id
+            connection.exec_driver_sql("insert into oms.queues (name) values (%s)", (queue,))
+            connection.exec_driver_sql(
+                "update oms.jobs set queue = %s, sla = oms.now() - interval '1 s' where id = %s", (queue, job)
+            )
+        first = (
+            " from oms.messages as message join ops.incidents as incident on incident.id = incident_id"
+            f" where incident.queue = '{queue}' and page_seq = 1 order by message.id limit 1"
+        )
+        seconds = "extract(epoch from greatest(message.due_at, message.lease_until) - oms.now())::float8"
+        state = moving(self.lane, f"select message.state, {seconds} as seconds {first}", _ENDS)
+        [page] = self.lane.rows(f"select body, kind {first}")
+        [pages] = self.lane.rows(
+            "select count(*) from oms.messages where kind = :kind and incident_id in"
+            " (select id from ops.incidents where queue = :queue)",
+            kind=page["kind"],
+            queue=queue,
+        )
+        with self.lane.engine.begin() as connection:
+            commands.cancel(connection, [job], who="lane", reason=None)
+        story = Story({"page": state, "kind": page["kind"], "pages": pages["count"]}, [])
+        _judge_texts(story, queue, page["body"], [text.body for text in self.lane.provider.handsets(_ANN)])
         return story
 
 
@@ -264,8 +315,17 @@ class Event(Way):
 
 
 PATHS: dict[str, type[Way]] = {
-    path.name: path for path in (Order, Relay, Loss, Review, Visit, Parts, Family, Tick, Page, Event)
+    path.name: path for path in (Order, Relay, Loss, Review, Visit, Parts, Family, Tick, Page, Breach, Event)
 }
+
+
+def _judge_texts(story: Story, name: str, body: str, texts: Sequence[str]) -> None:
+    """A page is shown once, or again with a label that says so."""
+    shown = [text for text in texts if text.startswith(body)]
+    if not shown:
+        story.lost.append(f"{name} was not shown")
+    if shown.count(body) > 1 or any(text not in (body, body + LABEL) for text in shown):
+        story.twice.append(f"{name} was shown as {shown}")
 
 
 def moving(lane: Lane, query: str, ends: set[str]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hms_floor.local import embedded
+from tests.failpoints import plan
 from tests.failpoints.lanes import Lane, Stalled
 from tests.failpoints.paths import PATHS, Way
 from tests.failpoints.plan import Trial
@@ -48,6 +49,8 @@ class Ground:
         self._lock = threading.Lock()
         self._count = 0
         self._lanes: list[Lane] = []
+        #: What programs have sent without faults though it is not declared.
+        self.undeclared: set[str] = set()
 
     @contextmanager
     def lane(self, number: int) -> Iterator[Lane]:
@@ -102,6 +105,8 @@ class Walker:
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
+        #: What was sent on the paths without faults.
+        self.calls: set[str] = set()
         self._paths: dict[str, Way] = {}
         self._references: dict[str, object] = {}
 
@@ -115,6 +120,7 @@ class Walker:
         if name not in self._references:
             self.lane.script.arm(*path.given)
             self._references[name] = path.walk().told
+            self.calls |= {f"{point.program}: {point.call}" for point in self.lane.script.reached()}
         return path
 
     def reached(self, name: str, upkeep: str | None, seconds: float) -> list[Point]:
@@ -186,12 +192,16 @@ def run(
     verdicts: list[Verdict] = []
     lock = threading.Lock()
     errors: list[BaseException] = []
+    known = {f"{point.program}: {point.call}" for places in plan.places() for point in places}
 
     def work(number: int) -> None:
         try:
             while not waiting.empty() and not errors:
                 with ground.lane(number) as lane:
-                    _work(Walker(lane))
+                    walker = Walker(lane)
+                    _work(walker)
+                    with lock:
+                        ground.undeclared |= walker.calls - known
         except BaseException as error:  # noqa: BLE001 -- told by the thread that waits
             errors.append(error)
 
