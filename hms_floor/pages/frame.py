@@ -37,6 +37,7 @@ LINKS = (
     ("/floor/schedules", "Schedules", "d", "GET /schedules"),
     ("/floor/incidents", "Incidents", "i", "GET /incidents"),
     ("/floor/sla", "SLA", "s", "GET /sla"),
+    ("/floor/simulation", "Simulation", "m", "POST /simulations"),
     ("/floor/workers", "Workers", "w", "GET /workers"),
     ("/floor/oncall", "On call", "o", "GET /oncall"),
     ("/floor/audit", "Audit", "a", "GET /audit"),

@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 #: A forecast is kept so many times as long as it took: at most a twentieth of a core goes into one.
 TIMES = 20.0
-#: It is kept at least so long, in seconds.
+#: It is kept at least so long unless another time is said, in seconds.
 LEAST_SECONDS = 1.0
 #: What should have been read again so long ago is waited for, in seconds.
 PATIENCE_SECONDS = 10.0
@@ -26,7 +26,9 @@ class _Entry(NamedTuple, Generic[Value]):
 class Kept(Generic[Value]):
     """Values by name, as one process has read them lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_seconds: float | None = None) -> None:
+        """Keep each for at least so many seconds."""
+        self._least = least_seconds
         self._entries: dict[str, _Entry[Value]] = {}
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
@@ -47,7 +49,8 @@ class Kept(Generic[Value]):
                 began = time.monotonic()
                 value = read()
                 ended = time.monotonic()
-                seconds = max(LEAST_SECONDS, TIMES * (ended - began))
+                least = LEAST_SECONDS if self._least is None else self._least
+                seconds = max(least, TIMES * (ended - began))
                 newer = self._entries[name] = _Entry(value, ended + seconds)
             return newer.value
         finally:

@@ -139,7 +139,7 @@ def test_a_promoted_job_runs_next(visit: Visit, floor: Floor) -> None:
 def test_an_sla_is_changed_after_its_preview(visit: Visit, floor: Floor) -> None:
     """The preview says what would become of the open jobs; what is set is kept with its reason."""
     page = visit("/floor/queues/farm-grant")
-    page.get_by_role("button", name="SLA").click()
+    page.get_by_role("button", name="SLA", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Minutes").fill("45")
     dialog.get_by_label("Why?").fill("shorter days")

@@ -60,6 +60,8 @@ WRONG = {
     "/incidents/999": (404, "999"),
     "/incidents/99999999999999999999999": (404, "99999999999999999999999"),
     "/queues/nowhere": (404, "nowhere"),
+    "/queues/shop?window=3d": (422, "it is one of 5m, 30m"),
+    "/?from=2026-11-23": (422, "both, from and to"),
     "/sla?week=nonsense": (422, "from"),
     "/sla?week=2026-99-99": (422, "from"),
     "/sla?week=0001-01-01": (200, "No job has ended in this week."),
@@ -147,7 +149,7 @@ def test_a_role_is_offered_what_it_may_do(api_server: RunningApi) -> None:
         role: {label for path in paths for label in buttons(look(api_server, path, role))}
         for role in (Role.VIEWER, Role.ONCALL, Role.OPERATOR, Role.MANAGER)
     }
-    looking = {"Search", "Notify me"}
+    looking = {"Search", "Notify me", "From ... to"}
     assert offered[Role.VIEWER] - looking == set()
     assert offered[Role.ONCALL] - looking <= {"Acknowledge"}
     starts = {"Run daily cycle", "Choose a file", "Retry", "Reinstate", "Cancel"}

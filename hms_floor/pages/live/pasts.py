@@ -19,8 +19,10 @@ from hms_ops.foresight.kept import Kept
 
 #: How often a window is drawn again, in seconds: one of moments, of a few hours, and any other.
 _EVERY = ((timedelta(minutes=30), 5.0), (timedelta(hours=2), 20.0), (timedelta.max, 60.0))
+#: What was read so lately, in seconds, is not read again, however many pages show it.
+_LATELY = 4.0
 #: What has been read of windows that end now: of one that lies in the past nothing changes.
-_kept: Kept[Past] = Kept()
+_kept: Kept[Past] = Kept(_LATELY)
 
 
 class Pasts:
