@@ -184,6 +184,36 @@ def test_junk_in_redis_stops_no_worker(
     assert refused == 4
 
 
+def test_a_flood_of_well_formed_strangers_is_passed_by(
+    programs: Programs, engine: sa.Engine, shop: Recipe, client: redis.Redis
+) -> None:
+    """Tickets of jobs that are not there, of steps that nobody has, and of another step's task: all void."""
+    programs.dispatcher()
+    worker = programs.worker("w", "threads", 1)
+    assert ended(engine, order(engine, shop, 1)).status == "done"
+    client.lpush("shop", *(stranger(f"job-{10**9 + number}.1.pick", "shop.pick") for number in range(500)))
+    client.lpush("shop", stranger("job-1.1.pick", "shop.send"), stranger("job-1.1.nothing", "os.system"))
+    assert ended(engine, order(engine, shop, 2)).status == "done"
+    wait_until(lambda: client.llen("shop") == 0, "the strangers to be taken")
+    assert worker.poll() is None
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select count(*) from oms.jobs where status <> 'done'")) == 0
+        assert connection.scalar(sa.text("select max(attempt) from oms.jobs")) == 1
+
+
+def stranger(ticket: str, task: str) -> bytes:
+    """A message in our form for any ticket and task."""
+    whole = step()
+    embed = {"callbacks": None, "errbacks": None, "chain": [], "chord": None}
+    return json.dumps(
+        {
+            **step(body=[[ticket], {}, embed]),
+            "headers": {**whole["headers"], "task": task, "id": ticket},
+            "properties": {**whole["properties"], "correlation_id": ticket},
+        }
+    ).encode()
+
+
 def _command(method: str) -> bytes:
     body = {"method": method, "arguments": {"queue": "shop"}, "destination": None}
     message = {

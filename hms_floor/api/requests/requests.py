@@ -84,9 +84,12 @@ Moment = Annotated[
     PlainValidator(moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T08:00:00Z"]}),
 ]
-_LINE = r"^[^\x00-\x1f\x7f]*$"
+#: What steers a terminal, or turns the direction of what stands beside it.
+_STEERS = r"\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+_LINE = rf"^[^\x00-\x1f{_STEERS}]*$"
+_TYPED = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f{_STEERS}]*$"
 LINE_OR_MORE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-Text = Annotated[str, StringConstraints(max_length=500, pattern=LINE_OR_MORE)]
+Text = Annotated[str, StringConstraints(max_length=500, pattern=_TYPED)]
 Reason = Annotated[
     Text | None, Field(description="Why, for the timeline and the audit trail.", examples=["county fair"])
 ]
@@ -232,7 +235,7 @@ class Silence(RequestModel):
     queue: QueueName | None = None
     starts_at: Moment | None = None
     ends_at: Moment
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=LINE_OR_MORE)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_TYPED)]
 
 
 class SetThreshold(Reasoned):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,9 +16,18 @@ from hms_oms.runtime import format
 from hms_oms.runtime.format import count as count
 from hms_oms.runtime.format import percent as percent
 
+#: What turns the direction of the words beside it, or is no character of a text; lines may end.
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(words: str) -> str:
+    """Words that somebody has sent, with a sign in the place of each character that would steer."""
+    return _STEERS.sub("\ufffd", words)
+
 
 def put(label: TextElement, text: str) -> None:
     """Set a label's text where it is another one: what has not changed is not sent."""
+    text = visible(text)
     if label.text != text:
         label.set_text(text)
 

@@ -11,13 +11,14 @@ from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from hms_floor import subpath
+from hms_floor.pages.parts.format import visible
 
 
 class Anchor(TextElement):
     """A link to an address of the floor."""
 
     def __init__(self, words: str, target: str) -> None:
-        super().__init__(tag="a", text=words)
+        super().__init__(tag="a", text=visible(words))
         self.lead(target)
 
     def lead(self, target: str) -> None:
@@ -119,8 +120,9 @@ def _rows(rows: Sequence[Sequence[Cell]], key: int, root: str) -> list[dict[str,
 
 
 def _cell(cell: Cell, root: str) -> str | dict[str, str]:
+    if isinstance(cell, str):
+        return visible(cell)
+    words = visible(cell.words)
     if isinstance(cell, Link):
-        return {"words": cell.words, "target": root + cell.target}
-    if isinstance(cell, Mark):
-        return {"words": cell.words, "look": cell.look} if cell.look else cell.words
-    return cell
+        return {"words": words, "target": root + cell.target}
+    return {"words": words, "look": cell.look} if cell.look else words
