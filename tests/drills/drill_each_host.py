@@ -15,7 +15,7 @@ from hms_oms.recipes import recipes
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import RECIPES, wait_until
 from tests.drills.drill_hosts import NAMES, RECOVERY_SECONDS, Floor, floor
-from tests.drills.network import Host
+from tests.drills.network import CAN_LOSE, Host
 
 #: How long a fault lasts, in seconds.
 FAULT_SECONDS = 10.0
@@ -93,8 +93,11 @@ def test_each_host_in_turn(tmp_path: Path) -> None:
             wait_until(
                 lambda: len(this.ask("select id from oms.jobs where status = 'done'")) > 20, "work", 60
             )
+            if not CAN_LOSE:
+                print("no host loses packets: nft is not installed (apt-get install nftables)")
+            faults = (Host.cut, Host.silence, *([Host.lose] if CAN_LOSE else []))
             for name in NAMES:
-                for fault in (Host.cut, Host.silence, Host.lose):
+                for fault in faults:
                     recoveries = strike(this, name, fault)
                     waits += recoveries
                     print(f"{name:>10} {fault.__name__:<8} {told(recoveries)}", flush=True)
