@@ -128,11 +128,13 @@ def _serve(
                     _lead(lease, database_url, channels, make, stop, sign)
             finally:
                 connection.close()
-        except psycopg2.Error as error:
-            if not database.is_gone(error):
+        except (psycopg2.Error, DBAPIError) as error:
+            # What a leader makes before its first turn may have asked by an engine.
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if cause is None or not database.is_gone(cause):
                 raise
             log.warning(
-                "%s: the database is away (%s); next try in %.1f s", name, type(error).__name__, pause
+                "%s: the database is away (%s); next try in %.1f s", name, type(cause).__name__, pause
             )
             sign.renew("waiting for the database")
             stop.sleep(pause)

@@ -130,7 +130,7 @@ class Lane:
             code = program.poll()
             if code is not None:
                 if code != -signal.SIGKILL:
-                    self.deaths.append(f"{name} ended with {code}")
+                    self.deaths.append(f"{name} ({program.pid}) ended with {code}")
                 self._start(name)
 
     def wait(self, look: Callable[[], Any], what: str, seconds: float) -> Any:

@@ -23,7 +23,7 @@ from tests.support.databases import Databases
 from tests.webhooks.receiver import receiving
 
 #: A path on which a program passes the points of its upkeep meanwhile.
-UPKEEP_PATHS = {"act": "order", "worker": "order", "heartbeat": "order", "floor": "order", "ops": "page"}
+UPKEEP_PATHS = {"act": "order", "worker": "order", "heartbeat": "order", "floor": "order", "ops": "event"}
 #: How long a fault may take to strike that stands on a path that has been walked, and one in a loop, seconds.
 LATE_SECONDS, UPKEEP_SECONDS = 1.0, 20.0
 #: What has not struck is tried so often.

@@ -182,6 +182,24 @@ def test_a_stopped_leader_is_followed_at_once(database: str, monkeypatch: pytest
             wait_until(leads_next, "the second one to lead", 15)
 
 
+def test_a_leader_whose_connection_breaks_as_it_begins_leads_later(database: str, engine: sa.Engine) -> None:
+    """What it asks by an engine before its first turn may break: that ends no process."""
+    breaks = threading.Event()
+
+    def begin(lease: Lease) -> Idle:
+        if not breaks.is_set():
+            breaks.set()
+            with engine.connect() as connection:
+                connection.exec_driver_sql("select pg_terminate_backend(pg_backend_pid())")
+        began.set()
+        return Idle(lease)
+
+    began = threading.Event()
+    with serving(database, begin):
+        wait_until(began.is_set, "it to lead")
+    assert breaks.is_set()
+
+
 def test_a_killed_leader_is_replaced_when_its_session_ends(database: str, other: RawConnection) -> None:
     """The session that renews the lease ends with a killed process: nobody waits for the lease to run out."""
     with closing(ledger_connections.connect(database, "killed")) as connection:
