@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hms_floor.pages import audit, floor, people, workers
 from hms_floor.pages.cycles import cycles
-from hms_floor.pages.incidents import incidents, oncall
+from hms_floor.pages.incidents import incidents, oncall, oncall_form
 from hms_floor.pages.jobs import job, jobs
 from hms_floor.pages.queues import queue, simulation, sla
 from hms_floor.pages.schedules import schedules
@@ -18,6 +18,7 @@ PAGES = (
     job,
     jobs,
     oncall,
+    oncall_form,
     people,
     queue,
     schedules,

@@ -61,12 +61,22 @@ class Span(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class Turn(Document):
+    """A stretch of time in which the same recipients are called first; without `names` nobody is."""
+
+    since: Moment
+    until: Moment
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OnCall(Document):
     """The document of who is called in which order, who set it when and why, and who is on call `now`.
 
     Shifts follow the clock of `zone`. Badges that may not see phones find the last four digits of each.
-    `gaps` are those of a plain week; `uncovered` is when nobody is on call in the coming seven days. `doubt`
-    says why a text of now would reach nobody; None if it may reach somebody.
+    `gaps` are those of a plain week; `uncovered` is when nobody is on call in the coming seven days.
+    `tonight` is who is called first from 18:00 until 06:00. `doubt` says why a text of now would reach
+    nobody; None if it may reach somebody.
     """
 
     document: Json
@@ -77,6 +87,7 @@ class OnCall(Document):
     now: tuple[EscalationStep, ...]
     gaps: tuple[Gap, ...]
     uncovered: tuple[Span, ...]
+    tonight: tuple[Turn, ...]
     doubt: str | None
 
 

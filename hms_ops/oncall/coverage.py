@@ -85,7 +85,7 @@ def gaps(document: Document) -> list[Gap]:
 def spans(document: Document, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
     """The instants from `since` to `until` in which nobody stands on any step, in UTC."""
     here = zone(document)
-    marks = sorted({mark for mark in _instants(document, here, since, until) if since < mark < until})
+    marks = sorted({mark for mark in instants(document, here, since, until) if since < mark < until})
     edges = [since.astimezone(UTC), *marks, until.astimezone(UTC)]
     uncovered: list[tuple[datetime, datetime]] = []
     for begin, end in itertools.pairwise(edges):
@@ -141,7 +141,7 @@ def _gap(begin: int, end: int, steps: Sequence[int], *, nobody: bool) -> Gap:
     )
 
 
-def _instants(document: Document, here: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:
+def instants(document: Document, here: ZoneInfo, since: datetime, until: datetime) -> Iterator[datetime]:
     """All instants in a stretch of time at which coverage may change."""
     walls = {
         time.fromisoformat(shift[edge]) for shift in document.get("shifts", ()) for edge in ("from", "until")

@@ -8,6 +8,7 @@ left out. The newest document is in force. `docs/on-call.toml` is an example.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -185,7 +186,11 @@ def _contradictions(document: Document) -> Iterator[tuple[str, str]]:
     for name, entry in recipients.items():
         if name.startswith(SHIFT):
             yield f"recipients.{name}", f"a name may not begin with {SHIFT!r}"
-        if _kept(entry) is None:
+        if not isinstance(entry, str):
+            if not re.fullmatch(CHANNEL_NAME, entry["channel"]):
+                why = "is no name of a channel: small letters, digits and '-', as ops-slack"
+                yield f"recipients.{name}.channel", f"{entry['channel']!r} {why}"
+        elif _e164(entry) is None:
             yield (
                 f"recipients.{name}",
                 f"{entry!r} is not a phone number with its country, as +1 202 555 0143 is",
@@ -210,7 +215,7 @@ def _unknown(name: str, known: Sequence[str] | Mapping[str, Any] | set[str]) -> 
 
 
 def _kept(entry: str | Mapping[str, str]) -> str | Mapping[str, str] | None:
-    """A recipient as it is kept, None if it is no phone."""
+    """A recipient as it is kept."""
     return _e164(entry) if isinstance(entry, str) else entry
 
 
@@ -244,7 +249,7 @@ _SCHEMA = {
                 "type": ["string", "object"],
                 "required": ["channel"],
                 "additionalProperties": False,
-                "properties": {"channel": {"type": "string", "pattern": f"^{CHANNEL_NAME}$"}},
+                "properties": {"channel": {"type": "string"}},
             },
         },
         "shifts": {

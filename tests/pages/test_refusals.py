@@ -40,7 +40,9 @@ PAGES = {
     "/schedules": "/schedules",
     "/schedules/{name}": "/schedules/nobody",
     "/oncall": "/oncall",
+    "/oncall/edit": "/oncall/edit",
     "/audit": "/audit",
+    "/people": "/people",
 }
 #: What is wrong in an address, the status that it is answered with, and words that say so.
 WRONG = {

@@ -13,9 +13,11 @@ from starlette.requests import Request
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.cycles import upload_area
 from hms_floor.pages.frame import frame, nothing
+from hms_floor.pages.incidents import night_words
 from hms_floor.pages.parts import format, html
 from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
+from hms_floor.pages.parts.html import link
 from hms_floor.pages.parts.toasts import done, tell
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.api_client import Refused
@@ -34,7 +36,9 @@ async def oncall(request: Request) -> None:
                 with ui.element("h1"):
                     ui.label("On call now")
                 if visitor.may(Role.MANAGER):
-                    _test_button(visitor)
+                    with ui.element("div").classes("row"):
+                        link("Change", "/floor/oncall/edit").classes("button")
+                        _test_button(visitor)
             if document["now"]:
                 html.table(
                     ("After", "Who is texted"),
@@ -43,6 +47,7 @@ async def oncall(request: Request) -> None:
                 )
             else:
                 nothing("Nobody is called. Set a document: `hms oncall set FILE`.")
+            _tonight(document)
             _coverage(document)
             if document["setAt"]:
                 why = f": {document['reason']}" if document["reason"] else ""
@@ -68,6 +73,12 @@ def steps(now: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
         )
         for step in now
     ]
+
+
+def _tonight(document: dict[str, Any]) -> None:
+    """Who is called first this evening and night."""
+    night = [(turn["until"], turn["names"]) for turn in document["tonight"]]
+    ui.label(night_words.tonight(night, format.hour)).classes("tonight")
 
 
 def _coverage(document: dict[str, Any]) -> None:

@@ -53,6 +53,11 @@ def short(when: datetime | str) -> str:
     return format.short(_moment(when), zone())
 
 
+def hour(when: datetime | str) -> str:
+    """A time of day by the reader's clock, as 19:00."""
+    return f"{_moment(when).astimezone(zone()):%H:%M}"
+
+
 def seconds(length: float | None) -> str:
     """A measured length of time, or a dash."""
     return "-" if length is None else format.span(length)

@@ -27,7 +27,7 @@ from hms_ops.documents.incidents import Action, Incident, IncidentWithTimeline, 
 from hms_ops.incidents import actions, silences, stages, store, thresholds, wording
 from hms_ops.incidents.actions import STATES
 from hms_ops.incidents.impact import late_jobs, trend
-from hms_ops.oncall import coverage, doubts, oncall
+from hms_ops.oncall import coverage, doubts, oncall, turns
 
 router = APIRouter(route_class=Guarded, tags=["incidents"])
 
@@ -245,6 +245,7 @@ def _on_call(connection: Connection, in_force: oncall.OnCall | None, *, phones: 
         ),
         gaps=tuple(gap.document() for gap in coverage.gaps(document)),
         uncovered=tuple(Span(since, until) for since, until in coming),
+        tonight=tuple(turn.document() for turn in turns.tonight(document, now)),
         doubt=doubt,
     )
 

@@ -1,0 +1,1 @@
+"""On call: the form, tonight's names, and the calendar of shifts."""
