@@ -30,6 +30,8 @@ from tests.provider.storm import LABEL
 END_SECONDS = 60.0
 #: The lease of an agent, in seconds: the shortest that the API gives.
 LEASE_SECONDS = 10.0
+#: An incident is over when nothing has been late for so many seconds.
+CLEAR_SECONDS = 61.0
 #: Where nothing moves for so many seconds, it waits for a time of the ledger's clock: that is moved.
 STILL_SECONDS = 1.0
 
@@ -231,7 +233,7 @@ class Page(Way):
 
 
 class Breach(Way):
-    """A deadline that is missed: an incident, and the page about it on a handset."""
+    """A deadline that is missed: an incident with a page about it on a handset, and its end."""
 
     name, programs = "breach", ("ops",)
 
@@ -266,6 +268,14 @@ class Breach(Way):
         )
         with self.lane.engine.begin() as connection:
             commands.cancel(connection, [job], who="lane", reason=None)
+        incident = f"from ops.incidents where queue = '{queue}'"
+        self.lane.wait(
+            lambda: self.lane.rows(f"select {incident} and clear_since is not null"), "an end", END_SECONDS
+        )
+        self.lane.forward(CLEAR_SECONDS)
+        self.lane.wait(
+            lambda: self.lane.rows(f"select {incident} and told_seq = page_seq"), "a last text", END_SECONDS
+        )
         story = Story({"page": state, "kind": page["kind"], "pages": pages["count"]}, [])
         _judge_texts(story, queue, page["body"], [text.body for text in self.lane.provider.handsets(_ANN)])
         return story
