@@ -130,7 +130,8 @@ class Lane:
             code = program.poll()
             if code is not None:
                 if code != -signal.SIGKILL:
-                    self.deaths.append(f"{name} ({program.pid}) ended with {code}")
+                    is_there = Path(f"/proc/{program.pid}").exists()
+                    self.deaths.append(f"{name} ended with {code}{', and is there' if is_there else ''}")
                 self._start(name)
 
     def wait(self, look: Callable[[], Any], what: str, seconds: float) -> Any:

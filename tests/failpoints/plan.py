@@ -129,10 +129,11 @@ def singles(points: Declared, upkeep_paths: Mapping[str, str]) -> list[Trial]:
 def pairs(points: Declared, seed: int) -> list[Trial]:
     """Each pair of the points of a path at which something is changed or sent; the seed says by which faults.
 
-    A point with itself is one that strikes at two passages.
+    A point with itself strikes at two passages. What stands on several paths is paired on the first.
     """
     dice = random.Random(f"pairs {seed}")
-    trials = []
+    trials: list[Trial] = []
+    known: set[tuple[Point, Point]] = set()
     for path, places in points.paths.items():
         writes = [point for point in places if not _READS.search(point.call)]
         for first, second in itertools.combinations_with_replacement(writes, 2):
@@ -140,6 +141,9 @@ def pairs(points: Declared, seed: int) -> list[Trial]:
                 second = Point(first.program, first.call, first.side, first.count + 1)
                 if second in writes:
                     continue
+            if (first, second) in known:
+                continue
+            known.add((first, second))
             kinds = (dice.choice(_KINDS[first.side]), dice.choice(_KINDS[second.side]))
             trials.append(Trial(path, (Fault(first, kinds[0]), Fault(second, kinds[1]))))
     return trials
