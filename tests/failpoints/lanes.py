@@ -60,6 +60,8 @@ _PRELUDE = (
     "import runpy, sys; from tests.failpoints import hooks; hooks.install();"
     " sys.argv = {words!r}; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 )
+#: What multiprocessing says if it did not learn how a process has ended.
+_UNKNOWN = 255
 #: Seconds until a program is at work.
 READY_SECONDS = 60.0
 
@@ -129,9 +131,8 @@ class Lane:
         for name, program in self.programs.items():
             code = program.poll()
             if code is not None:
-                if code != -signal.SIGKILL:
-                    is_there = Path(f"/proc/{program.pid}").exists()
-                    self.deaths.append(f"{name} ended with {code}{', and is there' if is_there else ''}")
+                if code not in (-signal.SIGKILL, _UNKNOWN):
+                    self.deaths.append(f"{name} ended with {code}")
                 self._start(name)
 
     def wait(self, look: Callable[[], Any], what: str, seconds: float) -> Any:

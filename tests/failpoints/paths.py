@@ -47,6 +47,22 @@ after_minutes = 0
 notify = ["ann"]
 """
 
+#: The first page about a queue, or the one into which it was merged.
+_PAGE = """
+    select
+        coalesce(other.state, own.state) as state, own.kind,
+        coalesce(other.carried, other.body, own.carried, own.body) as body,
+        extract(epoch from greatest(
+            coalesce(other.due_at, own.due_at), coalesce(other.lease_until, own.lease_until)
+        ) - oms.now())::float8 as seconds
+    from ops.incidents as incident
+    join oms.messages as own on own.incident_id = incident.id
+    left join oms.messages as other on other.id = own.merged_into
+    where incident.queue = '{queue}' and page_seq = 1
+    order by own.id
+    limit 1
+"""
+
 Answer = TypeVar("Answer")
 
 
@@ -253,13 +269,8 @@ class Breach(Way):
             connection.exec_driver_sql(
                 "update oms.jobs set queue = %s, sla = oms.now() - interval '1 s' where id = %s", (queue, job)
             )
-        first = (
-            " from oms.messages as message join ops.incidents as incident on incident.id = incident_id"
-            f" where incident.queue = '{queue}' and page_seq = 1 order by message.id limit 1"
-        )
-        seconds = "extract(epoch from greatest(message.due_at, message.lease_until) - oms.now())::float8"
-        state = moving(self.lane, f"select message.state, {seconds} as seconds {first}", _ENDS)
-        [page] = self.lane.rows(f"select body, kind {first}")
+        state = moving(self.lane, _PAGE.format(queue=queue), _ENDS)
+        [page] = self.lane.rows(_PAGE.format(queue=queue))
         [pages] = self.lane.rows(
             "select count(*) from oms.messages where kind = :kind and incident_id in"
             " (select id from ops.incidents where queue = :queue)",
