@@ -183,6 +183,7 @@ _API = {
     "ops.moments": _READ,
     "ops.forecasts": _READ,
     "ops.oncall": _ADD,
+    "ops.oncall_feeds": _KEEP,
     "ops.silences": _KEEP,
     "ops.thresholds": _ADD,
 }

@@ -15,7 +15,7 @@ from hms_floor import ledger, subpath
 from hms_floor.api.app_state import AppState
 from hms_floor.api.openapi import document, page
 from hms_floor.api.routes.cycles import cycle_files, cycle_rows, cycles
-from hms_floor.api.routes.incidents import incidents, ops, texts, twilio
+from hms_floor.api.routes.incidents import incidents, oncall_feed, ops, texts, twilio
 from hms_floor.api.routes.installation import audit, badges, health, stream
 from hms_floor.api.routes.jobs import answers, bulk, changes, jobs, recipes, reservations, signals
 from hms_floor.api.routes.queues import calendars, history, queues, reports, simulations, workers
@@ -46,6 +46,7 @@ ROUTERS = (
     workers.router,
     recipes.router,
     incidents.router,
+    oncall_feed.router,
     ops.router,
     reports.router,
     simulations.router,

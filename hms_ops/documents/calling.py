@@ -92,6 +92,18 @@ class OnCall(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class OnCallFeed(Document):
+    """The address of the calendar of shifts, below the API's own where HMS_PUBLIC_URL is not set.
+
+    Without an `address` there is none. Anyone who has it may read the shifts until it is revoked.
+    """
+
+    address: str | None
+    made_by: str | None
+    made_at: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
 class Threshold(Document):
     """A parameter of a rule as it stands: for all queues (`queue` None), or for one that has its own value.
 

@@ -126,6 +126,26 @@ def test_what_is_wrong_stands_next_to_its_field(page: Page) -> None:
     expect(page.get_by_role("button", name="Put in force")).to_be_disabled()
 
 
+def test_calendars_are_given_an_address(api: RunningApi, page: Page) -> None:
+    """A manager makes one, and it is linked; revoked, it is gone."""
+    page.goto(f"{api.url}/floor/oncall")
+    page.get_by_role("button", name="Make an address").click()
+    dialog = page.get_by_role("dialog", name="Make an address")
+    dialog.get_by_label("Why?").fill("the team's calendar")
+    dialog.get_by_role("button", name="Make it").click()
+    link = page.get_by_role("link", name="/oncall.ics?token=")
+    address = link.get_attribute("href")
+    assert address is not None
+    assert address.startswith(f"{api.url}/oncall.ics?token=")
+    answer = httpx.get(address, trust_env=False, verify=False)
+    assert "ada on call (always)" in answer.text
+    assert faults(page) == []
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog", name="Revoke the address").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("No calendar reads the shifts")).to_be_visible()
+    assert httpx.get(address, trust_env=False, verify=False).status_code == 404
+
+
 def test_nobody_overwrites_what_was_put_in_force_meanwhile(api: RunningApi, page: Page) -> None:
     """Who saves later is told that somebody else has changed it."""
     put(api)

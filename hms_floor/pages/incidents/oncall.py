@@ -13,7 +13,7 @@ from starlette.requests import Request
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.cycles import upload_area
 from hms_floor.pages.frame import frame, nothing
-from hms_floor.pages.incidents import night_words
+from hms_floor.pages.incidents import night_words, oncall_calendar
 from hms_floor.pages.parts import format, html
 from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
@@ -56,6 +56,7 @@ async def oncall(request: Request) -> None:
                 )
             else:
                 ui.label("This holds until somebody sets a document.").classes("faint")
+        await oncall_calendar.section(visitor)
         with ui.element("section").classes("card"):
             with ui.element("h2"):
                 ui.label("The document")

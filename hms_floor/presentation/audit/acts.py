@@ -44,6 +44,8 @@ ACTS: Mapping[str, str] = {
     "POST /silences": "silenced|silence {silenced}",
     "POST /silences/{id}/end": "ended|end {subject}",
     "PUT /oncall": "changed|change who is on call",
+    "POST /oncall/feed": "made|make an address for the calendar of shifts",
+    "POST /oncall/feed/revoke": "revoked|revoke the address of the calendar of shifts",
     "PUT /thresholds/{rule}/{parameter}": "set|set {subject}{to_value}",
     "POST /texts": "sent|send a text{to_phone}",
     "POST /test-pages": "sent|send a test page{to_phone}",

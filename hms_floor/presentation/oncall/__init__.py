@@ -1,0 +1,1 @@
+"""On call, as others read it."""
