@@ -112,6 +112,8 @@ def test_what_is_wrong_stands_next_to_its_field(page: Page) -> None:
     rows.last.get_by_label("Name", exact=True).fill("ada")
     expect(rows.last.get_by_text("a name is used twice")).to_be_visible()
     rows.last.get_by_label("Name", exact=True).fill("grace")
+    # Who may be chosen below follows the names.
+    expect(rows.last.get_by_text("a name is used twice")).to_have_count(0)
     page.get_by_role("button", name="Add a step").click()
     step = page.get_by_role("group", name="Step").last
     step.get_by_label("After minutes").fill("0")
