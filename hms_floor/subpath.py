@@ -16,7 +16,7 @@ from hms_oms.runtime.errors import ConfigError
 #: What some proxies add when they leave the path out; NiceGUI would put it before the path that we know.
 _TOLD = b"x-forwarded-prefix"
 #: Where the pages stand, and what belongs to them; the API's routes are told by itself.
-PAGES = ("/floor", "/enter", "/leave", "/here", "/flower-link", "/sign-in", "/signed-in")
+PAGES = ("/floor", "/enter", "/leave", "/here", "/flower", "/flower-link", "/sign-in", "/signed-in")
 
 
 def of(public_url: str | None) -> str:

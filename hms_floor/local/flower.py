@@ -7,7 +7,6 @@ holds all of it against the Flower that is pinned.
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,17 @@ import tornado.template
 import tornado.web
 from flower import events, urls
 
-from hms_floor.private_files import write_private
 from hms_oms.jobs.tickets import Ticket
 
-PASSWORD_FILE = "flower.password"  # noqa: S105 -- a file's name
-USER = "hms"
-
 #: What is added to Flower's own pages, each before or after a landmark of theirs.
-_FLOOR_LINK = '<li class="nav-item"><a class="nav-link" href="/floor-link">Operations floor</a></li>'
+_PREFIX = '{{ reverse_url("main").rstrip("/") }}'
+_FLOOR_LINK = (
+    f'<li class="nav-item"><a class="nav-link" href="{_PREFIX}/floor-link">Operations floor</a></li>'
+)
 _JOB_LINK = (
     '{% if task.uuid.startswith("job-") %}'
-    '<a class="btn btn-primary" href="/job-link/{{ task.uuid }}">Job on the floor</a>{% end %}'
+    f'<a class="btn btn-primary" href="{_PREFIX}/job-link/'
+    '{{ task.uuid }}">Job on the floor</a>{% end %}'
 )
 _ADDITIONS = {
     "navbar.html": ('<ul class="app-nav navbar-nav">', _FLOOR_LINK),
@@ -33,17 +32,11 @@ _ADDITIONS = {
 }
 
 
-def password(home: Path) -> str:
-    """The password of Flower's user `hms`, made where there is none (mode 0600)."""
-    path = home / PASSWORD_FILE
-    if not path.exists():
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, secrets.token_urlsafe(16))
-    return path.read_text().strip()
-
-
 def link(floor_url: str) -> None:
-    """Have Flower's pages link to the floor at `floor_url`, and its tasks to their jobs there."""
+    """Have Flower's pages link to the floor at `floor_url`, and its tasks to their jobs there.
+
+    It may be a path alone where Flower stands below the floor.
+    """
     folder = urls.settings["template_path"]
     urls.settings["template_loader"] = _Loader(folder, whitespace="single")
     links = [

@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hms_floor import private_files
 from hms_floor.auth import local_token
-from hms_floor.local import embedded, flower, processes
+from hms_floor.local import embedded, flower_place, processes
 from hms_floor.local.listening import bound, free_port, url
 from hms_floor.local.processes import Program
 from hms_floor.local.supervisor import Supervisor
@@ -112,11 +112,10 @@ def whole_floor(
     home = settings.home.resolve()
     floor_url = url(settings.floor_host, settings.floor_port)
     flower_port = free_port(home, "flower", settings.flower_port, insist=settings.flower_port != 0)
-    flower.password(home)
+    flower_place.password(home)
     place = f"{settings.public_url} (on this machine: {floor_url})" if settings.public_url else floor_url
     say(f"Operations floor: {place}")
-    secret = home / flower.PASSWORD_FILE
-    say(f"Flower: http://127.0.0.1:{flower_port} (user {flower.USER}, password in {secret})")
+    say(f"Flower: {settings.public_url or floor_url}{flower_place.PATH}/ (signed in as on the floor)")
     environment = {
         **os.environ,
         "HMS_HOME": str(home),

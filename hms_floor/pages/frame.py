@@ -14,6 +14,8 @@ from starlette.requests import Request
 
 from hms_floor import subpath
 from hms_floor.api.access.roles import TABLE
+from hms_floor.local import flower_place
+from hms_floor.pages import flower_link
 from hms_floor.pages.parts import silence
 from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.freshness import Freshness
@@ -80,6 +82,8 @@ def frame(request: Request, title: str) -> Iterator[Visitor]:
                 place = link(name, target).classes("here" if here else "").props(f'data-key="{key}"')
                 if here:
                     place.props('aria-current="page"')
+            if flower_link.is_offered(visitor):
+                link("Flower", f"{flower_place.PATH}/")
         ui.space()
         fresh.show_age()
         _zone_button(visitor)

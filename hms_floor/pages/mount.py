@@ -50,7 +50,7 @@ def mount(app: FastAPI, settings: Settings) -> None:
         from hms_floor.pages.sign_in import by_provider
 
         by_provider.add_routes(app, settings)
-    flower_link.add_routes(app, settings)
+    flower_link.add_routes(app, settings, POLICY)
     pages.add_middleware(_Guard, app_state=app)
     pages.add_exception_handler(404, route.unknown)
     ui.run_with(

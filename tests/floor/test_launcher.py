@@ -282,7 +282,7 @@ def test_a_whole_floor_comes_up_works_and_goes(tmp_path: Path, launch: Callable[
     assert password not in text
     children = psutil.Process(process.pid).children(recursive=True)
     assert not any(password in " ".join(child.cmdline()) for child in children)
-    url = f"http://127.0.0.1:{(tmp_path / 'flower.port').read_text()}/api/workers?refresh=true"
+    url = f"http://127.0.0.1:{(tmp_path / 'flower.port').read_text()}/flower/api/workers?refresh=true"
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(url)
     key = base64.b64encode(f"hms:{password}".encode()).decode()

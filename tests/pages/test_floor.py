@@ -154,15 +154,44 @@ def test_an_sla_is_changed_after_its_preview(visit: Visit, floor: Floor) -> None
 
 
 def test_a_step_leads_to_its_task_in_flower(visit: Visit, floor: Floor) -> None:
-    """From the waterfall of a job, by its ticket; Flower itself asks who is there."""
+    """From the waterfall of a job, by its ticket, signed in as on the floor; and back to the job."""
     batch = floor.cycle(1, 10)
     job = floor.ask("GET", f"/jobs?batch={batch}")["jobs"][0]["id"]
     page = visit(f"/floor/jobs/{job}")
-    link = page.get_by_role("link", name="Flower").first
+    link = page.get_by_role("main").get_by_role("link", name="Flower").first
     expect(link).to_have_attribute("href", f"/flower-link/{job}.1.validate")
-    there = floor.client.get(f"/flower-link/{job}.1.validate").headers["location"]
-    assert re.fullmatch(rf"http://127\.0\.0\.1:\d+/task/{job}\.1\.validate", there)
-    assert httpx.get(there, trust_env=False, verify=False).status_code == 401
+    page.goto(f"{floor.url}/flower-link/{job}.1.validate")
+    expect(page).to_have_url(f"{floor.url}/flower/task/{job}.1.validate")
+    page.get_by_role("link", name="Job on the floor").click()
+    expect(page).to_have_url(f"{floor.url}/floor/jobs/{job}")
+
+
+def test_flower_is_read_through_the_floor(visit: Visit, floor: Floor) -> None:
+    """Its pages work there, and lead back; without a badge, or one that may not, nothing is shown."""
+    page = visit("/floor/workers", Role.VIEWER)
+    page.get_by_role("link", name="Flower").click()
+    expect(page).to_have_url(f"{floor.url}/flower/")
+    expect(page.get_by_role("link", name=re.compile("worker-1@")).first).to_be_visible()
+    page.goto(f"{floor.url}/flower/tasks")
+    expect(page.locator("#tasks-table_wrapper")).to_be_visible()
+    page.get_by_role("link", name="Operations floor").click()
+    expect(page).to_have_url(f"{floor.url}/floor/")
+
+    def ask(method: str, path: str, badge: str, **headers: str) -> httpx.Response:
+        url, cookies = f"{floor.url}/flower/api/{path}", {"hms_badge": badge}
+        with httpx.Client(trust_env=False, verify=False, cookies=cookies) as client:
+            return client.request(method, url, headers=headers)
+
+    assert ask("GET", "workers", "none").headers["location"] == "/enter?next=/floor/"
+    assert ask("GET", "workers", floor.badge(Role.AGENT)[0]).text == "Your badge does not show workers"
+    manager = floor.badge(Role.MANAGER)[0]
+    assert ask("GET", "workers", manager).status_code == 200
+    revoke = "task/revoke/job-1.1.pick"
+    assert "another site" in ask("POST", revoke, manager, **{"Sec-Fetch-Site": "cross-site"}).text
+    assert ask("POST", revoke, manager).status_code == 403
+    port = (floor.home / "flower.port").read_text()
+    direct = httpx.get(f"http://127.0.0.1:{port}/flower/api/workers", trust_env=False, verify=False)
+    assert direct.status_code == 401
 
 
 def test_a_badge_that_is_taken_back_ends_an_open_page(visit: Visit, floor: Floor) -> None:
