@@ -154,6 +154,8 @@ class Walker:
                     _note(verdict, other=[f"{story.told} instead of {self._references[trial.path]}"])
         except Stalled as stalled:
             _note(verdict, lost=[f"waited needlessly for {stalled}"])
+        except Exception as error:  # noqa: BLE001 -- those who come after it are tried all the same
+            _note(verdict, other=[f"{type(error).__name__}: {error}"])
         _note(verdict, died=self.lane.deaths)
         verdict.struck = self._struck(trial)
         self.lane.script.disarm()
