@@ -93,10 +93,14 @@ class Recovery:
         """Take a jump of the database's clock out of all leases, and judge nobody by heartbeats before it."""
         [row] = statements.run_raw(self.connection, "clock", {})
         clock = row["seconds"]
-        if self._clock is not None:
+        if self._clock is None:
+            # It may have been set back while nobody led.
+            statements.run_raw(self.connection, "clamp_ahead", {})
+        else:
             jump = clock - self._clock[0] - (now - self._clock[1])
             if abs(jump) > JUMP_SECONDS:
                 shifted = statements.run_raw(self.connection, "shift_leases", {"seconds": jump})
+                statements.run_raw(self.connection, "clamp_ahead", {})
                 log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
                 self._took_over = self._began = now
                 self._missing.clear()

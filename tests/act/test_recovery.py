@@ -160,3 +160,23 @@ def test_a_clock_that_jumps_ends_no_lease(
     forward(timedelta(hours=1))
     assert (swept.sweep(), swept.sweep()) == (0, 0)
     assert look(engine, job).worker == "ann"
+
+
+@pytest.mark.parametrize("led", [True, False])
+def test_a_clock_that_is_set_back_hides_no_loss(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, forward: Forward, led: bool
+) -> None:
+    """What was noted ahead of it is as old as can be: or a lost worker was heard till the clock is there."""
+    queued(engine, raw, shop)
+    received(raw)
+    swept = Recovery(raw, waiting_tickets.client(broker))
+    if led:
+        swept.sweep()
+    forward(timedelta(hours=-1))
+    swept.sweep()
+    with engine.connect() as connection:
+        ahead = sa.text(
+            "select (select count(*) from oms.workers where greatest(beat_at, tickets_at) > oms.now()),"
+            " (select count(*) from oms.jobs where since > oms.now())"
+        )
+        assert tuple(connection.execute(ahead).one()) == (0, 0)
