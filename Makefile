@@ -9,6 +9,8 @@
 # make drills    the tests that take long: a rolling upgrade from the release before, a backup restored in mid-cycle,
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
+# make nights    nights made up by their seeds, played through watch, escalation, silences, merging and throttle: nobody is
+#                left uncalled, called twice, in a silence or too often (NIGHTS=1000)
 # make mutants   take out the guards of tests/mutants/guards.toml one by one, and see that the tests notice each
 #                (MUTANTS=recovery those with it in their name)
 # make failpoints   strike each statement and each call of the programs once, and then in pairs: killed, reset, late, the
@@ -32,12 +34,13 @@ STORIES ?= 500
 TEXTS ?= 500
 FUZZ ?= 300
 SLICE ?= 1/1
+NIGHTS ?= 1000
 DRILLS ?= $(wildcard tests/drills/drill_*.py)
 # Where Python is told to keep no bytecode, each of the many processes would compile all modules for itself.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: audit docs drills failpoints helm mutants screenshots help setup run test check format bench chaos clean
+.PHONY: audit docs drills failpoints helm mutants nights screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -87,6 +90,9 @@ chaos: setup
 drills: setup
 	$(BIN)/python -m pytest -m drill --capture=no $(DRILLS)
 	$(BIN)/python -m pytest -m drill
+
+nights: setup
+	$(BIN)/python -m tests.nights --nights $(NIGHTS)
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(MUTANTS)

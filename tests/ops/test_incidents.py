@@ -23,7 +23,7 @@ from hms_ops.incidents.impact import late_jobs
 from hms_ops.oncall import escalation, oncall
 from hms_ops.rules import RULES
 from tests.conftest import wait_until
-from tests.ops.test_timelines import ON_CALL, PHONES
+from tests.support.timelines import ON_CALL, PHONES
 
 ALL = [rule.name for rule in RULES]
 QUEUES = ("shop", "desk", "annex")

@@ -24,8 +24,8 @@ from hms_ops.incidents.actions import Incident
 from hms_ops.oncall import escalation, oncall
 from hms_ops.rules import RULES
 from hms_ops.watch import judge
-from tests.ops.test_timelines import ON_CALL, START
 from tests.support.stories import stories
+from tests.support.timelines import ON_CALL, START
 
 EMPTY = (
     "truncate ops.incidents, ops.incident_events, ops.incident_jobs, oms.messages restart identity cascade"

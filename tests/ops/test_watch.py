@@ -25,7 +25,7 @@ from hms_ops.metrics.measure import Measure
 from hms_ops.oncall import oncall
 from hms_ops.watch import Watch, judge
 from tests.conftest import Programs, wait_until
-from tests.ops.test_timelines import ON_CALL, START
+from tests.support.timelines import ON_CALL, START
 
 OPS = ("-m", "hms_floor", "ops", "run")
 

@@ -14,8 +14,8 @@ from hms_ops.incidents import actions, lifecycle, thresholds, wording
 from hms_ops.incidents.store import Incident
 from hms_ops.oncall import escalation, oncall
 from hms_ops.watch import judge
-from tests.ops.test_timelines import ON_CALL
 from tests.schedules.conftest import Office
+from tests.support.timelines import ON_CALL
 
 UTC_ZONE = ZoneInfo("UTC")
 
