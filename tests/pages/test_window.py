@@ -65,7 +65,7 @@ def wait_for(page: Page, least: float, most: float | None = None) -> None:
         ("", 300, 5),
         ("window=30m", 1800, 5),
         ("window=24h&behind=week", 86400, 300),
-        ("window=7d", 604800, 1800),
+        ("window=7d", 604800, 3600),
         ("window=90d", 90 * 86400, 21600),
         ("from=2026-11-23&to=2026-11-23T08:00", 8 * 3600, 120),
         ("from=2026-11-23T10:00:00Z&to=2027-01-01", 8 * 3600, 120),

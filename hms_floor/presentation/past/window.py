@@ -26,9 +26,10 @@ BEHIND: Mapping[str, timedelta] = {"day": timedelta(days=1), "week": timedelta(d
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=366)
 #: No longer window is drawn by moments instead of minutes.
 BY_MOMENTS = timedelta(minutes=30)
-#: The most steps of a window. Each length of a step divides a day: what is behind has the same steps.
+#: The most steps of a window. Each length of a step divides a day: what is behind has the same steps. Beyond
+#: four days they are whole hours, which are read from what was added up.
 MOST_STEPS = 400
-_STEPS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_STEPS = (60, 120, 300, 600, 900, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
 @dataclass(frozen=True, slots=True)
