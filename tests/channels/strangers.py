@@ -113,6 +113,31 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
     controller.stop()
 
 
+@contextmanager
+def curt_mail_server(last: str) -> Iterator[int]:
+    """A server of mail that hangs up when it has heard this command, or all of the letter (`.`); its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rwb", buffering=0) as line:
+            line.write(b"220 here\r\n")
+            in_letter = False
+            while heard := line.readline().strip().decode():
+                word = heard.partition(" ")[0].upper() if not in_letter else heard
+                if word == last:
+                    return
+                in_letter = in_letter or word == "DATA"
+                if not in_letter or word == "DATA":
+                    line.write(b"354 go on\r\n" if word == "DATA" else b"250 OK\r\n")
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    thread.join(LONGEST)
+    listener.close()
+
+
 def _read(body: bytes) -> Any:
     try:
         return json.loads(body)

@@ -123,6 +123,16 @@ def test_a_letter(mail: tuple[Mailbox, int]) -> None:
     assert (late.result, len(box.letters)) == (Result.NOT_SENT, 1)
 
 
+@pytest.mark.parametrize(
+    ("last", "expected"), [("MAIL", Result.NOT_SENT), ("RCPT", Result.NOT_SENT), (".", Result.UNKNOWN)]
+)
+def test_a_conversation_that_ends_early(last: str, expected: Result) -> None:
+    """What was said before the letter itself is no letter; once that was written, nobody can tell."""
+    with strangers.curt_mail_server(last) as port:
+        address = f"mailto://127.0.0.1:{port}?from=hms@example.org&to=ops@example.org&mode=insecure"
+        assert sent(address).result is expected
+
+
 def test_an_address_is_one_place() -> None:
     """What Apprise does not understand, or leads to several people, is refused without being repeated."""
     assert service_name("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#ops") == "Slack"
