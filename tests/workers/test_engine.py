@@ -9,12 +9,14 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from hms_act import recovery
 from hms_oms.broker import waiting_tickets
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Programs, wait_until
 from tests.crash.test_crashes import executions, held_lock, running, status
+from tests.workers.test_refusing_redis import refusing
 from tests.workers.test_running import ended, order
 from workers.engine.piles import Pile
 from workers.engine.prefetch import MOST_AHEAD
@@ -117,6 +119,41 @@ def test_a_step_that_a_child_has_is_not_sent_again(
     assert set(executions(engine).values()) == {1}
     with engine.connect() as connection:
         assert connection.scalar(sa.text("select max(attempt) from oms.jobs")) == 1
+
+
+def test_a_step_that_a_child_has_is_kept_while_redis_takes_nothing(
+    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
+) -> None:
+    """Its worker cannot connect for long, and Celery has forgotten what the child has: heartbeats name it."""
+    programs.dispatcher()
+    worker = programs.worker("w", "prefork", slots=1)
+    assert ended(engine, order(engine, shop, 1)).status == "done"
+    [child] = [
+        process
+        for process in psutil.Process(worker.pid).children()
+        if "workers.presence.heartbeat" not in process.cmdline()
+    ]
+    child.suspend()
+    job = order(engine, shop, 2)
+    wait_until(lambda: status(engine, job) == "running", "the step to be claimed")
+    with refusing(broker, "READONLY"):
+        wait_until(lambda: said_long_after(engine, job) or status(engine, job) != "running", "heartbeats")
+        child.resume()
+    assert ended(engine, job).status == "done"
+    assert set(executions(engine).values()) == {1}
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("select max(attempt) from oms.jobs")) == 1
+
+
+def said_long_after(engine: sa.Engine, job: int) -> bool:
+    """Whether the worker has said what it has so long after the claim that recovery has heard it."""
+    with engine.connect() as connection:
+        query = sa.text(
+            "select worker.tickets_at > job.since + make_interval(secs => :seconds) from oms.jobs as job"
+            " inner join oms.workers as worker on worker.id = job.worker where job.id = :job"
+        )
+        seconds = recovery.UNHELD_SECONDS + 2 * recovery.SWEEP_SECONDS
+        return bool(connection.scalar(query, {"job": job, "seconds": seconds}))
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])

@@ -85,6 +85,11 @@ class Engine:
         with self._changed:
             return {Ticket.parse(request.id) for request in self._received}
 
+    def tickets(self) -> set[str]:
+        """All tickets that it has, claimed or not, though Celery forgets them while Redis is away."""
+        with self._changed:
+            return {request.id for request in (*self._received, *self._held)}
+
     def report(self, request: HandledStep, reported: Reported, traced: tuple[int, Any, float]) -> None:
         """Have a step reported as done; returns at once."""
         self._note_end(request, traced[2])

@@ -237,6 +237,7 @@ class _Presence(threading.Thread):
 
     def _said(self) -> dict[str, Any]:
         consumer, slots, (serves, left) = self._consumer, holding.slots(self._consumer), self._serves()
+        claimed = engine.current.tickets() if engine.current is not None else set()
         return {
             "id": self._id,
             "name": consumer.hostname,
@@ -249,6 +250,6 @@ class _Presence(threading.Thread):
             "left_queues": left,
             "held_because": self._host.because,
             "steps": sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
-            "tickets": holding.held(),
+            "tickets": sorted({*holding.held(), *claimed}),
             "begun": [str(ticket) for ticket in holding.begun()],
         }
