@@ -115,7 +115,7 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 @contextmanager
 def curt_mail_server(last: str) -> Iterator[int]:
-    """A server of mail that hangs up when it has heard this command, or all of the letter (`.`); its port."""
+    """A server of mail that hangs up once it has this command, or all of the letter (`.`); its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def talk() -> None:
@@ -123,8 +123,8 @@ def curt_mail_server(last: str) -> Iterator[int]:
         with connection, connection.makefile("rwb", buffering=0) as line:
             line.write(b"220 here\r\n")
             in_letter = False
-            while heard := line.readline().strip().decode():
-                word = heard.partition(" ")[0].upper() if not in_letter else heard
+            while words := line.readline().strip().decode():
+                word = words.partition(" ")[0].upper() if not in_letter else words
                 if word == last:
                     return
                 in_letter = in_letter or word == "DATA"

@@ -26,6 +26,8 @@ twilioAuthToken: {env: HMS_TWILIO_AUTH_TOKEN_FILE, file: twilio-auth-token}
 webhookUrl: {env: HMS_WEBHOOK_URL_FILE, file: webhook-url}
 webhookSecret: {env: HMS_WEBHOOK_SECRET_FILE, file: webhook-secret}
 eventsKey: {env: HMS_EVENTS_KEY_FILE, file: events-key}
+oidcClientSecret: {env: HMS_OIDC_CLIENT_SECRET_FILE, file: oidc-client-secret}
+channels: {env: HMS_CHANNELS, file: channels.toml}
 ca: {env: "", file: ca.crt}
 flowerPassword: {env: "", file: flower-password}
 {{- end }}
