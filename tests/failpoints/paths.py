@@ -79,8 +79,12 @@ class Way:
         self.number = 0
 
     @abstractmethod
-    def walk(self) -> Story:
-        """Walk it to its end, and tell what happened. Raises Stalled."""
+    def walk(self) -> None:
+        """Walk it to its end. Raises Stalled."""
+
+    @abstractmethod
+    def story(self) -> Story:
+        """What has happened in the latest walk, by now."""
 
     def prepare(self) -> None:
         """Make what it needs before its programs are at work."""
@@ -91,12 +95,16 @@ class _Job(Way):
     job_type: ClassVar[str]
     payload: ClassVar[dict[str, Any]] = {}
 
-    def walk(self) -> Story:
+    _since = 0
+
+    def walk(self) -> None:
         self.number = next(self.lane.numbers)
-        since = judging.newest(self.lane)
+        since = self._since = judging.newest(self.lane)
         self.start()
         self.lane.wait(lambda: self.has_ended(since), "the job to end", END_SECONDS)
-        return judging.story(self.lane, since)
+
+    def story(self) -> Story:
+        return judging.story(self.lane, self._since)
 
     def start(self) -> None:
         """Start a job; its key leads to one however often that is asked."""
@@ -223,9 +231,13 @@ class Page(Way):
 
     name, programs = "page", ("ops",)
 
-    def walk(self) -> Story:
+    _query = "from oms.messages where token = 'page {}'"
+    _phone = _body = ""
+
+    def walk(self) -> None:
         self.number = next(self.lane.numbers)
-        phone, body = f"+1202555{self.number % 100 + 100:04}", f"Queue orders: {self.number} #K7"
+        self._phone = f"+1202555{self.number % 100 + 100:04}"
+        self._body = f"Queue orders: {self.number} #K7"
         with self.lane.engine.begin() as connection:
             outbox.put_page(
                 connection,
@@ -233,18 +245,17 @@ class Page(Way):
                 incident=None,
                 kind="page",
                 reference="K7",
-                recipient=phone,
-                body=body,
+                recipient=self._phone,
+                body=self._body,
             )
-        state = moving(
-            self.lane,
-            "select state, extract(epoch from greatest(due_at, lease_until) - oms.now())::float8 as seconds"
-            f" from oms.messages where token = 'page {self.number}'",
-            _ENDS,
-        )
-        story = Story({"page": state}, [])
-        texts = [text.body for text in self.lane.provider.handsets(phone)]
-        _judge_texts(story, f"page {self.number}", body, texts)
+        seconds = "extract(epoch from greatest(due_at, lease_until) - oms.now())::float8 as seconds"
+        moving(self.lane, f"select state, {seconds} {self._query.format(self.number)}", _ENDS)
+
+    def story(self) -> Story:
+        [page] = self.lane.rows(f"select state {self._query.format(self.number)}")
+        story = Story({"page": page["state"]}, [])
+        texts = [text.body for text in self.lane.provider.handsets(self._phone)]
+        _judge_texts(story, f"page {self.number}", self._body, texts)
         return story
 
 
@@ -258,10 +269,12 @@ class Breach(Way):
         with self.lane.engine.begin() as connection:
             oncall.set_document(connection, oncall.parse(_ON_CALL), "lane", None)
 
-    def walk(self) -> Story:
+    _queue = ""
+
+    def walk(self) -> None:
         self.number = next(self.lane.numbers)
         # A queue of its own has an incident of its own.
-        queue = f"late-{self.number}"
+        queue = self._queue = f"late-{self.number}"
         with self.lane.engine.begin() as connection:
             recipe, payload = KNOWN["points:order:v1"], {"number": 10**6 + self.number}
             job = accept.start_job(connection, recipe, payload, requested_by="lane").job.id
@@ -269,14 +282,7 @@ class Breach(Way):
             connection.exec_driver_sql(
                 "update oms.jobs set queue = %s, sla = oms.now() - interval '1 s' where id = %s", (queue, job)
             )
-        state = moving(self.lane, _PAGE.format(queue=queue), _ENDS)
-        [page] = self.lane.rows(_PAGE.format(queue=queue))
-        [pages] = self.lane.rows(
-            "select count(*) from oms.messages where kind = :kind and incident_id in"
-            " (select id from ops.incidents where queue = :queue)",
-            kind=page["kind"],
-            queue=queue,
-        )
+        moving(self.lane, _PAGE.format(queue=queue), _ENDS)
         with self.lane.engine.begin() as connection:
             commands.cancel(connection, [job], who="lane", reason=None)
         incident = f"from ops.incidents where queue = '{queue}'"
@@ -287,8 +293,17 @@ class Breach(Way):
         self.lane.wait(
             lambda: self.lane.rows(f"select {incident} and told_seq = page_seq"), "a last text", END_SECONDS
         )
-        story = Story({"page": state, "kind": page["kind"], "pages": pages["count"]}, [])
-        _judge_texts(story, queue, page["body"], [text.body for text in self.lane.provider.handsets(_ANN)])
+
+    def story(self) -> Story:
+        [page] = self.lane.rows(_PAGE.format(queue=self._queue))
+        kinds = self.lane.rows(
+            "select kind, count(*) from oms.messages where incident_id in"
+            " (select id from ops.incidents where queue = :queue) group by kind order by kind",
+            queue=self._queue,
+        )
+        story = Story({"page": page["state"]}, [(row["kind"], row["count"]) for row in kinds])
+        texts = [text.body for text in self.lane.provider.handsets(_ANN)]
+        _judge_texts(story, self._queue, page["body"], texts)
         return story
 
 
@@ -311,32 +326,38 @@ class Event(Way):
                 set_by="lane",
             )
 
-    def walk(self) -> Story:
+    _subject = ""
+
+    def walk(self) -> None:
         self.number = next(self.lane.numbers)
-        recipe = KNOWN["points:order:v1"]
+        recipe, payload = KNOWN["points:order:v1"], {"number": 10**6 + self.number}
         with self.lane.engine.begin() as connection:
-            job = accept.start_job(
-                connection, recipe, {"number": 10**6 + self.number}, requested_by="t"
-            ).job.id
-            commands.cancel(connection, [job], who="ann", reason=None)
-        name = f"job-{job}-cancelled-1"
-        state = moving(
+            job = accept.start_job(connection, recipe, payload, requested_by="lane").job.id
+            commands.cancel(connection, [job], who="lane", reason=None)
+        self._subject = f"job-{job}"
+        moving(
             self.lane,
             "select state, extract(epoch from greatest(due_at, lease_until) - oms.now())::float8 as seconds"
-            f" from ops.webhook_deliveries where event_id = '{name}'",
+            f" from ops.webhook_deliveries where event_id = '{self._subject}-cancelled-1'",
             {"delivered", "failed"},
+        )
+
+    def story(self) -> Story:
+        rows = self.lane.rows(
+            "select state from ops.webhook_deliveries where event_id like :subject || '-%' order by event_id",
+            subject=self._subject,
         )
         requests = [
             got
             for got in self.lane.receiver.requests
             # What is cut off on its way no receiver takes.
-            if len(got.body) == int(got.headers["content-length"]) and got.event["subject"] == f"job-{job}"
+            if len(got.body) == int(got.headers["content-length"]) and got.event["subject"] == self._subject
         ]
-        story = Story({"event": state}, [])
+        story = Story({"events": [row["state"] for row in rows]}, [])
         if not requests:
-            story.lost.append(f"{name} did not come")
+            story.lost.append(f"the end of {self._subject} did not come")
         if len({(got.id, got.body) for got in requests}) > 1:
-            story.twice.append(f"{name} came as {sorted({got.id for got in requests})}")
+            story.twice.append(f"the end of {self._subject} came as {sorted({got.id for got in requests})}")
         return story
 
 

@@ -22,7 +22,7 @@ _READS = re.compile(
 )
 #: What is passed when a program starts, or when what it keeps in memory is too old.
 _AT_TIMES = re.compile(
-    r"revoked|snapshots|_require_known|oncall|escalation|history|metrics"
+    r"revoked|snapshots|_require_known|history|metrics"
     r"|redis (MULTI|EVALSHA|SCRIPT|PSUBSCRIBE)"
 )
 

@@ -119,7 +119,8 @@ class Walker:
         self.lane.staff(path.programs)
         if name not in self._references:
             self.lane.script.arm(*path.given)
-            self._references[name] = path.walk().told
+            path.walk()
+            self._references[name] = path.story().told
             self.calls |= {f"{point.program}: {point.call}" for point in self.lane.script.reached()}
         return path
 
@@ -144,14 +145,15 @@ class Walker:
         verdict = Verdict(trial, 0)
         try:
             self.lane.tend()
-            stories = [path.walk()]
+            path.walk()
             self._wait_for_faults(trial)
+            self._judge(verdict, path)
             if trial.upkeep:
-                stories.append(path.walk())
-            for story in stories:
-                _note(verdict, lost=story.lost, twice=story.twice, illegal=story.illegal)
-                if story.told != self._references[trial.path]:
-                    _note(verdict, other=[f"{story.told} instead of {self._references[trial.path]}"])
+                path.walk()
+                self._judge(verdict, path)
+            # Once all are at work again nothing may come after the end.
+            self.lane.staff(path.programs)
+            self._judge(verdict, path)
         except Stalled as stalled:
             _note(verdict, lost=[f"waited needlessly for {stalled}"])
         except Exception as error:  # noqa: BLE001 -- those who come after it are tried all the same
@@ -166,6 +168,12 @@ class Walker:
         self.lane.script.disarm()
         if upkeep is not None:
             self.lane.kill(upkeep)
+
+    def _judge(self, verdict: Verdict, path: Way) -> None:
+        story, reference = path.story(), self._references[path.name]
+        _note(verdict, lost=story.lost, twice=story.twice, illegal=story.illegal)
+        if story.told != reference:
+            _note(verdict, other=[f"{story.told} instead of {reference}"])
 
     def _struck(self, trial: Trial) -> int:
         return sum(fault in trial.faults for fault in self.lane.script.struck())
