@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
 from hms_floor.auth.tokens import Role
+from hms_floor.pages.live import feed
+from hms_floor.pages.live.pasts import Pasts
 from hms_floor.pages.parts.charts import timeline
+from hms_floor.presentation.overview import Board
 from hms_floor.presentation.past import window
 from hms_floor.presentation.past.window import Window
 from hms_oms.database import connections
+from hms_oms.documents.cycles import TextCounts
 from hms_ops.documents.past import Mark
 from tests.pages.conftest import Floor
 from tests.pages.seeing import faults
@@ -115,6 +122,26 @@ def test_a_mark_says_who_and_why() -> None:
     assert timeline.sentence(Mark(NOW, "incident", None, "#K7: late", "2 jobs", "K7")) == "#K7: late: 2 jobs"
     over = Mark(NOW, "over", "ada", "#K7 is over", None, "K7")
     assert timeline.sentence(over) == "#K7 is over, closed by ada"
+
+
+def test_charts_wait_while_the_ledger_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried once in a while, not at each look, and nothing is drawn."""
+    engine = sa.create_engine("postgresql+psycopg2://hms@127.0.0.1:1/hms")
+    attempts: list[object] = []
+    sa.event.listen(engine, "do_connect", lambda *given: attempts.append(given))
+    board = Board(NOW, (), None, (), (), 0)
+    monkeypatch.setattr(feed._feed, "engine", engine)
+    monkeypatch.setattr(feed._feed, "view", feed.View(1, board, [], [], TextCounts(), 0.0))
+
+    async def look(shown: Pasts) -> None:
+        for _ in range(3):
+            await shown.look(["shop"])
+
+    shown = Pasts(Window("2h"), CHICAGO, lambda *_: pytest.fail("there is nothing to draw"))
+    # Playwright keeps the loop of this thread to itself.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, look(shown)).result()
+    assert len(attempts) == 1
 
 
 def test_all_charts_have_the_window_of_the_address(visit: Visit, floor: Floor) -> None:

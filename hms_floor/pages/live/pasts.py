@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from nicegui import run
 
 from hms_floor.pages.live import feed
+from hms_floor.pages.sign_in import session
 from hms_floor.presentation.past import past
 from hms_floor.presentation.past.past import Past
 from hms_floor.presentation.past.window import WINDOWS, Window
@@ -19,6 +20,8 @@ from hms_ops.foresight.kept import Kept
 
 #: How often a window is drawn again, in seconds: one of moments, of a few hours, and any other.
 _EVERY = ((timedelta(minutes=30), 5.0), (timedelta(hours=2), 20.0), (timedelta.max, 60.0))
+#: While the ledger does not answer it is tried so often, in seconds.
+_AGAIN_SECONDS = 5.0
 #: What was read so lately, in seconds, is not read again, however many pages show it.
 _LATELY = 4.0
 #: What has been read of windows that end now: of one that lies in the past nothing changes.
@@ -31,7 +34,7 @@ class Pasts:
     def __init__(self, window: Window, zone: ZoneInfo, draw: Callable[[str, Past, Window], None]) -> None:
         self._window, self._zone, self._draw = window, zone, draw
         self._drawn: set[str] = set()
-        self._next = float("-inf")
+        self._next = self._pause = float("-inf")
 
     def turn(self, window: Window) -> None:
         """Show another window from now on."""
@@ -43,11 +46,16 @@ class Pasts:
         if window.is_live and now >= self._next:
             self._drawn.clear()
         due = [queue for queue in queues if queue not in self._drawn]
-        if not due or feed.look() is None:
+        if not due or now < self._pause or feed.look() is None:
             return
         if not self._drawn:
             self._next = now + next(seconds for length, seconds in _EVERY if window.length <= length)
-        pasts = await run.io_bound(_read, due, window, self._zone)
+        try:
+            pasts = await run.io_bound(_read, due, window, self._zone)
+        except session.AWAY:
+            # The page says that its numbers grow old.
+            self._pause = time.monotonic() + _AGAIN_SECONDS
+            return
         # Another window may have been chosen meanwhile.
         if pasts is None or window is not self._window:
             return
