@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, expect
 
+from hms_floor.auth.oidc.provider import Flow, Provider, ProviderAway
 from hms_oms.database import connections
 from hms_oms.runtime import settings
 from hms_oms.runtime.errors import ConfigError
@@ -212,6 +215,19 @@ def test_an_address_that_is_not_verified_is_no_name(client: httpx.Client, provid
     provider.person |= {"email_verified": False, "preferred_username": "mallory"}
     sign_in(client)
     assert me(client)["actor"] == "mallory"
+
+
+def test_a_provider_without_an_answer_is_left_alone_for_a_while() -> None:
+    """Who presses the button meanwhile is told at once, and keeps no thread waiting."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        given = {"HMS_OIDC_ISSUER": issuer, "HMS_OIDC_CLIENT_ID": "x", "HMS_OIDC_ROLES": ROLES}
+        away = Provider(settings.load(given))
+        threading.Thread(target=lambda: silent.accept()[0].close(), daemon=True).start()
+        with pytest.raises(ProviderAway, match="does not answer"):
+            away.address(Flow.new(), "http://127.0.0.1/signed-in")
+        with pytest.raises(ProviderAway, match="a moment ago"):
+            away.address(Flow.new(), "http://127.0.0.1/signed-in")
 
 
 def test_what_is_set_wrongly_is_told_at_the_start() -> None:

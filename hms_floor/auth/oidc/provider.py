@@ -68,6 +68,7 @@ class Provider:
         self._published: tuple[float, Mapping[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
         self._lock = threading.Lock()
+        self._silent_until = float("-inf")
 
     def address(self, flow: Flow, back: str) -> str:
         """Where the browser is sent to sign in; it comes `back`. Raises ProviderAway."""
@@ -177,12 +178,16 @@ class Provider:
             return self._keys[1]
 
     def _read(self, address: str) -> Any:
+        if time.monotonic() < self._silent_until:
+            # Those who press the button while it is away should not keep all our threads waiting for it.
+            raise ProviderAway("the provider has not answered a moment ago: try again in a few seconds")
         with self._session() as session:
             try:
                 answer = session.get(address, withhold_token=True, timeout=PATIENCE_SECONDS)
                 answer.raise_for_status()
                 document = answer.json()
             except (RequestException, ValueError) as error:
+                self._silent_until = time.monotonic() + PATIENCE_SECONDS
                 raise ProviderAway(_away(error)) from None
         if not isinstance(document, dict):
             raise ProviderAway("the provider answers with something else")

@@ -41,9 +41,7 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
     name = session.provider_name(settings)
 
     def refused(words: str, where: str = "/floor/", status: int = 403) -> Response:
-        answer = standalone.sign_in(where, f"{words[0].upper()}{words[1:]}.", status, provider=name)
-        answer.delete_cookie(COOKIE)
-        return answer
+        return standalone.sign_in(where, f"{words[0].upper()}{words[1:]}.", status, provider=name)
 
     async def start(request: Request) -> Response:
         where = session.safe(request.query_params.get("next"))
