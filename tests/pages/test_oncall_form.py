@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from hms_ops.oncall import oncall
 from tests.pages.conftest import CALM
@@ -63,11 +63,19 @@ def put(api: RunningApi) -> None:
     assert ask(api, "PUT", json={"document": ROTA}).status_code == 200
 
 
+def added(page: Page, what: str) -> Locator:
+    """A new row, once it is there."""
+    rows = page.get_by_role("group", name=what)
+    count = rows.count()
+    page.get_by_role("button", name=f"Add a {what.lower()}").click()
+    expect(rows).to_have_count(count + 1)
+    return rows.last
+
+
 def test_a_shift_is_added_and_put_in_force(api: RunningApi, page: Page) -> None:
     """A recipient by a channel, a shift of hers by hours, and tonight's name at once; saved with a reason."""
     assert faults(page) == []
-    page.get_by_role("button", name="Add a recipient").click()
-    new = page.get_by_role("group", name="Recipient").last
+    new = added(page, "Recipient")
     new.get_by_label("Name", exact=True).fill("team")
     new.get_by_label("Reached by").click()
     page.get_by_role("option", name="Channel").click()
@@ -76,8 +84,7 @@ def test_a_shift_is_added_and_put_in_force(api: RunningApi, page: Page) -> None:
     expect(page.get_by_role("button", name="Put in force")).to_be_disabled()
     new.get_by_label("Number or name").fill("ops-slack")
     expect(new.get_by_text("is no name of a channel")).to_have_count(0)
-    page.get_by_role("button", name="Add a shift").click()
-    shift = page.get_by_role("group", name="Shift").last
+    shift = added(page, "Shift")
     expect(shift.get_by_text("this is needed").first).to_be_visible()
     shift.get_by_label("Shift", exact=True).fill("always")
     shift.get_by_label("Who").click()
@@ -114,8 +121,7 @@ def test_what_is_wrong_stands_next_to_its_field(page: Page) -> None:
     rows.last.get_by_label("Name", exact=True).fill("grace")
     # Who may be chosen below follows the names.
     expect(rows.last.get_by_text("a name is used twice")).to_have_count(0)
-    page.get_by_role("button", name="Add a step").click()
-    step = page.get_by_role("group", name="Step").last
+    step = added(page, "Step")
     step.get_by_label("After minutes").fill("0")
     step.get_by_label("Who is called").click()
     page.get_by_role("option", name="grace").click()
