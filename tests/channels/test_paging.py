@@ -171,7 +171,7 @@ def test_a_channel_has_the_throttle_of_a_phone(
     delivery.turn()
     assert service.texts == ["the first"]
     forward(timedelta(minutes=1))
-    ended(delivery, engine, forward)
+    wait_until(lambda: (delivery.turn(), len(service.texts) > 1)[1], "the two to go together")
     assert service.texts[1:] == ["HMS: 2 incidents: floor #K8, floor #K9."]
 
 
