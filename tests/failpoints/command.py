@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, number in counted.items():
         print(f"{name:>12} {number}", file=sys.stderr)
     print(json.dumps(counted), flush=True)
-    return int(bool(ground.undeclared) or any(verdict.wrong or not verdict.struck for verdict in verdicts))
+    # What is sent at some times only is told, and no failure.
+    return int(any(verdict.wrong or not verdict.struck for verdict in verdicts))
 
 
 def document(trials: Sequence[Trial], verdicts: Sequence[Verdict], seconds: float) -> dict[str, float]:
