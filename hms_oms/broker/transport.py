@@ -38,6 +38,8 @@ class Channel(redis.Channel):  # type: ignore[misc]
     # What was taken and not begun is handed back through the ledger. A message that ends its workers would be
     # put back here each time.
     do_restore = False
+    #: How many messages this channel has dropped.
+    dropped = 0
     # JSON is text already. The encoding is named in each message: workers of the release before read both.
     body_encoding = "utf-8"
 
@@ -102,7 +104,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
             is_reply = queue.endswith(_REPLIES)
             message = envelope.announcement(item) if is_reply else envelope.read(item)
         except envelope.Malformed as error:
-            drop(f"queue {queue}", str(error))
+            self._drop(f"queue {queue}", str(error))
         else:
             self.connection._deliver(message, queue)
 
@@ -147,9 +149,13 @@ class Channel(redis.Channel):  # type: ignore[misc]
         try:
             message = envelope.announcement(payload["data"])
         except envelope.Malformed as error:
-            drop(f"channel {exchange}", str(error))
+            self._drop(f"channel {exchange}", str(error))
             return None
         return self._deliver_fanout_message(message, exchange)
+
+    def _drop(self, where: str, why: str) -> None:
+        self.dropped += 1
+        drop(where, why)
 
     def _size(self, queue: str) -> int:
         try:

@@ -64,10 +64,10 @@ class EventBuffer:
             if good:
                 self._last = time.monotonic()
 
-    def count_malformed(self) -> None:
-        """Count a message that could not be read at all."""
+    def count_malformed(self, messages: int = 1) -> None:
+        """Count messages that could not be read at all."""
         with self._lock:
-            self._malformed += 1
+            self._malformed += messages
 
     def drain(self) -> BufferedEvents:
         """Take the events since the last call."""

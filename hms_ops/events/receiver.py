@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 import uuid
-from dataclasses import replace
 from typing import Any
 
 import redis
@@ -55,7 +54,6 @@ class Receiver:
     def __init__(self, broker_url: str) -> None:
         # It drops what is no message of ours without losing the connection.
         transport.install()
-        self._dropped = transport.dropped
         self._url = broker_url
         self._buffer = EventBuffer()
         self._over = threading.Event()
@@ -74,9 +72,7 @@ class Receiver:
 
     def drain(self) -> BufferedEvents:
         """Take the events since the last call; a message that the transport dropped counts as malformed."""
-        dropped, self._dropped = transport.dropped - self._dropped, transport.dropped
-        drained = self._buffer.drain()
-        return replace(drained, malformed=drained.malformed + dropped)
+        return self._buffer.drain()
 
     def _run(self) -> None:
         pause = BACKOFF_SECONDS[0]
@@ -114,11 +110,14 @@ class Receiver:
             with Consumer(channel, [queue], on_message=self._hear, no_ack=True, accept=["json"]):
                 log.info("listening to events")
                 self._last_message_at = time.monotonic()
+                dropped = 0
                 while True:
                     try:
                         connection.drain_events(timeout=LOOK_SECONDS)
                     except TimeoutError:
                         self._go_on()
+                    self._buffer.count_malformed(channel.dropped - dropped)
+                    dropped = channel.dropped
 
     def _hear(self, message: Any) -> None:
         self._last_message_at = time.monotonic()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from hms_oms.database import health, statements
 from hms_oms.messages import delivery as handover
 from hms_oms.messages import inbound, outbox
+from hms_oms.messages.recipients import CHANNEL
 from hms_oms.messages.records import Answer, Dispatch, OutgoingText
 from hms_ops.paging import callbacks
 from hms_ops.paging.pager import Delivery
@@ -272,7 +273,7 @@ def test_the_pager_stays_on_its_indexes(engine: sa.Engine) -> None:
         "expire": {},
         "ended_leases": {"count": 1000, "lease": 60.0},
         "asked": {"page": True, "count": 4, "lease": 60.0},
-        "waiting_pages": {"count": 8},
+        "waiting_pages": {"phones": 8, "channels": 8, "channel": CHANNEL},
         "waiting_texts": {"count": 4},
         "unsent": {},
     }

@@ -74,7 +74,7 @@ def test_every_new_file_is_taken_by_one_run(office: Office) -> None:
     office.add(source="in")
     for day in (1, 2, 3):
         office.file(f"in/day-{day}.csv", day)
-    office.until(7, days=2)
+    office.until(6, days=2)
     office.turn()
     office.turn()
     assert [name for name, _, _ in cycle_counts(office)] == ["day-1.csv", "day-2.csv", "day-3.csv"]

@@ -120,6 +120,10 @@ def _complete(app: FastAPI, recipes: Recipes) -> dict[str, Any]:
     return schema
 
 
+#: What anybody may ask for who knows its address: one that was revoked is not there.
+BY_TOKEN = frozenset({"GET /oncall.ics"})
+
+
 def _describe(action: str, operation: dict[str, Any]) -> None:
     roles = TABLE[action]
     operation["operationId"] = OPERATIONS[action]
@@ -132,6 +136,8 @@ def _describe(action: str, operation: dict[str, Any]) -> None:
         operation["security"] = [{"badge": []}]
         operation["description"] += f"\n\nRoles: {', '.join(sorted(roles))}."
         statuses += ["401", "403", "404", "409"]
+    if action in BY_TOKEN:
+        statuses += ["404"]
     if not action.startswith("GET"):
         statuses += ["408", "413", "415"]
     for status in sorted(set(statuses)):

@@ -5,6 +5,8 @@ window.hmsTable = (details) => {
   const chart = getElement(Number(details.previousElementSibling.id.slice(1)));
   const zone = details.dataset.zone;
   const options = chart.options;
+  // Nothing has been drawn yet: the chart waits for its numbers, and so does the table.
+  if (!options.series.length) return void setTimeout(() => hmsTable(details), 250);
   const place = document.createElement("div");
   place.className = "scroll";
   place.tabIndex = 0;
