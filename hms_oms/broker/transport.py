@@ -228,6 +228,8 @@ def install() -> None:
     serialization.registry.register(EVENTS, _as_json, None, "application/json")
     # Who is to accept JSON names it so.
     serialization.registry.type_to_name["application/json"] = "json"
-    for scheme in ("redis", "rediss"):
-        transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"
-    transport.TRANSPORT_ALIASES["sentinel"] = f"{__name__}:SentinelTransport"
+    ours = {"redis": "Transport", "rediss": "Transport", "sentinel": "SentinelTransport"}
+    for scheme, name in ours.items():
+        transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:{name}"
+        # Who has connected before this has had kombu's own, which it remembers.
+        transport._transport_cache.pop(scheme, None)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from kombu import transport as kombu_transport
+from kombu.transport import redis
 
 from hms_floor.local import embedded
 from hms_oms.broker import waiting_tickets as redis_tickets
@@ -143,6 +145,16 @@ def test_garbage_that_is_no_message_is_survived(broker: str, receiver: Receiver,
 
     wait_until(received_again, "the receiver to listen on")
     client.close()
+
+
+def test_a_process_that_knew_another_transport_counts_garbage_too(
+    broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What kombu remembers of connections made before does not keep the receiver from what it needs."""
+    monkeypatch.setitem(kombu_transport._transport_cache, "redis", redis.Transport)
+    with listening(broker) as receiver:
+        tell(broker, 7)
+        wait_until(lambda: receiver.drain().malformed == 1, "the malformed message to be counted")
 
 
 def test_a_killed_connection_is_made_anew(broker: str, receiver: Receiver) -> None:
