@@ -17,7 +17,7 @@ from benchmarks.cpu import Cpu, Meter
 from benchmarks.processes import ROOT, Setup, await_workers, pids, poll_until, running, server_pids
 from benchmarks.results import Result
 from benchmarks.rounds import say
-from benchmarks.written import Written
+from benchmarks.written import Written, result
 from hms_act import cycle, dispatcher
 from hms_floor.cli.installation import db
 from hms_floor.local import embedded
@@ -60,15 +60,12 @@ def measure(folder: Path, applications: int, rounds: int) -> list[Result]:
             note=f"{median(speeds):,.0f} applications/s",
             detail=detail,
         ),
-        Result(
+        result(
             "farm-wal",
             f"log of PostgreSQL that an application writes, {about}",
-            written["walKib"],
-            "KiB",
-            bar=WAL_BAR,
-            aim=WAL_AIM,
-            at_most=True,
-            note=f"{written['commits']:g} commits, {written['hotShare']:.0%} of updates heap-only",
+            written,
+            WAL_BAR,
+            WAL_AIM,
         ),
     ]
 

@@ -177,5 +177,6 @@ class ProductSide:
                 started = time.perf_counter()
             seconds = self.product.await_done(RUN_SECONDS) - started
             self.cpu.append(meter.ms_per_job(jobs))
-            self.written.append(written.per_job(jobs))
+        # Sessions tell of what they have written when they end.
+        self.written.append(written.per_job(jobs))
         return jobs / seconds

@@ -8,6 +8,7 @@ from functools import partial
 from statistics import median
 from typing import Protocol
 
+from benchmarks import written
 from benchmarks.cpu import Cpu
 from benchmarks.processes import PREFORK, SOLO, THREADS, Setup
 from benchmarks.results import Result
@@ -137,17 +138,9 @@ def _goal(other: str, setup: Setup) -> _Goal:
 
 
 def _log(runs: Sequence[Mapping[str, float]]) -> Result:
-    written = {name: median(run[name] for run in runs) for name in runs[0]}
-    return Result(
-        "steps-wal",
-        "log of PostgreSQL that a job of three no-op steps writes",
-        written["walKib"],
-        "KiB",
-        bar=WAL_BAR,
-        aim=WAL_AIM,
-        at_most=True,
-        note=f"{written['commits']:g} commits, {written['hotShare']:.0%} of updates heap-only",
-    )
+    medians = {name: median(run[name] for run in runs) for name in runs[0]}
+    what = "log of PostgreSQL that a job of three no-op steps writes"
+    return written.result("steps-wal", what, medians, WAL_BAR, WAL_AIM)
 
 
 def _absolute(best: dict[Setup, float]) -> Result:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine, text
 
+from benchmarks.results import Result
+
 #: The statistics of rows come in by and by: sessions report them when they are idle.
 _FACTS = """
 select
@@ -39,3 +41,9 @@ class Written:
                 name: value or 0.0
                 for name, value in connection.execute(text(_FACTS)).mappings().one().items()
             }
+
+
+def result(name: str, what: str, written: Mapping[str, float], bar: float, aim: float) -> Result:
+    """What a job writes to the log, against its bar and its aim."""
+    note = f"{written['commits']:g} commits, {written['hotShare']:.0%} of updates heap-only"
+    return Result(name, what, written["walKib"], "KiB", bar=bar, aim=aim, at_most=True, note=note)

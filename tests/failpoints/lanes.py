@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import os
 import signal
 import time
 from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from hms_oms.runtime import settings
 from tests.chaos.executions import FOLDER as RECORD
 from tests.failpoints.points import FOLDER, PROGRAM, Script
 from tests.provider.driver import Provider
-from tests.support.api import free_port
+from tests.support.api import answers, free_port
 from tests.support.programs import Program
 from tests.webhooks.receiver import Receiver
 
@@ -193,7 +192,7 @@ class Lane:
     def _is_at_work(self, name: str) -> bool:
         pid = self.programs[name].pid
         if name == "floor":
-            return _answers(self._port)
+            return answers(self._port)
         if name in ("worker", "far"):
             query = "select from oms.workers where pid = :pid and beat_at > oms.now() - interval '3 s'"
             return bool(self.rows(query, pid=pid))
@@ -203,12 +202,3 @@ class Lane:
         )
         names = list(PROGRAMS[name][1])
         return len(self.rows(query, names=names)) == len(names)
-
-
-def _answers(port: int) -> bool:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-        try:
-            connection.request("GET", "/livez")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False

@@ -72,7 +72,7 @@ def standing(
     process = Program(program, environment, log, home, clean=True)
     port = configured.floor_port
     try:
-        wait_until(lambda: _answers(port) or process.poll() is not None, "the API to open")
+        wait_until(lambda: answers(port) or process.poll() is not None, "the API to open")
         assert process.poll() is None, log.read_text()
         yield RunningApi(f"http://127.0.0.1:{port}", configured, process)
     finally:
@@ -91,7 +91,8 @@ def free_port() -> int:
         return port
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether an API that listens at this port says that it lives."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         try:
             connection.request("GET", "/livez")

@@ -94,10 +94,8 @@ def test_short_steps_do_not_wait_behind_a_long_one(
     assert set(executions(engine).values()) == {1}
 
 
-def test_a_step_that_a_child_has_is_not_sent_again(
-    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
-) -> None:
-    """While a child has not said that it has begun, its worker loses Redis: the step runs there, and once."""
+def sent_and_not_begun(programs: Programs, engine: sa.Engine, shop: Recipe) -> tuple[psutil.Process, int]:
+    """A child of the worker `w` that stands still, and a job whose first step was claimed and sent to it."""
     programs.dispatcher()
     worker = programs.worker("w", "prefork", slots=1)
     assert ended(engine, order(engine, shop, 1)).status == "done"
@@ -109,6 +107,14 @@ def test_a_step_that_a_child_has_is_not_sent_again(
     child.suspend()
     job = order(engine, shop, 2)
     wait_until(lambda: status(engine, job) == "running", "the step to be claimed")
+    return child, job
+
+
+def test_a_step_that_a_child_has_is_not_sent_again(
+    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
+) -> None:
+    """While a child has not said that it has begun, its worker loses Redis: the step runs there, and once."""
+    child, job = sent_and_not_begun(programs, engine, shop)
     waiting_tickets.client(broker).client_kill_filter(_type="normal", skipme=True)
     wait_until(lambda: "Connection to broker lost" in programs.said("w"), "the worker to lose Redis")
     wait_until(
@@ -125,17 +131,7 @@ def test_a_step_that_a_child_has_is_kept_while_redis_takes_nothing(
     programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
 ) -> None:
     """Its worker cannot connect for long, and Celery has forgotten what the child has: heartbeats name it."""
-    programs.dispatcher()
-    worker = programs.worker("w", "prefork", slots=1)
-    assert ended(engine, order(engine, shop, 1)).status == "done"
-    [child] = [
-        process
-        for process in psutil.Process(worker.pid).children()
-        if "workers.presence.heartbeat" not in process.cmdline()
-    ]
-    child.suspend()
-    job = order(engine, shop, 2)
-    wait_until(lambda: status(engine, job) == "running", "the step to be claimed")
+    child, job = sent_and_not_begun(programs, engine, shop)
     with refusing(broker, "READONLY"):
         wait_until(lambda: said_long_after(engine, job) or status(engine, job) != "running", "heartbeats")
         child.resume()

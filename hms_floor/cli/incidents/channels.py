@@ -24,6 +24,8 @@ from hms_ops.paging.channels.channel import BadAddress
 
 #: How long `hms oncall channel test` waits for what becomes of its page, in seconds.
 TEST_SECONDS = 30.0
+#: How often it looks, in seconds.
+LOOK_SECONDS = 0.3
 _WAITS = "a channel gets one page a minute; or does `hms ops run` not run?"
 _WAYS = """
 \b
@@ -128,7 +130,7 @@ def test(name: str, reason: str | None, as_json: bool) -> None:
         if time.monotonic() > deadline:
             why = (sent[0].fault if sent else None) or _WAITS
             raise Failure(f"the page has not gone within {TEST_SECONDS:g} s: {why}")
-        time.sleep(0.3)
+        time.sleep(LOOK_SECONDS)
     text = sent[0]
     if as_json:
         show.print_json({"token": token, **document(text)})

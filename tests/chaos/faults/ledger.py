@@ -38,11 +38,7 @@ def _restart(floor: Floor, planned: Planned) -> Strike:
         yield
     yield from passing(0.2 + 1.8 * planned.turn)
     floor.renew("postgres")
-    while not floor.answers("postgres"):
-        yield
-    until = time.time()
-    yield from passing(BREATH_SECONDS)
-    return Fault(planned.kind, at, until, None, (server.pid,))
+    return (yield from _back(floor, planned, at, server.pid))
 
 
 def _stop(floor: Floor, planned: Planned) -> Strike:
@@ -122,11 +118,16 @@ def _fill_disk(floor: Floor, planned: Planned) -> Strike:
     yield from passing(0.5)
     if server.poll() is not None:
         floor.renew("postgres")
+    return (yield from _back(floor, planned, at, server.pid))
+
+
+def _back(floor: Floor, planned: Planned, at: float, pid: int) -> Strike:
+    """Wait until the server answers again, and let everybody take breath."""
     while not floor.answers("postgres"):
         yield
     until = time.time()
     yield from passing(BREATH_SECONDS)
-    return Fault(planned.kind, at, until, None, (server.pid,))
+    return Fault(planned.kind, at, until, None, (pid,))
 
 
 def _alone(strike: Callable[[Floor, Planned], Strike]) -> Callable[[Floor, Planned], Strike]:
