@@ -46,8 +46,7 @@ standing as (
 sla as (
     select distinct on (queue) queue, minutes
     from oms.slas
-    where effective_at <= oms.now()
-    order by queue, effective_at desc, id desc
+    order by queue, id desc
 )
 select
     queue.name,

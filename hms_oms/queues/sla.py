@@ -1,4 +1,7 @@
-"""The SLA table: append-only; the newest row in force is the SLA of its queue."""
+"""The SLA table: append-only; the newest row of a queue is its SLA.
+
+The newest is the one that was written last: the clock may have been set back since an earlier one.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def in_force(connection: Connection) -> list[Sla]:
     rows = connection.execute(
         text(
             "select distinct on (queue) queue, minutes, effective_at, set_by, reason from oms.slas"
-            " where effective_at <= oms.now() order by queue, effective_at desc, id desc"
+            " order by queue, id desc"
         )
     )
     return [Sla(**row) for row in rows.mappings()]
@@ -54,7 +57,7 @@ def history(connection: Connection, queue: str) -> Sequence[Sla]:
     rows = connection.execute(
         text(
             "select queue, minutes, effective_at, set_by, reason from oms.slas"
-            " where queue = :queue order by effective_at desc, id desc"
+            " where queue = :queue order by id desc"
         ),
         {"queue": queue},
     )

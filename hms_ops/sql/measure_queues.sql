@@ -3,8 +3,7 @@
 with sla as (
     select distinct on (queue) queue, minutes
     from oms.slas
-    where effective_at <= %(now)s::timestamptz
-    order by queue, effective_at desc, id desc
+    order by queue, id desc
 )
 select
     queue.name,

@@ -16,7 +16,7 @@ from hms_oms.jobs.outcomes import Done
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Claimed, Completion, Job
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.queues import sla
+from hms_oms.queues import queues, sla
 from hms_oms.recipes.recipes import Recipe
 
 
@@ -152,6 +152,22 @@ def test_a_new_sla_holds_for_future_jobs_only(engine: sa.Engine, shop: Recipe) -
             (5, "boss"),
             (30, "recipe"),
         ]
+
+
+def test_an_sla_holds_though_the_clock_was_set_back(
+    engine: sa.Engine, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """Behind the time of its entry it is still the one that was set last, and so is one that is set then."""
+    forward(timedelta(hours=-1))
+    with engine.begin() as connection:
+        assert sla.minutes_in_force(connection, "shop") == 30
+        sla.set_sla(connection, "shop", 5, set_by="boss", reason="harvest")
+        assert sla.minutes_in_force(connection, "shop") == 5
+        assert [entry.minutes for entry in sla.history(connection, "shop")] == [5, 30]
+        assert {row.name: row.sla_minutes for row in queues.overview(connection)}["shop"] == 5
+    forward(timedelta(hours=1))
+    with engine.begin() as connection:
+        assert sla.minutes_in_force(connection, "shop") == 5
 
 
 def test_the_event_log_cannot_be_rewritten(engine: sa.Engine, shop: Recipe) -> None:
