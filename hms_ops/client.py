@@ -178,15 +178,16 @@ class OpsClient(Client):
         until: date | None = None,
         *,
         week: bool = False,
+        queue: str | None = None,
         zone: str | None = None,
     ) -> SlaReport:
-        """SLA report from `since` until before `until`, by default over the last seven days.
+        """SLA report of one queue or all from `since` until before `until`, by default of seven days.
 
         Both may be days or times. With `week` it is the week of `since`, or this one. Days are those of
         `zone`, by default that of the on-call document.
         """
-        query = {"from": day(since), "to": day(until), "week": "true" if week else None, "zone": zone}
-        return record(SlaReport, self._wire.get("/sla/report", **query))
+        span = {"from": day(since), "to": day(until), "week": "true" if week else None}
+        return record(SlaReport, self._wire.get("/sla/report", queue=queue, zone=zone, **span))
 
     def sla_days(
         self, queue: str | None = None, days: int = 14, *, zone: str | None = None

@@ -33,18 +33,24 @@ def week(moment: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     return midnight(monday, zone), midnight(monday + timedelta(days=7), zone)
 
 
-def report(connection: Connection, since: datetime, until: datetime, zone: tzinfo) -> SlaReport:
-    """Read the SLA report of a span; its days are those of `zone`, and every day of the span is there."""
-    rows, days = _counts(connection, since, until, zone, None)
+def report(
+    connection: Connection, since: datetime, until: datetime, zone: tzinfo, queue: str | None = None
+) -> SlaReport:
+    """Read the SLA report of a span, of one queue or (None) of all.
+
+    Its days are those of `zone`, and every day of the span is there.
+    """
+    rows, days = _counts(connection, since, until, zone, queue)
+    records = forecast_record.read(connection, since, until)
     return SlaReport(
         since,
         until,
         str(zone),
         whole=rows.get((None, None), _NONE),
-        queues={queue: counts for (queue, _), counts in rows.items() if queue is not None},
+        queues={name: counts for (name, _), counts in rows.items() if name is not None},
         days=days,
-        worst=tuple(misses.worst(connection, since, until)),
-        forecasts=forecast_record.read(connection, since, until),
+        worst=tuple(misses.worst(connection, since, until, queue=queue)),
+        forecasts={name: record for name, record in records.items() if queue in (None, name)},
     )
 
 

@@ -322,6 +322,9 @@ def test_how_deadlines_were_met(api_server: ApiServer, engine: sa.Engine, shop: 
     assert {item["job"] for item in answer["worst"]} == {"job-1", "job-2"}
     assert {item["cause"] for item in answer["worst"]} == {"waited"}
     assert api_server.get("/sla/report?week=true&zone=UTC")["zone"] == "UTC"
+    elsewhere = api_server.get(f"/sla/report?to={tomorrow}&queue=returns")
+    assert (elsewhere["queues"], elsewhere["worst"], elsewhere["whole"]["openLate"]) == ({}, [], 0)
+    assert api_server.ask("GET", "/sla/report?queue=nowhere").status_code == 404
     days = api_server.get("/sla/days?queue=shop&days=3&zone=UTC")["days"]
     assert [day["openLate"] for day in days.values()] == [0, 0, 2]
     late = api_server.get(f"/sla/lateness?to={tomorrow}")["buckets"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -426,12 +427,33 @@ def test_the_report_is_told_of_one_queue_and_as_csv(hms: Hms, engine: sa.Engine)
             connection.execute(sa.text(_ENDED), {"minutes": minutes})
     [row] = csv.DictReader(told(hms("sla", "report", "--csv")).splitlines())
     assert (row["queue"], row["onTime"], row["late"], row["shareOfDue"]) == ("shop", "1", "1", "0.5")
-    assert list(csv.DictReader(told(hms("sla", "report", "--csv", "--queue", "returns")).splitlines())) == []
     output = read(hms("sla", "report", "--queue", "shop", "--json"))
     assert (list(output["queues"]), output["whole"]["missed"], len(output["worst"])) == (["shop"], 1, 1)
     assert "No job was due" in told(hms("sla", "report", "--queue", "returns"))
     told(hms("sla", "report", "--queue", "nowhere"), 4)
     told(hms("sla", "report", "--csv", "--json"), 2)
+
+
+def test_the_report_of_a_queue_is_told_day_by_day(hms: Hms, engine: sa.Engine) -> None:
+    """Table, CSV and JSON have the same days, those of the queue alone; a day without jobs is one, too."""
+    with engine.begin() as connection:
+        for queue, days in itertools.product(("shop", "returns"), (0, 2)):
+            connection.execute(sa.text(_ENDED), {"minutes": -3})
+            connection.execute(_MOVED, {"queue": queue, "days": days})
+    output = read(hms("sla", "report", "--queue", "shop", "--json"))
+    lines = list(csv.DictReader(told(hms("sla", "report", "--queue", "shop", "--csv")).splitlines()))
+    assert [line["from"][:10] for line in lines] == list(output["days"])
+    ended = [str(counts["ended"]) for counts in output["days"].values()]
+    assert [line["ended"] for line in lines] == ended
+    assert [(line["onTime"], line["late"]) for line in lines if line["ended"] == "1"] == [
+        ("1", "0"),
+        ("0", "1"),
+    ]
+    assert {line["queue"] for line in lines} == {"shop"}
+    assert [line["to"] for line in lines[:-1]] == [line["from"] for line in lines[1:]]
+    page = told(hms("sla", "report", "--queue", "shop"))
+    shown = [day for day in output["days"] if f" {day} " in page[page.index("day ") :]]
+    assert shown == [day for day, counts in output["days"].items() if counts["ended"]]
 
 
 @pytest.mark.parametrize(
@@ -737,6 +759,12 @@ select type, id, '{pick,pack,send}', 'shop', 'done', oms.now() + make_interval(m
 from oms.recipes where type = 'shop:order:v1'
 """
 
+
+#: Have the newest job end in another queue, so many days earlier.
+_MOVED = sa.text(
+    "update oms.jobs set queue = :queue, finished_at = finished_at - make_interval(days => :days)"
+    " where id = (select max(id) from oms.jobs)"
+)
 
 #: A command of each kind of listing; `{ref}` is an incident.
 LISTINGS = (

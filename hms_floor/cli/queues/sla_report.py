@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from hms_floor.cli.terminal.errors import AT_RISK, ERROR, WrongCall
 from hms_floor.presentation.foresight import record_words
 from hms_oms.api.codec import document
 from hms_oms.api.errors import Conflict
-from hms_oms.runtime import format
+from hms_oms.runtime import clock, format
 from hms_ops.documents.reports import Metric, Miss, SlaCounts, SlaReport
 
 #: The worst misses that are shown; --json has more.
@@ -31,8 +31,10 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--week", is_flag=True, help="From Monday to Monday: the week of --from, or this one.")
 @click.option("--from", "since", type=_DAY, metavar="DAY", help="From this day on, as 2026-11-23.")
 @click.option("--to", "until", type=_DAY, metavar="DAY", help="Before this day.")
-@click.option("--queue", metavar="QUEUE", shell_complete=names.queues, help="Of this queue alone.")
-@click.option("as_csv", "--csv", is_flag=True, help="A line for each queue, for a spreadsheet.")
+@click.option(
+    "--queue", metavar="QUEUE", shell_complete=names.queues, help="Of this queue alone, day by day."
+)
+@click.option("as_csv", "--csv", is_flag=True, help="A line for each queue, or each day of --queue.")
 @show.json_option
 def report(
     week: bool,
@@ -47,26 +49,25 @@ def report(
     Failed jobs, and open ones past their deadline, count as missed; cancelled ones do not count.
 
     \b
-    Example:  hms sla report --week --csv
+    Example:  hms sla report --week --csv --queue farm-grant
     """
     if as_csv and as_json:
         raise click.UsageError("--json does not go with --csv.")
     if week and until:
         raise click.UsageError("--week is a whole week: name one of its days with --from, and no --to.")
     try:
-        summary = api_client.ops().sla_report(since and since.date(), until and until.date(), week=week)
+        summary = api_client.ops().sla_report(
+            since and since.date(), until and until.date(), week=week, queue=queue
+        )
     except Conflict as error:
         raise WrongCall(str(error)) from None
-    if queue is not None:
-        api_client.oms().sla(queue)
-        summary = _of_queue(summary, queue)
     if as_json:
         show.print_json(document(summary))
         return
     if as_csv:
-        _print_csv(summary)
+        _print_csv(summary, queue)
         return
-    _show(summary, api_client.clock())
+    _show(summary, queue, api_client.clock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,30 +106,30 @@ def at_risk(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(AT_RISK if shaken else 0 if risks else ERROR)
 
 
-def _of_queue(summary: SlaReport, queue: str) -> SlaReport:
-    """The part of a report that is of one queue; days are told of all queues together only."""
-    counts = summary.queues.get(queue)
-    return replace(
-        summary,
-        whole=counts or SlaCounts(0, 0, 0, 0, 0, 0, None, None, None),
-        queues={} if counts is None else {queue: counts},
-        days={},
-        worst=tuple(miss for miss in summary.worst if miss.queue == queue),
-        forecasts={name: record for name, record in summary.forecasts.items() if name == queue},
-    )
-
-
-def _print_csv(summary: SlaReport) -> None:
-    """Print the counts of each queue under the names that they have in JSON."""
+def _print_csv(summary: SlaReport, queue: str | None) -> None:
+    """Print the counts of each queue, or of each day of one, under the names that they have in JSON."""
     lines = csv.writer(sys.stdout, lineterminator="\n")
     headers = ["from", "to", "queue", "onTime", "late", "failed", "openLate", "ended", "missed"]
     lines.writerow([*headers, "shareOfEnded", "shareOfDue", "lateSecondsP50", "lateSecondsP95"])
-    zone = ZoneInfo(summary.zone)
-    span = [moment.astimezone(zone).isoformat() for moment in (summary.since, summary.until)]
-    for name, counts in summary.queues.items():
+    for (since, until), name, counts in _cells(summary, queue):
         numbers = [counts.on_time, counts.late, counts.failed, counts.open_late, counts.ended, counts.missed]
         shares = [counts.share_of_ended, counts.share_of_due]
+        span = [since.isoformat(), until.isoformat()]
         lines.writerow([*span, name, *numbers, *shares, *(counts.lateness or (None, None))])
+
+
+def _cells(
+    summary: SlaReport, queue: str | None
+) -> Iterator[tuple[tuple[datetime, datetime], str, SlaCounts]]:
+    """Counts of each queue over the whole time, or of one queue over each day of it."""
+    zone = ZoneInfo(summary.zone)
+    first, last = summary.since.astimezone(zone), summary.until.astimezone(zone)
+    if queue is None:
+        yield from (((first, last), name, counts) for name, counts in summary.queues.items())
+        return
+    for day, counts in summary.days.items():
+        begins, ends = (clock.midnight(date, zone) for date in (day, day + timedelta(days=1)))
+        yield (max(begins, first), min(ends, last)), queue, counts
 
 
 def _risk(queue: str, newest: Iterable[Metric]) -> _Risk:
@@ -158,7 +159,7 @@ def _count(number: int | None, style: str) -> Text:
     return Text("no data", style="dim") if number is None else show.count(number, style)
 
 
-def _show(summary: SlaReport, now: datetime) -> None:
+def _show(summary: SlaReport, queue: str | None, now: datetime) -> None:
     zone = ZoneInfo(summary.zone)
     since, until = (
         f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}" for moment in (summary.since, summary.until)
@@ -177,7 +178,7 @@ def _show(summary: SlaReport, now: datetime) -> None:
         for day, counts in summary.days.items()
         if _judged(counts)
     ]
-    if len(days) > 1:
+    if len(days) > 1 or queue is not None:
         show.lines("", tables.table(["day", *headers[1:7]], days, right=headers[1:7]))
     if summary.worst:
         worst = [_miss(miss, now) for miss in summary.worst[:_WORST]]

@@ -48,18 +48,20 @@ KeptName = Annotated[
 def report(
     app_state: TheAppState,
     zone: Zone,
+    queue: Queue = None,
     since: Since = None,
     until: Until = None,
     week: Annotated[bool, Query(description="The week of `from`, or this one.")] = False,
 ) -> SlaReport:
     """How deadlines were met: the last seven days, where nothing else is asked for."""
     with app_state.reading() as connection:
+        _require(connection, queue)
         now = health.clock(connection)
         if week:
             start, end = sla_report.week(start_of(since, zone) if since else now, zone)
         else:
             start, end = _span(since, until, now, zone)
-        return sla_report.report(connection, start, end, zone)
+        return sla_report.report(connection, start, end, zone, queue)
 
 
 @router.get("/sla/days")
