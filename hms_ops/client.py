@@ -7,19 +7,19 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from hms_oms.api import sse as frames
-from hms_oms.api.codec import day, record, stamp
+from hms_oms.api.codec import record, stamp
 from hms_oms.api.errors import TooManyRequests, Unavailable
-from hms_oms.api.http import Client, jitter, path
+from hms_oms.api.http import jitter, path
 from hms_oms.documents.messages import Text
 from hms_ops.documents.calling import OnCall, Silence, Status, Threshold
 from hms_ops.documents.incidents import Incident, IncidentWithTimeline, LateJob
-from hms_ops.documents.past import QueueHistory
-from hms_ops.documents.reports import History, Metric, SlaCounts, SlaReport
+from hms_ops.documents.reports import Metric
 from hms_ops.documents.webhooks import NewWebhook, Webhook, WebhookDelivery
+from hms_ops.reports_client import ReportsClient
 
 #: A stream that says nothing for so long, not even that it is there, is dead; in seconds.
 SILENCE_SECONDS = 45.0
@@ -29,7 +29,7 @@ PAGE = 500
 Callback = Callable[[Metric], object]
 
 
-class OpsClient(Client):
+class OpsClient(ReportsClient):
     """Measurements, incidents, silences, the on-call document, thresholds and texts.
 
     All methods raise ApiError: Unauthorized, Forbidden, NotFound, Conflict, InvalidRequest,
@@ -171,51 +171,6 @@ class OpsClient(Client):
     def status(self) -> Status:
         """Whether people are called, and whether anybody would be reached."""
         return record(Status, self._wire.get("/ops"))
-
-    def sla_report(
-        self,
-        since: date | None = None,
-        until: date | None = None,
-        *,
-        week: bool = False,
-        queue: str | None = None,
-        zone: str | None = None,
-    ) -> SlaReport:
-        """SLA report of one queue or all from `since` until before `until`, by default of seven days.
-
-        Both may be days or times. With `week` it is the week of `since`, or this one. Days are those of
-        `zone`, by default that of the on-call document.
-        """
-        span = {"from": day(since), "to": day(until), "week": "true" if week else None}
-        return record(SlaReport, self._wire.get("/sla/report", queue=queue, zone=zone, **span))
-
-    def sla_days(
-        self, queue: str | None = None, days: int = 14, *, zone: str | None = None
-    ) -> Mapping[date, SlaCounts]:
-        """SLA report by day for a queue, or for all; today is the last."""
-        answer = self._wire.get("/sla/days", queue=queue, days=days, zone=zone)["days"]
-        return {date.fromisoformat(day): record(SlaCounts, counts) for day, counts in answer.items()}
-
-    def history(
-        self,
-        name: str,
-        queue: str | None = None,
-        since: date | None = None,
-        until: date | None = None,
-        *,
-        step: int | None = None,
-        zone: str | None = None,
-    ) -> History:
-        """History of a metric in steps of `step` seconds; by default seven days in some hundred steps."""
-        query = {"queue": queue, "from": day(since), "to": day(until), "step": step, "zone": zone}
-        return record(History, self._wire.get("/history", name=name, **query))
-
-    def queue_history(
-        self, queue: str, since: date | None = None, until: date | None = None, behind: str | None = None
-    ) -> QueueHistory:
-        """How a queue went, by default the last day; `behind` (day, week) is what was so long before."""
-        span = {"from": day(since), "to": day(until), "behind": behind}
-        return record(QueueHistory, self._wire.get(path("queues", queue, "history"), **span))
 
     def texts(
         self, *, incident: str | int | None = None, job: str | None = None, limit: int = 50

@@ -112,10 +112,10 @@ class Wire:
             time.sleep(pause)
             tried += 1
 
-    def download(self, path: str, file: IO[bytes]) -> None:
+    def download(self, path: str, file: IO[bytes], **query: Any) -> None:
         """Write what is at `path` into a file, as it comes. Raises ApiError."""
         try:
-            with self._http.stream("GET", path) as answer:
+            with self._http.stream("GET", path, params=_asked(query)) as answer:
                 if not answer.is_success:
                     raise errors.of(answer.status_code, answer.headers, answer.read())
                 for piece in answer.iter_bytes():

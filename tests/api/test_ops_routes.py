@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pypdf
 import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,6 +16,7 @@ from hms_oms.database import health, statements
 from hms_oms.jobs import commands, workers
 from hms_oms.messages import outbox
 from hms_oms.recipes.recipes import Recipe
+from hms_oms.runtime import format
 from hms_ops import heartbeats
 from hms_ops.findings import Finding
 from hms_ops.forecast.snapshot import Forecast, QueueSnapshot, Snapshot
@@ -333,6 +336,41 @@ def test_how_deadlines_were_met(api_server: ApiServer, engine: sa.Engine, shop: 
     assert api_server.ask("GET", "/sla/lateness?queue=nowhere").status_code == 404
     assert api_server.ask("GET", "/sla/report?from=2026-02-01&to=2026-01-01").status_code == 409
     assert faults(api_server.ask("GET", "/sla/report?from=yesterday")).keys() == {"from"}
+
+
+def test_the_report_as_a_pdf(api_server: ApiServer, engine: sa.Engine, shop: Recipe, order: Any) -> None:
+    """Its numbers are those of the JSON, its pages are numbered, and its time zone is named."""
+    order(1), order(2), order(3)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "update oms.jobs set sla = oms.now() - interval '100 minutes' where id < 3"
+        )
+        connection.exec_driver_sql(
+            "update oms.jobs set status = 'done', finished_at = oms.now() - interval '2 days' where id > 1"
+        )
+    asked = f"to={(datetime.now(UTC) + timedelta(days=1)).date()}&zone=Pacific/Marquesas"
+    report = api_server.get(f"/sla/report?{asked}")
+    answer = api_server.ask("GET", f"/sla/report.pdf?{asked}", None, Role.VIEWER)
+    assert answer.headers["content-type"] == "application/pdf"
+    assert f'filename="sla-{next(iter(report["days"]))}.pdf"' in answer.headers["content-disposition"]
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(answer.content)).pages]
+    assert all(f"Page {number} of {len(pages)}" in text for number, text in enumerate(pages, start=1))
+    assert "time zone Pacific/Marquesas" in pages[0]
+    words = " ".join(" ".join(pages).split())
+    rows = {**report["queues"], "all queues": report["whole"], **report["days"]}
+    assert len(rows) > 8
+    for name, counts in rows.items():
+        shares = (format.percent(counts["shareOfEnded"]), format.percent(counts["shareOfDue"]))
+        numbers = (counts["late"], counts["failed"], counts["openLate"])
+        line = (name, counts["ended"], counts["onTime"], *shares, *numbers)
+        assert " ".join(map(str, line)) in words
+    assert {miss["job"] for miss in report["worst"]} == {
+        name for name in ("job-1", "job-2", "job-3") if name in words
+    }
+    elsewhere = api_server.ask("GET", f"/sla/report.pdf?{asked}&queue=returns")
+    assert "sla-returns-" in elsewhere.headers["content-disposition"]
+    assert "No job was due" in pypdf.PdfReader(io.BytesIO(elsewhere.content)).pages[0].extract_text()
+    assert api_server.ask("GET", "/sla/report.pdf?queue=nowhere").status_code == 404
 
 
 def test_how_a_metric_went(api_server: ApiServer, engine: sa.Engine) -> None:

@@ -16,6 +16,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
+import pypdf
 import pytest
 import sqlalchemy as sa
 from click.shell_completion import ShellComplete
@@ -420,8 +421,10 @@ def test_nothing_is_completed_without_an_api(hms: Hms) -> None:
     assert (done.exit_code, done.output.strip()) == (0, "")
 
 
-def test_the_report_is_told_of_one_queue_and_as_csv(hms: Hms, engine: sa.Engine) -> None:
-    """A line for each queue with plain numbers; a queue that nobody knows is told, not shown as empty."""
+def test_the_report_is_told_of_one_queue_as_csv_and_as_pdf(
+    hms: Hms, engine: sa.Engine, tmp_path: Path
+) -> None:
+    """Plain numbers for each queue, or a file; a queue that nobody knows is told, not shown as empty."""
     with engine.begin() as connection:
         for minutes in (-3, 5):
             connection.execute(sa.text(_ENDED), {"minutes": minutes})
@@ -432,6 +435,13 @@ def test_the_report_is_told_of_one_queue_and_as_csv(hms: Hms, engine: sa.Engine)
     assert "No job was due" in told(hms("sla", "report", "--queue", "returns"))
     told(hms("sla", "report", "--queue", "nowhere"), 4)
     told(hms("sla", "report", "--csv", "--json"), 2)
+    path = tmp_path / "week.pdf"
+    assert told(hms("sla", "report", "--week", "--queue", "shop", "--pdf", str(path))) == f"Written: {path}\n"
+    assert "Deadlines met: shop" in pypdf.PdfReader(path).pages[0].extract_text()
+    told(hms("sla", "report", "--queue", "nowhere", "--pdf", str(path)), 4)
+    assert pypdf.PdfReader(path).metadata.title == "Deadlines met: shop"
+    told(hms("sla", "report", "--pdf", str(tmp_path / "missing" / "week.pdf")), 1)
+    told(hms("sla", "report", "--pdf", str(path), "--json"), 2)
 
 
 def test_the_report_of_a_queue_is_told_day_by_day(hms: Hms, engine: sa.Engine) -> None:

@@ -19,6 +19,7 @@ LACKS = {
             "starlette",
             "uvicorn",
             "openpyxl",
+            "fpdf",
             "flower",
             "twilio",
             "apprise",

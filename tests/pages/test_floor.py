@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pypdf
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -151,6 +152,11 @@ def test_an_sla_is_changed_after_its_preview(visit: Visit, floor: Floor) -> None
     page.goto(f"{floor.url}/floor/sla")
     expect(page.get_by_role("row", name="shorter days")).to_be_visible()
     expect(page.get_by_role("heading", name="How good the forecasts were")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PDF").click()
+    week = page.get_by_role("heading", level=1).inner_text().removeprefix("Week of ")
+    assert download.value.suggested_filename == f"sla-{week}.pdf"
+    assert f"From {week} 00:00" in pypdf.PdfReader(download.value.path()).pages[0].extract_text()
 
 
 def test_a_step_leads_to_its_task_in_flower(visit: Visit, floor: Floor) -> None:

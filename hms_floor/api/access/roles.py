@@ -99,6 +99,7 @@ TABLE: Mapping[str, Roles] = {
     "PUT /thresholds/{rule}/{parameter}": MANAGERS,
     "GET /ops": READERS,
     "GET /sla/report": READERS,
+    "GET /sla/report.pdf": READERS,
     "GET /sla/days": READERS,
     "GET /sla/lateness": READERS,
     "GET /history": READERS,

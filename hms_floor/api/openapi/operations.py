@@ -81,6 +81,7 @@ OPERATIONS: Mapping[str, str] = {
     "PUT /thresholds/{rule}/{parameter}": "setThreshold",
     "GET /ops": "getOpsStatus",
     "GET /sla/report": "getSlaReport",
+    "GET /sla/report.pdf": "downloadSlaReportAsPdf",
     "GET /sla/days": "getSlaByDay",
     "GET /sla/lateness": "getLateness",
     "GET /history": "getHistory",

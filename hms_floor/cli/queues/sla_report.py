@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO
 from zoneinfo import ZoneInfo
 
 import click
@@ -35,6 +38,13 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "--queue", metavar="QUEUE", shell_complete=names.queues, help="Of this queue alone, day by day."
 )
 @click.option("as_csv", "--csv", is_flag=True, help="A line for each queue, or each day of --queue.")
+@click.option(
+    "pdf",
+    "--pdf",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write it into a file as a PDF.",
+)
 @show.json_option
 def report(
     week: bool,
@@ -42,6 +52,7 @@ def report(
     until: datetime | None,
     queue: str | None,
     as_csv: bool,
+    pdf: Path | None,
     as_json: bool,
 ) -> None:
     """Tell how deadlines were met: by default over the last seven days.
@@ -51,14 +62,18 @@ def report(
     \b
     Example:  hms sla report --week --csv --queue farm-grant
     """
-    if as_csv and as_json:
-        raise click.UsageError("--json does not go with --csv.")
+    if as_csv + as_json + (pdf is not None) > 1:
+        raise click.UsageError("Only one of --json, --csv and --pdf can be had at a time.")
     if week and until:
         raise click.UsageError("--week is a whole week: name one of its days with --from, and no --to.")
+    span = since and since.date(), until and until.date()
     try:
-        summary = api_client.ops().sla_report(
-            since and since.date(), until and until.date(), week=week, queue=queue
-        )
+        if pdf is not None:
+            _write_pdf(
+                pdf, lambda file: api_client.ops().sla_report_file(file, *span, week=week, queue=queue)
+            )
+            return
+        summary = api_client.ops().sla_report(*span, week=week, queue=queue)
     except Conflict as error:
         raise WrongCall(str(error)) from None
     if as_json:
@@ -104,6 +119,14 @@ def at_risk(ctx: click.Context, as_json: bool) -> None:
     else:
         _show_risks(risks, shaken)
     ctx.exit(AT_RISK if shaken else 0 if risks else ERROR)
+
+
+def _write_pdf(path: Path, download: Callable[[IO[bytes]], None]) -> None:
+    """Write the report into a file; what stands there is kept until the report is whole."""
+    content = io.BytesIO()
+    download(content)
+    path.write_bytes(content.getvalue())
+    show.lines(f"Written: {path}")
 
 
 def _print_csv(summary: SlaReport, queue: str | None) -> None:

@@ -17,29 +17,18 @@ from hms_floor.pages.parts import html
 from hms_floor.pages.parts.charts import charts
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.parts.html import Link, link
+from hms_floor.pages.parts.toasts import tell
 from hms_floor.pages.route import page
+from hms_floor.pages.sign_in.api_client import Refused
+from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.presentation import spreadsheets
 from hms_floor.presentation.foresight import record_words
+from hms_floor.presentation.reports import sla_words
 from hms_oms.runtime import clock, format
 
 #: How many weeks the charts reach back, and how many days.
 WEEKS = 8
 DAYS_DRAWN = 14
-
-_HEADERS = (
-    "Queue",
-    "Ended",
-    "On time",
-    "Of those ended",
-    "Of those due",
-    "Late",
-    "Failed",
-    "Open and late",
-    "Lateness p50",
-    "p95",
-)
-
-_RULE = "Due: ended, or open past the deadline. A failed job is a miss; cancelled ones do not count."
 
 
 @page("/sla", "GET /sla")
@@ -65,13 +54,19 @@ async def sla(request: Request, week: str = "", queue: str = "") -> None:
                     ui.button("CSV", icon="download", on_click=lambda: _download(report)).props(
                         "outline dense"
                     )
+                    _pdf_button(visitor, report, queue)
             rows = [_row(name, counts, week) for name, counts in report["queues"].items()]
             if not rows:
                 nothing("No job has ended in this week.")
             else:
                 rows.append(_row("all queues", report["whole"], week))
-                html.table(_HEADERS, rows, numbers=_HEADERS[1:], caption="Deadlines met, by queue")
-            ui.label(f"{_RULE} Days are those of {report['zone']}.").classes("faint")
+                html.table(
+                    sla_words.HEADERS,
+                    rows,
+                    numbers=sla_words.HEADERS[1:],
+                    caption="Deadlines met, by queue",
+                )
+            ui.label(f"{sla_words.RULE} Days are those of {report['zone']}.").classes("faint")
         with ui.element("div").classes("pair"):
             where = queue or "all queues"
             _by_day(days, where)
@@ -136,24 +131,19 @@ def _misses(worst: list[Mapping[str, Any]]) -> None:
         if not worst:
             nothing("None: every deadline was met.")
             return
-        rows = [
+        rows: list[tuple[html.Cell, ...]] = [
             (
                 Link(miss["job"], f"/floor/jobs/{miss['job']}"),
-                miss["queue"],
-                miss["status"],
-                words.short(miss["deadline"]),
-                format.about(timedelta(seconds=miss["lateSeconds"])),
-                miss["cause"],
-                ", ".join(
-                    f"{cause} {format.about(timedelta(seconds=seconds))}"
-                    for cause, seconds in miss["spent"].items()
-                    if seconds >= 1
-                ),
+                *sla_words.miss(miss, words.short(miss["deadline"])),
             )
             for miss in worst
         ]
-        headers = ("Job", "Queue", "Status", "Deadline", "Late by", "Cause", "Its time went into")
-        html.table(headers, rows, wide=("Its time went into",), caption="The worst misses with their cause")
+        html.table(
+            sla_words.MISS_HEADERS,
+            rows,
+            wide=sla_words.MISS_HEADERS[-1:],
+            caption="The worst misses with their cause",
+        )
 
 
 def _forecasts(report: Mapping[str, Any]) -> None:
@@ -202,18 +192,7 @@ def _path(week: str, queue: str) -> str:
 
 
 def _row(name: str, counts: Mapping[str, Any], week: str) -> tuple[html.Cell, ...]:
-    lateness = counts["lateness"] or (None, None)
-    return (
-        Link(name, _path(week, "" if name == "all queues" else name)),
-        f"{counts['ended']:,}",
-        f"{counts['onTime']:,}",
-        words.percent(counts["shareOfEnded"]),
-        words.percent(counts["shareOfDue"]),
-        f"{counts['late']:,}",
-        f"{counts['failed']:,}",
-        f"{counts['openLate']:,}",
-        *("" if seconds is None else format.about(timedelta(seconds=seconds)) for seconds in lateness),
-    )
+    return Link(name, _path(week, "" if name == "all queues" else name)), *sla_words.numbers(counts)
 
 
 def _counted(counts: Mapping[str, Any]) -> int:
@@ -233,6 +212,22 @@ def _download(report: Mapping[str, Any]) -> None:
     ]
     day = _day(datetime.fromisoformat(report["since"]), report["zone"])
     ui.download.content("".join(spreadsheets.csv_lines(header, rows)), f"sla-{day}.csv", "text/csv")
+
+
+def _pdf_button(visitor: Visitor, report: Mapping[str, Any], queue: str) -> None:
+    """A button for the week that is shown, of the queue that was chosen or of all."""
+
+    async def download() -> None:
+        day = _day(datetime.fromisoformat(report["since"]), report["zone"])
+        asked = {"week": "true", "from": day, "zone": report["zone"]} | ({"queue": queue} if queue else {})
+        try:
+            content = await visitor.ask.download(f"/sla/report.pdf?{urlencode(asked)}")
+        except Refused as refused:
+            tell(refused)
+            return
+        ui.download.content(content, "-".join(filter(None, ("sla", queue, f"{day}.pdf"))), "application/pdf")
+
+    ui.button("PDF", icon="picture_as_pdf", on_click=download).props("outline dense")
 
 
 def _day(moment: datetime, zone: str) -> str:

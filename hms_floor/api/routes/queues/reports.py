@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AfterValidator, WithJsonSchema
 from sqlalchemy import Connection
 
@@ -15,8 +16,10 @@ from hms_floor.api.requests import requests
 from hms_floor.api.requests.requests import QueueName
 from hms_floor.api.requests.zones import Zone, start_of
 from hms_floor.api.transport.problems import Problem
+from hms_floor.presentation.reports import sla_pdf
 from hms_oms.database import health
 from hms_oms.jobs import commands
+from hms_oms.runtime import format
 from hms_ops.documents.reports import Days, History, Lateness, SlaReport
 from hms_ops.metrics import catalogue
 from hms_ops.metrics import history as samples
@@ -44,8 +47,7 @@ KeptName = Annotated[
 ]
 
 
-@router.get("/sla/report")
-def report(
+def _report(
     app_state: TheAppState,
     zone: Zone,
     queue: Queue = None,
@@ -53,7 +55,6 @@ def report(
     until: Until = None,
     week: Annotated[bool, Query(description="The week of `from`, or this one.")] = False,
 ) -> SlaReport:
-    """How deadlines were met: the last seven days, where nothing else is asked for."""
     with app_state.reading() as connection:
         _require(connection, queue)
         now = health.clock(connection)
@@ -62,6 +63,26 @@ def report(
         else:
             start, end = _span(since, until, now, zone)
         return sla_report.report(connection, start, end, zone, queue)
+
+
+Asked = Annotated[SlaReport, Depends(_report)]
+
+
+@router.get("/sla/report")
+def report(asked: Asked) -> SlaReport:
+    """How deadlines were met: the last seven days, where nothing else is asked for."""
+    return asked
+
+
+@router.get("/sla/report.pdf", response_class=Response, responses={200: {"content": {sla_pdf.PDF: {}}}})
+def report_pdf(app_state: TheAppState, asked: Asked, queue: Queue = None) -> Response:
+    """The same report as a PDF, with a chart of its days; its times are those of its zone."""
+    with app_state.reading() as connection:
+        now = health.clock(connection)
+    day = format.day(asked.since, ZoneInfo(asked.zone))
+    name = "-".join(filter(None, ("sla", queue, f"{day}.pdf")))
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(sla_pdf.file(asked, queue, now), headers=headers, media_type=sla_pdf.PDF)
 
 
 @router.get("/sla/days")
