@@ -75,7 +75,8 @@ class OnCall(Document):
 
     Shifts follow the clock of `zone`. Badges that may not see phones find the last four digits of each.
     `gaps` are those of a plain week; `uncovered` is when nobody is on call in the coming seven days.
-    `tonight` is who is called first from 18:00 until 06:00. `doubt` says why a text of now would reach
+    `next` is who is called first after those of now, None if that does not change within a week, and
+    `tonight` who is from 18:00 until 06:00. `doubt` says why a text of now would reach
     nobody; None if it may reach somebody.
     """
 
@@ -87,6 +88,7 @@ class OnCall(Document):
     now: tuple[EscalationStep, ...]
     gaps: tuple[Gap, ...]
     uncovered: tuple[Span, ...]
+    next: Turn | None
     tonight: tuple[Turn, ...]
     doubt: str | None
 

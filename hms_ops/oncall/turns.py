@@ -37,6 +37,12 @@ def tonight(document: Document, now: datetime) -> list[Turn]:
     return turns(document, since, until)
 
 
+def following(document: Document, now: datetime) -> Turn | None:
+    """The turn after that of `now`; None if the same people are called first all week."""
+    coming = turns(document, now, now + timedelta(days=8))
+    return coming[1] if len(coming) > 1 else None
+
+
 def turns(document: Document, since: datetime, until: datetime) -> list[Turn]:
     """The turns of a stretch of time, without a gap, in UTC."""
     instants = coverage.instants(document, zone(document), since, until)

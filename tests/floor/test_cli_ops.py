@@ -276,7 +276,11 @@ def test_the_on_call_document_is_set_and_read(hms: Hms, engine: sa.Engine, tmp_p
     output["document"]["steps"] = [{"after_minutes": 0, "notify": ["shift:rare"]}]
     as_json = json.dumps(output["document"])
     assert read(hms("oncall", "set", "-", "--json", feed=as_json))["reason"] is None
-    assert "no shift covers this hour" in told(hms("oncall", "list"))
+    page = told(hms("oncall", "list"))
+    assert "no shift covers this hour" in page
+    assert told(hms("oncall", "get")) == page
+    assert re.search(r"^Now: nobody until \d{4}-\d\d-\d\d \d\d:00 UTC, then grace\.$", page, re.MULTILINE)
+    assert re.search(r"^Tonight(:| nobody is called)", page, re.MULTILINE)
 
 
 def test_the_state_of_the_watch_is_told_in_words(hms: Hms, engine: sa.Engine) -> None:

@@ -83,6 +83,10 @@ def test_help_imports_nothing_heavy() -> None:
     ("words", "hint"),
     [
         (["chekc"], "Did you mean 'check'?"),
+        (["worker", "ls"], "Did you mean 'list'?"),
+        (["webhook", "create"], "Did you mean 'add'?"),
+        (["job", "stop"], "Did you mean 'cancel'?"),
+        (["queue", "pasue"], "Did you mean 'pause'?"),
         (["job", "get", "job-x"], "write job-219 or 219"),
         (["job", "list", "--older-than", "10"], "write 90s, 10m, 1h30m or 2d"),
         (["job", "list", "--status", "lost"], "waiting"),

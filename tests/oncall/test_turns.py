@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from hms_floor.pages.incidents import night_words
+from hms_floor.presentation.oncall import night_words
 from hms_ops.oncall import oncall, turns
 
 CHICAGO = ZoneInfo("America/Chicago")
+MINUTE = timedelta(minutes=1)
 DAYS = list(oncall.DAYS)
 
 
@@ -39,6 +40,14 @@ def said(document: oncall.Document, now: datetime) -> str:
     return night_words.tonight(night, lambda when: f"{when.astimezone(CHICAGO):%a %H:%M}")  # type: ignore[union-attr]
 
 
+def now_said(document: oncall.Document, now: datetime) -> str:
+    """Who is called now, in words, with times of Chicago."""
+    names = turns.turns(document, now, now + MINUTE)[0].names
+    following = turns.following(document, now)
+    turn = (following.begins, following.names) if following else None
+    return night_words.now(names, turn, lambda when: f"{when.astimezone(CHICAGO):%a %H:%M}")  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("hour", [9, 17, 23])
 def test_tonight_is_the_night_that_comes(hour: int) -> None:
     """From the evening until the morning, whatever the time of day."""
@@ -64,6 +73,32 @@ def test_nobody_and_the_next_step() -> None:
     )
     always = rota(shifts=[], steps=[{"after_minutes": 0, "notify": ["ada"]}])
     assert said(always, now) == "Tonight ada is called."
+
+
+@pytest.mark.parametrize(
+    ("hour", "says"),
+    [
+        (9, "Now: ada until Wed 19:00, then grace."),
+        (20, "Now: grace until Thu 07:00, then ada."),
+        (2, "Now: grace until Wed 07:00, then ada."),
+    ],
+)
+def test_who_is_called_now_and_until_when(hour: int, says: str) -> None:
+    """Until others are called first, whatever the time of day."""
+    now = datetime(2026, 7, 1, hour, tzinfo=CHICAGO)
+    assert now_said(rota(), now) == says
+
+
+def test_those_who_are_always_called() -> None:
+    """Without another turn in a week there is no until; nobody is called nobody."""
+    now = datetime(2026, 7, 1, 12, tzinfo=CHICAGO)
+    assert (
+        now_said(rota(shifts=[], steps=[{"after_minutes": 0, "notify": ["ada"]}]), now)
+        == "Now ada is called."
+    )
+    weekly = [{"name": "rare", "days": ["mon"], "from": "08:00", "until": "09:00", "recipient": "grace"}]
+    rare = rota(shifts=weekly, steps=[{"after_minutes": 0, "notify": ["shift:rare"]}])
+    assert now_said(rare, now) == "Now: nobody until Mon 08:00, then grace."
 
 
 def test_a_night_on_which_the_clock_is_changed() -> None:

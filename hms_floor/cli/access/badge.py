@@ -15,6 +15,7 @@ from hms_floor.auth.tokens import Badge, BadgeRefused, Role
 from hms_floor.cli import names
 from hms_floor.cli.terminal import show, tables
 from hms_floor.cli.terminal.errors import Failure
+from hms_floor.cli.verbs import Verbs
 from hms_floor.ledger import reading, who, writing
 from hms_oms.access import audit
 from hms_oms.access import tokens as register
@@ -28,7 +29,7 @@ from hms_oms.runtime import settings
 _HERE = "this machine"
 
 
-@click.group()
+@click.group(cls=Verbs, same={"get": "show"})
 def badge() -> None:
     """Issue badges for the API, read them, and take them back."""
 

@@ -16,6 +16,7 @@ from hms_floor.cli.cycles import cycle_preview, cycle_rows, cycle_run
 from hms_floor.cli.cycles import report as reports
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.arguments import Minutes
+from hms_floor.cli.verbs import Verbs
 from hms_oms.api.codec import document
 from hms_oms.documents.cycles import Cycle, CycleReport
 from hms_oms.runtime import settings
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from hms_oms.recipes.hooks import Sample
 
 
-@click.group()
+@click.group(cls=Verbs, same={"get": "report", "show": "report"})
 def cycle() -> None:
     """Run a file of requests and watch it through; report on it."""
 

@@ -14,6 +14,7 @@ from hms_floor.cli import names
 from hms_floor.cli.terminal import show, tables
 from hms_floor.cli.terminal.arguments import JobId
 from hms_floor.cli.terminal.errors import WrongCall
+from hms_floor.cli.verbs import Verbs
 from hms_oms.access import audit
 from hms_oms.api.codec import stamp
 from hms_oms.database import health
@@ -22,7 +23,7 @@ from hms_oms.retention.holds import Hold, Target
 from hms_oms.runtime import format
 
 
-@click.group("hold")
+@click.group("hold", cls=Verbs)
 def hold() -> None:
     """Keep jobs with all that is theirs, however old, until the hold is removed."""
 

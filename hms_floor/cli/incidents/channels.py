@@ -13,6 +13,7 @@ import click
 
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import Failure, NotFound, WrongCall
+from hms_floor.cli.verbs import Verbs
 from hms_floor.private_files import write_private
 from hms_oms.api.codec import document
 from hms_oms.documents.messages import Text
@@ -36,7 +37,7 @@ Addresses are those of Apprise, as
 """
 
 
-@click.group()
+@click.group(cls=Verbs)
 def channel() -> None:
     """Name e-mail, Slack, Teams, PagerDuty and others that pages may go to.
 

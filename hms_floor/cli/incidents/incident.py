@@ -13,6 +13,7 @@ from rich.text import Text
 from hms_floor.cli import names
 from hms_floor.cli.incidents import silences
 from hms_floor.cli.terminal import api_client, show, tables, zones
+from hms_floor.cli.verbs import Verbs
 from hms_floor.presentation.audit import details
 from hms_floor.presentation.masking import MASK
 from hms_oms.api.codec import document
@@ -41,7 +42,7 @@ class Reference(click.ParamType[str]):
         return match[1]
 
 
-@click.group()
+@click.group(cls=Verbs, same={"get": "show"})
 def incident() -> None:
     """See what is wrong; acknowledge, resolve, silence it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
-from datetime import time
+from datetime import datetime, time
 from typing import IO, Any
 
 import click
@@ -14,13 +14,15 @@ from rich.text import Text
 from hms_floor.cli.incidents import channels
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import WrongCall, listed
+from hms_floor.cli.verbs import Verbs
+from hms_floor.presentation.oncall import night_words
 from hms_oms.api.codec import document
 from hms_oms.api.errors import InvalidRequest
 from hms_oms.runtime import text_decoding
 from hms_ops.documents.calling import Gap, OnCall
 
 
-@click.group()
+@click.group(cls=Verbs, same={"get": "list"})
 def oncall() -> None:
     """See and set who is texted about it."""
 
@@ -31,7 +33,7 @@ oncall.add_command(channels.channel)
 @oncall.command("list")
 @show.json_option
 def list_oncall(as_json: bool) -> None:
-    """Tell who is texted now, step by step, and who set it so.
+    """Tell who is texted now, step by step, until when, and tonight; and who set it so.
 
     \b
     Example:  hms oncall list
@@ -41,7 +43,7 @@ def list_oncall(as_json: bool) -> None:
         show.print_json(document(in_force))
         return
     show.lines(tables.table(["when", "who", "reached by"], _rungs(in_force)), "")
-    show.lines(*_coverage(in_force))
+    show.lines(*_turns(in_force), *_coverage(in_force))
     if in_force.set_at is not None:
         why = f": {in_force.reason}" if in_force.reason else "."
         show.lines(f"Set by {in_force.set_by} {show.relative(in_force.set_at, api_client.clock())}{why}")
@@ -78,7 +80,7 @@ def set_oncall(file: IO[bytes], reason: str | None, as_json: bool) -> None:
         tables.table(["when", "who", "reached by"], _rungs(in_force)),
         "",
     )
-    show.lines(*_coverage(in_force))
+    show.lines(*_turns(in_force), *_coverage(in_force))
 
 
 def _rungs(document: OnCall) -> Iterator[tuple[str, str | Text, str]]:
@@ -90,6 +92,21 @@ def _rungs(document: OnCall) -> Iterator[tuple[str, str | Text, str]]:
             yield when, name, _reached_by(phones.get(name, ""))
         if not step.recipients:
             yield when, Text("nobody: no shift covers this hour", style="yellow"), ""
+
+
+def _turns(document: OnCall) -> Iterator[Text]:
+    """Who is called first now and until when, and tonight, by the reader's clock."""
+    now = api_client.clock()
+    names = next((step.recipients for step in document.now if step.recipients), ())
+    following = (document.next.since, document.next.names) if document.next else None
+    yield Text(night_words.now(names, following, lambda when: _hour(when, now)), style="bold")
+    night = [(turn.until, turn.names) for turn in document.tonight]
+    yield Text(night_words.tonight(night, lambda when: _hour(when, now)))
+
+
+def _hour(when: datetime | str, now: datetime) -> str:
+    assert isinstance(when, datetime)
+    return show.local(when, now, parts="minutes")
 
 
 def _reached_by(entry: str | dict[str, str]) -> str:

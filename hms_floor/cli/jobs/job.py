@@ -17,6 +17,7 @@ from hms_floor.cli.jobs.signal import signal
 from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
 from hms_floor.cli.terminal.selection import filtering
+from hms_floor.cli.verbs import Verbs
 from hms_oms.api.codec import document
 from hms_oms.api.errors import NotFound
 from hms_oms.api.filter import Filter
@@ -24,7 +25,7 @@ from hms_oms.documents.jobs import Job, Started
 from hms_oms.jobs.tickets import job_name
 
 
-@click.group()
+@click.group(cls=Verbs, same={"show": "get"})
 def job() -> None:
     """Start, read, list and steer jobs."""
 

@@ -14,6 +14,7 @@ from hms_floor.cli.jobs import undo
 from hms_floor.cli.queues import queue_calendar, queue_forecast, queue_sheet, queue_watch
 from hms_floor.cli.terminal import api_client, preview, show, tables
 from hms_floor.cli.terminal.arguments import Limit
+from hms_floor.cli.verbs import Verbs
 from hms_oms.api.codec import document
 from hms_oms.client import PAGE
 from hms_oms.documents.queues import Queue
@@ -24,7 +25,7 @@ from hms_oms.runtime.errors import UnknownQueue
 from hms_ops.forecast import order_words
 
 
-@click.group()
+@click.group(cls=Verbs, same={"get": "show"})
 def queue() -> None:
     """See how the queues stand; pause, resume and limit them."""
 

@@ -11,12 +11,13 @@ from hms_floor.cli.jobs import undo
 from hms_floor.cli.queues import sla_report
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.arguments import Minutes
+from hms_floor.cli.verbs import Verbs
 from hms_floor.presentation.foresight import effect_words, sla_preview_words
 from hms_oms.api.codec import document
 from hms_oms.documents.queues import Sla
 
 
-@click.group()
+@click.group(cls=Verbs, same={"get": "history"})
 def sla() -> None:
     """Set SLAs; see which deadlines were met and which will be missed."""
 

@@ -9,11 +9,12 @@ from rich.text import Text
 
 from hms_floor.cli.installation import probe
 from hms_floor.cli.terminal import api_client, show, tables
+from hms_floor.cli.verbs import Verbs
 from hms_oms.api.codec import document
 from hms_oms.documents.queues import Worker
 
 
-@click.group()
+@click.group(cls=Verbs)
 def worker() -> None:
     """See who works, and on what."""
 

@@ -14,12 +14,13 @@ from hms_floor.cli import names
 from hms_floor.cli.installation import check
 from hms_floor.cli.installation.checks.finding import Finding
 from hms_floor.cli.terminal import api_client, errors, show, tables
+from hms_floor.cli.verbs import Verbs
 from hms_oms.api.codec import document
 from hms_oms.recipes.retention.personal_data import is_personal
 from hms_ops.health import BAD, WARN
 
 
-@click.group()
+@click.group(cls=Verbs, same={"get": "show"})
 def recipe() -> None:
     """See job types; check and write recipes of your own."""
 

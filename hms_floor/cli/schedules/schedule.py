@@ -12,6 +12,7 @@ from hms_floor.cli.schedules import schedule_words as words
 from hms_floor.cli.terminal import api_client, show
 from hms_floor.cli.terminal.arguments import Minutes
 from hms_floor.cli.terminal.errors import WrongCall
+from hms_floor.cli.verbs import Verbs
 from hms_oms.api.codec import document
 from hms_oms.documents.jobs import JobType
 from hms_oms.documents.schedules import ScheduleRun
@@ -22,7 +23,7 @@ from hms_oms.runtime.errors import UnknownJobType
 WAIT_SECONDS, LOOK_SECONDS = 20.0, 0.25
 
 
-@click.group()
+@click.group(cls=Verbs, same={"show": "get"})
 def schedule() -> None:
     """See what starts by itself; add, run, pause and remove schedules."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 from rich.console import RenderableType
 
-from hms_floor.cli import names
+from hms_floor.cli import names, verbs
 from hms_floor.cli.terminal import api_client, show, tables
 from hms_floor.cli.terminal.errors import Failure
 from hms_oms.api.codec import document
@@ -23,7 +23,7 @@ _reason = click.option("--reason", metavar="TEXT", help="Why, for the audit trai
 _name = click.argument("name")
 
 
-@click.group()
+@click.group(cls=verbs.Verbs, same={"show": "get"})
 def webhook() -> None:
     """Have other programs hear when jobs and cycles end or are late.
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from hms_floor.auth.tokens import Role
 from hms_floor.pages.cycles import upload_area
 from hms_floor.pages.frame import frame, nothing
-from hms_floor.pages.incidents import night_words, oncall_calendar
+from hms_floor.pages.incidents import oncall_calendar
 from hms_floor.pages.parts import format, html
 from hms_floor.pages.parts.dialogs import Dialog
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
@@ -22,6 +22,7 @@ from hms_floor.pages.parts.toasts import done, tell
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
+from hms_floor.presentation.oncall import night_words
 from hms_oms.runtime import text_decoding
 
 
@@ -47,7 +48,7 @@ async def oncall(request: Request) -> None:
                 )
             else:
                 nothing("Nobody is called. Set a document: `hms oncall set FILE`.")
-            _tonight(document)
+            _turns(document)
             _coverage(document)
             if document["setAt"]:
                 why = f": {document['reason']}" if document["reason"] else ""
@@ -76,8 +77,13 @@ def steps(now: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     ]
 
 
-def _tonight(document: dict[str, Any]) -> None:
-    """Who is called first this evening and night."""
+def _turns(document: dict[str, Any]) -> None:
+    """Who is called first now and until when, and this evening and night."""
+    names: Sequence[str] = next((step["recipients"] for step in document["now"] if step["recipients"]), [])
+    then = document["next"]
+    ui.label(night_words.now(names, then and (then["since"], then["names"]), format.minute)).classes(
+        "tonight"
+    )
     night = [(turn["until"], turn["names"]) for turn in document["tonight"]]
     ui.label(night_words.tonight(night, format.hour)).classes("tonight")
 

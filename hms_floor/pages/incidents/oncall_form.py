@@ -10,7 +10,6 @@ from nicegui import ui
 from starlette.requests import Request
 
 from hms_floor.pages.frame import frame, go
-from hms_floor.pages.incidents import night_words
 from hms_floor.pages.incidents import oncall_draft as draft
 from hms_floor.pages.incidents.oncall_draft import Recipient, Row, Shift, Step
 from hms_floor.pages.parts import format
@@ -18,6 +17,7 @@ from hms_floor.pages.parts.dialogs import waits
 from hms_floor.pages.parts.freshness import STILL_SECONDS, Source, of_page
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.session import Visitor
+from hms_floor.presentation.oncall import night_words
 from hms_ops.oncall import coverage, oncall, turns
 from hms_ops.oncall.oncall import SHIFT, DocumentRejected
 

@@ -219,6 +219,7 @@ def _on_call(connection: Connection, in_force: oncall.OnCall | None, *, phones: 
     now = health.clock(connection)
     policy = oncall.on_call(document, now)
     coming = coverage.spans(document, now, now + timedelta(days=7))
+    following = turns.following(document, now)
     local = heartbeats.sender_is_local(connection)
     doubt = doubts.doubt(
         document if in_force else None,
@@ -245,6 +246,7 @@ def _on_call(connection: Connection, in_force: oncall.OnCall | None, *, phones: 
         ),
         gaps=tuple(gap.document() for gap in coverage.gaps(document)),
         uncovered=tuple(Span(since, until) for since, until in coming),
+        next=following.document() if following else None,
         tonight=tuple(turn.document() for turn in turns.tonight(document, now)),
         doubt=doubt,
     )
