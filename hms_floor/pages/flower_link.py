@@ -46,7 +46,7 @@ def add_routes(app: FastAPI, settings: Settings, policy: str) -> None:
             return PlainTextResponse("Flower is not kept running here", 404)
         visitor = await session.admit(app, request)
         if visitor is None:
-            return subpath.redirect(request.scope, "/enter?next=/floor/", 303)
+            return subpath.redirect(request.scope, session.sign_in_path(request), 303)
         if not visitor.badge.roles & _READERS:
             return PlainTextResponse("Your badge does not show workers", 403)
         if request.method != "GET" and not session.from_here(request):

@@ -188,7 +188,7 @@ def test_flower_is_read_through_the_floor(visit: Visit, floor: Floor) -> None:
         with httpx.Client(trust_env=False, verify=False, cookies=cookies) as client:
             return client.request(method, url, headers=headers)
 
-    assert ask("GET", "workers", "none").headers["location"] == "/enter?next=/floor/"
+    assert ask("GET", "workers", "none").headers["location"] == "/enter?next=/flower/api/workers"
     assert ask("GET", "workers", floor.badge(Role.AGENT)[0]).text == "Your badge does not show workers"
     manager = floor.badge(Role.MANAGER)[0]
     assert ask("GET", "workers", manager).status_code == 200

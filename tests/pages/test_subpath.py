@@ -16,6 +16,7 @@ from hms_act import ActClient
 from hms_floor import subpath
 from hms_floor.api import app
 from hms_floor.auth import sign_in_link
+from hms_floor.local.embedded import Servers
 from hms_floor.pages import mount
 from hms_oms import OmsClient
 from hms_oms.database import connections, health
@@ -24,9 +25,11 @@ from hms_oms.runtime.errors import ConfigError
 from hms_ops import OpsClient
 from hms_ops.findings import Finding
 from hms_ops.incidents import lifecycle, thresholds
+from tests.conftest import RECIPES, wait_until
 from tests.pages.conftest import CALM, PATIENCE
-from tests.support.api import RunningApi, standing
-from tests.support.programs import run_hms
+from tests.pages.conftest import ROOT as PROJECT
+from tests.support.api import RunningApi, free_port, standing
+from tests.support.programs import Program, run_hms
 from tests.support.subpath import ROOT, Front, front
 
 #: What leads somewhere in a page: attributes of elements, properties of components, imports of sheets.
@@ -45,9 +48,8 @@ def api_server(module_database: str, tmp_path_factory: pytest.TempPathFactory) -
         lifecycle.observe(
             connection, now, [late], thresholds.limits(connection), judged=["late"], looked_before=now
         )
-    with standing(
-        url, "redis://127.0.0.1:1/0", home, HMS_PUBLIC_URL=f"https://ops.example.gov{ROOT}"
-    ) as opened:
+    place = {"HMS_PUBLIC_URL": f"https://ops.example.gov{ROOT}", "HMS_FLOWER_PORT": str(free_port())}
+    with standing(url, "redis://127.0.0.1:1/0", home, **place) as opened:
         headers = {
             "Authorization": f"Bearer {opened.badge('manager')}",
             "Content-Type": "application/x-ndjson",
@@ -58,6 +60,37 @@ def api_server(module_database: str, tmp_path_factory: pytest.TempPathFactory) -
         )
         assert answer.is_success, answer.text
         yield opened
+
+
+@pytest.fixture(scope="module")
+def flower(api_server: RunningApi, servers: Servers) -> Iterator[None]:
+    """Flower as `hms up` starts it beside the floor."""
+    found = api_server.settings
+    environment = api_server.environment() | {
+        "HMS_DATABASE_URL": str(found.database_url),
+        "HMS_BROKER_URL": str(servers.broker_url),
+        "HMS_PUBLIC_URL": str(found.public_url),
+        "HMS_FLOWER_PORT": str(found.flower_port),
+        "HMS_RECIPES": str(RECIPES),
+    }
+    words = ("celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={found.flower_port}")
+    log = found.home / "flower.log"
+    process = Program(["-m", *words], environment, log, PROJECT, clean=True)
+    url = f"http://127.0.0.1:{found.flower_port}{ROOT}/flower/healthcheck"
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return httpx.get(url, trust_env=False, verify=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    try:
+        wait_until(answers, "Flower to answer")
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 @pytest.fixture(params=[True, False], ids=["left out", "handed on"])
@@ -73,8 +106,9 @@ def leads(page: str) -> set[str]:
     return {address for address in result if not address.startswith("/_nicegui/client/")}
 
 
+@pytest.mark.usefixtures("flower")
 def test_no_address_of_a_page_leaves_the_path(api_server: RunningApi, proxy: Front) -> None:
-    """All links, forms and assets of all pages, from the first one on, are there below the path."""
+    """All links, forms and assets of all pages, and those of Flower, are there below the path."""
     cookies = {"hms_badge": api_server.badge("manager", "admin", "oncall")}
     with httpx.Client(
         base_url=proxy.origin, cookies=cookies, trust_env=False, timeout=60, verify=False
@@ -84,16 +118,27 @@ def test_no_address_of_a_page_leaves_the_path(api_server: RunningApi, proxy: Fro
         while left:
             address = left.pop()
             observed.add(address)
+            if "?window=" in address and "/queues/" in address and "/queues/shop?" not in address:
+                # One queue is enough for all: they have the same windows.
+                continue
             answer = client.get(address)
             if not address.startswith(f"{ROOT}/") or answer.status_code >= 400:
                 faults.append((answer.status_code, address))
-            elif answer.headers.get("x-nicegui-content") == "page" and "?" not in address:
+            elif "?" not in address and (
+                answer.headers.get("x-nicegui-content") == "page" or _of_flower(address, answer)
+            ):
                 left |= leads(answer.text) - observed - {f"{ROOT}/floor", f"{ROOT}/leave"}
         assert faults == []
         assert proxy.strays == []
         pages = {"queues/shop", "cycles/1", "incidents/1", "sla", "workers", "oncall", "audit"}
         assert {f"{ROOT}/floor/{page}" for page in pages} <= observed
+        assert {f"{ROOT}/flower/{page}" for page in ("", "tasks", "broker", "floor-link")} <= observed
         assert any(address.endswith("nicegui.js") for address in observed)
+
+
+def _of_flower(address: str, answer: httpx.Response) -> bool:
+    kind = answer.headers.get("content-type", "")
+    return address.startswith(f"{ROOT}/flower/") and kind.startswith("text/html")
 
 
 def test_the_way_in_and_out_stays_below_the_path(api_server: RunningApi, proxy: Front) -> None:
@@ -177,6 +222,31 @@ def test_a_page_lives_below_the_path(browser: Browser, api_server: RunningApi) -
         assert {urlsplit(item).path for item in failed} == set()
         assert proxy.strays == []
         context.close()
+
+
+@pytest.mark.usefixtures("flower")
+def test_flower_below_the_path(browser: Browser, api_server: RunningApi, proxy: Front) -> None:
+    """Its readers sign in at the floor and come back; its tables load, and its links lead to the floor."""
+    context = browser.new_context(**CALM)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    failed: list[str] = []
+    page.on("response", lambda result: failed.append(result.url) if result.status >= 400 else None)
+    page.goto(f"{proxy.url}/flower/tasks")
+    assert page.url == f"{proxy.url}/enter?next=/flower/tasks"
+    page.get_by_label("Badge").fill(api_server.badge("viewer"))
+    with page.expect_response(re.compile(f"{proxy.url}/flower/tasks/datatable")) as table:
+        page.get_by_role("button", name="Sign in").click()
+    assert (page.url, table.value.status) == (f"{proxy.url}/flower/tasks", 200)
+    page.goto(f"{proxy.url}/flower/job-link/job-1.1.pick")
+    assert page.url == f"{proxy.url}/floor/jobs/job-1"
+    page.get_by_role("link", name="Flower", exact=True).click()
+    page.wait_for_url(f"{proxy.url}/flower/")
+    page.get_by_role("link", name="Operations floor").click()
+    page.wait_for_url(f"{proxy.url}/floor/")
+    assert failed == []
+    assert proxy.strays == []
+    context.close()
 
 
 def test_the_api_is_tried_on_its_page(browser: Browser, api_server: RunningApi) -> None:

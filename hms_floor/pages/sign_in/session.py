@@ -27,6 +27,7 @@ from hms_floor.api.access.authenticator import Authenticator
 from hms_floor.api.transport.problems import Problem
 from hms_floor.auth import local_token, sign_in_link, tokens
 from hms_floor.auth.tokens import Badge, Issued, Role
+from hms_floor.local import flower_place
 from hms_floor.observer import Observer
 from hms_floor.pages.sign_in import standalone
 from hms_floor.pages.sign_in.api_client import Asking
@@ -41,6 +42,8 @@ COOKIE = "hms_badge"
 ZONE_COOKIE = "hms_timezone"
 #: A session that began with a one-time link holds this long, in hours.
 LINK_HOURS = 12.0
+#: Where a reader may be led after signing in: the pages, and Flower below the floor.
+_WITHIN = ("/floor/", f"{flower_place.PATH}/")
 #: How long a page waits for the ledger to say whether a badge still holds, in seconds.
 PATIENCE_SECONDS = 3.0
 #: What is raised while the ledger is away, or frozen: the badge holds as before.
@@ -267,6 +270,7 @@ def cookie_path(request: Request) -> str:
 
 
 def safe(where: str | None) -> str:
-    """A path on the floor and nowhere else, whatever an address asks for."""
-    inside = where is not None and where.startswith("/floor/") and "\\" not in where and where.isprintable()
-    return where if inside and where else "/floor/"
+    """A path on the floor, or in Flower below it, and nowhere else, whatever an address asks for."""
+    if where is None or not where.startswith(_WITHIN) or "\\" in where or not where.isprintable():
+        return "/floor/"
+    return where
