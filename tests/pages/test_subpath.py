@@ -65,18 +65,18 @@ def api_server(module_database: str, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def flower(api_server: RunningApi, servers: Servers) -> Iterator[None]:
     """Flower as `hms up` starts it beside the floor."""
-    found = api_server.settings
+    known = api_server.settings
     environment = api_server.environment() | {
-        "HMS_DATABASE_URL": str(found.database_url),
+        "HMS_DATABASE_URL": str(known.database_url),
         "HMS_BROKER_URL": str(servers.broker_url),
-        "HMS_PUBLIC_URL": str(found.public_url),
-        "HMS_FLOWER_PORT": str(found.flower_port),
+        "HMS_PUBLIC_URL": str(known.public_url),
+        "HMS_FLOWER_PORT": str(known.flower_port),
         "HMS_RECIPES": str(RECIPES),
     }
-    words = ("celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={found.flower_port}")
-    log = found.home / "flower.log"
+    words = ("celery", "-A", "workers", "flower", "--address=127.0.0.1", f"--port={known.flower_port}")
+    log = known.home / "flower.log"
     process = Program(["-m", *words], environment, log, PROJECT, clean=True)
-    url = f"http://127.0.0.1:{found.flower_port}{ROOT}/flower/healthcheck"
+    url = f"http://127.0.0.1:{known.flower_port}{ROOT}/flower/healthcheck"
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
