@@ -72,7 +72,7 @@ on conflict do nothing
 def fill(engine: sa.Engine, number: int, still_open: int) -> None:
     """Put so many jobs into the ledger, some of them open, with their texts; all others are gone."""
     with engine.begin() as connection:
-        connection.exec_driver_sql("truncate oms.jobs restart identity cascade")
+        connection.exec_driver_sql("truncate oms.jobs, oms.job_search restart identity cascade")
         connection.execute(
             sa.text(_JOBS), {"jobs": number, "open": still_open, "payload": json.dumps(PAYLOAD)}
         )

@@ -45,7 +45,8 @@ class Product:
         """Forget every earlier run."""
         self.app.connection_for_read().default_channel.client.flushall()
         with self.engine.begin() as connection:
-            connection.execute(text("truncate oms.jobs, oms.job_events, oms.workers cascade"))
+            tables = "oms.jobs, oms.job_events, oms.job_search, oms.unindexed_words, oms.workers"
+            connection.execute(text(f"truncate {tables} cascade"))
 
     @contextmanager
     def working(self, setup: Setup) -> Iterator[list[Child]]:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from hms_oms.database import health
 from hms_oms.jobs import commands, ledger
-from hms_oms.jobs.queries import read, search, uniqueness
+from hms_oms.jobs.acceptance.requests import Requests
+from hms_oms.jobs.queries import read, uniqueness
 from hms_oms.jobs.queries.uniqueness import BadUniqueness, Unique
 from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import calendars, sla
@@ -165,6 +166,7 @@ def accept_many(
     limit_key: str | None = None,
     at_once: int | None = None,
     starts_per_minute: int | None = None,
+    prepared: Requests | None = None,
 ) -> Accepted:
     """Accept requests that meet the recipe already, in bulk and in order; known keys make no job.
 
@@ -172,7 +174,8 @@ def accept_many(
     `ready_at` if that is still to come; a time that has come is no delay. If the queue has a calendar, only
     its office hours count. Raises SlaNeverOver. `recipe_id` is that of a recipe
     which the caller has registered. `musts` says of each whether it is never to be given up for others; else
-    the recipe does. Nothing is visible before the caller commits.
+    the recipe does. `prepared` is what the statement takes, if the requests, a page at most, were made ready
+    before. Nothing is visible before the caller commits.
     """
     recipe_id = registry.register(connection, recipe) if recipe_id is None else recipe_id
     if ready_at is not None and ready_at <= health.clock(connection):
@@ -190,8 +193,7 @@ def accept_many(
             connection,
             recipe,
             recipe_id,
-            payloads[start : start + PAGE],
-            keys=keys[start : start + PAGE],
+            prepared or Requests.of(recipe, payloads[start : start + PAGE], keys[start : start + PAGE]),
             musts=musts[start : start + PAGE],
             sla_minutes=minutes,
             deadline=deadline,
@@ -204,7 +206,6 @@ def accept_many(
             at_once=at_once,
             starts_per_minute=starts_per_minute,
         )
-        search.keep(connection, recipe, payloads[start : start + PAGE], keys[start : start + PAGE], page)
         jobs.extend(page.jobs)
         accepted.extend(page.keys)
     return Accepted(jobs, accepted, len(payloads) - len(jobs))

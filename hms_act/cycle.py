@@ -16,6 +16,7 @@ from hms_act.files.csv_rows import Refusal, Row
 from hms_oms.cycles import cycle_rows, cycles
 from hms_oms.cycles.cycle_rows import CycleRow
 from hms_oms.documents.cycles import Cycle
+from hms_oms.jobs.acceptance.requests import Requests
 from hms_oms.jobs.queries import read
 from hms_oms.jobs.records import Accepted, Job
 from hms_oms.queues import sla
@@ -93,12 +94,12 @@ def accept_rows(
             return _accept_page(connection, terms, page)
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="accept") as beside:
-        page = _Page.read(rows)
+        page = _Page.read(recipe, rows)
         while page.rows or page.refusals:
             yield from page.refusals
             accepted = beside.submit(accept_page, page)
-            # The next page is read while the ledger takes this one.
-            page = _Page.read(rows)
+            # The next page is read and made ready while the ledger takes this one.
+            page = _Page.read(recipe, rows)
             yield accepted.result()
         if page.failure is not None:
             raise page.failure
@@ -118,7 +119,7 @@ def accept_whole(
 ) -> Cycle:
     """Accept every row of a file as one new cycle, in the caller's transaction: all of it, or nothing."""
     cycle, terms = _begin(connection, recipe, name, requested_by, sla_minutes)
-    while (page := _Page.read(rows)).rows or page.refusals:
+    while (page := _Page.read(recipe, rows)).rows or page.refusals:
         _accept_page(connection, terms, page)
     if page.failure is not None:
         raise page.failure
@@ -161,24 +162,26 @@ class _Page:
 
     rows: Sequence[Row]
     refusals: Sequence[Refusal]
+    requests: Requests
     failure: Exception | None = None
 
     @classmethod
-    def read(cls, rows: Iterator[Row | Refusal]) -> _Page:
+    def read(cls, recipe: Recipe, rows: Iterator[Row | Refusal]) -> _Page:
         try:
             page = list(itertools.islice(rows, PAGE))
         except Exception as error:  # noqa: BLE001 -- it is raised behind the page before
-            return cls((), (), error)
-        return cls(
-            [row for row in page if isinstance(row, Row)], [row for row in page if isinstance(row, Refusal)]
-        )
+            return cls((), (), Requests.of(recipe, (), ()), error)
+        good = [row for row in page if isinstance(row, Row)]
+        payloads = [row.payload for row in good]
+        keys = [accept.key_of(recipe, payload) for payload in payloads]
+        refusals = [row for row in page if isinstance(row, Refusal)]
+        return cls(good, refusals, Requests.of(recipe, payloads, keys))
 
 
 def _accept_page(connection: Connection, terms: _Terms, page: _Page) -> Cycle:
     """Accept a page in the connection's transaction; the cycle as it stands then."""
     recipe, cycle = terms.recipe, terms.cycle
-    payloads = [row.payload for row in page.rows]
-    keys = [accept.key_of(recipe, payload) for payload in payloads]
+    payloads, keys = [row.payload for row in page.rows], page.requests.keys
     if terms.supersede:
         accept.make_way(connection, recipe, payloads, keys=keys, who=terms.requested_by, batch_id=cycle)
     accepted = accept.accept_many(
@@ -191,6 +194,7 @@ def _accept_page(connection: Connection, terms: _Terms, page: _Page) -> Cycle:
         batch_id=cycle,
         recipe_id=terms.recipe_id,
         musts=[recipe.must if terms.must is None else terms.must] * len(payloads),
+        prepared=page.requests,
     )
     repeated = _repeated(connection, recipe, page.rows, keys, accepted)
     cycle_rows.add(connection, cycle, [*map(refused, page.refusals), *repeated])

@@ -21,9 +21,9 @@ from hms_act.broker_watch import BrokerWatch
 from hms_act.fronts import Fronts
 from hms_act.order.planner import Planner
 from hms_act.recovery import SWEEP_SECONDS, Recovery
-from hms_act.retention import Retention
 from hms_act.schedules.intake import Begin
 from hms_act.schedules.scheduler import Scheduler, SchedulerThread
+from hms_act.upkeep import Indexing, Retention
 from hms_act.waiting.child_jobs import ChildWaits
 from hms_act.waiting.parts import Parts
 from hms_act.waiting.waits import Waits
@@ -258,8 +258,9 @@ def run(
     broker_watch.start()
 
     def lead(lease: Lease) -> Dispatcher:
+        Indexing(lease, engine, stop).start()
         if pruner is not None:
-            Retention(lease, engine, pruner(), stop).start()
+            Retention(lease, engine, stop, pruner()).start()
         if scheduler is not None:
             SchedulerThread(scheduler, lease, engine, stop).start()
         client = waiting_tickets.client(broker_url)

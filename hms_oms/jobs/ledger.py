@@ -16,14 +16,12 @@ from sqlalchemy import Connection
 
 from hms_oms.database import array_literals, statements
 from hms_oms.database.connections import RawConnection
+from hms_oms.jobs.acceptance.requests import Requests
+from hms_oms.jobs.queries import search
 from hms_oms.jobs.records import Accepted, Band, Claimed, Completion, Deadline, Place, Progress, Taken
 from hms_oms.jobs.tickets import Ticket
-from hms_oms.order import cells
 from hms_oms.recipes import limits
 from hms_oms.recipes.recipes import Recipe
-
-# One text for many payloads is written, sent and read at once.
-_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 #: The most delayed jobs that one statement wakes (see wake.sql).
 WAKE_PAGE = 5000
@@ -33,11 +31,10 @@ def accept(
     connection: Connection,
     recipe: Recipe,
     recipe_id: int,
-    payloads: Sequence[Mapping[str, Any]],
+    requests: Requests,
     *,
     sla_minutes: float,
     deadline: Deadline | None = None,
-    keys: Sequence[str | None],
     musts: Sequence[bool],
     requested_by: str,
     priority: int = 0,
@@ -81,18 +78,17 @@ def accept(
             "limit_field": limit.field,
             "limit_at_once": limit.at_once,
             "limit_starts": limit.starts_per_minute,
-            "payloads": _as_json(list(payloads)),
-            "keys": array_literals.literal(keys),
-            "cells": array_literals.literal(
-                [cells.first(recipe.type, recipe.size, payload) for payload in payloads]
-            ),
+            "payloads": requests.payloads,
+            "keys": array_literals.literal(requests.keys),
+            "cells": requests.cells,
             "musts": array_literals.literal(musts),
         },
     )
     jobs: list[int] = accepted["jobs"]
-    if jobs and any(key is not None for key in keys):
+    if jobs and any(key is not None for key in requests.keys):
         statements.run(connection, "replace", {"jobs": array_literals.literal(jobs)})
-    return Accepted(jobs, accepted["keys"], len(payloads) - len(jobs))
+    search.keep(connection, requests.words, requests.keys, jobs, accepted["keys"])
+    return Accepted(jobs, accepted["keys"], len(requests.keys) - len(jobs))
 
 
 def take(

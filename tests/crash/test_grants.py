@@ -84,6 +84,7 @@ def test_a_day_passes_with_the_least_rights(
         assert {status for status, _ in outcomes} == {"done"}
         wait_until(lambda: not unsent(ledger), "the texts to be handed over", 60)
         wait_until(lambda: measured(by(ledger, "reader")), "the watch to have measured")
+        wait_until(lambda: indexed(ledger), "the search to have its index")
         programs.processes[-1].terminate()
         programs.processes[-1].wait(30)
         for name in ("act", "ops", "w"):
@@ -97,6 +98,13 @@ def test_a_day_passes_with_the_least_rights(
         programs.end()
         for role in grants.ROLES:
             connections.engine(by(ledger, role)).dispose()
+
+
+def indexed(url: str) -> bool:
+    """Whether the index has the words of all jobs."""
+    with connections.engine(url).connect() as connection:
+        asked = "select exists (select from oms.job_search) and not exists (select from oms.unindexed_words)"
+        return bool(connection.scalar(sa.text(asked)))
 
 
 def pruned(url: str, monkeypatch: pytest.MonkeyPatch) -> Counts:

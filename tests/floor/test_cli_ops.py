@@ -64,8 +64,9 @@ notify = ["ada", "grace"]
 """
 #: TRUNCATE fires no trigger of rows, so that even what is append-only can be emptied.
 EMPTY = """
-truncate oms.jobs, oms.job_events, oms.audit, oms.messages, ops.incidents, ops.incident_events,
-    ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds, ops.metrics, ops.beats, oms.broker_state
+truncate oms.jobs, oms.job_events, oms.job_search, oms.unindexed_words, oms.audit, oms.messages,
+    ops.incidents, ops.incident_events, ops.incident_jobs, ops.silences, ops.oncall, ops.thresholds,
+    ops.metrics, ops.beats, oms.broker_state
     restart identity cascade;
 update oms.queues set paused_at = null, paused_by = null, pause_reason = null;
 """

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hms_oms.database import connections, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger
+from hms_oms.jobs.acceptance.requests import Requests
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.recipes.recipes import Recipe
 
@@ -116,9 +117,8 @@ def test_sessions_plan_again_when_a_young_ledger_has_grown(
             connection,
             shop,
             1,
-            [{}] * 5000,
+            Requests.of(shop, [{}] * 5000, [None] * 5000),
             sla_minutes=30,
-            keys=[None] * 5000,
             musts=[False] * 5000,
             requested_by="test",
         )

@@ -20,7 +20,7 @@ from hms_oms.cycles import cycles
 from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import commands, ledger
-from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries import read, search
 from hms_oms.jobs.records import Completion
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.messages import outbox
@@ -108,10 +108,14 @@ def test_a_job_goes_with_all_that_is_its_own(
 ) -> None:
     """A month after its end a job is gone with its event log and texts; one that ended later stays."""
     old = done(engine, raw, shop, 1)
+    with engine.begin() as connection:
+        search.index(connection)
     forward(20 * DAY)
     young = done(engine, raw, shop, 2)
     forward(10 * DAY + MINUTE)
+    assert rows(engine, "oms.job_search") == 1
     counts = prune(engine, forward)
+    assert (rows(engine, "oms.job_search"), rows(engine, "oms.unindexed_words")) == (0, 1)
     assert (counts["jobs"], counts["messages"]) == (1, 1)
     assert counts["events"] > 3
     with pytest.raises(UnknownJob):
@@ -130,21 +134,25 @@ def test_an_open_job_is_never_removed(engine: sa.Engine, shop: Recipe, forward: 
     assert look(engine, job).status == "waiting"
 
 
+@pytest.mark.parametrize("indexed", [False, True])
 def test_personal_data_goes_before_the_facts(
-    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Forward
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Forward, indexed: bool
 ) -> None:
     """Marked fields, their echo in results, and to whom a text went are erased; the rest is as it was."""
     marked = replace(shop, payload=_marked(shop.payload))
     with engine.begin() as connection:
         registry.register(connection, marked)
     job = done(engine, raw, marked, 1)
+    if indexed:
+        with engine.begin() as connection:
+            search.index(connection)
     before = look(engine, job)
     forward(8 * DAY)
     counts = prune(engine, forward)
     assert (counts["personal_data"], counts["erased_messages"], counts.get("jobs", 0)) == (1, 1, 0)
     after = look(engine, job)
     assert after.payload == {"number": 1}
-    assert rows(engine, "oms.job_search") == 0
+    assert rows(engine, "oms.job_search") == rows(engine, "oms.unindexed_words") == 0
     assert after.results["pick"] == {"reasons": ["heavy"]}
     assert after.erased_at is not None
     assert (after.status, after.outcome, after.finished_at) == (
@@ -407,7 +415,7 @@ def test_reports_say_the_same_after_a_prune(
 ) -> None:
     """Counts, shares and lateness by queue and day are the same, whatever part of the span was removed."""
     with engine.begin() as connection:
-        connection.exec_driver_sql("truncate oms.jobs, oms.job_sums restart identity cascade")
+        connection.exec_driver_sql("truncate oms.jobs, oms.job_search, oms.job_sums restart identity cascade")
         for queue, status, minutes, seconds, sla in ended:
             connection.execute(
                 sa.text(

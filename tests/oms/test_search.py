@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 
 from hms_act import accept
+from hms_oms.database import statements
 from hms_oms.jobs.queries import read, search
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import shop_recipes
@@ -33,6 +34,12 @@ def matches(engine: sa.Engine, text: str, **others: Any) -> list[int]:
     with engine.connect() as connection:
         selected = read.Filter(words=tuple(search.terms(text)), **others)
         return [job.id for job in read.find(connection, selected, limit=10)]
+
+
+def unindexed(engine: sa.Engine) -> int | None:
+    """How many jobs have words that the index does not have yet."""
+    with engine.connect() as connection:
+        return connection.scalar(sa.text("select count(*) from oms.unindexed_words"))
 
 
 @given(name=WORDS)
@@ -66,6 +73,48 @@ def test_a_job_is_found_by_what_people_know_of_it(engine: sa.Engine, shop: Recip
     meant = {"number": 7002, "name": "Zo\u00eb Str\u00f6mberg-\u0141ukasz", "phone": "+1 202 555 0123"}
     jobs = accepted(engine, shop, other, meant)
     assert matches(engine, typed) == [jobs[1]]
+
+
+@pytest.mark.parametrize("typed", ["(202)", "555-01", "202.555", "+1202", "202-5 yun"])
+def test_a_part_of_a_phone_is_found_however_either_is_written(
+    engine: sa.Engine, shop: Recipe, typed: str
+) -> None:
+    """The phone is kept as digits; what is no phone, as the number of a lot, is found as it stands."""
+    [job, _] = accepted(
+        engine,
+        shop,
+        {"number": 1, "name": "Yun Ha", "phone": "+1 202-555 0123"},
+        {"number": 2, "name": "Lot 9-77"},
+    )
+    assert matches(engine, typed) == [job]
+    assert matches(engine, "9-77") == [job + 1]
+
+
+def test_a_job_is_found_before_and_after_the_index_has_its_words(engine: sa.Engine, shop: Recipe) -> None:
+    """A search reads what is not indexed yet, and each job is listed once."""
+    first, second = accepted(engine, shop, {"number": 1, "name": "Ann"}, {"number": 2, "name": "Ann"})
+    assert matches(engine, "ann") == [second, first]
+    with engine.begin() as connection:
+        assert not search.index(connection)
+    third = accepted(engine, shop, {"number": 3, "name": "Ann"})
+    assert matches(engine, "ann") == [*third, second, first]
+
+
+def test_words_are_indexed_a_bite_at_a_time(
+    engine: sa.Engine, shop: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each bite takes so many, and says whether there are more; none while retention removes words."""
+    monkeypatch.setattr(search, "BITE", 2)
+    accepted(engine, shop, *({"number": n, "name": "Ann"} for n in range(1, 4)))
+    with engine.begin() as pruning:
+        statements.run(pruning, "begin_pruning", {})
+        with engine.begin() as connection:
+            assert not search.index(connection)
+    assert unindexed(engine) == 3
+    for more, left in ((True, 1), (False, 0)):
+        with engine.begin() as connection:
+            assert search.index(connection) is more
+        assert unindexed(engine) == left
 
 
 def test_each_job_has_its_own_words(engine: sa.Engine, shop: Recipe) -> None:
@@ -116,5 +165,4 @@ def test_a_search_for_next_to_nothing_is_refused(text: str) -> None:
 def test_a_recipe_that_shows_nothing_keeps_no_words(engine: sa.Engine, shop: Recipe) -> None:
     """What no list shows is not written once more."""
     accepted(engine, replace(shop, show=()), {"number": 1, "name": "Ann"})
-    with engine.connect() as connection:
-        assert connection.scalar(sa.text("select count(*) from oms.job_search")) == 0
+    assert unindexed(engine) == 0

@@ -100,6 +100,13 @@ job_search = Table(
     Column("words", Text, nullable=False),
 )
 
+unindexed_words = Table(
+    "unindexed_words",
+    metadata,
+    Column("job_id", BigInteger, nullable=False),
+    Column("words", Text, nullable=False),
+)
+
 batches = Table(
     "batches",
     metadata,

@@ -1,3 +1,3 @@
--- Have jobs found by their words.
-insert into oms.job_search (job_id, words)
+-- Have jobs found by their words. The index takes longer than the job itself: it comes later (index_words.sql).
+insert into oms.unindexed_words (job_id, words)
 select job, words from unnest(%(jobs)s::bigint[], %(words)s::text[]) as made (job, words)

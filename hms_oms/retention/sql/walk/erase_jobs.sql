@@ -60,6 +60,11 @@ found_by as (
     using jobs
     where words.job_id = jobs.id
 ),
+new_words as (
+    delete from oms.unindexed_words as words
+    using jobs
+    where words.job_id = jobs.id
+),
 messages as (
     update oms.messages as message
     set recipient = '',

@@ -58,6 +58,12 @@ ended_children as (
     from removable
     where asked.job_id = removable.id and asked.parent_id not in (select id from removable)
 ),
+found_by as (
+    delete from oms.job_search where job_id in (select id from removable)
+),
+new_words as (
+    delete from oms.unindexed_words where job_id in (select id from removable)
+),
 jobs as (
     delete from oms.jobs where id in (select id from removable) returning id
 ),

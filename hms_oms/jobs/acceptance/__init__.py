@@ -1,0 +1,1 @@
+"""The acceptance of requests: what the statement that makes jobs of them takes."""
