@@ -5,13 +5,22 @@ with wanted as (
     from unnest(%(messages)s::bigint[], %(fences)s::bigint[], %(carriers)s::bigint[], %(carried)s::text[])
         as wanted (id, fence, carrier, carried)
 ),
-locked as (
-    select message.id, wanted.carrier, wanted.carried
+-- Pages are locked, in one order everywhere. A text to an applicant goes by itself, and its change asks again.
+pages as (
+    select message.id, wanted.fence, wanted.carrier, wanted.carried
     from oms.messages as message
     join wanted on wanted.id = message.id
-    where message.state = 'pending' and message.fence = wanted.fence
+    where message.page and message.state = 'pending' and message.fence = wanted.fence
     order by message.id
     for update of message
+),
+locked as (
+    select * from pages
+    union all
+    select wanted.*
+    from wanted
+    join oms.messages as message on message.id = wanted.id
+    where not message.page and message.state = 'pending' and message.fence = wanted.fence
 ),
 whole as (
     select wanted.carrier
@@ -44,6 +53,7 @@ taken as (
     from locked
     join whole on whole.carrier = locked.carrier
     where message.id = locked.id and locked.id = locked.carrier
+        and message.state = 'pending' and message.fence = locked.fence
     returning message.*
 ),
 attempts as (

@@ -6,11 +6,12 @@ with answer as (
         %(sids)s::text[], %(http_statuses)s::smallint[], %(codes)s::text[], %(faults)s::text[], %(delays)s::float8[]
     ) as answer (id, fence, state, outcome, sid, http_status, code, fault, delay)
 ),
--- In one order everywhere: anyone who takes pages back does it in this one, too.
+-- Pages in one order everywhere: anyone who takes them back does it in this one, too. Nobody takes back a text to an
+-- applicant, and a lock is as long in the log as its change.
 locked as (
     select id
     from oms.messages
-    where id = any(%(messages)s::bigint[]) or merged_into = any(%(messages)s::bigint[])
+    where (id = any(%(messages)s::bigint[]) or merged_into = any(%(messages)s::bigint[])) and page
     order by id
     for update
 ),
@@ -47,8 +48,8 @@ moved as (
         fault = answer.fault,
         finished_at = case when answer.state = any(%(ended)s::text[]) then oms.now() end
     from answer
-    join locked on locked.id = answer.id
     where message.id = answer.id and message.fence = answer.fence and message.state = 'sending'
+        and (not message.page or message.id in (select id from locked))
     returning message.id, message.state, message.handed_over
 ),
 freed as (
