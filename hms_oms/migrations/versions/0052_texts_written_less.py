@@ -1,4 +1,4 @@
-"""Texts without an entry in an index for an id of the provider that they do not have, at each of their changes."""
+"""Texts without an index entry, at each of their changes, for an id of the provider that they do not have."""
 
 from __future__ import annotations
 
