@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.failpoints import plan, running
+from tests.failpoints import plan, results, running
 from tests.failpoints.plan import Declared, Trial
 from tests.failpoints.points import Point
 from tests.failpoints.running import UPKEEP_PATHS, Verdict, Walker
@@ -27,13 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slice", default="1/1", help="which part of the trials, such as 3/12 (1/1)")
     parser.add_argument("--pairs", action="store_true", help="pairs, not single faults")
     parser.add_argument("--seed", type=int, default=7, help="which slices, and the faults of pairs (7)")
-    parser.add_argument("--lanes", type=int, default=6, help="how many walk side by side (6)")
+    parser.add_argument("--lanes", type=int, default=20, help="how many walk side by side (20)")
     parser.add_argument("--only", default="", help="only trials that match this")
     parser.add_argument("--declare", nargs="*", metavar="NAME", help="find the points of these paths (all)")
     asked = parser.parse_args(arguments)
-    with running.grounded() as ground:
+    with running.grounded(1 if asked.declare is not None else asked.lanes) as grounds:
         if asked.declare is not None:
-            with ground.lane(0) as lane:
+            with grounds[0].lane(0) as lane:
                 _declare(Walker(lane), asked.declare or [*running.PATHS, *UPKEEP_PATHS])
             return 0
         points = plan.declared()
@@ -57,16 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
 
         count = 0
-        verdicts = running.run(ground, trials, asked.lanes, tell)
+        verdicts = running.run(grounds, trials, asked.lanes, tell)
     counted = document(trials, verdicts, time.monotonic() - began)
-    counted["undeclared"] = len(ground.undeclared)
-    for name in sorted(ground.undeclared):
+    undeclared = sorted(set().union(*(ground.undeclared for ground in grounds)))
+    counted["undeclared"] = len(undeclared)
+    for name in undeclared:
         print(f"NOT DECLARED {name}", file=sys.stderr)
     for name, number in counted.items():
         print(f"{name:>12} {number}", file=sys.stderr)
+    kind = "pairs" if asked.pairs else "singles"
+    if not asked.only:
+        results.keep(kind, asked.slice, asked.seed, counted, undeclared, verdicts)
     print(json.dumps(counted), flush=True)
-    # What is sent at some times only is told, and no failure.
-    return int(any(verdict.wrong or not verdict.struck for verdict in verdicts))
+    return int(bool(undeclared) or any(verdict.wrong or not verdict.struck for verdict in verdicts))
 
 
 def document(trials: Sequence[Trial], verdicts: Sequence[Verdict], seconds: float) -> dict[str, float]:

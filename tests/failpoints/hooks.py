@@ -7,6 +7,7 @@ program has no use for is not imported: that of heartbeats is to start quickly.
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import re
 import socket
@@ -19,7 +20,7 @@ from psycopg2.sql import Composable
 
 from hms_oms.database import connections
 from hms_oms.database.lending.held_connection import HeldConnection
-from tests.failpoints.points import Points, of_process
+from tests.failpoints.points import HURRY, Points, of_process
 
 ROOT = Path(__file__).parents[2]
 #: What sends statements for others gives them no name.
@@ -36,13 +37,41 @@ _COMMANDS = re.compile(rb"\*\d+\r\n\$\d+\r\n([A-Za-z]+)\r\n")
 _SETTING_UP = frozenset({"HELLO", "CLIENT", "SELECT", "AUTH", "PING", "COMMAND"})
 _NUMBERS = re.compile(r"\b(?:SM)?[0-9a-f]{8,}\b")
 
+#: For how long leaders and workers may be silent, messages be missing and claims be unheard of.
+_PATIENCE = {
+    "hms_oms.jobs.workers": ("BEAT_SECONDS", "GONE_SECONDS", "SILENT_SECONDS"),
+    "hms_act.recovery": (
+        *("SWEEP_SECONDS", "GRACE_SECONDS", "MISSING_SECONDS", "HEARING_SECONDS", "UNHELD_SECONDS"),
+    ),
+    "hms_oms.daemon.leader_election": ("LEASE_SECONDS", "IDLE_SECONDS", "GAP_SECONDS"),
+    "hms_oms.daemon.renewal": ("RENEW_SECONDS", "STUCK_SECONDS"),
+}
+
 
 def install() -> None:
-    """Have each call of this process pass its points."""
+    """Have each call of this process pass its points, and its patience be short."""
+    hurry()
     points = of_process()
     install_postgresql(points)
     _install_redis(points)
     _install_http(points)
+
+
+def hurry() -> None:
+    """Have those who wait for others wait for a part of their time: a trial is mostly waiting."""
+    importlib.import_module("hms_oms.jobs.workers")
+    seconds = {
+        (name, value): value / HURRY
+        for module, names in _PATIENCE.items()
+        if module in sys.modules
+        for name, value in vars(sys.modules[module]).items()
+        if name in names
+    }
+    for module in list(sys.modules.values()):
+        for (name, value), short in seconds.items():
+            # Others have the same name for something else, or have imported this.
+            if vars(module).get(name) is value:
+                setattr(module, name, short)
 
 
 def install_postgresql(points: Points) -> None:

@@ -59,8 +59,6 @@ _PRELUDE = (
     "import runpy, sys; from tests.failpoints import hooks; hooks.install();"
     " sys.argv = {words!r}; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 )
-#: What multiprocessing says if it did not learn how a process has ended.
-_UNKNOWN = 255
 #: Seconds until a program is at work.
 READY_SECONDS = 60.0
 
@@ -111,8 +109,9 @@ class Lane:
         #: One number for each run: the key of its job.
         self.numbers = itertools.count(1)
         self.programs: dict[str, Program] = {}
-        #: What ended though it was not killed: the program with its exit code.
+        #: What ended though nothing has killed it: the program with its exit code.
         self.deaths: list[str] = []
+        self._killed: set[int] = set()
 
     def staff(self, names: Collection[str]) -> None:
         """Have these programs at work, and no others."""
@@ -120,8 +119,12 @@ class Lane:
             if name not in names:
                 self._end(name)
         for name in names:
-            if name not in self.programs or self.programs[name].poll() is not None:
+            if name not in self.programs:
                 self._start(name)
+            elif self.programs[name].pid in self.script.killed():
+                # It is dying, and looks as if it were at work.
+                self.programs[name].wait(10)
+        self.tend()
         for name in names:
             self.wait(lambda name=name: self._is_at_work(name), f"{name} to be at work", READY_SECONDS)
 
@@ -130,7 +133,7 @@ class Lane:
         for name, program in self.programs.items():
             code = program.poll()
             if code is not None:
-                if code not in (-signal.SIGKILL, _UNKNOWN):
+                if code != -signal.SIGKILL or program.pid not in self._killed | self.script.killed():
                     self.deaths.append(f"{name} ended with {code}")
                 self._start(name)
 
@@ -145,7 +148,7 @@ class Lane:
                 raise Stalled(what)
             self.tend()
             time.sleep(pause)
-            pause = min(1.2 * pause, 0.1)
+            pause = min(1.2 * pause, 0.2)
 
     def badge(self, *roles: tokens.Role, queues: Collection[str] = ()) -> str:
         """A badge with these roles."""
@@ -174,6 +177,7 @@ class Lane:
         program = self.programs["worker" if name == "heartbeat" else name]
         program.kill()
         program.wait(10)
+        self._killed.add(program.pid)
 
     def _start(self, name: str) -> None:
         (module, *words), _ = PROGRAMS[name]

@@ -108,6 +108,15 @@ def elsewhere(file: Path = DECLARED) -> set[str]:
     return {name for names in reasons.values() for name in names}
 
 
+def undeclared(calls: Iterable[str], file: Path = DECLARED) -> set[str]:
+    """Those of the calls, each behind the name of its program, that are declared nowhere."""
+    sections = tomllib.loads(file.read_text())
+    known = {f"{point.program}: {point.call}" for points in places() for point in points}
+    known.update(*sections["sometimes"].values())
+    named = elsewhere(file)
+    return {call for call in calls if call not in known and call.partition(": ")[2] not in named}
+
+
 def singles(points: Declared, upkeep_paths: Mapping[str, str]) -> list[Trial]:
     """Each point with each fault that it may have."""
     return [

@@ -21,8 +21,10 @@ from typing import Any, TypeVar
 FOLDER, PROGRAM = "FAILPOINTS", "FAILPOINTS_PROGRAM"
 #: What can be armed before a call, and after it.
 BEFORE, AFTER = ("killed", "reset", "delayed"), ("killed", "lost")
+#: The programs wait for each other so many times as briefly as in earnest.
+HURRY = 2.5
 #: How long a delay is, in seconds: longer than the lease of a leader, and than a silence of a worker.
-DELAY_SECONDS = 7.0
+DELAY_SECONDS = 7.0 / HURRY
 
 Answer = TypeVar("Answer")
 
@@ -88,6 +90,13 @@ class Script:
         lines = map(json.loads, self._struck.read_text().splitlines())
         return [Fault(Point(**line["point"]), line["kind"]) for line in lines]
 
+    def killed(self) -> set[int]:
+        """The processes that were killed at a point."""
+        if not self._struck.exists():
+            return set()
+        lines = map(json.loads, self._struck.read_text().splitlines())
+        return {line["pid"] for line in lines if line["kind"] == "killed"}
+
     def passed(self, program: str, call: str, side: str) -> str | None:
         """Note that a program is at a point; what is to happen there."""
         try:
@@ -105,7 +114,7 @@ class Script:
         for fault in armed:
             if fault["point"] == here:
                 with self._struck.open("a") as file:
-                    file.write(json.dumps(fault) + "\n")
+                    file.write(json.dumps({**fault, "pid": os.getpid()}) + "\n")
                 return str(fault["kind"])
         return None
 

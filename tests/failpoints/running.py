@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -18,16 +18,25 @@ from tests.failpoints.paths import PATHS, Way
 from tests.failpoints.plan import Trial
 from tests.failpoints.points import Point
 from tests.provider.driver import Provider
-from tests.support.clusters import TEMPLATE, make_template
+from tests.support.clusters import TEMPLATE, copy_cluster
 from tests.support.databases import Databases
 from tests.webhooks.receiver import receiving
 
 #: A path on which a program passes the points of its upkeep meanwhile.
-UPKEEP_PATHS = {"act": "order", "worker": "order", "heartbeat": "order", "floor": "order", "ops": "event"}
+UPKEEP_PATHS = {
+    **dict.fromkeys(("act", "worker", "heartbeat", "floor"), "order"),
+    "far": "relay",
+    "ops": "event",
+}
 #: How long a fault may take to strike that stands on a path that has been walked, and one in a loop, seconds.
 LATE_SECONDS, UPKEEP_SECONDS = 1.0, 20.0
 #: What has not struck is tried so often.
 TRIES = 3
+#: So many lanes have a PostgreSQL and a Redis of their own: more would use up the connections of one.
+LANES_OF_A_GROUND = 6
+
+#: Databases are migrated one at a time: what does it is not made for several threads.
+_preparing = threading.Lock()
 
 
 @dataclass
@@ -49,23 +58,23 @@ class Ground:
         self._lock = threading.Lock()
         self._count = 0
         self._lanes: list[Lane] = []
-        #: What programs have sent without faults though it is not declared.
+        #: What programs have sent though it is not declared.
         self.undeclared: set[str] = set()
 
     @contextmanager
     def lane(self, number: int) -> Iterator[Lane]:
         """A lane with a database, a Redis, a provider and a receiver of its own, until the block ends."""
         with ExitStack() as held, ExitStack() as lent:
-            # Neither those who lend databases nor those who migrate them are made for several threads.
             with self._lock:
                 self._count += 1
                 home, folder = (self._home / f"{name}{self._count}" for name in ("lane", "provider"))
                 folder.mkdir()
                 url = lent.enter_context(self._databases.lent())
                 held.callback(self._give_back, lent.pop_all())
-                provider = held.enter_context(Provider.start(folder))
-                receiver = held.enter_context(receiving())
-                broker = f"{self._broker_url}?virtual_host={number}"
+            provider = held.enter_context(Provider.start(folder))
+            receiver = held.enter_context(receiving())
+            broker = f"{self._broker_url}?virtual_host={number}"
+            with _preparing:
                 lane = Lane(home, url, broker, provider, receiver)
                 self._lanes.append(lane)
             held.callback(lane.end)
@@ -82,22 +91,25 @@ class Ground:
 
 
 @contextmanager
-def grounded() -> Iterator[Ground]:
-    """Servers until the block ends."""
+def grounded(lanes: int) -> Iterator[list[Ground]]:
+    """Servers for so many lanes, until the block ends."""
     shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(
-        prefix="hms-points-", dir=shared if shared.is_dir() else None, ignore_cleanup_errors=True
-    ) as name:
-        home = Path(name)
-        with embedded.serving(home / "servers", fast=True) as servers:
+    with ExitStack() as held:
+        folder = tempfile.TemporaryDirectory(
+            prefix="hms-points-", dir=shared if shared.is_dir() else None, ignore_cleanup_errors=True
+        )
+        home = Path(held.enter_context(folder))
+        grounds = []
+        for number in range(-(-lanes // LANES_OF_A_GROUND)):
+            place = home / f"ground{number}"
+            (place / "servers").mkdir(parents=True)
+            copy_cluster(home, place / "servers")
+            servers = held.enter_context(embedded.serving(place / "servers", fast=True))
             assert servers.database_url is not None
             assert servers.broker_url is not None
-            make_template(servers)
-            ground = Ground(home, servers.broker_url, Databases(servers.database_url, TEMPLATE))
-            try:
-                yield ground
-            finally:
-                ground.end()
+            grounds.append(Ground(place, servers.broker_url, Databases(servers.database_url, TEMPLATE)))
+            held.callback(grounds[-1].end)
+        yield grounds
 
 
 class Walker:
@@ -105,7 +117,7 @@ class Walker:
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
-        #: What was sent on the paths without faults.
+        #: What was sent, with faults and without.
         self.calls: set[str] = set()
         self._paths: dict[str, Way] = {}
         self._references: dict[str, object] = {}
@@ -121,7 +133,7 @@ class Walker:
             self.lane.script.arm(*path.given)
             path.walk()
             self._references[name] = path.story().told
-            self.calls |= {f"{point.program}: {point.call}" for point in self.lane.script.reached()}
+            self._note_calls()
         return path
 
     def reached(self, name: str, upkeep: str | None, seconds: float) -> list[Point]:
@@ -140,7 +152,6 @@ class Walker:
         path = self.path(trial.path)
         began = time.monotonic()
         self._begin(trial.upkeep)
-        self.lane.deaths.clear()
         self.lane.script.arm(*path.given, *trial.faults)
         verdict = Verdict(trial, 0)
         try:
@@ -158,9 +169,11 @@ class Walker:
             _note(verdict, lost=[f"waited needlessly for {stalled}"])
         except Exception as error:  # noqa: BLE001 -- those who come after it are tried all the same
             _note(verdict, other=[f"{type(error).__name__}: {error}"])
-        _note(verdict, died=self.lane.deaths)
+        _note(verdict, died=[*self.lane.deaths])
+        self.lane.deaths.clear()
         verdict.struck = self._struck(trial)
         self.lane.script.disarm()
+        self._note_calls()
         verdict.seconds = time.monotonic() - began
         return verdict
 
@@ -168,6 +181,9 @@ class Walker:
         self.lane.script.disarm()
         if upkeep is not None:
             self.lane.kill(upkeep)
+
+    def _note_calls(self) -> None:
+        self.calls |= {f"{point.program}: {point.call}" for point in self.lane.script.reached()}
 
     def _judge(self, verdict: Verdict, path: Way) -> None:
         story, reference = path.story(), self._references[path.name]
@@ -192,35 +208,56 @@ def _note(verdict: Verdict, **wrong: Sequence[str]) -> None:
             verdict.wrong.setdefault(kind, []).extend(sentences)
 
 
+class _Waiting:
+    """Trials that wait, by their paths: a lane that has walked a path keeps to it to the end."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self._lock = threading.Lock()
+        self._trials: dict[str, deque[Trial]] = {}
+        self._walkers: dict[str, int] = {}
+        for trial in trials:
+            self._trials.setdefault(trial.path, deque()).append(trial)
+
+    def next(self, path: str | None) -> Trial | None:
+        """The next one after one of this path: of the same, or of that with most trials for each walker."""
+        with self._lock:
+            if path is not None and self._trials[path]:
+                return self._trials[path].popleft()
+            if path is not None:
+                self._walkers[path] -= 1
+            left = {name: len(trials) for name, trials in self._trials.items() if trials}
+            if not left:
+                return None
+            name = max(left, key=lambda name: left[name] / (1 + self._walkers.get(name, 0)))
+            self._walkers[name] = self._walkers.get(name, 0) + 1
+            return self._trials[name].popleft()
+
+
 def run(
-    ground: Ground, trials: Sequence[Trial], lanes: int, tell: Callable[[Verdict], None]
+    grounds: Sequence[Ground], trials: Sequence[Trial], lanes: int, tell: Callable[[Verdict], None]
 ) -> list[Verdict]:
     """Try all of these in so many lanes side by side."""
-    waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
-    for trial in trials:
-        waiting.put(trial)
+    waiting = _Waiting(trials)
     verdicts: list[Verdict] = []
     lock = threading.Lock()
     errors: list[BaseException] = []
-    known = {f"{point.program}: {point.call}" for places in plan.places() for point in places}
 
     def work(number: int) -> None:
+        ground = grounds[number // LANES_OF_A_GROUND]
+        trial = waiting.next(None)
         try:
-            while not waiting.empty() and not errors:
-                with ground.lane(number) as lane:
+            while trial is not None and not errors:
+                with ground.lane(number % LANES_OF_A_GROUND) as lane:
                     walker = Walker(lane)
-                    _work(walker)
+                    trial = _work(walker, trial)
                     with lock:
-                        ground.undeclared |= walker.calls - known
+                        ground.undeclared |= plan.undeclared(walker.calls)
         except BaseException as error:  # noqa: BLE001 -- told by the thread that waits
             errors.append(error)
 
-    def _work(walker: Walker) -> None:
-        while not errors:
-            try:
-                trial = waiting.get_nowait()
-            except queue.Empty:
-                return
+    def _work(walker: Walker, trial: Trial | None) -> Trial | None:
+        """Try one after the other; return the next one for another lane, if this one may be spoilt."""
+        while trial is not None and not errors:
             verdict = walker.tried(trial)
             tries = 1
             while not verdict.struck and not verdict.wrong and tries < TRIES:
@@ -233,9 +270,11 @@ def run(
                     )
                 verdicts.append(verdict)
                 tell(verdict)
+            trial = waiting.next(trial.path)
             if verdict.wrong:
                 # What is wrong here may be so for those after it: they get another lane.
-                return
+                return trial
+        return None
 
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(lanes)]
     for thread in threads:

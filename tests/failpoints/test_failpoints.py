@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from hms_floor.local.embedded import Servers
-from tests.failpoints import plan
+from tests.failpoints import plan, results
 from tests.failpoints.plan import DECLARED, Trial
 from tests.failpoints.points import AFTER, BEFORE, Fault, Point
-from tests.failpoints.running import UPKEEP_PATHS, Ground, Walker
+from tests.failpoints.running import UPKEEP_PATHS, Ground, Verdict, Walker
 from tests.support.databases import Databases
+from tests.support.programs import Program
 
 ROOT = Path(__file__).parents[2]
 #: What strikes here: where the answer of a commit or of a call is all that is lost.
@@ -96,3 +100,46 @@ def test_each_side_has_its_kinds() -> None:
         for fault in trial.faults
     }
     assert kinds == {("before", kind) for kind in BEFORE} | {("after", kind) for kind in AFTER}
+
+
+def test_a_call_that_is_declared_nowhere_is_noticed() -> None:
+    """What a program sends is a point, or is named with what it is for; anything else is undeclared."""
+    calls = {"act: take", "worker: recorded", "ops: redis SREM", "act: drop_all", "act: redis SREM"}
+    assert plan.undeclared(calls) == {"act: drop_all", "act: redis SREM"}
+
+
+def test_slices_are_taken_together(tmp_path: Path) -> None:
+    """The figures of all slices are added up; what was run again counts once."""
+    fault = Fault(Point("act", "take", "before"), "killed")
+    counted = {"lost": 1, "twice": 0, "illegal": 0, "other": 0, "died": 0, "seconds": 2.0}
+    assert results.figures(tmp_path) is None
+    for kind, part, struck in (
+        ("singles", "1/1", 1),
+        ("pairs", "1/2", 0),
+        ("pairs", "2/2", 1),
+        ("pairs", "2/2", 1),
+    ):
+        verdicts = [Verdict(Trial("order", (fault,)), struck)]
+        results.keep(kind, part, 7, {**counted, "runs": 1}, [], verdicts, tmp_path)
+    figures = results.figures(tmp_path)
+    assert figures is not None
+    names = ("singles", "pairs", "unreached", "lost", "seconds")
+    assert [figures[name] for name in names] == [1, 2, 1, 3, 6.0]
+
+
+def test_threads_know_how_their_programs_have_ended(tmp_path: Path) -> None:
+    """The thread that holds a program learns how it has ended, though others start programs meanwhile."""
+
+    def ends(_: int) -> list[int | None]:
+        codes = []
+        for _ in range(6):
+            program = Program(["-c", "import time; time.sleep(60)"], os.environ, tmp_path / "log", tmp_path)
+            program.kill()
+            while program.poll() is None:
+                continue
+            codes.append(program.poll())
+        return codes
+
+    with ThreadPoolExecutor(4) as threads:
+        codes = [code for ended in threads.map(ends, range(4)) for code in ended]
+    assert codes == [-signal.SIGKILL] * 24

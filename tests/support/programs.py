@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import multiprocessing.connection
 import os
 import runpy
 import signal
@@ -56,6 +57,9 @@ _LIBRARIES = (
 )
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(list(_LIBRARIES))
+#: To start a process is to look how all others have ended, and what has been read is gone: two threads that
+#: look at the same time would take it from each other, and one of them be told 255.
+_looking = threading.Lock()
 
 
 class Program:
@@ -81,23 +85,26 @@ class Program:
         log.touch()
         given = (self.args, dict(environment), (feed, log, errors or log), folder, clean)
         self._process = _forks.Process(target=_run, args=given)
-        self._process.start()
+        with _looking:
+            self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
 
     @property
     def returncode(self) -> int | None:
         """How it has ended; the negated number of a signal that ended it; None while it runs."""
-        return self._process.exitcode
+        with _looking:
+            return self._process.exitcode
 
     def poll(self) -> int | None:
         """The same."""
-        return self._process.exitcode
+        return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end; raises subprocess.TimeoutExpired after so many seconds."""
-        self._process.join(timeout)
-        code = self._process.exitcode
+        if self.returncode is None:
+            multiprocessing.connection.wait([self._process.sentinel], timeout)
+        code = self.returncode
         if code is None:
             assert timeout is not None
             raise subprocess.TimeoutExpired(self.args, timeout)

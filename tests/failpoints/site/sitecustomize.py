@@ -8,4 +8,5 @@ if "FAILPOINTS" in os.environ:
     os.environ["FAILPOINTS_PROGRAM"] = "heartbeat"
     from tests.failpoints import hooks
 
+    hooks.hurry()
     hooks.install_postgresql(hooks.of_process())
