@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import redis
 
@@ -27,8 +27,12 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 #: A message may be on its way this long before anybody asks for it, in seconds.
 GRACE_SECONDS = 2.0
-#: A ticket that nobody shows for this long, over a beat of every worker, is lost; in seconds.
+#: A ticket that nobody shows for this long is lost, in seconds, once each live worker has been heard since.
 MISSING_SECONDS = BEAT_SECONDS + 1.0
+#: A worker names a message that it has taken this much later at most.
+NAMED = timedelta(seconds=1)
+#: No worker is waited for longer than this before what nobody shows is lost, in seconds.
+UNHEARD_SECONDS = GONE_SECONDS
 #: A new leader hears the workers for this long before it judges any, in seconds.
 HEARING_SECONDS = GONE_SECONDS
 #: How often the rows of workers that are long gone are looked for, in seconds.
@@ -54,7 +58,8 @@ class Recovery:
         self._took_over = time.monotonic()
         self._began = self._took_over - watched
         self._forgot = -FORGET_EVERY_SECONDS
-        self._missing: dict[Ticket, float] = {}
+        # Since when, by our clock and by the database's.
+        self._missing: dict[Ticket, tuple[float, datetime]] = {}
         self._clock: tuple[float, float] | None = None
 
     def sweep(self, *, messages: bool = True, in_flight_from: datetime | None = None) -> int:
@@ -123,7 +128,7 @@ class Recovery:
     def _without_message(
         self, now: float, judge_workers: bool, in_flight_from: datetime | None
     ) -> list[Ticket]:
-        """Queued steps that nobody shows: not Redis, and no live worker for longer than a beat."""
+        """Queued steps that nobody shows: not Redis, and no live worker that has been heard since."""
         asked = {"grace": GRACE_SECONDS, "in_flight_from": in_flight_from}
         rows = statements.run_raw(self.connection, "unclaimed", {**self._absence(), **asked})
         if not rows:
@@ -136,14 +141,18 @@ class Recovery:
             log.warning("recovery: Redis %s (%s)", of_redis(error).words, type(error).__name__)
             self._missing.clear()
             return []
-        absent: dict[Ticket, float] = {}
+        absent: dict[Ticket, tuple[float, datetime]] = {}
         lost: list[Ticket] = []
         for row in rows:
             ticket = Ticket(row["job"], row["attempt"], row["step"])
             if str(ticket) in in_redis or row["held"]:
                 continue
-            absent[ticket] = self._missing.get(ticket, now)
-            if now - absent[ticket] >= MISSING_SECONDS or (judge_workers and row["gone_with_worker"]):
+            since, looked_at = absent[ticket] = self._missing.get(ticket, (now, row["looked_at"]))
+            # On a host at its limits heartbeats come late, and what they will name is not lost; but a step that
+            # holds the interpreter keeps its worker from naming anything.
+            are_heard = row["all_heard_at"] is None or row["all_heard_at"] - looked_at >= NAMED
+            is_over = now - since >= (MISSING_SECONDS if are_heard else UNHEARD_SECONDS)
+            if is_over or (judge_workers and row["gone_with_worker"]):
                 lost.append(ticket)
         self._missing = absent
         return lost if judge_workers else []

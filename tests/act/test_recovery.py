@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 import redis
 import sqlalchemy as sa
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from hms_act import recovery
 from hms_act.dispatcher import make_app
@@ -75,6 +77,36 @@ def test_a_message_is_not_lost_at_the_first_look(
     assert look(engine, ticket.job).status == "queued"
 
 
+def test_a_message_is_not_lost_before_the_workers_were_heard(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, prompt: None, forward: Forward
+) -> None:
+    """A worker whose heartbeats come late may have it: its next one says so."""
+    ticket = queued(engine, raw, shop)
+    received(raw)
+    swept = Recovery(raw, waiting_tickets.client(broker), watched=LONG)
+    assert (swept.sweep(), swept.sweep()) == (0, 0)
+    forward(recovery.NAMED)
+    received(raw)
+    assert swept.sweep() == 1
+    assert look(engine, ticket.job).status == "waiting"
+
+
+def test_a_worker_that_names_nothing_keeps_no_message(
+    engine: sa.Engine,
+    raw: RawConnection,
+    shop: Recipe,
+    broker: str,
+    prompt: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step that holds the interpreter keeps its worker from naming anything: that is waited for, and ends."""
+    monkeypatch.setattr(recovery, "UNHEARD_SECONDS", 0.0)
+    queued(engine, raw, shop)
+    received(raw)
+    swept = Recovery(raw, waiting_tickets.client(broker), watched=LONG)
+    assert swept.sweep() == 1
+
+
 def test_a_message_that_stands_in_redis_is_there(
     engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, prompt: None
 ) -> None:
@@ -86,13 +118,16 @@ def test_a_message_that_stands_in_redis_is_there(
 
 
 def test_a_message_that_a_worker_has_is_there(
-    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, prompt: None
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, prompt: None, forward: Forward
 ) -> None:
     """A worker that has taken it and not begun names it with each heartbeat."""
     ticket = queued(engine, raw, shop)
     received(raw, ticket)
     swept = Recovery(raw, waiting_tickets.client(broker), watched=LONG)
-    assert (swept.sweep(), swept.sweep()) == (0, 0)
+    assert swept.sweep() == 0
+    forward(recovery.NAMED)
+    received(raw, ticket)
+    assert swept.sweep() == 0
 
 
 def test_an_error_of_redis_says_nothing_of_messages(
@@ -100,7 +135,7 @@ def test_an_error_of_redis_says_nothing_of_messages(
 ) -> None:
     """While Redis does not answer no message is taken for lost."""
     queued(engine, raw, shop)
-    away = redis.Redis(host="127.0.0.1", port=1)
+    away = redis.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
     with pytest.raises(RedisConnectionError):
         away.ping()
     swept = Recovery(raw, away, watched=LONG)

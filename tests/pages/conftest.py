@@ -178,6 +178,17 @@ def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         process.wait(60)
 
 
+@pytest.fixture(autouse=True)
+def _none_paused(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No queue stays paused after a test, not even a failed one: the tests after it need them all."""
+    floor = request.getfixturevalue("floor") if "floor" in request.fixturenames else None
+    yield
+    if floor is not None:
+        for queue in floor.ask("GET", "/queues")["queues"]:
+            if queue["pausedAt"] is not None:
+                floor.ask("POST", f"/queues/{queue['name']}/resume", {})
+
+
 @pytest.fixture(scope="package")
 def windows(browser: Browser) -> Iterator[dict[str, list[BrowserContext]]]:
     """Windows that nobody looks into, by their options: they have loaded what all pages need."""

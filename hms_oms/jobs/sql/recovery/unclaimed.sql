@@ -15,7 +15,9 @@ select
         select from gone
         where format('job-%%s.%%s.%%s', job.id, job.attempt, job.steps[job.step + 1]) = any(gone.tickets)
     ) as gone_with_worker,
-    job.queue
+    job.queue,
+    oms.now() as looked_at,
+    (select min(tickets_at) from oms.workers where id not in (select id from gone)) as all_heard_at
 from oms.jobs as job
 where job.dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and job.finished_at is null
     and job.status = 'queued'
