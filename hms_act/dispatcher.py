@@ -55,6 +55,8 @@ LET_IN_SECONDS, LET_IN_SHARE = 0.05, 0.1
 REPORT_SECONDS = 2.0
 #: How often it looks whether tables have grown so much that statements have to be planned again, in seconds.
 ANALYZE_SECONDS = 1.0
+#: The throughput that a window is made for is that of so many seconds: a burst after a lull is soon served fast.
+RATE_SECONDS = 0.25
 #: A publish that Redis does not take in so many seconds has failed.
 PUBLISH_SECONDS = 3
 #: The lease under which a job is failed whose recipe cannot be read, in seconds.
@@ -213,7 +215,7 @@ class Dispatcher:
 
 
 class StartRate:
-    """How many jobs a second were started lately, over a sliding second."""
+    """How many jobs a second were started lately, over the last `RATE_SECONDS`."""
 
     def __init__(self) -> None:
         self._started: deque[tuple[float, int]] = deque()
@@ -223,10 +225,10 @@ class StartRate:
         self._started.append((now, count))
 
     def per_second(self, now: float) -> float:
-        """The number started in the second before `now`."""
-        while self._started and self._started[0][0] < now - 1:
+        """The number started lately, up to `now`."""
+        while self._started and self._started[0][0] < now - RATE_SECONDS:
             self._started.popleft()
-        return sum(count for _, count in self._started)
+        return sum(count for _, count in self._started) / RATE_SECONDS
 
 
 def make_app(broker_url: str) -> Celery:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 #: What is claimed ahead of the slots is begun within so many seconds, if steps take what they took lately.
 AHEAD_SECONDS = 0.05
 #: While short steps are held, a report waits so long, in seconds, for more of them, unless it has enough.
-LINGER_SECONDS = 0.001
+LINGER_SECONDS = 0.003
 ENOUGH = 8
 #: A step that was claimed and has not begun for so long, in seconds, is given back.
 STALE_SECONDS = 1.0
