@@ -44,7 +44,7 @@ def perform(
         done = returned if isinstance(returned, Done) else Done(returned)
         is_part = claimed.part is not None
         report = completions.of(claimed.ticket, recipe, done, by_agent=False, part=is_part)
-        return replace(report, texts=run.texts)
+        return replace(report, texts=run.texts) if run.texts else report
     except Reject as rejection:
         undo()
         run.forget_effects()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import Terminated, WorkerLostError
 from celery import signals
@@ -36,6 +38,9 @@ def strategy(task: Any, app: Any, consumer: Any) -> Callable[..., None]:
     def take(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> None:  # noqa: ARG001 -- Celery's
         request = StepRequest(
             message,
+            # Its shape was checked as it came from Redis. Decoded it need not be read again by the tracer.
+            body=orjson.loads(message.body),
+            decoded=True,
             on_ack=ack,
             on_reject=reject,
             app=app,
@@ -79,6 +84,11 @@ class StepRequest(Request):
     def __init__(self, message: Any, *, consumer: Any, **options: Any) -> None:
         super().__init__(message, **options)
         self._consumer = consumer
+
+    @cached_property
+    def ticket(self) -> Ticket:
+        """The ticket that its message carried."""
+        return Ticket.parse(self.id)
 
     @property
     def limit(self) -> float:
@@ -143,7 +153,7 @@ class StepRequest(Request):
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The step begins."""
-        continuing.granted.discard(Ticket.parse(self.id))
+        continuing.granted.discard(self.ticket)
         super().on_accepted(pid, time_accepted)
 
     def on_success(self, failed__retval__runtime: Any, **_: Any) -> None:
@@ -193,7 +203,7 @@ class StepRequest(Request):
             error = error.exc
         # Billiard may report the exit of the child as the SystemExit that it raised there.
         if isinstance(error, WorkerLostError | Terminated | SystemExit):
-            presence.report_lost(Ticket.parse(self.id), "the worker's process died")
+            presence.report_lost(self.ticket, "the worker's process died")
         try:
             return super().on_failure(exc_info, *args, **options)
         finally:
@@ -202,7 +212,7 @@ class StepRequest(Request):
     def on_timeout(self, soft: bool, timeout: float) -> Any:
         """The pool has ended a step that ran past its time limit."""
         if not soft:
-            presence.report_overrun(Ticket.parse(self.id), timeout)
+            presence.report_overrun(self.ticket, timeout)
             self._free()
         return super().on_timeout(soft, timeout)
 
@@ -269,7 +279,7 @@ class StepRequest(Request):
         """Have the step, which has not begun, taken back."""
         self.acknowledge()
         state.task_ready(self)
-        presence.give_back(Ticket.parse(self.id), why)
+        presence.give_back(self.ticket, why)
         self._free()
 
     def _free(self) -> None:

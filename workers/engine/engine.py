@@ -83,7 +83,7 @@ class Engine:
     def waiting(self) -> set[Ticket]:
         """The tickets that were received and are not claimed."""
         with self._changed:
-            return {Ticket.parse(request.id) for request in self._received}
+            return {request.ticket for request in self._received}
 
     def tickets(self) -> set[str]:
         """All tickets that it has, claimed or not, though Celery forgets them while Redis is away."""
@@ -206,7 +206,7 @@ class Engine:
 
     def _answers(self, batch: Sequence[HandledStep], alone: bool) -> Sequence[Claimed | Refused | None]:
         return self._session.claim(
-            [(Ticket.parse(request.id), request.limit + continuing.LEASE_GRACE, alone) for request in batch]
+            [(request.ticket, request.limit + continuing.LEASE_GRACE, alone) for request in batch]
         )
 
     def _settle(self, batch: Sequence[HandledStep], answers: Sequence[Claimed | Refused | None]) -> None:

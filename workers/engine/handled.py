@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from hms_oms.jobs.records import Claimed
+from hms_oms.jobs.tickets import Ticket
 from workers.claiming.continuing import Following
 from workers.claiming.ledger_session import LedgerSession
 
@@ -15,6 +16,10 @@ class HandledStep(Protocol):
     id: str
     #: Since when it waits for a slot, by the monotonic clock.
     ready_at: float
+
+    @property
+    def ticket(self) -> Ticket:
+        """The ticket that its message carried."""
 
     @property
     def limit(self) -> float:
