@@ -55,7 +55,7 @@ LET_IN_SECONDS, LET_IN_SHARE = 0.05, 0.1
 REPORT_SECONDS = 2.0
 #: How often it looks whether tables have grown so much that statements have to be planned again, in seconds.
 ANALYZE_SECONDS = 1.0
-#: The throughput that a window is made for is that of so many seconds: a burst after a lull is soon served fast.
+#: A window is made for the throughput of the last so many seconds: what comes after a lull is soon fast.
 RATE_SECONDS = 0.25
 #: A publish that Redis does not take in so many seconds has failed.
 PUBLISH_SECONDS = 3

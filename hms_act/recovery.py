@@ -32,7 +32,7 @@ MISSING_SECONDS = BEAT_SECONDS + 1.0
 #: A worker names a message that it has taken this much later at most.
 NAMED = timedelta(seconds=1)
 #: No worker is waited for longer than this before what nobody shows is lost, in seconds.
-UNHEARD_SECONDS = GONE_SECONDS
+DOUBT_SECONDS = GONE_SECONDS
 #: A new leader hears the workers for this long before it judges any, in seconds.
 HEARING_SECONDS = GONE_SECONDS
 #: How often the rows of workers that are long gone are looked for, in seconds.
@@ -148,10 +148,10 @@ class Recovery:
             if str(ticket) in in_redis or row["held"]:
                 continue
             since, looked_at = absent[ticket] = self._missing.get(ticket, (now, row["looked_at"]))
-            # On a host at its limits heartbeats come late, and what they will name is not lost; but a step that
-            # holds the interpreter keeps its worker from naming anything.
-            are_heard = row["all_heard_at"] is None or row["all_heard_at"] - looked_at >= NAMED
-            is_over = now - since >= (MISSING_SECONDS if are_heard else UNHEARD_SECONDS)
+            # Heartbeats of a busy host come late, and what they will name is not lost; but a step that holds
+            # the interpreter keeps its worker from naming anything.
+            is_certain = row["oldest_beat_at"] is None or row["oldest_beat_at"] - looked_at >= NAMED
+            is_over = now - since >= (MISSING_SECONDS if is_certain else DOUBT_SECONDS)
             if is_over or (judge_workers and row["gone_with_worker"]):
                 lost.append(ticket)
         self._missing = absent

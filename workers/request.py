@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +24,8 @@ from hms_oms.jobs.tickets import Ticket
 from workers.claiming import continuing
 from workers.claiming.continuing import Following, Reported
 from workers.claiming.ledger_session import LedgerSession
-from workers.engine import engine
+from workers.engine import chunks, engine
+from workers.engine.chunks import Chunk
 from workers.presence import presence
 from workers.task import DEFAULT_LIMIT, failure
 
@@ -96,6 +97,12 @@ class StepRequest(Request):
         return self.time_limits[0] or DEFAULT_LIMIT
 
     @property
+    def soft_limit(self) -> float | None:
+        """When the step is warned of its end, in seconds; None: not at all."""
+        limit: float | None = self.time_limits[1] or self.task.soft_time_limit
+        return limit
+
+    @property
     def granted(self) -> Claimed:
         """The claim, once there is one."""
         claimed: Claimed = self.request_dict["granted"]
@@ -109,24 +116,15 @@ class StepRequest(Request):
 
     def announce(self) -> None:
         """Tell the log, the signals and the listeners that the step was received."""
-        about = {
-            "id": self.id,
-            "name": self.name,
-            "args": self.argsrepr,
-            "kwargs": self.kwargsrepr,
-            "eta": self.eta,
-        }
-        log.info(trace.LOG_RECEIVED, about, extra={"data": about})
+        about = {"name": self.name, "args": self.argsrepr, "kwargs": self.kwargsrepr, "eta": self.eta}
+        log.info(trace.LOG_RECEIVED, {"id": self.id, **about}, extra={"data": {"id": self.id, **about}})
         signals.task_received.send(sender=self._consumer, request=self)
         self.send_event(
             "task-received",
-            name=self.name,
-            args=self.argsrepr,
-            kwargs=self.kwargsrepr,
+            **about,
             root_id=self.root_id,
             parent_id=self.parent_id,
             retries=0,
-            eta=None,
             expires=None,
         )
 
@@ -138,7 +136,6 @@ class StepRequest(Request):
             return None
         if self.revoked():
             raise TaskRevokedError(self.id)
-        limit, soft_limit = self.time_limits
         return pool.apply_async(
             run_step,
             args=self._call(),
@@ -146,8 +143,8 @@ class StepRequest(Request):
             timeout_callback=self.on_timeout,
             callback=self.on_success,
             error_callback=self.on_failure,
-            soft_timeout=soft_limit or self.task.soft_time_limit,
-            timeout=limit or self.task.time_limit,
+            soft_timeout=self.soft_limit,
+            timeout=self.limit,
             correlation_id=self.id,
         )
 
@@ -265,15 +262,20 @@ class StepRequest(Request):
             log.exception("%s was claimed and cannot be run here", self.id)
             self.give_back("its worker could not run it")
 
-    def send_to(self, pool: Any) -> bool:
-        """Have a child of the pool run the step; whether one is to."""
-        try:
-            sent = self.execute_using_pool(pool) is not None
-        except TaskRevokedError:
-            sent = False
-        if not sent:
-            self.give_back("its worker takes no more steps")
-        return sent
+    def send_to(self, pool: Any, chunk: Chunk, steps: Sequence[StepRequest]) -> bool:
+        """Have a child of the pool run a chunk of steps, of which this is the first; whether one is to."""
+        sent = pool.apply_async(
+            chunks.run_each,
+            args=(chunk.place, chunk.until, [step._call() for step in steps], run_step),
+            accept_callback=chunk.accepted,
+            timeout_callback=chunk.timed_out,
+            callback=chunk.succeeded,
+            error_callback=chunk.failed,
+            soft_timeout=self.soft_limit,
+            timeout=self.limit,
+            correlation_id=self.id,
+        )
+        return sent is not None
 
     def give_back(self, why: str) -> None:
         """Have the step, which has not begun, taken back."""

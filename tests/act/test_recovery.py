@@ -77,7 +77,7 @@ def test_a_message_is_not_lost_at_the_first_look(
     assert look(engine, ticket.job).status == "queued"
 
 
-def test_a_message_is_not_lost_before_the_workers_were_heard(
+def test_a_message_is_not_lost_before_each_worker_has_spoken(
     engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, prompt: None, forward: Forward
 ) -> None:
     """A worker whose heartbeats come late may have it: its next one says so."""
@@ -99,8 +99,8 @@ def test_a_worker_that_names_nothing_keeps_no_message(
     prompt: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A step that holds the interpreter keeps its worker from naming anything: that is waited for, and ends."""
-    monkeypatch.setattr(recovery, "UNHEARD_SECONDS", 0.0)
+    """A step that holds the interpreter keeps its worker from naming anything: that is waited for a while."""
+    monkeypatch.setattr(recovery, "DOUBT_SECONDS", 0.0)
     queued(engine, raw, shop)
     received(raw)
     swept = Recovery(raw, waiting_tickets.client(broker), watched=LONG)

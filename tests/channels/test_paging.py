@@ -240,7 +240,7 @@ def test_killed_before_the_answer(
     forward(timedelta(seconds=61))
     pagers.start("second")
 
-    # The watch may have an incident of its own by now, and call whoever is on call by text.
+    # The watch may have an incident of its own by now, and call by text.
     def settled() -> bool:
         text = row(engine, "channel:ops")
         if text.state == "unknown":

@@ -92,19 +92,19 @@ class Engine:
 
     def report(self, request: HandledStep, reported: Reported, traced: tuple[int, Any, float]) -> None:
         """Have a step reported as done; returns at once."""
-        self._note_end(request, traced[2])
+        self._note_end(traced[2])
         # It is still held, but its end can no longer be what ends this worker.
         state.active_requests.discard(request)
         self._reports.put(Ended(request, reported, traced))
 
     def go_on(self, request: HandledStep, following: HandledStep, seconds: float) -> None:
         """Run the step that was claimed with the completion of another, which took so many seconds."""
-        self._note_end(request, seconds)
+        self._note_end(seconds)
         self._follow(request, following)
 
     def free(self, request: HandledStep, seconds: float | None = None) -> None:
         """Hear that a step has ended, and the job does not go on here."""
-        self._note_end(request, seconds)
+        self._note_end(seconds)
         with self._changed:
             self._held.discard(request)
             if request is self._suspect:
@@ -132,12 +132,11 @@ class Engine:
         if not self._reports.finish():
             log.warning("steps that have ended could not be reported: they are run again")
 
-    def _note_end(self, request: HandledStep, seconds: float | None) -> None:
+    def _note_end(self, seconds: float | None) -> None:
         if seconds is not None:
             self._moved_at = time.monotonic()
             self._runner.note(seconds)
             self._prefetch.fit(self._runner.average)
-        self._runner.ended(request)
 
     def _begin(self, requests: Sequence[HandledStep]) -> None:
         now = time.monotonic()

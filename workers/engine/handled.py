@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hms_oms.jobs.records import Claimed
@@ -26,6 +27,10 @@ class HandledStep(Protocol):
         """The time limit of the step, in seconds."""
 
     @property
+    def soft_limit(self) -> float | None:
+        """When the step is warned of its end, in seconds; None: not at all."""
+
+    @property
     def granted(self) -> Claimed:
         """The claim, once there is one."""
 
@@ -45,8 +50,20 @@ class HandledStep(Protocol):
     def run_here(self) -> None:
         """Run the step in this thread."""
 
-    def send_to(self, pool: Any) -> bool:
-        """Have a child of the pool run the step; whether one is to."""
+    def send_to(self, pool: Any, chunk: Any, steps: Sequence[Any]) -> bool:
+        """Have a child of the pool run a chunk of steps, of which this is the first; whether one is to."""
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """The step begins in a child, at this time by the monotonic clock."""
+
+    def on_success(self, failed__retval__runtime: Any) -> None:
+        """The step has ended, well or badly."""
+
+    def on_failure(self, exc_info: Any) -> Any:
+        """The child has died that ran the step, or was ended."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> Any:
+        """The step has run past its time limit."""
 
     def follow(self, following: Following) -> HandledStep:
         """The request for the next step, which is claimed."""

@@ -11,10 +11,12 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from workers.claiming import holding
+from workers.engine import chunks
+from workers.engine.chunks import Chunk
 from workers.engine.handled import HandledStep
 
 log = logging.getLogger(__name__)
@@ -66,10 +68,6 @@ class Runner(ABC):
             for request in stale:
                 self._ready.remove(request)
         return stale
-
-    def ended(self, request: HandledStep) -> None:
-        """Hear that a step's function has ended."""
-        del request  # only a pool of processes has to be told
 
     def register(self) -> None:
         """Join the event loop of the worker; called again after each reconnection."""
@@ -177,13 +175,23 @@ class SoloRunner(LoopRunner):
 
 
 class PreforkRunner(LoopRunner):
-    """The pool's children."""
+    """The pool's children, each of which runs a chunk of steps at a time: of long ones, one."""
 
     def __init__(self, consumer: Any) -> None:
         super().__init__(consumer)
-        self._running: set[HandledStep] = set()
+        self._places = list(range(chunks.PLACES))
+        self._sent: set[Chunk] = set()
+        # Celery counts a chunk as one task.
+        self._are_counted = consumer.controller.max_tasks_per_child is not None
         self._flush_pool = consumer.pool.flush
         consumer.pool.flush = self._flush
+
+    def take_back(self, before: float) -> list[HandledStep]:
+        """Take back what was added `before` (monotonic seconds) and waits, here or behind a long step."""
+        stale = super().take_back(before)
+        for chunk in list(self._sent):
+            stale += chunk.take_back(before)
+        return stale
 
     def _flush(self) -> None:
         """Have the pool forget, after Redis was lost, the steps that no child has; those are sent again.
@@ -202,24 +210,43 @@ class PreforkRunner(LoopRunner):
                 # It may have been reported meanwhile.
                 job._accepted = job._time_accepted is not None
         kept = {job.correlation_id for job in jobs.values()}
-        for request in [request for request in self._running if request.id not in kept]:
-            self._running.discard(request)
-            request.ready_at = time.monotonic()
-            self.add_first(request)
-
-    def ended(self, request: HandledStep) -> None:
-        """Hear that a step's function has ended: its child is free."""
-        self._running.discard(request)
-        self._wake()
+        for chunk in [chunk for chunk in self._sent if chunk.id not in kept]:
+            self._over(chunk, chunk.withdraw())
 
     def _begin(self) -> None:
-        while len(self._running) < self.slots():
-            request = self._next()
-            if request is None:
+        while len(self._sent) < self.slots():
+            steps = self._next_steps()
+            if not steps:
                 return
-            self._running.add(request)
-            if not request.send_to(self._consumer.pool):
-                self._running.discard(request)
+            chunk = Chunk(self._places.pop(), steps, self._over)
+            self._sent.add(chunk)
+            chunk.send(self._consumer.pool)
+
+    def _next_steps(self) -> list[HandledStep]:
+        """What a child is to run next: while steps are short its share of them, which have one time limit."""
+        with self._lock:
+            ready, steps = self._ready, list[HandledStep]()
+            is_short = self.average is not None and self.average < SHORT_SECONDS
+            share = math.ceil(len(ready) / self.slots()) if is_short and not self._are_counted else 1
+            while ready and len(steps) < min(share, chunks.MOST_STEPS):
+                if steps and (ready[0].limit, ready[0].soft_limit) != (steps[0].limit, None):
+                    break
+                steps.append(ready.popleft())
+        revoked = [step for step in steps if step.revoked()]
+        if not revoked:
+            return steps
+        for step in revoked:
+            step.give_back("its worker takes no more steps")
+        return [step for step in steps if step not in revoked] or self._next_steps()
+
+    def _over(self, chunk: Chunk, left: Sequence[HandledStep]) -> None:
+        """A child is free, and steps of its chunk are to begin after all."""
+        self._sent.discard(chunk)
+        self._places.append(chunk.place)
+        for step in reversed(left):
+            step.ready_at = time.monotonic()
+            self.add_first(step)
+        self._wake()
 
 
 #: The runners by the modules of Celery's pools.

@@ -17,7 +17,7 @@ select
     ) as gone_with_worker,
     job.queue,
     oms.now() as looked_at,
-    (select min(tickets_at) from oms.workers where id not in (select id from gone)) as all_heard_at
+    (select min(tickets_at) from oms.workers where id not in (select id from gone)) as oldest_beat_at
 from oms.jobs as job
 where job.dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and job.finished_at is null
     and job.status = 'queued'

@@ -1,0 +1,72 @@
+"""Chunks: short steps go to a pool's child together, and one that ends badly among them fails alone."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from hms_oms.jobs import commands
+from tests.conftest import Programs, shop_recipes
+from tests.workers.test_engine import WHO, short_steps
+from tests.workers.test_running import ended, order
+from workers.engine import chunks
+
+MANY = 20
+CULPRIT = 10
+#: Why those that were sent together with the culprit are begun again.
+BESIDE = {
+    "its worker could not report it",
+    "its worker could not begin it",
+    "its worker is busy with longer steps",
+}
+
+
+def test_none_but_the_first_begins_late() -> None:
+    """What has not begun in time never does, so that it may be taken back and begun elsewhere."""
+    soon, over = time.monotonic() + 60, time.monotonic() - 1
+    assert [result for _, result in chunks.run_each(0, soon, [(1,), (2,), (3,)], str)] == ["1", "2", "3"]
+    assert chunks._begun[0] == 3
+    assert [result for _, result in chunks.run_each(0, over, [(1,), (2,), (3,)], str)] == ["1"]
+    assert chunks._begun[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "error"),
+    [
+        ({"exit": True}, "3 workers were lost in step pick"),
+        ({"spin": 60}, "the time limit of 2 s was exceeded"),
+    ],
+)
+def test_a_step_that_ends_its_child_fails_alone(
+    programs: Programs, engine: sa.Engine, wish: dict[str, object], error: str
+) -> None:
+    """A child dies, or is ended, in one of many short steps: those beside it are run again, and done."""
+    brief = shop_recipes()["shop:brief:v1"]
+    programs.dispatcher()
+    worker = programs.worker(pool="prefork", slots=1)
+    short_steps(engine, brief)
+    with engine.begin() as connection:
+        commands.pause(connection, brief.queue, **WHO)
+    jobs = [
+        order(engine, brief, 100 + number, **({"pick": wish} if number == CULPRIT else {"quick": True}))
+        for number in range(MANY)
+    ]
+    with engine.begin() as connection:
+        commands.resume(connection, brief.queue)
+    culprit = jobs.pop(CULPRIT)
+    assert {ended(engine, job).status for job in jobs} == {"done"}
+    failed = ended(engine, culprit)
+    assert failed.error is not None
+    assert (failed.status, failed.error["message"]) == ("failed", error)
+    with engine.connect() as connection:
+        query = "select max(losses) from oms.jobs where id <> :job"
+        assert connection.scalar(sa.text(query), {"job": culprit}) == 0
+        query = (
+            "select distinct detail ->> 'reason' from oms.job_events where fact = 'lost' and job_id <> :job"
+        )
+        reasons = set(connection.scalars(sa.text(query), {"job": culprit}))
+    assert reasons
+    assert reasons <= BESIDE
+    assert worker.poll() is None
