@@ -59,6 +59,10 @@ ANALYZE_SECONDS = 1.0
 RATE_SECONDS = 0.25
 #: A publish that Redis does not take in so many seconds has failed.
 PUBLISH_SECONDS = 3
+#: While no job is open, what is lost is looked for so often, in seconds: only workers may be.
+QUIET_SWEEP_SECONDS = 5.0
+#: The share of the time that looks for an open job may take.
+QUIET_SHARE = 0.05
 #: The lease under which a job is failed whose recipe cannot be read, in seconds.
 UNREADABLE_SECONDS = 30.0
 
@@ -92,18 +96,22 @@ class Dispatcher:
         self._fronts = Fronts(engine)
         self.planner = Planner(connection)
         self._let_in_from = self._let_in_pause = 0.0
+        self._quiet_from = float("-inf")
         self._settlings = [kind(connection, self._recipe) for kind in (Waits, ChildWaits, Parts)]
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
         self._report()
-        self._refresh_statistics()
-        if time.monotonic() - self._swept >= SWEEP_SECONDS:
+        is_quiet = self._is_quiet()
+        if time.monotonic() - self._swept >= (QUIET_SWEEP_SECONDS if is_quiet else SWEEP_SECONDS):
             self._swept = time.monotonic()
             with self._apart.doing("recovery"):
                 self.recovery.sweep(
                     messages=self._refusal is None, in_flight_from=self._fronts.in_flight_from
                 )
+        if is_quiet:
+            return IDLE_SECONDS
+        self._refresh_statistics()
         seconds = min(IDLE_SECONDS, ledger.wake(self.connection))
         with self._apart.doing("letting in jobs that have waited for others"):
             seconds = min(seconds, self._let_in())
@@ -121,6 +129,17 @@ class Dispatcher:
                 if window.front is not None and (window.slots or window.size):
                     seconds = BUSY_SECONDS
         return seconds
+
+    def _is_quiet(self) -> bool:
+        """Whether no job is open; unknown, and so not, while many dead rows make that take long to see."""
+        began = time.monotonic()
+        if began < self._quiet_from:
+            return False
+        is_open = ledger.is_open(self.connection)
+        ended = time.monotonic()
+        if ended - began > QUIET_SHARE * IDLE_SECONDS:
+            self._quiet_from = ended + (ended - began) / QUIET_SHARE
+        return not is_open
 
     def _let_in(self) -> float:
         """Let jobs in that have waited for others with their key; return when to look again, in seconds."""

@@ -90,6 +90,8 @@ class Watch:
         self._recording = _Every(RECORD_SECONDS)
         self._records: Mapping[str, ForecastRecord] = {}
         self._were_open: set[str] = set()
+        #: The last minute of which samples are kept.
+        self._sampled: datetime | None = None
 
     def turn(self) -> float:
         """Look once; return after how many seconds to look again."""
@@ -101,12 +103,19 @@ class Watch:
             with self.begin() as connection:
                 with self._apart.doing("noting late jobs"), connection.begin_nested():
                     late_jobs.note(connection, snapshot.now, whole=whole)
-                with self._apart.doing("reading the record of forecasts"), connection.begin_nested():
-                    snapshot = self._with_records(connection, snapshot)
+                if self._recording():
+                    with self._apart.doing("reading the record of forecasts"), connection.begin_nested():
+                        self._records = forecast_record.read(
+                            connection, snapshot.now - line_forecasts.KEPT, snapshot.now
+                        )
+                snapshot = self._with_records(snapshot)
                 metrics.publish(connection, snapshot, self._apart)
-                with self._apart.doing("keeping samples"), connection.begin_nested():
-                    if history.keep(connection, snapshot.now, self.samples_days):
-                        hours.keep(connection, snapshot.now, self.samples_days)
+                minute = snapshot.now.replace(second=0, microsecond=0)
+                if minute != self._sampled:
+                    with self._apart.doing("keeping samples"), connection.begin_nested():
+                        if history.keep(connection, snapshot.now, self.samples_days):
+                            hours.keep(connection, snapshot.now, self.samples_days)
+                            self._sampled = minute
                 if self._foreseeing():
                     line_forecasts.turn(connection, snapshot, self.office, self._apart)
                 if self._fine():
@@ -120,11 +129,8 @@ class Watch:
         seconds = until_next(snapshot) if self._open else QUIET_SECONDS
         return max(0.0, began + seconds - time.monotonic())
 
-    def _with_records(self, connection: Connection, snapshot: Snapshot) -> Snapshot:
+    def _with_records(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with how good the forecasts of each queue were."""
-        if self._recording():
-            since = snapshot.now - line_forecasts.KEPT
-            self._records = forecast_record.read(connection, since, snapshot.now)
         queues = [replace(queue, record=self._records.get(queue.name)) for queue in snapshot.queues]
         return replace(snapshot, queues=queues)
 

@@ -49,12 +49,13 @@ class Scheduler:
         with self._apart.doing("jobs that steps have asked for"):
             child_jobs.start(self._begin, self._known)
         with self._begin() as connection:
-            due = store.due(connection)
+            due, waiting = store.due(connection), runs.waiting(connection)
         for name in due:
             with self._apart.doing(f"what is due of schedule {name}"):
                 self._plan(name)
-        with self._begin() as connection:
-            waiting = runs.waiting(connection)
+        if due:
+            with self._begin() as connection:
+                waiting = runs.waiting(connection)
         for run in waiting:
             with self._apart.doing(f"the run of schedule {run.schedule}"):
                 self._start(run)

@@ -118,6 +118,11 @@ def take(
     ]
 
 
+def is_open(connection: RawConnection) -> bool:
+    """Whether any job is open."""
+    return bool(statements.run_raw(connection, "open_job", {})[0]["is_open"])
+
+
 def wake(connection: RawConnection) -> float:
     """Let delayed jobs that are due into the backlog; return in how many seconds the next one is."""
     row = statements.run_raw(connection, "wake", {})[0]

@@ -52,6 +52,11 @@ ENDED = tuple(name for name, rank in _RANKS.items() if rank > 2)
 RENEWALS = 2
 
 
+def is_open(connection: RawConnection) -> bool:
+    """Whether any text is open: to be sent, being sent, or to be asked after."""
+    return bool(statements.run_raw(connection, "open_text", {})[0]["is_open"])
+
+
 def waiting_pages(connection: RawConnection, phones: int, channels: int = 0) -> list[WaitingPage]:
     """All pages that wait for the recipients of those which are due first, oldest first.
 

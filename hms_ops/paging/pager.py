@@ -82,6 +82,10 @@ class Delivery:
         with self._apart.doing("recording what came back"):
             self.in_flight.land()
         now = time.monotonic()
+        if not self.in_flight.any and not delivery.is_open(self.connection):
+            # Nothing to sweep, and nothing to send: a page calls, and a text waits for the next look.
+            self._say(now)
+            return IDLE_SECONDS
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self._sweep()

@@ -299,6 +299,18 @@ def test_with_the_list_down_the_second_text_is_labelled(
     assert bodies(provider) == ["HMS #K7 late. Reply ACK K7.", "HMS #K7 late. Reply ACK K7. (resend)"]
 
 
+def test_a_pager_without_open_texts_asks_little(
+    engine: sa.Engine, raw: RawConnection, delivery: Delivery
+) -> None:
+    """A turn is one look for an open text, and a page is sent in the turn that finds it."""
+    before = raw.statements
+    for _ in range(10):
+        assert delivery.turn() == pager.IDLE_SECONDS
+    assert raw.statements - before == 10
+    page(engine)
+    drive(delivery, lambda: set(states(engine)) <= {"accepted", "sent", "delivered"}, "the page to be sent")
+
+
 def test_too_many_requests_slow_the_whole_sender(
     engine: sa.Engine, delivery: Delivery, provider: Provider
 ) -> None:

@@ -13,8 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from hms_act import accept
+from hms_act import dispatcher as hms_dispatcher
 from hms_act.broker_watch import BrokerWatch
-from hms_act.dispatcher import Dispatcher, make_app
+from hms_act.dispatcher import IDLE_SECONDS, Dispatcher, make_app
 from hms_act.recovery import Recovery
 from hms_oms.broker import waiting_tickets as redis_tickets
 from hms_oms.database.connections import RawConnection
@@ -269,3 +270,21 @@ def test_an_incident_and_a_metric_that_raise_stop_no_other(
     failing = detail(engine, "ops")["failing"]
     assert "beginning an incident of deadlines of aaa (RaiseException)" in failing
     assert part(engine, "watch")[0] == "warn"
+
+
+def test_a_dispatcher_without_open_jobs_asks_little(
+    engine: sa.Engine, raw: RawConnection, broker: str, shop: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn is one look for an open job, between reports and sweeps; with one all is done as ever."""
+    # However busy this machine is.
+    monkeypatch.setattr(hms_dispatcher, "QUIET_SHARE", 100.0)
+    quiet = dispatcher(engine, raw, broker)
+    quiet.turn()
+    before = raw.statements
+    for _ in range(10):
+        assert quiet.turn() == IDLE_SECONDS
+    assert 10 <= raw.statements - before < 30
+    order(engine, shop, 1)
+    before = raw.statements
+    quiet.turn()
+    assert raw.statements - before >= 10

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery import Celery
 from celery.events.state import State
 from flower.events import EventsState
 
 from hms_floor.local import flower
+from tests.conftest import wait_until
 from workers.telemetry import event_batching
 
 TICKET = "job-1.one.1"
@@ -75,3 +78,25 @@ def test_flower_counts_a_step_that_one_event_tells_of_as_received(monkeypatch: p
         for sent in events:
             state.event(dict(sent))
     assert dict(state.counter["w@h"]) == {"task-received": 2, "task-started": 2, "task-succeeded": 2}
+
+
+def test_events_leave_in_one_bundle_a_moment_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent by any thread meanwhile goes with it; after that the next first event is waited for."""
+    monkeypatch.setattr(event_batching, "SEND_SECONDS", 0.02)
+    app = Celery(broker="memory://", set_as_current=False)
+    app.conf.event_serializer = "json"
+    with app.connection() as connection:
+        dispatcher = app.events.Dispatcher(connection, hostname="w@h", buffer_group={"task"})
+        bundles: list[list[dict[str, Any]]] = []
+        dispatcher._publish = lambda events, *_: bundles.append(list(events))
+        consumer = SimpleNamespace(hub=True, event_dispatcher=dispatcher)
+        batching = event_batching.EventBatching(consumer)
+        batching.start(consumer)
+        for number in (1, 2):
+            dispatcher.send("task-received", uuid=TICKET)
+            dispatcher.send("task-started", uuid=TICKET)
+            wait_until(lambda number=number: len(bundles) == number, "a bundle")
+            assert [part["type"] for part in bundles[-1]] == ["task-received", "task-started"]
+        dispatcher.send("task-failed", uuid=TICKET)
+        batching.stop(consumer)
+        assert [part["type"] for part in bundles[-1]] == ["task-failed"]

@@ -7,6 +7,8 @@ Of a step that was received, begun and done within a bundle one event tells all 
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +17,9 @@ from celery import bootsteps
 
 from hms_oms.broker import transport
 
-#: How often events are sent, in seconds.
+log = logging.getLogger(__name__)
+
+#: How long events wait for others, in seconds.
 SEND_SECONDS = 0.1
 #: The most events that wait for that.
 MOST = 500
@@ -26,6 +30,10 @@ class EventBatching(bootsteps.StartStopStep):
 
     requires = ("celery.worker.consumer.events:Events",)
 
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._sending: _Sending | None = None
+
     def start(self, consumer: Any) -> None:
         """Bundle what the present dispatcher sends; there is a new one after each reconnection."""
         dispatcher = consumer.event_dispatcher
@@ -33,14 +41,48 @@ class EventBatching(bootsteps.StartStopStep):
             return
         dispatcher.serializer = transport.EVENTS
         dispatcher.buffer_limit = MOST
-        dispatcher.on_send_buffered = None
         dispatcher.flush = partial(_flush_merged, dispatcher, dispatcher.flush)
-        consumer.hub.call_repeatedly(SEND_SECONDS, _flush, dispatcher)
+        self._sending = _Sending(dispatcher)
+        self._sending.start()
 
     def stop(self, consumer: Any) -> None:
         """Send what is left."""
+        if self._sending is not None:
+            self._sending.end()
+            self._sending = None
         if consumer.event_dispatcher is not None:
             _flush(consumer.event_dispatcher)
+
+
+class _Sending(threading.Thread):
+    """Sends bundles while there are events, and sleeps while there are none."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        super().__init__(name="events", daemon=True)
+        self._dispatcher = dispatcher
+        self._called, self._over = threading.Event(), threading.Event()
+        dispatcher.on_send_buffered = self._call
+
+    def run(self) -> None:
+        """Send a bundle a moment after its first event."""
+        while not self._over.is_set():
+            self._called.wait()
+            self._over.wait(SEND_SECONDS)
+            self._called.clear()
+            try:
+                _flush(self._dispatcher)
+            except Exception:
+                log.exception("events could not be sent")
+
+    def end(self) -> None:
+        """Send no more bundles."""
+        self._dispatcher.on_send_buffered = None
+        self._over.set()
+        self._called.set()
+
+    def _call(self) -> None:
+        if not self._called.is_set():
+            self._called.set()
 
 
 def merged(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
