@@ -97,12 +97,13 @@ class Dispatcher:
         self.planner = Planner(connection)
         self._let_in_from = self._let_in_pause = 0.0
         self._quiet_from = float("-inf")
+        self._is_busy = False
         self._settlings = [kind(connection, self._recipe) for kind in (Waits, ChildWaits, Parts)]
 
     def turn(self) -> float:
         """Recover, wake, fill the windows; return how long to sleep unless the backlog changes earlier."""
         self._report()
-        is_quiet = self._is_quiet()
+        is_quiet = not self._is_busy and self._is_quiet()
         if time.monotonic() - self._swept >= (QUIET_SWEEP_SECONDS if is_quiet else SWEEP_SECONDS):
             self._swept = time.monotonic()
             with self._apart.doing("recovery"):
@@ -121,6 +122,8 @@ class Dispatcher:
         if self._refusal is not None:
             return seconds
         windows = self._fronts.windows(self.connection)
+        # While there is work it is not asked whether there is any.
+        self._is_busy = any(window.front is not None or window.queued for window in windows)
         with self._apart.doing("the plan"):
             self.planner.turn(windows)
         for window in windows:
