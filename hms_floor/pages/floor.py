@@ -186,6 +186,7 @@ class _Workers:
             self._none = ui.label(NO_WORKER).classes("nothing")
             self._rows = Rows[str]("loads")
             self._more = link("", "/floor/workers")
+            self._more.set_visibility(False)
 
     def show(self, overview: Board) -> None:
         """Show who works."""

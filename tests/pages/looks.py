@@ -88,7 +88,7 @@ def _paths(floor: Floor, state: str) -> list[str]:
     ]
     for status in ("done", "failed", "waiting"):
         paths += [f"/jobs/{job['id']}" for job in floor.ask("GET", f"/jobs?status={status}&limit=1")["jobs"]]
-    paths += [f"/cycles/{cycle['id']}" for cycle in floor.ask("GET", "/cycles")["cycles"][:1]]
+    paths += [f"/cycles/{cycle['batch']}" for cycle in floor.ask("GET", "/cycles")["cycles"][:1]]
     paths += [
         f"/incidents/{incident['reference']}" for incident in floor.ask("GET", "/incidents")["incidents"][:1]
     ]
@@ -99,7 +99,9 @@ def _look(
     floor: Floor, browser: Browser, paths: list[str], theme: str, size: tuple[int, int]
 ) -> Iterator[tuple[str, list[str]]]:
     """Each page, and each dialog of it, with what is wrong with it."""
-    context = browser.new_context(**{**CALM, "viewport": {"width": size[0], "height": size[1]}})
+    context = browser.new_context(
+        **{**CALM, "viewport": {"width": size[0], "height": size[1]}, "color_scheme": theme}
+    )
     badge, _ = floor.badge(*(role for role in Role if role != Role.AGENT))
     cookies = {"hms_badge": badge, "hms_theme": theme}
     context.add_cookies([{"name": name, "value": value, "url": floor.url} for name, value in cookies.items()])

@@ -23,7 +23,8 @@ insert into oms.jobs (type, recipe_id, steps, queue, status, step, sla, sla_minu
 select 'farm:grant:v1', recipe.id, '{validate,inspect,notify}', 'farm-grant',
     case when mod(n, 199) = 0 then 'failed' else 'done' end, 2, at + interval '1 hour', 60, '{}', 'cycle',
     at, at + took / 2, at + took, at + took, case when mod(n, 9) = 0 then 'rejected' else 'assigned' end,
-    case when mod(n, 199) = 0 then 'LookupError: the county has no inspector' end
+    case when mod(n, 199) = 0 then
+        '{"type": "LookupError", "message": "the county has no inspector", "traceback": ""}'::jsonb end
 from oms.recipes as recipe, generate_series(1, 13) as day, generate_series(1, 400) as n,
     lateral (
         select date_trunc('day', oms.now()) - day * interval '1 day' + interval '7 hours' as at,

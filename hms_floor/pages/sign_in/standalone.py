@@ -66,10 +66,10 @@ _PAGE = """<!doctype html>
 :root { color-scheme: light dark;
   --ink: #1c2733; --paper: #f4f6f8; --card: #fff; --line: #7d8a97; --act: #0b5cad }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6ebf0; --paper: #11171d; --card: #1a222b; --line: #7d8a97; --act: #2a7fd4 } }
+  :root { --ink: #e6ebf0; --paper: #11171d; --card: #1a222b; --line: #7d8a97; --act: #1f6fc0 } }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
-form, main { background: var(--card); padding: 2rem; border-radius: 10px; width: min(26rem, 88vw);
+main { background: var(--card); padding: 2rem; border-radius: 10px; width: min(26rem, 88vw);
   box-shadow: 0 1px 4px #0003; box-sizing: border-box }
 h1 { font-size: 1.3rem; margin: 0 0 .3rem } p { margin: 0 0 1rem }
 label { display: block; font-weight: 600; margin-bottom: .3rem }
@@ -90,7 +90,7 @@ _OF_AN_ADDRESS = "/?&=%:;,+#~!*'()@$"
 _PROVIDER = """<p><a class="provider" href="sign-in?next={next}">Sign in with {name}</a></p>
 <p class="or">or</p>
 """
-_SIGN_IN = """<form method="post" action="enter">
+_SIGN_IN = """<main><form method="post" action="enter">
 <h1>Operations floor</h1>
 {fault}
 {provider}
@@ -102,5 +102,5 @@ _SIGN_IN = """<form method="post" action="enter">
 <button>Sign in</button>
 <p id="hint" style="margin:1rem 0 0;font-size:.9rem">A manager makes one with
 <code>hms badge issue --actor you@example.gov --role viewer</code>.</p>
-</form>
+</form></main>
 """
