@@ -10,7 +10,8 @@
 #                failovers of PostgreSQL and Redis, silent hosts, processes killed and frozen at every other point;
 #                what cannot be tried here is skipped aloud (DRILLS=tests/drills/drill_upgrade.py)
 # make nights    nights made up by their seeds, played through watch, escalation, silences, merging and throttle: nobody is
-#                left uncalled, called twice, in a silence or too often (NIGHTS=1000)
+#                left uncalled, called twice, in a silence or too often; and seasons of schedules, office hours, plans and
+#                forecasts, with clocks that are set and hours without a dispatcher (NIGHTS=1000)
 # make mutants   take out the guards of tests/mutants/guards.toml one by one, and see that the tests notice each
 #                (MUTANTS=recovery those with it in their name)
 # make failpoints   strike each statement and each call of the programs once, and then in pairs: killed, reset, late, the

@@ -1,4 +1,4 @@
-"""What slices have come to, in build/failpoints: a file each, written anew when it is run again."""
+"""What slices have come to, in build/failpoints: a file each, which the next run of it replaces."""
 
 from __future__ import annotations
 

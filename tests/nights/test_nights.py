@@ -1,4 +1,4 @@
-"""A slice of the nights of `make nights`: whatever happens, somebody is called, once, and not too often."""
+"""A slice of the nights of `make nights`: of calls, schedules, deadlines, plans and forecasts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from hms_oms.database.connections import RawConnection
+from tests.nights.__main__ import KINDS
 from tests.nights.night import Night
 
 
@@ -20,3 +21,10 @@ def test_a_night_is_quiet_and_never_silent(
     night.play()
     assert night.arrived
     assert night.wrong == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_pure_holds_in_each_season(kind: str, seed: int) -> None:
+    """No run is left out or doubled, no deadline off, no job given up needlessly, no chance above one."""
+    assert KINDS[kind].wrong(seed) == []
