@@ -44,17 +44,18 @@ THROUGHPUT_BAR = 0.9
 CLEAN_JOBS, SECONDS = 30_000, 10.0
 
 _JOBS = """
-insert into oms.jobs (type, recipe_id, steps, queue, status, sla, sla_minutes, payload, results, requested_by,
-    key, created_at, since, dispatched_at, started_at, finished_at, outcome, error)
-select :type, :recipe, '{one,two,three}', 'bench', state.status, at + interval '1 hour', 60,
+insert into oms.jobs (type, recipe_id, steps, queue, status, sla, due, sla_minutes, payload, results,
+    requested_by, key, created_at, since, dispatched_at, started_at, finished_at, outcome, error)
+select :type, :recipe, '{one,two,three}', 'bench', state.status, begun.due, begun.due, 60,
     jsonb_build_object('job', n), '{"one": {}, "two": {}, "three": {}}', 'bench', 'key-' || n,
-    at, at, ended, ended, ended, case when state.status = 'done' then 'assigned' end,
+    begun.at, begun.at, ended, ended, ended, case when state.status = 'done' then 'assigned' end,
     case when state.status = 'failed' then '{}'::jsonb end
 from generate_series(cast(:first as bigint), :last) as n,
-    lateral (select oms.now() - interval '1 minute' + (n - :finished) * interval '5 seconds' as at) as begun,
+    lateral (select oms.now() - interval '1 minute' + (n - :finished) * interval '5 seconds') as moment (at),
+    lateral (select at, at + interval '1 hour' as due) as begun,
     lateral (
         select
-            case when n <= :finished then at end as ended,
+            case when n <= :finished then begun.at end as ended,
             case when n > :finished then 'waiting' when mod(n, 1000) = 0 then 'failed' else 'done' end
                 as status
     ) as state
