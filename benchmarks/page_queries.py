@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -18,13 +19,16 @@ from hms_floor.presentation import explanation, overview
 from hms_floor.presentation.past import past
 from hms_oms.database import health
 from hms_oms.jobs import workers
-from hms_oms.jobs.queries import read
+from hms_oms.jobs.queries import by_deadline, read
+from hms_oms.jobs.states import OPEN
 from hms_oms.messages import outbox
 from hms_ops.incidents import actions
 from hms_ops.reports import misses, sla_report
 
 BAR = 50.0
 QUEUE = "farm-grant"
+#: As far as pages count.
+COUNTED = 10_000
 #: What all jobs are about; 3,000 of them end in a day, one in twenty late.
 PAYLOAD: dict[str, Any] = {
     "appId": 1,
@@ -45,7 +49,8 @@ select 'farm:grant:v1', id, '{validate,inspect,notify}', 'farm-grant',
     case when n <= :open then oms.now() + interval '1 day' + n * interval '1 second'
         else at + interval '1 hour' end,
     60, cast(:payload as jsonb), 'bench', 0, at, at,
-    case when n > :open then at + interval '59 minutes' + (n % 20 = 0)::int * interval '6 minutes' end,
+    case when n > :open then at + interval '59 minutes' + (n % 20 = 0)::int
+        * (60 + n % 997) * interval '1 second' end,
     'assigned', 'bench-' || n
 from oms.recipes, generate_series(1, :jobs) as n,
     lateral (select oms.now() - interval '1 hour' - n * interval '28.8 seconds' as at) as times
@@ -113,7 +118,7 @@ def _timed(ask: Callable[[], object]) -> float:
 
 
 def _sorted(connection: sa.Connection, selected: read.Filter, *, latest_first: bool = False) -> object:
-    return read.find_by_deadline(connection, selected, latest_first=latest_first, limit=50, skip=0)
+    return by_deadline.find(connection, selected, latest_first=latest_first, limit=50, skip=0)
 
 
 def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[], object]]:
@@ -126,6 +131,8 @@ def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[],
     )
     every, queue, job = read.Filter(), read.Filter(queue=QUEUE), number - 7
     failed, late = read.Filter(status=("failed",)), read.Filter(late=True)
+    still_open = read.Filter(status=tuple(OPEN))
+    open_here = dataclasses.replace(still_open, queue=QUEUE)
     recent = read.Filter(created_from=now - timedelta(days=2), created_to=now - timedelta(days=1))
     return {
         "board": lambda: overview.read(connection),
@@ -137,17 +144,18 @@ def _questions(connection: sa.Connection, number: int) -> dict[str, Callable[[],
         "demand": lambda: capacity.due(connection, QUEUE, number // 10),
         "peek": lambda: read.peek(connection, QUEUE, 100),
         "jobs": lambda: read.find(connection, every, limit=50),
-        "jobs counted": lambda: read.count(connection, every),
+        "jobs counted": lambda: by_deadline.count(connection, every, COUNTED),
         "failed jobs": lambda: read.find(connection, failed, limit=50),
         "jobs of a queue": lambda: read.find(connection, queue, limit=50),
-        "jobs by deadline": lambda: _sorted(connection, every),
-        "jobs by lateness": lambda: _sorted(connection, every, latest_first=True),
-        "jobs of a queue by deadline": lambda: _sorted(connection, queue),
+        "open jobs by deadline": lambda: _sorted(connection, still_open),
+        "open jobs by lateness": lambda: _sorted(connection, still_open, latest_first=True),
+        "open jobs of a queue by deadline": lambda: _sorted(connection, open_here),
         "late jobs": lambda: read.find(connection, late, limit=50),
-        "late jobs counted": lambda: read.count(connection, late),
+        "late jobs counted": lambda: by_deadline.count(connection, late, COUNTED),
+        "late jobs by deadline": lambda: _sorted(connection, late),
         "late jobs by lateness": lambda: _sorted(connection, late, latest_first=True),
         "a day's jobs": lambda: read.find(connection, recent, limit=50),
-        "a day's jobs counted": lambda: read.count(connection, recent),
+        "a day's jobs counted": lambda: by_deadline.count(connection, recent, COUNTED),
         "job": lambda: (read.get(connection, job), read.event_log(connection, job)),
         "explain": lambda: explanation.read(connection, job, UTC),
         "texts of a job": lambda: outbox.texts_of(connection, job=job, limit=50),

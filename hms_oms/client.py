@@ -48,10 +48,11 @@ class OmsClient(Client):
         """
         return self._listed("/jobs", "jobs", Job, limit, order=order, **(selected or Filter()).query())
 
-    def count(self, selected: Filter | None = None) -> int:
-        """How many jobs a filter means."""
-        answer = self._wire.get("/jobs", limit=1, count="true", **(selected or Filter()).query())
-        return int(answer["total"])
+    def count(self, selected: Filter | None = None, *, most: int | None = None) -> int:
+        """How many jobs a filter means, counted no further than to one more than `most`."""
+        query = (selected or Filter()).query()
+        answer = self._wire.get("/jobs", limit=1, count="true", countTo=most, **query)
+        return int(answer["total"]) + bool(answer.get("uncounted"))
 
     def search(self, text: str, *, limit: int) -> tuple[list[Job], bool]:
         """The newest jobs that have all words of a text, and whether there are more.

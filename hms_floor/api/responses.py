@@ -28,12 +28,14 @@ class Jobs(Document):
     """A page of jobs, newest first.
 
     With `more` only the newest ones that have the words of a search were looked at: another word would help.
+    With `uncounted` there are more than `total`, which was as far as they were to be counted.
     """
 
     jobs: tuple[Job, ...]
     next: str | None
     total: int | None
     more: bool = False
+    uncounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

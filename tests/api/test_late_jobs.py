@@ -55,6 +55,9 @@ def test_late_jobs_are_those_whose_deadline_was_missed(api_server: ApiServer, se
     assert len(seven) == 7
     assert ids(api_server, "late=true") == ["4", "3", "1"]
     assert api_server.get("/jobs?late=true&count=true")["total"] == 3
+    for count_to, counted in ((2, (2, True)), (3, (3, False))):
+        page = api_server.get(f"/jobs?late=true&count=true&countTo={count_to}")
+        assert (page["total"], page["uncounted"]) == counted
     assert ids(api_server, "late=true&status=open") == ["1"]
     dry = {"action": "retry", "filter": {"late": True}, "dryRun": True}
     assert api_server.ask("POST", "/jobs/bulk", dry).json()["matched"] == 3

@@ -18,6 +18,7 @@ from hms_floor.cli.terminal import api_client, show, tables, zones
 from hms_floor.cli.terminal.arguments import HIGHEST_PRIORITY, JobId, Minutes, future
 from hms_floor.cli.terminal.selection import filtering
 from hms_floor.cli.verbs import Verbs
+from hms_floor.presentation.jobs import counted
 from hms_oms.api.codec import document
 from hms_oms.api.errors import NotFound
 from hms_oms.api.filter import Filter
@@ -171,7 +172,7 @@ def list_jobs(
     if parent is not None:
         selected = replace(selected, parent=job_name(parent))
     jobs = list(api_client.oms().jobs(selected, limit=limit or None, order=sort))
-    total = api_client.oms().count(selected) if len(jobs) == limit else len(jobs)
+    total = api_client.oms().count(selected, most=counted.COUNTED) if len(jobs) == limit else len(jobs)
     if as_json:
         show.print_json([document(listed) for listed in jobs])
     elif ids_only:
@@ -182,7 +183,8 @@ def list_jobs(
     else:
         show.lines("No matching jobs.")
     if len(jobs) < total:
-        click.echo(f"These are {len(jobs):,} of {total:,} jobs: --limit 0 shows all.", err=True)
+        in_all = counted.words(min(total, counted.COUNTED), uncounted=total > counted.COUNTED)
+        click.echo(f"These are {len(jobs):,} of {in_all}: --limit 0 shows all.", err=True)
 
 
 def _deadline(job: Job, now: datetime) -> Text:

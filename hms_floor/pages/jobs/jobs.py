@@ -23,6 +23,7 @@ from hms_floor.pages.parts.html import Cell, Mark, link
 from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.pages.sign_in.session import Visitor
+from hms_floor.presentation.jobs import counted
 from hms_oms.jobs.on_time import missed
 from hms_oms.runtime import format
 
@@ -212,9 +213,11 @@ class _Results:
             given |= {"status": None, "late": True, "order": self._wanted.get("order")}
         elif given["status"] == "open":
             given["order"] = self._wanted.get("order")
-        answer = await self._visitor.ask.get("/jobs", **given, limit=PAGE, count=True, forecast=True)
+        answer = await self._visitor.ask.get(
+            "/jobs", **given, limit=PAGE, count=True, countTo=counted.COUNTED, forecast=True
+        )
         self._number = answer["total"]
-        put(self._total, words.count(self._number, "job"))
+        put(self._total, counted.words(self._number, uncounted=answer["uncounted"]))
         self._more.set_visibility(answer["more"])
         # What a search means changes with every job that comes: of those it lists some may be chosen.
         may_change = self._visitor.may(*JOB_ACTIONS["cancel"].roles) and not given["search"]

@@ -174,16 +174,6 @@ def find(
     return _jobs(connection, query.limit(limit))
 
 
-def find_by_deadline(
-    connection: Connection, selected: Filter, *, latest_first: bool, limit: int, skip: int
-) -> list[Job]:
-    """The jobs that a filter means, without the first `skip`: by deadline, or by how late they are."""
-    lateness = func.coalesce(jobs.c.finished_at, func.oms.now()) - jobs.c.sla
-    order = lateness.desc() if latest_first else jobs.c.sla
-    query = select(*_COLUMNS).where(*selected.clauses()).order_by(order, jobs.c.id)
-    return _jobs(connection, query.limit(limit).offset(skip))
-
-
 def find_in_order(
     connection: Connection, selected: Filter, order: Sequence[int], *, limit: int, skip: int
 ) -> tuple[list[Job], int]:

@@ -37,7 +37,7 @@ from hms_oms.database import health
 from hms_oms.documents.foresight import Quoted
 from hms_oms.documents.jobs import Explained, JobWithTimeline, Started, SteeredJob
 from hms_oms.jobs import commands
-from hms_oms.jobs.queries import read, search
+from hms_oms.jobs.queries import by_deadline, read, search
 from hms_oms.jobs.tickets import job_name
 from hms_oms.queues import answers, calendars
 from hms_oms.recipes import recipes
@@ -99,6 +99,9 @@ def find(
     cursor: Cursor = None,
     limit: Limit = 50,
     count: Annotated[bool, Query(description="Tell how many there are in all, too.")] = False,
+    count_to: Annotated[
+        int | None, Query(alias="countTo", ge=1, le=1_000_000, description="Count no further than this.")
+    ] = None,
 ) -> Jobs:
     """List jobs, newest first; those at risk by deadline, unless another order is asked for.
 
@@ -122,14 +125,17 @@ def find(
         else:
             # Deadlines move, and so does lateness: the cursor counts.
             skip, latest = cursor or 0, order == "lateness"
-            records = read.find_by_deadline(
-                connection, job_filter, latest_first=latest, limit=limit, skip=skip
-            )
+            records = by_deadline.find(connection, job_filter, latest_first=latest, limit=limit, skip=skip)
             following = str(skip + limit) if len(records) == limit else None
-        total = read.count(connection, job_filter) if count else None
+        total, uncounted = None, False
+        if count and count_to is not None:
+            number = by_deadline.count(connection, job_filter, count_to)
+            total, uncounted = min(number, count_to), number > count_to
+        elif count:
+            total = read.count(connection, job_filter)
         known = predictions.ends_of(connection, app_state.forecasts, records) if forecast else {}
     jobs = tuple(visible.job(job, who, known.get(job.id)) for job in records)
-    return Jobs(jobs, following, total, more)
+    return Jobs(jobs, following, total, more, uncounted)
 
 
 @router.get("/jobs/{id:job}")
