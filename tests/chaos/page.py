@@ -27,6 +27,16 @@ ROWS = (
     ("jobs taken back that no fault explains", "takenBackWithoutFault"),
     ("programs that ended by themselves", "diedByThemselves"),
 )
+#: What must be none in the trials of fail-points, and where its number stands.
+POINTS = (
+    ("lost", "lost"),
+    ("recorded twice", "twice"),
+    ("illegal steps", "illegal"),
+    ("other ends", "other"),
+    ("programs that ended by themselves", "died"),
+    ("calls that are not declared", "undeclared"),
+    ("trials whose point was not reached", "unreached"),
+)
 #: What no storm does.
 NEVER = (
     "Hosts that fall silent, are cut off or lose packets, wrong clocks of single hosts: see `make drills`.",
@@ -56,6 +66,7 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     )
     yield from _storms(results, storms)
     yield from _model(results["model"])
+    yield from _points(results["points"])
     yield from _texts(results["texts"])
     yield from _requests(results)
     yield from ("## What was not tried", "")
@@ -134,6 +145,32 @@ def _model(model: Mapping[str, Any]) -> Iterator[str]:
     unnoticed = ", ".join(model["unnoticed"]) or "none"
     yield f"* {model['guards']} guards taken out one by one; nothing is broken without: {unnoticed}."
     yield ""
+
+
+def _points(points: Mapping[str, Any] | None) -> Iterator[str]:
+    about = (
+        "Each statement and each call of the programs is struck, once and in pairs: the program killed before"
+        " it or after it, the connection reset, the answer lost or late. This is what the slices of"
+        " `make failpoints` had come to by then."
+    )
+    yield from ("## Fail-points", "", about, "")
+    if points is None:
+        yield from ("* None was tried before this page was written.", "")
+        return
+    tried = " and ".join(
+        f"{points[kind]:,} of {points[f'{kind}Of']:,} {kind}" for kind in ("singles", "pairs")
+    )
+    yield from (
+        f"* {points['points']:,} points: {tried}, in {points['seconds'] / 60:,.0f} minutes.",
+        f"* {'; '.join(_counted(words, points[name]) for words, name in POINTS)}.",
+        f"* Date: {', '.join(points['dates'])}",
+        f"* Commits: {', '.join(f'`{commit}`' for commit in points['commits'])}",
+        "",
+    )
+
+
+def _counted(words: str, number: int) -> str:
+    return f"**{words}: {number}**" if number else f"{words}: 0"
 
 
 def _texts(texts: Mapping[str, Any] | None) -> Iterator[str]:

@@ -11,7 +11,9 @@ from tests.chaos import page
 from tests.chaos.plan import SHARES
 from tests.chaos.whole import VERDICT
 
-HEADINGS = ["The storm", "The model", "Texts", "Stories and made-up requests", "What was not tried"]
+HEADINGS = [
+    *("The storm", "The model", "Fail-points", "Texts", "Stories and made-up requests", "What was not tried"),
+]
 SPREAD = {"count": 2, "p50": 1.0, "p99": 3.25, "max": 4.0}
 STORM: dict[str, Any] = {
     **{key: 0 for _, key in page.ROWS},
@@ -36,6 +38,17 @@ RESULTS: dict[str, Any] = {
     },
     "stories": {"code": 0, "passed": 12},
     "storms": [STORM],
+    "points": {
+        **dict.fromkeys((key for _, key in page.POINTS), 0),
+        "points": 7,
+        "singles": 20,
+        "singlesOf": 20,
+        "pairs": 9,
+        "pairsOf": 30,
+        "seconds": 150.0,
+        "dates": ["2026-11-30"],
+        "commits": ["a" * 40],
+    },
     "texts": {"runs": 20, "texts": {"1": 19, "2": 1}, "posts": 44, "seconds": 9.0, "wrong": []},
     "fuzz": {"code": 0, "cases": "1234", "faults": 0},
     "codes": [0, 0, 0, 0, 0],
@@ -72,6 +85,8 @@ def test_what_a_run_did_not_try_is_told() -> None:
         ({"codes": [0, 2]}, "**and a recovery took too long**"),
         ({"codes": [-9], "storms": [None]}, "**1 storms came to no end.**"),
         ({"codes": [1], "texts": None}, "**It came to no end.**"),
+        ({"points": {**RESULTS["points"], "lost": 1}}, "**lost: 1**"),
+        ({"points": None}, "None was tried before this page was written."),
     ],
 )
 def test_what_went_wrong_stands_in_bold(changes: dict[str, Any], words: str) -> None:

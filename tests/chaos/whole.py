@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import page
+from tests.failpoints.results import figures
 
 ROOT = Path(__file__).parents[2]
 VERDICT = ROOT / "docs/verdict.md"
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     results["texts"] = _last(tell("-m", "tests.provider.storm", "--runs", str(asked.texts))[1])
     results["fuzz"] = _fuzz(*tell("-m", "tests.api.fuzz", "--seconds", str(asked.fuzz)))
+    results["points"] = figures()
     results["codes"] = codes
     VERDICT.write_text(page.written(results), encoding="utf-8")
     print(f"written: {VERDICT.relative_to(ROOT)}", file=sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.failpoints import plan
-from tests.failpoints.running import Verdict
+from tests.failpoints.running import UPKEEP_PATHS, Verdict
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build/failpoints"
@@ -56,8 +56,12 @@ def figures(folder: Path = FOLDER) -> dict[str, Any] | None:
     slices = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     if not slices:
         return None
+    declared = plan.declared()
     names = ("lost", "twice", "illegal", "other", "died")
     return {
+        "points": len({point for points in plan.places() for point in points}),
+        "singlesOf": len(plan.singles(declared, UPKEEP_PATHS)),
+        "pairsOf": len(plan.pairs(declared, slices[0]["seed"])),
         **{
             kind: sum(part["runs"] for part in slices if part["kind"] == kind)
             for kind in ("singles", "pairs")
