@@ -66,10 +66,13 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     )
     yield from _storms(results, storms)
     yield from _model(results["model"])
-    yield from _points(results["points"])
+    if results["points"]:
+        yield from _points(results["points"])
     yield from _texts(results["texts"])
     yield from _requests(results)
     yield from ("## What was not tried", "")
+    if not results["points"]:
+        yield "* Fail-points: see `make failpoints`."
     yield from (f"* {sentence}" for sentence in _untried(results["asked"], storms))
 
 
@@ -147,16 +150,13 @@ def _model(model: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _points(points: Mapping[str, Any] | None) -> Iterator[str]:
+def _points(points: Mapping[str, Any]) -> Iterator[str]:
     about = (
         "Each statement and each call of the programs is struck, once and in pairs: the program killed before"
         " it or after it, the connection reset, the answer lost or late. This is what the slices of"
         " `make failpoints` had come to by then."
     )
     yield from ("## Fail-points", "", about, "")
-    if points is None:
-        yield from ("* None was tried before this page was written.", "")
-        return
     tried = " and ".join(
         f"{points[kind]:,} of {points[f'{kind}Of']:,} {kind}" for kind in ("singles", "pairs")
     )

@@ -36,6 +36,11 @@ SHARES = {
     "providerGone": 0.04,
     "providerHung": 0.03,
 }
+#: Those in the way of a text to its phone.
+PAGING = (
+    *("watchKilled", "watchStopped", "answersLost", "textsNotTaken", "textsRefused"),
+    *("listOut", "providerGone", "providerHung"),
+)
 #: While one of these lasts nobody can write to the ledger: they stand far apart.
 OUTAGES = ("postgresRestarted", "postgresStopped", "diskFull")
 #: A fault comes this often, and this many requests, a second; the slower of both makes the storm's length.
@@ -140,7 +145,10 @@ def _duration(dice: random.Random) -> float:
 
 
 def _shared_out(count: int, dice: random.Random, without: Collection[str]) -> dict[str, int]:
-    """Whole numbers by the shares, in whose order the dice say which of the rare kinds there is one of."""
+    """Whole numbers by the shares, in whose order the dice say which of the rare kinds there is one of.
+
+    Where there are as many faults as kinds, none is left out: a frequent one stands back for it.
+    """
     kinds = [kind for kind in SHARES if kind not in without]
     dice.shuffle(kinds)
     whole = sum(SHARES[kind] for kind in kinds)
@@ -151,4 +159,17 @@ def _shared_out(count: int, dice: random.Random, without: Collection[str]) -> di
         numbers[kind] = math.floor(reached) - math.floor(before)
     # What rounding has left over.
     numbers[kinds[-1]] += math.floor(start + count) - math.floor(reached)
+    for kind in kinds if count >= len(kinds) else ():
+        if not numbers[kind]:
+            # Of the same half, unless it has none left over.
+            frequent = max(
+                kinds, key=lambda other: (numbers[other] > 1, _is_alike(other, kind), numbers[other])
+            )
+            numbers[kind] += 1
+            numbers[frequent] -= 1
     return numbers
+
+
+def _is_alike(kind: str, other: str) -> bool:
+    """Whether both strike the way of a text, or neither does."""
+    return (kind in PAGING) is (other in PAGING)

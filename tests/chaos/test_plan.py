@@ -9,13 +9,12 @@ import pytest
 from tests.chaos import faults, plan
 from tests.chaos.faults import provider
 
-PAGING = {*provider.STRIKES, "watchKilled", "watchStopped"}
-
 
 def test_half_of_the_faults_strike_the_way_of_a_text() -> None:
     """The shares are a whole, and each kind can be had."""
     assert sum(plan.SHARES.values()) == pytest.approx(1.0)
-    assert sum(share for kind, share in plan.SHARES.items() if kind in PAGING) == pytest.approx(0.5)
+    assert {*plan.PAGING} == {*provider.STRIKES, "watchKilled", "watchStopped"}
+    assert sum(plan.SHARES[kind] for kind in plan.PAGING) == pytest.approx(0.5)
     assert set(plan.SHARES) == set(faults.STRIKES)
 
 
@@ -30,6 +29,16 @@ def test_a_plan_has_as_many_faults_as_were_asked(count: int) -> None:
     assert "diskFull" not in without
     outages = [place for place, fault in enumerate(planned) if fault.kind in plan.OUTAGES]
     assert all(after - before > 1 for before, after in itertools.pairwise(outages))
+
+
+@pytest.mark.parametrize("count", [24, 36, 200])
+def test_a_storm_of_as_many_faults_as_kinds_leaves_none_out(count: int) -> None:
+    """Each kind strikes, and about half of the faults in the way of texts, whatever the seed."""
+    for seed in range(20):
+        kinds = [fault.kind for fault in plan.faults(count, 60.0, seed)]
+        assert len(kinds) == count
+        assert set(kinds) == set(plan.SHARES)
+        assert count / 3 <= sum(kind in plan.PAGING for kind in kinds) <= 2 * count / 3
 
 
 def test_seeds_together_have_every_kind() -> None:
