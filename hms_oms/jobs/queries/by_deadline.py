@@ -29,7 +29,8 @@ def find(connection: Connection, selected: Filter, *, latest_first: bool, limit:
     page = select(whole.c.id).order_by(whole.c.place, whole.c.id).limit(limit).offset(skip)
     ids = tuple(connection.scalars(page))
     records = {job.id: job for job in read.find(connection, Filter(ids=ids), limit=limit)}
-    return [records[job] for job in ids]
+    # Retention may have removed one meanwhile.
+    return [records[job] for job in ids if job in records]
 
 
 def count(connection: Connection, selected: Filter, most: int) -> int:
