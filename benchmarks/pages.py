@@ -71,7 +71,8 @@ def _seen(url: str, badge: str, tries: int) -> list[Result]:
     """When the first page is seen with nothing in the cache, and when a change is, in a real browser."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    names = ("chromium-headless-shell", "chromium", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         say("pages: there is no Chromium, nobody has looked")
         return []

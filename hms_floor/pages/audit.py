@@ -19,7 +19,7 @@ from hms_floor.pages.sign_in.api_client import Refused
 from hms_floor.presentation.audit import acts, details
 
 PAGE = 100
-_HEADERS = ("At", "Who", "Did what", "On", "Why", "Answer", "From", "Detail")
+_HEADERS = ("At", "Who", "Did what", "On", "Why", "Came of it", "From", "Detail")
 
 
 @page("/audit", "GET /audit")
@@ -44,7 +44,6 @@ async def audit(request: Request) -> None:
         html.table(
             _HEADERS,
             rows,
-            numbers=("Answer",),
             wide=("Did what", "Why", "Detail"),
             caption="Changes, newest first",
         )
@@ -68,16 +67,15 @@ def _filters(query: Mapping[str, str]) -> None:
 def _row(entry: Mapping[str, Any]) -> tuple[html.Cell, ...]:
     subject = entry["subject"] or ""
     on: html.Cell = Link(subject, f"/floor/jobs/{subject}") if subject.startswith("job-") else subject
-    said = acts.said(
-        entry["action"], subject, entry["detail"], format.short, done=entry["status"] < HTTPStatus.BAD_REQUEST
-    )
+    is_done = entry["status"] < HTTPStatus.BAD_REQUEST
+    said = acts.said(entry["action"], subject, entry["detail"], format.short, done=is_done)
     return (
         str(format.moment(entry["at"])),
         entry["actor"],
         said.words,
         on,
         entry["reason"] or "",
-        str(entry["status"]),
+        "done" if is_done else f"refused ({entry['status']})",
         entry["source"] or "",
         details.detail(said.left, format.short),
     )

@@ -209,7 +209,7 @@ def test_a_chart_without_a_point_says_so() -> None:
 def test_a_step_that_reaches_nobody_says_so() -> None:
     """The page of who is on call has no empty cell."""
     now = [{"afterMinutes": 0.0, "recipients": []}, {"afterMinutes": 10.0, "recipients": ["ada", "bo"]}]
-    assert oncall.steps(now) == [("0 min", "nobody: no shift covers this hour"), ("10 min", "ada, bo")]
+    assert oncall.steps(now) == [("at once", "nobody: no shift covers this hour"), ("10 min", "ada, bo")]
 
 
 def test_capacity_is_drawn_as_far_as_the_demand() -> None:

@@ -70,7 +70,7 @@ def steps(now: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The steps of the policy as they stand now, as rows of a table: one that reaches nobody says so."""
     return [
         (
-            f"{step['afterMinutes']:g} min",
+            f"{step['afterMinutes']:g} min" if step["afterMinutes"] else "at once",
             ", ".join(step["recipients"]) or "nobody: no shift covers this hour",
         )
         for step in now
@@ -114,7 +114,8 @@ def _document(document: dict[str, Any]) -> None:
     ]
     html.table(("Recipient", "Reached by"), recipients, caption="Recipients")
     policy = [
-        (f"{step['after_minutes']:g} min", ", ".join(step["notify"])) for step in document.get("steps", [])
+        (f"{step['after_minutes']:g} min" if step["after_minutes"] else "at once", ", ".join(step["notify"]))
+        for step in document.get("steps", [])
     ]
     html.table(("Step after", "Notifies"), policy, caption="Steps")
     shifts = [
