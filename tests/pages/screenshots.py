@@ -36,7 +36,7 @@ def _take(floor: Floor) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         first = _page(floor, browser, "/floor/")
-        first.locator(".incident").filter(has_text="late since").wait_for(timeout=90_000)
+        first.locator(".incident").filter(has_text="late since").wait_for(timeout=240_000)
         first.wait_for_timeout(15_000)
         job = floor.ask("GET", "/jobs?status=done&limit=1")["jobs"][0]["id"]
         for theme in ("light", "dark"):
