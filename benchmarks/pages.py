@@ -154,7 +154,8 @@ def _visitor(browser: Browser, url: str, badge: str) -> BrowserContext:
 
 _DRAWN = (
     "() => document.querySelectorAll('.queue').length >= 3"
-    " && /as of/.test(document.querySelector('.verdict').textContent)"
+    " && /as of/.test(document.querySelector('.as-of').textContent)"
+    " && !document.querySelector('.verdict').classList.contains('unknown')"
 )
 _SAYS = (
     "([queue, kind, words]) => document.querySelector(`[aria-label='Queue ${queue}'] ${kind}`)"

@@ -75,7 +75,7 @@ def _picture(page: Page, name: str) -> None:
     page.set_viewport_size({"width": size["width"], "height": min(whole, 1000)})
     page.wait_for_timeout(300)
     place = IMAGES / f"{name}.png"
-    page.screenshot(path=place)
+    page.screenshot(path=place, timeout=120_000)
     print(f"{place} {place.stat().st_size / 1000:.0f} kB, {time.strftime('%H:%M:%S')}")
 
 
