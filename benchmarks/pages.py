@@ -155,7 +155,7 @@ def _visitor(browser: Browser, url: str, badge: str) -> BrowserContext:
 _DRAWN = (
     "() => document.querySelectorAll('.queue').length >= 3"
     " && /as of/.test(document.querySelector('.as-of').textContent)"
-    " && !document.querySelector('.verdict').classList.contains('unknown')"
+    " && document.querySelector('.verdict').textContent"
 )
 _SAYS = (
     "([queue, kind, words]) => document.querySelector(`[aria-label='Queue ${queue}'] ${kind}`)"
