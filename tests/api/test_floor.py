@@ -415,6 +415,8 @@ def test_a_job_that_comes_for_an_agent_who_has_gone_is_there_for_the_next(
         return answer.status_code == 200 and answer.json()["jobId"]
 
     assert wait_until(reserved, "the job to be there", 15.0) == job
+    # Their lines of the audit trail are not to come among those of the next test.
+    wait_until(lambda: not counted(api_server).get('hms_open{kind="wait"}'), "those who hung up to be gone")
 
 
 def test_every_change_leaves_its_line_and_so_does_each_refusal(

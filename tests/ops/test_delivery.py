@@ -554,11 +554,18 @@ def test_a_text_is_not_written_on_a_lease_that_has_run_out(
     assert provider.requests("POST") == []
 
 
-def test_two_senders_race_for_a_page_and_one_gets_it(
-    database: str, engine: sa.Engine, raw: RawConnection
+@pytest.mark.parametrize("kind", ["page", "applicant"])
+def test_two_senders_race_for_a_text_and_one_gets_it(
+    database: str, engine: sa.Engine, raw: RawConnection, kind: str
 ) -> None:
     """While one transaction has the row, the other waits for the lock, and then finds another fence."""
-    message = page(engine)
+    if kind == "page":
+        message = page(engine)
+    else:
+        with raw:
+            outbox.put(raw, token="job-1.1.1", job=None, kind=kind, recipient="+12025550142", body="Granted.")
+        [waiting] = handover.waiting_texts(raw, 1)
+        message = waiting.id
     first = ledger_connections.connect(database, "first", autocommit=False)
     taken = handover.begin(first, [OutgoingText(message, 0)], "twilio")
     lost: list[Any] = []
