@@ -42,7 +42,8 @@ class Outside:
     answer, and `heeded` says how often it has heeded one. `joined` are the executions whose results a job
     holds of a step in parts. `started` are the jobs that were started under keys, `exceeded` is what an
     onlooker has seen. `watched` are the jobs of which a webhook hears, with how they ended; `posted` are the
-    events that arrived, each with its body, and `forged` counts those that were not signed.
+    events that arrived, each with its body, `deliveries` says by job how the ledger has its event,
+    and `forged` counts those that were not signed.
     """
 
     signalled: frozenset[int] = frozenset()
@@ -56,6 +57,7 @@ class Outside:
     scheduled: Sequence[int] = ()
     watched: Mapping[int, str] = field(default_factory=dict)
     posted: Sequence[tuple[str, bytes]] = ()
+    deliveries: Mapping[str, str] = field(default_factory=dict)
     forged: int = 0
 
 
@@ -132,7 +134,8 @@ def _webhooks(outside: Outside) -> Iterator[str]:
         ids[event.rpartition("-")[0]].add(event)
     for job, status in outside.watched.items():
         if status in TOLD and len(ids[f"job-{job}-{status}"]) != 1:
-            yield f"job-{job} is {status}, which came as {sorted(ids[f'job-{job}-{status}'])}"
+            came, held = sorted(ids[f"job-{job}-{status}"]), outside.deliveries.get(f"job-{job}")
+            yield f"job-{job} is {status}, which came as {came}, and the ledger has it as {held}"
     if outside.forged:
         yield f"{outside.forged} events were not signed with the secret"
 

@@ -131,6 +131,7 @@ def _with_ledger(
         schedule_runs=[ScheduleRun(*row) for row in connection.execute(_SCHEDULE_RUNS)],
         scheduled=list(connection.scalars(_SCHEDULED)),
         watched={row.id: row.status for row in connection.execute(_WATCHED)},
+        deliveries={row.subject: row.state for row in connection.execute(_DELIVERIES)},
     )
 
 
@@ -190,5 +191,18 @@ _PARTS = text(
 _SCHEDULE_RUNS = text("select extract(epoch from due_at)::float8, state, job_id from oms.schedule_runs")
 _SCHEDULED = text("select id from oms.jobs where type = 'chaos:tick:v1'")
 _WATCHED = text("select id, status from oms.jobs where type = 'chaos:wait:v1'")
-_TEXTS = text("select recipient, state from oms.messages")
+_DELIVERIES = text(
+    "select subject, format('%s after %s attempts, due in %s s: %s', state, attempts,"
+    " round(extract(epoch from due_at - oms.now())), coalesce(fault, 'no fault')) as state"
+    " from ops.webhook_deliveries"
+)
+_TEXTS = text(
+    "select message.recipient, format("
+    "'%s: try %s of attempt %s, which is %s; asked %s times, %s, due in %s s, %s', message.state,"
+    " message.tries, message.attempts, coalesce(attempt.outcome, 'open'), message.polls,"
+    " case when message.resend then 'goes again' else 'goes once' end,"
+    " round(extract(epoch from message.due_at - oms.now())), coalesce(message.fault, 'no fault')) as state"
+    " from oms.messages as message left join oms.message_attempts as attempt"
+    " on attempt.message_id = message.id and attempt.number = message.attempts"
+)
 _EFFECTS = text("select job, step, run from public.effects")
