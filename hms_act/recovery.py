@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import redis
 
 from hms_oms.broker import waiting_tickets
+from hms_oms.daemon.clock import Clock
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import of_redis
@@ -37,8 +38,6 @@ DOUBT_SECONDS = GONE_SECONDS
 HEARING_SECONDS = GONE_SECONDS
 #: How often the rows of workers that are long gone are looked for, in seconds.
 FORGET_EVERY_SECONDS = 3600.0
-#: The database's clock has jumped if it went this much further, or less far, than ours; in seconds.
-JUMP_SECONDS = 3.0
 
 #: A live worker that does not name a step this long after the claim does not have it, in seconds.
 UNHELD_SECONDS = 2 * BEAT_SECONDS
@@ -60,7 +59,7 @@ class Recovery:
         self._forgot = -FORGET_EVERY_SECONDS
         # Since when, by our clock and by the database's.
         self._missing: dict[Ticket, tuple[float, datetime]] = {}
-        self._clock: tuple[float, float] | None = None
+        self._clock = Clock()
 
     def sweep(self, *, messages: bool = True, in_flight_from: datetime | None = None) -> int:
         """Find what is lost and take it back; return how many jobs that were.
@@ -96,20 +95,16 @@ class Recovery:
 
     def _follow_clock(self, now: float) -> None:
         """Take a jump of the database's clock out of all leases, and judge nobody by heartbeats before it."""
-        [row] = statements.run_raw(self.connection, "clock", {})
-        clock = row["seconds"]
-        if self._clock is None:
+        jump = self._clock.jump(self.connection, now)
+        if jump is None:
             # It may have been set back while nobody led.
             statements.run_raw(self.connection, "clamp_ahead", {})
-        else:
-            jump = clock - self._clock[0] - (now - self._clock[1])
-            if abs(jump) > JUMP_SECONDS:
-                shifted = statements.run_raw(self.connection, "shift_leases", {"seconds": jump})
-                statements.run_raw(self.connection, "clamp_ahead", {})
-                log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
-                self._took_over = self._began = now
-                self._missing.clear()
-        self._clock = clock, now
+        elif jump:
+            shifted = statements.run_raw(self.connection, "shift_lengths", {"seconds": jump})
+            statements.run_raw(self.connection, "clamp_ahead", {})
+            log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
+            self._took_over = self._began = now
+            self._missing.clear()
 
     def _absence(self) -> dict[str, float]:
         """How long a worker may be silent, and one whose session has ended, in seconds."""

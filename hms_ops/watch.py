@@ -25,7 +25,7 @@ from hms_ops.findings import Finding, Key
 from hms_ops.forecast.snapshot import Snapshot
 from hms_ops.foresight import line_forecasts
 from hms_ops.foresight.places import EVERY_SECONDS
-from hms_ops.incidents import lifecycle, thresholds
+from hms_ops.incidents import lifecycle, set_back, thresholds
 from hms_ops.incidents.impact import late_jobs
 from hms_ops.incidents.thresholds import Thresholds
 from hms_ops.metrics import history, metrics, moments
@@ -143,6 +143,9 @@ class Watch:
         if self._open and not was_open and not heavy:
             snapshot = self.measure.look(connection, True)
         looked_before = snapshot.looked_before or _last_beat(connection)
+        if looked_before is not None and looked_before > snapshot.now:
+            with self._apart.doing("following the database's clock"), connection.begin_nested():
+                set_back.follow(connection, snapshot.now)
         limits = thresholds.limits(connection)
         findings, unknown, failed = judge(snapshot, limits)
         judged = {rule.name for rule in RULES} - failed

@@ -127,6 +127,15 @@ def ended_leases(connection: RawConnection, count: int = 1000) -> list[EndedLeas
     return [EndedLease(**row) for row in rows]
 
 
+def follow_clock(connection: RawConnection, seconds: float) -> int:
+    """Have texts wait no longer because the database's clock was set back by so many `seconds`; how many.
+
+    With 0 only those follow that show by themselves that it was: nobody has looked for a while.
+    """
+    ahead = {"seconds": seconds, "lease": LEASE_SECONDS}
+    return len(statements.run_raw(connection, "follow_clock", ahead))
+
+
 def doubt(connection: RawConnection) -> tuple[int, int]:
     """After a restore: take what had not gone for what may have gone; how many texts and pages that were."""
     [row] = statements.run_raw(connection, "doubt_texts", {})

@@ -191,6 +191,13 @@ def keep_up(connection: Connection, incidents: Sequence[Incident]) -> None:
         connection.execute(_KEEP_UP, rows)
 
 
+def set_times(connection: Connection, incident: Incident, names: Collection[str]) -> None:
+    """Set these times of an incident, and those of its signals."""
+    values = {name: getattr(incident, name) for name in names}
+    values["signals"] = signals.packed(incident.signals)
+    connection.execute(update(ROWS).where(ROWS.c.id == incident.id).values(**values))
+
+
 def cleared(connection: Connection, incidents: Collection[Incident], now: datetime) -> None:
     """Mark since when the rules of some incidents do not hold any more."""
     if incidents:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+from hms_oms.daemon.clock import Clock
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database.connections import RawConnection
 from hms_oms.messages import delivery, inbound
@@ -75,6 +76,7 @@ class Delivery:
         self._rate = Rate(sender.per_second)
         self.beat = beat
         self._apart = Apart()
+        self._clock = Clock()
         self._swept = self._beaten = float("-inf")
 
     def turn(self) -> float:
@@ -84,11 +86,12 @@ class Delivery:
         now = time.monotonic()
         if not self.in_flight.any and not delivery.is_open(self.connection):
             # Nothing to sweep, and nothing to send: a page calls, and a text waits for the next look.
+            self._clock.forget()
             self._say(now)
             return IDLE_SECONDS
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
-            self._sweep()
+            self._sweep(now)
         more = False
         is_open = self.breaker.lets_pages(now)
         with self._apart.doing("sending pages"):
@@ -101,7 +104,14 @@ class Delivery:
             return 0.0
         return AIRBORNE_SECONDS if self.in_flight.any else IDLE_SECONDS
 
-    def _sweep(self) -> None:
+    def _sweep(self, now: float) -> None:
+        with self._apart.doing("following the database's clock"):
+            jump = self._clock.jump(self.connection, now)
+            # One that was set ahead only has texts wait for less.
+            if jump is None or jump < 0:
+                moved = delivery.follow_clock(self.connection, -(jump or 0.0))
+                if moved:
+                    log.warning("the database's clock was set back: %d texts follow", moved)
         with self._apart.doing("looking for texts that are too late"):
             expired = delivery.expire(self.connection)
             if expired:

@@ -17,12 +17,13 @@ from functools import partial
 from sqlalchemy import Connection, text
 
 from hms_oms.cycles import cycles
+from hms_oms.daemon.clock import Clock
 from hms_oms.daemon.isolation import Apart
 from hms_oms.database.connections import RawConnection
 from hms_ops.paging.requests import InFlight
 from hms_ops.webhooks import outbox
 from hms_ops.webhooks.outbox import Receiver, Taken
-from hms_ops.webhooks.sending import BREAK_AFTER, Courier, Outcome, after
+from hms_ops.webhooks.sending import BREAK_AFTER, LONGEST_WAIT_SECONDS, Courier, Outcome, after
 from hms_ops.webhooks.signing import NoEventsKey
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Webhooks:
         self._courier = courier
         self._key = key
         self._apart = Apart()
+        self._clock = Clock()
         self._swept = self._whole = self._tidied = float("-inf")
 
     def turn(self) -> float:
@@ -75,6 +77,7 @@ class Webhooks:
     def _sweep(self, receivers: Sequence[Receiver], now: float) -> None:
         if now < self._swept:
             return
+        self._follow_clock(now)
         with self._apart.doing("taking events back"):
             if outbox.take_back(self.connection):
                 log.warning("events taken back: the process that sent them is gone")
@@ -96,6 +99,14 @@ class Webhooks:
                 outbox.remove_old(connection)
         ended = time.monotonic()
         self._swept = ended + max(SWEEP_SECONDS, (ended - now) / SHARE)
+
+    def _follow_clock(self, now: float) -> None:
+        with self._apart.doing("following the database's clock"):
+            jump = self._clock.jump(self.connection, now)
+            if jump is not None and jump >= 0:
+                return
+            if outbox.follow_clock(self.connection, -(jump or 0.0), longest=LONGEST_WAIT_SECONDS):
+                log.warning("the database's clock was set back: events follow")
 
     def _send(self, receivers: Sequence[Receiver]) -> None:
         free = {receiver.id: self.in_flight.room(_lane(receiver.id), FOR_ONE) for receiver in receivers}

@@ -103,6 +103,16 @@ def take_back(connection: RawConnection) -> int:
     return len(_run(connection, "take_back_events", {}))
 
 
+def follow_clock(connection: RawConnection, seconds: float, *, longest: float) -> int:
+    """Have events wait no longer because the database's clock was set back by so many `seconds`; how many.
+
+    With 0 only those follow that show by themselves that it was: nobody has looked for a while. No webhook is
+    left alone for more than the `longest` seconds.
+    """
+    ahead = {"seconds": seconds, "lease": LEASE_SECONDS, "longest": longest}
+    return len(_run(connection, "follow_webhooks_clock", ahead))
+
+
 def give_up(connection: RawConnection) -> int:
     """Give up what could not be delivered in time; how many those were."""
     return len(_run(connection, "give_up_events", {}))

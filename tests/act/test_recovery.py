@@ -16,6 +16,7 @@ from hms_act import recovery
 from hms_act.dispatcher import make_app
 from hms_act.recovery import Recovery
 from hms_oms.broker import publishing, waiting_tickets
+from hms_oms.daemon import clock
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, reservations, workers
 from hms_oms.jobs.tickets import Ticket
@@ -34,7 +35,7 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, "GRACE_SECONDS", -1.0)
     monkeypatch.setattr(recovery, "MISSING_SECONDS", 0.0)
     # The clock of the database is moved by these tests, and nothing else is to follow it.
-    monkeypatch.setattr(recovery, "JUMP_SECONDS", 1e9)
+    monkeypatch.setattr(clock, "JUMP_SECONDS", 1e9)
 
 
 def queued(engine: sa.Engine, raw: RawConnection, shop: Recipe, number: int = 1) -> Ticket:

@@ -134,8 +134,8 @@ def _webhooks(outside: Outside) -> Iterator[str]:
         ids[event.rpartition("-")[0]].add(event)
     for job, status in outside.watched.items():
         if status in TOLD and len(ids[f"job-{job}-{status}"]) != 1:
-            came, held = sorted(ids[f"job-{job}-{status}"]), outside.deliveries.get(f"job-{job}")
-            yield f"job-{job} is {status}, which came as {came}, and the ledger has it as {held}"
+            arrivals, delivery = sorted(ids[f"job-{job}-{status}"]), outside.deliveries.get(f"job-{job}")
+            yield f"job-{job} is {status}, which came as {arrivals}, and the ledger has it as {delivery}"
     if outside.forged:
         yield f"{outside.forged} events were not signed with the secret"
 

@@ -174,7 +174,7 @@ def test_starts_follow_a_jump_of_the_clock(
     assert taken(raw) == jobs[:1]
     for hours, next_one in ((-1, jobs[1:2]), (1, jobs[2:])):
         forward(timedelta(hours=hours))
-        statements.run_raw(raw, "shift_leases", {"seconds": 3600.0 * hours})
+        statements.run_raw(raw, "shift_lengths", {"seconds": 3600.0 * hours})
         assert taken(raw) == []
         forward(seconds(61))
         assert taken(raw) == next_one

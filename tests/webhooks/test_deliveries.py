@@ -226,6 +226,36 @@ def test_what_fails_is_tried_again_with_the_same_id_and_body(
         assert store.get(connection, "billing").state == "active"
 
 
+@pytest.mark.parametrize("observed", [True, False])
+def test_an_event_waits_no_longer_because_the_clock_was_set_back(
+    bench: Bench, forward: Callable[[timedelta], None], observed: bool
+) -> None:
+    """Neither one that is to go again, nor a new one, nor the webhook; whether the jump was seen or not."""
+    bench.receiver.answers = [500] * 5
+    forward(timedelta(days=1))
+    for number in range(1, 6):
+        bench.finish(bench.order(number))
+    bench.turn()
+    bench.finish(bench.order(6))
+    forward(timedelta(days=-1))
+    if not observed:
+        bench.daemon = bench.another()
+    bench.daemon._swept = float("-inf")
+    for _ in range(8):
+        bench.turn()
+        forward(timedelta(minutes=1))
+    assert {event.state for event in bench.outbox()} == {"delivered"}
+
+
+def test_a_webhook_of_a_later_time_hears_what_happens_now(
+    bench: Bench, forward: Callable[[timedelta], None]
+) -> None:
+    """It was added by a clock that has been set back since."""
+    forward(timedelta(hours=-1))
+    bench.finish(bench.order(1))
+    assert [event.event for event in bench.outbox()] == ["job.done"]
+
+
 def test_a_webhook_that_fails_is_left_alone_and_then_tried_with_one_event(
     bench: Bench, forward: Callable[[timedelta], None]
 ) -> None:
