@@ -32,8 +32,9 @@ GRACE_SECONDS = 2.0
 MISSING_SECONDS = BEAT_SECONDS + 1.0
 #: A worker names a message that it has taken this much later at most.
 NAMED = timedelta(seconds=1)
-#: No worker is waited for longer than this before what nobody shows is lost, in seconds.
-DOUBT_SECONDS = GONE_SECONDS
+#: No worker is waited for longer than this before what nobody shows is lost, in seconds: with the time that a
+#: message may be on its way, as long as for one that is silent.
+DOUBT_SECONDS = GONE_SECONDS - GRACE_SECONDS
 #: A new leader hears the workers for this long before it judges any, in seconds.
 HEARING_SECONDS = GONE_SECONDS
 #: How often the rows of workers that are long gone are looked for, in seconds.

@@ -19,9 +19,13 @@ from hms_oms.messages import delivery, outbox
 from hms_oms.messages.records import Answer, OutgoingText
 from hms_oms.recipes.recipes import Recipe
 from hms_ops.incidents import actions, lifecycle, set_back, thresholds
+from hms_ops.metrics.measure import Measure
+from hms_ops.oncall import oncall
 from hms_ops.paging.pager import Delivery
 from hms_ops.paging.senders.log import Log
+from hms_ops.watch import Watch
 from tests.ops.test_incidents import ALL, clock, late
+from tests.support.timelines import ON_CALL, PHONES
 
 Forward = Callable[[timedelta], None]
 HOUR = timedelta(hours=1)
@@ -193,3 +197,27 @@ def test_no_incident_is_of_a_later_time(engine: sa.Engine, forward: Forward) -> 
     assert all(signal.seen_at <= now for signal in incident.signals.values())
     assert incident.ack_expires_at is not None
     assert incident.ack_expires_at - now <= timedelta(minutes=31)
+
+
+@pytest.mark.parametrize("observed", [True, False])
+def test_the_watch_calls_by_the_clock_as_it_is(
+    engine: sa.Engine, shop: Recipe, forward: Forward, observed: bool
+) -> None:
+    """One that looked while it was ahead, and one that has just begun: the next person is called in time."""
+    with engine.begin() as connection:
+        oncall.set_document(connection, ON_CALL, "test", None)
+        accept.start_job(connection, shop, {"number": 1}, requested_by="test", sla_minutes=30)
+    forward(2 * HOUR)
+    watch = Watch(engine.begin, Measure(engine, None), sender_is_local=True)
+    watch.turn()
+    forward(-HOUR)
+    if not observed:
+        watch = Watch(engine.begin, Measure(engine, None), sender_is_local=True)
+    watch.turn()
+    forward(timedelta(minutes=11))
+    watch.turn()
+    with engine.connect() as connection:
+        called = list(
+            connection.scalars(sa.text("select recipient from oms.messages where page order by id"))
+        )
+    assert called[:2] == [PHONES["ada"], PHONES["grace"]]
