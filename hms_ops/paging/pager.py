@@ -46,6 +46,8 @@ BEAT_SECONDS = 2.0
 #: How many requests may be under way: pages, those to channels, texts to applicants, and questions about any.
 PAGES, CHANNELS, TEXTS, ASKED_PAGES, ASKED_TEXTS = 8, 8, 4, 4, 2
 
+#: The lanes of questions, with whether those are about pages.
+_ASKED = (("asked pages", True, ASKED_PAGES), ("asked texts", False, ASKED_TEXTS))
 _DIALLABLE = re.compile(r"\+[1-9]\d{6,14}")
 
 Beat = Callable[[Mapping[str, Any]], None]
@@ -77,6 +79,7 @@ class Delivery:
         self.beat = beat
         self._apart = Apart()
         self._clock = Clock()
+        self._may_be_due: set[str] = set()
         self._swept = self._beaten = float("-inf")
 
     def turn(self) -> float:
@@ -92,6 +95,8 @@ class Delivery:
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self._sweep(now)
+            self._may_be_due = {lane for lane, _, _ in _ASKED}
+        self._ask_what_is_due()
         more = False
         is_open = self.breaker.lets_pages(now)
         with self._apart.doing("sending pages"):
@@ -118,10 +123,19 @@ class Delivery:
                 log.error("%d texts could not be sent in time", expired)
         with self._apart.doing("taking texts back"):
             self._take_back()
-        for lane, page, most in (("asked pages", True, ASKED_PAGES), ("asked texts", False, ASKED_TEXTS)):
-            room = self.in_flight.room(lane, most)
+
+    def _ask_what_is_due(self) -> None:
+        """Ask for as many as there is room for: those that an answer makes room for go at once."""
+        for lane, page, most in _ASKED:
+            room = self.in_flight.room(lane, most) if lane in self._may_be_due else 0
+            if not room:
+                continue
             with self._apart.doing(f"asking for {lane.removeprefix('asked ')}"):
-                for asked in delivery.to_ask(self.connection, page=page, count=room) if room else ():
+                due = delivery.to_ask(self.connection, page=page, count=room)
+                if len(due) < room:
+                    # Until the next sweep nothing is.
+                    self._may_be_due.discard(lane)
+                for asked in due:
                     self._ask(lane, asked)
 
     def _take_back(self) -> None:

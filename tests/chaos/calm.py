@@ -16,10 +16,10 @@ from tests.chaos.floor import Floor
 TICK_SECONDS = 0.01
 #: What is open after the storm, and moves no more for this long, is lost; in seconds (a lease takes 40).
 DRAIN_SECONDS = 60.0
-#: When nothing is left but texts whose end is waited for, all clocks go forward by so much at a time, in
-#: seconds: what became of a text may be asked for minutes later.
+#: When nothing is left but texts and events whose end is waited for, all clocks go forward by so much at a
+#: time, in seconds: what became of a text may be asked for minutes later, and an event may go again.
 FORWARD_SECONDS = 20.0
-#: Texts that are open after so long, by these clocks, are left; in seconds.
+#: What is open after so long, by these clocks, is left; in seconds.
 LONGEST_SECONDS = 1200.0
 #: The tickets in Redis are looked at this often, in seconds.
 SIGHT_SECONDS = 0.2
@@ -52,11 +52,11 @@ def drain(ground: Floor, engine: sa.Engine, arrivals: Arrivals, jobs: int) -> No
 
 
 def deliver(ground: Floor, engine: sa.Engine) -> None:
-    """Wait until every text has come to its end, or until none does any more; time goes faster."""
+    """Wait until every text and event has come to its end, or until none does any more; time goes faster."""
     forwarded = 0.0
     for _ in ticks(ground):
         with engine.connect() as connection:
-            left = connection.scalar(_TEXTS_OPEN)
+            left = connection.scalar(_ON_THEIR_WAY)
         if left == 0 or forwarded > LONGEST_SECONDS:
             return
         for _ in passing(1.0):
@@ -67,10 +67,9 @@ def deliver(ground: Floor, engine: sa.Engine) -> None:
         forwarded += FORWARD_SECONDS
 
 
-_TEXTS_OPEN = sa.text(
-    "select count(*) from oms.messages where state in ('pending', 'sending', 'unknown', 'accepted', 'sent')"
-)
-_OPEN = sa.text(
-    "select (select count(*) from oms.jobs where status in ('waiting', 'queued', 'running'))"
+_ON_THEIR_WAY = sa.text(
+    "select (select count(*) from oms.messages"
+    " where state in ('pending', 'sending', 'unknown', 'accepted', 'sent'))"
     " + (select count(*) from ops.webhook_deliveries where state in ('pending', 'sending'))"
 )
+_OPEN = sa.text("select count(*) from oms.jobs where status in ('waiting', 'queued', 'running')")

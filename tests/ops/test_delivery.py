@@ -299,6 +299,23 @@ def test_with_the_list_down_the_second_text_is_labelled(
     assert bodies(provider) == ["HMS #K7 late. Reply ACK K7.", "HMS #K7 late. Reply ACK K7. (resend)"]
 
 
+def test_an_answer_makes_room_for_the_next_question(
+    engine: sa.Engine,
+    raw: RawConnection,
+    provider: Provider,
+    forward: Forward,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nobody calls back, thousands of texts are asked for: not just a few at each sweep."""
+    applicants(engine, 12)
+    drive(
+        Delivery(raw, twilio(provider)), lambda: set(states(engine)) == {"accepted"}, "the texts to be sent"
+    )
+    forward(timedelta(seconds=61))
+    monkeypatch.setattr(pager, "SWEEP_SECONDS", float("inf"))
+    drive(Delivery(raw, twilio(provider)), lambda: set(states(engine)) == {"delivered"}, "their arrivals")
+
+
 def test_a_pager_without_open_texts_asks_little(
     engine: sa.Engine, raw: RawConnection, delivery: Delivery
 ) -> None:

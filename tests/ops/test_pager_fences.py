@@ -102,3 +102,21 @@ def test_a_token_is_one_text_ever(engine: sa.Engine, raw: RawConnection, text: O
         outbox.put(raw, token="job-1.1.1", job=None, kind="applicant", recipient=PHONE, body="Granted.")
     assert row(engine, "select state, sid from oms.messages") == ("accepted", "SM1")
     assert delivery.waiting_texts(raw, 10) == []
+
+
+def test_lost_answers_are_asked_for_before_arrivals(
+    engine: sa.Engine, raw: RawConnection, text: OutgoingText, forward: Forward
+) -> None:
+    """A text that may not have gone waits for none that has, however long those have been due."""
+    ids = {}
+    for number, state in enumerate(("accepted", "sent", "unknown")):
+        token = f"job-{number}.2.1"
+        with raw:
+            outbox.put(raw, token=token, job=None, kind="applicant", recipient=PHONE, body="Granted.")
+        waiting = next(other for other in delivery.waiting_texts(raw, 10) if other.id != text.id)
+        ids[state] = waiting.id
+        dispatch = taken(raw, OutgoingText(waiting.id, waiting.fence))
+        delivery.answered(raw, [answer(dispatch, state, state, f"SM{number}")])
+        forward(timedelta(minutes=1))
+    asks = [[question.text.id for question in delivery.to_ask(raw, page=False, count=2)] for _ in range(2)]
+    assert [set(ask) for ask in asks] == [{ids["unknown"], ids["accepted"]}, {ids["sent"]}]

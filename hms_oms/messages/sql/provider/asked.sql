@@ -1,11 +1,24 @@
--- Texts that the provider is to be asked about now: answers that were lost, and arrivals not heard of.
-with due as (
+-- Texts that the provider is to be asked about now: first those whose answer was lost, which may not have gone, then
+-- arrivals not heard of.
+with lost as (
     select id
     from oms.messages
-    where state in ('unknown', 'accepted', 'sent') and due_at <= oms.now() and page = %(page)s::boolean
+    where state = 'unknown' and due_at <= oms.now() and page = %(page)s::boolean
     order by due_at, id
     limit %(count)s::int
     for update skip locked
+),
+unheard as (
+    select id
+    from oms.messages
+    where state in ('unknown', 'accepted', 'sent') and state <> 'unknown'
+        and due_at <= oms.now() and page = %(page)s::boolean
+    order by due_at, id
+    limit %(count)s::int - (select count(*) from lost)
+    for update skip locked
+),
+due as (
+    select id from lost union all select id from unheard
 )
 update oms.messages as message
 set fence = message.fence + 1, due_at = oms.now() + make_interval(secs => %(lease)s::float8)
