@@ -27,9 +27,9 @@ from hms_floor.pages.route import page
 from hms_floor.pages.sign_in.session import Visitor
 from hms_floor.pages.wall import state
 from hms_floor.pages.workers import NO_WORKER
-from hms_floor.presentation import overview, text_counts
+from hms_floor.presentation import lights, overview, text_counts
 from hms_floor.presentation.headline import Verdict
-from hms_floor.presentation.overview import Board
+from hms_floor.presentation.overview import Board, Card
 from hms_oms.runtime import format
 from hms_ops.incidents import wording
 from hms_ops.incidents.actions import Incident
@@ -46,7 +46,7 @@ async def floor(request: Request) -> None:
     with frame(request, "Floor") as visitor:
         headline = _Headline()
         bar = WindowBar(request, lambda window: pasts.turn(window))
-        shelf = ui.element("div").classes("grid")
+        shelf = Rows[Card]("grid shelf")
         with ui.element("div").classes("grid"):
             wrong = _Wrong(visitor)
             workers = _Workers()
@@ -63,6 +63,9 @@ async def floor(request: Request) -> None:
     shown = 0
     pasts = Pasts(bar.window, visitor.zone, lambda name, past, window: cards[name].draw(past, window))
 
+    def build(card: Card) -> None:
+        cards[card.name] = QueueCard(card.name)
+
     def refresh() -> None:
         nonlocal shown
         view = feed.look()
@@ -70,14 +73,12 @@ async def floor(request: Request) -> None:
             return
         standing = state.now(view)
         headline.show(standing)
-        sign.show(view, standing)
+        sign.show(standing)
         if view.number == shown:
             return
         shown, source.at = view.number, view.taken
+        shelf.show({card.name: card for card in lights.worst_first(view.board.cards)}, build)
         for card in view.board.cards:
-            if card.name not in cards:
-                with shelf:
-                    cards[card.name] = QueueCard(card.name)
             cards[card.name].show(card)
         wrong.show(view.incidents)
         workers.show(view.board)

@@ -25,7 +25,7 @@ from hms_floor.pages.sign_in.session import Visitor
 
 THEME_COOKIE = "hms_theme"
 _SHEETS = ("floor.css", "wall.css", "print.css")
-_SCRIPTS = ("clock.js", "keys.js", "gone.js", "listbox.js", "state.js", "table.js", "window.js")
+_SCRIPTS = ("clock.js", "focus.js", "keys.js", "gone.js", "listbox.js", "state.js", "table.js", "window.js")
 #: How often an open page looks whether the badge still holds, in seconds.
 BADGE_SECONDS = 5.0
 #: A page that nobody may see any more is dropped this long after its reader was sent away, in seconds.

@@ -13,10 +13,11 @@ from hms_ops.forecast import advice
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A light (one of board.LIGHTS) and what there is to say."""
+    """A light (one of board.LIGHTS), what there is to say, and the late queue that it is said of."""
 
     light: str
     words: str
+    queue: str | None = None
 
 
 def verdict(board: Board, zone: tzinfo, incidents: int = 0) -> Verdict:
@@ -33,7 +34,8 @@ def verdict(board: Board, zone: tzinfo, incidents: int = 0) -> Verdict:
     for light, tell in (("broken", _broken), ("risk", _risk), ("unknown", _unknown)):
         cards = [card for card in board.cards if card.light == light]
         if cards:
-            return Verdict(light, tell(cards, zone))
+            worst = None if light == "unknown" else _worst(cards).name
+            return Verdict(light, tell(cards, zone), worst)
     return _holding(board.cards, zone, incidents)
 
 
@@ -50,8 +52,13 @@ def queue_verdict(card: Card, zone: tzinfo) -> str:
     return _ahead(card, zone)
 
 
+def _worst(cards: Sequence[Card]) -> Card:
+    """The one with the most late jobs, or of which the most will be late."""
+    return max(cards, key=lambda card: card.late or card.at_risk or 0)
+
+
 def _broken(cards: Sequence[Card], zone: tzinfo) -> str:
-    worst = max(cards, key=lambda card: card.late or 0)
+    worst = _worst(cards)
     words = f"{_jobs(worst.late or 0)} of {worst.name} {_are(worst.late or 0)} late"
     if worst.at_risk:
         words += f", {worst.at_risk:,} more will be"
@@ -61,7 +68,7 @@ def _broken(cards: Sequence[Card], zone: tzinfo) -> str:
 
 
 def _risk(cards: Sequence[Card], zone: tzinfo) -> str:
-    worst = max(cards, key=lambda card: card.at_risk or 0)
+    worst = _worst(cards)
     since = f" from {_clock(worst.late_from, zone)} on" if worst.late_from else ""
     return (
         f"{_jobs(worst.at_risk or 0)} of {worst.name} will be late{since}{_others(cards)}{_help(worst, zone)}"

@@ -18,9 +18,8 @@ SHAPES: Mapping[str, str] = {
 
 
 def worst_first(cards: Sequence[Card]) -> list[Card]:
-    """Queues in the order in which somebody has to look at them."""
+    """Queues in the order in which somebody has to look at them: by their light, and then by name.
 
-    def order(card: Card) -> tuple[object, ...]:
-        return LIGHTS.index(card.light), -(card.late or 0), -(card.at_risk or 0), -card.open, card.name
-
-    return sorted(cards, key=order)
+    A queue keeps its place while its numbers change.
+    """
+    return sorted(cards, key=lambda card: (LIGHTS.index(card.light), card.name))

@@ -87,7 +87,8 @@ LATE = Card(
 )
 def test_the_worst_is_told_first_and_what_would_help(observed: Board, light: str, words: str) -> None:
     """Late before at risk before unknown before on track."""
-    assert verdict(observed, UTC) == Verdict(light, words)
+    queue = "farm-grant" if light in ("broken", "risk") else None
+    assert verdict(observed, UTC) == Verdict(light, words, queue)
 
 
 def test_why_more_slots_would_not_help_is_told() -> None:

@@ -108,15 +108,32 @@ def test_the_wall_turns_red_and_says_so_where_nobody_looks(visit: Visit, floor: 
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
+def test_the_card_of_the_worst_queue_comes_first_with_its_focus(visit: Visit, floor: Floor) -> None:
+    """On the floor as on the wall; it goes back once all is well, and who reads in it is not thrown out."""
+    page, wall = visit("/floor/"), visit("/floor/wall")
+    cards = page.locator(".card.queue h2")
+    names = sorted(queue["name"] for queue in floor.ask("GET", "/queues")["queues"])
+    expect(cards).to_have_text(names)
+    reader = page.get_by_role("link", name="farm-grant", exact=True)
+    reader.focus()
+    floor.ask("POST", "/queues/farm-grant/pause", {"reason": "county fair"})
+    expect(cards).to_have_text(["farm-grant", *(name for name in names if name != "farm-grant")])
+    assert reader.evaluate("link => link === document.activeElement")
+    expect(wall.locator(".wall-queue h2")).to_have_text(["farm-grant"])
+    floor.ask("POST", "/queues/farm-grant/resume", {})
+    expect(cards).to_have_text(names)
+    assert reader.evaluate("link => link === document.activeElement")
+
+
 def test_the_worst_queue_stands_first() -> None:
-    """By its light, then by how many are late, will be, and are open."""
+    """By its light, then by name: it does not change places with each job that is late."""
     cards = [
         Card("idle"),
         Card("busy", backlog=900),
-        Card("later", late=3),
+        Card("a bit late", late=3),
         Card("risk", at_risk=500, backlog=500),
         Card("late", late=40),
         Card("blind", fresh=False),
     ]
     names = [card.name for card in worst_first(cards)]
-    assert names == ["late", "later", "risk", "blind", "busy", "idle"]
+    assert names == ["a bit late", "late", "risk", "blind", "busy", "idle"]

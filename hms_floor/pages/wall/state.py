@@ -33,16 +33,15 @@ class Sign:
         self._page = page
         self._was: tuple[str, str] | None = None
 
-    def show(self, view: View, state: Verdict) -> None:
+    def show(self, state: Verdict) -> None:
         """Show the state; what has not changed is not sent."""
-        worst = next((card.name for card in lights.worst_first(view.board.cards)), "")
-        subject = worst if state.light in ("broken", "risk") else self._page
+        subject = state.queue or self._page
         if (state.light, subject) == self._was:
             return
         self._was = (state.light, subject)
         word = f"{lights.SHAPES[state.light]} {overview.WORDS[state.light]}"
         ui.page_title(f"{word} - {subject} - Operations floor")
-        notice = (state.light, word, f"{subject}: {state.words}" if subject == worst else state.words)
+        notice = (state.light, word, f"{subject}: {state.words}" if state.queue else state.words)
         ui.run_javascript(f"hmsState({', '.join(map(json.dumps, notice))})")
 
 

@@ -51,7 +51,7 @@ async def wall(request: Request) -> None:
             return
         standing = state.now(view)
         banner.show(standing)
-        sign.show(view, standing)
+        sign.show(standing)
         source.at = view.taken
         cards = lights.worst_first(view.board.cards)
         shown = [card for card in cards if card.light != "idle"][:QUEUES_SHOWN]
