@@ -43,8 +43,7 @@ def why(cause: Cause, at: Clock) -> str:
 
 def what_helps(cause: Cause) -> str:
     """Word the remedies, most effective first, as part of a sentence."""
-    first, *more = [remedy(item) for item in cause.remedies]
-    return first if not more else f"{first}, and then {_listed(more)}"
+    return _one_by_one([_IN_FULL.get(item.verb) or remedy(item) for item in cause.remedies])
 
 
 def remedy(remedy: Remedy) -> str:
@@ -64,7 +63,12 @@ def sentence(cause: Cause, at: Clock) -> str:
 
 def brief(cause: Cause) -> str:
     """The same in a few words, as they fit into a text."""
-    return f"{_BRIEFLY[cause.kind](cause)}: {what_helps(cause)}"
+    return f"{_BRIEFLY[cause.kind](cause)}: {_one_by_one(list(map(remedy, cause.remedies)))}"
+
+
+def _one_by_one(remedies: Sequence[str]) -> str:
+    first, *more = remedies
+    return first if not more else f"{first}, and then {_listed(more)}"
 
 
 def _workers(remedy: Remedy) -> str:
@@ -94,10 +98,13 @@ _REMEDIES: dict[str, Callable[[Remedy], str]] = {
     "raise-limit": lambda remedy: (
         f"raise the limit to {remedy.number:,}" if remedy.number else "raise the limit"
     ),
+    "lift-limit": lambda _: "lift the limit",
     "raise-window": lambda remedy: f"raise the window to {remedy.number:,}",
     "add-workers": _workers,
     "add-workers-elsewhere": lambda remedy: f"{_workers(remedy)} on another machine",
 }
+#: What a sentence has room for, and a button or a text has not.
+_IN_FULL = {"lift-limit": "lift the limit and leave the pace to the workers"}
 
 
 def _listed(names: Sequence[str]) -> str:

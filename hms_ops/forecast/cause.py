@@ -16,13 +16,15 @@ from typing import Any, Literal
 #: may start a minute; too few may stand in front of the workers; the machines of its workers are busy; there
 #: are too few slots.
 Kind = Literal["redis", "dispatcher", "paused", "no-worker", "limit", "window", "host", "slots"]
-#: What would help. The number is of starts a minute, of jobs in the window, or of workers.
+#: What would help. The number is of starts a minute, of jobs in the window, or of workers. A limit is lifted
+#: where only the workers are to set the pace.
 Verb = Literal[
     "restore-redis",
     "start-dispatcher",
     "resume",
     "start-workers",
     "raise-limit",
+    "lift-limit",
     "raise-window",
     "add-workers",
     "add-workers-elsewhere",
@@ -222,10 +224,19 @@ def _limit(standing: Standing) -> Iterator[_Part]:
         return
     origin = {"set_by": standing.starts_set_by, "set_at": standing.starts_set_at, "limit": limit}
     if standing.limit_needed is not None and standing.limit_needed > limit:
-        yield "limit", Remedy("raise-limit", standing.limit_needed), origin
+        yield "limit", _higher_limit(standing, standing.limit_needed), origin
     elif _limit_binds(standing) and standing.waiting:
-        all_slots = None if standing.slot_rate is None else _rounded(60 * standing.slots * standing.slot_rate)
-        yield "limit", Remedy("raise-limit", all_slots), {**origin, "holds": False}
+        # How much all slots could start follows the steps of the last seconds: it is no number to set.
+        more: Verb = "raise-limit" if standing.slot_rate is None else "lift-limit"
+        yield "limit", Remedy(more), {**origin, "holds": False}
+
+
+def _higher_limit(standing: Standing, needed: int) -> Remedy:
+    """A limit that is enough; none if that is more than the slots could start, even with those missing."""
+    slots = max(standing.slots, standing.slots_needed or 0)
+    if standing.slot_rate is not None and needed > _rounded(60 * slots * standing.slot_rate):
+        return Remedy("lift-limit")
+    return Remedy("raise-limit", _two_digits(needed))
 
 
 def _window(standing: Standing) -> Iterator[_Part]:
@@ -250,6 +261,12 @@ def _slots(standing: Standing) -> Iterator[_Part]:
 def _idle(standing: Standing) -> bool:
     """Whether slots idle though there is work that may start."""
     return standing.waiting > 0 and standing.queued + standing.running < standing.slots
+
+
+def _two_digits(number: int) -> int:
+    """The number, rounded up to two significant digits: it stays the same while jobs come and go."""
+    unit = 10 ** max(0, len(str(number)) - 2)
+    return math.ceil(number / unit) * unit
 
 
 def _rounded(number: float) -> int:

@@ -155,9 +155,33 @@ def test_a_limit_that_only_delays_what_is_late_says_so() -> None:
     cause = decide(replace(LIMITED, late=80, at_risk=0, limit_needed=0, slots_needed=0, deadline=None))
     assert cause is not None
     assert advice.sentence(cause, clock) == (
-        "no more than 60 jobs a minute may start (set by ann at 08:00): raise the limit to 240"
-        " to have them done sooner"
+        "no more than 60 jobs a minute may start (set by ann at 08:00): lift the limit and"
+        " leave the pace to the workers to have them done sooner"
     )
+
+
+def test_the_limit_that_is_asked_for_is_a_round_number_that_workers_can_start() -> None:
+    """Two digits, rounded up, whatever the last steps took; beyond what slots can start it is lifted."""
+    asked = [decide(replace(LIMITED, limit_needed=needed)) for needed in (61, 110, 111, 119, 231, 240, 241)]
+    assert [cause and cause.first for cause in asked] == [
+        Remedy("raise-limit", 61),
+        Remedy("raise-limit", 110),
+        *[Remedy("raise-limit", 120)] * 2,
+        *[Remedy("raise-limit", 240)] * 2,
+        Remedy("lift-limit"),
+    ]
+    for rate in (1.0, 3.3, 54.0):
+        late = replace(LIMITED, late=80, at_risk=0, limit_needed=0, slots_needed=0, slot_rate=rate)
+        cause = decide(late)
+        assert cause is not None
+        assert cause.remedies == (Remedy("lift-limit"),)
+    short = decide(replace(LIMITED, limit_needed=51_884, slots_needed=10))
+    assert short is not None
+    assert short.remedies == (Remedy("lift-limit"), Remedy("add-workers", 3, 6))
+    assert advice.brief(short) == "limit 60 a minute: lift the limit, and then add 3 workers (6 slots)"
+    nobody = decide(replace(LIMITED, workers=0, slots=0, limit_needed=111))
+    assert nobody is not None
+    assert nobody.remedies == (Remedy("start-workers", slots=2), Remedy("raise-limit", 120))
 
 
 def test_a_limit_binds_before_the_throughput_is_known() -> None:
@@ -217,6 +241,9 @@ def test_what_is_said_agrees_with_the_numbers(observed: Standing) -> None:
             case "raise-limit":
                 assert observed.starts_per_minute is not None
                 assert remedy.number is None or remedy.number > observed.starts_per_minute
+            case "lift-limit":
+                assert observed.starts_per_minute is not None
+                assert remedy.number is None
             case "raise-window":
                 assert remedy.number is not None
                 assert observed.window_size is not None
@@ -267,15 +294,16 @@ def test_following_the_advice_holds_what_can_be_held(
     """Doing all that is said leaves only what no number of workers could hold, and then nothing is said."""
     due = [(NOW + timedelta(minutes=minutes), jobs) for minutes, jobs in line]
     waiting = sum(jobs for _, jobs in line)
+    starts: int | None = limit
     for _ in range(2):
-        outlook = forecast(due, Capacity(slots, per_slot).limited(most(limit, None)), NOW)
+        outlook = forecast(due, Capacity(slots, per_slot).limited(most(starts, None)), NOW)
         cause = decide(
             Standing(
                 at_risk=outlook.late,
                 waiting=waiting,
                 workers=slots,
                 slots=slots,
-                starts_per_minute=limit,
+                starts_per_minute=starts,
                 slot_rate=outlook.slot_rate,
                 slots_needed=outlook.slots_needed,
                 limit_needed=outlook.limit_needed,
@@ -284,7 +312,9 @@ def test_following_the_advice_holds_what_can_be_held(
         )
         for remedy in cause.remedies if cause else ():
             if remedy.verb == "raise-limit":
-                limit = remedy.number or limit
+                starts = remedy.number or starts
+            elif remedy.verb == "lift-limit":
+                starts = None
             else:
                 slots += remedy.slots or 0
     assert all(when < NOW + timedelta(seconds=1 / per_slot) for when in [outlook.first_late] if when)

@@ -196,7 +196,8 @@ def _enough(said: str, span: Span) -> str | None:
     number = int(said.replace(",", ""))
     if any(moment.late and not moment.enough for moment in span.moments):
         return _above_the_limit(said, span)
-    return span.number(said, lambda at: at.enough, 3 + 0.1 * number)
+    # It is rounded up to two digits.
+    return span.number(said, lambda at: at.enough, 3 + 0.2 * number)
 
 
 def _missing(said: str, span: Span) -> str | None:

@@ -107,7 +107,7 @@ def test_why_more_slots_would_not_help_is_told() -> None:
         "5 jobs of a are late.",
         (
             "5 jobs of a are late; no more than 60 jobs a minute may start (set by ann at 10:30):"
-            " raise the limit to 480 to have them done sooner."
+            " lift the limit and leave the pace to the workers to have them done sooner."
         ),
     ]
 

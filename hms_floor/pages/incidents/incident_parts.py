@@ -33,6 +33,7 @@ _ORDERS = {
 #: A remedy that is one call: the route's verb, the field of its number with a label, and the button's words.
 _REMEDIES = {
     "raise-limit": ("limit", ("startsPerMinute", "Starts a minute, at most"), "Raise the limit"),
+    "lift-limit": ("limit", ("startsPerMinute", ""), "Lift the limit"),
     "raise-window": ("limit", ("window", "Window in front of the workers, jobs"), "Raise the window"),
     "resume": ("resume", None, "Resume"),
 }
@@ -73,7 +74,8 @@ class Why:
         queue, number = self._queue, self._remedy["number"]
         with Dialog(f"{self._title()}: {queue}") as dialog:
             # How much is enough is not known before some steps of the queue were measured.
-            typed = dialog.text(field[1]).props("inputmode=numeric") if field and number is None else None
+            unknown = field and number is None and self._remedy["verb"] != "lift-limit"
+            typed = dialog.text(field[1]).props("inputmode=numeric") if field and unknown else None
             reason = dialog.text("Why?")
 
             async def act() -> None:

@@ -17,7 +17,7 @@ from hms_ops.forecast import advice, order_words
 from hms_ops.forecast.cause import Remedy
 
 #: The remedies that are a change of the queue itself.
-_MENDED = ("resume", "raise-limit", "raise-window")
+_MENDED = ("resume", "raise-limit", "lift-limit", "raise-window")
 
 
 class Buttons:
@@ -79,7 +79,9 @@ class Buttons:
             self._ask_pause()
             return
         field = "window" if self._remedy.verb == "raise-window" else "startsPerMinute"
-        await self._ask_limits({field: self._remedy.number} if self._remedy.number else {})
+        # How high a limit has to be may not be known; without any the field is empty.
+        known = self._remedy.number or self._remedy.verb == "lift-limit"
+        await self._ask_limits({field: self._remedy.number} if known else {})
 
     async def _ask_limits(self, proposed: Mapping[str, int | None] | None = None) -> None:
         with waits(self._limits):
