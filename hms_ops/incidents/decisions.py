@@ -39,16 +39,18 @@ def seen(incident: Incident, current: Signals, now: datetime, limits: Thresholds
     """The incident with the signals of a look: what it shows, its stage, and since when it is clear."""
     if not current:
         return replace(incident, signals=current, clear_since=incident.clear_since or now)
-    first = signals.shown(current)
+    first, clear_since = signals.shown(current), signals.clear_since(current)
+    # What is clear and not over yet takes no other turn, however long each of its rules counts on.
+    turn = None if clear_since else signals.steady(current, now, limits)
     return replace(
         incident,
         signals=current,
         rule=first.rule,
-        stage=signals.steady(current, now, limits) or incident.stage,
+        stage=turn or incident.stage,
         facts=first.facts,
         worst=first.worst,
         last_true_at=max(signal.seen_at for signal in current.values()),
-        clear_since=signals.clear_since(current),
+        clear_since=clear_since,
         active_at=_active_at(incident, current),
     )
 

@@ -127,6 +127,20 @@ def play(engine: sa.Engine, turns: list[Turn]) -> Iterator[tuple[Turn, datetime,
             yield turn, now, actions.find(connection, actions.STATES, limit=None), list(rows)
 
 
+def test_what_is_clear_takes_no_other_turn(shops: sa.Engine) -> None:
+    """Late jobs are over after a minute, those that would be late after two: none will be late in between."""
+    calm = Queue(0, 0, 2)
+    burning = [Turn(5, None, False, (Queue(3, 5, 2), calm))] * 8
+    turns = [*burning, *(Turn(seconds, None, False, (calm, calm)) for seconds in (5, 70, 130))]
+    stages_shown = [
+        (item.state, item.stage)
+        for _, _, incidents, _ in play(shops, turns)
+        for item in incidents
+        if item.queue == "shop"
+    ]
+    assert stages_shown == [*[("open", "late")] * 10, ("resolved", "late")]
+
+
 def test_the_end_of_one_incident_is_not_told_while_the_next_has_begun(shops: sa.Engine) -> None:
     """One that flapped is steady just as its queue is late again: its end waits for that of the next."""
     lives: Sequence[tuple[int, str | None, Queue]] = (
