@@ -23,7 +23,7 @@
       }
       break;
     }
-    if (!node.closest(".q-header, .q-dialog, .q-menu, .q-notification, .undo")) words.push({ text, node, boxes });
+    if (!node.closest(".q-header, .q-dialog, .q-menu, .q-notification, .q-tooltip, .undo")) words.push({ text, node, boxes });
   }
   for (let i = 0; i < words.length; i += 1) {
     for (let j = i + 1; j < words.length; j += 1) {

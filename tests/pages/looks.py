@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from hms_floor.auth.tokens import Role
 from hms_floor.pages import all_pages  # noqa: F401 -- a page is registered when its module is imported
@@ -24,9 +25,10 @@ from tests.pages.conftest import CALM, CHROMIUM, FLAGS, Floor
 from tests.pages.seeing import faults
 
 STATES: dict[str, Callable[[Floor], None]] = {"idle": lambda _: None, "burning": seeded.burn}
-THEMES = ("light", "dark")
-DESK, OFFICE, PHONE = ((1440, 900), (1280, 900), (390, 844))
-WALL = (3840, 2160)
+#: A page is loaded once for the sizes of a row: its window is made another size.
+SIZES = (((1440, 900), (1280, 900)), ((390, 844),), ((3840, 2160),))
+WALL = 3840
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _CUT = (Path(__file__).parent / "cut.js").read_text()
 #: What acts or leads on at once when it is pressed, or opens a window of the browser's own.
 _ACTS = re.compile(
@@ -40,6 +42,8 @@ _AT_REST = """() => document.getAnimations().every(
     ({ playState, effect }) => playState !== "running" || effect.getComputedTiming().iterations === Infinity
 )"""
 _OPENED = "[role=dialog]:visible, .q-menu:visible"
+_PRESSED = "main button:visible:enabled, main .q-select:visible, .bar button:visible"
+_NAMES = "all => all.map(it => (it.title || it.getAttribute('aria-label') || it.innerText).trim())"
 
 Faults = dict[str, list[str]]
 
@@ -59,16 +63,14 @@ def main() -> None:
         for state in chosen.state or STATES:
             STATES[state](floor)
             paths = _paths(floor, state)
-            for width, height in (DESK, OFFICE, PHONE, WALL):
-                if chosen.width and width not in chosen.width:
-                    continue
-                for theme in THEMES:
-                    shown = ["/wall"] if (width, height) == WALL else paths
-                    for name, wrong in _look(floor, browser, shown, theme, (width, height)):
-                        looks += 1
-                        if wrong:
-                            bad[f"{state} {theme} {width}: {name}"] = wrong
-                            print(f"{state} {theme} {width}: {name}", *wrong, sep="\n    ", flush=True)
+            for row in SIZES:
+                sizes = [size for size in row if not chosen.width or size[0] in chosen.width]
+                shown = ["/wall"] if WALL in dict(row) else paths
+                for name, wrong in _look(floor, browser, shown, sizes) if sizes else ():
+                    looks += 1
+                    if wrong:
+                        bad[f"{state} {name}"] = wrong
+                        print(f"{state} {name}", *wrong, sep="\n    ", flush=True)
         browser.close()
     print(f"{looks} looks, {len(bad)} with faults")
     sys.exit(1 if bad else 0)
@@ -96,28 +98,32 @@ def _paths(floor: Floor, state: str) -> list[str]:
 
 
 def _look(
-    floor: Floor, browser: Browser, paths: list[str], theme: str, size: tuple[int, int]
+    floor: Floor, browser: Browser, paths: list[str], sizes: list[tuple[int, int]]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Each page, and each dialog of it, with what is wrong with it."""
-    context = browser.new_context(
-        **{**CALM, "viewport": {"width": size[0], "height": size[1]}, "color_scheme": theme}
-    )
+    """Each page, and each dialog of it, in each theme and size, with what is wrong with it."""
+    context = browser.new_context(**CALM)
     badge, _ = floor.badge(*(role for role in Role if role != Role.AGENT))
-    cookies = {"hms_badge": badge, "hms_theme": theme}
-    context.add_cookies([{"name": name, "value": value, "url": floor.url} for name, value in cookies.items()])
+    context.add_cookies([{"name": "hms_badge", "value": badge, "url": floor.url}])
     page = context.new_page()
     lines: list[str] = []
     page.on("console", lambda message: lines.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: lines.append(str(error)))
     for path in paths:
         lines.clear()
+        _size(page, sizes[0])
         _open(page, floor, path)
-        yield path, [*_faults(page), *(line for line in lines if "404" not in line)]
+        yield from _faults(page, path, sizes)
+        yield f"in the console of {path}", [line for line in lines if "404" not in line]
         for name in _names(page):
+            _size(page, sizes[0])
             if _press(page, floor, path, name):
-                yield f"{path}, {name}", _faults(page)
+                yield from _faults(page, f"{path}, {name}", sizes)
                 _close(page)
     context.close()
+
+
+def _size(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
 
 
 def _open(page: Page, floor: Floor, path: str) -> None:
@@ -131,46 +137,43 @@ def _open(page: Page, floor: Floor, path: str) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def _faults(page: Page) -> list[str]:
-    # Charts follow the window within a moment.
-    with suppress(TimeoutError):
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=5_000)
-    wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    page.wait_for_function(_AT_REST)
-    cut: list[str] = page.evaluate(_CUT)
-    return [*faults(page), *cut, *([f"{wider} px wider than the window"] if wider > 0 else [])]
+def _faults(page: Page, name: str, sizes: list[tuple[int, int]]) -> Iterator[tuple[str, list[str]]]:
+    """What is wrong with a page as it stands, in each theme and size."""
+    for size in sizes:
+        _size(page, size)
+        # Charts follow the window within a moment.
+        with suppress(TimeoutError):
+            page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=5_000)
+        wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        cut: list[str] = page.evaluate(_CUT)
+        shape = [*cut, *([f"{wider} px wider than the window"] if wider > 0 else [])]
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_function(_AT_REST)
+            yield f"{theme} {size[0]}: {name}", [*faults(page), *shape]
+            shape = []
 
 
 def _names(page: Page) -> list[str]:
     """What can be pressed to open something, each kind once: numbers in its name make no other kind."""
     kinds: dict[str, str] = {}
-    for button in page.locator(
-        "main button:visible:enabled, main .q-select:visible, .bar button:visible"
-    ).all():
-        name = _name(button)
+    for name in page.locator(_PRESSED).evaluate_all(_NAMES):
         if name and not _ACTS.search(name):
             kinds.setdefault(re.sub(r"\d+", "", name), name)
     return list(kinds.values())
 
 
-def _name(button: Locator) -> str:
-    return (
-        button.get_attribute("title") or button.get_attribute("aria-label") or button.inner_text()
-    ).strip()
-
-
 def _press(page: Page, floor: Floor, path: str, name: str) -> bool:
     """Press it; whether something was opened on this page."""
     before = page.url
-    for button in page.locator(
-        "main button:visible:enabled, main .q-select:visible, .bar button:visible"
-    ).all():
-        with suppress(TimeoutError):
-            if _name(button) == name:
-                button.click(timeout=_OPENS)
-                page.locator(_OPENED).first.wait_for(timeout=_OPENS)
-                page.wait_for_function(_AT_REST)
-                return page.url == before
+    pressed = page.locator(_PRESSED)
+    names = pressed.evaluate_all(_NAMES)
+    if name not in names:
+        return False
+    with suppress(TimeoutError):
+        pressed.nth(names.index(name)).click(timeout=_OPENS)
+        page.locator(_OPENED).first.wait_for(timeout=_OPENS)
+        return page.url == before
     if page.url != before:
         _open(page, floor, path)
     return False

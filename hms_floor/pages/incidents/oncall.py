@@ -154,7 +154,7 @@ def _upload(visitor: Visitor) -> None:
 def _test_button(visitor: Visitor) -> None:
     def ask() -> None:
         with Dialog("Test page", "A text that says it is a test goes to this phone or channel.") as dialog:
-            place = dialog.text("Phone, as +12025550143, or channel, as ops-slack")
+            place = dialog.text("Phone or channel", hint="As +12025550143 or ops-slack")
 
             async def act() -> str:
                 name = (place.value or "").strip()
