@@ -265,7 +265,7 @@ def _idle(standing: Standing) -> bool:
 
 def _two_digits(number: int) -> int:
     """The number, rounded up to two significant digits: it stays the same while jobs come and go."""
-    unit = 10 ** max(0, len(str(number)) - 2)
+    unit: int = 10 ** max(0, len(str(number)) - 2)
     return math.ceil(number / unit) * unit
 
 
