@@ -64,5 +64,8 @@ def stop_of(reported: BrokerState | None) -> dict[str, Any]:
 
 
 def _is_stale(age: float | None) -> bool:
-    """Whether a program whose heartbeat is so old must be taken for stopped."""
-    return age is None or age > STALE_SECONDS
+    """Whether a program whose heartbeat is so old must be taken for stopped.
+
+    A heartbeat of a later time is from before the clock was set back: one that lives is heard again at once.
+    """
+    return age is None or abs(age) > STALE_SECONDS

@@ -46,9 +46,9 @@ def read(connection: Connection) -> BrokerState | None:
     """The last report; None if there never was one."""
     row = connection.execute(
         text(
-            "select extract(epoch from oms.now() - reported_at)::float8 as age, refused_since, kind, words,"
-            " trouble"
-            " from oms.broker_state"
+            # One of a later time is from before the clock was set back: not new, either.
+            "select abs(extract(epoch from oms.now() - reported_at))::float8 as age,"
+            " refused_since, kind, words, trouble from oms.broker_state"
         )
     )
     state = row.mappings().one_or_none()

@@ -47,6 +47,17 @@ def test_a_beat_goes_stale_by_the_ledgers_clock(
     assert 10.1 <= age < 20
 
 
+def test_a_beat_from_before_the_clock_was_set_back_is_stale(
+    engine: sa.Engine, forward: Callable[[timedelta], None]
+) -> None:
+    """It is no sign of life until the clock is there again; the next beat is."""
+    beat(engine, "ops")
+    forward(timedelta(hours=-1))
+    assert seen(engine)["ops"].stale
+    beat(engine, "ops")
+    assert not seen(engine)["ops"].stale
+
+
 def test_each_beat_replaces_the_one_before(engine: sa.Engine, forward: Callable[[timedelta], None]) -> None:
     """The newest beat and its detail are what is shown, also of a program that is not required to beat."""
     beat(engine, "ops", turn=1)
