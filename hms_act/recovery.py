@@ -95,17 +95,16 @@ class Recovery:
         )
 
     def _follow_clock(self, now: float) -> None:
-        """Take a jump of the database's clock out of all leases, and judge nobody by heartbeats before it."""
+        """Have what is a length of time, as a lease is, follow a jump of the database's clock."""
         jump = self._clock.jump(self.connection, now)
         if jump is None:
             # It may have been set back while nobody led.
             statements.run_raw(self.connection, "clamp_ahead", {})
         elif jump:
             shifted = statements.run_raw(self.connection, "shift_lengths", {"seconds": jump})
-            statements.run_raw(self.connection, "clamp_ahead", {})
             log.warning("the database's clock has jumped by %.0f s: %d leases follow", jump, len(shifted))
-            self._took_over = self._began = now
-            self._missing.clear()
+            by = timedelta(seconds=jump)
+            self._missing = {ticket: (since, at + by) for ticket, (since, at) in self._missing.items()}
 
     def _absence(self) -> dict[str, float]:
         """How long a worker may be silent, and one whose session has ended, in seconds."""

@@ -81,7 +81,7 @@ _DISPATCHER = {
     "oms.job_search": _ALL,
     "oms.unindexed_words": "select, insert, delete",
     "oms.child_jobs": _CHANGE_AND_REMOVE,
-    "oms.workers": "select, delete",
+    "oms.workers": _CHANGE_AND_REMOVE,
     "oms.package_revisions": _READ,
     "oms.leaders": _KEEP,
     "oms.broker_state": _KEEP,

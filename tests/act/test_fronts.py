@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -65,3 +67,18 @@ def test_what_runs_since_long_stays_in_sight(engine: sa.Engine, raw: RawConnecti
         [window] = [item for item in fronts.windows(raw) if item.queue == "shop"]
         assert window.queued == 1
     assert fronts.in_flight_from is not None
+
+
+def test_what_is_taken_after_the_clock_was_set_back_is_in_sight(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Callable[[timedelta], None]
+) -> None:
+    """The look before was at a later time: it does not begin there."""
+    order(engine, shop, 1)
+    order(engine, shop, 2)
+    fronts = Fronts(engine, itertools.count().__next__)
+    assert front(fronts, raw) is not None
+    assert front(fronts, raw) is not None
+    forward(timedelta(hours=-1))
+    assert len(take(fronts, raw, 2)) == 2
+    [window] = [item for item in fronts.windows(raw) if item.queue == "shop"]
+    assert window.queued == 2

@@ -20,6 +20,7 @@ from hms_oms.daemon import clock
 from hms_oms.database.connections import RawConnection
 from hms_oms.jobs import ledger, reservations, workers
 from hms_oms.jobs.tickets import Ticket
+from hms_oms.jobs.workers import Beat
 from hms_oms.recipes.recipes import Recipe
 from tests.oms.test_advance import received
 from tests.oms.test_guards import on_desk
@@ -196,6 +197,26 @@ def test_a_clock_that_jumps_ends_no_lease(
     forward(timedelta(hours=1))
     assert (swept.sweep(), swept.sweep()) == (0, 0)
     assert look(engine, job).worker == "ann"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_heartbeats_are_as_old_after_a_jump_of_the_clock_as_before(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, forward: Forward, hours: int
+) -> None:
+    """A worker that lives is not lost, one that is silent is not heard again, and nobody waits for either."""
+    workers.beat(raw, Beat("lost", "lost@here", "here", 2, "threads", 2, ["shop"], ["shop.pick"], [], 0.0, 0))
+    ticket = queued(engine, raw, shop)
+    assert ledger.claim(raw, [(ticket, 600.0)], "lost")
+    swept = Recovery(raw, waiting_tickets.client(broker), watched=LONG)
+    # Steps that are no jumps, and one that is; those around it are less than a worker may be silent.
+    steps = [timedelta(seconds=2), timedelta(seconds=2), timedelta(hours=hours), timedelta(seconds=1)]
+    losses = []
+    for step in (*steps, timedelta(seconds=1.5)):
+        losses.append(swept.sweep())
+        forward(step)
+        received(raw)
+    assert (losses, swept.sweep()) == ([0] * len(losses), 1)
+    assert look(engine, ticket.job).status == "waiting"
 
 
 @pytest.mark.parametrize("led", [True, False])

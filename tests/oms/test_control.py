@@ -159,6 +159,14 @@ def test_starts_per_minute(
     assert room() == 0
     forward(timedelta(seconds=2.1))
     assert room() == 1
+    dispatch_windows.charge(raw, "shop", 1)
+    # A clock that was set back holds up nothing until it is there again.
+    forward(timedelta(hours=-1))
+    assert room() == 1
+    dispatch_windows.charge(raw, "shop", 1)
+    assert room() == 0
+    forward(timedelta(seconds=2.1))
+    assert room() == 1
 
 
 def test_an_agent_reserves_extends_and_reports(

@@ -110,6 +110,10 @@ def test_sessions_plan_again_when_a_young_ledger_has_grown(
 ) -> None:
     """A worker that planned its claims in an empty ledger uses the index as soon as tables are refreshed."""
     ticket = Ticket(1, 1, "pick")
+    with engine.begin() as connection:
+        # With the statistics of an empty ledger, whatever other tests have left.
+        connection.execute(sa.text("truncate oms.jobs cascade"))
+        connection.execute(sa.text("analyze oms.jobs"))
     for _ in range(6):
         ledger.claim(raw, [(ticket, 60.0)], "w")
     with engine.begin() as connection:

@@ -12,7 +12,9 @@ slots as (
 in_flight as (
     select queue, count(*) filter (where status = 'queued') as queued, count(*) as jobs, min(dispatched_at) as since
     from oms.jobs
-    where dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and finished_at is null
+    -- Of a later time it was found before the clock was set back.
+    where dispatched_at >= least(coalesce(%(in_flight_from)s::timestamptz, '-infinity'), oms.now() - interval '5 seconds')
+        and finished_at is null
     group by queue
 ),
 place as (
@@ -30,7 +32,8 @@ select
         when queue.starts_per_minute is null then null
         else floor(extract(epoch from
             oms.now() - greatest(
-                queue.starts_from,
+                -- It is ahead if the clock was set back, and says nothing then.
+                case when queue.starts_from <= oms.now() then queue.starts_from end,
                 oms.now() - greatest(60.0 / queue.starts_per_minute, 1.0) * interval '1 second'
             )
         ) * queue.starts_per_minute / 60.0)::int

@@ -20,7 +20,9 @@ cross join lateral (
         where starts_with(ticket, format('job-%%s.%%s.', job.id, job.attempt))
     ) as held
 ) as said
-where job.dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and job.finished_at is null
+-- Of a later time it was found before the clock was set back.
+where job.dispatched_at >= least(coalesce(%(in_flight_from)s::timestamptz, '-infinity'), oms.now() - interval '5 seconds')
+    and job.finished_at is null
     and job.status = 'running'
     and case
         when job.agent then job.lease_until < oms.now()

@@ -19,7 +19,9 @@ select
     oms.now() as looked_at,
     (select min(tickets_at) from oms.workers where id not in (select id from gone)) as oldest_beat_at
 from oms.jobs as job
-where job.dispatched_at >= coalesce(%(in_flight_from)s::timestamptz, '-infinity') and job.finished_at is null
+-- Of a later time it was found before the clock was set back.
+where job.dispatched_at >= least(coalesce(%(in_flight_from)s::timestamptz, '-infinity'), oms.now() - interval '5 seconds')
+    and job.finished_at is null
     and job.status = 'queued'
     and job.since < oms.now() - %(grace)s::float8 * interval '1 second'
 limit 10000
