@@ -23,7 +23,7 @@ from hms_act.order.planner import Planner
 from hms_act.recovery import SWEEP_SECONDS, Recovery
 from hms_act.schedules.intake import Begin
 from hms_act.schedules.scheduler import Scheduler, SchedulerThread
-from hms_act.upkeep import Indexing, Retention
+from hms_act.upkeep import Indexing, LogMonths, Retention
 from hms_act.waiting.child_jobs import ChildWaits
 from hms_act.waiting.parts import Parts
 from hms_act.waiting.waits import Waits
@@ -283,6 +283,7 @@ def run(
 
     def lead(lease: Lease) -> Dispatcher:
         Indexing(lease, engine, stop).start()
+        LogMonths(lease, engine, stop).start()
         if pruner is not None:
             Retention(lease, engine, stop, pruner()).start()
         if scheduler is not None:

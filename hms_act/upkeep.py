@@ -1,6 +1,6 @@
 """Upkeep: what the leading dispatcher does a little at a time, beside its work.
 
-It removes what is over its time, and has the search find new jobs by its index.
+It removes what is over its time, has the search find new jobs by its index, and adds months to the event log.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hms_oms.daemon import leader_election
 from hms_oms.daemon.daemon import Stop
 from hms_oms.daemon.leader_election import Lease
 from hms_oms.jobs.queries import search
+from hms_oms.retention import months
 from hms_oms.retention.pruner import Pruner
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ RESTS = 4.0
 LEAST_SECONDS, AGAIN_SECONDS = 0.02, 30.0
 #: How often it is looked for words of new jobs, in seconds.
 WORDS_SECONDS = 5.0
+#: How often months are added to the event log where they are missing, in seconds.
+MONTHS_SECONDS = 3600.0
 
 
 class Upkeep(threading.Thread, ABC):
@@ -105,3 +108,22 @@ class Indexing(Upkeep):
     def bite(self, connection: Connection) -> float:
         """Index the words of some jobs."""
         return 0.0 if search.index(connection) else WORDS_SECONDS
+
+
+class LogMonths(Upkeep):
+    """Has the event log in months for a quarter of a year ahead."""
+
+    undone = "the event log has no new months"
+
+    def bite(self, connection: Connection) -> float:
+        """Add the months that are missing, and tell of lines that had none."""
+        added = months.add(connection)
+        if added.moved or added.unplaced:
+            log.warning(
+                "%s: %d lines had no month and moved into theirs, %d have none still:"
+                " was no dispatcher up for months, or the clock set?",
+                self.name,
+                added.moved,
+                added.unplaced,
+            )
+        return MONTHS_SECONDS

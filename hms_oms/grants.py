@@ -51,6 +51,7 @@ _WORKER = {
 _DISPATCHER = {
     "oms.jobs": _ALL,
     "oms.job_events": "select, insert, delete",
+    "oms.event_months": _READ,
     "oms.calendars": _READ,
     "oms.schedules": _CHANGE,
     "oms.schedule_runs": _ALL,
@@ -189,19 +190,25 @@ _API = {
     "ops.silences": _KEEP,
     "ops.thresholds": _ADD,
 }
+#: Who adds lines to the event log draws their numbers.
+_NUMBERS = {"oms.job_events_id_seq": "usage"}
 _READER = dict.fromkeys(
     sorted({*_WORKER, *_DISPATCHER, *_WATCH, *_API} - {"oms.uploads", "oms.upload_pieces"}), _READ
 )
 
 ROLES: Mapping[str, Rights] = {
-    "worker": Rights("the workers, with the tables of the job types", _WORKER),
-    "dispatcher": Rights("hms act run: the dispatcher with recovery", _DISPATCHER, ends_workers=True),
+    "worker": Rights("the workers, with the tables of the job types", _WORKER, _NUMBERS),
+    "dispatcher": Rights(
+        "hms act run: the dispatcher with recovery", _DISPATCHER, _NUMBERS, ends_workers=True
+    ),
     "watch": Rights(
         "hms ops run: the watch and the pager",
         _WATCH,
         {"oms.job_events_id_seq": "select", "ops.incident_references": "usage"},
     ),
-    "api": Rights("hms floor run: the API and the pages", _API, {"ops.incident_references": "usage"}),
+    "api": Rights(
+        "hms floor run: the API and the pages", _API, {**_NUMBERS, "ops.incident_references": "usage"}
+    ),
     "reader": Rights("people and tools that only look, uploaded files left out", _READER),
 }
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from hms_oms.database import statements
 from hms_oms.retention import rules
+from hms_oms.retention.months import Months
 from hms_oms.retention.rules import Keep, Rule
 from hms_oms.retention.walk import AT_END, END_SECONDS, Counts, Removed, Walk
 
@@ -42,7 +43,7 @@ class Chore:
         return Removed(counts) if unfinished else Removed(counts, END_SECONDS, over=True)
 
 
-Task = Walk | Chore
+Task = Walk | Months | Chore
 
 
 @dataclass
@@ -79,9 +80,12 @@ class Pruner:
         return Removed(pause=max(0.0, soonest), over=all(over for _, over in self._rests.values()))
 
     def _due(self, known: Sequence[Rule]) -> Iterator[tuple[tuple[object, ...], Task]]:
+        longest = rules.longest_log(known)
+        yield ("months", longest), Months(longest)
         for kind in _WALKS:
             for duration, together in rules.together(known, kind).items():
-                yield (kind, duration, *together), Walk(kind, duration, together)
+                by_month = rules.goes_by_month(kind, duration, longest)
+                yield (kind, duration, *together, by_month), Walk(kind, duration, together, by_month)
         for duration, together in rules.together(known, "personal_data").items():
             types = tuple(rule.type for rule in together)
             yield ("rows", duration, types), Chore("erase_rows", duration, types)

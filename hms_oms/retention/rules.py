@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -15,6 +15,8 @@ from hms_oms.runtime.settings import Settings
 
 #: Earlier than anything that has ended.
 NEVER_BEFORE = "-infinity"
+#: Event logs that are kept for so long at least, and longest, are left to be dropped with their month.
+WHOLE_MONTHS = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,26 @@ def together(rules: Iterable[Rule], kind: str) -> dict[timedelta, list[Rule]]:
         if duration is not None:
             groups.setdefault(duration, []).append(rule)
     return groups
+
+
+def longest_log(rules: Iterable[Rule]) -> timedelta | None:
+    """For how long event logs are kept at most; None if one is always, or there are none."""
+    longest = timedelta(0)
+    for rule in rules:
+        if rule.keep.events is None:
+            return None
+        longest = max(longest, rule.keep.events)
+    return longest or None
+
+
+def goes_by_month(kind: str, duration: timedelta | None, longest: timedelta | None) -> bool:
+    """Whether what is kept for so long is removed by the month: event logs that are kept longest."""
+    return kind == "events" and duration is not None and duration == longest and duration >= WHOLE_MONTHS
+
+
+def month_of(moment: datetime) -> datetime:
+    """When its month began, in which the event log is kept."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _rule(job_type: str, table: Any, personal: Any, otherwise: Keep) -> Rule:

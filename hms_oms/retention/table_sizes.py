@@ -33,6 +33,7 @@ _ORDERED = {
 class TableSize:
     """The size of one table in bytes; `rows` and `dead` (not vacuumed yet) are estimates.
 
+    `parts` is how many tables it is made of, if it is made of some: of the event log, one for each month.
     `oldest_at` and `rows_a_day`, over the last week, are None if rows have no number and time, or are none.
     """
 
@@ -44,6 +45,7 @@ class TableSize:
     toast: int
     dead: int
     vacuumed_at: datetime | None
+    parts: int | None = None
     oldest_at: datetime | None = None
     rows_a_day: float | None = None
 

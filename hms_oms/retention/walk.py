@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from hms_oms.cycles import cycles
 from hms_oms.database import statements
-from hms_oms.retention.rules import NEVER_BEFORE, Rule
+from hms_oms.retention.rules import NEVER_BEFORE, Rule, month_of
 
 #: Jobs that are looked at in one transaction.
 LOOK = 500
@@ -20,6 +20,8 @@ LOOK = 500
 KEYS_AHEAD = 10_000
 #: A job is removed no earlier than so long after its key was noted, in seconds.
 SETTLED_SECONDS = 10.0
+#: By so much a clock may have been set: a line that stands elsewhere in the event log goes with its month.
+ASTRAY = timedelta(days=31)
 
 #: The statement that removes each kind of what belongs to a job.
 _REMOVALS = {"events": "remove_events", "messages": "remove_messages", "attempts": "remove_attempts"}
@@ -65,6 +67,8 @@ class Walk:
     kind: str
     duration: timedelta
     rules: Sequence[Rule]
+    #: Whether it leaves the jobs of a month alone until the whole month is over its time.
+    by_month: bool = False
     cursor: Cursor = field(default_factory=Cursor)
     #: Up to where the keys of jobs are noted.
     noted: Cursor | None = None
@@ -74,6 +78,8 @@ class Walk:
     def remove(self, connection: Connection, now: datetime) -> Removed:
         """Remove from the next jobs."""
         before = now - self.duration
+        if self.by_month:
+            before = month_of(before)
         if self.kind == "jobs" and self.noted is None:
             return self._note_keys(connection, before)
         rows = statements.run(connection, "jobs_by_end", self._next(before, LOOK))
@@ -115,14 +121,25 @@ class Walk:
             [row] = statements.run(connection, "remove_jobs", asked | {"settled": SETTLED_SECONDS})
             return dict(row)
         if self.kind in _REMOVALS:
-            removable = [row["id"] for row in statements.run(connection, "removable", asked)]
-            [row] = statements.run(connection, _REMOVALS[self.kind], {"jobs": removable})
+            removable = statements.run(connection, "removable", asked)
+            if not removable:
+                return {self.kind: 0}
+            [row] = statements.run(connection, _REMOVALS[self.kind], _lives(removable))
             return dict(row)
         erased = {"personal_data": 0, "erased_messages": 0}
         for rule in self.rules:
             [row] = statements.run(connection, "erase_jobs", asked | _personal(rule))
             erased = {name: number + row[name] for name, number in erased.items()}
         return erased
+
+
+def _lives(rows: Sequence[RowMapping]) -> dict[str, Any]:
+    """Jobs, and between when their lines stand in the event log, however a clock was set."""
+    return {
+        "jobs": [row["id"] for row in rows],
+        "since": min(row["created_at"] for row in rows) - ASTRAY,
+        "until": max(row["finished_at"] for row in rows) + ASTRAY,
+    }
 
 
 def _personal(rule: Rule) -> dict[str, Any]:

@@ -177,6 +177,9 @@ def test_the_dispatcher_ends_the_sessions_of_lost_workers(ledger: str) -> None:
         ("dispatcher", "update oms.audit set actor = 'x'"),
         ("dispatcher", "update oms.holds set ended_at = oms.now()"),
         ("watch", "delete from oms.job_events"),
+        ("worker", "select oms.drop_event_month('job_events_first')"),
+        ("api", "select oms.add_event_months(now() + interval '1 year')"),
+        ("dispatcher", "delete from oms.job_events_first"),
         ("dispatcher", "insert into oms.schedules (name) values ('x')"),
         ("watch", "insert into oms.jobs (type) values ('x')"),
         ("watch", "update oms.jobs set priority = 1"),
@@ -226,11 +229,13 @@ def test_every_table_is_somebodys(ledger: str) -> None:
             looked_up = sa.inspect(connection)
             names = [*looked_up.get_table_names(schema), *looked_up.get_view_names(schema)]
             tables |= {f"{schema}.{name}" for name in names}
+        # Rights on a table hold for its parts.
+        parts = set(connection.scalars(sa.text("select inhrelid::regclass::text from pg_inherits")))
         query = "select tgrelid::regclass::text from pg_trigger where tgname like '%_append_only'"
-        histories = set(connection.scalars(sa.text(query)))
+        histories = set(connection.scalars(sa.text(query))) - parts
     roles = grants.roles(PACKAGES)
     given = {table for rights in roles.values() for table in rights.tables}
-    assert given == {table for table in tables if "." in table}
+    assert given == {table for table in tables if "." in table} - parts
     changed = {
         (role, table, right)
         for role, rights in roles.items()

@@ -24,6 +24,7 @@ from hms_oms.runtime.settings import Settings
 #: What is said of each kind that was removed, in this order.
 _WORDS = {
     "jobs": ("job", "jobs"),
+    "months": ("month of the event log", "months of the event log"),
     "events": ("line of event logs", "lines of event logs"),
     "messages": ("text", "texts"),
     "attempts": ("attempt of a text", "attempts of texts"),

@@ -65,7 +65,7 @@ def _print(sizes: Sequence[TableSize], now: datetime) -> None:
 
 def _row(table: TableSize, now: datetime) -> tuple[str, ...]:
     return (
-        table.name,
+        table.name if table.parts is None else f"{table.name} ({format.count(table.parts, 'part', 'parts')})",
         f"{table.rows:,}",
         format.size(table.heap),
         format.size(table.indexes),
@@ -80,6 +80,7 @@ def _row(table: TableSize, now: datetime) -> tuple[str, ...]:
 def _document(table: TableSize) -> dict[str, Any]:
     return {
         "table": table.name,
+        "parts": table.parts,
         "rows": table.rows,
         "heapBytes": table.heap,
         "indexBytes": table.indexes,

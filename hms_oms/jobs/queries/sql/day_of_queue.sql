@@ -1,4 +1,5 @@
--- Jobs of a queue that were accepted in a day and have been done, with how long workers held slots for them.
+-- Jobs of a queue that were accepted in a day and have been done, with how long workers held slots for them. Earlier
+-- months of the event log are not looked into.
 select
     job.id,
     job.type,
@@ -15,11 +16,13 @@ cross join lateral (
         select at
         from oms.job_events as later
         where later.job_id = line.job_id and later.id > line.id and later.attempt = line.attempt
+            and later.at > %(since)s::timestamptz - interval '31 days'
             and (later.fact in ('finished', 'handed over', 'advanced'))
         order by later.id
         limit 1
     ) as over
     where line.job_id = job.id
+        and line.at > %(since)s::timestamptz - interval '31 days'
         and (line.fact = 'claimed' or (line.fact = 'advanced' and line.status = 'running'))
 ) as work
 where job.queue = %(queue)s::text

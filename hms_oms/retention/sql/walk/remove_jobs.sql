@@ -42,8 +42,15 @@ attempts as (
 messages as (
     delete from oms.messages where id in (select id from texts) returning id
 ),
+-- Only the months around their lives are looked into, as by ASTRAY in walk.py.
+lives as (
+    select min(created_at) - interval '31 days' as since, max(finished_at) + interval '31 days' as until from removable
+),
 events as (
-    delete from oms.job_events where job_id in (select id from removable) returning job_id
+    delete from oms.job_events
+    where job_id in (select id from removable)
+        and at >= (select since from lives) and at < (select until from lives)
+    returning job_id
 ),
 keys as (
     update oms.known_keys set removed_at = oms.now() where job_id in (select id from removable) and removed_at is null
