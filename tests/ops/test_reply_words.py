@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hms_ops.paging.reply_words import Act, Nothing, Question, read
+from hms_ops.paging.reply_words import Act, Nothing, Question, listed, read
 
 ONE, TWO = ("K7",), ("K7", "M4")
 
@@ -51,6 +51,7 @@ ASKED = [
         "Reacted \U0001f44d to \u201cHMS #K7 late. Reply ACK K7.\u201d",
         "\U0001f44d to \u201cReply ACK K7.\u201d",
     ),
+    *("ack K7 'not'", "ackK9", "Reacted with\na heart to \u201cReply ACK K7.\u201d"),
     *("Emphasized \u201cACK K7\u201d", "Laughed at \u201cACK K7\u201d", "Questioned \u201cack K7\u201d"),
     *("Removed a like from \u201cReply ACK K7.\u201d", "Removed \U0001f44d from \u201cReply ACK K7.\u201d"),
 ]
@@ -62,6 +63,7 @@ SILENT = [
     "K7",
     "what a day",
     "look at K7",
+    "a 24 K7",
     "the ok corral",
 ]
 
@@ -101,6 +103,7 @@ def test_what_is_about_something_else_says_nothing(body: str) -> None:
         ("ack all", Act("ack", TWO)),
         ("ok ack them all, thanks", Act("ack", TWO)),
         ("ack both", Act("ack", TWO)),
+        ("a all", Act("ack", TWO)),
         ("close K7", Act("close", ("K7",))),
         ("closeM4", Act("close", ("M4",))),
         ("K7 is fixed, please close", Act("close", ("K7",))),
@@ -110,6 +113,25 @@ def test_what_is_about_something_else_says_nothing(body: str) -> None:
 def test_all_of_them_and_closing(body: str, meant: Act) -> None:
     """ALL behind the verb takes on every incident; closing is asked for as acknowledging is."""
     assert read(body, TWO) == meant
+
+
+@pytest.mark.parametrize(
+    ("references", "answer"),
+    [
+        ((), "None of your incidents is open."),
+        (ONE, "Reply ACK K7 to take it on."),
+        (TWO, "Reply ACK K7 or ACK ALL. Open: #K7, #M4."),
+    ],
+)
+def test_who_is_asked_back_is_told_what_to_reply(references: tuple[str, ...], answer: str) -> None:
+    """By one of those that are open for this person, if any is."""
+    assert read("don't ack", references) == Question(f"HMS: not sure, so nothing was done. {answer}")
+
+
+@pytest.mark.parametrize(("count", "more"), [(12, ""), (14, " and 2 more")])
+def test_a_dozen_are_listed_and_the_others_counted(count: int, more: str) -> None:
+    """An answer is one text."""
+    assert listed(["K7"] * count) == ", ".join(["#K7"] * 12) + more
 
 
 def test_closing_the_only_incident_needs_few_words() -> None:

@@ -22,16 +22,21 @@ def sent(*seconds_ago: float, kind: str = "page") -> list[Sent]:
 
 def page(number: int, kind: str = "page", **more: object) -> WaitingPage:
     """A page that waits."""
-    given = {"reference": f"K{number}", "queue": f"queue-{number}", "handed_over": False, **more}
+    given = {
+        "reference": f"K{number}",
+        "queue": f"queue-{number}",
+        "handed_over": False,
+        "recipient": "+12025550142",
+        "created_at": NOW - timedelta(seconds=100 - number),
+        **more,
+    }
     return WaitingPage(
         id=number,
         fence=0,
         kind=kind,
-        recipient="+12025550142",
         body=f"page {number}",
         incident=number,
         opted_out=False,
-        created_at=NOW - timedelta(seconds=100 - number),
         due_at=NOW,
         now=NOW,
         **given,  # type: ignore[arg-type]
@@ -101,6 +106,31 @@ def test_resends_and_tests_go_by_themselves() -> None:
     assert min(held.values()) == NOW + timedelta(minutes=1)
 
 
+def test_the_oldest_has_its_turn_first() -> None:
+    """A group is as old as its oldest page; of those that came at once the first number goes first."""
+    alone = page(3, "test", reference=None)
+    (first,), _ = merging.plan([page(1), alone, page(4)], {}, NOW)
+    assert (first.id, first.members) == (1, [(4, 0)])
+    at_once = [page(number, created_at=NOW) for number in (1, 3)]
+    (first,), _ = merging.plan([*at_once, page(2, "test", reference=None, created_at=NOW)], {}, NOW)
+    assert (first.id, first.members) == (1, [(3, 0)])
+
+
+def test_several_ends_are_one_text_under_the_first() -> None:
+    """Where nothing is urgent the oldest carries; nobody is asked to reply to what is over."""
+    (text,), _ = merging.plan([page(number, "resolved") for number in (1, 2, 3)], {}, NOW)
+    assert (text.id, text.members) == (1, [(2, 0), (3, 0)])
+    assert text.carried == "HMS: 3 incidents over: queue-1 #K1, queue-2 #K2, queue-3 #K3."
+
+
+def test_a_channel_is_not_asked_to_reply() -> None:
+    """A phone is told what to answer, and a channel cannot answer."""
+    (text,), _ = merging.plan([page(1), page(2)], {}, NOW)
+    assert text.carried == "HMS: 2 incidents: queue-1 #K1, queue-2 #K2. Reply ACK ALL."
+    (text,), _ = merging.plan([page(number, recipient="channel:ops") for number in (1, 2)], {}, NOW)
+    assert text.carried == "HMS: 2 incidents: queue-1 #K1, queue-2 #K2."
+
+
 def test_a_throttled_phone_holds_all_and_another_goes() -> None:
     """Each phone has its own limits."""
     waiting = [page(1), page(2)]
@@ -117,4 +147,11 @@ def test_texts_to_applicants_have_a_rate() -> None:
     assert rate.allowed(start + 0.5, 100) == 5
     rate.spend(5)
     assert rate.allowed(start + 60, 100) == 10
+    rate.spend(10)
+    assert rate.allowed(2 * (start + 60), 100) == 10
     assert Rate(None).allowed(start, 100) == 100
+    slow = Rate(0.5)
+    assert slow.allowed(slow._at + 60, 100) == 1
+    slow.spend(1)
+    assert slow.allowed(slow._at + 1, 100) == 0
+    assert slow.allowed(slow._at + 1, 100) == 1
