@@ -44,7 +44,8 @@ async def audit(request: Request) -> None:
         html.table(
             _HEADERS,
             rows,
-            wide=("Did what", "Why", "Detail"),
+            wide=("Did what",),
+            wraps=("Why", "Detail"),
             caption="Changes, newest first",
         )
         if answer["next"]:

@@ -42,6 +42,7 @@ async def people(request: Request) -> None:
         table = html.Table(
             _HEADERS,
             caption="Badges that hold now, newest first",
+            wraps=("Roles", "Queues", "Number"),
             key="Number",
             on_choose=choose,
             empty="Nobody has a badge that holds.",

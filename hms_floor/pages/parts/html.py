@@ -51,6 +51,8 @@ Cell = str | Link | Mark
 class Table(Element, component="plaintable.js"):
     """A table; the columns named in `numbers` are set to the right, those in `wide` hold sentences.
 
+    Those in `wraps` hold few words, or one that is long, and may be broken anywhere.
+
     In place of a table without rows stand the words `empty`, if any. A row is known by its cell in the column
     `key`, the first if none is named: it stays the same one for the reader when its other cells change. Rows
     can be chosen if there is an `on_choose`, which gets their keys.
@@ -63,6 +65,7 @@ class Table(Element, component="plaintable.js"):
         caption: str,
         numbers: Sequence[str] = (),
         wide: Sequence[str] = (),
+        wraps: Sequence[str] = (),
         key: str | None = None,
         on_choose: Callable[[list[str]], None] | None = None,
         empty: str | None = None,
@@ -70,7 +73,11 @@ class Table(Element, component="plaintable.js"):
         self._empty = None if empty is None else ui.label(empty).classes("nothing")
         super().__init__()
         self._key = list(headers).index(key) if key else 0
-        kinds = {**dict.fromkeys(numbers, "number"), **dict.fromkeys(wide, "wide")}
+        kinds = {
+            **dict.fromkeys(numbers, "number"),
+            **dict.fromkeys(wide, "wide"),
+            **dict.fromkeys(wraps, "wraps"),
+        }
         self._props["columns"] = [{"name": name, "kind": kinds.get(name, "")} for name in headers]
         self._props["caption"] = caption
         self._props["rows"] = []
@@ -99,10 +106,11 @@ def table(
     *,
     numbers: Sequence[str] = (),
     wide: Sequence[str] = (),
+    wraps: Sequence[str] = (),
     caption: str,
 ) -> Table:
     """Show a table of these rows."""
-    shown = Table(headers, caption=caption, numbers=numbers, wide=wide)
+    shown = Table(headers, caption=caption, numbers=numbers, wide=wide, wraps=wraps)
     shown.show(rows)
     return shown
 
