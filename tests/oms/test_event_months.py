@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from hms_oms.retention import due, holds, months, rules
 from hms_oms.retention.holds import Target
 from hms_oms.retention.pruner import Pruner
 from hms_oms.retention.rules import Keep
+from tests.conftest import wait_until
 from tests.farm_grant.test_migrations import go_back
 from tests.oms.test_retention import DAY, Forward, done, order, prune, rows
 
@@ -232,6 +234,29 @@ def test_the_log_of_before_goes_on_in_months(
     go_back(engine, "0055")
     assert log(engine, job) == before
     goes_on(engine, shop, 4)
+
+
+def test_work_goes_on_while_the_log_waits_to_be_changed(
+    database: str, engine: sa.Engine, shop: Recipe
+) -> None:
+    """While somebody reads the log for long, the migration lets new lines by."""
+    go_back(engine, "0055")
+    with ThreadPoolExecutor(1) as beside:
+        with engine.connect() as reader:
+            reader.exec_driver_sql("select * from oms.job_events")
+            migrated = beside.submit(migrate.upgrade, database)
+            wait_until(lambda: waits(engine), "the migration to wait for the log")
+            assert order(engine, shop, 1)
+            assert not migrated.done()
+        migrated.result(20)
+    assert len(log(engine, 1)) == 1
+
+
+def waits(engine: sa.Engine) -> bool:
+    """Whether somebody waits for the log to be read by nobody."""
+    query = "select exists (select from pg_locks where not granted and mode = 'AccessExclusiveLock')"
+    with engine.connect() as connection:
+        return bool(connection.scalar(sa.text(query)))
 
 
 def goes_on(engine: sa.Engine, shop: Recipe, number: int) -> None:

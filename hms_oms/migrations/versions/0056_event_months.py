@@ -18,6 +18,23 @@ depends_on = None
 FIRST = text("""
 select date_trunc('month', greatest(max(at), now()) + interval '2 months', 'UTC') from oms.job_events
 """)
+#: Reports wait behind a lock that is waited for: it is asked for in moments, with some between for them.
+LOCKED = """
+do $$
+begin
+    for number in 1..300 loop
+        begin
+            perform set_config('lock_timeout', '300ms', true);
+            lock table oms.job_events in access exclusive mode;
+            perform set_config('lock_timeout', '0', true);
+            return;
+        exception when lock_not_available then
+            perform pg_sleep(0.5);
+        end;
+    end loop;
+    raise exception 'oms.job_events was read for minutes: end that transaction, or migrate again later';
+end $$;
+"""
 BOUNDED = """
 alter table oms.job_events drop constraint if exists job_events_first_bound;
 alter table oms.job_events add constraint job_events_first_bound check (at < '{first}') not valid;
@@ -60,7 +77,6 @@ end $$;
 """
 
 NUMBERS = """
-lock table oms.job_events in access exclusive mode;
 create sequence oms.job_events_numbers;
 select setval('oms.job_events_numbers', last_value, is_called) from oms.job_events_id_seq;
 """
@@ -174,7 +190,6 @@ end $$;
 """
 
 BACK = """
-lock table oms.job_events in access exclusive mode;
 drop function oms.drop_event_month, oms.add_event_months;
 drop view oms.event_months;
 do $$
@@ -220,9 +235,9 @@ def upgrade() -> None:
     """Look through the log while everybody goes on, and then make it the first part in a moment."""
     with op.get_context().autocommit_block():
         first = op.get_bind().scalar(FIRST).isoformat()
-        op.execute(BOUNDED.replace("{first}", first))
+        op.execute(LOCKED + BOUNDED.replace("{first}", first))
         op.execute(VALIDATED)
-    op.execute(NUMBERS)
+    op.execute(LOCKED + NUMBERS)
     op.execute(_rights("oms.job_events_id_seq", "oms.job_events_numbers", "sequence"))
     op.execute(MONTHS.replace("{first}", first))
     op.execute(_rights("oms.job_events_first", "oms.job_events"))
@@ -232,7 +247,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Copy the lines of all months into the first part, and make it the whole log again."""
-    op.execute(BACK)
+    op.execute(LOCKED + BACK)
     op.execute(_rights("oms.job_events", "oms.job_events_first"))
     op.execute(ONE_TABLE)
     op.execute(_rights("oms.job_events_numbers", "oms.job_events_id_seq", "sequence"))
