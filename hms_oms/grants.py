@@ -92,6 +92,7 @@ _DISPATCHER = {
 }
 _WATCH = {
     "oms.jobs": _READ,
+    "oms.event_months": _READ,
     "oms.batches": _CHANGE,
     "oms.job_sums": _READ,
     "oms.job_events": _READ,
@@ -136,6 +137,7 @@ _WATCH = {
 }
 _API = {
     "oms.jobs": _KEEP,
+    "oms.event_months": _READ,
     "oms.job_sums": _READ,
     "oms.known_keys": _READ,
     "oms.retention_rules": _KEEP,

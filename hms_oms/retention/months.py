@@ -32,6 +32,21 @@ def add(connection: Connection) -> Added:
     return Added(**row)
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Until when the event log has months: whether that is soon, and whether lines are later than that."""
+
+    until: datetime
+    are_short: bool
+    has_later_lines: bool
+
+
+def read(connection: Connection) -> Ahead:
+    """How far the months of the event log go."""
+    [row] = statements.run(connection, "months_ahead", {})
+    return Ahead(**row)
+
+
 @dataclass
 class Months:
     """The removal of months in which no event log is kept any more; what a job keeps is passed over."""

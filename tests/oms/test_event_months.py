@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hms_floor.cli.installation.checks import servers
 from hms_oms.database import health
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.schema import migrate
@@ -94,23 +95,31 @@ def test_a_line_stands_in_its_month(engine: sa.Engine, raw: RawConnection, shop:
 
 
 def test_a_line_without_a_month_is_kept_and_told_of(
-    engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Forward
+    database: str, engine: sa.Engine, raw: RawConnection, shop: Recipe, forward: Forward
 ) -> None:
     """A job goes on though nobody has added its month; its lines move there, with their numbers."""
     forward(300 * DAY)
     job = done(engine, raw, shop, 1)
     assert places(engine, job) == {"oms.job_events_unplaced"}
     before = log(engine, job)
+    assert checked(database).startswith("has no months after 20")
     with engine.begin() as connection:
         assert months.add(connection) == months.Added(len(before), 0)
         assert months.add(connection) == months.Added(0, 0)
     assert places(engine, job) != {"oms.job_events_unplaced"}
     assert log(engine, job) == before
+    assert checked(database) == ""
     with pytest.raises(sa.exc.DBAPIError, match="job_events is append-only"), engine.begin() as connection:
         connection.exec_driver_sql("delete from oms.job_events")
 
 
-def test_a_line_of_a_clock_that_runs_ahead_is_told_of(engine: sa.Engine, shop: Recipe) -> None:
+def checked(database: str) -> str:
+    """What `hms check` finds about the log."""
+    findings = servers.postgresql(database, {}, UTC)
+    return "".join(finding.detail for finding in findings if finding.name == "event log")
+
+
+def test_a_line_of_a_clock_that_runs_ahead_is_told_of(database: str, engine: sa.Engine, shop: Recipe) -> None:
     """No month is made for it years ahead: it stays where it is."""
     order(engine, shop, 1)
     with engine.begin() as connection:
@@ -120,6 +129,7 @@ def test_a_line_of_a_clock_that_runs_ahead_is_told_of(engine: sa.Engine, shop: R
         )
         assert months.add(connection) == months.Added(0, 1)
     assert len(log(engine, 1)) == 2
+    assert checked(database).startswith("has lines after 20")
 
 
 def test_a_month_is_dropped_when_it_is_over(

@@ -18,6 +18,8 @@ from hms_oms.database.schema import schema_revision
 from hms_oms.jobs import workers
 from hms_oms.recipes import package_migrations
 from hms_oms.recipes.recipes import Recipe, Recipes
+from hms_oms.retention import months
+from hms_oms.retention.months import Ahead
 from hms_oms.runtime import format
 from hms_oms.runtime.errors import ConfigError
 from hms_oms.runtime.server_urls import masked
@@ -106,9 +108,19 @@ def _ledger(connection: Connection, url: str, known: Recipes, zone: tzinfo) -> I
             yield Finding(
                 name, part.light, part.words, "" if part.light == OK else _ADVICE.get(part.name, "")
             )
+    yield from _event_log(months.read(connection))
     yield from _workers(connection, known)
     yield from _texts(connection)
     yield from _incidents(facts.incidents)
+
+
+def _event_log(ahead: Ahead) -> Iterator[Finding]:
+    if ahead.are_short:
+        detail = f"has no months after {ahead.until:%Y-%m-%d}"
+        yield Finding("event log", WARN, detail, _ADVICE["dispatcher"] + "; it adds them")
+    elif ahead.has_later_lines:
+        detail = f"has lines after {ahead.until:%Y-%m-%d}, which no month is for yet"
+        yield Finding("event log", WARN, detail, "was the clock of PostgreSQL ahead?")
 
 
 def _workers(connection: Connection, known: Recipes) -> Iterator[Finding]:
