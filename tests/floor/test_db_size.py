@@ -50,6 +50,9 @@ def test_every_table_is_measured(
     jobs = next(table for table in document["tables"] if table["table"] == "oms.jobs")
     # Fifty of a hundred jobs came in the last seven days.
     assert (jobs["rows"], jobs["rowsADay"]) == (100, pytest.approx(50 / 7, abs=0.1))
+    [log] = (table for table in document["tables"] if table["table"].startswith("oms.job_events"))
+    assert (log["table"], log["parts"], jobs["parts"]) == ("oms.job_events", 4, None)
+    assert log["rows"] == 100
     assert jobs["totalBytes"] == jobs["heapBytes"] + jobs["indexBytes"] + jobs["toastBytes"] > 0
     assert None not in (jobs["oldestAt"], jobs["vacuumedAt"])
     assert document["total"]["totalBytes"] == sum(table["totalBytes"] for table in document["tables"])
