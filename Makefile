@@ -14,6 +14,8 @@
 #                forecasts, with clocks that are set and hours without a dispatcher (NIGHTS=1000)
 # make mutants   take out the guards of tests/mutants/guards.toml one by one, and see that the tests notice each
 #                (MUTANTS=recovery those with it in their name)
+# make mutations change the modules of tests/mutants/pure.toml in every way that cosmic-ray knows, and see that their tests
+#                notice each (MUTATIONS=paging those with it in their name)
 # make failpoints   strike each statement and each call of the programs once, and then in pairs: killed, reset, late, the
 #                answer lost; nothing may be lost or done twice (SLICE=3/12 a part of it, SEED=7)
 # make audit     known weaknesses of the versions in constraints.txt, and their bill of materials in build/bom.json
@@ -28,6 +30,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 AUDIT := build/audit
+MUTATION := build/mutations/environment
 SAMPLE ?= 3000
 JOBS ?= 20000
 FAULTS ?= 200
@@ -43,7 +46,7 @@ DRILLS ?= $(wildcard tests/drills/drill_*.py)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: audit docs drills failpoints helm looks mutants nights screenshots help setup run test check format bench chaos clean
+.PHONY: audit docs drills failpoints helm looks mutants mutations nights screenshots help setup run test check format bench chaos clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -64,6 +67,11 @@ $(VENV)/.bench-ready: $(VENV)/.ready
 $(AUDIT)/.ready: setup.cfg constraints.txt
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
+	@touch $@
+
+$(MUTATION)/.ready: tests/mutants/requirements.txt
+	$(PYTHON) -m venv $(MUTATION)
+	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/mutants/requirements.txt
 	@touch $@
 
 run: setup
@@ -99,6 +107,9 @@ nights: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(MUTANTS)
+
+mutations: setup $(MUTATION)/.ready
+	$(BIN)/python -m tests.mutants.pure $(MUTATIONS)
 
 failpoints: setup
 	$(BIN)/python -m tests.failpoints --slice $(SLICE) --seed $(SEED)

@@ -68,6 +68,7 @@ def test_an_incident_shows_what_its_signals_say() -> None:
     assert opened.signals is current
     pending = decisions.seen(incident("pending"), current, NOW, LIMITS)
     assert pending.active_at == at(-20)
+    assert decisions.seen(incident("resolved"), current, NOW, LIMITS).active_at == at(-90)
 
 
 def test_a_stage_stays_where_nothing_is_ripe() -> None:
@@ -125,6 +126,7 @@ def test_a_word_is_over_when_its_time_is(state: str, expires_at: datetime | None
 def test_what_flaps_is_steady_after_its_time() -> None:
     """It has neither opened nor ended for so long; what does not flap is only kept."""
     assert judged(incident(flapping=True, changed_at=at(-100))) == Step.STEADY
+    assert judged(incident(flapping=True, changed_at=at(-101))) == Step.STEADY
     assert judged(incident(flapping=True, changed_at=at(-99))) == Step.KEEP
     assert judged(incident(flapping=True, active_at=at(-100))) == Step.STEADY
     assert judged(incident(flapping=True, active_at=at(-100), changed_at=at(-9))) == Step.KEEP
@@ -145,6 +147,7 @@ def test_what_holds_again_soon_is_the_same() -> None:
     ended = incident("resolved", resolved_at=at(-100))
     assert decisions.comes_back(ended, at(-1), LIMITS)
     assert not decisions.comes_back(ended, NOW, LIMITS)
+    assert not decisions.comes_back(ended, at(1), LIMITS)
     assert not decisions.comes_back(incident(), NOW, LIMITS)
 
 
@@ -157,6 +160,7 @@ def test_what_holds_again_soon_is_the_same() -> None:
         ({"resolved_at": at(-100)}, ["late"], False),
         ({"stage": "slow"}, ["slow"], True),
         ({"stage": "slow"}, ["slow", "late"], False),
+        ({"stage": "forecast"}, ["forecast", "late"], False),
     ],
 )
 def test_the_word_of_a_person_stands_for_what_was_known(

@@ -91,11 +91,12 @@ def test_one_that_comes_back_soon_goes_on() -> None:
 def test_a_time_nobody_looked_in_makes_nothing_ripe() -> None:
     """With more than ten seconds between two looks only what the ledger knows counts."""
     away = looks((0, late()), (4, late()), (25, late()))
-    near = looks((0, late()), (10, late()))
+    near, far = looks((0, late()), (10, late())), looks((0, late()), (11, late()))
     known = looks((0, late()), (25, late(late_since=at(1).isoformat())))
     ripe = looks((0, late()), (10, late()), (20, late()), (90, late()))
-    assert [single and single.active_at for single in (away, near, known, ripe)] == [at(21), NOW, at(1), NOW]
-    assert [single and single.ripe for single in (away, near, known, ripe)] == [False, False, True, True]
+    several = (away, near, far, known, ripe)
+    assert [single and single.active_at for single in several] == [at(21), NOW, at(11), at(1), NOW]
+    assert [single and single.ripe for single in several] == [False, False, False, True, True]
 
 
 def test_what_could_not_be_judged_stays_as_it_was() -> None:
@@ -138,6 +139,7 @@ def test_an_incident_shows_the_worst_that_holds(several: list[Signal], shown: st
     [
         ([signal("slow"), signal("late", cleared=-29)], "late"),
         ([signal("slow"), signal("late", cleared=-30)], "slow"),
+        ([signal("slow"), signal("late", cleared=-31)], "slow"),
         ([signal("slow"), signal("late", ripe=False)], "slow"),
         ([signal("late", ripe=False)], None),
         ([signal("late", cleared=-30)], None),
