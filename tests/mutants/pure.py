@@ -41,15 +41,16 @@ distributor.name = "local"
 
 @dataclass(frozen=True)
 class Module:
-    """A module that is pure, and its tests."""
+    """A module that is pure, or some `functions` of one, and its tests."""
 
     file: str
     tests: tuple[str, ...]
+    functions: tuple[str, ...] = ()
 
     def session(self, root: Path) -> Path:
         """Where the results are kept of the module, and the tests, that are under `root`."""
         files = (self.file, *dict.fromkeys(test.partition("::")[0] for test in self.tests))
-        digest = hashlib.sha256(repr(self.tests).encode())
+        digest = hashlib.sha256(repr((self.tests, self.functions)).encode())
         for file in files:
             digest.update((root / file).read_bytes())
         name = self.file.removesuffix(".py").replace("/", ".")
@@ -97,11 +98,12 @@ class Verdict:
 def read(path: Path = PURE) -> tuple[list[Module], list[Argument]]:
     """The declared modules, and what is argued."""
     document = tomllib.loads(path.read_text(encoding="utf-8"))
-    modules = [Module(table["file"], tuple(table["tests"])) for table in document["module"]]
-    arguments = [
-        Argument(**{**table, "operators": tuple(table["operators"])}) for table in document["argument"]
-    ]
-    return modules, arguments
+    modules = [Module(**_frozen(table)) for table in document["module"]]
+    return modules, [Argument(**_frozen(table)) for table in document["argument"]]
+
+
+def _frozen(table: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -158,7 +160,7 @@ def _begun(module: Module, place: Path, configuration: Path, session: Path) -> N
     unfinished = session.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     _ran(place, BIN / "cosmic-ray", "init", configuration, unfinished)
-    _ran(place, BIN / "python", "-m", "tests.mutants.annotations", unfinished)
+    _ran(place, BIN / "python", "-m", "tests.mutants.left_out", unfinished, *module.functions)
     unfinished.rename(session)
 
 

@@ -110,6 +110,32 @@ def test_deadlines_keep_the_order_of_their_starts_and_slas(
     assert elapsed(office, first, second) <= second - first
 
 
+def test_an_office_is_open_from_its_first_moment_on() -> None:
+    """At its closing time it is closed."""
+    moments = ("07:59:59", "08:00:00", "15:59:59", "16:00:00")
+    states = [business_time.is_open(OFFICE, local(f"2026-11-23T{moment}")) for moment in moments]
+    assert states == [False, True, True, False]
+    assert not business_time.is_open(OFFICE, local("2026-11-26T12:00"))
+
+
+@pytest.mark.parametrize("hours", [0, -1])
+def test_no_time_at_all_is_over_at_once(hours: int) -> None:
+    """Whether the office is open or not."""
+    moment, span = local("2026-11-26T05:00"), timedelta(hours=hours)
+    assert deadline(OFFICE, moment, span) == moment == start_of(OFFICE, moment, span)
+    assert moved(OFFICE, moment, timedelta(0)) == moment
+
+
+def test_hours_by_an_unknown_clock_or_calendar_are_faults() -> None:
+    """Each names its field."""
+    assert business_time.faults(OFFICE) == []
+    assert business_time.faults(OfficeHours(OFFICE.week, CHICAGO)) == []
+    faults = business_time.faults(OfficeHours(OFFICE.week, "America/Chicgo", "US-IX"))
+    assert [field for field, _ in faults] == ["timezone", "holidays"]
+    assert "did you mean America/Chicago?" in faults[0][1]
+    assert "did you mean US-" in faults[1][1]
+
+
 def test_an_office_that_is_never_open_long_enough_is_told() -> None:
     """An SLA that would not be over within twenty years is refused, and not looked for without end."""
     seldom = OfficeHours(opening_hours.read("We 23:59-24:00"), "UTC")
@@ -125,6 +151,7 @@ def test_an_office_that_is_never_open_long_enough_is_told() -> None:
         ("mon-fri 8:00-16:00", "Mo-Fr 08:00-16:00"),
         ("Sa-Mo 10:00-12:00", "Mo 10:00-12:00; Sa-Su 10:00-12:00"),
         ("Mo,We 13:00-17:00,08:00-12:00;", "Mo 08:00-12:00,13:00-17:00; We 08:00-12:00,13:00-17:00"),
+        ("Mo 08:00-12:00,12:00-12:59,13:59-14:00", "Mo 08:00-12:00,12:00-12:59,13:59-14:00"),
         ("Monday 00:00-24:00; tu 00:00-24:00", "Mo-Tu 00:00-24:00"),
     ],
 )
@@ -140,7 +167,11 @@ def test_opening_hours_are_read_and_written(written: str, read_back: str) -> Non
         ("", "says of no day"),
         ("Mo", "'' is no span"),
         ("Xy 08:00-12:00", "'Xy' is no day of the week"),
+        ("M 08:00-12:00", "'M' is no day of the week"),
         ("Mo 8-16", "'8-16' is no span"),
+        ("Mo 08:00-24:01", "a day goes from 00:00 to 24:00"),
+        ("Mo 08:00-12:60", "a day goes from 00:00 to 24:00"),
+        ("Mo 08:00-08:00", "write hours over midnight as two"),
         ("Mo 08:00-25:00", "a day goes from 00:00 to 24:00"),
         ("Mo 08:60-12:00", "a day goes from 00:00 to 24:00"),
         ("Fr 22:00-06:00", "write hours over midnight as two"),

@@ -40,6 +40,10 @@ def states(due: list[datetime], catch_up: str, within: float = 24, overlap: str 
         ("all", (3, 2, 1), "www"),
         ("all", (30, 25, 23), "mmw"),
         ("last", (30, 25), "mm"),
+        # What is due since a minute is on time, and what is as old as the bound is within it.
+        ("none", (60 / 3600,), "w"),
+        ("none", (61 / 3600,), "m"),
+        ("last", (24,), "w"),
     ],
 )
 def test_catching_up(catch_up: str, ago: tuple[float, ...], expected: str) -> None:
@@ -51,7 +55,7 @@ def test_all_is_no_more_than_a_hundred() -> None:
     """After a long outage the newest are made up for."""
     due = [SIX - timedelta(minutes=number) for number in range(300, 1, -1)]
     planned = states(due, "all")
-    assert planned.count("w") == MOST_RUNS
+    assert planned.count("w") == MOST_RUNS == 100
     assert planned.endswith("w" * MOST_RUNS)
 
 
@@ -67,6 +71,10 @@ def test_a_missed_run_says_by_which_rule() -> None:
     """People read on the page why nothing was started."""
     [missed] = plan(hours(2), SIX, Rules("none", HOUR, "start"))
     assert missed.note == "no dispatcher was at work; nothing is made up for"
+    [missed] = plan(hours(25), SIX, Rules("last", 24 * HOUR, "start"))
+    assert missed.note == "no dispatcher was at work; the last run is made up for, within 24 h"
+    [missed] = plan(hours(25), SIX, Rules("all", 1.5 * HOUR, "start"))
+    assert missed.note == "no dispatcher was at work; 100 runs at most are made up for, within 1.5 h"
 
 
 @given(
@@ -94,3 +102,12 @@ def test_what_is_older_than_the_bound_is_told_once() -> None:
     table = Timetable("0 6 * * *", "UTC")
     due = planning.due(table, SIX - 365 * 24 * HOUR, SIX, 3 * HOUR)
     assert due == [SIX - 365 * 24 * HOUR, *hours(144, 120, 96, 72, 48, 24, 0)]
+    longer = planning.due(table, SIX - 365 * 24 * HOUR, SIX, 8 * 24 * HOUR)
+    assert longer == [due[0], *hours(168), *due[1:]]
+
+
+def test_of_very_many_runs_the_newest_are_told() -> None:
+    """Of every minute of a day two hundred have a row, and the first."""
+    begun = SIX - 24 * HOUR
+    due = planning.due(Timetable("* * * * *", "UTC"), begun, SIX, HOUR)
+    assert due == [begun, *(SIX - timedelta(minutes=number) for number in range(199, -1, -1))]

@@ -1,13 +1,13 @@
 """A filter of cosmic-ray: changes of annotations are not tried, as nothing reads them when the program runs.
 
-Its own filters know lines and operators, and an annotation is neither.
+Of a module that is pure in part, only some functions are changed. Its own filters know lines and operators.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,20 +18,25 @@ from cosmic_ray.work_item import WorkerOutcome, WorkResult
 Place = tuple[int, int]
 
 
-class AnnotationsFilter(FilterApp):
-    """Leaves out each change whose place is in an annotation."""
+class LeftOut(FilterApp):
+    """Leaves out each change whose place is in an annotation, or in none of the functions."""
 
     def description(self) -> str:
         """The help of the command line."""
         return str(__doc__)
 
-    def filter(self, work_db: WorkDB, _args: Namespace) -> None:
-        """Write into the session that they are skipped."""
+    def add_args(self, parser: ArgumentParser) -> None:
+        """Take the names of functions."""
+        parser.add_argument("functions", nargs="*", help="only these are changed (all)")
+
+    def filter(self, work_db: WorkDB, args: Namespace) -> None:
+        """Write into the session what is skipped."""
         for item in work_db.pending_work_items:
             [change] = item.mutations
             spans = annotations(Path(change.module_path).read_text(encoding="utf-8"))
-            if any(start <= tuple(change.start_pos) < end for start, end in spans):
-                result = WorkResult(output="annotation", worker_outcome=WorkerOutcome.SKIPPED)
+            other = bool(args.functions) and change.definition_name not in args.functions
+            if other or any(start <= tuple(change.start_pos) < end for start, end in spans):
+                result = WorkResult(output="left out", worker_outcome=WorkerOutcome.SKIPPED)
                 work_db.set_result(item.job_id, result)
 
 
@@ -44,4 +49,4 @@ def annotations(source: str) -> Iterator[tuple[Place, Place]]:
 
 
 if __name__ == "__main__":
-    sys.exit(AnnotationsFilter().main())
+    sys.exit(LeftOut().main())
