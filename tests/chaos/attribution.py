@@ -21,10 +21,12 @@ _LOSSES = frozenset({Fact.LOST, Fact.POISONED})
 BUSY = "its worker is busy with longer steps"
 #: What meets everybody who works with the ledger.
 _OF_ALL = (*("postgresRestarted", "postgresStopped", "diskFull", "sessionsTerminated", "clockStepped"),)
+#: What ends or stops a worker; one that was not heard for too long ends itself.
+_OF_WORKERS = ("workerKilled", "workerStopped", "workerReplaced")
 #: Losing a message may come of any of these.
 _MESSAGE_LOSSES = (
-    *("flushed", "redisRestarted", "redisStopped", "redisFull", "redisReadOnly", "workerKilled"),
-    *("workerStopped", "dispatcherKilled", "dispatcherStopped", *_OF_ALL),
+    *("flushed", "redisRestarted", "redisStopped", "redisFull", "redisReadOnly", *_OF_WORKERS),
+    *("dispatcherKilled", "dispatcherStopped", *_OF_ALL),
 )
 #: While one of these lasts nothing is found lost: the ledger, Redis, or the process that looks is not there.
 _BLINDING = ("redisRestarted", "redisStopped", "dispatcherKilled", "dispatcherStopped", *_OF_ALL)
@@ -69,9 +71,9 @@ class Wasted:
 class TakenBack:
     """A job that recovery took back, and the fault that it came of, if there is one.
 
-    `seconds` counts from the fault, or from when the job got into it; where the ledger, Redis or the process
-    that looks was away meanwhile, from when all were back. `overlapped` says that one was; `in_all` counts
-    from the fault all the same.
+    `seconds` counts from the fault, or from when the job got into it, or from when its message was last seen
+    to stand in Redis; where the ledger, Redis or the process that looks was away, from when all were
+    back. `overlapped` says that one was; `in_all` counts from the fault all the same.
     """
 
     stretch: Stretch
@@ -139,7 +141,7 @@ def _judge(stretch: Stretch, history: History) -> TakenBack:
     fault = _loss(stretch, history)
     if fault is None:
         return TakenBack(stretch, None, 0.0, False, 0.0)
-    hit = max(fault.at, stretch.entry.at)
+    hit = max(fault.at, stretch.entry.at, _last_sight(stretch, history))
     blinding = [
         other
         for other in history.faults
@@ -182,26 +184,30 @@ def _cause(execution: Execution, until: float, faults: Iterable[Fault]) -> Fault
 def _concerns(fault: Fault, execution: Execution) -> bool:
     if fault.kind == "childKilled":
         return execution.pid in fault.pids
-    return fault.kind in ("workerKilled", "workerStopped") and fault.worker == execution.parent
+    return fault.kind in _OF_WORKERS and fault.worker == execution.parent
 
 
 def _loss(stretch: Stretch, history: History) -> Fault | None:
     """The first fault that a loss can have come of."""
     assert stretch.next is not None
-    ticket = str(Ticket(stretch.job, stretch.entry.attempt, stretch.step))
-    since = max(stretch.entry.at - SLACK, history.sighted.get(ticket, 0.0))
+    since = max(stretch.entry.at - SLACK, _last_sight(stretch, history))
     pid = _pid(stretch.entry.who) if stretch.running else None
     met = [fault for fault in history.faults if fault.at <= stretch.until and fault.until >= since]
     if stretch.next.reason == "the worker's process died":
         kinds: Sequence[str] = ("childKilled",)
     elif stretch.running:
-        kinds = ("workerKilled", "workerStopped")
+        kinds = _OF_WORKERS
     else:
         kinds = _MESSAGE_LOSSES
     for fault in met:
         if fault.kind in kinds and (pid is None or fault.worker == pid):
             return fault
     return next((fault for fault in met if fault.kind in _OF_ALL), None)
+
+
+def _last_sight(stretch: Stretch, history: History) -> float:
+    """When the message of a step was last seen to stand in Redis: it was not lost before."""
+    return history.sighted.get(str(Ticket(stretch.job, stretch.entry.attempt, stretch.step)), 0.0)
 
 
 def _pid(worker: str | None) -> int | None:

@@ -103,7 +103,8 @@ class Floor:
         self.sighted: dict[str, float] = {}
         #: What ended though nobody had struck it: role, exit code and last words.
         self.deaths: list[str] = []
-        self.replaced = 0
+        #: Workers that ended to be replaced: when, and their pid.
+        self.replaced: list[tuple[float, int]] = []
         self.queues = {queue for recipe in load_folder(RECIPES).values() for queue in recipe.queues}
         self._starts = 0
 
@@ -121,7 +122,7 @@ class Floor:
             if hand.gone_since is None:
                 hand.gone_since = time.monotonic()
                 if code == REPLACE:
-                    self.replaced += 1
+                    self.replaced.append((time.time(), hand.process.pid))
                 elif not hand.doomed:
                     words = processes.last_words(self.home, hand.log.stem)
                     self.deaths.append(f"{role} (pid {hand.process.pid}) ended with {code}: {words}")

@@ -141,7 +141,7 @@ def run(
                 connection,
                 ground.record,
                 accepted=arrivals.accepted,
-                faults=weather.over,
+                faults=[*weather.over, *(_replaced(at, pid) for at, pid in ground.replaced)],
                 sighted=ground.sighted,
                 expected={job_type: frozenset(steps) for job_type, (_, steps) in plan.TYPES.items()},
                 effective={"chaos:effect:v1": frozenset({"book", "tell"})},
@@ -167,7 +167,7 @@ def run(
             if ground.programs[role].process.pid not in worked
         ]
         return Aftermath(
-            past, time.monotonic() - began, ground.deaths, ground.replaced, sorted(set(idle)), orphans
+            past, time.monotonic() - began, ground.deaths, len(ground.replaced), sorted(set(idle)), orphans
         )
 
 
@@ -234,6 +234,11 @@ def _wait_for_workers(ground: Floor, engine: sa.Engine) -> list[str]:
         if not missing or time.monotonic() > deadline:
             return [f"{role} did not come back" for role in missing]
     raise AssertionError
+
+
+def _replaced(at: float, pid: int) -> history.Fault:
+    """The end of a worker that was not heard for too long, as a fault: its steps are lost with it."""
+    return history.Fault("workerReplaced", at, at, pid, ())
 
 
 def _tell(clock: _Clock, accepted: int, struck: int) -> None:

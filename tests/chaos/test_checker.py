@@ -122,6 +122,37 @@ def test_an_execution_that_a_kill_met_is_attributed() -> None:
     ]
 
 
+def test_a_message_is_not_lost_while_it_stands_in_redis() -> None:
+    """A worker was stopped when it was put there, and it was flushed seconds later: time counts from then."""
+    history = killed_in_step_one()
+    event_log = history.event_log[1]
+    lost = Entry(12.6, "lost", "waiting", 0, 2, "recovery", reason="the message is gone")
+    flushed = replace(
+        history,
+        event_log={1: (*event_log[:2], lost, *event_log[4:])},
+        executions=history.executions[1:],
+        faults=[Fault("workerStopped", 11.0, 12.5, 100, ()), Fault("flushed", 12.4, 12.4, None, ())],
+        sighted={"job-1.1.one": 12.3},
+    )
+    [item] = check(flushed).taken_back
+    assert item.seconds == pytest.approx(0.3)
+
+
+def test_a_worker_that_ended_to_be_replaced_is_a_fault() -> None:
+    """What it ran is lost with it, as with one that was killed."""
+    history = killed_in_step_one()
+    event_log = history.event_log[1]
+    lost = replace(event_log[3], reason="the worker is gone")
+    replaced = replace(
+        history,
+        event_log={1: (*event_log[:3], lost, *event_log[4:])},
+        faults=[Fault("workerReplaced", 12.3, 12.3, 100, ())],
+    )
+    findings = check(replaced)
+    assert [item.fault and item.fault.kind for item in findings.wasted] == ["workerReplaced"]
+    assert [item.fault and item.fault.kind for item in findings.taken_back] == ["workerReplaced"]
+
+
 def _without_job(history: History) -> History:
     return replace(history, jobs={}, event_log={}, effects=[], executions=[])
 

@@ -213,6 +213,8 @@ class _Presence(threading.Thread):
     def _replace(self, why: str, deaf: list[tuple[Ticket, float]]) -> None:
         """End this process at once; who started it starts another."""
         log.error("this worker ends, to be replaced: %s", why)
+        # What it took on in its last seconds would wait until it is known to be gone.
+        continuing.stop()
         # The database may be the reason, and never answer.
         farewell = threading.Thread(target=self._report_and_leave, args=(deaf,), daemon=True)
         farewell.start()
