@@ -22,7 +22,7 @@ TAKEN = [
 ]
 ALONE = [
     *("ack", "Ack!", "ok", "OK.", "ok thanks", "a", "acknowledged", "ack thanks", "on it", "I'm on it"),
-    *("ok will look", "thanks, ack", "roger", "acking now"),
+    *("ok will look", "thanks, ack", "roger", "acking now", "ack will look now"),
 ]
 ASKED = [
     *("don't ack K7", "dont ack k7", "do not ack K7", "not acking K7", "I'm not acking K7", "no ack K7"),
@@ -51,7 +51,7 @@ ASKED = [
         "Reacted \U0001f44d to \u201cHMS #K7 late. Reply ACK K7.\u201d",
         "\U0001f44d to \u201cReply ACK K7.\u201d",
     ),
-    *("ack K7 'not'", "ackK9", "Reacted with\na heart to \u201cReply ACK K7.\u201d"),
+    *("ack K7 'not'", "ackK9", "a K7 M4", "Reacted with\na heart to \u201cReply ACK K7.\u201d"),
     *("Emphasized \u201cACK K7\u201d", "Laughed at \u201cACK K7\u201d", "Questioned \u201cack K7\u201d"),
     *("Removed a like from \u201cReply ACK K7.\u201d", "Removed \U0001f44d from \u201cReply ACK K7.\u201d"),
 ]
@@ -64,6 +64,8 @@ SILENT = [
     "what a day",
     "look at K7",
     "a 24 K7",
+    "a c K7",
+    "a a",
     "the ok corral",
 ]
 
@@ -128,7 +130,7 @@ def test_who_is_asked_back_is_told_what_to_reply(references: tuple[str, ...], an
     assert read("don't ack", references) == Question(f"HMS: not sure, so nothing was done. {answer}")
 
 
-@pytest.mark.parametrize(("count", "more"), [(12, ""), (14, " and 2 more")])
+@pytest.mark.parametrize(("count", "more"), [(12, ""), (13, " and 1 more"), (14, " and 2 more")])
 def test_a_dozen_are_listed_and_the_others_counted(count: int, more: str) -> None:
     """An answer is one text."""
     assert listed(["K7"] * count) == ", ".join(["#K7"] * 12) + more
@@ -136,7 +138,8 @@ def test_a_dozen_are_listed_and_the_others_counted(count: int, more: str) -> Non
 
 def test_closing_the_only_incident_needs_few_words() -> None:
     """A text that tells of something else that is closed ends nothing."""
-    assert read("close it please", ONE) == Act("close", ONE)
+    assert read("close it", ONE) == read("close it please", ONE) == Act("close", ONE)
+    assert read("please close it now", ONE) == Question("HMS: close #K7? Reply CLOSE K7.")
     assert isinstance(read("the county office is closed today", ONE), Question)
 
 
@@ -147,6 +150,15 @@ def test_a_reference_that_looks_like_an_open_one_is_asked_about(observed: str, m
 
     assert isinstance(asked, Question)
     assert f"Did you mean #{meant}?" in asked.answer
+
+
+def test_a_reference_of_no_open_incident_is_named() -> None:
+    """The first of them, with those that are open, or with the one that it looks like."""
+    stranger = "HMS: #K9 is not an open incident of yours."
+    assert read("ack K9 M8", TWO) == Question(f"{stranger} Open: #K7, #M4.")
+    assert read("ack K9", ()) == Question(stranger)
+    alike = "HMS: #KS is none. Did you mean #K5? Reply ACK K5."
+    assert read("ack KS", ("A1", "K5", "Z9")) == Question(alike)
 
 
 _VERBS = st.sampled_from(["ack", "ACK", "acknowledge", "acking", "acked", "ok ack", "close", "a", "ok"])

@@ -112,10 +112,17 @@ def test_deadlines_keep_the_order_of_their_starts_and_slas(
 
 def test_an_office_is_open_from_its_first_moment_on() -> None:
     """At its closing time it is closed."""
-    moments = ("07:59:59", "08:00:00", "15:59:59", "16:00:00")
+    moments = ("07:59:59", "08:00:00", "15:59:59", "16:00:00", "16:00:01")
     states = [business_time.is_open(OFFICE, local(f"2026-11-23T{moment}")) for moment in moments]
-    assert states == [False, True, True, False]
+    assert states == [False, True, True, False, False]
     assert not business_time.is_open(OFFICE, local("2026-11-26T12:00"))
+
+
+def test_a_deadline_is_moved_by_office_hours() -> None:
+    """Later and earlier, over the night."""
+    monday, tuesday = local("2026-11-23T15:00"), local("2026-11-24T09:00")
+    assert moved(OFFICE, monday, timedelta(hours=2)) == tuesday
+    assert moved(OFFICE, tuesday, timedelta(hours=-2)) == monday
 
 
 @pytest.mark.parametrize("hours", [0, -1])

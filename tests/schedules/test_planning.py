@@ -57,6 +57,9 @@ def test_all_is_no_more_than_a_hundred() -> None:
     planned = states(due, "all")
     assert planned.count("w") == MOST_RUNS == 100
     assert planned.endswith("w" * MOST_RUNS)
+    for newest in (0, 1):
+        minutes = range(MOST_RUNS + newest - 1, newest - 1, -1)
+        assert states([SIX - timedelta(minutes=number) for number in minutes], "all") == "w" * MOST_RUNS
 
 
 def test_a_run_that_overlaps_is_skipped_by_its_rule() -> None:
