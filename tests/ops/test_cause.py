@@ -184,6 +184,25 @@ def test_the_limit_that_is_asked_for_is_a_round_number_that_workers_can_start() 
     assert nobody.remedies == (Remedy("start-workers", slots=2), Remedy("raise-limit", 120))
 
 
+@pytest.mark.parametrize("per_slot", [6.0, 54.0])
+def test_the_limit_that_is_asked_for_does_not_follow_the_last_steps(per_slot: float) -> None:
+    """A slot is seen to be nine times as fast once most of them idle: the limit stays the same."""
+    capacity = Capacity(16, per_slot).limited(most(240, None))
+    outlook = forecast([(NOW + timedelta(minutes=5), 1400)], capacity, NOW)
+    cause = decide(
+        replace(
+            LIMITED,
+            slots=16,
+            starts_per_minute=240,
+            slot_rate=outlook.slot_rate,
+            slots_needed=outlook.slots_needed,
+            limit_needed=outlook.limit_needed,
+        )
+    )
+    assert cause is not None
+    assert cause.remedies == (Remedy("raise-limit", 300),)
+
+
 def test_a_limit_binds_before_the_throughput_is_known() -> None:
     """Slots idle and jobs wait: that is the limit, though nobody can say how high it must be."""
     unknown = replace(
