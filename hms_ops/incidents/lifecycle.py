@@ -213,7 +213,9 @@ class _Look:
         values |= {"changed_at": self.now, **_NOT_ACKNOWLEDGED}
         stage = {"stage": stages.word(incident.rule)} if incident.rule in stages.STAGES else None
         if incident.flapping:
-            return self._change(incident, kind, stage, **values)
+            # What it says once waits for the end of a silence as any other call does.
+            covered = silences.covering(self.silences, incident.rule, incident.queue) is not None
+            return self._change(incident, kind, stage, silenced=covered, **values)
         window = timedelta(seconds=self.limits.value(incident.rule, "flap_seconds", incident.queue))
         changes = store.turns(self.connection, incident, self.now - window) + 1
         flapping = changes >= self.limits.value(incident.rule, "flap_changes", incident.queue)

@@ -102,7 +102,7 @@ class Night(Timeline):
         for name in PHONES:
             sends = [(self._at(second), text) for second, who, text in self.arrived if who == name]
             for span, most in LIMITS:
-                counted = [at for at, text in sends if span > MINUTE or " over " not in text]
+                counted = [at for at, text in sends if span > MINUTE or not _only_ends(text)]
                 for at in counted:
                     number = sum(at - span < other <= at for other in counted)
                     if number > most:
@@ -125,6 +125,11 @@ class Night(Timeline):
     @staticmethod
     def _at(second: int) -> datetime:
         return START + timedelta(seconds=second)
+
+
+def _only_ends(text: str) -> bool:
+    """Whether a text only says that something is over, by itself or because somebody has closed it."""
+    return " over " in text or ": closed by " in text
 
 
 _PAGES = sa.text("select token, state from oms.messages where token like 'page:%'")
