@@ -79,6 +79,8 @@ def test_what_cannot_be_kept_of_an_answer_is_left_out() -> None:
     ("body", "labelled"),
     [
         ("x" * 151, "x" * 151 + " (resend)"),
+        ("a  b", "a  b (resend)"),
+        ("a  " + "x" * 148, "a  " + "x" * 148 + " (resend)"),
         ("x" * 151 + "y", "x" * 151 + " (resend)"),
         ("x" * 160, "x" * 151 + " (resend)"),
         ("x" * 161, "x" * 161 + " (resend)"),
@@ -86,5 +88,5 @@ def test_what_cannot_be_kept_of_an_answer_is_left_out() -> None:
     ],
 )
 def test_a_text_stays_in_its_segment_when_it_is_marked(body: str, labelled: str) -> None:
-    """One that had more is only marked."""
+    """One that had more, or has room for the mark, is only marked."""
     assert outcomes.labelled(body) == labelled
