@@ -29,7 +29,7 @@ from workers.farm_grant import sample
 ROOT = Path(__file__).resolve().parents[2]
 #: The last commit before logs, backups and this drill: what 0.2.0 will have been the first tag after.
 BEFORE = "fa686d206899e979aa2f56a67bc960630a425e98"
-APPLICATIONS = 2000
+APPLICATIONS = 6000
 #: So many jobs show that a set of programs works together.
 ENOUGH = 60
 
