@@ -77,6 +77,22 @@ def test_clocks_that_change_make_days_shorter_and_longer(start: str, due: str, h
     assert deadline(always, local(start), timedelta(hours=hours)) == local(due)
 
 
+@pytest.mark.parametrize(
+    ("hours", "open_for"),
+    [
+        # The second span lasts until 03:45 when the third has begun ...
+        ("00:00-01:00,02:00-02:45,03:15-24:00", 22),
+        # ... and this one would begin at 03:55 and has ended at 03:10.
+        ("00:00-02:50,02:55-03:10,03:20-24:00", 23),
+    ],
+)
+def test_hours_that_the_clocks_push_together_count_once(hours: str, open_for: float) -> None:
+    """On the day that has no time from 02:00 to 03:00."""
+    office = OfficeHours(opening_hours.read(f"Mo-Su {hours}"), CHICAGO)
+    midnights = local("2026-03-08T00:00"), local("2026-03-09T00:00")
+    assert elapsed(office, *midnights) == timedelta(hours=open_for)
+
+
 @given(OFFICES, MOMENTS, SPANS)
 @example(OfficeHours(opening_hours.read(WRITTEN[4]), CHICAGO), local("2026-03-08T00:10"), timedelta(hours=3))
 @example(OfficeHours(opening_hours.read(WRITTEN[4]), CHICAGO), local("2026-11-01T00:10"), timedelta(hours=3))
@@ -147,7 +163,7 @@ def test_an_office_that_is_never_open_long_enough_is_told() -> None:
     """An SLA that would not be over within twenty years is refused, and not looked for without end."""
     seldom = OfficeHours(opening_hours.read("We 23:59-24:00"), "UTC")
     with pytest.raises(NeverOver, match="open for less than 1,000 hours within 20 years"):
-        deadline(seldom, local("2026-11-23T09:00"), timedelta(hours=1000))
+        deadline(seldom, local("2026-11-23T09:00"), timedelta(hours=999.6))
     with pytest.raises(NeverOver):
         start_of(seldom, local("2026-11-23T09:00"), timedelta(hours=1000))
 
@@ -174,6 +190,7 @@ def test_opening_hours_are_read_and_written(written: str, read_back: str) -> Non
         ("", "says of no day"),
         ("Mo", "'' is no span"),
         ("Xy 08:00-12:00", "'Xy' is no day of the week"),
+        ("-Fr 08:00-12:00", "'' is no day of the week"),
         ("M 08:00-12:00", "'M' is no day of the week"),
         ("Mo 8-16", "'8-16' is no span"),
         ("Mo 08:00-24:01", "a day goes from 00:00 to 24:00"),
