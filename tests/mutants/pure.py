@@ -185,7 +185,7 @@ def _warm(module: Module, place: Path, socket: Path) -> Iterator[None]:
 def _change(item: dict[str, Any], result: dict[str, Any]) -> Change:
     lines = result["diff"].splitlines()
     taken, put = (
-        " ".join(line[1:].strip() for line in lines if line[:1] == sign and line[:3] != 3 * sign)
+        " ".join(line[1:].strip() for line in lines if line[:1] == sign and line[:3] != 3 * sign).strip()
         for sign in "-+"
     )
     operator = item["operator_name"].removeprefix("core/")
