@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from hms_act import accept
@@ -324,6 +325,17 @@ class Event(Way):
                 queue=None,
                 job_type=None,
                 set_by="lane",
+            )
+            # While a text is open the pager does all that it does over and over: this one is for next year.
+            outbox.put_page(
+                connection,
+                token="later",
+                incident=None,
+                kind="page",
+                reference=None,
+                recipient="+12025550100",
+                body="Later.",
+                not_before=datetime.now(UTC) + timedelta(days=365),
             )
 
     _subject = ""
