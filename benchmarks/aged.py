@@ -112,9 +112,8 @@ def _done_per_second(product: Product) -> float:
 
 
 def _done(engine: Engine, seconds: float) -> int:
-    query = (
-        "select count(*) from oms.jobs where finished_at > clock_timestamp() - :seconds * interval '1 second'"
-    )
+    # By the index: against a clock that goes on while it is read, all of the table would be.
+    query = "select count(*) from oms.jobs where finished_at > now() - :seconds * interval '1 second'"
     with engine.connect() as connection:
         return connection.scalar(text(query), {"seconds": seconds}) or 0
 
