@@ -37,6 +37,9 @@ NAMED = timedelta(seconds=1)
 DOUBT_SECONDS = GONE_SECONDS - GRACE_SECONDS
 #: A new leader hears the workers for this long before it judges any, in seconds.
 HEARING_SECONDS = GONE_SECONDS
+#: After an answer of the database that took so long, or so long without a sweep, the workers are heard again
+#: before any is judged, in seconds. While no job is open five seconds lie between two sweeps.
+STALLED_SECONDS, AWAY_SECONDS = 3.0, GONE_SECONDS + 1.0
 #: How often the rows of workers that are long gone are looked for, in seconds.
 FORGET_EVERY_SECONDS = 3600.0
 
@@ -72,7 +75,7 @@ class Recovery:
         if now - self._forgot > FORGET_EVERY_SECONDS:
             workers.forget(self.connection)
             self._forgot = now
-        self._follow_clock(now)
+        self._follow_clock()
         judge = now - self._began > HEARING_SECONDS
         if judge:
             # First, so that what they held is free when their jobs are taken back.
@@ -94,9 +97,13 @@ class Recovery:
             + lose(self.connection, missing, "the message is gone", blame="none")
         )
 
-    def _follow_clock(self, now: float) -> None:
+    def _follow_clock(self) -> None:
         """Have what is a length of time, as a lease is, follow a jump of the database's clock."""
-        jump = self._clock.jump(self.connection, now)
+        jump = self._clock.jump(self.connection)
+        if self._clock.took > STALLED_SECONDS or self._clock.away > AWAY_SECONDS:
+            # The database may have answered nobody: heartbeats are old, and claims older than they look.
+            self._took_over = self._began = time.monotonic()
+            self._missing.clear()
         if jump is None:
             # It may have been set back while nobody led.
             statements.run_raw(self.connection, "clamp_ahead", {})

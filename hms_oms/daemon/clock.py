@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hms_oms.database import statements
 from hms_oms.database.connections import RawConnection
 
@@ -14,17 +16,24 @@ class Clock:
 
     def __init__(self) -> None:
         self._last: tuple[float, float] | None = None
+        #: How long the last look took, and how long before it there was none; in seconds.
+        self.took = self.away = 0.0
 
-    def jump(self, connection: RawConnection, now: float) -> float | None:
+    def jump(self, connection: RawConnection) -> float | None:
         """By how many seconds it was set since the last look, 0.0 if it was not; None if there was no look.
 
-        `now` is this process's monotonic time. A clock that is only sped up or slowed down does not jump.
+        A clock that is only sped up or slowed down does not jump.
         """
+        began = time.monotonic()
         [row] = statements.run_raw(connection, "clock", {})
+        # Afterwards: a server that answers late has not set its clock.
+        now = time.monotonic()
         last, self._last = self._last, (row["seconds"], now)
+        self.took = now - began
         if last is None:
             return None
-        jump = float(row["seconds"] - last[0] - (now - last[1]))
+        self.away = now - last[1]
+        jump = float(row["seconds"] - last[0] - self.away)
         return jump if abs(jump) > JUMP_SECONDS else 0.0
 
     def forget(self) -> None:

@@ -94,7 +94,7 @@ class Delivery:
             return IDLE_SECONDS
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
-            self._sweep(now)
+            self._sweep()
             self._may_be_due = {lane for lane, _, _ in _ASKED}
         self._ask_what_is_due()
         more = False
@@ -109,9 +109,9 @@ class Delivery:
             return 0.0
         return AIRBORNE_SECONDS if self.in_flight.any else IDLE_SECONDS
 
-    def _sweep(self, now: float) -> None:
+    def _sweep(self) -> None:
         with self._apart.doing("following the database's clock"):
-            jump = self._clock.jump(self.connection, now)
+            jump = self._clock.jump(self.connection)
             # One that was set ahead only has texts wait for less.
             if jump is None or jump < 0:
                 moved = delivery.follow_clock(self.connection, -(jump or 0.0))

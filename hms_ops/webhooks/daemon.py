@@ -77,7 +77,7 @@ class Webhooks:
     def _sweep(self, receivers: Sequence[Receiver], now: float) -> None:
         if now < self._swept:
             return
-        self._follow_clock(now)
+        self._follow_clock()
         with self._apart.doing("taking events back"):
             if outbox.take_back(self.connection):
                 log.warning("events taken back: the process that sent them is gone")
@@ -100,9 +100,9 @@ class Webhooks:
         ended = time.monotonic()
         self._swept = ended + max(SWEEP_SECONDS, (ended - now) / SHARE)
 
-    def _follow_clock(self, now: float) -> None:
+    def _follow_clock(self) -> None:
         with self._apart.doing("following the database's clock"):
-            jump = self._clock.jump(self.connection, now)
+            jump = self._clock.jump(self.connection)
             if jump is not None and jump >= 0:
                 return
             if outbox.follow_clock(self.connection, -(jump or 0.0), longest=LONGEST_WAIT_SECONDS):

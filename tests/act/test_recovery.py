@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -22,6 +24,7 @@ from hms_oms.jobs import ledger, reservations, workers
 from hms_oms.jobs.tickets import Ticket
 from hms_oms.jobs.workers import Beat
 from hms_oms.recipes.recipes import Recipe
+from tests.conftest import wait_until
 from tests.oms.test_advance import received
 from tests.oms.test_guards import on_desk
 from tests.oms.test_ledger import claim, look, order
@@ -217,6 +220,31 @@ def test_heartbeats_are_as_old_after_a_jump_of_the_clock_as_before(
         received(raw)
     assert (losses, swept.sweep()) == ([0] * len(losses), 1)
     assert look(engine, ticket.job).status == "waiting"
+
+
+def test_a_database_that_answers_late_has_no_worker_judged(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may have answered nobody meanwhile: no worker is lost for heartbeats from before."""
+    monkeypatch.setattr(recovery, "STALLED_SECONDS", 0.2)
+    workers.beat(raw, Beat("w", "w@here", "here", 2, "threads", 2, ["shop"], ["shop.pick"], [], 0.0, 0))
+    ticket = queued(engine, raw, shop)
+    assert ledger.claim(raw, [(ticket, 600.0)], "w")
+    swept = Recovery(raw, waiting_tickets.client(broker), watched=LONG)
+    swept._took_over -= LONG
+    assert swept.sweep() == 0
+    losses: list[int] = []
+    sweeping = threading.Thread(target=lambda: losses.append(swept.sweep()))
+    with engine.begin() as connection:
+        connection.execute(sa.text("lock table public.clock in access exclusive mode"))
+        connection.execute(sa.text("update oms.workers set beat_at = beat_at - interval '1 minute'"))
+        began = time.monotonic()
+        sweeping.start()
+        wait_until(lambda: time.monotonic() - began > 0.4, "the answer to be late")
+    sweeping.join()
+    assert losses == [0]
+    swept._began -= LONG
+    assert swept.sweep() == 1
 
 
 @pytest.mark.parametrize("led", [True, False])
