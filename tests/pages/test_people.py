@@ -15,6 +15,8 @@ from tests.support.api import RunningApi, standing
 
 FITS = "table => table.scrollWidth <= table.parentElement.clientWidth"
 HIDDEN = "a-number-that-has-ended"
+#: As long as any.
+WHOLE = "0123456789abcdef0123456789abcdef"
 
 
 def ask(api: RunningApi, badge: str, path: str = "/me") -> int:
@@ -30,14 +32,13 @@ def test_who_has_which_role(
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "insert into oms.badges (jti, actor, roles, issued_by, expires_at)"
-            f" values ('{HIDDEN}', 'gone', '{{viewer}}', 'root', oms.now() - interval '1 minute')"
+            f" values ('{HIDDEN}', 'gone', '{{viewer}}', 'root', oms.now() - interval '1 minute'),"
+            f" ('{WHOLE}', 'grace.hopper@example.gov', '{{admin,manager,oncall,operator,viewer}}', 'root',"
+            " oms.now() + interval '1 hour')"
         )
     with standing(database, broker, tmp_path / "home") as api:
         bob = api.badge("agent", actor="bob", queues=["shop"])
-        grace = api.badge(
-            *("admin", "manager", "oncall", "operator", "viewer"), actor="grace.hopper@example.gov"
-        )
-        assert (ask(api, bob), ask(api, grace)) == (200, 200)
+        assert ask(api, bob) == 200
         with browser.new_context(**CALM) as context:
             context.add_cookies(
                 [{"name": "hms_badge", "value": api.badge("admin", actor="ann"), "url": api.url}]
@@ -48,7 +49,7 @@ def test_who_has_which_role(
             expect(row).to_contain_text("agent")
             expect(row).to_contain_text("shop")
             expect(page.get_by_text(HIDDEN)).to_have_count(0)
-            expect(page.get_by_role("row").filter(has_text="grace")).to_be_visible()
+            expect(page.get_by_role("row").filter(has_text="grace")).to_contain_text(WHOLE)
             assert page.locator("table").evaluate(FITS), "the numbers of badges are cut off"
             expect(page.get_by_role("button", name="Take back")).to_be_disabled()
             row.get_by_role("checkbox").check()
