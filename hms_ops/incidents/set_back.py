@@ -18,17 +18,9 @@ from hms_ops.incidents.store import Incident
 
 #: The times of an incident that lie behind it.
 _TIMES = (
-    *(
-        "active_at",
-        "last_true_at",
-        "clear_since",
-        "opened_at",
-        "changed_at",
-        "acknowledged_at",
-        "resolved_at",
-    ),
+    "active_at", "last_true_at", "clear_since", "opened_at", "changed_at", "acknowledged_at", "resolved_at",
     "page_from",
-)
+)  # fmt: skip
 
 
 def follow(connection: Connection, now: datetime) -> None:
