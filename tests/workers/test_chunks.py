@@ -62,6 +62,34 @@ def test_the_step_that_was_begun_last_is_charged(begun: int) -> None:
     assert steps[begun - 1].words[-1] == "on_timeout"
 
 
+class Deaf(Said):
+    """A step that raises whatever it is told."""
+
+    id = "job-1.1.pick"
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def tell(*_: Any) -> None:
+            raise ConnectionError(name)
+
+        return tell
+
+
+@pytest.mark.parametrize("has_died", [False, True])
+def test_a_step_that_cannot_be_told_costs_no_other_its_result(has_died: bool) -> None:
+    """What was run beside it is reported, or run again, and the child's place is free."""
+    steps: list[Any] = [Said(), Deaf(), Said()]
+    ends: list[Any] = []
+    chunk = Chunk(0, steps, lambda *end: ends.append(end))
+    if has_died:
+        chunks._begun[0] = 2
+        chunk.failed(RuntimeError())
+    else:
+        chunk.succeeded([(0.0, "one"), (0.0, "two"), (0.0, "three")])
+    word = "give_back" if has_died else "on_success"
+    assert [step.words[-1:] for step in (steps[0], steps[2])] == [[word], [word]]
+    assert ends == [(chunk, [])]
+
+
 def test_what_stands_behind_a_long_step_is_taken_back() -> None:
     """Once none of it can begin any more, and no more than has not begun; the rest ends as it does."""
     steps: list[Any] = [Said(), Said(), Said()]

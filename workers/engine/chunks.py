@@ -7,15 +7,19 @@ both share: what has not begun by then never does, and need not wait for a step 
 
 from __future__ import annotations
 
+import logging
 import mmap
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from celery import signals
 
 from workers.engine.handled import HandledStep
+
+log = logging.getLogger(__name__)
 
 #: No more steps are sent to a child at once.
 MOST_STEPS = 8
@@ -48,6 +52,15 @@ def run_each(
             break
         results.append((now, run(*call)))
     return results
+
+
+@contextmanager
+def _apart(step: HandledStep) -> Iterator[None]:
+    """Tell one step how it went: should that raise, the others are told all the same."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s could not be told how it went", step.id)
 
 
 class Chunk:
@@ -107,8 +120,10 @@ class Chunk:
         steps = self.withdraw()
         for number, (step, (began, result)) in enumerate(zip(steps, results, strict=False)):
             if number:
-                step.on_accepted(self._pid, began)
-            step.on_success(result)
+                with _apart(step):
+                    step.on_accepted(self._pid, began)
+            with _apart(step):
+                step.on_success(result)
         self._over(self, steps[len(results) :])
 
     def failed(self, error: Any) -> None:
@@ -117,8 +132,10 @@ class Chunk:
         begun = min(max(1, _begun[self.place]), len(steps))
         self._failed = steps[begun - 1]
         if begun > 1:
-            self._failed.on_accepted(self._pid, time.monotonic())
-        self._failed.on_failure(error)
+            with _apart(self._failed):
+                self._failed.on_accepted(self._pid, time.monotonic())
+        with _apart(self._failed):
+            self._failed.on_failure(error)
         for step in steps[: begun - 1]:
             step.give_back("its worker could not report it")
         for step in steps[begun:]:
