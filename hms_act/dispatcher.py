@@ -31,7 +31,7 @@ from hms_oms.broker import broker_state, celery_settings, publishing, waiting_ti
 from hms_oms.daemon import daemon, leader_election
 from hms_oms.daemon.isolation import Apart
 from hms_oms.daemon.leader_election import Lease
-from hms_oms.database import connections, statements
+from hms_oms.database import connections, refusals, statements
 from hms_oms.database.connections import RawConnection
 from hms_oms.database.refusals import Refusal
 from hms_oms.jobs import ledger
@@ -107,9 +107,8 @@ class Dispatcher:
         if time.monotonic() - self._swept >= (QUIET_SWEEP_SECONDS if is_quiet else SWEEP_SECONDS):
             self._swept = time.monotonic()
             with self._apart.doing("recovery"):
-                self.recovery.sweep(
-                    messages=self._refusal is None, in_flight_from=self._fronts.in_flight_from
-                )
+                shows = self._refusal is None or self._refusal.kind in refusals.FULL
+                self.recovery.sweep(messages=shows, in_flight_from=self._fronts.in_flight_from)
         if is_quiet:
             return IDLE_SECONDS
         self._refresh_statistics()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import SimpleNamespace
@@ -81,6 +83,8 @@ class StepRequest(Request):
 
     #: Since when it waits for a slot, by the monotonic clock.
     ready_at = 0.0
+    #: Since when it is claimed, by the same clock.
+    granted_at = math.inf
 
     def __init__(self, message: Any, *, consumer: Any, **options: Any) -> None:
         super().__init__(message, **options)
@@ -111,6 +115,7 @@ class StepRequest(Request):
     def grant(self, claimed: Claimed) -> None:
         """Give the step its claim: its message has done its work."""
         self.request_dict["granted"] = claimed
+        self.granted_at = time.monotonic()
         continuing.granted.add(claimed.ticket)
         self.acknowledge()
 
@@ -250,6 +255,7 @@ class StepRequest(Request):
             body=([ticket], {}, {"chain": list(following.chain)}),
             decoded=True,
         )
+        request.granted_at = time.monotonic()
         state.task_reserved(request)
         continuing.granted.add(following.claimed.ticket)
         return request

@@ -28,8 +28,10 @@ _MESSAGE_LOSSES = (
     *("flushed", "redisRestarted", "redisStopped", "redisFull", "redisReadOnly", *_OF_WORKERS),
     *("dispatcherKilled", "dispatcherStopped", *_OF_ALL),
 )
-#: While one of these lasts nothing is found lost: the ledger, Redis, or the process that looks is not there.
-_BLINDING = ("redisRestarted", "redisStopped", "dispatcherKilled", "dispatcherStopped", *_OF_ALL)
+#: While one of these lasts nothing is found lost: the ledger, or the process that looks, is not there.
+_BLINDING = ("dispatcherKilled", "dispatcherStopped", *_OF_ALL)
+#: Nor a message: Redis does not answer, or is a replica, whose answer says nothing of what was published.
+_HIDING = ("redisRestarted", "redisStopped", "redisReadOnly")
 
 #: What is written down and what is done are this far apart at most, in seconds.
 SLACK = 0.5
@@ -142,10 +144,11 @@ def _judge(stretch: Stretch, history: History) -> TakenBack:
     if fault is None:
         return TakenBack(stretch, None, 0.0, False, 0.0)
     hit = max(fault.at, stretch.entry.at, _last_sight(stretch, history))
+    kinds = _BLINDING if stretch.running else (*_BLINDING, *_HIDING)
     blinding = [
         other
         for other in history.faults
-        if other.kind in _BLINDING and other.at <= stretch.until and other.until + NEWS_SECONDS >= hit
+        if other.kind in kinds and other.at <= stretch.until and other.until + NEWS_SECONDS >= hit
     ]
     since = max([hit, *(min(other.until, stretch.until) for other in blinding)])
     overlapped = any(other is not fault for other in blinding)

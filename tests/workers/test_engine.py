@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -14,10 +18,12 @@ from hms_oms.broker import waiting_tickets
 from hms_oms.jobs import commands
 from hms_oms.jobs.queries import read
 from hms_oms.recipes.recipes import Recipe
-from tests.conftest import Programs, wait_until
+from tests.conftest import Programs, shop_recipes, wait_until
 from tests.crash.test_crashes import executions, held_lock, running, status
 from tests.workers.test_refusing_redis import refusing
 from tests.workers.test_running import ended, order
+from workers.claiming.continuing import LEASE_GRACE
+from workers.engine.engine import mislaid
 from workers.engine.piles import Pile
 from workers.engine.prefetch import MOST_AHEAD
 
@@ -26,6 +32,7 @@ MANY = 8
 #: So many jobs make it forget how long its first step took.
 QUICK = 24
 MORE_THAN_TAKEN = MOST_AHEAD + 20
+RECORDED_SECONDS = recovery.UNHELD_SECONDS + 2 * recovery.SWEEP_SECONDS
 
 
 def short_steps(engine: sa.Engine, shop: Recipe) -> None:
@@ -141,6 +148,22 @@ def test_a_step_that_a_child_has_is_kept_while_redis_takes_nothing(
         assert connection.scalar(sa.text("select max(attempt) from oms.jobs")) == 1
 
 
+def test_a_step_whose_child_dies_as_redis_is_lost_is_sent_again(
+    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
+) -> None:
+    """Celery, which would send it to another child, forgets at that moment what it was to send."""
+    child, job = sent_and_not_begun(programs, engine, shop)
+    worker = child.parent()
+    assert worker is not None
+    # So that it hears of both at once.
+    worker.suspend()
+    child.kill()
+    waiting_tickets.client(broker).client_kill_filter(_type="normal", skipme=True)
+    worker.resume()
+    assert ended(engine, job).status == "done"
+    assert set(executions(engine).values()) == {1}
+
+
 def said_long_after(engine: sa.Engine, job: int) -> bool:
     """Whether the worker has said what it has so long after the claim that recovery has heard it."""
     with engine.connect() as connection:
@@ -148,8 +171,7 @@ def said_long_after(engine: sa.Engine, job: int) -> bool:
             "select worker.tickets_at > job.since + make_interval(secs => :seconds) from oms.jobs as job"
             " inner join oms.workers as worker on worker.id = job.worker where job.id = :job"
         )
-        seconds = recovery.UNHELD_SECONDS + 2 * recovery.SWEEP_SECONDS
-        return bool(connection.scalar(query, {"job": job, "seconds": seconds}))
+        return bool(connection.scalar(query, {"job": job, "seconds": RECORDED_SECONDS}))
 
 
 @pytest.mark.parametrize("pool", ["solo", "prefork"])
@@ -188,3 +210,34 @@ def test_what_was_claimed_and_cannot_begin_goes_to_another_worker(
     # Nobody else had to take anything back.
     assert set(reasons) <= {"its worker is busy with longer steps"}
     assert (first.poll(), second.poll()) == (None, None)
+
+
+def test_a_step_that_ended_in_time_counts_though_its_worker_reads_it_late(
+    programs: Programs, engine: sa.Engine
+) -> None:
+    """The worker stands still from before the step's end until past its time limit: it has not run over."""
+    brief = shop_recipes()["shop:brief:v1"]
+    limit = brief.steps[0].time_limit
+    programs.dispatcher()
+    worker = psutil.Process(programs.worker("w", "prefork", slots=1).pid)
+    with held_lock(programs, 7):
+        job = order(engine, brief, 1, pick={"hold": 7})
+        wait_until(lambda: running(engine, job), "the step to begin")
+        began = time.monotonic()
+        worker.suspend()
+    wait_until(lambda: time.monotonic() > began + limit, "the time limit to pass")
+    worker.resume()
+    assert ended(engine, job).status == "done"
+    assert set(executions(engine).values()) == {1}
+
+
+def test_a_step_that_never_begins_is_not_named_on_and_on() -> None:
+    """Once its lease has run out its worker has mislaid it; one that runs or ran it has."""
+    lease = 2.0 + LEASE_GRACE
+    held: list[Any] = [
+        SimpleNamespace(id=number, granted_at=at, limit=2.0, worker_pid=pid)
+        for number, (at, pid) in enumerate([(10.0, None), (10.0, None), (10.0, 7), (math.inf, None)])
+    ]
+    waits, sent = held[:2]
+    assert list(mislaid(held, [sent], 10.0 + lease)) == []
+    assert list(mislaid(held, [sent], 10.1 + lease)) == [waits]

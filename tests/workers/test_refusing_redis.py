@@ -10,8 +10,10 @@ import redis
 import sqlalchemy as sa
 
 from hms_oms.broker import waiting_tickets
+from hms_oms.jobs import commands
 from hms_oms.recipes.recipes import Recipe
 from tests.conftest import Programs, wait_until
+from tests.crash.test_crashes import status
 from tests.workers.test_running import ended, order
 
 
@@ -46,3 +48,18 @@ def test_a_redis_that_refuses_writes_ends_no_worker(
     workers[0].kill()
     assert ended(engine, order(engine, shop, 2)).status == "done"
     assert workers[1].poll() is None
+
+
+def test_what_is_lost_is_found_while_redis_is_full(
+    programs: Programs, engine: sa.Engine, shop: Recipe, broker: str
+) -> None:
+    """It shows what stands in it: its messages are taken for lost then, not when it takes writes again."""
+    with engine.begin() as connection:
+        commands.limit(connection, "shop", window=1, starts_per_minute=None, who="test")
+    programs.dispatcher()
+    job = order(engine, shop, 1)
+    wait_until(lambda: status(engine, job) == "queued", "its message")
+    with waiting_tickets.client(broker) as client:
+        client.delete(*waiting_tickets.keys("shop"))
+    with refusing(broker, "OOM"):
+        wait_until(lambda: status(engine, job) == "waiting", "the loss to be found")

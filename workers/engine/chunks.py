@@ -11,7 +11,7 @@ import logging
 import mmap
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,6 +63,12 @@ def _apart(step: HandledStep) -> Iterator[None]:
         log.exception("%s could not be told how it went", step.id)
 
 
+def _give_back(steps: Iterable[HandledStep], why: str) -> None:
+    for step in steps:
+        with _apart(step):
+            step.give_back(why)
+
+
 class Chunk:
     """Steps that were sent to a child together; `over` hears of its end, and which of them have not begun."""
 
@@ -88,10 +94,13 @@ class Chunk:
 
     def send(self, pool: Any) -> None:
         """Have a child of the pool run the steps."""
-        if not self._first.send_to(pool, self, self._steps):
-            for step in self.withdraw():
-                step.give_back("its worker takes no more steps")
-            self._over(self, [])
+        sent = False
+        try:
+            sent = self._first.send_to(pool, self, self._steps)
+        finally:
+            if not sent:
+                _give_back(self.withdraw(), "its worker takes no more steps")
+                self._over(self, [])
 
     def take_back(self, before: float) -> list[HandledStep]:
         """Take back what could have begun `before` (monotonic seconds) only, and has not."""
@@ -101,6 +110,11 @@ class Chunk:
             begun = max(1, _begun[self.place])
             self._steps, left = self._steps[:begun], self._steps[begun:]
         return left
+
+    def begun(self) -> list[HandledStep]:
+        """The steps of it that its child has begun, and that are not known to be over."""
+        with self._lock:
+            return self._steps[: _begun[self.place]]
 
     def withdraw(self) -> list[HandledStep]:
         """Take all out of it."""
@@ -136,10 +150,8 @@ class Chunk:
                 self._failed.on_accepted(self._pid, time.monotonic())
         with _apart(self._failed):
             self._failed.on_failure(error)
-        for step in steps[: begun - 1]:
-            step.give_back("its worker could not report it")
-        for step in steps[begun:]:
-            step.give_back("its worker could not begin it")
+        _give_back(steps[: begun - 1], "its worker could not report it")
+        _give_back(steps[begun:], "its worker could not begin it")
         self._over(self, [])
 
     def timed_out(self, soft: bool, timeout: float) -> None:

@@ -12,7 +12,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from celery.worker import state
@@ -89,6 +89,16 @@ class Engine:
         """All tickets that it has, claimed or not, though Celery forgets them while Redis is away."""
         with self._changed:
             return {request.id for request in (*self._received, *self._held)}
+
+    def begun(self) -> set[str]:
+        """The tickets of steps that run in the pool's children, whether or not these were heard since."""
+        return {request.id for request in self._runner.begun()}
+
+    def mislaid(self) -> set[str]:
+        """The tickets of steps that were claimed, and had not begun when their lease ran out."""
+        with self._changed:
+            held = list(self._held)
+        return {request.id for request in mislaid(held, self._runner.begun(), time.monotonic())}
 
     def report(self, request: HandledStep, reported: Reported, traced: tuple[int, Any, float]) -> None:
         """Have a step reported as done; returns at once."""
@@ -257,6 +267,14 @@ class Engine:
                 request for request in reversed(requests) if request is not self._suspect
             )
             self._again_at = time.monotonic() + pause
+
+
+def mislaid(held: Iterable[HandledStep], begun: Collection[HandledStep], now: float) -> Iterator[HandledStep]:
+    """The steps among those `held` whose lease has run out, and that neither run nor ever ran."""
+    for request in held:
+        until = request.granted_at + request.limit + continuing.LEASE_GRACE
+        if until < now and request.worker_pid is None and request not in begun:
+            yield request
 
 
 #: The engine of this process, once its worker has one.

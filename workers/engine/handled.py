@@ -17,6 +17,10 @@ class HandledStep(Protocol):
     id: str
     #: Since when it waits for a slot, by the monotonic clock.
     ready_at: float
+    #: Since when it is claimed, by the same clock.
+    granted_at: float
+    #: Which process has said that it runs it.
+    worker_pid: int | None
 
     @property
     def ticket(self) -> Ticket:

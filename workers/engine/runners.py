@@ -11,7 +11,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from workers.claiming import holding
@@ -27,6 +27,8 @@ SHORT_SECONDS = 0.002
 WATCH_SECONDS = 0.01
 #: The event loop makes sure so often, in seconds, that it hears of what is ready.
 LOOK_SECONDS = 0.5
+#: What a child has said and stands unread is read by the event loop within so many seconds.
+HEAR_SECONDS = 0.1
 #: Steps that run in the event loop leave it to others after so many seconds.
 TURN_SECONDS = 0.02
 
@@ -68,6 +70,10 @@ class Runner(ABC):
             for request in stale:
                 self._ready.remove(request)
         return stale
+
+    def begun(self) -> list[HandledStep]:
+        """The steps that run, as far as the pool has not said so."""
+        return []
 
     def register(self) -> None:
         """Join the event loop of the worker; called again after each reconnection."""
@@ -185,6 +191,9 @@ class PreforkRunner(LoopRunner):
         self._are_counted = consumer.controller.max_tasks_per_child is not None
         self._flush_pool = consumer.pool.flush
         consumer.pool.flush = self._flush
+        pool = consumer.pool._pool
+        pool.on_soft_timeout = self._once_read(pool.on_soft_timeout)
+        pool.on_hard_timeout = self._once_read(pool.on_hard_timeout)
 
     def take_back(self, before: float) -> list[HandledStep]:
         """Take back what was added `before` (monotonic seconds) and waits, here or behind a long step."""
@@ -193,25 +202,52 @@ class PreforkRunner(LoopRunner):
             stale += chunk.take_back(before)
         return stale
 
+    def begun(self) -> list[HandledStep]:
+        """The steps that children have begun: their parent hears of it once it reads what they say."""
+        return [step for chunk in list(self._sent) for step in chunk.begun()]
+
     def _flush(self) -> None:
         """Have the pool forget, after Redis was lost, the steps that no child has; those are sent again.
 
         Celery's own flush forgets all that no child has reported as begun, since its broker hands those
         out again. A step that is claimed runs where it was sent.
         """
-        jobs = self._consumer.pool._pool._cache
-        sent = [job for job in jobs.values() if job._write_to is not None and not job._accepted]
+        pool = self._consumer.pool._pool
+        jobs = pool._cache
+        # One whose child has died is to be sent to another.
+        sent = {
+            job: job._write_to
+            for job in jobs.values()
+            if job._write_to is not None and not job._accepted and job not in pool.outbound_buffer
+        }
         for job in sent:
             job._accepted = True
         try:
             self._flush_pool()
         finally:
-            for job in sent:
-                # It may have been reported meanwhile.
+            for job, child in sent.items():
+                # It may have been reported meanwhile, or the child may have died.
                 job._accepted = job._time_accepted is not None
+                if not job._accepted and not child._is_alive():
+                    job.discard()
         kept = {job.correlation_id for job in jobs.values()}
         for chunk in [chunk for chunk in self._sent if chunk.id not in kept]:
             self._over(chunk, chunk.withdraw())
+
+    def _once_read(self, end: Callable[[Any], None]) -> Callable[[Any], None]:
+        """End no step for its time limit before all is read that its child has said: it may be over.
+
+        The worker may have stood still, or have waited for Redis, since long before the limit.
+        """
+
+        def on_timeout(job: Any) -> None:
+            child = job._write_to
+            if child is not None and not child.outq._reader.closed and child.outq._reader.poll(0):
+                self._consumer.hub.call_later(HEAR_SECONDS, on_timeout, job)
+            elif not job.ready():
+                end(job)
+
+        return on_timeout
 
     def _begin(self) -> None:
         while len(self._sent) < self.slots():

@@ -239,7 +239,11 @@ class _Presence(threading.Thread):
 
     def _said(self) -> dict[str, Any]:
         consumer, slots, (serves, left) = self._consumer, holding.slots(self._consumer), self._serves()
-        claimed = engine.current.tickets() if engine.current is not None else set()
+        named, begun = set(holding.held()), set(map(str, holding.begun()))
+        if engine.current is not None:
+            # What it does not name is taken back: whatever became of it here, it is run elsewhere.
+            named = (named | engine.current.tickets()) - engine.current.mislaid()
+            begun |= engine.current.begun()
         return {
             "id": self._id,
             "name": consumer.hostname,
@@ -252,6 +256,6 @@ class _Presence(threading.Thread):
             "left_queues": left,
             "held_because": self._host.because,
             "steps": sorted(name for name, task in consumer.app.tasks.items() if hasattr(task, "function")),
-            "tickets": sorted({*holding.held(), *claimed}),
-            "begun": [str(ticket) for ticket in holding.begun()],
+            "tickets": sorted(named),
+            "begun": sorted(begun),
         }
