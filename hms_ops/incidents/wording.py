@@ -174,7 +174,7 @@ def _no_worker(facts: Facts, at: Clock) -> str:
 
 def _failing(facts: Facts, at: Clock) -> str:  # noqa: ARG001
     failed, steps = facts["failed"], facts["steps"]
-    return f"{failed} of {steps} steps failed in 5 min ({share(failed, steps)})"
+    return f"{failed:,} of {steps:,} steps failed in 5 min ({share(failed, steps)})"
 
 
 def _busy_host(facts: Facts, at: Clock) -> str:  # noqa: ARG001
@@ -297,4 +297,4 @@ def _fitted(opening: str, middle: str, closing: str) -> str:
 
 
 def _count(number: int, singular: str, many: str) -> str:
-    return f"{number} {singular if number == 1 else many}"
+    return f"{number:,} {singular if number == 1 else many}"

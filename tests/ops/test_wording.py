@@ -58,8 +58,8 @@ def _found() -> dict[str, tuple[dict[str, Any], str | None, str | None]]:
     queue = QueueSnapshot(
         "farm-grant",
         10.0,
-        waiting=412,
-        late=412,
+        waiting=1412,
+        late=1412,
         late_since=NOW - 6 * MINUTE,
         oldest_waiting=NOW - 20 * MINUTE,
         next_sla=NOW + MINUTE,
@@ -120,7 +120,7 @@ FOUND = _found()
         (
             "late",
             (
-                "HMS #K7 farm-grant: 412 jobs late since 10:36 CDT, oldest 6 min; too few slots:"
+                "HMS #K7 farm-grant: 1,412 jobs late since 10:36 CDT, oldest 6 min; too few slots:"
                 " add 1 worker (1 slot). Reply ACK K7."
             ),
         ),
@@ -132,7 +132,7 @@ FOUND = _found()
                 " slots: add 1 worker (1 slot). Reply ACK K7."
             ),
         ),
-        ("stalled", "HMS #K7 farm-grant: no step finished for 7 min, 412 jobs wait. Reply ACK K7."),
+        ("stalled", "HMS #K7 farm-grant: no step finished for 7 min, 1,412 jobs wait. Reply ACK K7."),
         (
             "redis",
             (
@@ -143,11 +143,11 @@ FOUND = _found()
         (
             "dispatcher",
             (
-                "HMS #K7 floor: no dispatcher is at work, the last one was heard 2 min ago; 824 jobs wait."
+                "HMS #K7 floor: no dispatcher is at work, the last one was heard 2 min ago; 2,824 jobs wait."
                 " Reply ACK K7."
             ),
         ),
-        ("no-worker", "HMS #K7 pens: no worker for 412 jobs, next due 10:43 CDT. Reply ACK K7."),
+        ("no-worker", "HMS #K7 pens: no worker for 1,412 jobs, next due 10:43 CDT. Reply ACK K7."),
         ("failing", "HMS #K7 farm-grant: 40 of 60 steps failed in 5 min (66.7 %). Reply ACK K7."),
         ("busy-host", "HMS #K7 barn: CPU at 97 % with 4 workers. Reply ACK K7."),
         ("outbox", "HMS #K7 floor: 40 texts not sent, oldest 3 min. Reply ACK K7."),
@@ -186,7 +186,7 @@ def test_each_rule_has_its_words(rule: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "worst", "says"),
     [
-        ("late", 240.0, "farm-grant: 412 jobs were late, the worst by 4 min."),
+        ("late", 240.0, "farm-grant: 1,412 jobs were late, the worst by 4 min."),
         ("slow", 900.0, "farm-grant: jobs waited 15 min on average, SLA 10 min."),
         ("forecast", 40, "farm-grant: up to 40 jobs were going to be late."),
         ("stalled", 420.0, "farm-grant: no step finished for 7 min."),
@@ -208,7 +208,7 @@ def test_each_rule_has_its_words(rule: str, says: str) -> None:
 )
 def test_what_is_over_is_told_at_its_worst(rule: str, worst: float, says: str) -> None:
     """On a screen, not what the last look saw of it."""
-    over = incident(rule, state="resolved", worst=worst, late_jobs=412)
+    over = incident(rule, state="resolved", worst=worst, late_jobs=1412)
     assert wording.sentence(over, CHICAGO) == says
 
 
@@ -265,10 +265,10 @@ def test_the_end_is_told_with_its_count() -> None:
     """By whom, when, and how many jobs were late."""
     over = incident(late_jobs=1)
     assert wording.ended(over, CHICAGO) == "HMS #K7 farm-grant: over at 10:42 CDT. 1 job was late."
-    closed = incident(late_jobs=412, resolved_by="ada")
+    closed = incident(late_jobs=1412, resolved_by="ada")
     assert (
         wording.ended(closed, CHICAGO)
-        == "HMS #K7 farm-grant: closed by ada at 10:42 CDT. 412 jobs were late."
+        == "HMS #K7 farm-grant: closed by ada at 10:42 CDT. 1,412 jobs were late."
     )
 
 
@@ -289,7 +289,7 @@ def test_several_incidents_are_one_text() -> None:
 def test_a_remedy_that_does_not_fit_is_not_begun() -> None:
     """What stands in the way is said whole, and no number loses its last digits."""
     item = incident("forecast", page_seq=2)
-    item = replace(item, queue="appeal-review-of-two-counties", facts={**item.facts, "late_jobs": 10**9})
+    item = replace(item, queue="appeal-review-of-two-counties", facts={**item.facts, "late_jobs": 10**7})
     assert wording.phrase(item, CHICAGO).endswith("; too few slots: add 1 worker (1 slot)")
     assert wording.page(item, CHICAGO).endswith(" CDT); too few slots. Reply ACK K7.")
 

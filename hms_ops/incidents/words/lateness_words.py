@@ -46,4 +46,4 @@ def _cause(facts: Facts) -> str:
 
 
 def _jobs(number: int) -> str:
-    return f"{number} {'job' if number == 1 else 'jobs'}"
+    return f"{number:,} {'job' if number == 1 else 'jobs'}"
