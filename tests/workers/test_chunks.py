@@ -63,11 +63,14 @@ def test_the_step_that_was_begun_last_is_charged(begun: int) -> None:
 
 
 class Deaf(Said):
-    """A step that raises whatever it is told."""
+    """A step that raises whatever it is told of how it went."""
 
     id = "job-1.1.pick"
 
     def __getattr__(self, name: str) -> Callable[..., None]:
+        if name == "give_back":
+            return super().__getattr__(name)
+
         def tell(*_: Any) -> None:
             raise ConnectionError(name)
 
@@ -76,7 +79,7 @@ class Deaf(Said):
 
 @pytest.mark.parametrize("has_died", [False, True])
 def test_a_step_that_cannot_be_told_costs_no_other_its_result(has_died: bool) -> None:
-    """What was run beside it is reported, or run again, and the child's place is free."""
+    """It is run again; what was run beside it is reported, or run again, and the child's place is free."""
     steps: list[Any] = [Said(), Deaf(), Said()]
     ends: list[Any] = []
     chunk = Chunk(0, steps, lambda *end: ends.append(end))
@@ -86,8 +89,20 @@ def test_a_step_that_cannot_be_told_costs_no_other_its_result(has_died: bool) ->
     else:
         chunk.succeeded([(0.0, "one"), (0.0, "two"), (0.0, "three")])
     word = "give_back" if has_died else "on_success"
-    assert [step.words[-1:] for step in (steps[0], steps[2])] == [[word], [word]]
+    assert [step.words[-1:] for step in steps] == [[word], ["give_back"], [word]]
     assert ends == [(chunk, [])]
+
+
+def test_the_step_that_runs_is_the_last_that_was_begun() -> None:
+    """Who is to end it ends its child, and none of those that are over."""
+    steps: list[Any] = [Said(), Said(), Said()]
+    chunk = Chunk(0, steps, lambda *_: None)
+    chunks._begun[0] = 2
+    assert (chunk.begun(), chunk.running()) == (steps[:2], None)
+    chunk.accepted(7, 0.0)
+    assert chunk.running() == (steps[1], 7)
+    chunk.succeeded([(0.0, None), (0.0, None)])
+    assert chunk.running() is None
 
 
 def test_what_stands_behind_a_long_step_is_taken_back() -> None:

@@ -12,7 +12,7 @@ import mmap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from celery import signals
@@ -56,11 +56,13 @@ def run_each(
 
 @contextmanager
 def _apart(step: HandledStep) -> Iterator[None]:
-    """Tell one step how it went: should that raise, the others are told all the same."""
+    """Tell one step how it went: should that raise it is run again, and the others are told all the same."""
     try:
         yield
     except Exception:
         log.exception("%s could not be told how it went", step.id)
+        with suppress(Exception):
+            step.give_back("its worker could not report it")
 
 
 def _give_back(steps: Iterable[HandledStep], why: str) -> None:
@@ -116,6 +118,11 @@ class Chunk:
         with self._lock:
             return self._steps[: _begun[self.place]]
 
+    def running(self) -> tuple[HandledStep, int] | None:
+        """The step that its child runs now, with its process; None while that has not said that it begins."""
+        begun = self.begun()
+        return (begun[-1], self._pid) if begun and self._pid else None
+
     def withdraw(self) -> list[HandledStep]:
         """Take all out of it."""
         with self._lock:
@@ -131,11 +138,12 @@ class Chunk:
 
     def succeeded(self, results: Sequence[tuple[float, Any]]) -> None:
         """The child has run the steps, or those that it had the time for."""
+        # Before they are withdrawn: at each moment they are known to have begun.
+        for step, (began, _) in zip(self.begun()[1:], results[1:], strict=False):
+            with _apart(step):
+                step.on_accepted(self._pid, began)
         steps = self.withdraw()
-        for number, (step, (began, result)) in enumerate(zip(steps, results, strict=False)):
-            if number:
-                with _apart(step):
-                    step.on_accepted(self._pid, began)
+        for step, (_, result) in zip(steps, results, strict=False):
             with _apart(step):
                 step.on_success(result)
         self._over(self, steps[len(results) :])

@@ -24,8 +24,9 @@ from workers.claiming.continuing import Reported
 from workers.claiming.ledger_session import CLAIM_AGAIN_SECONDS, LedgerSession, Refused
 from workers.engine.handled import HandledStep
 from workers.engine.prefetch import MOST_AHEAD, Prefetch
+from workers.engine.prefork_runner import PreforkRunner
 from workers.engine.reports import Ended, Reports
-from workers.engine.runners import SHORT_SECONDS, PreforkRunner, Runner
+from workers.engine.runners import SHORT_SECONDS, Runner
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,10 @@ class Engine:
     def begun(self) -> set[str]:
         """The tickets of steps that run in the pool's children, whether or not these were heard since."""
         return {request.id for request in self._runner.begun()}
+
+    def running(self) -> list[tuple[HandledStep, int]]:
+        """The steps that run in children of the pool, each with its process."""
+        return self._runner.running()
 
     def mislaid(self) -> set[str]:
         """The tickets of steps that were claimed, and had not begun when their lease ran out."""

@@ -1,6 +1,7 @@
 """Runners: how a pool begins the steps that are claimed.
 
-Each is given what is ready, and begins no more at a time than the pool has slots.
+Each is given what is ready, and begins no more at a time than the pool has slots. That of a pool of processes
+is in `workers.engine.prefork_runner`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from workers.claiming import holding
-from workers.engine import chunks
-from workers.engine.chunks import Chunk
 from workers.engine.handled import HandledStep
 
 log = logging.getLogger(__name__)
@@ -27,8 +26,9 @@ SHORT_SECONDS = 0.002
 WATCH_SECONDS = 0.01
 #: The event loop makes sure so often, in seconds, that it hears of what is ready.
 LOOK_SECONDS = 0.5
-#: What a child has said and stands unread is read by the event loop within so many seconds.
-HEAR_SECONDS = 0.1
+#: What was claimed so long ago, in seconds, and has not begun does not begin: the worker stood still, and
+#: recovery may have had it begun elsewhere.
+LATE_SECONDS = 3.0
 #: Steps that run in the event loop leave it to others after so many seconds.
 TURN_SECONDS = 0.02
 
@@ -75,6 +75,10 @@ class Runner(ABC):
         """The steps that run, as far as the pool has not said so."""
         return []
 
+    def running(self) -> list[tuple[HandledStep, int]]:
+        """The steps that run in processes which may be ended, with these."""
+        return []
+
     def register(self) -> None:
         """Join the event loop of the worker; called again after each reconnection."""
         return
@@ -84,8 +88,19 @@ class Runner(ABC):
         """Begin what is ready."""
 
     def _next(self) -> HandledStep | None:
-        with self._lock:
-            return self._ready.popleft() if self._ready else None
+        """The next step that is to begin; without one, None."""
+        while True:
+            with self._lock:
+                step = self._ready.popleft() if self._ready else None
+            if step is None or self._is_in_time(step):
+                return step
+
+    def _is_in_time(self, step: HandledStep) -> bool:
+        """Whether a step may begin; one that was claimed long ago is given back."""
+        if time.monotonic() - step.granted_at <= LATE_SECONDS:
+            return True
+        step.give_back("its worker stood still")
+        return False
 
 
 class ThreadRunner(Runner):
@@ -178,122 +193,3 @@ class SoloRunner(LoopRunner):
                 return
             request.run_here()
         self._wake()
-
-
-class PreforkRunner(LoopRunner):
-    """The pool's children, each of which runs a chunk of steps at a time: of long ones, one."""
-
-    def __init__(self, consumer: Any) -> None:
-        super().__init__(consumer)
-        self._places = list(range(chunks.PLACES))
-        self._sent: set[Chunk] = set()
-        # Celery counts a chunk as one task.
-        self._are_counted = consumer.controller.max_tasks_per_child is not None
-        self._flush_pool = consumer.pool.flush
-        consumer.pool.flush = self._flush
-        pool = consumer.pool._pool
-        pool.on_soft_timeout = self._once_read(pool.on_soft_timeout)
-        pool.on_hard_timeout = self._once_read(pool.on_hard_timeout)
-
-    def take_back(self, before: float) -> list[HandledStep]:
-        """Take back what was added `before` (monotonic seconds) and waits, here or behind a long step."""
-        stale = super().take_back(before)
-        for chunk in list(self._sent):
-            stale += chunk.take_back(before)
-        return stale
-
-    def begun(self) -> list[HandledStep]:
-        """The steps that children have begun: their parent hears of it once it reads what they say."""
-        return [step for chunk in list(self._sent) for step in chunk.begun()]
-
-    def _flush(self) -> None:
-        """Have the pool forget, after Redis was lost, the steps that no child has; those are sent again.
-
-        Celery's own flush forgets all that no child has reported as begun, since its broker hands those
-        out again. A step that is claimed runs where it was sent.
-        """
-        pool = self._consumer.pool._pool
-        jobs = pool._cache
-        # One whose child has died is to be sent to another.
-        sent = {
-            job: job._write_to
-            for job in jobs.values()
-            if job._write_to is not None and not job._accepted and job not in pool.outbound_buffer
-        }
-        for job in sent:
-            job._accepted = True
-        try:
-            self._flush_pool()
-        finally:
-            for job, child in sent.items():
-                # It may have been reported meanwhile, or the child may have died.
-                job._accepted = job._time_accepted is not None
-                if not job._accepted and not child._is_alive():
-                    job.discard()
-        kept = {job.correlation_id for job in jobs.values()}
-        for chunk in [chunk for chunk in self._sent if chunk.id not in kept]:
-            self._over(chunk, chunk.withdraw())
-
-    def _once_read(self, end: Callable[[Any], None]) -> Callable[[Any], None]:
-        """End no step for its time limit before all is read that its child has said: it may be over.
-
-        The worker may have stood still, or have waited for Redis, since long before the limit.
-        """
-
-        def on_timeout(job: Any) -> None:
-            child = job._write_to
-            if child is not None and not child.outq._reader.closed and child.outq._reader.poll(0):
-                self._consumer.hub.call_later(HEAR_SECONDS, on_timeout, job)
-            elif not job.ready():
-                end(job)
-
-        return on_timeout
-
-    def _begin(self) -> None:
-        while len(self._sent) < self.slots():
-            steps = self._next_steps()
-            if not steps:
-                return
-            chunk = Chunk(self._places.pop(), steps, self._over)
-            self._sent.add(chunk)
-            chunk.send(self._consumer.pool)
-
-    def _next_steps(self) -> list[HandledStep]:
-        """What a child is to run next: while steps are short its share of them, which have one time limit."""
-        with self._lock:
-            ready, steps = self._ready, list[HandledStep]()
-            is_short = self.average is not None and self.average < SHORT_SECONDS
-            share = math.ceil(len(ready) / self.slots()) if is_short and not self._are_counted else 1
-            while ready and len(steps) < min(share, chunks.MOST_STEPS):
-                if steps and (ready[0].limit, ready[0].soft_limit) != (steps[0].limit, None):
-                    break
-                steps.append(ready.popleft())
-        revoked = [step for step in steps if step.revoked()]
-        if not revoked:
-            return steps
-        for step in revoked:
-            step.give_back("its worker takes no more steps")
-        return [step for step in steps if step not in revoked] or self._next_steps()
-
-    def _over(self, chunk: Chunk, left: Sequence[HandledStep]) -> None:
-        """A child is free, and steps of its chunk are to begin after all."""
-        self._sent.discard(chunk)
-        self._places.append(chunk.place)
-        for step in reversed(left):
-            step.ready_at = time.monotonic()
-            self.add_first(step)
-        self._wake()
-
-
-#: The runners by the modules of Celery's pools.
-_RUNNERS: dict[str, type[Runner]] = {
-    "celery.concurrency.prefork": PreforkRunner,
-    "celery.concurrency.solo": SoloRunner,
-    "celery.concurrency.thread": ThreadRunner,
-}
-
-
-def runner(consumer: Any) -> Runner | None:
-    """The runner for a worker's pool; None for a pool that is none of those known here."""
-    kind = _RUNNERS.get(type(consumer.pool).__module__)
-    return kind(consumer) if kind is not None and consumer.hub is not None else None

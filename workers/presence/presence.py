@@ -178,15 +178,14 @@ class _Presence(threading.Thread):
 
     def _end_in_children(self, given_up: frozenset[Ticket]) -> None:
         """Have the pool end the children that run what the ledger has given up."""
-        pool = self._consumer.pool
         # A step that has just been completed is given up, too: it is gone by the next heartbeat.
         given_up, self._given_up = given_up & self._given_up, given_up or self._given_up
-        if not given_up or not hasattr(pool, "maintain_pool"):
+        if not given_up or engine.current is None:
             return
-        for request in holding.requests():
-            if request.worker_pid and holding.ticket(request.id) in given_up:
+        for request, pid in engine.current.running():
+            if request.ticket in given_up:
                 log.info("%s is ended: the ledger has given it up", request.id)
-                pool.terminate_job(request.worker_pid, signal.SIGTERM)
+                self._consumer.pool.terminate_job(pid, signal.SIGTERM)
 
     def _give_back_stale(self) -> None:
         if engine.current is not None:

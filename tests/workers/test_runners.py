@@ -1,15 +1,19 @@
-"""What a worker's pool of processes keeps when Redis is lost, and what is sent again."""
+"""What a runner begins, what a pool keeps when Redis is lost, and what is sent again or given back."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from workers.engine.chunks import Chunk
-from workers.engine.runners import PreforkRunner
+from workers.engine.prefork_runner import PreforkRunner
+from workers.engine.runners import LATE_SECONDS, Runner, SoloRunner
 
 
 class Step:
@@ -19,13 +23,21 @@ class Step:
     limit, soft_limit = 2.0, None
     ready_at = 0.0
 
+    def __init__(self, granted_at: float = math.inf) -> None:
+        self.granted_at = granted_at
+        self.given_back: str | None = None
+
+    def give_back(self, why: str) -> None:
+        """Have it run elsewhere."""
+        self.given_back = why
+
     def revoked(self) -> bool:
         """It may run."""
         return False
 
     def send_to(self, pool: Any, chunk: Chunk, _: Any) -> bool:
         """Have it on its way, as billiard has it."""
-        child = SimpleNamespace(_is_alive=lambda: True)
+        child = SimpleNamespace(dead=False)
         pool._pool._cache[1] = Sent(pool._pool._cache, child)
         return True
 
@@ -45,13 +57,27 @@ class Sent:
         self._cache.pop(1, None)
 
 
+def served(pool: Any, flush: Callable[[], None] = lambda: None) -> Any:
+    """What a runner knows of the worker that has a pool of one process."""
+    return SimpleNamespace(
+        pool=SimpleNamespace(_pool=pool, flush=flush, num_processes=1),
+        controller=SimpleNamespace(max_tasks_per_child=None),
+        hub=SimpleNamespace(call_soon=lambda call: None),
+    )
+
+
+def billiard() -> Any:
+    """A pool that has nothing to do."""
+    return SimpleNamespace(_cache={}, outbound_buffer=deque(), on_soft_timeout=None, on_hard_timeout=None)
+
+
 @pytest.mark.parametrize(
     ("what", "is_kept"),
     [("written", True), ("begun meanwhile", True), ("to go to another child", False), ("lost", False)],
 )
 def test_what_no_child_has_is_sent_again_and_nothing_else(what: str, is_kept: bool) -> None:
     """Celery forgets what was to be written, and keeps what counts as begun even if its child has died."""
-    pool = SimpleNamespace(_cache={}, outbound_buffer=deque(), on_soft_timeout=None, on_hard_timeout=None)
+    pool = billiard()
 
     def flush() -> None:
         for sent in [sent for sent in pool._cache.values() if not sent._accepted]:
@@ -61,13 +87,9 @@ def test_what_no_child_has_is_sent_again_and_nothing_else(what: str, is_kept: bo
             if what == "begun meanwhile":
                 sent._time_accepted = 1.0
             elif what == "lost":
-                sent._write_to._is_alive = lambda: False
+                sent._write_to.dead = True
 
-    consumer = SimpleNamespace(
-        pool=SimpleNamespace(_pool=pool, flush=flush, num_processes=1),
-        controller=SimpleNamespace(max_tasks_per_child=None),
-        hub=SimpleNamespace(call_soon=lambda call: None),
-    )
+    consumer = served(pool, flush)
     runner = PreforkRunner(consumer)
     step: Any = Step()
     runner.add([step])
@@ -77,3 +99,14 @@ def test_what_no_child_has_is_sent_again_and_nothing_else(what: str, is_kept: bo
     consumer.pool.flush()
     assert (1 in pool._cache, runner._next() is step) == (is_kept, not is_kept)
     assert all(sent._accepted == (what == "begun meanwhile") for sent in pool._cache.values())
+
+
+@pytest.mark.parametrize("kind", [PreforkRunner, SoloRunner])
+def test_what_was_claimed_long_ago_does_not_begin(kind: type[Runner]) -> None:
+    """A worker that stood still, and goes on, leaves it to those to whom recovery has given it."""
+    late: Any = Step(time.monotonic() - LATE_SECONDS - 1)
+    pool = billiard()
+    runner: Any = kind(served(pool))
+    runner.add([late])
+    runner._begin()
+    assert (late.given_back, pool._cache) == ("its worker stood still", {})
