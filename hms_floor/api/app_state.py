@@ -59,6 +59,8 @@ class AppState:
         self.settings = settings
         self.engine = engine
         event.listen(engine, "connect", _limit)
+        # Who is starting has asked the ledger already: that connection has no limit.
+        engine.dispose()
         self.recipes = recipes
         self._noted_seen = float("-inf")
         self.authenticator = Authenticator(tokens.checker(settings), self._revoked)

@@ -181,8 +181,10 @@ def test_where_the_ledger_is_away_nobody_waits_for_the_others(database: str) -> 
 
 
 def test_no_statement_goes_on_for_ever(database: str, tmp_path: Path) -> None:
-    """Anyone who runs it: each connection of the API has a limit."""
+    """Anyone who runs it: each connection of the API has a limit, with those that its start has used."""
     engine = sa.create_engine(database.replace("postgresql://", "postgresql+psycopg2://", 1))
+    with engine.connect() as connection:
+        connection.execute(sa.text("select"))
     tokens.make_key(tmp_path)
 
     async def open_api() -> None:
