@@ -126,6 +126,9 @@ class Dispatcher:
         with self._apart.doing("the plan"):
             self.planner.turn(windows)
         for window in windows:
+            if self.broker_watch.refusal is not None:
+                # It was noticed meanwhile: each queue would wait for it.
+                break
             with self._apart.doing(f"queue {window.queue}"):
                 self._fill(window)
                 if window.front is not None and (window.slots or window.size):

@@ -83,10 +83,7 @@ class Recovery:
             if ended:
                 log.warning("recovery: %d transactions of lost workers ended", ended)
         orphans = self._orphans(judge, in_flight_from)
-        if not messages:
-            self._missing.clear()
-        missing = self._without_message(now, judge, in_flight_from) if messages else []
-        return (
+        lost = (
             lose(self.connection, orphans["gone"], "the worker is gone", blame="worker")
             # The claim, or its answer, went astray: no step was running.
             + lose(self.connection, orphans["unheld"], "its worker does not have it", blame="none")
@@ -94,8 +91,13 @@ class Recovery:
             + lose(
                 self.connection, orphans["expired"] if judge else [], "the lease has run out", blame="none"
             )
-            + lose(self.connection, missing, "the message is gone", blame="none")
         )
+        if not messages:
+            self._missing.clear()
+            return lost
+        # Last, since Redis may take long to say nothing.
+        missing = self._without_message(now, judge, in_flight_from)
+        return lost + lose(self.connection, missing, "the message is gone", blame="none")
 
     def _follow_clock(self) -> None:
         """Have what is a length of time, as a lease is, follow a jump of the database's clock."""

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from hms_oms.broker import envelope
 from hms_oms.broker.publishing import PRIORITY_STEPS
@@ -13,13 +15,20 @@ from hms_oms.runtime import sentinel
 
 log = logging.getLogger(__name__)
 
+#: Who looks at messages has more to do than to wait longer for Redis, in seconds.
+PATIENCE_SECONDS = 5.0
 #: How kombu joins a queue's name and a priority step into the key of a list.
 _SEPARATOR = "\x06\x16"
 
 
 def client(url: str) -> redis.Redis:
-    """A new client, with time-outs of five seconds."""
-    return sentinel.client(url, socket_timeout=5, socket_connect_timeout=5)
+    """A new client that waits so long for an answer, and does not ask again by itself."""
+    return sentinel.client(
+        url,
+        socket_timeout=PATIENCE_SECONDS,
+        socket_connect_timeout=PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 def keys(queue: str) -> list[str]:
