@@ -17,8 +17,8 @@ COMPLETIONS = frozenset({Fact.ADVANCED, Fact.HANDED_OVER, Fact.AWAITING, Fact.SL
 _FAILURES = frozenset({Fact.RETRYING, Fact.FAILED})
 _LOSSES = frozenset({Fact.LOST, Fact.POISONED})
 
-#: Why a busy worker gives a step to others.
-BUSY = "its worker is busy with longer steps"
+#: Why a worker gives a step to others: it is busy, or stood still, or waited for Redis.
+_GIVEN = frozenset({"its worker is busy with longer steps", "its worker could not begin it in time"})
 #: What meets everybody who works with the ledger.
 _OF_ALL = (*("postgresRestarted", "postgresStopped", "diskFull", "sessionsTerminated", "clockStepped"),)
 #: What ends or stops a worker; one that was not heard for too long ends itself.
@@ -128,13 +128,13 @@ def hits(history: History, in_vain: Sequence[Wasted]) -> list[tuple[Fault, Execu
 
 
 def taken_back(history: History) -> list[TakenBack]:
-    """Every job that recovery took back; what a busy worker gives to others is not lost."""
+    """Every job that recovery took back; what a worker gives to others is not lost."""
     return [
         _judge(stretch, history)
         for stretch in stretches(history)
         if stretch.next is not None
         and stretch.next.fact in _LOSSES
-        and stretch.next.reason != BUSY
+        and stretch.next.reason not in _GIVEN
         and stretch.entry.fact != Fact.RESERVED
     ]
 

@@ -109,4 +109,4 @@ def test_what_was_claimed_long_ago_does_not_begin(kind: type[Runner]) -> None:
     runner: Any = kind(served(pool))
     runner.add([late])
     runner._begin()
-    assert (late.given_back, pool._cache) == ("its worker stood still", {})
+    assert (late.given_back, pool._cache) == ("its worker could not begin it in time", {})

@@ -99,7 +99,7 @@ class Runner(ABC):
         """Whether a step may begin; one that was claimed long ago is given back."""
         if time.monotonic() - step.granted_at <= LATE_SECONDS:
             return True
-        step.give_back("its worker stood still")
+        step.give_back("its worker could not begin it in time")
         return False
 
 
