@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import SimpleNamespace
@@ -83,7 +82,7 @@ class StepRequest(Request):
 
     #: Since when it waits for a slot, by the monotonic clock.
     ready_at = 0.0
-    #: Since when it is claimed, by the same clock.
+    #: Since when it is claimed, by the same clock: when its claim was sent.
     granted_at = math.inf
 
     def __init__(self, message: Any, *, consumer: Any, **options: Any) -> None:
@@ -112,10 +111,10 @@ class StepRequest(Request):
         claimed: Claimed = self.request_dict["granted"]
         return claimed
 
-    def grant(self, claimed: Claimed) -> None:
+    def grant(self, claimed: Claimed, sent_at: float) -> None:
         """Give the step its claim: its message has done its work."""
         self.request_dict["granted"] = claimed
-        self.granted_at = time.monotonic()
+        self.granted_at = sent_at
         continuing.granted.add(claimed.ticket)
         self.acknowledge()
 
@@ -255,7 +254,7 @@ class StepRequest(Request):
             body=([ticket], {}, {"chain": list(following.chain)}),
             decoded=True,
         )
-        request.granted_at = time.monotonic()
+        request.granted_at = following.sent_at
         state.task_reserved(request)
         continuing.granted.add(following.claimed.ticket)
         return request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -97,6 +98,7 @@ class StepTask(Task):
                 continuing.leave(claimed.ticket, Reported(completion, links))
                 return
             completion = continuing.with_lease(completion, self.app, recipe, links)
+        sent_at = time.monotonic()
         try:
             made = _report(here, run, completion)
         except (psycopg2.Error, TransactionHeld) as error:
@@ -110,7 +112,8 @@ class StepTask(Task):
         # Celery publishes what is left in the chain when this task returns.
         self.request.chain = links if made.status == "queued" else []
         if made.status == "running":
-            continuing.leave(claimed.ticket, Following.after(claimed, completion, made, recipe, links))
+            following = Following.after(claimed, completion, made, recipe, links, sent_at)
+            continuing.leave(claimed.ticket, following)
 
     def _give_back(self, here: LedgerSession, run: StepRun, ticket: Ticket, error: Exception) -> NoReturn:
         """Have the step run again, since its effects are undone: that is nobody's failure."""

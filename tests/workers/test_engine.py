@@ -26,6 +26,7 @@ from workers.claiming.continuing import LEASE_GRACE
 from workers.engine.engine import mislaid
 from workers.engine.piles import Pile
 from workers.engine.prefetch import MOST_AHEAD
+from workers.engine.runners import LATE_SECONDS
 
 WHO = {"who": "boss", "reason": None}
 MANY = 8
@@ -229,6 +230,32 @@ def test_a_step_that_ended_in_time_counts_though_its_worker_reads_it_late(
     worker.resume()
     assert ended(engine, job).status == "done"
     assert set(executions(engine).values()) == {1}
+
+
+def waits(engine: sa.Engine) -> bool:
+    """Whether somebody waits for a lock."""
+    query = "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    with engine.connect() as connection:
+        return bool(connection.execute(sa.text(query)).all())
+
+
+def test_what_is_claimed_late_goes_back(programs: Programs, engine: sa.Engine, shop: Recipe) -> None:
+    """A worker that reads the answer seconds later may have stood still: the step may run elsewhere."""
+    with engine.begin() as connection:
+        commands.limit(connection, "shop", window=1, starts_per_minute=None, who="boss")
+    programs.dispatcher()
+    job = order(engine, shop, 1)
+    wait_until(lambda: status(engine, job) == "queued", "its message")
+    with engine.begin() as connection:
+        connection.execute(sa.text("select from oms.jobs where id = :job for update"), {"job": job})
+        programs.worker("w", "threads")
+        wait_until(lambda: waits(engine), "the claim to wait for the job")
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() > began + LATE_SECONDS, "its answer to be late")
+    assert ended(engine, job).status == "done"
+    assert set(executions(engine).values()) == {1}
+    with engine.connect() as connection:
+        assert read.get(connection, job).attempt == 2
 
 
 def test_a_step_that_never_begins_is_not_named_on_and_on() -> None:

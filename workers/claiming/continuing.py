@@ -51,10 +51,18 @@ class Following:
     claimed: Claimed
     #: The rest of the job's chain, last one first.
     chain: Sequence[Any]
+    #: When this was asked for, by the monotonic clock.
+    sent_at: float
 
     @classmethod
     def after(
-        cls, before: Claimed, completion: Completion, made: Progress, recipe: Recipe, links: Sequence[Any]
+        cls,
+        before: Claimed,
+        completion: Completion,
+        made: Progress,
+        recipe: Recipe,
+        links: Sequence[Any],
+        sent_at: float,
     ) -> Following:
         """The step that was claimed with this completion of the one before."""
         assert completion.next_step is not None
@@ -65,7 +73,7 @@ class Following:
             results={**before.results, before.ticket.step: json.loads(completion.result)},
             now=made.since,
         )
-        return cls(recipe.steps[completion.next_step], claimed, links[:-1])
+        return cls(recipe.steps[completion.next_step], claimed, links[:-1], sent_at)
 
 
 #: Steps that this process has claimed, and that have not begun.

@@ -98,6 +98,8 @@ class LedgerSession:
         self._claims: GroupCommit[tuple[Ticket, float, bool], Claimed | Refused] = GroupCommit(self.claim)
         self._reports: GroupCommit[Completion, Progress] = GroupCommit(self._complete)
         self._recipes: Mapping[int, Recipe] = {}
+        #: When the last claims and reports were sent, by the monotonic clock: answers may come much later.
+        self.claims_sent_at = self.reports_sent_at = 0.0
         self._own = threading.local()
 
     @contextmanager
@@ -217,6 +219,7 @@ class LedgerSession:
     def _answers(
         self, connection: RawConnection, leases: Mapping[Ticket, float], alone: Collection[Ticket]
     ) -> dict[Ticket, Claimed | Refused]:
+        self.claims_sent_at = time.monotonic()
         claims = ledger.claim(
             connection, list(leases.items()), self.worker, alone=alone, heartbeat_within=workers.GONE_SECONDS
         )
@@ -237,6 +240,7 @@ class LedgerSession:
     def _recorded(
         self, connection: RawConnection, asked: Sequence[Completion], before: int
     ) -> dict[Ticket, Progress]:
+        self.reports_sent_at = time.monotonic()
         made = self._advance(connection, asked)
         missed = [completion for completion in asked if completion.ticket not in made]
         if before and missed:

@@ -241,7 +241,7 @@ class Engine:
         """Give a step its claim; one without is done with."""
         try:
             if answer is not None:
-                request.grant(answer)
+                request.grant(answer, self._session.claims_sent_at)
                 return True
             log.info("%s is void: the ledger has moved on", request.id)
             request.ignore()

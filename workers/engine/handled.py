@@ -17,7 +17,7 @@ class HandledStep(Protocol):
     id: str
     #: Since when it waits for a slot, by the monotonic clock.
     ready_at: float
-    #: Since when it is claimed, by the same clock.
+    #: Since when it is claimed, by the same clock: when its claim was sent.
     granted_at: float
     #: Which process has said that it runs it.
     worker_pid: int | None
@@ -48,8 +48,8 @@ class HandledStep(Protocol):
     def announce(self) -> None:
         """Tell that it was received."""
 
-    def grant(self, claimed: Claimed) -> None:
-        """Give the step its claim."""
+    def grant(self, claimed: Claimed, sent_at: float) -> None:
+        """Give the step its claim, which was sent for then, by the monotonic clock."""
 
     def run_here(self) -> None:
         """Run the step in this thread."""

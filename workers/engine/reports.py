@@ -87,7 +87,8 @@ class Reports:
             request.ignore()
         elif made.status == "running":
             recipe = self._session.recipe(request.granted.recipe_id)
-            following = request.follow(Following.after(request.granted, report, made, recipe, links))
+            sent_at = self._session.reports_sent_at
+            following = request.follow(Following.after(request.granted, report, made, recipe, links, sent_at))
             request.succeeded(item.traced)
             following.announce()
             self._follow(request, following)
