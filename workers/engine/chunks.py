@@ -12,7 +12,7 @@ import mmap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from celery import signals
@@ -56,13 +56,11 @@ def run_each(
 
 @contextmanager
 def _apart(step: HandledStep) -> Iterator[None]:
-    """Tell one step how it went: should that raise it is run again, and the others are told all the same."""
+    """Tell one step how it went: should that raise, the others are told all the same."""
     try:
         yield
     except Exception:
         log.exception("%s could not be told how it went", step.id)
-        with suppress(Exception):
-            step.give_back("its worker could not report it")
 
 
 def _give_back(steps: Iterable[HandledStep], why: str) -> None:
@@ -145,7 +143,11 @@ class Chunk:
         steps = self.withdraw()
         for step, (_, result) in zip(steps, results, strict=False):
             with _apart(step):
-                step.on_success(result)
+                try:
+                    step.on_success(result)
+                except Exception:
+                    step.give_back("its worker could not report it")
+                    raise
         self._over(self, steps[len(results) :])
 
     def failed(self, error: Any) -> None:
