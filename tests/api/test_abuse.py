@@ -365,6 +365,12 @@ def test_every_answer_is_safe_and_tells_nothing_of_the_server(api_server: ApiSer
     assert asked.headers["allow"] == "GET, POST"
 
 
+def test_a_method_that_an_address_does_not_know_is_named_so(api_server: ApiServer) -> None:
+    """Though another address, with a number in that place, knows it."""
+    asked = api_server.client.get("/cycles/preview")
+    assert (asked.status_code, asked.headers["allow"]) == (405, "POST")
+
+
 def test_a_badge_that_asks_too_often_is_told_to_wait(
     open_api: Callable[..., ApiServer], database: str
 ) -> None:
