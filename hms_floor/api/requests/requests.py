@@ -141,7 +141,14 @@ class _JobConvertor(StringConvertor):
     regex = "(?:job-)?[1-9][0-9]{0,17}"
 
 
+class _CycleConvertor(StringConvertor):
+    """What stands for a cycle's number in paths; an address of its own beside it is none."""
+
+    regex = "(?!preview$)[^/]+"
+
+
 register_url_convertor("job", _JobConvertor())
+register_url_convertor("cycle", _CycleConvertor())
 
 
 class RequestModel(BaseModel):

@@ -27,8 +27,7 @@ def find(app_state: TheAppState, cursor: Cursor = None, limit: Limit = 20) -> Cy
     return Cycles(tuple(page), next_page(page, limit))
 
 
-# A number alone: other methods of addresses beside it are not allowed, not wrong.
-@router.get("/cycles/{id:int}")
+@router.get("/cycles/{id:cycle}")
 def get(
     app_state: TheAppState,
     number: Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="The number of a cycle.")],
