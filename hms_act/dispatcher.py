@@ -107,7 +107,7 @@ class Dispatcher:
         if time.monotonic() - self._swept >= (QUIET_SWEEP_SECONDS if is_quiet else SWEEP_SECONDS):
             self._swept = time.monotonic()
             with self._apart.doing("recovery"):
-                shows = self._refusal is None or self._refusal.kind in refusals.FULL
+                shows = self._refusal is None or self._refusal.kind in refusals.READABLE
                 self.recovery.sweep(messages=shows, in_flight_from=self._fronts.in_flight_from)
         if is_quiet:
             return IDLE_SECONDS

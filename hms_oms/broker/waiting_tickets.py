@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterable
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from hms_oms.broker import envelope
 from hms_oms.broker.publishing import PRIORITY_STEPS
@@ -23,12 +21,7 @@ _SEPARATOR = "\x06\x16"
 
 def client(url: str) -> redis.Redis:
     """A new client that waits so long for an answer, and does not ask again by itself."""
-    return sentinel.client(
-        url,
-        socket_timeout=PATIENCE_SECONDS,
-        socket_connect_timeout=PATIENCE_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return sentinel.impatient_client(url, PATIENCE_SECONDS)
 
 
 def keys(queue: str) -> list[str]:

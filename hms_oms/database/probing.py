@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import psycopg2
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from hms_oms.database import connections
 from hms_oms.database.connections import RawConnection
@@ -24,12 +22,7 @@ _KEY_SECONDS = 60
 
 def redis_client(url: str) -> redis.Redis:
     """A client that gives up after a short while and does not try again by itself."""
-    return sentinel.client(
-        url,
-        socket_timeout=PATIENCE_SECONDS,
-        socket_connect_timeout=PATIENCE_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return sentinel.impatient_client(url, PATIENCE_SECONDS)
 
 
 def redis_refusal(client: redis.Redis) -> Refusal | None:

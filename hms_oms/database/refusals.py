@@ -24,8 +24,8 @@ class Refusal:
 
 
 SILENT = Refusal(AWAY, "does not answer")
-#: The kinds of a Redis that takes nothing more, and shows all that stands in it.
-FULL = frozenset({"out-of-memory", "no-space", "no-replicas"})
+#: The kinds of a Redis that refuses writes, and shows all that stands in it.
+READABLE = frozenset({"out-of-memory", "no-space", "no-replicas"})
 
 _READ_ONLY = "is read-only: it is a replica, or was turned into one"
 #: What Redis begins its errors with.

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from hms_oms.runtime import server_urls
@@ -33,6 +35,11 @@ def client(url: str, **options: Any) -> redis.Redis:
         master, db=number, **signs_in, **options
     )
     return made
+
+
+def impatient_client(url: str, seconds: float) -> redis.Redis:
+    """A client that waits so long for a connection or an answer, and does not ask again by itself."""
+    return client(url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0))
 
 
 def configure(app: Celery, url: str) -> None:

@@ -23,7 +23,7 @@ from tests.crash.test_crashes import executions, held_lock, running, status
 from tests.workers.test_refusing_redis import refusing
 from tests.workers.test_running import ended, order
 from workers.claiming.continuing import LEASE_GRACE
-from workers.engine.engine import mislaid
+from workers.engine.engine import expired
 from workers.engine.piles import Pile
 from workers.engine.prefetch import MOST_AHEAD
 from workers.engine.runners import LATE_SECONDS
@@ -259,12 +259,12 @@ def test_what_is_claimed_late_goes_back(programs: Programs, engine: sa.Engine, s
 
 
 def test_a_step_that_never_begins_is_not_named_on_and_on() -> None:
-    """Once its lease has run out its worker has mislaid it; one that runs or ran it has."""
+    """Once its lease has run out its worker does not name it; one that runs, or ran, it does."""
     lease = 2.0 + LEASE_GRACE
     held: list[Any] = [
         SimpleNamespace(id=number, granted_at=at, limit=2.0, worker_pid=pid)
         for number, (at, pid) in enumerate([(10.0, None), (10.0, None), (10.0, 7), (math.inf, None)])
     ]
     waits, sent = held[:2]
-    assert list(mislaid(held, [sent], 10.0 + lease)) == []
-    assert list(mislaid(held, [sent], 10.1 + lease)) == [waits]
+    assert list(expired(held, [sent], 10.0 + lease)) == []
+    assert list(expired(held, [sent], 10.1 + lease)) == [waits]

@@ -99,11 +99,11 @@ class Engine:
         """The steps that run in children of the pool, each with its process."""
         return self._runner.running()
 
-    def mislaid(self) -> set[str]:
+    def expired(self) -> set[str]:
         """The tickets of steps that were claimed, and had not begun when their lease ran out."""
         with self._changed:
             held = list(self._held)
-        return {request.id for request in mislaid(held, self._runner.begun(), time.monotonic())}
+        return {request.id for request in expired(held, self._runner.begun(), time.monotonic())}
 
     def report(self, request: HandledStep, reported: Reported, traced: tuple[int, Any, float]) -> None:
         """Have a step reported as done; returns at once."""
@@ -274,7 +274,7 @@ class Engine:
             self._again_at = time.monotonic() + pause
 
 
-def mislaid(held: Iterable[HandledStep], begun: Collection[HandledStep], now: float) -> Iterator[HandledStep]:
+def expired(held: Iterable[HandledStep], begun: Collection[HandledStep], now: float) -> Iterator[HandledStep]:
     """The steps among those `held` whose lease has run out, and that neither run nor ever ran."""
     for request in held:
         until = request.granted_at + request.limit + continuing.LEASE_GRACE

@@ -241,7 +241,7 @@ class _Presence(threading.Thread):
         named, begun = set(holding.held()), set(map(str, holding.begun()))
         if engine.current is not None:
             # What it does not name is taken back: whatever became of it here, it is run elsewhere.
-            named = (named | engine.current.tickets()) - engine.current.mislaid()
+            named = (named | engine.current.tickets()) - engine.current.expired()
             begun |= engine.current.begun()
         return {
             "id": self._id,
