@@ -9,7 +9,7 @@ from tornado.options import options
 from hms_floor import subpath
 from hms_floor.local import flower, flower_place
 from hms_floor.local.listening import url
-from hms_oms.runtime import logs, settings
+from hms_oms.runtime import garbage, logs, settings
 
 _settings = settings.load()
 
@@ -28,3 +28,4 @@ if _settings.flower_port:
 else:
     flower.link(_settings.public_url or _settings.url or url(_settings.floor_host, _settings.floor_port))
 flower.count_merged()
+garbage.spare_loaded()

@@ -15,7 +15,7 @@ from hms_oms.broker import celery_settings
 from hms_oms.database import connections
 from hms_oms.database.schema import schema_revision
 from hms_oms.recipes import package_migrations, recipes
-from hms_oms.runtime import logs, sentinel, settings
+from hms_oms.runtime import garbage, logs, sentinel, settings
 from hms_oms.runtime.errors import UnknownSchema
 from workers import flower_guard, modules, step
 from workers.presence import presence
@@ -88,6 +88,12 @@ def _require_known_schema(**_: Any) -> None:
     finally:
         # The pool's children must not inherit a connection.
         connections.engine(configuration.servers()[0]).dispose()
+        garbage.spare_loaded()
+
+
+@signals.worker_ready.connect(weak=False)
+def _spare_loaded(**_: Any) -> None:
+    garbage.spare_loaded()
 
 
 configuration = settings.load()

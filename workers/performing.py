@@ -7,7 +7,6 @@ import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from celery import exceptions as celery
@@ -44,7 +43,7 @@ def perform(
         done = returned if isinstance(returned, Done) else Done(returned)
         is_part = claimed.part is not None
         report = completions.of(claimed.ticket, recipe, done, by_agent=False, part=is_part)
-        return replace(report, texts=run.texts) if run.texts else report
+        return report._replace(texts=run.texts) if run.texts else report
     except Reject as rejection:
         undo()
         run.forget_effects()

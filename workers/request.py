@@ -121,7 +121,9 @@ class StepRequest(Request):
     def announce(self) -> None:
         """Tell the log, the signals and the listeners that the step was received."""
         about = {"name": self.name, "args": self.argsrepr, "kwargs": self.kwargsrepr, "eta": self.eta}
-        log.info(trace.LOG_RECEIVED, {"id": self.id, **about}, extra={"data": {"id": self.id, **about}})
+        if log.isEnabledFor(logging.INFO):
+            named = {"id": self.id, **about}
+            log.info(trace.LOG_RECEIVED, named, extra={"data": named})
         signals.task_received.send(sender=self._consumer, request=self)
         self.send_event(
             "task-received",

@@ -13,6 +13,7 @@ from hms_floor.api.app_state import AppState
 from hms_floor.api.transport.connection import MOST_CONNECTIONS, SLACK, GuardedConnection
 from hms_floor.api.transport.shares import BOUNDS
 from hms_floor.local.listening import listen
+from hms_oms.runtime import garbage
 from hms_oms.runtime.settings import Settings
 
 #: Files that are open besides: the ledger's connections, logs, uploads.
@@ -53,6 +54,7 @@ def serve(app: FastAPI, settings: Settings, listening: socket.socket | None = No
         timeout_graceful_shutdown=CLOSE_SECONDS,
         **({"proxy_headers": False} | options),
     )
+    garbage.spare_loaded()
     with listening:
         _Server(config).run(sockets=[listening])
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extras import RealDictCursor
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 -- a class
 
 from hms_oms.database.connections import RawConnection
 
@@ -52,7 +52,7 @@ def run_raw(
     if connection.pooled and is_first:
         # The pooler lends a session, and it may be another one each time.
         connection.prepared = None
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+    with connection.cursor() as cursor:
         if connection.prepared is not None:
             _run_prepared(connection, connection.prepared, cursor, statement, parameters)
         elif is_first and connection.autocommit:
@@ -61,13 +61,14 @@ def run_raw(
             # A name that this session does not know would end the transaction.
             cursor.execute(connection.preamble + statement.text, parameters)
         connection.statements += 1
-        return [dict(row) for row in cursor.fetchall()]
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _run_prepared(
     connection: RawConnection,
     prepared: set[str],
-    cursor: RealDictCursor,
+    cursor: Cursor,
     statement: _Prepared,
     parameters: Mapping[str, Any],
 ) -> None:
@@ -80,7 +81,7 @@ def _run_prepared(
 
 
 def _run_in_some_session(
-    connection: RawConnection, cursor: RealDictCursor, statement: _Prepared, parameters: Mapping[str, Any]
+    connection: RawConnection, cursor: Cursor, statement: _Prepared, parameters: Mapping[str, Any]
 ) -> None:
     """Run a statement as if it were prepared in the session that the pooler lends; prepare it if it is not.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TICKET = re.compile(r"job-([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})\.([a-z][a-z0-9_-]{0,62})")
 _JOB = re.compile(r"(?:job-)?([1-9][0-9]{0,17})")
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """The right to run one step of one job once: it is good only while the ledger says the same."""
 
     job: int

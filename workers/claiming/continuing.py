@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import Celery, signals
 
@@ -35,16 +34,14 @@ def prepare(**_: Any) -> None:
     _state = mmap.mmap(-1, 2)
 
 
-@dataclass(frozen=True)
-class Reported:
+class Reported(NamedTuple):
     """A step that has ended and is to be reported, with what is left of its job's chain, last one first."""
 
     completion: Completion
     links: Sequence[Any]
 
 
-@dataclass(frozen=True)
-class Following:
+class Following(NamedTuple):
     """A step that has been claimed for this worker together with the completion of the step before it."""
 
     step: Step
@@ -66,8 +63,7 @@ class Following:
     ) -> Following:
         """The step that was claimed with this completion of the one before."""
         assert completion.next_step is not None
-        claimed = replace(
-            before,
+        claimed = before._replace(
             step=completion.next_step,
             failures=0,
             results={**before.results, before.ticket.step: json.loads(completion.result)},
@@ -135,7 +131,7 @@ def with_lease(completion: Completion, app: Celery, recipe: Recipe, links: Seque
     if completion.next_step is None or not links:
         return completion
     step = recipe.steps[completion.next_step]
-    return replace(completion, lease=step.time_limit + LEASE_GRACE) if may_run(app, step) else completion
+    return completion._replace(lease=step.time_limit + LEASE_GRACE) if may_run(app, step) else completion
 
 
 def leave(ticket: Ticket, what: Following | Reported) -> None:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 AHEAD_SECONDS = 0.05
 #: While short steps are held, a report waits so long, in seconds, for more of them, unless it has enough.
 LINGER_SECONDS = 0.003
-ENOUGH = 8
+ENOUGH = 16
 #: A step that was claimed and has not begun for so long, in seconds, is given back.
 STALE_SECONDS = 1.0
 #: What could not be claimed for an error is claimed again after so many seconds.

@@ -8,7 +8,7 @@ from typing import Any
 from workers.engine.runners import SHORT_SECONDS
 
 #: While steps are short, so many more are taken, and claimed, than there are slots.
-MOST_AHEAD = 32
+MOST_AHEAD = 128
 
 
 class Prefetch:

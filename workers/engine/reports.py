@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hms_oms.jobs.records import Completion, Progress
 from workers.claiming import continuing
@@ -20,8 +19,7 @@ log = logging.getLogger(__name__)
 FINISH_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """A step that has ended and is to be reported, with what Celery's tracer says of it."""
 
     request: HandledStep

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -13,16 +14,23 @@ from celery import signals
 from hms_oms.jobs.tickets import Ticket, job_name
 from hms_oms.jobs.workers import worker_id
 
+#: The application of the step that runs in this context, and its request as Celery has it.
+_running: ContextVar[tuple[Any, Any] | None] = ContextVar("running", default=None)
+
 
 class NamesStep(logging.Filter):
-    """Adds to Celery's own lines about a task, which name it in their data, which step that is."""
+    """Adds to each line which step it is about: the one that runs, or one that Celery's own line names."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass every line on."""
+        bound = getattr(record, "bound", {})
         named = getattr(record, "data", None)
         if isinstance(named, Mapping):
             with contextlib.suppress(ValueError):
-                record.bound = parts(Ticket.parse(str(named.get("id"))))
+                bound = parts(Ticket.parse(str(named.get("id"))))
+        if (running := _running.get()) is not None:
+            bound = {**_about(*running), **bound}
+        record.bound = bound
         return True
 
 
@@ -45,12 +53,18 @@ def parts(ticket: Ticket) -> dict[str, Any]:
     return {"job": job_name(ticket.job), "step": ticket.step, "attempt": ticket.attempt}
 
 
-def _bind(task_id: str, task: Any, **_: Any) -> None:
-    request = task.request
-    worker = worker_id(request.hostname, task.app.parent_pid, task.app.worker_token)
-    queue = (request.delivery_info or {}).get("routing_key", "")
-    structlog.contextvars.bind_contextvars(**parts(Ticket.parse(task_id)), queue=queue, worker=worker)
+def _bind(task: Any, **_: Any) -> None:
+    # What a line is to say of it is put together once there is a line.
+    _running.set((task.app, task.request))
 
 
 def _unbind(**_: Any) -> None:
+    _running.set(None)
+    # What a step has bound itself is not meant for the next one.
     structlog.contextvars.clear_contextvars()
+
+
+def _about(app: Any, request: Any) -> dict[str, Any]:
+    queue = (request.delivery_info or {}).get("routing_key", "")
+    worker = worker_id(request.hostname, app.parent_pid, app.worker_token)
+    return {**parts(Ticket.parse(request.id)), "queue": queue, "worker": worker}

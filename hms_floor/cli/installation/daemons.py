@@ -31,11 +31,12 @@ def run_act() -> None:
     from hms_oms.recipes import recipes
     from hms_oms.retention import rules
     from hms_oms.retention.pruner import Pruner
-    from hms_oms.runtime import logs
+    from hms_oms.runtime import garbage, logs
 
     configured = settings.load()
     database_url, broker_url = configured.servers()
     logs.configure(configured, "act")
+    garbage.spare_loaded()
     dispatcher.run(
         database_url,
         broker_url,
@@ -64,11 +65,12 @@ def run_ops() -> None:
     \b
     Example:  hms ops run
     """
-    from hms_oms.runtime import logs
+    from hms_oms.runtime import garbage, logs
     from hms_ops import daemon
 
     configured = settings.load()
     logs.configure(configured, "ops")
+    garbage.spare_loaded()
     daemon.run(configured)
 
 
