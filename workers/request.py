@@ -168,23 +168,29 @@ class StepRequest(Request):
         *traced, left = failed__retval__runtime
         here, outcome = engine.current, (traced[0], traced[1], traced[2])
         if here is None:
-            super().on_success(outcome)
+            self.succeeded(outcome)
         elif isinstance(left, Reported):
             here.report(self, left, outcome)
         elif isinstance(left, Following):
             following = self.follow(left)
-            super().on_success(outcome)
+            self.succeeded(outcome)
             following.announce()
             here.go_on(self, following, outcome[2])
         else:
             try:
-                super().on_success(outcome)
+                self.succeeded(outcome)
             finally:
                 here.free(self, outcome[2])
 
     def succeeded(self, traced: tuple[int, Any, float]) -> None:
         """Tell that the step was recorded as done."""
-        super().on_success(traced)
+        failed, shown, seconds = traced
+        if failed:
+            super().on_success(traced)
+            return
+        # Celery would remember it, too, for messages that come twice: the ledger knows those.
+        state.task_ready(self)
+        self.send_event("task-succeeded", result=shown, runtime=seconds)
 
     def ignore(self) -> None:
         """Be done with a message that the ledger does not want run, or not by us any more."""

@@ -195,17 +195,37 @@ def drop(where: str, why: str) -> None:
 _TOLD_SINGLY = 100
 
 
+class _Poller(redis.MultiChannelPoller):  # type: ignore[misc]
+    """kombu's poller, which reads what Redis has handed out, though the worker may take nothing more by now.
+
+    kombu leaves such an answer unread until there is room. Until then nobody would know who has its messages,
+    and recovery would take them for gone.
+    """
+
+    def on_readable(self, fileno: int) -> Any:
+        """Read an answer."""
+        channel, kind = self._fd_to_chan[fileno]
+        return channel.handlers[kind]()
+
+    def _update_brpop_polling(self) -> None:
+        return
+
+
 class Transport(redis.Transport):  # type: ignore[misc]
     """The Redis transport with these channels."""
 
     Channel = Channel
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cycle = _Poller()
 
 
 class SentinelChannel(Channel, redis.SentinelChannel):  # type: ignore[misc]
     """Such a channel that asks the sentinels for the master."""
 
 
-class SentinelTransport(redis.SentinelTransport):  # type: ignore[misc]
+class SentinelTransport(Transport, redis.SentinelTransport):  # type: ignore[misc]
     """The Redis transport by way of Sentinel, with these channels."""
 
     Channel = SentinelChannel

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import bootsteps
+from celery.utils.time import utcoffset
 
 from hms_oms.broker import transport
 
@@ -21,8 +22,8 @@ log = logging.getLogger(__name__)
 
 #: How long events wait for others, in seconds.
 SEND_SECONDS = 0.1
-#: The most events that wait for that.
-MOST = 500
+#: The most events of steps that are put together at once.
+MOST = 1500
 
 
 class EventBatching(bootsteps.StartStopStep):
@@ -40,28 +41,30 @@ class EventBatching(bootsteps.StartStopStep):
         if consumer.hub is None or dispatcher is None:
             return
         dispatcher.serializer = transport.EVENTS
-        dispatcher.buffer_limit = MOST
-        dispatcher.flush = partial(_flush_merged, dispatcher, dispatcher.flush)
         self._sending = _Sending(dispatcher)
         self._sending.start()
 
-    def stop(self, consumer: Any) -> None:
+    def stop(self, consumer: Any) -> None:  # noqa: ARG002 -- Celery's signature
         """Send what is left."""
         if self._sending is not None:
             self._sending.end()
             self._sending = None
-        if consumer.event_dispatcher is not None:
-            _flush(consumer.event_dispatcher)
 
 
 class _Sending(threading.Thread):
-    """Sends bundles while there are events, and sleeps while there are none."""
+    """Sends bundles while there are events, and sleeps while there are none.
+
+    The dispatcher's own way is to complete each event at once: here only what is sent is completed.
+    """
 
     def __init__(self, dispatcher: Any) -> None:
         super().__init__(name="events", daemon=True)
         self._dispatcher = dispatcher
         self._called, self._over = threading.Event(), threading.Event()
-        dispatcher.on_send_buffered = self._call
+        self._noted: list[dict[str, Any]] = []
+        self._originals = dispatcher.send, dispatcher.flush
+        dispatcher.send, dispatcher.flush = self._note, self._flush
+        dispatcher.on_send_buffered = None
 
     def run(self) -> None:
         """Send a bundle a moment after its first event."""
@@ -70,19 +73,46 @@ class _Sending(threading.Thread):
             self._over.wait(SEND_SECONDS)
             self._called.clear()
             try:
-                _flush(self._dispatcher)
+                self._flush_noted()
             except Exception:
                 log.exception("events could not be sent")
 
     def end(self) -> None:
-        """Send no more bundles."""
-        self._dispatcher.on_send_buffered = None
+        """Send what is left, and no more bundles."""
         self._over.set()
         self._called.set()
+        dispatcher = self._dispatcher
+        self._flush_noted()
+        dispatcher.send, dispatcher.flush = self._originals
 
-    def _call(self) -> None:
-        if not self._called.is_set():
-            self._called.set()
+    def _note(self, type: str, **fields: Any) -> None:
+        dispatcher, group = self._dispatcher, type.partition("-")[0]
+        if group not in dispatcher.buffer_group:
+            self._originals[0](type, **fields)
+        elif dispatcher.enabled and (not dispatcher.groups or group in dispatcher.groups):
+            fields["type"], fields["timestamp"] = type, time.time()
+            self._noted.append(fields)
+            if not self._called.is_set():
+                self._called.set()
+
+    def _flush_noted(self) -> None:
+        if self._noted and self._dispatcher.enabled:
+            self._flush()
+
+    def _flush(self, **options: Any) -> None:
+        """Complete what is noted, and have the dispatcher publish it with what it has kept itself."""
+        dispatcher, is_whole = self._dispatcher, False
+        while not is_whole:
+            with dispatcher.mutex:
+                # Other threads append meanwhile: what they add stays behind.
+                noted = self._noted[:MOST]
+                del self._noted[: len(noted)]
+                is_whole = len(noted) < MOST
+                common = {"hostname": dispatcher.hostname, "utcoffset": utcoffset(), "pid": dispatcher.pid}
+                dispatcher._group_buffer["task"] += [
+                    {**event, **common, "clock": dispatcher.clock.forward()} for event in merged(noted)
+                ]
+            self._originals[1](**options)
 
 
 def merged(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -118,17 +148,3 @@ def _whole(
         "started": started["timestamp"],
         "merged": _WHOLE[:-1],
     }
-
-
-def _flush(dispatcher: Any) -> None:
-    if dispatcher.enabled and any(dispatcher._group_buffer.values()):
-        dispatcher.flush()
-
-
-def _flush_merged(dispatcher: Any, flush: Callable[..., None], **options: Any) -> None:
-    events = dispatcher._group_buffer["task"]
-    with dispatcher.mutex:
-        # Other threads append meanwhile: what they add stays behind.
-        count = len(events)
-        events[:count] = merged(events[:count])
-    flush(**options)
