@@ -19,7 +19,7 @@ from celery.exceptions import TaskRevokedError
 from celery.worker import state
 from celery.worker.request import Request
 
-from hms_oms.broker import publishing
+from hms_oms.broker import envelope, publishing
 from hms_oms.jobs.records import Claimed
 from hms_oms.jobs.tickets import Ticket
 from workers.claiming import continuing
@@ -243,20 +243,14 @@ class StepRequest(Request):
             task=self.app.tasks[step.run],
             connection_errors=self.connection_errors,
             headers={
-                "lang": "py",
-                "task": step.run,
-                "id": ticket,
-                "timelimit": [step.time_limit, None],
-                "root_id": self.root_id,
-                "parent_id": self.id,
-                "argsrepr": f"('{ticket}',)",
-                "kwargsrepr": "{}",
-                "origin": self.request_dict.get("origin"),
-                "ignore_result": True,
-                "retries": 0,
-                "eta": None,
-                "expires": None,
-                "group": None,
+                **envelope.of_step(
+                    ticket,
+                    task=step.run,
+                    limits=[step.time_limit, None],
+                    root=self.root_id,
+                    parent=self.id,
+                    origin=self.request_dict.get("origin"),
+                ),
                 "granted": following.claimed,
             },
             body=([ticket], {}, {"chain": list(following.chain)}),

@@ -58,22 +58,14 @@ def read(item: bytes) -> dict[str, Any]:
         "body": payload["body"],
         "content-type": _same(payload.get("content-type"), "application/json", "its content type"),
         "content-encoding": _same(payload.get("content-encoding"), "utf-8", "its content encoding"),
-        "headers": {
-            "lang": "py",
-            "task": _word(headers.get("task"), "its task"),
-            "id": str(ticket),
-            "timelimit": _limits(headers.get("timelimit")),
-            "root_id": _optional_word(headers.get("root_id"), "its root"),
-            "parent_id": _optional_word(headers.get("parent_id"), "its parent"),
-            "argsrepr": f"('{ticket}',)",
-            "kwargsrepr": "{}",
-            "origin": _optional_word(headers.get("origin"), "its origin"),
-            "ignore_result": True,
-            "retries": 0,
-            "eta": None,
-            "expires": None,
-            "group": None,
-        },
+        "headers": of_step(
+            str(ticket),
+            task=_word(headers.get("task"), "its task"),
+            limits=_limits(headers.get("timelimit")),
+            root=_optional_word(headers.get("root_id"), "its root"),
+            parent=_optional_word(headers.get("parent_id"), "its parent"),
+            origin=_optional_word(headers.get("origin"), "its origin"),
+        ),
         "properties": {
             "correlation_id": str(ticket),
             "delivery_tag": _word(properties.get("delivery_tag"), "its delivery tag"),
@@ -82,6 +74,34 @@ def read(item: bytes) -> dict[str, Any]:
             "priority": _number(properties.get("priority", 0), "its priority"),
             "body_encoding": encoding,
         },
+    }
+
+
+def of_step(
+    ticket: str,
+    *,
+    task: str,
+    limits: list[float | None],
+    root: str | None,
+    parent: str | None,
+    origin: str | None,
+) -> dict[str, Any]:
+    """The headers of a step's message, as Celery reads them."""
+    return {
+        "lang": "py",
+        "task": task,
+        "id": ticket,
+        "timelimit": limits,
+        "root_id": root,
+        "parent_id": parent,
+        "argsrepr": f"('{ticket}',)",
+        "kwargsrepr": "{}",
+        "origin": origin,
+        "ignore_result": True,
+        "retries": 0,
+        "eta": None,
+        "expires": None,
+        "group": None,
     }
 
 
