@@ -15,8 +15,21 @@ asked as (
         job, attempt, step, result, outcome, next_step, next_queue, next_agent, hand_over, lease, event, wait, ready_at
     )
 ),
-judged as (
-    select report.*, report.lease is not null and report.next_step is not null and not report.waits and (
+-- Both are looked at again and again below: worked out once.
+waiting as materialized (
+    -- To or from an agent or an event, before a later time, in a paused queue, and in another one that limits its jobs
+    -- at once, it waits its turn.
+    select asked.*, asked.hand_over or exists (
+        select from oms.queues as queue
+        where queue.name = asked.next_queue
+            and (queue.paused_at is not null or (queue.at_once is not null and not exists (
+                select from oms.jobs as job where job.id = asked.job and job.queue = asked.next_queue
+            )))
+    ) as waits
+    from asked
+),
+judged as materialized (
+    select waiting.*, waiting.lease is not null and waiting.next_step is not null and not waiting.waits and (
         -- A worker that is not heard would be judged lost with what it claims.
         %(heartbeat_within)s::float8 is null or exists (
             select from oms.workers as worker
@@ -24,18 +37,7 @@ judged as (
                 and worker.beat_at > oms.now() - make_interval(secs => %(heartbeat_within)s::float8)
         )
     ) as goes_on
-    from (
-        -- To or from an agent or an event, before a later time, in a paused queue, and in another one that limits its jobs
-        -- at once, it waits its turn.
-        select asked.*, asked.hand_over or exists (
-            select from oms.queues as queue
-            where queue.name = asked.next_queue
-                and (queue.paused_at is not null or (queue.at_once is not null and not exists (
-                    select from oms.jobs as job where job.id = asked.job and job.queue = asked.next_queue
-                )))
-        ) as waits
-        from asked
-    ) as report
+    from waiting
 ),
 completed as (
     update oms.jobs as job
