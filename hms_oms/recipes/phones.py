@@ -19,6 +19,7 @@ FEWEST_DIGITS = 7
 #: The longest number of the world, with what is dialled in front of it.
 MOST_DIGITS = 18
 
+_NO_DIGITS = re.compile(r"\D+", re.ASCII)
 _PLAIN = re.compile(r"\+?[\d\s().-]+", re.ASCII)
 _NUMBER = re.compile(r"\+?[(\d](?:[\d\s().\u2010-\u2015/\u00b7-]*\d)?\)?", re.ASCII)
 #: An extension, also one whose number was left out.
@@ -109,7 +110,7 @@ def _part(text: str) -> _Written:
 
 
 def _digits(text: str) -> int:
-    return sum(map(text.count, "0123456789"))
+    return len(_NO_DIGITS.sub("", text))
 
 
 def _exists(text: str) -> bool:
