@@ -148,7 +148,7 @@ class Planner:
                 known[cell] = Estimate(max(mean, spacing), upper)
             return known[cell]
 
-        backlog = backlogs.read(self.connection, window.queue, estimate)
+        backlog = backlogs.read(self.connection, window.queue, window.now, estimate)
         in_front = sum(jobs * estimate(cell).mean for cell, jobs in backlog.in_front.items())
         ahead = begins(window.now, self._in_front(window, other) + in_front, window.slots)
         judgement = judge(backlog.cells, window.slots, ahead)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any, NamedTuple
 
 from hms_oms.database import array_literals, statements
@@ -16,13 +17,16 @@ from hms_oms.order.plan import CELL_SECONDS, Cell, Move
 LEAST_SECONDS = 0.001
 #: The most jobs that one statement changes.
 PAGE = 2000
+#: Deadlines that are farther away, in seconds, share wider cells: of a long backlog there are some thousands.
+FAR_SECONDS, FAR_CELL_SECONDS = 12 * 3600.0, 900.0
 
 
 class Key(NamedTuple):
-    """What the jobs of a cell of a plan have in common; the bucket is its beginning, in seconds."""
+    """What the jobs of a cell of a plan have in common; they are due from its bucket on, in seconds."""
 
     cell: int
     bucket: float
+    until: float
     must: bool
 
 
@@ -49,20 +53,27 @@ class Work(NamedTuple):
     ended_at: datetime
 
 
-def read(connection: RawConnection, queue: str, estimate: Callable[[int], Estimate]) -> Backlog:
-    """Read a backlog; `estimate` says what a job of a cell needs."""
-    rows = statements.run_raw(connection, "histogram", {"queue": queue, "width": CELL_SECONDS})
+def read(connection: RawConnection, queue: str, now: float, estimate: Callable[[int], Estimate]) -> Backlog:
+    """Read a backlog at this moment, in seconds; `estimate` says what a job of a cell needs."""
+    # Where wide cells begin, one of them begins: cells are fixed in time.
+    far = ceil((now + FAR_SECONDS) / FAR_CELL_SECONDS) * FAR_CELL_SECONDS
+    widths = {"width": CELL_SECONDS, "far": far, "far_width": FAR_CELL_SECONDS}
+    rows = statements.run_raw(connection, "histogram", {"queue": queue, **widths})
     in_front = {row["cell"]: row["jobs"] for row in rows if row["bucket_at"] is None}
-    return Backlog(list(_cells(rows, estimate)), in_front)
+    return Backlog(list(_cells(rows, far, estimate)), in_front)
 
 
-def _cells(rows: Iterable[Mapping[str, Any]], estimate: Callable[[int], Estimate]) -> Iterator[Cell]:
+def _cells(
+    rows: Iterable[Mapping[str, Any]], far: float, estimate: Callable[[int], Estimate]
+) -> Iterator[Cell]:
     """Both bands of each kind of work and deadline as one cell."""
     cells: dict[Key, Cell] = {}
     for row in rows:
         if row["bucket_at"] is None:
             continue
-        key = Key(row["cell"], row["bucket_at"], row["must"])
+        begin = row["bucket_at"]
+        until = begin + (CELL_SECONDS if begin < far else FAR_CELL_SECONDS)
+        key = Key(row["cell"], begin, until, row["must"])
         given_up = row["jobs"] if row["band"] else 0
         other = cells.get(key)
         if other is None:
@@ -100,8 +111,7 @@ def _most_urgent(moves: Iterable[Move]) -> Iterator[Move]:
 
 
 def _run(connection: RawConnection, name: str, queue: str, moves: Sequence[Move]) -> int:
-    given = {"queue": queue, "width": CELL_SECONDS, **_arrays(moves)}
-    return len(statements.run_raw(connection, name, given)) if moves else 0
+    return len(statements.run_raw(connection, name, {"queue": queue, **_arrays(moves)})) if moves else 0
 
 
 def _arrays(moves: Sequence[Move]) -> dict[str, Any]:
@@ -109,6 +119,7 @@ def _arrays(moves: Sequence[Move]) -> dict[str, Any]:
     return {
         "cells": array_literals.literal([key.cell for key in keys]),
         "buckets": array_literals.literal([key.bucket for key in keys]),
+        "untils": array_literals.literal([key.until for key in keys]),
         "musts": array_literals.literal([key.must for key in keys]),
         "jobs": array_literals.literal([abs(item.jobs) for item in moves]),
     }

@@ -20,7 +20,7 @@ from hms_oms.order.backlog import Backlog, Job
 from hms_oms.order.cells import cell
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.judging import judge
-from hms_oms.order.plan import moves
+from hms_oms.order.plan import Move, moves
 from hms_oms.order.policy import Policy
 from hms_oms.queues import backlogs, dispatch_windows, plans, policies
 from hms_oms.queues.backlogs import Work
@@ -259,7 +259,7 @@ def test_the_ledger_and_a_plan_in_memory_agree(
                 rows,
             )
         ahead = base.timestamp() + 60
-        backlog = backlogs.read(raw, "shop", ESTIMATES.__getitem__)
+        backlog = backlogs.read(raw, "shop", ahead, ESTIMATES.__getitem__)
         moved = backlogs.move(raw, "shop", moves(backlog.cells, judge(backlog.cells, slots, ahead).cuts))
         cells = memory.cells(lambda kind: ESTIMATES[int(str(kind))], 0.0)
         assert memory.carry_out(moves(cells, judge(cells, slots, ahead).cuts)) == moved
@@ -286,3 +286,23 @@ def test_a_plan_changes_no_more_at_once_than_it_should(
     clock.now += 1
     planner.turn([window(planner.connection)])
     assert [row(engine, job)["band"] for job in jobs] == [1, 1, 1, 1, 0, 0]
+
+
+def test_deadlines_that_are_far_away_share_wide_cells(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe
+) -> None:
+    """A long backlog has few cells; in a wide one, too, the nearest deadlines are given up first."""
+    now = datetime.now(UTC).timestamp()
+    far = -(-(now + backlogs.FAR_SECONDS) // backlogs.FAR_CELL_SECONDS) * backlogs.FAR_CELL_SECONDS
+    # Two before the first wide cell, four in it, one behind it.
+    moments = [far - 60, far - 30, *(far + 60 * number for number in (1, 2, 3, 4)), far + 1000]
+    jobs = orders(engine, shop, [(moment - now) / 60 for moment in moments])
+    cells = sorted(
+        backlogs.read(raw, "shop", now, lambda _: Estimate(1.0, 1.0)).cells, key=lambda cell: cell.due
+    )
+    assert [cell.jobs for cell in cells] == [1, 1, 4, 1]
+    wide = cells[2].key
+    assert backlogs.move(raw, "shop", [Move(wide, 3)]) == 3
+    assert [row(engine, job)["band"] for job in jobs] == [0, 0, 1, 1, 1, 0, 0]
+    assert backlogs.move(raw, "shop", [Move(wide, -1)]) == 1
+    assert [row(engine, job)["band"] for job in jobs] == [0, 0, 1, 1, 0, 0, 0]

@@ -32,7 +32,7 @@ def begun(engine: sa.Engine, raw: RawConnection, recipe: Recipe) -> int:
 def report(recipe: Recipe, job: int, step: str, done: Done | None = None) -> Completion:
     """The report of a step by a worker that would go on with the next."""
     ticket = Ticket(job, 1, step)
-    return replace(completions.of(ticket, recipe, done or Done({}), by_agent=False), lease=60.0)
+    return completions.of(ticket, recipe, done or Done({}), by_agent=False)._replace(lease=60.0)
 
 
 def advanced(raw: RawConnection, completion: Completion, **options: float) -> Progress | None:
@@ -74,7 +74,7 @@ def test_the_claim_has_a_lease_and_only_then(engine: sa.Engine, raw: RawConnecti
     lease = sa.text("select lease_until - since from oms.jobs where id = :job")
     with engine.connect() as connection:
         assert connection.scalar(lease, {"job": job}) == timedelta(seconds=60)
-    advanced(raw, replace(report(shop, job, "pack"), lease=None))
+    advanced(raw, report(shop, job, "pack")._replace(lease=None))
     with engine.connect() as connection:
         assert connection.scalar(lease, {"job": job}) is None
     assert look(engine, job).status == "queued"
@@ -175,7 +175,7 @@ def test_a_lost_answer_is_found_again(engine: sa.Engine, raw: RawConnection, sho
 def test_the_last_report_is_found_again(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
     """The same with a job that is done, or whose next step is to be published."""
     job = begun(engine, raw, shop)
-    queued = replace(report(shop, job, "pick", Done({}, skip_to="send")), lease=None)
+    queued = report(shop, job, "pick", Done({}, skip_to="send"))._replace(lease=None)
     made = advanced(raw, queued)
     assert ledger.recorded(raw, [queued], "w") == {queued.ticket: made}
     assert claim(raw, job, "send")
@@ -226,8 +226,8 @@ def test_texts_are_sent_when_and_only_when_their_step_is_complete(
     text = StepText(f"job-{job}.1.1", "+12025550123", 'it\'s "done" \\ now')
     other = StepText(f"job-{late}.1.1", "+12025550124", "never")
     reports = [
-        replace(report(shop, job, "pick"), texts=(text,)),
-        replace(report(shop, late, "pick"), texts=(other,)),
+        report(shop, job, "pick")._replace(texts=(text,)),
+        report(shop, late, "pick")._replace(texts=(other,)),
     ]
     assert list(ledger.advance(raw, reports, "w")) == [Ticket(job, 1, "pick")]
     assert texts(engine) == [(job, text.token, text.recipient, text.body, "pending")]
@@ -236,7 +236,7 @@ def test_texts_are_sent_when_and_only_when_their_step_is_complete(
     with engine.begin() as connection:
         connection.exec_driver_sql("update oms.messages set state = 'accepted'")
     again = StepText(text.token, text.recipient, "again")
-    assert advanced(raw, replace(report(shop, job, "pack"), texts=(again,)))
+    assert advanced(raw, report(shop, job, "pack")._replace(texts=(again,)))
     assert [item[-1] for item in texts(engine)] == ["accepted"]
 
 
@@ -246,7 +246,7 @@ def test_a_text_of_before_a_restore_is_in_doubt(engine: sa.Engine, raw: RawConne
     with engine.begin() as connection:
         connection.execute(sa.text("insert into oms.restores (restored_at, found) values (oms.now(), '{}')"))
     text = StepText(f"job-{job}.1.1", "+12025550123", "done")
-    assert advanced(raw, replace(report(shop, job, "pick"), texts=(text,)))
+    assert advanced(raw, report(shop, job, "pick")._replace(texts=(text,)))
     assert [item[-1] for item in texts(engine)] == ["unknown"]
     with engine.connect() as connection:
         attempts = connection.execute(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -141,7 +141,7 @@ def test_what_must_be_on_time_is_not_given_up_for_another(
             " sla = due.at + case when must then interval '1 minute' else '0' end"
             " from (select max(sla) as at from oms.jobs) as due"
         )
-    cells = backlogs.read(raw, "shop", lambda _: Estimate(1.0, 1.0)).cells
+    cells = backlogs.read(raw, "shop", time.time(), lambda _: Estimate(1.0, 1.0)).cells
     [key] = [cell.key for cell in cells if not cell.must]
     assert backlogs.move(raw, "shop", [Move(key, 1)]) == 1
     assert look(engine, must).given_up_at is None
@@ -203,4 +203,4 @@ def test_a_reservation_is_an_attempt_of_its_own(
 
 
 def _of_attempt(recipe: Recipe, job: int, step: str, attempt: int) -> Completion:
-    return replace(report(recipe, job, step), ticket=Ticket(job, attempt, step), lease=None)
+    return report(recipe, job, step)._replace(ticket=Ticket(job, attempt, step), lease=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis.strategies as st
@@ -134,7 +134,7 @@ class Life(RuleBasedStateMachine):
             ticket, self.recipe, Done(1, skip_to="send" if may_skip else None), by_agent=False
         )
         if go_on:
-            report = replace(report, lease=60.0)
+            report = report._replace(lease=60.0)
         answer = ledger.complete(self.raw, [report], "w").get(ticket)
         if not (self.known(ticket) and self.good(ticket, "running")):
             assert answer is None

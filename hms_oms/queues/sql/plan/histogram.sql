@@ -9,7 +9,11 @@ select
 from (
     select
         band, cell, due, sla - due as pull, due < sla as must,
-        date_bin(%(width)s::float8 * interval '1 second', due, 'epoch') as bucket
+        date_bin(
+            case when due < to_timestamp(%(far)s::float8) then %(width)s::float8 else %(far_width)s::float8 end
+                * interval '1 second',
+            due, 'epoch'
+        ) as bucket
     from oms.jobs
     where queue = %(queue)s::text and not agent and band in (0, 1) and -priority = 0
         and dispatched_at is null and finished_at is null and ready_at is null
