@@ -81,7 +81,10 @@ def test_a_channel_from_its_address_to_a_page(
     assert len(service.taken) == 1
     service.answers.append(410)
     forward(timedelta(minutes=1))
-    failed = hms("channel", "test", "ops")
+    failed = wait_until(
+        lambda: (done := hms("channel", "test", "ops")).exit_code == 1 and done,
+        "the pager to be there at the time that it is now",
+    )
     assert (failed.exit_code, "HTTP 410" in failed.stderr) == (1, True), failed.stderr
     removed = hms("channel", "remove", "ops")
     assert removed.exit_code == 0, removed.stderr
