@@ -188,7 +188,7 @@ class StepRequest(Request):
         if failed:
             super().on_success(traced)
             return
-        # Celery would remember it, too, for messages that come twice: the ledger knows those.
+        # Celery would also remember its id, to spot messages that come twice; the ledger does that.
         state.task_ready(self)
         self.send_event("task-succeeded", result=shown, runtime=seconds)
 

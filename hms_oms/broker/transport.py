@@ -196,16 +196,14 @@ _TOLD_SINGLY = 100
 
 
 class _Poller(redis.MultiChannelPoller):  # type: ignore[misc]
-    """kombu's poller, which reads what Redis has handed out, though the worker may take nothing more by now.
+    """kombu's poller, which reads what Redis has handed out even if the worker may take nothing more by now.
 
-    kombu leaves such an answer unread until there is room. Until then nobody would know who has its messages,
-    and recovery would take them for gone.
+    kombu pauses: it leaves the answer unread until there is room. Until then nobody would know who has its
+    messages, and recovery would take them for gone.
     """
 
-    def on_readable(self, fileno: int) -> Any:
-        """Read an answer."""
-        channel, kind = self._fd_to_chan[fileno]
-        return channel.handlers[kind]()
+    def _pause_brpop(self, channel: Channel, _: int) -> None:
+        channel.handlers["BRPOP"]()
 
     def _update_brpop_polling(self) -> None:
         return

@@ -20,6 +20,7 @@ NO_WORK = 1e-6
 #: A job that must be on time is served as if this share of its SLA were not there.
 EARLY = 0.1
 #: Deadlines within as many seconds share a cell; cells are fixed in time, or jobs would move with each plan.
+#: In the ledger those that are far ahead are wider (hms_oms.queues.backlogs).
 CELL_SECONDS = 15.0
 
 

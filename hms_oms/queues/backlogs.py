@@ -17,8 +17,9 @@ from hms_oms.order.plan import CELL_SECONDS, Cell, Move
 LEAST_SECONDS = 0.001
 #: The most jobs that one statement changes.
 PAGE = 2000
-#: Deadlines that are farther away, in seconds, share wider cells: of a long backlog there are some thousands.
-FAR_SECONDS, FAR_CELL_SECONDS = 12 * 3600.0, 900.0
+#: Deadlines further ahead share wider cells, or a long backlog would have hundreds of thousands of them: from
+#: how many seconds ahead, and of how many seconds.
+FAR, FARTHEST = (12 * 3600.0, 60.0), (7 * 86400.0, 900.0)
 
 
 class Key(NamedTuple):
@@ -55,25 +56,30 @@ class Work(NamedTuple):
 
 def read(connection: RawConnection, queue: str, now: float, estimate: Callable[[int], Estimate]) -> Backlog:
     """Read a backlog at this moment, in seconds; `estimate` says what a job of a cell needs."""
-    # Where wide cells begin, one of them begins: cells are fixed in time.
-    far = ceil((now + FAR_SECONDS) / FAR_CELL_SECONDS) * FAR_CELL_SECONDS
-    widths = {"width": CELL_SECONDS, "far": far, "far_width": FAR_CELL_SECONDS}
+    widths = {
+        "width": CELL_SECONDS,
+        "far": _begin(now, *FAR),
+        "far_width": FAR[1],
+        "farthest": _begin(now, *FARTHEST),
+        "farthest_width": FARTHEST[1],
+    }
     rows = statements.run_raw(connection, "histogram", {"queue": queue, **widths})
     in_front = {row["cell"]: row["jobs"] for row in rows if row["bucket_at"] is None}
-    return Backlog(list(_cells(rows, far, estimate)), in_front)
+    return Backlog(list(_cells(rows, estimate)), in_front)
 
 
-def _cells(
-    rows: Iterable[Mapping[str, Any]], far: float, estimate: Callable[[int], Estimate]
-) -> Iterator[Cell]:
+def _begin(now: float, ahead: float, width: float) -> float:
+    """Where cells of a width begin: at a multiple of it, so that cells stay fixed in time."""
+    return ceil((now + ahead) / width) * width
+
+
+def _cells(rows: Iterable[Mapping[str, Any]], estimate: Callable[[int], Estimate]) -> Iterator[Cell]:
     """Both bands of each kind of work and deadline as one cell."""
     cells: dict[Key, Cell] = {}
     for row in rows:
         if row["bucket_at"] is None:
             continue
-        begin = row["bucket_at"]
-        until = begin + (CELL_SECONDS if begin < far else FAR_CELL_SECONDS)
-        key = Key(row["cell"], begin, until, row["must"])
+        key = Key(row["cell"], row["bucket_at"], row["bucket_at"] + row["width"], row["must"])
         given_up = row["jobs"] if row["band"] else 0
         other = cells.get(key)
         if other is None:

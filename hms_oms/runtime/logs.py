@@ -1,6 +1,6 @@
 """The logs of every process: text on a terminal, JSON elsewhere, and nothing in them that callers can spoil.
 
-Modules log by the standard library; structlog adds what is bound to a thread, as the step that it runs.
+Modules log by the standard library; a worker's filter adds the step that runs, and structlog what that binds.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 import hypothesis
 import hypothesis.strategies as st
@@ -20,7 +21,7 @@ from hms_oms.order.backlog import Backlog, Job
 from hms_oms.order.cells import cell
 from hms_oms.order.estimates import Estimate
 from hms_oms.order.judging import judge
-from hms_oms.order.plan import Move, moves
+from hms_oms.order.plan import CELL_SECONDS, Move, moves
 from hms_oms.order.policy import Policy
 from hms_oms.queues import backlogs, dispatch_windows, plans, policies
 from hms_oms.queues.backlogs import Work
@@ -288,14 +289,17 @@ def test_a_plan_changes_no_more_at_once_than_it_should(
     assert [row(engine, job)["band"] for job in jobs] == [1, 1, 1, 1, 0, 0]
 
 
-def test_deadlines_that_are_far_away_share_wide_cells(
-    engine: sa.Engine, raw: RawConnection, shop: Recipe
+@pytest.mark.parametrize(("ahead", "width"), [backlogs.FAR, backlogs.FARTHEST])
+def test_deadlines_that_are_far_ahead_share_wide_cells(
+    engine: sa.Engine, raw: RawConnection, shop: Recipe, ahead: float, width: float
 ) -> None:
     """A long backlog has few cells; in a wide one, too, the nearest deadlines are given up first."""
     now = datetime.now(UTC).timestamp()
-    far = -(-(now + backlogs.FAR_SECONDS) // backlogs.FAR_CELL_SECONDS) * backlogs.FAR_CELL_SECONDS
+    far = ceil((now + ahead) / width) * width
+    narrower = CELL_SECONDS if width == backlogs.FAR[1] else backlogs.FAR[1]
     # Two before the first wide cell, four in it, one behind it.
-    moments = [far - 60, far - 30, *(far + 60 * number for number in (1, 2, 3, 4)), far + 1000]
+    in_it = [far + width * share for share in (0.1, 0.3, 0.6, 0.9)]
+    moments = [far - 1.5 * narrower, far - narrower / 2, *in_it, far + 1.5 * width]
     jobs = orders(engine, shop, [(moment - now) / 60 for moment in moments])
     cells = sorted(
         backlogs.read(raw, "shop", now, lambda _: Estimate(1.0, 1.0)).cells, key=lambda cell: cell.due

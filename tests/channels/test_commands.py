@@ -83,7 +83,7 @@ def test_a_channel_from_its_address_to_a_page(
     forward(timedelta(minutes=1))
     failed = wait_until(
         lambda: (done := hms("channel", "test", "ops")).exit_code == 1 and done,
-        "the pager to be there at the time that it is now",
+        "the pager to be heard after the clock has moved on",
     )
     assert (failed.exit_code, "HTTP 410" in failed.stderr) == (1, True), failed.stderr
     removed = hms("channel", "remove", "ops")

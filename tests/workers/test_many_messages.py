@@ -87,3 +87,26 @@ def test_a_redis_that_does_not_let_us_gives_them_one_by_one(broker: str, client:
     url = broker.replace("://", f"://{USER}:{PASSWORD}@", 1)
     assert received(url, MESSAGES) == [f"tag-{number}" for number in range(MESSAGES)]
     assert calls(client, "brpop") >= MESSAGES
+
+
+def test_an_answer_is_read_though_there_is_no_room_any_more(broker: str, client: redis.Redis) -> None:
+    """It was asked for while there was: unread, nobody would know who has it."""
+    transport.install()
+    kombu.transport._transport_cache.clear()
+    client.delete("shop")
+    tags: list[str] = []
+    with Connection(broker) as connection, connection.channel() as channel:
+        queue = Queue("shop", Exchange("shop"), routing_key="shop")(channel)
+        taking = Consumer(channel, [queue], callbacks=[lambda _, message: tags.append(message.delivery_tag)])
+        with taking as consumer:
+            consumer.qos(prefetch_count=2)
+            with pytest.raises(TimeoutError):
+                # Redis is asked, and has nothing.
+                connection.drain_events(timeout=0.1)
+            assert channel._in_poll
+            consumer.qos(prefetch_count=1)
+            channel.qos.append(channel.Message({**step(), "body": b"{}"}, channel=channel), "taken meanwhile")
+            assert not channel.qos.can_consume()
+            client.lpush("shop", json.dumps(step() | {"properties": _properties(0)}))
+            connection.drain_events(timeout=10)
+    assert tags == ["tag-0"]

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 #: How long events wait for others, in seconds.
 SEND_SECONDS = 0.1
-#: The most events of steps that are put together at once.
-MOST = 1500
+#: The most events that are put together at once.
+MOST = 500
+#: The last bundle is waited for so long, in seconds.
+END_SECONDS = 1.0
 
 
 class EventBatching(bootsteps.StartStopStep):
@@ -54,7 +56,7 @@ class EventBatching(bootsteps.StartStopStep):
 class _Sending(threading.Thread):
     """Sends bundles while there are events, and sleeps while there are none.
 
-    The dispatcher's own way is to complete each event at once: here only what is sent is completed.
+    The dispatcher itself completes each event at once; here they are completed as they are sent.
     """
 
     def __init__(self, dispatcher: Any) -> None:
@@ -73,17 +75,21 @@ class _Sending(threading.Thread):
             self._over.wait(SEND_SECONDS)
             self._called.clear()
             try:
-                self._flush_noted()
+                if self._noted and self._dispatcher.enabled:
+                    self._flush()
             except Exception:
                 log.exception("events could not be sent")
 
     def end(self) -> None:
         """Send what is left, and no more bundles."""
+        dispatcher = self._dispatcher
+        dispatcher.send, dispatcher.flush = self._originals
         self._over.set()
         self._called.set()
-        dispatcher = self._dispatcher
-        self._flush_noted()
-        dispatcher.send, dispatcher.flush = self._originals
+        self.join(END_SECONDS)
+        if dispatcher.enabled:
+            # Also if nothing is noted: it waits until a bundle that is being sent is out.
+            self._flush()
 
     def _note(self, type: str, **fields: Any) -> None:
         dispatcher, group = self._dispatcher, type.partition("-")[0]
@@ -94,10 +100,6 @@ class _Sending(threading.Thread):
             self._noted.append(fields)
             if not self._called.is_set():
                 self._called.set()
-
-    def _flush_noted(self) -> None:
-        if self._noted and self._dispatcher.enabled:
-            self._flush()
 
     def _flush(self, **options: Any) -> None:
         """Complete what is noted, and have the dispatcher publish it with what it has kept itself."""

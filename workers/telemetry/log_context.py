@@ -29,7 +29,9 @@ class NamesStep(logging.Filter):
             with contextlib.suppress(ValueError):
                 bound = parts(Ticket.parse(str(named.get("id"))))
         if (running := _running.get()) is not None:
-            bound = {**_about(*running), **bound}
+            # An error here would come out of the line that a step writes.
+            with contextlib.suppress(ValueError):
+                bound = {**_about(*running), **bound}
         record.bound = bound
         return True
 
@@ -54,7 +56,7 @@ def parts(ticket: Ticket) -> dict[str, Any]:
 
 
 def _bind(task: Any, **_: Any) -> None:
-    # What a line is to say of it is put together once there is a line.
+    # The fields are built only when a line is written.
     _running.set((task.app, task.request))
 
 

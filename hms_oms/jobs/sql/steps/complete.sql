@@ -15,7 +15,7 @@ asked as (
         job, attempt, step, result, outcome, next_step, next_queue, next_agent, hand_over, lease, event, wait, ready_at
     )
 ),
--- Both are looked at again and again below: worked out once.
+-- `waits` and `goes_on` are read many times below, so each is worked out once.
 waiting as materialized (
     -- To or from an agent or an event, before a later time, in a paused queue, and in another one that limits its jobs
     -- at once, it waits its turn.
