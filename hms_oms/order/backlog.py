@@ -1,4 +1,7 @@
-"""A backlog in memory: it answers and moves as the ledger does, without a database."""
+"""A backlog in memory: it answers and moves as the ledger does, without a database.
+
+Only its cells are no wider for deadlines that are far ahead.
+"""
 
 from __future__ import annotations
 
