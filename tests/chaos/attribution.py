@@ -107,7 +107,8 @@ def wasted(history: History) -> list[Wasted]:
             settled.add(place)
             continue
         until = stretch.until if stretch else _next_loss(history, execution)
-        rows.append(Wasted(execution, _cause(execution, until, history.faults)))
+        claimed_at = stretch.entry.at if stretch else execution.begin
+        rows.append(Wasted(execution, _cause(execution, claimed_at, until, history.faults)))
     return rows
 
 
@@ -171,10 +172,14 @@ def _next_loss(history: History, execution: Execution) -> float:
     return min(later, default=float("inf"))
 
 
-def _cause(execution: Execution, until: float, faults: Iterable[Fault]) -> Fault | None:
-    """The fault that kept an execution from being recorded: one of its own process before one of all."""
+def _cause(execution: Execution, claimed_at: float, until: float, faults: Iterable[Fault]) -> Fault | None:
+    """The fault that kept an execution from being recorded: one of its own process before one of all.
+
+    A step may begin some time after its worker was stopped: what was lost then is the claim that it has.
+    """
     begin = execution.begin - SLACK
-    own = [f for f in faults if _concerns(f, execution) and f.at <= until and f.until >= begin]
+    claimed = min(begin, claimed_at - SLACK)
+    own = [f for f in faults if _concerns(f, execution) and f.at <= until and f.until >= claimed]
     if own:
         return own[0]
     end = until if execution.end is None else execution.end
@@ -199,7 +204,8 @@ def _loss(stretch: Stretch, history: History) -> Fault | None:
     if stretch.next.reason == "the worker's process died":
         kinds: Sequence[str] = ("childKilled",)
     elif stretch.running:
-        kinds = _OF_WORKERS
+        # What a child has died of may be found before its worker can tell of it.
+        kinds = (*_OF_WORKERS, "childKilled")
     else:
         kinds = _MESSAGE_LOSSES
     for fault in met:

@@ -153,6 +153,29 @@ def test_a_worker_that_ended_to_be_replaced_is_a_fault() -> None:
     assert [item.fault and item.fault.kind for item in findings.taken_back] == ["workerReplaced"]
 
 
+def test_a_step_that_begins_some_time_after_its_worker_was_stopped_is_attributed() -> None:
+    """A child has it when its worker is stopped, and the claim is lost meanwhile."""
+    history = killed_in_step_one()
+    event_log = history.event_log[1]
+    late = replace(
+        history,
+        event_log={1: (*event_log[:3], replace(event_log[3], reason="the worker is gone"), *event_log[4:])},
+        executions=[ran("r0", "one", 13.7, pid=103), *history.executions[1:]],
+        faults=[Fault("workerStopped", 12.05, 13.1, 100, (100, 103))],
+    )
+    [wasted] = check(late).wasted
+    assert wasted.fault is not None
+
+
+def test_a_killed_child_may_be_missed_before_its_worker_tells_of_it() -> None:
+    """Then the worker does not name the step any more, and recovery says so."""
+    history = killed_in_step_one()
+    event_log = history.event_log[1]
+    missed = replace(event_log[3], reason="its worker does not have it")
+    findings = check(replace(history, event_log={1: (*event_log[:3], missed, *event_log[4:])}))
+    assert [item.fault and item.fault.kind for item in findings.taken_back] == ["childKilled"]
+
+
 def _without_job(history: History) -> History:
     return replace(history, jobs={}, event_log={}, effects=[], executions=[])
 
