@@ -57,7 +57,12 @@ def receiving() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:
+                # Who sent it was killed meanwhile: nobody takes half a request.
+                self.close_connection = True
+                return
             receiver.requests.append(Got({name.lower(): text for name, text in self.headers.items()}, body))
             if receiver.before_answer is not None:
                 receiver.before_answer()
