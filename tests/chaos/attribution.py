@@ -203,9 +203,11 @@ def _loss(stretch: Stretch, history: History) -> Fault | None:
     met = [fault for fault in history.faults if fault.at <= stretch.until and fault.until >= since]
     if stretch.next.reason == "the worker's process died":
         kinds: Sequence[str] = ("childKilled",)
-    elif stretch.running:
+    elif stretch.next.reason == "its worker does not have it":
         # What a child has died of may be found before its worker can tell of it.
         kinds = (*_OF_WORKERS, "childKilled")
+    elif stretch.running:
+        kinds = _OF_WORKERS
     else:
         kinds = _MESSAGE_LOSSES
     for fault in met:
