@@ -29,4 +29,4 @@ else:
     flower.link(_settings.public_url or _settings.url or url(_settings.floor_host, _settings.floor_port))
 flower.count_merged()
 flower.pass_over_empty_arguments()
-garbage.spare_loaded()
+garbage.freeze_loaded()

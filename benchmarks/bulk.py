@@ -28,7 +28,7 @@ def measure(product: Product, rows: int, rounds: int) -> list[Result]:
     """Jobs accepted out of a file, and jobs dispatched, per second; a first round is not counted."""
     file = _file(rows)
     # As in the API, whose process accepts a file.
-    garbage.spare_loaded()
+    garbage.freeze_loaded()
     accepted = [_accept(product, file) for _ in range(rounds + 1)][1:]
     dispatched = [_dispatch(product) for _ in range(rounds)]
     return [

@@ -88,12 +88,12 @@ def _require_known_schema(**_: Any) -> None:
     finally:
         # The pool's children must not inherit a connection.
         connections.engine(configuration.servers()[0]).dispose()
-        garbage.spare_loaded()
+        garbage.freeze_loaded()
 
 
 @signals.worker_ready.connect(weak=False)
-def _spare_loaded(**_: Any) -> None:
-    garbage.spare_loaded()
+def _freeze_loaded(**_: Any) -> None:
+    garbage.freeze_loaded()
 
 
 configuration = settings.load()

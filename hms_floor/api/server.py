@@ -54,7 +54,7 @@ def serve(app: FastAPI, settings: Settings, listening: socket.socket | None = No
         timeout_graceful_shutdown=CLOSE_SECONDS,
         **({"proxy_headers": False} | options),
     )
-    garbage.spare_loaded()
+    garbage.freeze_loaded()
     with listening:
         _Server(config).run(sockets=[listening])
 

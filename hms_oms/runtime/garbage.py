@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 
 
-def spare_loaded() -> None:
-    """Have the collector pass over what the process has loaded so far, which stays in use until it ends.
+def freeze_loaded() -> None:
+    """Have the collector pass over what the process has loaded so far: it stays for as long as the process.
 
-    To look through all modules again and again took a worker a tenth of its time. The little that is dropped
-    later, as a first connection, is not freed if it refers to itself.
+    Looking through all modules again and again took a worker a tenth of its time. What is dropped later all
+    the same, such as a first connection, is not freed if it refers to itself.
     """
     gc.collect()
     gc.freeze()

@@ -36,7 +36,7 @@ def run_act() -> None:
     configured = settings.load()
     database_url, broker_url = configured.servers()
     logs.configure(configured, "act")
-    garbage.spare_loaded()
+    garbage.freeze_loaded()
     dispatcher.run(
         database_url,
         broker_url,
@@ -70,7 +70,7 @@ def run_ops() -> None:
 
     configured = settings.load()
     logs.configure(configured, "ops")
-    garbage.spare_loaded()
+    garbage.freeze_loaded()
     daemon.run(configured)
 
 

@@ -18,7 +18,7 @@ from (
             when due < to_timestamp(%(farthest)s::float8) then %(far_width)s::float8
             else %(farthest_width)s::float8
         end
-    )) as share (width)
+    )) as span (width)
     where queue = %(queue)s::text and not agent and band in (0, 1) and -priority = 0
         and dispatched_at is null and finished_at is null and ready_at is null
     union all
