@@ -10,14 +10,14 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
 
-from hms_oms.jobs.tickets import Ticket
 from hms_oms.runtime import logs
-from workers.telemetry.log_context import NamesStep, parts
+from workers.telemetry import log_context
 
 SAY = """
 import logging
@@ -40,7 +40,7 @@ def write() -> Iterator[Callable[..., Written]]:
         handler = logging.StreamHandler(stream)
         handler.setFormatter(logs.formatter("floor", text=text))
         handler.addFilter(logs.FewAlike())
-        handler.addFilter(NamesStep())
+        handler.addFilter(log_context.NamesStep())
         log.addHandler(handler)
         return log, stream
 
@@ -59,10 +59,13 @@ def written(write: Callable[..., Written]) -> Written:
 def test_a_line_is_an_object_that_names_its_step(write: Callable[..., Written]) -> None:
     """What is bound stands in each line, from any logger; what a line says of itself is not covered by it."""
     log, stream = write(text=False)
-    ticket = Ticket(219, 2, "inspect")
-    structlog.contextvars.bind_contextvars(**parts(ticket), queue="field", worker="w1@host/7/ab")
+    request = SimpleNamespace(
+        id="job-219.2.inspect", hostname="w1@host", delivery_info={"routing_key": "field"}
+    )
+    app = SimpleNamespace(parent_pid=7, worker_token="ab")
+    log_context._bind(SimpleNamespace(app=app, request=request))
     log.warning("the form of %s is odd", "a farm")
-    structlog.contextvars.clear_contextvars()
+    log_context._unbind()
     log.error("Task raised", extra={"data": {"id": "job-7.1.pay", "args": "('secret',)"}})
     log.error("Task raised", extra={"data": {"id": "no ticket"}})
     bound, of_celery, foreign = (json.loads(line) for line in stream.getvalue().splitlines())

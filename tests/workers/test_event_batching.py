@@ -9,6 +9,7 @@ import pytest
 from celery import Celery
 from celery.events.state import State
 from flower.events import EventsState
+from flower.utils import search
 
 from hms_floor.local import flower
 from tests.conftest import wait_until
@@ -78,6 +79,16 @@ def test_flower_counts_a_step_that_one_event_tells_of_as_received(monkeypatch: p
         for sent in events:
             state.event(dict(sent))
     assert dict(state.counter["w@h"]) == {"task-received": 2, "task-started": 2, "task-succeeded": 2}
+
+
+def test_flower_does_not_read_arguments_that_are_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its search finds others as before."""
+    monkeypatch.setattr(search, "_kwargs_pairs", search._kwargs_pairs)
+    flower.pass_over_empty_arguments()
+    some = search.SearchDocument.from_task(SimpleNamespace(kwargs="{'crop': 'rye'}"))
+    assert some.kwargs_pairs == {"crop=rye"}
+    monkeypatch.setattr(search.ast, "literal_eval", lambda _: pytest.fail("it was read"))
+    assert search.SearchDocument.from_task(SimpleNamespace(kwargs="{}")).kwargs_pairs == frozenset()
 
 
 def test_events_leave_in_one_bundle_a_moment_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
