@@ -475,10 +475,12 @@ def test_plan(engine: sa.Engine, shop: Recipe, name: str) -> None:
     while stack:
         nodes.append(stack.pop())
         stack += nodes[-1].get("Plans", [])
-    reads = [node for node in nodes if node.get("Relation Name") == "jobs"]
-    indexes = {node["Index Name"] for node in reads}
+    # Where rows lie in another order than their ends, the planner reads an index as a bitmap, with right.
+    indexes = {node["Index Name"] for node in nodes if node.get("Index Name", "").startswith("jobs_")}
     assert indexes in (
         {"jobs_ended", "jobs_open_deadlines"},
         {"jobs_missed_deadlines", "jobs_open_deadlines"},
-    )
-    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) < 4000
+    ), nodes
+    reads = [node for node in nodes if node.get("Relation Name") == "jobs"]
+    assert all(node["Node Type"] != "Seq Scan" for node in reads), nodes
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in reads) < 4000, nodes
