@@ -56,7 +56,7 @@ def _on_time(jobs: Sequence[Job]) -> int:
 @given(st.integers(0, 1000))
 def test_what_fits_is_served_as_by_its_deadlines(seed: int) -> None:
     """Below capacity every job begins and ends exactly when it would under the order of deadlines."""
-    jobs = [replace(job, deadline=job.deadline + 60) for job in _day(seed, 60, 0.7)]
+    jobs = [replace(job, deadline=job.deadline + 60, due=job.due + 60) for job in _day(seed, 60, 0.7)]
     by_deadline, by_plan = (_run(jobs, policy) for policy in (Policy.DEADLINE, Policy.MOST_ON_TIME))
     assert [job.done for job in by_plan] == [job.done for job in by_deadline]
     assert _on_time(by_plan) == len(jobs)
