@@ -127,10 +127,12 @@ def _latest(cell: Cell, slots: int) -> float:
 def _first(cells: Iterable[Cell], slots: int, ahead: float) -> Iterator[_Stop]:
     """Place cells whose jobs stay: as if they were due early, or by their deadline if that is too early."""
     work = 0.0
-    for cell in sorted(cells, key=lambda cell: _end(cell, slots)):
+    # Of equal ones that with the nearer deadline, whichever is read first.
+    for cell in sorted(cells, key=lambda cell: (_end(cell, slots), cell.pull, cell.mean, cell.jobs)):
         work += cell.mean * cell.jobs
-        early, earliest = _end(cell, slots), ahead + work / slots
-        yield _Stop(early if early >= earliest else max(earliest, _latest(cell, slots)), cell, False)
+        early, latest = _end(cell, slots), _latest(cell, slots)
+        fits_early = work <= (early - ahead) * slots + NO_WORK
+        yield _Stop(early if fits_early else max(ahead + work / slots, latest), cell, False)
 
 
 def _fit(line: Iterable[_Stop], slots: int, ahead: float) -> Counter[Hashable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
@@ -143,6 +144,18 @@ def test_a_must_job_that_is_late_for_its_early_place_drives_nobody_out() -> None
     small = Cell(due=12.0, mean=1.0, upper=1.0, must=False, jobs=1, key="small")
     assert plan([must, small], 1, 10.0) == []
     assert plan([must._replace(pull=1.0), small], 1, 10.0) == [Cut("small", 1)]
+
+
+def test_a_must_job_that_just_fits_early_keeps_its_early_place() -> None:
+    """A third of a slot's second, rounded, is not too late for it."""
+    assert plan([_job(0, 2.0, 1.0), _job(1, 2.0, 1.0, must=True)], 3, 0.0) == [Cut(0, 1)]
+
+
+def test_must_jobs_that_are_due_together_are_placed_in_one_order() -> None:
+    """The one with the nearer deadline comes first, in whichever order they are read."""
+    must = [_job(0, 6.0, 9.0, True, 3.0), _job(2, 27.0, 9.0, True), _job(3, 27.0, 9.0, True, 3.0)]
+    cells = [*must, _job(1, 20.0, 1.0)]
+    assert Counter(plan(cells, 1, 0.0)) == Counter(plan(cells[::-1], 1, 0.0))
 
 
 def test_a_must_job_is_tried_as_long_as_it_may_be_on_time() -> None:
