@@ -88,6 +88,8 @@ class StepTask(Task):
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded with the job
             if _is_of_the_database(run, error):
                 self._give_back(here, run, claimed.ticket, error)
+            if isinstance(error, TimeLimitExceeded):
+                here.break_off()
             _undo(here, run)
             self._fail(here, claimed, recipe, _overrun(error, limit, heartbeat))
         links = continuing.rest(self.request.chain, completion, recipe)

@@ -80,6 +80,9 @@ def bound(connection: RawConnection, seconds: float) -> None:
     if the server has said something meanwhile, since to an idle session it says little else than its end.
     At a pooler a transaction begins with this.
     """
+    if connection.autocommit:
+        # A limit has struck in the midst of what follows: the next step is to write in a transaction.
+        connection.autocommit = False
     now = time.monotonic()
     if not connection.pooled and connection.limit is not None:
         known, said_at = connection.limit
@@ -103,13 +106,13 @@ def bound(connection: RawConnection, seconds: float) -> None:
             connection.prepared = {name for (name,) in cursor.fetchall()}
         return
     # Not in a transaction: one that is rolled back takes its settings along.
-    before, connection.autocommit = connection.autocommit, True
+    connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(
             "select set_config(name, value, false) from unnest(%s, %s) as setting (name, value)",
             (names, values),
         )
-    connection.autocommit = before
+    connection.autocommit = False
     connection.limit = seconds, now
 
 

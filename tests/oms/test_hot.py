@@ -48,7 +48,7 @@ def row(engine: sa.Engine, job: int) -> dict[str, object]:
 
 
 def test_no_index_names_what_a_step_changes(engine: sa.Engine, raw: RawConnection, shop: Recipe) -> None:
-    """Neither a claim nor a report with which the worker goes on."""
+    """Neither a claim nor a report with which the worker goes on; nor does the payload lie in between."""
     job = order(engine, shop).id
     ledger.take(raw, "shop", 1)
     with engine.connect() as connection:
@@ -65,6 +65,9 @@ def test_no_index_names_what_a_step_changes(engine: sa.Engine, raw: RawConnectio
         changed = {name for name in after if after[name] != before[name]}
         assert changed & {"since", "progress"}
         assert not changed & named
+        # What lies between them goes to the write-ahead log with them.
+        places = sorted(list(after).index(name) for name in changed)
+        assert "payload" not in list(after)[places[0] : places[-1]]
 
 
 @pytest.fixture

@@ -47,6 +47,21 @@ def test_a_step_is_bounded_by_its_limit_and_no_longer(database: str) -> None:
         assert setting(connection, "statement_timeout") == "300ms"
 
 
+def test_a_step_after_one_whose_limit_struck_writes_in_a_transaction(database: str) -> None:
+    """However the session was left while it was told its settings: what a step writes can be undone."""
+    with closing(ledger_connections.connect(database, "step", autocommit=False)) as connection:
+        for limit in (1.0, 1.0, 2.0):
+            connection.autocommit = True
+            sessions.bound(connection, limit)
+            with connection.cursor() as cursor:
+                cursor.execute("create table public.written ()")
+            connection.rollback()
+            with connection.cursor() as cursor:
+                cursor.execute("select to_regclass('public.written')")
+                assert cursor.fetchone() == (None,)
+            connection.rollback()
+
+
 def test_a_session_keeps_the_limit_of_steps_that_follow_closely(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,6 +195,10 @@ class LedgerSession:
         except connections.GONE:
             line.drop()
 
+    def break_off(self) -> None:
+        """End this thread's session, in whose midst a limit may have struck: it may know itself wrongly."""
+        self._effects().drop()
+
     def recipe(self, recipe_id: int) -> Recipe:
         """The recipe that a job was accepted under. Raises RecipeUnreadable."""
         if recipe_id not in self._recipes:
