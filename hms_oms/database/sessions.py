@@ -81,7 +81,7 @@ def bound(connection: RawConnection, seconds: float) -> None:
     At a pooler a transaction begins with this.
     """
     if connection.autocommit:
-        # A limit has struck in the midst of what follows: the next step is to write in a transaction.
+        # A time limit struck while this was on, below: the next step, too, is to write in a transaction.
         connection.autocommit = False
     now = time.monotonic()
     if not connection.pooled and connection.limit is not None:

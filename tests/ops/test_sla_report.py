@@ -475,7 +475,7 @@ def test_plan(engine: sa.Engine, shop: Recipe, name: str) -> None:
     while stack:
         nodes.append(stack.pop())
         stack += nodes[-1].get("Plans", [])
-    # Where rows lie in another order than their ends, the planner reads an index as a bitmap, with right.
+    # Where rows lie in another order than their ends, the planner rightly reads an index as a bitmap.
     indexes = {node["Index Name"] for node in nodes if node.get("Index Name", "").startswith("jobs_")}
     assert indexes in (
         {"jobs_ended", "jobs_open_deadlines"},

@@ -196,7 +196,7 @@ class LedgerSession:
             line.drop()
 
     def break_off(self) -> None:
-        """End this thread's session, in whose midst a limit may have struck: it may know itself wrongly."""
+        """Close this thread's session: a limit may have struck in the midst of what we note of it."""
         self._effects().drop()
 
     def recipe(self, recipe_id: int) -> Recipe:
